@@ -1,0 +1,126 @@
+"""The words in which a question is put to the policy engine, and in which it answers.
+
+PURE: frozen values only. Stages build a `Question`; `app.policy.engine.evaluate` answers with a
+`Determination`. Both turn into plain JSON (`to_json`, `from_json`) so that a stored determination
+can be replayed for ever.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What the rules say, before anybody asks whether that takes effect by itself."""
+
+    APPROVED = "approved"
+    DENIED = "denied"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A date that may be partial: every day from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+
+#: `frozenset` is a code list (empty: the list is known and empty).
+FactValue = bool | int | Decimal | str | Span | frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One stated value and the resource that stated it (`QuestionnaireResponse/x`, `roster` …)."""
+
+    value: FactValue
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One emergency visit or stay; `None` is unknown, never false."""
+
+    type: str  # ed-visit | inpatient | snf-short
+    when: Span | None
+    avoidable: bool | None = None
+    unplanned: bool | None = None
+    led_to_admission: bool | None = None
+    reason: str | None = None  # mental-health | substance-use | other
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that is known of the member at a date. A name that is absent is unknown."""
+
+    values: Mapping[str, Fact] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    #: `utilization_complete`: the list of events is complete for the last twelve months.
+    events_complete: bool | None = None
+    birth: Span | None = None
+    #: Conflicts between sources and answers that could not be read, as sentences for the determination.
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One referral put to one plan's rules at one date (facts.md 6)."""
+
+    plan: str | None
+    service: str | None
+    as_of: date
+    county: str | None
+    claimed: tuple[str, ...]
+    facts: Facts
+    #: False: the member could not be identified, so nothing may be decided about them.
+    identified: bool = True
+    #: An open authorization for the same service exists and this request is not `basedOn` it.
+    already_authorized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A coded reason (`CodeSystem` determination-reason); `text` is advice from plan data."""
+
+    code: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A fact whose value could still change the outcome, with the question a referrer reads."""
+
+    fact: str
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One node of the explanation: `result` is True, False or None (unknown)."""
+
+    name: str
+    result: bool | None
+    citation: str = ""
+    detail: str = ""
+    facts: tuple[str, ...] = ()  # names of the facts this node read
+    children: tuple["Criterion", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Determination:
+    """The rules' answer, complete enough to be explained and replayed."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
+    populations: tuple[str, ...]
+    missing: tuple[Missing, ...]
+    criteria: tuple[Criterion, ...]
+    policy: str | None  # "HPSM/2024-01-01"; None when no plan is known
+    as_of: date
+    #: A denial for an administrative reason (facts.md 6.3); decides which automation switch applies.
+    administrative: bool = False
+    notes: tuple[str, ...] = ()
