@@ -1,0 +1,38 @@
+"""The network's organizations and the plans' rosters."""
+
+from sqlalchemy import Boolean, Column, Index, Integer, Table
+from sqlalchemy.types import Text
+
+from app.metadata import metadata, moment, text
+
+#: Organizations belong to no plan: one may serve several.
+organization = Table(
+    "organization",
+    metadata,
+    text("id", primary_key=True),
+    text("name"),
+    Column("npi", Text),
+    Column("plan", Text, comment="the plan code, where the organization is a plan"),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    moment("updated_at"),
+    Index("ix_organization_npi", "npi"),
+    Index("uq_organization_plan", "plan", unique=True),
+)
+
+#: A member as the plan's roster knows them. `facts` is read once, when the roster is loaded.
+member = Table(
+    "member",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True, comment="the roster's Patient id"),
+    text("cin"),
+    Column("birth_date", Text),
+    text(
+        "facts",
+        comment="JSON: the facts the roster states, with coverages and their periods",
+    ),
+    Column("version", Integer, nullable=False),
+    moment("updated_at"),
+    Index("uq_member_cin", "plan", "cin", unique=True),
+)

@@ -1,0 +1,30 @@
+"""The one `MetaData`, with names for every constraint.
+
+Rules of the schema from the first migration: the plan comes first in every key of a table that
+belongs to a plan; ids and times are made in the application; no triggers, no advisory locks. So the
+database can be partitioned or distributed by plan later (docs/decisions/0003).
+"""
+
+from typing import Any
+
+from sqlalchemy import Column, DateTime, MetaData, Text
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def text(name: str, **options: Any) -> Column[str]:
+    """A text column that must have a value."""
+    return Column(name, Text, nullable=False, **options)
+
+
+def moment(name: str, **options: Any) -> Column[Any]:
+    """A timestamp with time zone that must have a value."""
+    return Column(name, DateTime(timezone=True), nullable=False, **options)

@@ -1,0 +1,143 @@
+"""Who is told what: endpoints, messages, their deliveries (the queue itself), and correspondence."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+)
+from sqlalchemy import LargeBinary, Table
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Text
+
+from app.metadata import metadata, moment, text
+
+#: Where one organization wants to be told. Keyed by the organization, which is no plan's.
+webhook_endpoint = Table(
+    "webhook_endpoint",
+    metadata,
+    text("organization_id", primary_key=True),
+    text("id", primary_key=True),
+    text("url"),
+    Column("description", Text),
+    Column("event_types", ARRAY(Text), nullable=False, comment="empty: all"),
+    Column("plans", ARRAY(Text), nullable=False, comment="empty: all"),
+    text("payload", comment="thin | full"),
+    text("status", comment="active | disabled"),
+    Column("disabled_reason", Text),
+    Column(
+        "secrets",
+        LargeBinary,
+        nullable=False,
+        comment="encrypted JSON: secrets, newest first",
+    ),
+    Column("headers", LargeBinary, comment="encrypted JSON: custom headers"),
+    Column("failing_since", DateTime(timezone=True)),
+    moment("created_at"),
+    moment("updated_at"),
+    CheckConstraint("status IN ('active', 'disabled')", name="status"),
+    CheckConstraint("payload IN ('thin', 'full')", name="payload"),
+)
+
+#: What happened, once. Written in the transaction of the move that causes it.
+message = Table(
+    "message",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True, comment="webhook-id, the same on every attempt"),
+    text("referral_id"),
+    Column("seq", Integer, nullable=False, comment="order within the referral"),
+    text("event_type"),
+    Column(
+        "body", LargeBinary, nullable=False, comment="the thin payload, exactly as sent"
+    ),
+    Column(
+        "full_body",
+        LargeBinary,
+        comment="the full payload, where an endpoint asks for it",
+    ),
+    moment("occurred_at"),
+    Column("request_id", Text),
+    Column("correlation_id", Text),
+    Index("uq_message_seq", "plan", "referral_id", "seq", unique=True),
+)
+
+#: One message for one endpoint: these rows are the queue.
+delivery = Table(
+    "delivery",
+    metadata,
+    text("plan", primary_key=True),
+    text("message_id", primary_key=True),
+    text("endpoint_id", primary_key=True),
+    text("organization_id"),
+    text("referral_id"),
+    Column("seq", Integer, nullable=False),
+    text("state", comment="pending | delivered | dead | held"),
+    Column("attempts", Integer, nullable=False),
+    moment("next_attempt_at"),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("delivered_at", DateTime(timezone=True)),
+    moment("created_at"),
+    CheckConstraint("state IN ('pending', 'delivered', 'dead', 'held')", name="state"),
+    ForeignKeyConstraint(["plan", "message_id"], ["message.plan", "message.id"]),
+    Index(
+        "ix_delivery_due",
+        "plan",
+        "next_attempt_at",
+        postgresql_where="state = 'pending'",
+    ),
+    Index(
+        "ix_delivery_stream",
+        "plan",
+        "endpoint_id",
+        "referral_id",
+        "seq",
+        postgresql_where="state = 'pending'",
+    ),
+    Index("ix_delivery_endpoint", "plan", "endpoint_id", "created_at"),
+)
+
+#: One try at one delivery (append-only).
+attempt = Table(
+    "attempt",
+    metadata,
+    text("plan", primary_key=True),
+    text("message_id", primary_key=True),
+    text("endpoint_id", primary_key=True),
+    Column("number", Integer, primary_key=True),
+    moment("at"),
+    Column("status", Integer, comment="the HTTP status; null when there was no answer"),
+    Column(
+        "error",
+        Text,
+        comment="a class: timeout, dns_error, tls_error, refused, blocked …",
+    ),
+    Column("duration_ms", Integer, nullable=False),
+    Column("response", Text, comment="the first part of the answer"),
+    Column("manual", Boolean, nullable=False),
+)
+
+#: Who was told of an outcome, and how (spec.md 2, Correspondence).
+correspondence = Table(
+    "correspondence",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True, comment="the Communication's id"),
+    text("referral_id"),
+    text("outcome"),
+    text("recipient", comment="requesting | servicing | member"),
+    Column("organization_id", Text),
+    text("status", comment="sent | to-send | skipped"),
+    Column("reason", Text, comment="why it was skipped"),
+    moment("created_at"),
+    Index("ix_correspondence_referral", "plan", "referral_id"),
+    Index(
+        "ix_correspondence_to_send",
+        "plan",
+        "created_at",
+        postgresql_where="status = 'to-send'",
+    ),
+)

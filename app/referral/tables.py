@@ -1,0 +1,240 @@
+"""The referral, its history (append-only), its parties, and every stored version of a resource."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+
+from app.metadata import metadata, moment, text
+from app.referral.lifecycle import TRANSITIONS, BusinessStatus, State
+
+
+def _one_of(column: str, values: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+#: The allowed moves, said again by the database: every row of history is one of them.
+MOVES = " OR ".join(
+    f"(from_state {'IS NULL' if state is None else f'= {state.value!r}'} AND event = {event.value!r}"
+    f" AND to_state = {target.value!r})"
+    for (state, event), target in TRANSITIONS.items()
+)
+
+referral = Table(
+    "referral",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True),
+    Column("version", Integer, nullable=False),
+    text("state"),
+    Column("business_status", Text),
+    text("organization_id", comment="the referring organization: the token's"),
+    Column("service", Text, comment="null while nobody has said which service"),
+    text("priority"),
+    text("intent"),
+    Column(
+        "member_id",
+        Text,
+        comment="the roster's Patient id, once the member is identified",
+    ),
+    Column("cin", Text),
+    Column(
+        "patient_id",
+        Text,
+        comment="the Patient as the referrer knows it: copy or reference",
+    ),
+    Column("county", Text),
+    moment("received_at"),
+    moment("decision_due"),
+    Column(
+        "void_due",
+        DateTime(timezone=True),
+        comment="runs only while information is asked for",
+    ),
+    Column("overdue_told_at", DateTime(timezone=True)),
+    Column("assignment", Text),
+    Column("offer_id", Text, comment="the offer whose place it holds, or waits for"),
+    Column("holds_place", Boolean, nullable=False),
+    Column("performer_id", Text, comment="the organization assigned"),
+    Column(
+        "asked_performer_id", Text, comment="the organization the referrer asked for"
+    ),
+    Column("based_on", Text),
+    Column(
+        "announced",
+        Integer,
+        nullable=False,
+        comment="messages so far; orders them per endpoint",
+    ),
+    Column("closed_at", DateTime(timezone=True)),
+    moment("created_at"),
+    moment("updated_at"),
+    Column(
+        "details",
+        Text,
+        nullable=False,
+        comment="JSON: reasons, populations, notes of the last decision",
+    ),
+    CheckConstraint(_one_of("state", [s.value for s in State]), name="state"),
+    CheckConstraint(
+        _one_of("business_status", [s.value for s in BusinessStatus]),
+        name="business_status",
+    ),
+    CheckConstraint(
+        "business_status IS NULL OR state IN ('pending', 'approved')",
+        name="business_status_state",
+    ),
+    CheckConstraint(
+        "NOT holds_place OR (state = 'approved' AND offer_id IS NOT NULL)", name="place"
+    ),
+    Index("ix_referral_member", "plan", "cin", "id"),
+    Index("ix_referral_patient", "plan", "patient_id", "id"),
+    Index("ix_referral_state", "plan", "state", "decision_due"),
+    Index("ix_referral_updated", "plan", "updated_at"),
+    Index(
+        "ix_referral_void_due",
+        "plan",
+        "void_due",
+        postgresql_where="state = 'pending' AND void_due IS NOT NULL",
+    ),
+    Index(
+        "ix_referral_waiting",
+        "plan",
+        "offer_id",
+        "received_at",
+        postgresql_where="assignment = 'waitlisted'",
+    ),
+)
+
+referral_history = Table(
+    "referral_history",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    Column(
+        "seq",
+        Integer,
+        primary_key=True,
+        comment="the referral's version after the move",
+    ),
+    Column("from_state", Text),
+    text("to_state"),
+    text("event"),
+    Column("business_status", Text),
+    text("actor", comment="a client id, `rules` or `clock`"),
+    Column("organization_id", Text),
+    moment("at"),
+    Column("reason", Text, nullable=False, comment="JSON list of coded reasons"),
+    Column("note", Text),
+    Column("policy", Text),
+    Column("request_id", Text),
+    Column("correlation_id", Text),
+    CheckConstraint(MOVES, name="move"),
+    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+)
+
+#: Who may see a referral. The plan's own staff see all of its plan without a row here.
+party = Table(
+    "party",
+    metadata,
+    text("plan", primary_key=True),
+    text("organization_id", primary_key=True),
+    text("referral_id", primary_key=True),
+    text("role", primary_key=True, comment="requester | asked | performer"),
+    moment("since"),
+    Column(
+        "until", DateTime(timezone=True), comment="set when passed over or declining"
+    ),
+    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    Index("ix_party_referral", "plan", "referral_id"),
+)
+
+#: Every version of every resource as it is served, never changed (append-only).
+resource_version = Table(
+    "resource_version",
+    metadata,
+    text("plan", primary_key=True),
+    text("type", primary_key=True),
+    text("id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("referral_id", Text),
+    moment("updated_at"),
+    Column("body", LargeBinary, nullable=False, comment="FHIR JSON, ready to send"),
+    Index("ix_resource_version_referral", "plan", "referral_id", "type"),
+)
+
+#: Finds the plan of a FHIR id; a referral, its Task and its authorization share one id.
+locator = Table(
+    "locator",
+    metadata,
+    text("type", primary_key=True),
+    text("id", primary_key=True),
+    text("plan"),
+    Column("referral_id", Text),
+)
+
+#: What a search of Tasks asks for: the referral's own Task, and the performer's service Task.
+task = Table(
+    "task",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True),
+    text("referral_id"),
+    text("kind", comment="referral | service"),
+    text("status"),
+    Column("business_status", Text),
+    Column("owner_id", Text),
+    Column("version", Integer, nullable=False),
+    moment("updated_at"),
+    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    Index("ix_task_referral", "plan", "referral_id"),
+)
+
+#: The authorization that an approval makes. Its number is the plan's.
+service_authorization = Table(
+    "service_authorization",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    text("number"),
+    text("cin"),
+    text("service"),
+    Column("performer_id", Text),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),
+    Column(
+        "units", Text, comment="JSON: quantity and unit, where the policy gives them"
+    ),
+    Column(
+        "previous_id",
+        Text,
+        comment="the referral whose authorization this one continues",
+    ),
+    text("status", comment="open | ended"),
+    moment("created_at"),
+    moment("updated_at"),
+    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    CheckConstraint("ends_on >= starts_on", name="period"),
+    CheckConstraint(_one_of("status", ["open", "ended"]), name="status"),
+    Index("uq_service_authorization_number", "plan", "number", unique=True),
+    # The same member, service and first day cannot be authorized twice, however many ask at once.
+    Index(
+        "uq_service_authorization_open",
+        "plan",
+        "cin",
+        "service",
+        "starts_on",
+        unique=True,
+        postgresql_where="status = 'open'",
+    ),
+    Index("ix_service_authorization_member", "plan", "cin", "service"),
+)

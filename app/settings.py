@@ -1,0 +1,138 @@
+"""Every environment variable of the service: its type, its default and what follows from it.
+
+Nothing else in `app/` reads the environment. `deploy/env.example` explains each of these to the
+person who deploys; a test holds the two lists together.
+"""
+
+from datetime import timedelta
+from functools import cache
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Wrong ones stop the start with a sentence that says which."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore")
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="production refuses the embedded database, the demonstration clients, a moved "
+        "clock, plain-HTTP webhook targets and missing secrets.",
+    )
+    database_url: str = Field(
+        "",
+        description="PostgreSQL 15 or newer, e.g. postgresql://app:...@db/nwd; the role the service "
+        "works with, which may not change history. Empty: `make run` and `make test` start their own.",
+    )
+    migration_database_url: str = Field(
+        "",
+        description="The owner's connection, used by `migrate` alone. Empty: DATABASE_URL migrates too, "
+        "creates the restricted role, and the service takes it with SET ROLE.",
+    )
+    database_pool_size: int = Field(
+        12,
+        ge=1,
+        le=200,
+        description="Connections of one service process. More do not help throughput.",
+    )
+    database_wait_s: float = Field(
+        2.0,
+        gt=0,
+        description="How long a request waits for a connection before it is answered 503 with Retry-After.",
+    )
+    database_start_wait_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long a start waits for the database before it gives up.",
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="What callers know this service as; it begins every link and Location we give out.",
+    )
+    host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
+    port: int = Field(
+        8000, ge=1, le=65535, description="The port that `serve` listens on."
+    )
+    token_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs access tokens (32 characters or more). The same for every service process.",
+    )
+    token_lifetime_s: int = Field(
+        300,
+        ge=30,
+        le=300,
+        description="Lifetime of an access token; SMART allows at most 300 seconds.",
+    )
+    webhook_key: SecretStr = Field(
+        SecretStr(""),
+        description="Encrypts webhook secrets at rest (a Fernet key). Losing it means rotating every secret.",
+    )
+    webhook_allow_private: str = Field(
+        "",
+        description="Comma-separated host:port targets that may be plain HTTP or private addresses "
+        "(in-house receivers, the demonstration). Refused in production for plain HTTP.",
+    )
+    clock_offset_s: float = Field(
+        0.0,
+        description="Moves the clock of every process (tests and rehearsals). Production refuses it.",
+    )
+    plans: str = Field(
+        "",
+        description="Comma-separated plans this deployment serves. Empty: all plans with policy files.",
+    )
+    policy_path: str = Field(
+        "", description="A folder of policy files in place of the shipped ones."
+    )
+    body_limit_mb: int = Field(
+        5, ge=1, le=32, description="Larger request bodies are answered 413."
+    )
+    demonstration: bool = Field(
+        False,
+        description="Registers the demonstration clients at start. Refused in production.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Log lines are JSON and never carry a value of a payload."
+    )
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> "Settings":
+        if self.environment != "production":
+            return self
+        faults = [
+            name
+            for name, wrong in (
+                ("DATABASE_URL must be set", not self.database_url),
+                (
+                    "TOKEN_SECRET must have 32 characters or more",
+                    len(self.token_secret.get_secret_value()) < 32,
+                ),
+                ("WEBHOOK_KEY must be set", not self.webhook_key.get_secret_value()),
+                ("DEMONSTRATION must be off", self.demonstration),
+                ("CLOCK_OFFSET_S must be 0", self.clock_offset_s != 0),
+                (
+                    "PUBLIC_URL must begin with https://",
+                    not self.public_url.startswith("https://"),
+                ),
+            )
+            if wrong
+        ]
+        if faults:
+            raise ValueError("ENVIRONMENT=production: " + "; ".join(faults))
+        return self
+
+    @property
+    def clock_offset(self) -> timedelta:
+        return timedelta(seconds=self.clock_offset_s)
+
+    @property
+    def fhir_base(self) -> str:
+        return self.public_url.rstrip("/") + "/fhir"
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
