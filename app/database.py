@@ -1,0 +1,138 @@
+"""The engine, and the one transaction of a request.
+
+The transaction is committed before the response leaves: `scope="function"` does that (FastAPI
+otherwise runs the code after `yield` when the response is already sent). Driver errors are named
+here and nowhere else.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+
+import asyncpg
+from fastapi import Depends, Request
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.errors import busy, unavailable
+from app.settings import Settings
+
+#: The restricted role that the migration creates: it may not change history.
+ROLE = "nwd_service"
+
+#: SQLSTATE classes and codes that mean "the database is away or giving up".
+_AWAY = ("08", "53", "57P", "58", "XX")
+_LOCKED = {"55P03", "40001", "40P01"}
+
+
+def database_url(url: str) -> str:
+    """The URL with the driver that the service uses, whichever way it was written."""
+    return (
+        make_url(url)
+        .set(drivername="postgresql+asyncpg")
+        .render_as_string(hide_password=False)
+    )
+
+
+def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
+    """An engine whose sessions wait at most 2 s for a lock and 10 s for a statement."""
+    engine = create_async_engine(
+        database_url(settings.database_url),
+        pool_size=pool_size or settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_wait_s,
+        pool_pre_ping=False,  # a round trip per request; a dead connection is answered 503 once
+        connect_args={
+            "server_settings": {
+                "application_name": "no-wrong-door",
+                "lock_timeout": "2000",
+                "statement_timeout": "10000",
+                "idle_in_transaction_session_timeout": "30000",
+                "jit": "off",
+                "timezone": "UTC",
+            },
+            "timeout": 5,
+            "command_timeout": 15,
+        },
+    )
+    if not settings.migration_database_url:
+        event.listen(engine.sync_engine, "connect", _take_role)
+    return engine
+
+
+def _take_role(connection: Any, _record: Any) -> None:
+    """One URL for owner and service: the service steps down to the restricted role."""
+    cursor = connection.cursor()
+    cursor.execute(f"SET ROLE {ROLE}")
+    cursor.close()
+    connection.commit()
+
+
+def sqlstate(error: BaseException) -> str:
+    """The SQLSTATE of a driver error, or an empty string."""
+    cause: Any = error
+    while cause is not None:
+        state = getattr(cause, "sqlstate", None)
+        if isinstance(state, str):
+            return state
+        cause = getattr(cause, "orig", None) or cause.__cause__
+    return ""
+
+
+def constraint(error: BaseException) -> str:
+    """The name of the constraint that a driver error is about, or an empty string."""
+    cause: Any = error
+    while cause is not None:
+        name = getattr(cause, "constraint_name", None)
+        if isinstance(name, str):
+            return name
+        cause = getattr(cause, "orig", None) or cause.__cause__
+    return ""
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """Turns what the driver raises into the answers that a caller can act on."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise unavailable() from error
+    except DBAPIError as error:
+        state = sqlstate(error)
+        if state in _LOCKED:
+            raise busy() from error
+        away = (
+            isinstance(error, (InterfaceError, OperationalError))
+            or error.connection_invalidated
+        )
+        if away or not state or state.startswith(_AWAY) or state == "57014":
+            raise unavailable() from error
+        raise
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+    ) as error:
+        raise unavailable() from error
+
+
+@asynccontextmanager
+async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction outside a request: commands and workers."""
+    with named_errors():
+        async with engine.connect() as connection:
+            yield connection
+            await connection.commit()
+
+
+async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
+    """The request's transaction; rolled back unless the handler returns."""
+    async with begin(request.app.state.engine) as connection:
+        yield connection
+
+
+Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]
