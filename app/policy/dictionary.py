@@ -1,0 +1,107 @@
+"""The fact dictionary: which facts exist, their types and codes, and how they are asked for.
+
+Loads `facts.yaml` and nothing else. How a fact is written in FHIR is `app/fhir`'s affair; which facts
+a plan needs is said by the plan's own files.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+FactType = Literal[
+    "boolean", "code", "code-list", "integer", "money", "text", "date", "events"
+]
+
+FACTS_FILE = Path(__file__).with_name("facts.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class FactDefinition:
+    """One fact: `codes` is closed unless `open`, where an unlisted code counts as `other`."""
+
+    name: str
+    type: FactType
+    codes: tuple[str, ...]
+    open: bool
+    question: str
+    question_es: str
+    forms: tuple[
+        str, ...
+    ]  # the published questionnaires that ask it; none: never asked
+    roster: (
+        bool  # the plan's roster may state it, and wins over the payload (facts.md 3.2)
+    )
+    citation: str = ""
+
+
+class Dictionary(Mapping[str, FactDefinition]):
+    """All facts by name, in the order in which the forms ask them."""
+
+    def __init__(
+        self, facts: Mapping[str, FactDefinition], beside: Mapping[str, tuple[str, str]]
+    ) -> None:
+        self._facts = dict(facts)
+        self._beside = dict(beside)
+
+    def __getitem__(self, name: str) -> FactDefinition:
+        return self._facts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def question(self, name: str, language: str = "en") -> str:
+        """The words that ask for `name` (a fact, or `service`), in English or Spanish (`es`)."""
+        if name in self._beside:
+            english, spanish = self._beside[name]
+        elif name in self._facts:
+            english, spanish = self._facts[name].question, self._facts[name].question_es
+        else:
+            return name
+        return spanish if language.startswith("es") else english
+
+
+class _Words(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    question: str
+    question_es: str
+
+
+class _Entry(_Words):
+    type: FactType
+    codes: tuple[str, ...] = ()
+    open: bool = False
+    forms: tuple[str, ...] = ()
+    roster: bool = False
+    citation: str = ""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    questions_beside_facts: dict[str, _Words]
+    facts: dict[str, _Entry]
+
+
+@cache
+def load_dictionary(path: Path = FACTS_FILE) -> Dictionary:
+    """Read the dictionary. Raises `ValueError` naming the entry at fault."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        read = _File.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
+    except (ValidationError, yaml.YAMLError) as fault:
+        raise ValueError(f"{path.name}: {fault}") from None
+    facts = {
+        name: FactDefinition(name=name, **dict(entry))
+        for name, entry in read.facts.items()
+    }
+    beside = {
+        n: (w.question, w.question_es) for n, w in read.questions_beside_facts.items()
+    }
+    return Dictionary(facts, beside)
