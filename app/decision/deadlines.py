@@ -6,7 +6,7 @@ ends at 23:59:59 in California (spec.md 2, Clocks).
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from app.clock import LOCAL
 
@@ -62,7 +62,7 @@ def end_of(day: date) -> datetime:
 def decision_due(received: datetime, priority: str, clocks: Clocks) -> datetime:
     """When the plan must have decided. Hours and calendar days run from actual receipt."""
     if priority in URGENT:
-        return received + timedelta(hours=clocks.urgent_hours)
+        return received.astimezone(UTC) + timedelta(hours=clocks.urgent_hours)
     due = add_business_days(
         business_receipt(received, clocks), clocks.decision_business_days, clocks
     )

@@ -1,0 +1,106 @@
+"""A referral as we keep it, and the set of rows that one change writes.
+
+PURE: values only. `app.referral.store` reads and writes them; `app.referral.changes` composes them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Table
+
+from app.policy.model import Missing, Reason
+from app.referral.lifecycle import BusinessStatus, State
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """One row of `referral`. Column and attribute names are the same."""
+
+    plan: str
+    id: str
+    version: int
+    state: State
+    business_status: BusinessStatus | None
+    organization_id: str
+    service: str | None
+    priority: str
+    intent: str
+    member_id: str | None
+    cin: str | None
+    patient_id: str | None
+    county: str | None
+    received_at: datetime
+    decision_due: datetime
+    void_due: datetime | None
+    overdue_told_at: datetime | None
+    assignment: str | None
+    offer_id: str | None
+    holds_place: bool
+    performer_id: str | None
+    asked_performer_id: str | None
+    based_on: str | None
+    announced: int
+    closed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    details: str
+
+    @property
+    def urgent(self) -> bool:
+        return self.priority in ("urgent", "asap", "stat")
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What an approval authorizes: the plan's number, the period, the units."""
+
+    number: str
+    service: str
+    performer_id: str | None
+    starts_on: date
+    ends_on: date
+    units: Mapping[str, Any] | None = None
+    previous_id: str | None = None
+    status: str = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the last decision said: kept with the referral, shown on its Task."""
+
+    reasons: tuple[Reason, ...] = ()
+    populations: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    recommendation: str | None = None
+    needs_assessment: bool = False
+
+    def to_json(self) -> str:
+        return orjson.dumps(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Details":
+        raw = orjson.loads(text)
+        return cls(
+            reasons=tuple(Reason(**reason) for reason in raw["reasons"]),
+            populations=tuple(raw["populations"]),
+            missing=tuple(Missing(**missing) for missing in raw["missing"]),
+            recommendation=raw["recommendation"],
+            needs_assessment=raw["needs_assessment"],
+        )
+
+
+@dataclass(slots=True)
+class Changes:
+    """All rows that one move writes, collected by table and written in one statement."""
+
+    before: Referral | None
+    after: Referral
+    rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
+    #: (message id, organization) pairs: who is told of which message.
+    recipients: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, table: Table, **values: Any) -> None:
+        self.rows.setdefault(table, []).append(values)

@@ -1,0 +1,169 @@
+"""Reads and writes referrals: the only place that does.
+
+A move is one statement: the guarded update (or the insert) of the referral and every row beside it,
+as data-modifying CTEs. So a decision costs one round trip, and either all of it is there or nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+from app.notification.tables import delivery
+from app.referral.lifecycle import BusinessStatus, State
+from app.referral.record import Changes, Referral
+from app.referral.tables import party, referral, task
+
+_COLUMNS = [column.name for column in referral.columns]
+_CASTS: list[tuple[type[TypeEngine[Any]], str]] = [
+    (Integer, "int"),
+    (DateTime, "timestamptz"),
+    (Date, "date"),
+    (Boolean, "bool"),
+    (LargeBinary, "bytea"),
+]
+#: Tables whose rows may be there already, and what is then brought up to date.
+_UPSERT: dict[Table, str] = {
+    task: "ON CONFLICT (plan, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
+    " business_status = excluded.business_status, owner_id = excluded.owner_id,"
+    " updated_at = excluded.updated_at",
+    party: "ON CONFLICT (plan, organization_id, referral_id, role) DO UPDATE SET until = NULL",
+}
+
+_FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id, seq,
+    state, attempts, next_attempt_at, created_at)
+SELECT ${plan}, m.message_id, e.id, e.organization_id, ${referral}, m.seq,
+    CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, ${now}, ${now}
+FROM unnest(${ids}::text[], ${types}::text[], ${seqs}::int[], ${organizations}::text[])
+    AS m(message_id, event_type, seq, organization_id)
+JOIN webhook_endpoint e ON e.organization_id = m.organization_id
+    AND (e.event_types = '{}' OR m.event_type = ANY (e.event_types))
+    AND (e.plans = '{}' OR ${plan} = ANY (e.plans))"""
+
+
+class StaleReferral(Exception):
+    """Somebody else moved the referral between our reading and our writing."""
+
+
+def _cast(table: Table, name: str) -> str:
+    kind = table.columns[name].type
+    return next((cast for base, cast in _CASTS if isinstance(kind, base)), "text")
+
+
+class _Parameters:
+    """Numbers the parameters of one statement."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def add(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+@cache
+def _insert_sql(table: Table, names: tuple[str, ...], first: int) -> str:
+    columns = ", ".join(f'"{name}"' for name in names)
+    arrays = ", ".join(
+        f"${first + index}::{_cast(table, name)}[]" for index, name in enumerate(names)
+    )
+    return f'INSERT INTO "{table.name}" ({columns}) SELECT * FROM unnest({arrays}) {_UPSERT.get(table, "")}'
+
+
+def _insert(parameters: _Parameters, table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
+    names = tuple(rows[0])
+    first = len(parameters.values) + 1
+    parameters.values.extend([row[name] for row in rows] for name in names)
+    return _insert_sql(table, names, first)
+
+
+@cache
+def _referral_sql(new: bool, first: int) -> str:
+    if new:
+        marks = ", ".join(
+            f"${first + index}::{_cast(referral, name)}" for index, name in enumerate(_COLUMNS)
+        )
+        return f"INSERT INTO referral ({', '.join(_COLUMNS)}) VALUES ({marks}) RETURNING 1"
+    sets = ", ".join(
+        f"{name} = ${first + index}::{_cast(referral, name)}"
+        for index, name in enumerate(_COLUMNS)
+        if name not in ("plan", "id")
+    )
+    guard = first + len(_COLUMNS)
+    return (
+        f"UPDATE referral SET {sets} WHERE plan = ${first} AND id = ${first + 1}"
+        f" AND version = ${guard}::int AND state = ${guard + 1} RETURNING 1"
+    )
+
+
+def _write_referral(parameters: _Parameters, changes: Changes) -> str:
+    sql = _referral_sql(changes.before is None, len(parameters.values) + 1)
+    parameters.values.extend(getattr(changes.after, name) for name in _COLUMNS)
+    if changes.before is not None:
+        parameters.values.extend((changes.before.version, changes.before.state.value))
+    return sql
+
+
+def _fan_out(parameters: _Parameters, changes: Changes) -> str:
+    from app.notification.tables import message
+
+    rows = {row["id"]: row for row in changes.rows[message]}
+    named = [(rows[message_id], organization) for message_id, organization in changes.recipients]
+    marks = {
+        "plan": parameters.add(changes.after.plan) + "::text",
+        "referral": parameters.add(changes.after.id) + "::text",
+        "now": parameters.add(changes.after.updated_at) + "::timestamptz",
+        "ids": parameters.add([row["id"] for row, _ in named]),
+        "types": parameters.add([row["event_type"] for row, _ in named]),
+        "seqs": parameters.add([row["seq"] for row, _ in named]),
+        "organizations": parameters.add([organization for _, organization in named]),
+    }
+    sql = _FAN_OUT
+    for name, mark in marks.items():
+        sql = sql.replace("${" + name + "}", mark)
+    return sql
+
+
+async def write(connection: AsyncConnection, changes: Changes) -> None:
+    """Writes one move. Raises `StaleReferral` when the referral is not as it was read.
+
+    Unique violations come up as the driver's errors: the caller knows which repeat they mean.
+    """
+    parameters = _Parameters()
+    parts = [f"moved AS ({_write_referral(parameters, changes)})"]
+    for table, rows in changes.rows.items():
+        parts.append(f'"{table.name}_rows" AS ({_insert(parameters, table, rows)})')
+    if changes.recipients:
+        parts.append(f'"{delivery.name}_rows" AS ({_fan_out(parameters, changes)})')
+    sql = f"WITH {', '.join(parts)} SELECT count(*) FROM moved"
+    result = await connection.exec_driver_sql(sql, tuple(parameters.values))
+    if result.scalar_one() != 1:
+        raise StaleReferral
+
+
+_LOAD = f"SELECT {', '.join('r.' + name for name in _COLUMNS)} FROM referral r"
+
+
+def to_referral(row: Sequence[Any]) -> Referral:
+    """A row of `referral`, columns in the table's order."""
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["state"] = State(values["state"])
+    status = values["business_status"]
+    values["business_status"] = None if status is None else BusinessStatus(status)
+    return Referral(**values)
+
+
+async def lock(connection: AsyncConnection, plan: str, referral_id: str) -> Referral | None:
+    """The referral, locked until the transaction ends, so that a decision is made on what is true."""
+    result = await connection.exec_driver_sql(
+        f"{_LOAD} WHERE r.plan = $1 AND r.id = $2 FOR UPDATE", (plan, referral_id)
+    )
+    row = result.first()
+    return None if row is None else to_referral(row)
+
+
+assert [item.name for item in fields(Referral)] == _COLUMNS, "Referral mirrors its table"
