@@ -1,11 +1,14 @@
-"""Every system, extension and value-set address that we read or write: the only place that spells a URL.
+"""Every system, extension and value-set address that we read or write: nothing else spells a URL.
 
-Beside our own code systems stand their words, which `display` elements and letters use. What a code
-means for a decision is left to `app.policy`.
+The words of our own code systems (`display`) are data, in words.yaml. What a code means for a
+decision is left to `app.policy`.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
 
 BASE: Final = "https://nowrongdoor.example/fhir/"
 _CODE_SYSTEM = BASE + "CodeSystem/"
@@ -87,111 +90,18 @@ PREGNANCY_STATUS: Final = "82810-3"
 PREGNANT: Final = "77386006"
 NOT_PREGNANT: Final = "60001007"
 
-SERVICES: Final = {
-    "ECM": "Enhanced Care Management",
-    "HTNS": "Housing Transition Navigation Services",
-    "HD": "Housing Deposits",
-    "HTSS": "Housing Tenancy and Sustaining Services",
-    "STPHH": "Short-Term Post-Hospitalization Housing",
-    "RC": "Recuperative Care (Medical Respite)",
-    "MTM": "Medically Tailored Meals / Medically Supportive Food",
-    "SC": "Sobering Center",
-    "AR": "Asthma Remediation",
-    "EAA": "Environmental Accessibility Adaptations (Home Modifications)",
-    "DH": "Day Habilitation",
-    "PCHS": "Personal Care and Homemaker Services",
-    "RESP": "Respite Services",
-    "NFTD": "Nursing Facility Transition/Diversion to Assisted Living",
-    "CTS": "Community Transition Services / Nursing Facility Transition to a Home",
-    "TR": "Transitional Rent",
-}
+_words: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
 
-POPULATIONS: Final = {
-    "POF1A": "Adults experiencing homelessness",
-    "POF1B": "Homeless families or unaccompanied children and youth",
-    "POF2": "At risk for avoidable hospital or emergency department use",
-    "POF3": "Serious mental health or substance use disorder needs",
-    "POF4": "Transitioning from incarceration",
-    "POF5": "Adults in the community at risk for long-term care institutionalization",
-    "POF6": "Adult nursing facility residents transitioning to the community",
-    "POF7": "Children and youth in California Children's Services with further needs",
-    "POF8": "Children and youth involved in child welfare",
-    "POF9": "Birth equity",
-    "HPSJ_IDD": "Adults with an intellectual or developmental disability",
-    "HPSJ_PREG": "Pregnant and postpartum members",
-}
-
-STATES: Final = {
-    "pending": "Pending",
-    "approved": "Approved",
-    "denied": "Denied",
-    "void": "Void",
-    "cancelled": "Cancelled",
-}
-
-BUSINESS_STATUSES: Final = {
-    "in-review": "In review",
-    "information-needed": "Information needed",
-    "assigned": "Assigned",
-    "alternate": "Assigned to another than the one asked for",
-    "waitlisted": "On a waiting list",
-    "unassigned": "No organization found yet",
-    "accepted": "Accepted by the organization",
-    "on-hold": "On hold",
-    "in-service": "In service",
-    "completed": "Service completed",
-    "unfulfilled": "Service could not be given",
-}
-
-REASONS: Final = {
-    "population-met": "A population of focus is met",
-    "service-criteria-met": "The criteria of the service are met",
-    "no-population": "No population of focus is met",
-    "service-criteria-not-met": "The criteria of the service are not met",
-    "plan-gate-not-met": "The plan's conditions for Community Supports are not met",
-    "not-yet-live": "Not available on this date yet",
-    "not-offered": "The plan does not offer this service in the county",
-    "not-a-member": "Not covered by the plan on this date",
-    "line-of-business": "Not part of the member's line of business",
-    "excluded-1915c": "Enrolled in a 1915(c) waiver",
-    "excluded-program": "Enrolled in a program that excludes this service",
-    "delegated-plan": "The member is delegated to another plan",
-    "limit-reached": "The limit of the service is reached",
-    "population-missing": "No population of focus is named",
-    "facts-missing": "Information is missing",
-    "member-unidentified": "The member could not be identified",
-    "partial-availability": "The service is available in part only",
-    "already-authorized": "The service is authorized already",
-    "review-required": "A person has to decide",
-    "exception-granted": "Approved as an exception",
-    "information-not-received": "The information asked for did not arrive in time",
-    "withdrawn": "Withdrawn by the requester",
-    "declined-by-member": "Declined by the member",
-}
-
-COUNTIES: Final = {
-    "san_joaquin": "San Joaquin",
-    "stanislaus": "Stanislaus",
-    "san_mateo": "San Mateo",
-    "merced": "Merced",
-    "monterey": "Monterey",
-    "santa_cruz": "Santa Cruz",
-}
-
-#: The other counties of California: a district that is none of these 58 is a word we cannot read.
-OTHER_COUNTIES: Final = frozenset(
-    "alameda alpine amador butte calaveras colusa contra_costa del_norte el_dorado fresno glenn"
-    " humboldt imperial inyo kern kings lake lassen los_angeles madera marin mariposa mendocino"
-    " modoc mono napa nevada orange placer plumas riverside sacramento san_benito san_bernardino"
-    " san_diego san_francisco san_luis_obispo santa_barbara santa_clara shasta sierra siskiyou"
-    " solano sonoma sutter tehama trinity tulare tuolumne ventura yolo yuba".split()
-)
-
-CATEGORIES: Final = {
-    "ecm": "Enhanced Care Management",
-    "community-supports": "Community Supports",
-}
-LINES_OF_BUSINESS: Final = {"MEDI-CAL": "Medi-Cal", "CAREADVANTAGE": "CareAdvantage"}
+#: Code → display, of our own code systems.
+SERVICES: Final[Mapping[str, str]] = _words["services"]
+POPULATIONS: Final[Mapping[str, str]] = _words["populations"]
+STATES: Final[Mapping[str, str]] = _words["states"]
+BUSINESS_STATUSES: Final[Mapping[str, str]] = _words["business_statuses"]
+REASONS: Final[Mapping[str, str]] = _words["reasons"]
+COUNTIES: Final[Mapping[str, str]] = _words["counties"]
+CATEGORIES: Final[Mapping[str, str]] = _words["categories"]
+LINES_OF_BUSINESS: Final[Mapping[str, str]] = _words["lines_of_business"]
+_OTHER_COUNTIES: Final = frozenset(_words["other_counties"].split())
 
 
 def fact_system(name: str) -> str:
@@ -202,12 +112,12 @@ def fact_system(name: str) -> str:
 
 
 def county_code(district: str) -> str | None:
-    """`San Mateo`, `SAN MATEO COUNTY` or `san_mateo` → `san_mateo`; None: no county of California."""
+    """`San Mateo`, `SAN MATEO COUNTY`, `san_mateo` → `san_mateo`; None: no county of California."""
     words = district.lower().replace("_", " ").replace("-", " ").split()
     if words and words[-1] == "county":
         words.pop()
     code = "_".join(words)
-    return code if code in COUNTIES or code in OTHER_COUNTIES else None
+    return code if code in COUNTIES or code in _OTHER_COUNTIES else None
 
 
 def coding(system: str, code: str, words: Mapping[str, str]) -> dict[str, str]:

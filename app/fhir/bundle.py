@@ -1,0 +1,187 @@
+"""A transaction Bundle as the resources of one referral, and the references between its entries.
+
+Storing the entries, making their ids and answering with a transaction-response is left to intake.
+Input has passed the R4 checker; every function here still takes anything that JSON can be.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.fhir.fault import Fault
+
+#: More entries than any referral has; the limit bounds the work of one request.
+MAX_ENTRIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resource to create. `full_url` is the name by which its neighbours refer to it."""
+
+    index: int
+    resource: dict[str, Any]
+    full_url: str | None = None
+    if_none_exist: str | None = None
+
+    @property
+    def type(self) -> str:
+        return str(self.resource.get("resourceType"))
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The entries of a Bundle in order; exactly one of them is the ServiceRequest."""
+
+    entries: tuple[Entry, ...]
+    service_request: Entry
+    #: fullUrl → index of its entry.
+    by_url: Mapping[str, int] = field(default_factory=dict)
+
+    def mapping(self, entry: Entry, names: Mapping[int, str]) -> dict[str, str]:
+        """What to put for each reference that `entry` may hold: `names` gives `Type/id` by index.
+
+        A relative reference belongs to the server of the entry that holds it (FHIR R4, Bundle,
+        "Resolving references in Bundles"), so it is looked for under that entry's own base only.
+        """
+        base = _base(entry.full_url)
+        found: dict[str, str] = {}
+        for url, index in self.by_url.items():
+            found[url] = names[index]
+            if base and url.startswith(base):
+                found[url[len(base) :]] = names[index]
+        return found
+
+
+def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Fault]]:
+    """The Bundle's entries, or every fault that keeps it from being taken (spec.md 7)."""
+    if bundle.get("type") != "transaction":
+        return None, [Fault("not-supported", "Bundle.type", "Send a Bundle of type `transaction`.")]
+    listed = bundle.get("entry") or []
+    if len(listed) > MAX_ENTRIES:
+        text = f"A transaction takes at most {MAX_ENTRIES} entries; send fewer."
+        return None, [Fault("too-long", "Bundle.entry", text)]
+    faults: list[Fault] = []
+    entries: list[Entry] = []
+    for index, raw in enumerate(listed):
+        found = _entry_faults(index, raw)
+        faults += found
+        if not found:
+            entries.append(_entry(index, raw))
+    requests = [e for e in entries if e.type == "ServiceRequest"]
+    faults += _one_request(requests, faults)
+    by_url, twice = _urls(entries)
+    faults += twice
+    if not faults:
+        for entry in entries:
+            faults += _unresolved(entry, by_url)
+    if faults:
+        return None, faults
+    return Submission(tuple(entries), requests[0], by_url), []
+
+
+def rewrite_references(resource: dict[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
+    """A copy in which every `reference` that `mapping` knows is replaced; all else stays as sent.
+
+    Contained references (`#id`) are in no mapping and so stay.
+    """
+    copy = dict(resource)
+    stack: list[Any] = [copy]
+    while stack:
+        node = stack.pop()
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            if isinstance(value, dict):
+                node[key] = dict(value)
+                stack.append(node[key])
+            elif isinstance(value, list):
+                node[key] = list(value)
+                stack.append(node[key])
+            elif key == "reference" and isinstance(value, str):
+                node[key] = mapping.get(value, value)
+    return copy
+
+
+def references(resource: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Every literal reference in a resource with its FHIRPath, in no particular order."""
+    stack = [(resource, path)]
+    while stack:
+        node, at = stack.pop()
+        if isinstance(node, dict):
+            literal = node.get("reference")
+            if isinstance(literal, str):
+                yield literal, f"{at}.reference"
+            stack += [(v, f"{at}.{k}") for k, v in node.items() if isinstance(v, dict | list)]
+        elif isinstance(node, list):
+            stack += [(v, f"{at}[{i}]") for i, v in enumerate(node) if isinstance(v, dict | list)]
+
+
+def _entry_faults(index: int, raw: Any) -> list[Fault]:
+    at = f"Bundle.entry[{index}]"
+    resource, request = raw.get("resource"), raw.get("request")
+    faults = []
+    if not request:
+        text = "Every entry of a transaction needs a request with method POST and a url."
+        faults.append(Fault("required", f"{at}.request", text))
+    elif request.get("method") != "POST":
+        text = "A referral's Bundle creates only: use method POST."
+        faults.append(Fault("not-supported", f"{at}.request.method", text))
+    if not resource:
+        text = "Every entry needs the resource that is to be created."
+        return [*faults, Fault("required", f"{at}.resource", text)]
+    kind = resource.get("resourceType")
+    if kind == "Bundle":
+        text = "Send the resources as entries of one Bundle, not as a Bundle within it."
+        return [*faults, Fault("not-supported", f"{at}.resource", text)]
+    if not faults and not _names_type(request.get("url"), kind):
+        text = "The url of a create is the type of the entry's resource, such as `Patient`."
+        faults.append(Fault("value", f"{at}.request.url", text))
+    return faults
+
+
+def _names_type(url: Any, kind: Any) -> bool:
+    return isinstance(url, str) and (url == kind or url.endswith(f"/{kind}"))
+
+
+def _entry(index: int, raw: Mapping[str, Any]) -> Entry:
+    return Entry(index, raw["resource"], raw.get("fullUrl"), raw["request"].get("ifNoneExist"))
+
+
+def _one_request(requests: list[Entry], faults: list[Fault]) -> list[Fault]:
+    if not requests and not faults:
+        text = "A referral's Bundle needs one ServiceRequest that says what is asked for."
+        return [Fault("required", "Bundle.entry", text)]
+    text = "A Bundle carries one referral: send each further ServiceRequest in its own Bundle."
+    return [
+        Fault("business-rule", f"Bundle.entry[{extra.index}].resource", text)
+        for extra in requests[1:]
+    ]
+
+
+def _urls(entries: list[Entry]) -> tuple[dict[str, int], list[Fault]]:
+    by_url: dict[str, int] = {}
+    faults = []
+    for entry in entries:
+        if entry.full_url is None:
+            continue
+        if entry.full_url in by_url:
+            text = "Two entries have this fullUrl; give each entry its own."
+            faults.append(Fault("duplicate", f"Bundle.entry[{entry.index}].fullUrl", text))
+        by_url.setdefault(entry.full_url, entry.index)
+    return by_url, faults
+
+
+def _unresolved(entry: Entry, by_url: Mapping[str, int]) -> list[Fault]:
+    # A urn means nothing outside its Bundle; a server's address may be one that we know.
+    text = "No entry of this Bundle has this fullUrl; add the entry or refer to another."
+    return [
+        Fault("not-found", path, text)
+        for literal, path in references(entry.resource, f"Bundle.entry[{entry.index}].resource")
+        if literal.startswith("urn:") and literal not in by_url
+    ]
+
+
+def _base(full_url: str | None) -> str | None:
+    """`https://host/fhir/Patient/1` → `https://host/fhir/`."""
+    if not full_url or not full_url.startswith(("http://", "https://")):
+        return None
+    parts = full_url.rsplit("/", 2)
+    return f"{parts[0]}/" if len(parts) == 3 else None
