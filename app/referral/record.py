@@ -42,6 +42,7 @@ class Referral:
     performer_id: str | None
     asked_performer_id: str | None
     based_on: str | None
+    moves: int
     announced: int
     closed_at: datetime | None
     created_at: datetime

@@ -65,9 +65,7 @@ referral = Table(
     Column("offer_id", Text, comment="the offer whose place it holds, or waits for"),
     Column("holds_place", Boolean, nullable=False),
     Column("performer_id", Text, comment="the organization assigned"),
-    Column(
-        "asked_performer_id", Text, comment="the organization the referrer asked for"
-    ),
+    Column("asked_performer_id", Text, comment="the organization the referrer asked for"),
     Column("based_on", Text),
     Column(
         "announced",
@@ -151,9 +149,7 @@ party = Table(
     text("referral_id", primary_key=True),
     text("role", primary_key=True, comment="requester | asked | performer"),
     moment("since"),
-    Column(
-        "until", DateTime(timezone=True), comment="set when passed over or declining"
-    ),
+    Column("until", DateTime(timezone=True), comment="set when passed over or declining"),
     ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
     Index("ix_party_referral", "plan", "referral_id"),
 )
@@ -211,9 +207,7 @@ service_authorization = Table(
     Column("performer_id", Text),
     Column("starts_on", Date, nullable=False),
     Column("ends_on", Date, nullable=False),
-    Column(
-        "units", Text, comment="JSON: quantity and unit, where the policy gives them"
-    ),
+    Column("units", Text, comment="JSON: quantity and unit, where the policy gives them"),
     Column(
         "previous_id",
         Text,

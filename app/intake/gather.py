@@ -1,0 +1,197 @@
+"""All that the stored world knows of a submission, in one statement.
+
+Gather, then decide, then apply: the stages that follow ask the database nothing, but for the place
+that an approval takes. Reads only.
+"""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.capacity.assign import Offer
+from app.referral.record import Authorization
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What a submission asks of the stored world."""
+
+    organization_id: str
+    client_id: str
+    plans: tuple[str, ...]
+    idempotency_key: str | None = None
+    identifiers: tuple[tuple[str, str], ...] = ()
+    cin: str | None = None
+    service: str | None = None
+    based_on: tuple[str, ...] = ()
+    based_on_identifiers: tuple[tuple[str, str], ...] = ()
+    organization_ids: tuple[str, ...] = ()
+    npis: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as one plan's roster knows them."""
+
+    plan: str
+    id: str
+    cin: str
+    birth_date: str | None
+    facts: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A referral that the same organization posted under the same identifier."""
+
+    plan: str
+    referral_id: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The first answer under an Idempotency-Key."""
+
+    fingerprint: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One authorization of the member, and the referral that it came from."""
+
+    plan: str
+    referral_id: str
+    authorization: Authorization
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    id: str
+    npi: str | None
+    plan: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The stored world, as far as one submission is concerned."""
+
+    replay: Replay | None = None
+    twins: tuple[Twin, ...] = ()
+    members: tuple[Member, ...] = ()
+    authorizations: tuple[Held, ...] = ()
+    offers: dict[str, list[Offer]] = field(default_factory=dict)
+    organizations: tuple[Organization, ...] = ()
+    based_on: frozenset[str] = frozenset()
+
+    def plan_organization(self, plan: str) -> str | None:
+        """The Organization that is the plan, where the network has it."""
+        return next((item.id for item in self.organizations if item.plan == plan), None)
+
+
+_SQL = """SELECT
+(SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS body
+    FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
+(SELECT json_agg(json_build_array(plan, referral_id, fingerprint))::text FROM referral_identifier
+    WHERE organization_id = $1 AND (system, value) IN (SELECT * FROM unnest($4::text[], $5::text[]))),
+(SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
+    WHERE plan = ANY ($6::text[]) AND cin = $7),
+(SELECT json_agg(json_build_array(plan, referral_id, number, service, performer_id, starts_on, ends_on,
+    units, previous_id, status))::text FROM service_authorization
+    WHERE plan = ANY ($6::text[]) AND cin = $7 AND status = 'open'),
+(SELECT json_agg(json_build_array(plan, id, organization_id, npi, counties, populations, places,
+    taken + taken_outside, capacity_status))::text FROM offer
+    WHERE plan = ANY ($6::text[]) AND service = $8 AND active),
+(SELECT json_agg(json_build_array(id, npi, plan))::text FROM organization
+    WHERE plan = ANY ($6::text[]) OR id = ANY ($9::text[]) OR npi = ANY ($10::text[])),
+(SELECT json_agg(referral_id)::text FROM referral_business_identifier
+    WHERE plan = ANY ($6::text[])
+      AND (system, value) IN (SELECT * FROM unnest($11::text[], $12::text[])))"""
+
+
+async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
+    """Reads everything that deciding this submission needs; one round trip."""
+    result = await connection.exec_driver_sql(
+        _SQL,
+        (
+            inquiry.organization_id,
+            inquiry.client_id,
+            inquiry.idempotency_key,
+            [system for system, _ in inquiry.identifiers],
+            [value for _, value in inquiry.identifiers],
+            list(inquiry.plans),
+            inquiry.cin,
+            inquiry.service,
+            list(inquiry.organization_ids),
+            list(inquiry.npis),
+            [system for system, _ in inquiry.based_on_identifiers],
+            [value for _, value in inquiry.based_on_identifiers],
+        ),
+    )
+    replay, *lists = result.one()
+    twins, members, held, offers, organizations, based_on = (
+        orjson.loads(text) if text else [] for text in lists
+    )
+    return Known(
+        replay=_replay(replay),
+        twins=tuple(Twin(*row) for row in twins),
+        members=tuple(Member(*row[:4], facts=orjson.loads(row[4])) for row in members),
+        authorizations=tuple(_held(row) for row in held),
+        offers=_offers(offers, inquiry.service),
+        organizations=tuple(Organization(*row) for row in organizations),
+        based_on=frozenset(inquiry.based_on) | frozenset(based_on),
+    )
+
+
+def _replay(text: str | None) -> Replay | None:
+    if text is None:
+        return None
+    row = orjson.loads(text)
+    return Replay(
+        row["fingerprint"], row["status"], orjson.loads(row["headers"]), b64decode(row["body"])
+    )
+
+
+def _held(row: Sequence[Any]) -> Held:
+    plan, referral_id, number, service, performer, starts, ends, units, previous, status = row
+    return Held(
+        plan,
+        referral_id,
+        Authorization(
+            number=number,
+            service=service,
+            performer_id=performer,
+            starts_on=date.fromisoformat(starts),
+            ends_on=date.fromisoformat(ends),
+            units=orjson.loads(units) if units else None,
+            previous_id=previous,
+            status=status,
+        ),
+    )
+
+
+def _offers(rows: Sequence[Sequence[Any]], service: str | None) -> dict[str, list[Offer]]:
+    by_plan: dict[str, list[Offer]] = {}
+    for plan, id_, organization, npi, counties, populations, places, taken, status in rows:
+        by_plan.setdefault(plan, []).append(
+            Offer(
+                id=id_,
+                organization_id=organization,
+                npi=npi,
+                service=service or "",
+                counties=frozenset(counties),
+                populations=frozenset(populations),
+                places=places,
+                taken=taken,
+                status=status,
+            )
+        )
+    return by_plan
