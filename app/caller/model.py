@@ -8,7 +8,7 @@ DECIDE, ROSTER, NETWORK = "nwd/decide", "nwd/roster", "nwd/network"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One authenticated client. `plan` is set when its organization is a plan of this deployment."""
+    """One authenticated client. `plan` is set when its organization is a plan."""
 
     client_id: str
     organization_id: str
@@ -20,11 +20,7 @@ class Caller:
         for scope in self.scopes:
             level, _, rest = scope.partition("/")
             kind, _, letters = rest.partition(".")
-            if (
-                level == "system"
-                and kind in ("*", resource)
-                and letter in letters.split("?")[0]
-            ):
+            if level == "system" and kind in ("*", resource) and letter in letters.split("?")[0]:
                 return True
         return False
 

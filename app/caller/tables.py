@@ -11,9 +11,7 @@ client = Table(
     metadata,
     text("id", primary_key=True),
     text("organization_id"),
-    Column(
-        "secret_hash", Text, comment="scrypt, with its salt; null for key-based clients"
-    ),
+    Column("secret_hash", Text, comment="scrypt, with its salt; null for key-based clients"),
     Column("scopes", ARRAY(Text), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("demonstration", Boolean, nullable=False),

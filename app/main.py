@@ -1,0 +1,51 @@
+"""The web application: what it is made of, and in which order.
+
+Each part of the journey brings its own `router`; this module only puts them together. The order of
+the layers: `Envelope` (ids, log line) around `Gate` (size, media types) around the routes.
+"""
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.caller.token import tokens
+from app.clock import Clock
+from app.errors import Refusal
+from app.fhir.outcome import http_handler, refusal_handler, validation_handler
+from app.openapi.document import describe
+from app.routes import routers
+from app.settings import Settings
+from app.settings import settings as process_settings
+from app.web.envelope import Envelope
+from app.web.gate import Gate
+from app.web.lifespan import running
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
+    """The application. The clock is handed in by tests; nothing is opened before it starts."""
+    chosen = settings or process_settings()
+    app = FastAPI(
+        lifespan=running,
+        docs_url=None,  # ours work without a network: app.openapi.docs
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            Refusal: refusal_handler,
+            RequestValidationError: validation_handler,
+            HTTPException: http_handler,
+        },
+        separate_input_output_schemas=False,
+        # FastAPI's own telemetry records paths, queries and exception messages.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.state.settings = chosen
+    app.state.clock = clock or Clock(chosen.clock_offset)
+    app.state.tokens = tokens(chosen)
+    for router in routers():
+        # Flat, not nested: the capability statement and the hot path read one list.
+        app.router.routes.extend(router.routes)
+    app.add_middleware(Gate, body_limit=chosen.body_limit_mb * 1024 * 1024)
+    app.add_middleware(Envelope)
+    describe(app)
+    return app

@@ -1,0 +1,77 @@
+"""What a service process opens before its first request and closes after its last."""
+
+import asyncio
+import gc
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.util import find_spec
+
+from fastapi import FastAPI
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.caller.clients import register_demonstration
+from app.database import begin, create_engine
+from app.errors import Refusal
+from app.settings import Settings
+from app.web.logs import configure
+
+log = logging.getLogger(__name__)
+
+
+class DatabaseAway(Exception):
+    """The database did not answer in time. The message says what to check; it holds no secret."""
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[None]:
+    """Logs, engine, policies, waker; the demonstration's clients where the settings say so."""
+    settings: Settings = app.state.settings
+    configure(settings.log_level)
+    app.state.engine = create_engine(settings)
+    try:
+        await wait_for_database(app.state.engine, settings.database_start_wait_s)
+        _furnish(app, settings)
+        if settings.demonstration:
+            async with begin(app.state.engine) as connection:
+                await register_demonstration(connection, app.state.clock.now())
+        # What is alive now stays: the collector need not look at it again on every pass.
+        gc.collect()
+        gc.freeze()
+        yield
+    finally:
+        waker = getattr(app.state, "waker", None)
+        if waker is not None:
+            await waker.close()
+        await app.state.engine.dispose()
+
+
+def _furnish(app: FastAPI, settings: Settings) -> None:
+    if find_spec("app.policy.library"):
+        app.state.library = import_module("app.policy.library").load_library()
+    if find_spec("app.notification.wake"):
+        app.state.waker = import_module("app.notification.wake").Waker(settings)
+
+
+async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
+    """Returns when the database answers; raises `DatabaseAway` when it does not in time."""
+    deadline = time.monotonic() + seconds
+    pause = 0.1
+    while True:
+        try:
+            async with begin(engine) as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except (Refusal, DBAPIError):
+            if time.monotonic() + pause > deadline:
+                raise DatabaseAway(
+                    f"The database did not answer within {seconds:g} s. Check that it runs, that "
+                    "DATABASE_URL names it, and that `python -m app migrate` has been run."
+                ) from None
+            log.warning("waiting for the database")
+        else:
+            return
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 2.0)

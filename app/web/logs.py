@@ -1,0 +1,77 @@
+"""Log lines: JSON, one per event, with a fixed set of fields and no message of any exception.
+
+Exceptions are shown by class and frames. Their messages may quote a payload (pydantic and the
+database driver do), so they are never written.
+"""
+
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from pythonjsonlogger.orjson import OrjsonFormatter
+
+#: What a line may carry beside time, level, logger and message.
+FIELDS = (
+    "request_id",
+    "correlation_id",
+    "method",
+    "route",
+    "status",
+    "ms",
+    "client",
+    "plan",
+    "message_id",
+    "endpoint_id",
+    "attempt",
+    "count",
+    "error",
+    "exc_info",
+)
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class Line(OrjsonFormatter):
+    """Keeps the allowed fields and drops the rest."""
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        kept = {name: log_data[name] for name in FIELDS if log_data.get(name) is not None}
+        head = {name: log_data.get(name) for name in ("time", "level", "logger", "message")}
+        return {**head, **kept}
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        return f"{moment}.{int(record.msecs):03d}Z"
+
+    def formatException(self, ei: _ExcInfo) -> list[str]:  # type: ignore[override]  # noqa: N802
+        return frames(ei[1]) if ei[1] else []
+
+
+def frames(error: BaseException) -> list[str]:
+    """The classes of an error and its causes, each with where it was raised; no messages."""
+    shown: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(shown) < 40:
+        shown.append(type(seen).__qualname__)
+        steps = traceback.extract_tb(seen.__traceback__)[-8:]
+        shown.extend(f"  {step.filename}:{step.lineno} {step.name}" for step in steps)
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return shown
+
+
+def configure(level: str) -> None:
+    """JSON lines on standard output for every logger of this process."""
+    handler = logging.StreamHandler(sys.stdout)
+    renamed: Mapping[str, str] = {"asctime": "time", "levelname": "level", "name": "logger"}
+    handler.setFormatter(
+        Line("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=dict(renamed))
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # The access line is ours (app.web.envelope); uvicorn's would carry the query.
+    logging.getLogger("uvicorn.access").disabled = True
+    # Alembic and the driver speak in statements.
+    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)

@@ -1,0 +1,81 @@
+"""Media types: what each part of the API takes and gives. Pure functions of a few strings."""
+
+import re
+from collections.abc import Sequence
+
+from app.errors import Refusal, refuse
+
+FHIR = ("application/fhir+json", "application/json")
+_PLAIN = ("application/json",)
+_PATCH = ("application/json-patch+json",)
+_FORM = ("application/x-www-form-urlencoded",)
+
+_ANY = {"*/*", "application/*"}
+#: Letters and reports have other forms beside JSON; their handlers look at Accept themselves.
+_READABLE = {"text/html", "text/*", "text/csv", "application/pdf"}
+_FORMATS = {"json", "text/json", "application/json", "application/fhir+json"}
+_REFUSED = re.compile(r"^q=0(\.0*)?$")
+
+
+def taken(method: str, path: str) -> tuple[str, ...]:
+    """The media types of a request body at a path; the first is the one to recommend."""
+    if path == "/oauth/token" or (path.startswith("/fhir/") and path.endswith("/_search")):
+        return _FORM
+    if path.startswith("/fhir"):
+        return _PATCH if method == "PATCH" else FHIR
+    return _PLAIN
+
+
+def check_content(method: str, path: str, content_type: str) -> None:
+    """415 unless the body is of a type that its path takes, in UTF-8."""
+    media, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    types = taken(method, path)
+    if media not in types:
+        raise _unsupported(types)
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
+            raise _unsupported(types)
+
+
+def _unsupported(types: Sequence[str]) -> Refusal:
+    return refuse(415, "not-supported", f"Send {' or '.join(types)} in UTF-8.")
+
+
+def check_accept(path: str, accept: str, formats: Sequence[str]) -> None:
+    """406 when the caller excludes JSON. `_format` (FHIR) overrides `Accept`."""
+    if path.startswith("/fhir"):
+        if path.endswith("/.well-known/smart-configuration"):
+            return  # always JSON, whatever Accept says (SMART App Launch 2.2)
+        if formats:
+            # `+` in a query means a space: many callers do not escape it.
+            if all(_bare(word).replace(" ", "+") not in _FORMATS for word in formats):
+                raise _unacceptable()
+            return
+        wanted = _ANY | set(FHIR)
+    elif path.startswith("/v1"):
+        wanted = _ANY | set(FHIR) | _READABLE
+    else:
+        return
+    ranges = _ranges(accept)
+    if ranges and not any(good for media, good in ranges if media in wanted):
+        raise _unacceptable()
+
+
+def _ranges(accept: str) -> list[tuple[str, bool]]:
+    """The media ranges of an Accept header, and whether each is wanted (q above 0)."""
+    found: list[tuple[str, bool]] = []
+    for part in accept.split(","):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if "/" in media:
+            found.append((media, not any(_REFUSED.match(p.replace(" ", "")) for p in parameters)))
+    return found
+
+
+def _bare(word: str) -> str:
+    return word.partition(";")[0].strip().lower()
+
+
+def _unacceptable() -> Refusal:
+    said = "Answers are JSON. Accept application/fhir+json or application/json."
+    return refuse(406, "not-supported", said)
