@@ -1,4 +1,4 @@
-"""Who is told what: endpoints, messages, their deliveries (the queue itself), and correspondence."""
+"""Who is told what: endpoints, messages, their deliveries (the queue), and correspondence."""
 
 from sqlalchemy import (
     Boolean,
@@ -8,8 +8,9 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
+    Table,
 )
-from sqlalchemy import LargeBinary, Table
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
@@ -63,9 +64,7 @@ message = Table(
     ),
     Column("seq", Integer, nullable=False, comment="order within the referral"),
     text("event_type"),
-    Column(
-        "body", LargeBinary, nullable=False, comment="the thin payload, exactly as sent"
-    ),
+    Column("body", LargeBinary, nullable=False, comment="the thin payload, exactly as sent"),
     Column(
         "full_body",
         LargeBinary,

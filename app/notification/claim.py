@@ -1,0 +1,140 @@
+"""Taking due deliveries, and giving them back: the delivery rows are the queue.
+
+A claim is one statement and commits before anything is sent. It takes the head of each stream
+(endpoint, referral) and leaves a lease: a worker that dies loses the lease, and the row is claimed
+again with the same webhook-id. `attempts` rises with every claim and fences a late result off
+(`record.py`). Times come from the caller's clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+#: Plans that have something waiting or held: a loose index scan, one probe a plan.
+_PLANS = """
+WITH RECURSIVE known AS (
+  (SELECT plan FROM delivery WHERE state IN ('pending', 'held') ORDER BY plan LIMIT 1)
+  UNION ALL
+  SELECT next.plan FROM known CROSS JOIN LATERAL (
+    SELECT plan FROM delivery WHERE state IN ('pending', 'held') AND plan > known.plan
+    ORDER BY plan LIMIT 1) AS next
+)
+SELECT plan FROM known
+"""
+
+# queue: the endpoints with something pending, one probe each, however long their backlog.
+# due:   of each active endpoint as many heads as it has room for; a failing one gets one at a time.
+_CLAIM = """
+WITH RECURSIVE queue AS (
+  (SELECT endpoint_id, organization_id FROM delivery
+   WHERE plan = $1 AND state = 'pending' ORDER BY endpoint_id LIMIT 1)
+  UNION ALL
+  SELECT next.endpoint_id, next.organization_id FROM queue CROSS JOIN LATERAL (
+    SELECT endpoint_id, organization_id FROM delivery
+    WHERE plan = $1 AND state = 'pending' AND endpoint_id > queue.endpoint_id
+    ORDER BY endpoint_id LIMIT 1) AS next
+), due AS (
+  SELECT head.message_id, e.organization_id, e.id AS endpoint_id
+  FROM queue
+  JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
+  LEFT JOIN unnest($5::text[], $6::int[]) AS busy(endpoint_id, sending)
+    ON busy.endpoint_id = queue.endpoint_id
+  CROSS JOIN LATERAL (
+    SELECT d.message_id, d.next_attempt_at FROM delivery d
+    WHERE d.plan = $1 AND d.endpoint_id = e.id AND d.state = 'pending'
+      AND d.next_attempt_at <= $2 AND (d.lease_until IS NULL OR d.lease_until <= $2)
+      AND NOT EXISTS (
+        SELECT FROM delivery earlier
+        WHERE earlier.plan = $1 AND earlier.endpoint_id = d.endpoint_id
+          AND earlier.referral_id = d.referral_id AND earlier.seq < d.seq
+          AND earlier.state IN ('pending', 'held'))
+    ORDER BY d.next_attempt_at
+    LIMIT greatest(0, CASE WHEN e.failing_since IS NULL THEN $4::int ELSE 1 END
+                      - coalesce(busy.sending, 0))
+    FOR UPDATE OF d SKIP LOCKED
+  ) AS head
+  WHERE e.status = 'active' AND (e.paused_until IS NULL OR e.paused_until <= $2)
+  ORDER BY head.next_attempt_at
+  LIMIT $3
+)
+UPDATE delivery d
+SET attempts = d.attempts + 1, lease_until = $7,
+    round_start = d.round_start + CASE WHEN d.lease_until IS NULL THEN 0 ELSE 1 END
+FROM due
+JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = due.endpoint_id
+JOIN message m ON m.plan = $1 AND m.id = due.message_id
+WHERE d.plan = $1 AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
+RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
+  d.attempts AS number, d.attempts - d.round_start AS tried, d.manual,
+  e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,
+  CASE WHEN e.payload = 'full' THEN coalesce(m.full_body, m.body) ELSE m.body END AS body
+"""
+
+_RELEASE = """
+UPDATE delivery SET lease_until = NULL, round_start = round_start + 1, next_attempt_at = $5
+WHERE plan = $1 AND message_id = $2 AND endpoint_id = $3 AND attempts = $4 AND state = 'pending'
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """One delivery that this worker may send until its lease ends.
+
+    `number` is the attempt's number, `tried` its place in the retry schedule (from 1).
+    """
+
+    plan: str
+    message_id: str
+    endpoint_id: str
+    organization_id: str
+    referral_id: str
+    seq: int
+    number: int
+    tried: int
+    manual: bool
+    url: str
+    secrets: bytes
+    headers: bytes | None
+    full_payload: bool
+    failing_since: datetime | None
+    body: bytes
+
+
+async def plans_waiting(connection: Any) -> list[str]:
+    """The plans with deliveries that are pending or held."""
+    return [row["plan"] for row in await connection.fetch(_PLANS)]
+
+
+async def claim(
+    connection: Any,
+    plan: str,
+    *,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    per_endpoint: int,
+    sending: Mapping[str, int],
+) -> list[Claim]:
+    """Up to `limit` due stream heads of a plan, leased to the caller.
+
+    `sending` says how many this worker has under way for each endpoint, so that none gets more
+    than `per_endpoint` at once.
+    """
+    busy = list(sending)
+    rows = await connection.fetch(
+        _CLAIM, plan, now, limit, per_endpoint, busy, [sending[e] for e in busy], lease_until
+    )
+    return [Claim(**dict(row)) for row in rows]
+
+
+async def release(connection: Any, claimed: Claim, due: datetime) -> None:
+    """Gives back what was not sent, or not heard of; the try does not count for the schedule."""
+    await connection.execute(
+        _RELEASE,
+        claimed.plan,
+        claimed.message_id,
+        claimed.endpoint_id,
+        claimed.number,
+        due,
+    )

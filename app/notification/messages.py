@@ -1,0 +1,156 @@
+"""What is announced, to whom, and the thin payload. PURE.
+
+The rows (`message`, `delivery`) are written by whoever makes the move, in its transaction; sending
+them is `worker.py`'s. The thin payload carries ids, states, codes and links: nothing clinical, no
+name (docs of Standard Webhooks: a thin payload makes every reading of the data auditable).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import orjson
+
+
+class EventType(StrEnum):
+    """What can be announced (spec.md 8), and the message that tries an endpoint out."""
+
+    RECEIVED = "referral.received"
+    INFORMATION_REQUESTED = "referral.information_requested"
+    INFORMATION_RECEIVED = "referral.information_received"
+    APPROVED = "referral.approved"
+    DENIED = "referral.denied"
+    VOIDED = "referral.voided"
+    CANCELLED = "referral.cancelled"
+    OVERDUE = "referral.overdue"
+    ASSIGNED = "service.assigned"
+    WAITLISTED = "service.waitlisted"
+    ACCEPTED = "service.accepted"
+    DECLINED = "service.declined"
+    STARTED = "service.started"
+    CLOSED = "service.closed"
+    EXPIRING = "authorization.expiring"
+    EXPIRED = "authorization.expired"
+    CAPACITY_CHANGED = "capacity.changed"
+    TEST = "endpoint.test"
+
+
+#: One line for each event type, as the receiver's documentation says it.
+MEANINGS: dict[EventType, str] = {
+    EventType.RECEIVED: "A referral was accepted; its state is in the data.",
+    EventType.INFORMATION_REQUESTED: "Facts are missing; the referral waits for them.",
+    EventType.INFORMATION_RECEIVED: "The requester or the plan added information.",
+    EventType.APPROVED: "The plan approved the referral; an authorization exists.",
+    EventType.DENIED: "The plan denied the referral; the reason codes say why.",
+    EventType.VOIDED: "Information that was asked for did not come in time.",
+    EventType.CANCELLED: "The referral was taken back.",
+    EventType.OVERDUE: "The decision is later than its due date.",
+    EventType.ASSIGNED: "A performer has the place for the approved service.",
+    EventType.WAITLISTED: "Approved, and waiting for a place with a performer.",
+    EventType.ACCEPTED: "The performer accepted the service.",
+    EventType.DECLINED: "The performer declined; the next is tried.",
+    EventType.STARTED: "The service began.",
+    EventType.CLOSED: "The service ended; the loop is closed.",
+    EventType.EXPIRING: "The authorization ends soon.",
+    EventType.EXPIRED: "The authorization has ended.",
+    EventType.CAPACITY_CHANGED: "An offer's places or capacity status changed.",
+    EventType.TEST: "A test of this endpoint; it is about no referral.",
+}
+
+#: The event types of spec.md 8, which an endpoint may filter by. A test is always sent.
+EVENT_TYPES: tuple[EventType, ...] = tuple(t for t in EventType if t is not EventType.TEST)
+
+
+class Role(StrEnum):
+    """A party's part in a referral: the words of the `party` table, and the plan itself."""
+
+    REQUESTER = "requester"
+    ASKED = "asked"
+    PERFORMER = "performer"
+    PLAN = "plan"
+
+
+_REQUESTER_AND_PLAN = frozenset({Role.REQUESTER, Role.PLAN})
+_ALL = frozenset(Role)
+
+#: Who is told. Correspondence (spec.md 2) sets the outcomes; the rest follows who can act on it.
+#: The asked and assigned performers are told only while they are parties (`party.until` is null).
+_RECIPIENTS: dict[EventType, frozenset[Role]] = {
+    EventType.RECEIVED: _ALL,
+    EventType.INFORMATION_REQUESTED: _REQUESTER_AND_PLAN,
+    EventType.INFORMATION_RECEIVED: _REQUESTER_AND_PLAN,
+    EventType.APPROVED: _ALL,
+    EventType.DENIED: _ALL,
+    EventType.VOIDED: _ALL,
+    EventType.CANCELLED: _ALL,
+    EventType.OVERDUE: _REQUESTER_AND_PLAN,
+    EventType.ASSIGNED: _ALL,
+    EventType.WAITLISTED: _ALL,
+    EventType.ACCEPTED: _ALL,
+    EventType.DECLINED: _REQUESTER_AND_PLAN,
+    EventType.STARTED: _ALL,
+    EventType.CLOSED: _ALL,
+    EventType.EXPIRING: _ALL,
+    EventType.EXPIRED: _ALL,
+    # About an offer and no referral: its owner, and the plan it is offered under.
+    EventType.CAPACITY_CHANGED: frozenset({Role.PERFORMER, Role.PLAN}),
+    EventType.TEST: frozenset(),
+}
+
+
+def recipients(event_type: str) -> frozenset[Role]:
+    """The roles whose organizations are told; `ValueError` for a word that is no event type."""
+    return _RECIPIENTS[EventType(event_type)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a thin payload says. Codes and ids only; what is None is left out.
+
+    `sequence` orders the messages about one referral: a receiver drops what is older than what it
+    knows. `reasons` are codes of `determination-reason`, never words.
+    """
+
+    plan: str | None = None
+    referral_id: str | None = None
+    sequence: int | None = None
+    state: str | None = None
+    business_status: str | None = None
+    reasons: Sequence[str] = ()
+    service: str | None = None
+    authorization_id: str | None = None
+    performer_id: str | None = None
+    offer_id: str | None = None
+    endpoint_id: str | None = None
+    correlation_id: str | None = None
+
+    def links(self, base: str) -> dict[str, str]:
+        """Where the resources are read."""
+        named = (
+            ("referral", "ServiceRequest", self.referral_id),
+            ("task", "Task", self.referral_id),
+            ("authorization", "ClaimResponse", self.authorization_id),
+            ("offer", "HealthcareService", self.offer_id),
+        )
+        return {name: f"{base}/{kind}/{id_}" for name, kind, id_ in named if id_ is not None}
+
+
+def thin_payload(event_type: str, occurred_at: datetime, about: About, base: str) -> bytes:
+    """The body exactly as it is stored, signed and sent: `{type, timestamp, data}`.
+
+    `occurred_at` is when it happened, the same on every attempt; `base` begins the links
+    (`Settings.fhir_base`).
+    """
+    fields = {
+        **asdict(about),
+        "reasons": list(about.reasons) or None,
+        "links": about.links(base) or None,
+    }
+    return orjson.dumps(
+        {
+            "type": event_type,
+            "timestamp": occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "data": {name: value for name, value in fields.items() if value is not None},
+        }
+    )

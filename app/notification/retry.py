@@ -1,0 +1,117 @@
+"""What an attempt's outcome means for its delivery, and when the next attempt is due. PURE.
+
+Standard Webhooks 1.0.0: ten attempts over 75.6 hours; any 2xx is success, a redirect is not;
+410 ends an endpoint. Chance comes in as a number. Recording and sending are others' work.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+
+#: How long after a failed attempt the next one follows (Standard Webhooks, 75.6 hours in all).
+SCHEDULE: tuple[timedelta, ...] = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    *(timedelta(hours=h) for h in (2, 5, 10, 14, 20, 24)),
+)
+#: Part of the wait that chance adds or takes away, so that retries do not come in waves.
+JITTER = 0.2
+#: A receiver may ask for more time, but not for ever.
+LONGEST_WAIT = timedelta(hours=24)
+#: An endpoint whose every attempt failed for so long is disabled, and its deliveries held.
+GIVE_UP_ON_ENDPOINT = timedelta(days=5)
+
+#: The error classes an attempt can have when there was no answer.
+BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROKEN = (
+    "blocked",
+    "timeout",
+    "dns_error",
+    "tls_error",
+    "connection_refused",
+    "connection_error",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one attempt: a status with its headers, or an error class."""
+
+    status: int | None = None
+    error: str | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Any 2xx, whatever the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Failed; due again at `at`. `pause` stops the whole endpoint until then (429)."""
+
+    at: datetime
+    pause: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """410: the endpoint is disabled, its deliveries held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The address is not one we send to: endpoint suspended, deliveries held, no try used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """The schedule is used up: kept for a person, who may redeliver it."""
+
+
+Outcome = Delivered | Retry | Gone | Blocked | Dead
+
+
+def outcome(answer: Answer, tried: int, now: datetime, chance: float) -> Outcome:
+    """What follows from an answer.
+
+    `tried` counts the attempts of this round of the schedule, this one included; `chance` is
+    uniform in [0, 1).
+    """
+    if answer.error == BLOCKED:
+        return Blocked()
+    if answer.status is not None and 200 <= answer.status < 300:
+        return Delivered()
+    if answer.status == 410:
+        return Gone()
+    if tried > len(SCHEDULE):
+        return Dead()
+    wait = scheduled_wait(tried, chance)
+    asked = retry_after(answer.headers.get("Retry-After"), now)
+    if asked is not None:
+        wait = max(wait, min(asked, LONGEST_WAIT))
+    return Retry(now + wait, pause=answer.status == 429)
+
+
+def scheduled_wait(tried: int, chance: float) -> timedelta:
+    """The wait after the `tried`-th failure, within 20 % either way; `chance` in [0, 1)."""
+    return SCHEDULE[tried - 1] * (1 - JITTER + 2 * JITTER * chance)
+
+
+def retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """A `Retry-After` in seconds or as an HTTP date; None when there is none to understand."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return timedelta(seconds=min(int(value[:9]), LONGEST_WAIT.total_seconds()))
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(moment - now, timedelta(0))

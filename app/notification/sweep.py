@@ -1,0 +1,34 @@
+"""Putting right what races leave behind: run every few seconds by each worker, harmless if twice.
+
+An endpoint may be disabled or enabled while a move that matched it the other way is committing;
+a message may join a stream whose head waits for its next attempt. Nothing here loses or sends
+anything.
+"""
+
+from datetime import datetime
+from typing import Any
+
+_HOLD = """
+UPDATE delivery d SET state = 'held' FROM webhook_endpoint e
+WHERE d.plan = $1 AND d.state = 'pending' AND e.organization_id = d.organization_id
+  AND e.id = d.endpoint_id AND e.status = 'disabled'
+"""
+_RESUME = """
+UPDATE delivery d SET state = 'pending', next_attempt_at = $2 FROM webhook_endpoint e
+WHERE d.plan = $1 AND d.state = 'held' AND e.organization_id = d.organization_id
+  AND e.id = d.endpoint_id AND e.status = 'active'
+"""
+_WAIT_FOR_HEAD = """
+UPDATE delivery f SET next_attempt_at = head.next_attempt_at FROM delivery head
+WHERE f.plan = $1 AND f.state = 'pending' AND f.next_attempt_at <= $2 AND f.lease_until IS NULL
+  AND f.attempts = f.round_start
+  AND head.plan = $1 AND head.endpoint_id = f.endpoint_id AND head.referral_id = f.referral_id
+  AND head.seq < f.seq AND head.state = 'pending' AND head.next_attempt_at > $2
+"""
+
+
+async def sweep(connection: Any, plan: str, now: datetime) -> None:
+    """Deliveries of disabled endpoints are held, of active ones pending; followers wait."""
+    await connection.execute(_HOLD, plan)
+    await connection.execute(_RESUME, plan, now)
+    await connection.execute(_WAIT_FOR_HEAD, plan, now)

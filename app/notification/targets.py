@@ -1,0 +1,157 @@
+"""Where we send and where never: checked when a URL is registered, and again at every connection.
+
+A name is judged by the addresses it has when we connect, by the resolver of the connector itself:
+the connection then goes to an address that was judged (no DNS rebinding), and the pool stays keyed
+by host name, so no two receivers share a TLS connection. Literal addresses never reach a resolver;
+that is why registration refuses them. `WEBHOOK_ALLOW_PRIVATE` admits named `host:port` targets.
+Source: OWASP SSRF; the deny table lists what `ipaddress.is_global` of Python 3.11 lets through.
+"""
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from yarl import URL
+
+from app.settings import Settings
+
+LONGEST_URL = 2048
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: Denied on top of `is_global`, each with what would be behind it.
+_DENIED = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8",  # "this" network
+        "100.64.0.0/10",  # carrier-grade NAT
+        "168.63.129.16/32",  # Azure's host
+        "192.0.0.0/24",  # IETF protocol assignments; Oracle's metadata
+        "192.88.99.0/24",  # 6to4 relays
+        "198.18.0.0/15",  # benchmarking
+        "224.0.0.0/3",  # multicast, reserved, broadcast
+        "::/96",  # IPv4-compatible, loopback, unspecified
+        "64:ff9b:1::/48",  # local NAT64
+        "100::/64",  # discard
+        "2001::/23",  # IETF protocol assignments, Teredo
+        "3fff::/20",  # documentation
+        "5f00::/16",  # segment routing
+        "fc00::/7",  # unique local
+        "fe80::/9",  # link-local and the retired site-local
+        "ff00::/8",  # multicast
+    )
+)
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NAMES_DENIED = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion", "arpa")
+
+
+class BlockedTarget(OSError):
+    """The name has an address that we do not send to. Nothing was dialled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What this deployment sends to."""
+
+    allowed: frozenset[str]
+    plain_http: bool
+
+    @staticmethod
+    def of(settings: Settings) -> "Guard":
+        """Plain HTTP never in production; elsewhere for the targets of `WEBHOOK_ALLOW_PRIVATE`."""
+        listed = settings.webhook_allow_private.lower().split(",")
+        return Guard(
+            allowed=frozenset(target.strip() for target in listed if target.strip()),
+            plain_http=settings.environment != "production",
+        )
+
+    def admits(self, host: str, port: int | None) -> bool:
+        """Whether the deployment itself vouches for `host:port`."""
+        return f"{host.lower()}:{port}" in self.allowed
+
+    def fault(self, url: str) -> str | None:
+        """What is wrong with a target URL, as a sentence that says what to do; or None."""
+        if len(url) > LONGEST_URL:
+            return f"Use a URL of at most {LONGEST_URL} characters."
+        if not url.isascii() or "\\" in url or any(c.isspace() or not c.isprintable() for c in url):
+            return "Use a URL of plain ASCII characters, without blanks or backslashes."
+        try:
+            parsed = URL(url)
+            host, port = parsed.host, parsed.port
+        except ValueError:
+            return "This is not a URL. Write https://host/path."
+        if parsed.scheme not in ("https", "http") or not host:
+            return "Use an https:// URL with a host name."
+        if parsed.user is not None or parsed.password is not None or "@" in parsed.authority:
+            return "Leave user name and password out of the URL; use a custom header instead."
+        if parsed.fragment or "#" in url:
+            return "Leave the fragment (#…) out of the URL."
+        return self._fault_of_host(parsed.scheme, host, port)
+
+    def _fault_of_host(self, scheme: str, host: str, port: int | None) -> str | None:
+        if self.admits(host, port):
+            if scheme == "http" and not self.plain_http:
+                return "Use https: this deployment does not send in plain text."
+            return None
+        if scheme != "https":
+            return "Use https: this deployment does not send in plain text."
+        return _fault_of_name(host)
+
+
+def _fault_of_name(host: str) -> str | None:
+    labels = host.lower().rstrip(".").split(".")
+    if ":" in host or all(_numeric(label) for label in labels[-1:]):
+        return "Use a host name instead of an IP address."
+    if len(labels) < 2 or any(
+        labels[-n:] == denied.split(".") for denied in _NAMES_DENIED for n in (1, 2)
+    ):
+        return "Use a public host name; ask the plan's operations to allow an internal receiver."
+    return None
+
+
+def _numeric(label: str) -> bool:
+    """Whether a last label makes the host an address to some resolver: 127, 0x7f, 0177."""
+    return label.isdigit() or label.startswith("0x") or not label
+
+
+def public(text: str) -> bool:
+    """Whether an address is one we send to; looks inside mapped, NAT64 and 6to4 forms."""
+    try:
+        address: Address = ipaddress.ip_address(text.split("%", 1)[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = _inside(address)
+        if inner is not None:
+            return public(str(inner))
+    denied = any(address in network for network in _DENIED if network.version == address.version)
+    return address.is_global and not address.is_multicast and not denied
+
+
+def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one stands for."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves a name for the connector, and refuses it unless every address is public."""
+
+    def __init__(self, guard: Guard, resolver: AbstractResolver | None = None) -> None:
+        self._guard = guard
+        self._resolver = resolver or ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        if self._guard.admits(host, port):
+            return found
+        if not all(public(each["host"]) for each in found):
+            raise BlockedTarget("an address of the host is not public")
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()

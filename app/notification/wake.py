@@ -1,0 +1,71 @@
+"""Hints to the delivery workers that something was committed. Only a hint: they poll as well.
+
+The NOTIFY goes out after the commit, on a connection of its own and never inside a transaction
+(a notification pending at commit takes a lock over the whole database server). Hints that come
+while one is on its way are put together.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any
+
+from app.notification.connect import CHANNEL, LOST, connect
+from app.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+#: At most one NOTIFY in this many seconds while hints keep coming; the first goes at once.
+GAP_S = 0.005
+#: How long to leave the database alone after it refused a hint.
+PAUSE_S = 1.0
+
+
+class Waker:
+    """Sends hints in the background. `start` and `stop` belong to the service's lifespan."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._plans: set[str] = set()
+        self._hinted = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: Any = None
+
+    def hint(self, plan: str = "") -> None:
+        """Call after the commit: a delivery of this plan (of some plan, if empty) may be due."""
+        self._plans.add(plan)
+        self._hinted.set()
+
+    async def start(self) -> None:
+        """Begins in the background; returns at once, database or no database."""
+        self._task = asyncio.create_task(self._run(), name="waker")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._drop()
+
+    async def _run(self) -> None:
+        while True:
+            await self._hinted.wait()
+            self._hinted.clear()
+            plans, self._plans = self._plans, set()
+            try:
+                await self._notify(",".join(sorted(plans)) if "" not in plans else "")
+                await asyncio.sleep(GAP_S)
+            except LOST as error:
+                _log.warning("hint not sent", extra={"error": type(error).__name__})
+                self._drop()
+                await asyncio.sleep(PAUSE_S)
+
+    async def _notify(self, payload: str) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._settings, "hints")
+        await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()

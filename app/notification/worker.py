@@ -1,0 +1,295 @@
+"""The delivery worker: claim, commit, send with no transaction open, record; until it is stopped.
+
+Any number of workers may run, on any machine. Three loops: one listens for hints, one claims what
+is due (at a hint, when something was recorded, and at least every `poll_s`), one records results
+in groups. Killed at any moment, it loses nothing: the lease of what it held ends, and another
+sends it again under the same webhook-id. The rules are `retry.py`'s.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from app.clock import Clock
+from app.notification.claim import Claim, claim, plans_waiting, release
+from app.notification.connect import CHANNEL, LOST, Link
+from app.notification.deliver import TOTAL_S, Sender, open_session
+from app.notification.record import Result, record
+from app.notification.retry import outcome
+from app.notification.secrets import Vault
+from app.notification.sweep import sweep
+from app.notification.targets import Guard
+from app.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How one worker works; seconds. The lease outlasts connecting, sending and recording."""
+
+    poll_s: float = 1.0
+    sweep_s: float = 15.0
+    lease_s: float = 60.0
+    total_s: float = TOTAL_S
+    grace_s: float = 8.0
+    at_once: int = 64
+    per_endpoint: int = 8
+    longest_backoff_s: float = 5.0
+
+
+async def deliver_forever(
+    settings: Settings, *, stop: asyncio.Event, clock: Clock | None = None, pace: Pace | None = None
+) -> None:
+    """Delivers until `stop` is set; then finishes or hands back what it holds, and returns."""
+    # Name lookups run in threads: a few slow names must not hold up the others.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, "lookup"))
+    guard = Guard.of(settings)
+    pace = pace or Pace()
+    async with open_session(guard, pace.total_s) as session:
+        sender = Sender(session, guard, Vault(settings))
+        worker = Worker(settings, sender, clock or Clock(settings.clock_offset), pace)
+        await worker.run(stop)
+
+
+class Worker:
+    """One process's share of the delivering."""
+
+    def __init__(self, settings: Settings, sender: Sender, clock: Clock, pace: Pace) -> None:
+        self._plans = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
+        self._sender = sender
+        self._clock = clock
+        self._pace = pace
+        self._claiming = Link(settings, "claims")
+        self._recording = Link(settings, "records")
+        self._listening = Link(settings, "listens")
+        self._hinted: set[str] = set()
+        self._awake = asyncio.Event()
+        self._sending: dict[Claim, asyncio.Task[None]] = {}
+        self._busy: Counter[str] = Counter()
+        self._full: set[str] = set()
+        self._results: list[Result] = []
+        self._heard = asyncio.Event()
+        self._next_poll = self._next_sweep = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; raises what a loop did not expect, so that the process is started anew."""
+        listening, claiming, recording = loops = [
+            asyncio.create_task(self._again(loop), name=loop.__name__)
+            for loop in (self._listen, self._claim, self._record)
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ended, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
+            await _cancel(listening, claiming)
+            if self._sending:
+                await asyncio.wait(self._sending.values(), timeout=self._pace.grace_s)
+            await _cancel(stopping, recording)
+            await self._let_go()
+            for task in ended:
+                task.result()
+        finally:
+            await _cancel(stopping, *loops, *self._sending.values())
+            for link in (self._claiming, self._recording, self._listening):
+                await link.close()
+
+    async def _again(self, loop: Any) -> None:
+        """Runs a loop; after a loss of the database, again, with growing pauses."""
+        pause = 0.1
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await loop()
+            except LOST as error:
+                lasted = asyncio.get_running_loop().time() - began
+                pause = 0.1 if lasted > self._pace.longest_backoff_s else pause
+                _log.warning(
+                    "database lost; trying again",
+                    extra={"loop": loop.__name__, "error": type(error).__name__},
+                )
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
+                pause = min(2 * pause, self._pace.longest_backoff_s)
+
+    # --- hints ---
+
+    async def _listen(self) -> None:
+        lost = asyncio.Event()
+        async with self._listening as connection:
+            connection.add_termination_listener(lambda _: lost.set())
+            await connection.add_listener(CHANNEL, self._hint)
+            self._wake("")  # what was committed while nobody listened
+            await lost.wait()
+            raise ConnectionError("the listening connection ended")
+
+    def _hint(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
+        self._wake(*payload.split(","))
+
+    def _wake(self, *plans: str) -> None:
+        """Something may be due for these plans; for all of them where one is empty."""
+        if "" in plans:
+            self._next_poll = 0.0
+        self._hinted.update(plans)
+        self._awake.set()
+
+    # --- claims ---
+
+    async def _claim(self) -> None:
+        while True:
+            for plan in await self._plans_to_look_at():
+                await self._claim_plan(plan)
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Until a hint, a recorded result that leaves more to do, or the next poll."""
+        left = self._next_poll - asyncio.get_running_loop().time()
+        if left > 0 and not self._awake.is_set():
+            try:
+                async with asyncio.timeout(left):
+                    await self._awake.wait()
+            except TimeoutError:
+                return
+
+    async def _plans_to_look_at(self) -> list[str]:
+        """The hinted plans; when a poll is due, every plan with something waiting."""
+        self._awake.clear()
+        hinted, self._hinted = self._hinted, set()
+        now = asyncio.get_running_loop().time()
+        if now < self._next_poll:
+            return sorted(hinted - {""})
+        self._next_poll = now + self._pace.poll_s
+        async with self._claiming as connection:
+            plans = self._plans or await plans_waiting(connection)
+            plans = sorted({*plans, *hinted} - {""})
+            if now >= self._next_sweep:
+                self._next_sweep = now + self._pace.sweep_s
+                for plan in plans:
+                    await sweep(connection, plan, self._clock.now())
+        return plans
+
+    async def _claim_plan(self, plan: str) -> None:
+        room = self._pace.at_once - len(self._sending)
+        if room <= 0:
+            self._full.add(plan)
+            return
+        now = self._clock.now()
+        async with self._claiming as connection:
+            claims = await claim(
+                connection,
+                plan,
+                now=now,
+                lease_until=now + timedelta(seconds=self._pace.lease_s),
+                limit=room,
+                per_endpoint=self._pace.per_endpoint,
+                sending=self._busy,
+            )
+        for each in claims:
+            self._begin(each)
+        if any(self._saturated(each) for each in claims) or len(claims) == room:
+            self._full.add(plan)
+
+    def _saturated(self, claimed: Claim) -> bool:
+        """Whether the endpoint may have more due than it was given room for."""
+        room = self._pace.per_endpoint if claimed.failing_since is None else 1
+        return self._busy[claimed.endpoint_id] >= room
+
+    # --- sending ---
+
+    def _begin(self, claimed: Claim) -> None:
+        self._sending[claimed] = asyncio.create_task(self._send(claimed))
+        self._busy[claimed.endpoint_id] += 1
+
+    async def _send(self, claimed: Claim) -> None:
+        at = self._clock.now()
+        try:
+            sent = await self._sender.send(claimed, at)
+        except Exception as error:  # noqa: BLE001  a key that opens nothing, or a fault of ours
+            _log.exception(
+                "not sent; given back",
+                extra={"message_id": claimed.message_id, "error": type(error).__name__},
+            )
+            await self._hand_back(claimed, timedelta(seconds=60))
+            self._end(claimed)
+            return
+        now = self._clock.now()
+        after = outcome(sent.answer, claimed.tried, now, random.random())  # noqa: S311  jitter
+        self._results.append(
+            Result(
+                claim=claimed,
+                outcome=after,
+                at=at,
+                now=now,
+                duration_ms=sent.duration_ms,
+                status=sent.answer.status,
+                error=sent.answer.error,
+                response=sent.response,
+            )
+        )
+        self._heard.set()
+
+    def _end(self, claimed: Claim) -> None:
+        """The delivery is no longer this worker's; its room is free."""
+        self._busy[claimed.endpoint_id] -= 1
+        if not self._busy[claimed.endpoint_id]:
+            del self._busy[claimed.endpoint_id]
+        del self._sending[claimed]
+
+    async def _hand_back(self, claimed: Claim, wait: timedelta = timedelta(0)) -> None:
+        try:
+            async with self._recording as connection:
+                await release(connection, claimed, self._clock.now() + wait)
+        except LOST:
+            _log.warning("lease left to end", extra={"message_id": claimed.message_id})
+
+    # --- records ---
+
+    async def _record(self) -> None:
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            while self._results:
+                await self._record_plan(self._results[0].claim.plan)
+
+    async def _record_plan(self, plan: str) -> None:
+        """Everything heard for one plan in one statement; kept and tried again if it fails."""
+        batch = [result for result in self._results if result.claim.plan == plan]
+        try:
+            async with self._recording as connection:
+                more = await record(connection, plan, batch)
+        except LOST:
+            self._heard.set()
+            raise
+        written = {id(result) for result in batch}
+        self._results = [result for result in self._results if id(result) not in written]
+        for result in batch:
+            self._end(result.claim)
+        waiting, self._full = self._full, set()
+        if more:
+            waiting.add(plan)
+        if waiting:
+            self._wake(*waiting)
+
+    # --- the end ---
+
+    async def _let_go(self) -> None:
+        """Records what was heard and hands back what was not; the leases cover what fails here."""
+        unheard = [claimed for claimed, task in self._sending.items() if not task.done()]
+        await _cancel(*(self._sending[claimed] for claimed in unheard))
+        for claimed in unheard:
+            await self._hand_back(claimed)
+        try:
+            while self._results:
+                await self._record_plan(self._results[0].claim.plan)
+        except LOST as error:
+            _log.warning("results not recorded", extra={"error": type(error).__name__})
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
