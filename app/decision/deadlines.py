@@ -67,9 +67,7 @@ def decision_due(received: datetime, priority: str, clocks: Clocks) -> datetime:
         business_receipt(received, clocks), clocks.decision_business_days, clocks
     )
     if clocks.decision_calendar_days is not None:
-        cap = received.astimezone(LOCAL).date() + timedelta(
-            days=clocks.decision_calendar_days
-        )
+        cap = received.astimezone(LOCAL).date() + timedelta(days=clocks.decision_calendar_days)
         due = min(due, cap)
     return end_of(due)
 
@@ -77,14 +75,10 @@ def decision_due(received: datetime, priority: str, clocks: Clocks) -> datetime:
 def void_due(asked: datetime, clocks: Clocks) -> datetime:
     """When a request for information that nobody answered ends the referral."""
     return end_of(
-        add_business_days(
-            business_receipt(asked, clocks), clocks.void_business_days, clocks
-        )
+        add_business_days(business_receipt(asked, clocks), clocks.void_business_days, clocks)
     )
 
 
 def reminder_due(void: datetime, clocks: Clocks) -> date:
     """The day of the second attempt to obtain the information."""
-    return add_business_days(
-        void.astimezone(LOCAL).date(), -clocks.reminder_business_days, clocks
-    )
+    return add_business_days(void.astimezone(LOCAL).date(), -clocks.reminder_business_days, clocks)

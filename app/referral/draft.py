@@ -18,7 +18,8 @@ from app.fhir.render_referral import patient_reference, service_request
 from app.fhir.render_task import referral_task, service_task, service_task_status, task_status
 from app.fhir.strict_json import dumps
 from app.ids import new_id
-from app.notification.messages import recipients, thin_payload
+from app.notification.correspond import Notice, Parties
+from app.notification.messages import About, Role, recipients, thin_payload
 from app.notification.tables import correspondence, message
 from app.policy.model import Determination, Missing
 from app.referral.lifecycle import BusinessStatus, Event, State, next_state
@@ -43,17 +44,6 @@ class Actor:
     correlation_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One piece of correspondence to be written (spec.md 2, Correspondence)."""
-
-    outcome: str
-    recipient: str  # requesting | servicing | member
-    status: str  # sent | to-send | skipped
-    organization_id: str | None = None
-    reason: str | None = None
-
-
 @dataclass(slots=True)
 class Draft:
     """A referral before and after, and what goes with the change."""
@@ -72,6 +62,14 @@ class Draft:
     notices: list[Notice] = field(default_factory=list)
     rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     first_actor: Actor | None = None
+    self_referred: bool = False
+    fhir_base: str = ""
+
+    @property
+    def parties(self) -> Parties:
+        """The parties as letters need them."""
+        after = self.after
+        return Parties(after.organization_id, after.performer_id, after.service, self.self_referred)
 
     def move(
         self,
@@ -106,7 +104,9 @@ class Draft:
             from_state=state.value if state else None,
             to_state=self.after.state.value,
             event=event.value,
-            business_status=self.after.business_status.value if self.after.business_status else None,
+            business_status=self.after.business_status.value
+            if self.after.business_status
+            else None,
             actor=actor.name,
             organization_id=actor.organization_id,
             at=self.at,
@@ -224,9 +224,7 @@ def _resources(draft: Draft, changes: Changes) -> None:
         _task_row(draft, changes, draft.service_task_id, "service", after.performer_id)
 
 
-def _task_row(
-    draft: Draft, changes: Changes, task_id: str, kind: str, owner: str | None
-) -> None:
+def _task_row(draft: Draft, changes: Changes, task_id: str, kind: str, owner: str | None) -> None:
     after = draft.after
     status = task_status if kind == "referral" else service_task_status
     changes.add(
@@ -278,12 +276,18 @@ def _authorization(draft: Draft, changes: Changes) -> None:
     )
 
 
-def _organizations(draft: Draft) -> dict[str, str | None]:
-    """The organizations behind the roles that a message names."""
+def _organizations(draft: Draft) -> dict[Role, str | None]:
+    """The organizations behind the roles that a message names.
+
+    The performer asked for is a party until the referral is with another (spec.md 5).
+    """
+    after = draft.after
+    asked = after.asked_performer_id if after.performer_id is None else None
     return {
-        "requester": draft.after.organization_id,
-        "performer": draft.after.performer_id,
-        "plan": draft.plan_organization,
+        Role.REQUESTER: after.organization_id,
+        Role.ASKED: asked,
+        Role.PERFORMER: after.performer_id,
+        Role.PLAN: draft.plan_organization,
     }
 
 
@@ -299,32 +303,34 @@ def _messages(draft: Draft, changes: Changes) -> None:
             id=message_id,
             referral_id=draft.after.id,
             seq=draft.after.announced,
-            event_type=event_type,
+            event_type=str(event_type),
             body=_payload(draft, event_type, actor),
             full_body=None,
             occurred_at=draft.at,
             request_id=actor.request_id if actor else None,
             correlation_id=actor.correlation_id if actor else None,
         )
-        told = {by_role.get(role) for role in recipients(event_type)} - {None}
-        changes.recipients.extend((message_id, name) for name in sorted(told) if name)
+        told = {by_role[role] for role in recipients(event_type)}
+        changes.recipients.extend(
+            (message_id, name) for name in sorted(told - {None}, key=str) if name
+        )
 
 
 def _payload(draft: Draft, event_type: str, actor: Actor | None) -> bytes:
     after = draft.after
-    return thin_payload(
-        event_type,
-        draft.at,
-        referral_id=after.id,
+    about = About(
         plan=after.plan,
-        service=after.service,
+        referral_id=after.id,
+        sequence=after.announced,
         state=after.state.value,
         business_status=after.business_status.value if after.business_status else None,
         reasons=[reason.code for reason in draft.details.reasons],
-        version=after.version,
+        service=after.service,
+        authorization_id=after.id if draft.authorization else None,
+        performer_id=after.performer_id,
         correlation_id=actor.correlation_id if actor else None,
-        authorization_number=draft.authorization.number if draft.authorization else None,
     )
+    return thin_payload(event_type, draft.at, about, draft.fhir_base)
 
 
 def _correspondence(draft: Draft, changes: Changes, notice: Notice) -> None:
@@ -358,5 +364,3 @@ def _correspondence(draft: Draft, changes: Changes, notice: Notice) -> None:
         reason=notice.reason,
         created_at=draft.at,
     )
-
-

@@ -87,14 +87,10 @@ class IllegalMove(Exception):
     @property
     def allowed(self) -> list[str]:
         """The events that the state does allow, for the answer to the caller."""
-        return sorted(
-            {event.value for state, event in TRANSITIONS if state == self.state}
-        )
+        return sorted({event.value for state, event in TRANSITIONS if state == self.state})
 
 
-def next_state(
-    state: State | None, event: Event, status: BusinessStatus | None = None
-) -> State:
+def next_state(state: State | None, event: Event, status: BusinessStatus | None = None) -> State:
     """The state that `event` leads to; raises `IllegalMove` for every pair that is not listed.
 
     An approved referral is cancelled only while no service has begun (spec.md 2).

@@ -45,7 +45,7 @@ class MemberContact:
 
 @dataclass(frozen=True, slots=True)
 class ReferralRequest:
-    """What a requester asks for. None is unknown: nothing but the intent and priority is required."""
+    """What a requester asks for. None is unknown; only intent and priority are always there."""
 
     intent: str
     priority: str

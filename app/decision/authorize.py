@@ -1,0 +1,72 @@
+"""What an approval authorizes: the number, the period, the units.
+
+PURE: the policy's term, the day and what came before go in. Source: spec.md 6.
+"""
+
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from app.intake.gather import Held
+from app.policy.schema import Length, Term
+from app.referral.record import Authorization
+
+
+def authorization_number(plan: str, referral_id: str, on: date) -> str:
+    """The plan's number: plan, day and the random end of the referral's id. Unique per plan."""
+    return f"{plan}-{on:%Y%m%d}-{referral_id.replace('-', '')[-10:].upper()}"
+
+
+def last_day(first: date, length: Length) -> date:
+    """The last day of a period that begins on `first` (2024-03-04 and 12 months → 2025-03-03)."""
+    days = length.days if length.days is not None else 7 * (length.weeks or 0)
+    try:
+        if length.months is None:
+            return first + timedelta(days=days - 1)
+        year, month = divmod(first.year * 12 + first.month - 1 + length.months, 12)
+        day = min(first.day, monthrange(year, month + 1)[1])
+        return date(year, month + 1, day) - timedelta(days=1)
+    except (ValueError, OverflowError):  # beyond the calendar: asked for in the year 9999
+        return date.max
+
+
+def authorize(
+    *,
+    plan: str,
+    referral_id: str,
+    service: str,
+    term: Term,
+    approved_on: date,
+    wanted_from: date | None,
+    previous: Held | None,
+    performer_id: str | None,
+    requested: Mapping[str, Any] | None = None,
+) -> Authorization:
+    """The authorization that follows from an approval.
+
+    The first starts on the local date of approval, or on the day asked for if later; a
+    reauthorization the day after the one before ends, or on the date of approval if that has passed.
+    """
+    length = term.initial
+    starts_on = approved_on
+    if previous is not None:
+        length = term.reauthorization or term.initial
+        starts_on = max(approved_on, previous.authorization.ends_on + timedelta(days=1))
+    elif wanted_from is not None:
+        starts_on = max(approved_on, wanted_from)
+    return Authorization(
+        number=authorization_number(plan, referral_id, approved_on),
+        service=service,
+        performer_id=performer_id,
+        starts_on=starts_on,
+        ends_on=last_day(starts_on, length),
+        units=requested or _units(term),
+        previous_id=previous.referral_id if previous else None,
+    )
+
+
+def _units(term: Term) -> Mapping[str, Any] | None:
+    if term.units is None:
+        return None
+    return {"quantity": term.units, "unit": term.unit}

@@ -1,0 +1,129 @@
+"""Is the member eligible, by the plan's published rules, at the date of receipt?
+
+PURE. Puts together who the member is, what is stated of them and what they hold already, and puts the
+question to the policy engine.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from app.eligibility.identify import Identity
+from app.eligibility.merge import merge
+from app.intake.gather import Held, Known
+from app.policy.engine import evaluate
+from app.policy.library import Library
+from app.policy.model import Determination, Fact, Facts, Question
+from app.policy.policy import Policy
+from app.policy.stated import SourcedFacts
+from app.referral.models import ReferralRequest
+
+#: Where a fact came from that our own authorizations state.
+OURS = "authorizations"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One referral put to the rules: the question, the answer, and what both rest on."""
+
+    identity: Identity
+    policy: Policy | None
+    question: Question
+    determination: Determination
+    previous: Held | None
+
+    @property
+    def county(self) -> str | None:
+        """The county that capacity is looked for in."""
+        return self.question.county
+
+
+def check_eligibility(
+    library: Library,
+    request: ReferralRequest,
+    identity: Identity,
+    stated: Sequence[SourcedFacts],
+    known: Known,
+    on: date,
+) -> Case:
+    """The plan's answer to the request as of a date, explained."""
+    held = [item for item in known.authorizations if item.plan == identity.plan and _open(item, on)]
+    facts = _with_held(merge(stated, identity.roster, request.coverages, on), held)
+    previous = _continued(known, identity, request)
+    question = Question(
+        plan=identity.plan,
+        service=request.service,
+        as_of=on,
+        county=_county(library, identity.plan, facts, on),
+        claimed=request.claimed,
+        facts=facts,
+        identified=identity.identified,
+        already_authorized=_already(request, facts, held, previous, identity),
+    )
+    policy = library.policy(identity.plan, on) if identity.plan else None
+    return Case(identity, policy, question, evaluate(library, question), previous)
+
+
+def _open(item: Held, on: date) -> bool:
+    return item.authorization.starts_on <= on <= item.authorization.ends_on
+
+
+def _with_held(facts: Facts, held: Sequence[Held]) -> Facts:
+    """Our own authorizations count among the member's current ones (facts.md 3.2)."""
+    if not held:
+        return facts
+    services = frozenset(item.authorization.service for item in held)
+    before = facts.values.get("current_authorizations")
+    if before is not None and isinstance(before.value, frozenset):
+        services |= before.value
+    values = {**facts.values, "current_authorizations": Fact(services, OURS)}
+    return replace(facts, values=values)
+
+
+def _continued(known: Known, identity: Identity, request: ReferralRequest) -> Held | None:
+    """The authorization that a reauthorization goes on from: the last of those it is based on."""
+    named = [
+        item
+        for item in known.authorizations
+        if item.referral_id in known.based_on
+        and item.plan == identity.plan
+        and item.authorization.service == request.service
+    ]
+    return max(named, key=lambda item: item.authorization.ends_on, default=None)
+
+
+def _already(
+    request: ReferralRequest,
+    facts: Facts,
+    held: Sequence[Held],
+    previous: Held | None,
+    identity: Identity,
+) -> bool:
+    """An open authorization for the same service that the request does not go on from (facts.md 6.7).
+
+    What the roster lists counts too, but only of a member whom the plan's roster knows.
+    """
+    if request.service is None or not identity.identified:
+        return False
+    ours = [item for item in held if item.authorization.service == request.service]
+    if ours:
+        return previous not in ours
+    if previous is not None or identity.roster is None:
+        return False
+    roster = identity.roster.stated.values.get("current_authorizations")
+    return (
+        roster is not None
+        and isinstance(roster.value, frozenset)
+        and request.service in roster.value
+    )
+
+
+def _county(library: Library, plan: str | None, facts: Facts, on: date) -> str | None:
+    """The member's county; where the plan has only one, that one (facts.md 1.3)."""
+    stated = facts.values.get("county")
+    if stated is not None and isinstance(stated.value, str):
+        return stated.value
+    policy = library.policy(plan, on) if plan else None
+    if policy is not None and len(policy.data.counties) == 1:
+        return policy.data.counties[0]
+    return None

@@ -1,0 +1,34 @@
+"""What "the same body" means for a repeat: the RFC 8785 form, hashed.
+
+PURE. `urn:uuid` names of a Bundle's entries stand for their place in it, because a client makes new
+ones for every try (spec.md 7, Repeatable).
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+
+def _number(value: Any) -> Any:
+    """RFC 8785 writes numbers as doubles: 1.10 and 1.1, 1.0 and 1 are the same."""
+    if not isinstance(value, Decimal):
+        raise TypeError
+    number = float(value)
+    return int(number) if number.is_integer() else number
+
+
+def canonical(tree: Any, full_urls: Iterable[str | None] = ()) -> bytes:
+    """Sorted keys, no white space, numbers as doubles, entries named by their place."""
+    text = orjson.dumps(tree, default=_number, option=orjson.OPT_SORT_KEYS)
+    for index, url in enumerate(full_urls):
+        if url and url.startswith("urn:"):
+            text = text.replace(orjson.dumps(url)[1:-1], b"urn:entry:%d" % index)
+    return text
+
+
+def fingerprint(tree: Any, full_urls: Iterable[str | None] = ()) -> str:
+    """SHA-256 of the canonical form, in hex."""
+    return sha256(canonical(tree, full_urls)).hexdigest()
