@@ -178,6 +178,16 @@ locator = Table(
     Column("referral_id", Text),
 )
 
+#: Every identifier of a referral, for searches by whoever may see it and for `basedOn`.
+referral_business_identifier = Table(
+    "referral_business_identifier",
+    metadata,
+    text("plan", primary_key=True),
+    text("system", primary_key=True),
+    text("value", primary_key=True),
+    text("referral_id", primary_key=True),
+)
+
 #: What a search of Tasks asks for: the referral's own Task, and the performer's service Task.
 task = Table(
     "task",
