@@ -86,7 +86,7 @@ class Sender:
             async with self._session.post(
                 claim.url, data=claim.body, headers=headers, allow_redirects=False
             ) as response:
-                answer = Answer(response.status, headers=response.headers)
+                answer = Answer(response.status, retry_after=response.headers.get("Retry-After"))
                 return answer, await _read(response)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             return Answer(error=error_class(error)), b""

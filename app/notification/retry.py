@@ -4,11 +4,9 @@ Standard Webhooks 1.0.0: ten attempts over 75.6 hours; any 2xx is success, a red
 410 ends an endpoint. Chance comes in as a number. Recording and sending are others' work.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from types import MappingProxyType
 
 #: How long after a failed attempt the next one follows (Standard Webhooks, 75.6 hours in all).
 SCHEDULE: tuple[timedelta, ...] = (
@@ -37,11 +35,11 @@ BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one attempt: a status with its headers, or an error class."""
+    """What came of one attempt: a status with its `Retry-After` header, or an error class."""
 
     status: int | None = None
     error: str | None = None
-    headers: Mapping[str, str] = MappingProxyType({})
+    retry_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def outcome(answer: Answer, tried: int, now: datetime, chance: float) -> Outcome
     if tried > len(SCHEDULE):
         return Dead()
     wait = scheduled_wait(tried, chance)
-    asked = retry_after(answer.headers.get("Retry-After"), now)
+    asked = retry_after(answer.retry_after, now)
     if asked is not None:
         wait = max(wait, min(asked, LONGEST_WAIT))
     return Retry(now + wait, pause=answer.status == 429)

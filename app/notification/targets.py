@@ -8,6 +8,7 @@ Source: OWASP SSRF; the deny table lists what `ipaddress.is_global` of Python 3.
 """
 
 import ipaddress
+import re
 import socket
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ class Guard:
             return "This is not a URL. Write https://host/path."
         if parsed.scheme not in ("https", "http") or not host:
             return "Use an https:// URL with a host name."
-        if parsed.user is not None or parsed.password is not None or "@" in parsed.authority:
+        if "@" in re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0]:
             return "Leave user name and password out of the URL; use a custom header instead."
         if parsed.fragment or "#" in url:
             return "Leave the fragment (#…) out of the URL."

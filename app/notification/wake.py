@@ -7,7 +7,6 @@ while one is on its way are put together.
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Any
 
 from app.notification.connect import CHANNEL, LOST, connect
@@ -22,7 +21,7 @@ PAUSE_S = 1.0
 
 
 class Waker:
-    """Sends hints in the background. `start` and `stop` belong to the service's lifespan."""
+    """Sends hints in the background, from the first hint until `close`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -32,19 +31,21 @@ class Waker:
         self._connection: Any = None
 
     def hint(self, plan: str = "") -> None:
-        """Call after the commit: a delivery of this plan (of some plan, if empty) may be due."""
+        """Call after the commit: a delivery of this plan (of some plan, if empty) may be due.
+
+        Returns at once and never fails, database or no database.
+        """
         self._plans.add(plan)
         self._hinted.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="waker")
 
-    async def start(self) -> None:
-        """Begins in the background; returns at once, database or no database."""
-        self._task = asyncio.create_task(self._run(), name="waker")
-
-    async def stop(self) -> None:
+    async def close(self) -> None:
+        """Forgets the hints that are still waiting: the workers poll."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
+            self._task = None
         self._drop()
 
     async def _run(self) -> None:

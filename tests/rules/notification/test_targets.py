@@ -1,0 +1,104 @@
+"""Where we send and where never (OWASP SSRF), as tables."""
+
+import pytest
+
+from app.notification.targets import Guard, public
+
+STRICT = Guard(frozenset(), plain_http=False)
+DEMO = Guard(frozenset({"127.0.0.1:9999", "intake.hospital.internal:8443"}), plain_http=True)
+
+PUBLIC = """
+8.8.8.8 1.1.1.1 93.184.216.34 2606:4700:4700::1111
+::ffff:8.8.8.8 64:ff9b::808:808 2002:808:808::1
+"""
+NEVER = """
+127.0.0.1 127.255.255.254 0.0.0.0 10.0.0.1 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1
+192.0.0.192 192.0.0.8 168.63.129.16 192.88.99.1 198.18.0.1 192.0.2.1 198.51.100.1 203.0.113.1
+224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255
+:: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe
+64:ff9b:1::1 2002:7f00:1:: 2002:a00:1:: fe80::1 fe80::1%eth0 fec0::1 fc00::1 fd00:ec2::254
+ff02::1 5f00::1 3fff::1 2001:db8::1 2001::1 100::1
+"""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.org/referrals",
+        "https://hooks.example.org:8443/a?b=c",
+        "https://xn--bcher-kva.example/hook",
+        "https://4.example.com/",
+    ],
+)
+def test_public_https_names_are_taken(url):
+    assert STRICT.fault(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hooks.example.org/",
+        "ftp://hooks.example.org/",
+        "file:///etc/passwd",
+        "hooks.example.org",
+        "https:///path",
+        "",
+        "https://user:secret@hooks.example.org/",
+        "https://user@hooks.example.org/",
+        "https://@hooks.example.org/",
+        "https://hooks.example.org/#part",
+        "https://hooks.example.org/#",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://8.8.8.8/",
+        "https://0x7f000001/",
+        "https://2130706433/",
+        "https://127.1/",
+        "https://0177.0.0.1/",
+        "https://0x7f.0.0.0x1/",
+        "https://127.0.0.1./",
+        "https://good.example\\@127.0.0.1/",
+        "https://127。0。0。1/",
+        "https://evil.example@127.0.0.1/",
+        "https://localhost/",
+        "https://a.localhost/",
+        "https://printer.local/",
+        "https://metadata.google.internal/",
+        "https://router.home.arpa/",
+        "https://intranet/",
+        "https://hooks.example.org:99999/",
+        "https://hooks.example.org:port/",
+        "https://[::1/",
+        "https://hooks.example.org/a b",
+        "https://hooks.example.org/\r\nX: y",
+        "https://hooks.example.org/\x00",
+        "https://hooks.example.org/\ud800",
+        "https://hooks.example.org/" + "a" * 2048,
+    ],
+)
+def test_everything_else_is_refused_in_words(url):
+    assert STRICT.fault(url)
+
+
+def test_named_receivers_in_the_house_may_be_private_and_plain():
+    assert DEMO.fault("http://127.0.0.1:9999/hook") is None
+    assert DEMO.fault("https://intake.hospital.internal:8443/hook") is None
+    assert DEMO.fault("http://127.0.0.1:9998/hook")
+    assert DEMO.fault("http://hooks.example.org/hook")
+
+
+def test_production_sends_nothing_in_plain_text_even_in_the_house():
+    production = Guard(DEMO.allowed, plain_http=False)
+    assert production.fault("http://127.0.0.1:9999/hook")
+    assert production.fault("https://127.0.0.1:9999/hook") is None
+
+
+@pytest.mark.parametrize("address", PUBLIC.split())
+def test_public_addresses(address):
+    assert public(address)
+
+
+@pytest.mark.parametrize("address", [*NEVER.split(), "not an address", ""])
+def test_addresses_that_are_never_sent_to(address):
+    assert not public(address)
