@@ -36,3 +36,15 @@ member = Table(
     moment("updated_at"),
     Index("uq_member_cin", "plan", "cin", unique=True),
 )
+
+#: The words by which network and roster are searched: codes, identifiers, references, names, days.
+directory_index = Table(
+    "directory_index",
+    metadata,
+    text("plan", primary_key=True, comment="as in resource_version: `*` for organizations"),
+    text("type", primary_key=True),
+    text("name", primary_key=True, comment="the search parameter"),
+    text("value", primary_key=True, comment="`code`, `system|code`, `Type/id`, lower-case text, day"),
+    text("id", primary_key=True),
+    Index("ix_directory_index_resource", "plan", "type", "id"),
+)

@@ -183,8 +183,8 @@ referral_business_identifier = Table(
     "referral_business_identifier",
     metadata,
     text("plan", primary_key=True),
+    text("value", primary_key=True, comment="before the system: clients search without one, too"),
     text("system", primary_key=True),
-    text("value", primary_key=True),
     text("referral_id", primary_key=True),
 )
 

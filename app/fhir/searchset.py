@@ -1,0 +1,77 @@
+"""Bundles of stored resources: the answer to a search or a history, joined from bytes.
+
+Stored bodies are complete FHIR JSON and are never parsed again on their way out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from app.errors import Issue
+from app.fhir.outcome import operation_outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of one resource, ready to send."""
+
+    type: str
+    id: str
+    version: int
+    body: bytes
+
+
+def searchset(
+    base: str,
+    found: Sequence[Stored],
+    *,
+    links: Sequence[tuple[str, str]],
+    total: int | None = None,
+    warnings: Sequence[Issue] = (),
+) -> bytes:
+    """A `searchset`: matches in order, then one OperationOutcome where something is to be said."""
+    entries = [
+        b'{"fullUrl":"%b","resource":%b,"search":{"mode":"match"}}'
+        % (_url(base, entry), entry.body)
+        for entry in found
+    ]
+    if warnings:
+        outcome = orjson.dumps(operation_outcome(warnings))
+        entries.append(b'{"resource":%b,"search":{"mode":"outcome"}}' % outcome)
+    return _bundle(b"searchset", entries, links, total)
+
+
+def history(base: str, versions: Sequence[Stored], self_link: str) -> bytes:
+    """The versions of one resource, newest first (FHIR R4, "history")."""
+    entries = []
+    for entry in versions:
+        url = _url(base, entry)
+        first = entry.version == 1
+        request = b'{"method":"%b","url":"%b"}' % (
+            b"POST" if first else b"PUT",
+            entry.type.encode() if first else b"%b/%b" % (entry.type.encode(), entry.id.encode()),
+        )
+        entries.append(
+            b'{"fullUrl":"%b","resource":%b,"request":%b,"response":{"status":"%b","etag":"W/\\"%d\\""}}'
+            % (url, entry.body, request, b"201" if first else b"200", entry.version)
+        )
+    return _bundle(b"history", entries, [("self", self_link)], len(entries))
+
+
+def _url(base: str, entry: Stored) -> bytes:
+    return f"{base}/{entry.type}/{entry.id}".encode()
+
+
+def _bundle(
+    kind: bytes, entries: Sequence[bytes], links: Sequence[tuple[str, str]], total: int | None
+) -> bytes:
+    parts = [b'{"resourceType":"Bundle","type":"%b"' % kind]
+    if total is not None:
+        parts.append(b',"total":%d' % total)
+    linked = [{"relation": relation, "url": url} for relation, url in links]
+    parts.append(b',"link":' + orjson.dumps(linked))
+    if entries:
+        parts.append(b',"entry":[' + b",".join(entries) + b"]")
+    parts.append(b"}")
+    return b"".join(parts)

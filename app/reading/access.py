@@ -1,0 +1,92 @@
+"""Who sees what, as SQL: parties see their referrals, plan staff their plan's, everybody the network.
+
+A referral's resources follow the referral. Everything else is a roster (its plan's staff alone) or the
+network (every authenticated caller). What is not to be seen is not found: 404, absent from searches.
+Whether a scope allows the question at all is left to the routes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from app.caller.model import ROSTER, UNASSIGNED, Caller
+from app.settings import settings
+
+#: The plan key of what belongs to no plan.
+NO_PLAN = "*"
+#: Types of the network: readable by every authenticated caller where they belong to no referral.
+NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
+_POLICIES = Path(__file__).parents[1] / "policy" / "files"
+
+
+class Statement:
+    """Collects the parameters of one statement while its text is put together."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def bind(self, value: Any, cast: str = "text") -> str:
+        self.values.append(value)
+        return f"${len(self.values)}::{cast}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one caller may see."""
+
+    organization_id: str
+    staff_plans: Sequence[str]
+    roster_plans: Sequence[str]
+
+    @property
+    def staff(self) -> bool:
+        return bool(self.staff_plans)
+
+
+def sight(caller: Caller) -> Sight:
+    """Plan staff see their plan's referrals and roster; `nwd/roster` alone shows the roster."""
+    roster = [caller.plan] if caller.plan and (caller.staff or ROSTER in caller.scopes) else []
+    return Sight(caller.organization_id, caller.staff_plans, roster)
+
+
+@cache
+def plan_keys() -> tuple[str, ...]:
+    """Every plan key that a referral may be kept under, so that each search can name the plan first."""
+    folder = Path(settings().policy_path) if settings().policy_path else _POLICIES
+    named = {entry.name for entry in folder.iterdir() if entry.is_dir()} if folder.is_dir() else set()
+    return (*sorted(named), UNASSIGNED)
+
+
+def sees_referral(statement: Statement, seen: Sight) -> str:
+    """A condition on `r` (table referral). It is told the plan first, so that keys can be used."""
+    party = (
+        "(r.plan, r.id) IN (SELECT p.plan, p.referral_id FROM party p"
+        f" WHERE p.plan = ANY ({statement.bind(list(plan_keys()), 'text[]')})"
+        f" AND p.organization_id = {statement.bind(seen.organization_id)} AND p.until IS NULL)"
+    )
+    if not seen.staff:
+        return party
+    return f"(r.plan = ANY ({statement.bind(list(seen.staff_plans), 'text[]')}) OR {party})"
+
+
+#: A condition on `l` (table locator): parameters type, id, organization, staff plans, roster plans,
+#: and whether the type is the network's.
+SEES_LOCATED = """(CASE WHEN l.referral_id IS NULL
+    THEN $6::bool OR l.plan = ANY ($5::text[])
+    ELSE l.plan = ANY ($4::text[]) OR EXISTS (
+        SELECT 1 FROM party p WHERE p.plan = l.plan AND p.organization_id = $3::text
+        AND p.referral_id = l.referral_id AND p.until IS NULL) END)"""
+
+
+def located(kind: str, resource_id: str, seen: Sight) -> tuple[Any, ...]:
+    """The parameters of `SEES_LOCATED`."""
+    return (
+        kind,
+        resource_id,
+        seen.organization_id,
+        list(seen.staff_plans),
+        list(seen.roster_plans),
+        kind in NETWORK_TYPES,
+    )

@@ -1,0 +1,83 @@
+"""What a read and a search answer over HTTP: headers, links, the page's cursor."""
+
+from datetime import UTC
+from email.utils import format_datetime
+
+from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.model import Caller
+from app.fhir.directory import with_numbers
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.searchset import Stored, searchset
+from app.reading.access import sight
+from app.reading.cursor import seal, unseal
+from app.reading.query import pairs, read_query
+from app.reading.read import Read
+from app.reading.search import Page, search
+from app.settings import Settings
+
+#: Answers carry members' data: nobody on the way keeps them.
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def of_resource(request: Request, read: Read) -> Response:
+    """A version with its ETag; 304 where the client has it already."""
+    headers = {
+        **NO_STORE,
+        "ETag": f'W/"{read.stored.version}"',
+        "Last-Modified": format_datetime(read.updated_at.astimezone(UTC), usegmt=True),
+    }
+    known = request.headers.get("if-none-match")
+    if known is not None and read.numbers is None and _same(known, read.stored.version):
+        return Response(status_code=304, headers=headers)
+    body = read.stored.body
+    if read.numbers is not None:
+        body = with_numbers(body, *read.numbers)
+    return Response(body, headers=headers, media_type=FHIR_JSON)
+
+
+def _same(header: str, version: int) -> bool:
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
+    return str(version) in tags or "*" in tags
+
+
+async def of_search(
+    request: Request, connection: AsyncConnection, caller: Caller, kind: str, form: bytes = b""
+) -> Response:
+    """The page that the query string and the form ask for."""
+    settings: Settings = request.app.state.settings
+    base = settings.fhir_base
+    asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
+    query = read_query(kind, asked, base=base, strict=is_strict(request.headers.get("prefer", "")))
+    secret = settings.token_secret.get_secret_value()
+    bound_to = f"{caller.organization_id}\0{query.link(base)}"
+    position = unseal(query.cursor, secret, bound_to) if query.cursor is not None else None
+    page = await search(connection, query, sight(caller), position)
+    links = [("self", query.link(base, query.cursor))]
+    if page.after is not None:
+        links.append(("next", query.link(base, seal(page.after, secret, bound_to))))
+    body = searchset(
+        base, shown(page), links=links, total=page.total, warnings=query.warnings
+    )
+    return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
+
+
+def shown(page: Page) -> list[Stored]:
+    """The rows as sent: an offer shows its present numbers."""
+    if not page.numbers:
+        return page.rows
+    return [
+        Stored(row.type, row.id, row.version, with_numbers(row.body, *page.numbers[row.id]))
+        if row.id in page.numbers
+        else row
+        for row in page.rows
+    ]
+
+
+def is_strict(prefer: str) -> bool:
+    """`Prefer: handling=strict`: what is not understood is an error rather than ignored."""
+    wishes = {wish.replace(" ", "").lower() for part in prefer.split(",") for wish in part.split(";")}
+    return "handling=strict" in wishes
+
+

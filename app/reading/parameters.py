@@ -1,0 +1,75 @@
+"""Search parameters as values: what each is called, takes and compares. The lists are in `catalog`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from app.reading.access import Sight, Statement
+from app.reading.values import DateRange, Reference, Token
+
+Kind = Literal["token", "reference", "date", "string"]
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One parameter as asked: any of its values will do."""
+
+    parameter: "Parameter"
+    modifier: str = ""
+    tokens: tuple[Token, ...] = ()
+    references: tuple[Reference, ...] = ()
+    ranges: tuple[DateRange, ...] = ()
+    texts: tuple[str, ...] = ()
+    missing: bool = False
+    #: This server's FHIR base: references to it are references to us.
+    base: str = ""
+
+
+#: Makes the condition on our own columns.
+ColumnRule = Callable[[Statement, Criterion, Sight], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One search parameter of one resource type."""
+
+    name: str
+    kind: Kind
+    about: str
+    #: JSON path in the stored body; empty where `column` answers alone.
+    path: str = ""
+    #: The element of a coding that a token's code is compared with; empty: a plain code or boolean.
+    code: str = "code"
+    column: ColumnRule | None = None
+    #: Whether the parameter is present at all, on our columns (for `:missing`).
+    present: str = ""
+    #: The closed list of codes, so that an unknown one is pointed out.
+    codes: frozenset[str] = frozenset()
+    #: Type of the directory's index entry where its name is not the parameter's.
+    index: str = ""
+
+    @property
+    def modifiers(self) -> tuple[str, ...]:
+        missing = ("missing",) if self.path or self.present else ()
+        match self.kind:
+            case "token":
+                return ("not", *missing)
+            case "reference":
+                return ("identifier", *missing)
+            case _:
+                return missing
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """Where rows of a type come from: a FROM clause and its plan, id and time of change.
+
+    `owned` arms start at the referral (`r`) and are subject to its parties; the others are the
+    directory's and start at `resource_version` (`v`).
+    """
+
+    source: str
+    plan: str
+    id: str
+    at: str
+    owned: bool = True

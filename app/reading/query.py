@@ -1,0 +1,178 @@
+"""A search as a client wrote it, read into criteria: everything wrong is a 400 that says what to send.
+
+PURE but for nothing: no database, no clock. Building the statement is `app.reading.search`; FHIR R4,
+"Search": repeated parameters must all hold, commas separate alternatives, an unknown parameter is
+ignored with a warning unless the caller asked for strict handling.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode
+
+from app.errors import Issue, Refusal
+from app.reading import catalog
+from app.reading.parameters import Criterion, Kind, Parameter
+from app.reading.values import Unreadable, date_range, reference, split, token
+
+DEFAULT_COUNT, MAX_COUNT = 20, 100
+#: More parameters or alternatives than any client needs; they bound the work of one search.
+MAX_PARAMETERS, MAX_ALTERNATIVES = 50, 100
+CURSOR = "_cursor"
+SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
+#: Said by clients about the form of the answer; there is one form.
+_IGNORED = frozenset({"_format", "_pretty"})
+_ONCE = frozenset({"_count", "_sort", "_total", CURSOR})
+
+ID = Parameter("_id", "token", "the resource's id, or several separated by commas")
+LAST_UPDATED = Parameter("_lastUpdated", "date", "when the resource last changed")
+
+
+@dataclass(slots=True)
+class Query:
+    """What to look for, and how much of it to show."""
+
+    kind: str
+    criteria: list[Criterion] = field(default_factory=list)
+    count: int = DEFAULT_COUNT
+    sort: str = "_id"
+    total: bool = False
+    cursor: str | None = None
+    warnings: list[Issue] = field(default_factory=list)
+    #: What was used, for the links; the cursor is not part of it.
+    used: list[tuple[str, str]] = field(default_factory=list)
+
+    def link(self, base: str, cursor: str | None = None) -> str:
+        """The GET that asks this again, from `cursor` on."""
+        pairs = [*self.used, *([(CURSOR, cursor)] if cursor else [])]
+        encoded = urlencode(pairs, safe=":/|,")
+        return f"{base}/{self.kind}" + (f"?{encoded}" if encoded else "")
+
+
+def pairs(raw: bytes) -> list[tuple[str, str]]:
+    """The pairs of a query string or a form body. Raises `Refusal` (400) where it is not text."""
+    try:
+        found = parse_qsl(
+            raw.decode("ascii"),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError:
+        said = f"Send at most {MAX_PARAMETERS} parameters, percent-encoded UTF-8."
+        raise Refusal(400, [Issue("structure", said)]) from None
+    for name, value in found:
+        if any(ord(character) < 32 or ord(character) == 127 for character in name + value):
+            said = "Leave control characters out of search parameters."
+            raise Refusal(400, [Issue("value", said)])
+    return found
+
+
+def read_query(
+    kind: str, asked: Sequence[tuple[str, str]], *, base: str, strict: bool = False
+) -> Query:
+    """The query, or a `Refusal` with every fault at once. `base` is our own FHIR base URL."""
+    query = Query(kind)
+    faults: list[Issue] = []
+    seen: set[str] = set()
+    for name, value in asked:
+        if name in _ONCE and name in seen:
+            faults.append(Issue("value", f"{name} may be given once only."))
+            continue
+        seen.add(name)
+        fault = _take(query, name, value, base, strict)
+        if fault is not None:
+            faults.append(fault)
+    if faults:
+        raise Refusal(400, faults)
+    return query
+
+
+def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue | None:
+    """Reads one pair into the query; returns what is wrong with it."""
+    if name in _IGNORED:
+        return None
+    if name in _ONCE:
+        fault = _control(query, name, value)
+        if fault is None and name != CURSOR:
+            query.used.append((name, value))
+        return fault
+    plain, _, modifier = name.partition(":")
+    known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
+    known = known or catalog.parameter(query.kind, plain)
+    if known is None:
+        said = f"{query.kind} is not searched by this parameter; see GET /fhir/metadata."
+        if strict:
+            return Issue("not-supported", said)
+        query.warnings.append(
+            Issue("not-supported", said + " It was ignored.", severity="warning")
+        )
+        return None
+    if not value.strip():
+        return Issue("value", f"{plain} needs a value.")
+    try:
+        criterion = _criterion(known, modifier, value, base)
+    except Unreadable as unreadable:
+        return Issue("value", f"{plain} {unreadable}")
+    query.criteria.append(criterion)
+    query.used.append((name, value))
+    _point_out(query, criterion)
+    return None
+
+
+def _control(query: Query, name: str, value: str) -> Issue | None:
+    match name:
+        case "_count":
+            if not (value.isascii() and value.isdigit() and len(value) <= 9):
+                return Issue("value", f"_count takes a number from 0 to {MAX_COUNT}.")
+            query.count = min(int(value), MAX_COUNT)
+        case "_sort":
+            if value not in SORTS:
+                return Issue("value", f"_sort takes one of {', '.join(SORTS)}.")
+            query.sort = value
+        case "_total":
+            if value not in ("none", "estimate", "accurate"):
+                return Issue("value", "_total takes none, estimate or accurate.")
+            query.total = value == "accurate"
+        case _:
+            query.cursor = value
+    return None
+
+
+def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criterion:
+    kind = known.kind
+    if modifier and modifier not in known.modifiers and not _names_type(kind, modifier):
+        raise Unreadable("does not take this modifier.")
+    if modifier == "missing":
+        if value not in ("true", "false"):
+            raise Unreadable("with :missing takes true or false.")
+        return Criterion(known, modifier, missing=value == "true")
+    words = [word for word in split(value) if word]
+    if not words:
+        raise Unreadable("needs a value.")
+    if len(words) > MAX_ALTERNATIVES:
+        raise Unreadable(f"takes at most {MAX_ALTERNATIVES} alternatives.")
+    if kind == "token" or modifier == "identifier":
+        return Criterion(known, modifier, tokens=tuple(token(word) for word in words))
+    if kind == "reference":
+        if modifier:
+            words = [word if "/" in word else f"{modifier}/{word}" for word in words]
+        found = tuple(reference(word, base) for word in words)
+        return Criterion(known, "", references=found, base=base)
+    if kind == "date":
+        return Criterion(known, modifier, ranges=tuple(date_range(word) for word in words))
+    return Criterion(known, modifier, texts=tuple(words))
+
+
+def _names_type(kind: Kind, modifier: str) -> bool:
+    """`subject:Patient=…`: the type of the resource referred to."""
+    return kind == "reference" and modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
+
+
+def _point_out(query: Query, criterion: Criterion) -> None:
+    """An unknown code finds nothing, which is no error; but it is said, since it looks like "none"."""
+    known = criterion.parameter.codes
+    if known and any(found.code not in known for found in criterion.tokens if found.code):
+        listed = ", ".join(sorted(known))
+        said = f"{criterion.parameter.name} knows {listed}; another code finds nothing."
+        query.warnings.append(Issue("code-invalid", said, severity="warning"))

@@ -1,0 +1,113 @@
+"""One resource: its current version, an older one, or all of them. One statement each.
+
+Where the id lives, whether the caller may see it and the bytes to send are found together; what may
+not be seen is not found. Scopes and headers are left to the routes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import Refusal, not_found, refuse
+from app.fhir.searchset import Stored
+from app.reading.access import SEES_LOCATED, Sight, located
+
+_READ = f"""SELECT v.version, v.updated_at, v.body FROM locator l
+CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
+    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
+WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
+
+_VREAD = f"""SELECT v.version, v.updated_at, v.body FROM locator l
+JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
+    AND v.version = $7::int
+WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
+
+_HISTORY = f"""SELECT v.version, v.updated_at, v.body FROM locator l
+JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
+WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}
+ORDER BY v.version DESC"""
+
+#: A read of an offer also brings its present numbers, which change without a new version.
+_READ_OFFER = f"""SELECT v.version, v.updated_at, v.body, o.places, o.taken + o.taken_outside,
+    o.capacity_status FROM locator l
+CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
+    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
+LEFT JOIN offer o ON o.plan = l.plan AND o.id = l.id
+WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
+
+_MAX_VERSION = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One version, when it was written, and an offer's (places, taken, status)."""
+
+    stored: Stored
+    updated_at: datetime
+    numbers: tuple[int, int, str] | None = None
+
+
+async def read(connection: AsyncConnection, kind: str, resource_id: str, seen: Sight) -> Read:
+    """The current version; 404 where there is none, or none for this caller."""
+    sql = _READ_OFFER if kind == "HealthcareService" else _READ
+    result = await connection.exec_driver_sql(sql, located(kind, _id(kind, resource_id), seen))
+    row = result.first()
+    if row is None:
+        raise not_found(kind)
+    numbers = (row[3], row[4], row[5]) if len(row) > 3 and row[3] is not None else None
+    return Read(Stored(kind, resource_id, row[0], row[2]), row[1], numbers)
+
+
+async def vread(
+    connection: AsyncConnection, kind: str, resource_id: str, version: str, seen: Sight
+) -> Read:
+    """One version by its number; 404 as for `read`."""
+    if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
+        raise not_found(f"version of a {kind}")
+    parameters = (*located(kind, _id(kind, resource_id), seen), int(version))
+    row = (await connection.exec_driver_sql(_VREAD, parameters)).first()
+    if row is None:
+        raise not_found(f"version of a {kind}")
+    return Read(Stored(kind, resource_id, row[0], row[2]), row[1])
+
+
+async def history(
+    connection: AsyncConnection, kind: str, resource_id: str, seen: Sight
+) -> Sequence[Stored]:
+    """Every version, newest first; 404 as for `read`."""
+    parameters = located(kind, _id(kind, resource_id), seen)
+    rows = (await connection.exec_driver_sql(_HISTORY, parameters)).fetchall()
+    if not rows:
+        raise not_found(kind)
+    return [Stored(kind, resource_id, row[0], row[2]) for row in rows]
+
+
+def _id(kind: str, resource_id: str) -> str:
+    """An id that FHIR does not allow cannot be stored either; some bytes the database would refuse."""
+    if len(resource_id) > 64 or not all(c.isascii() and (c.isalnum() or c in "-.") for c in resource_id):
+        raise not_found(kind)
+    return resource_id
+
+
+def check_if_match(header: str | None, version: int) -> None:
+    """412 unless `If-Match` (where sent) names the current version, or is `*`."""
+    if header is None or header.strip() == "*":
+        return
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
+    if not all(tag.isascii() and tag.isdigit() for tag in tags):
+        raise bad_if_match()
+    if str(version) not in tags:
+        raise stale()
+
+
+def stale() -> Refusal:
+    """412: somebody else wrote a newer version."""
+    return refuse(
+        412, "conflict", "The resource has changed since. Read it again, then repeat with its ETag."
+    )
+
+
+def bad_if_match() -> Refusal:
+    return refuse(400, "value", 'If-Match takes the ETag of a version, such as W/"3".')

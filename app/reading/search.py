@@ -1,0 +1,208 @@
+"""One search as one statement: who may see, what was asked, where the page begins.
+
+Criteria come from `app.reading.query`, columns and paths from `app.reading.catalog`. The order is by id
+(ours sort by the moment they were made), or by the time of the last change, ids breaking ties: a page
+never repeats or loses a row because others were written meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.fhir.searchset import Stored
+from app.reading import match
+from app.reading.access import (
+    NETWORK_TYPES,
+    NO_PLAN,
+    Sight,
+    Statement,
+    plan_keys,
+    sees_referral,
+)
+from app.reading.catalog import LATEST, arms
+from app.reading.cursor import Position
+from app.reading.parameters import Arm, Criterion
+from app.reading.query import ID, LAST_UPDATED, Query
+
+_ORDER = {
+    "_id": "id",
+    "_lastUpdated": "at, id",
+    "-_lastUpdated": "at DESC, id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one page, the position after it where more follow, and the total if asked for."""
+
+    rows: list[Stored]
+    after: Position | None
+    total: int | None
+    #: Offers show their present numbers: (places, taken, status) by id.
+    numbers: dict[str, tuple[int, int, str]]
+
+
+async def search(
+    connection: AsyncConnection, query: Query, seen: Sight, position: Position | None
+) -> Page:
+    """The page after `position`. One statement, whatever was asked."""
+    statement = Statement()
+    sql = compose(statement, query, seen, position)
+    result = await connection.exec_driver_sql(sql, tuple(statement.values))
+    return _page(query, result.fetchall())
+
+
+def compose(statement: Statement, query: Query, seen: Sight, position: Position | None) -> str:
+    """The text of the search; its parameters are in `statement`."""
+    selected = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
+    order = _ORDER[query.sort]
+    keys = " UNION ALL ".join(
+        f"(SELECT * FROM ({arm}) x WHERE {_after(statement, query.sort, position)}"
+        f" ORDER BY {order} LIMIT {query.count + 1})"
+        for arm in selected
+    )
+    total = "NULL::bigint"
+    if query.total or query.count == 0:
+        counted = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
+        total = "(SELECT count(*) FROM (" + " UNION ALL ".join(counted) + ") n)"
+    kind = statement.bind(query.kind)
+    return f"""SELECT k.id, k.at, b.version, b.body, t.total, o.places, o.taken, o.capacity_status
+FROM (SELECT {total} AS total) t
+LEFT JOIN ({keys} ORDER BY {order} LIMIT {query.count + 1}) k ON true
+LEFT JOIN LATERAL (SELECT c.version, c.body FROM resource_version c WHERE c.plan = k.plan
+    AND c.type = {kind} AND c.id = k.id ORDER BY c.version DESC LIMIT 1) b ON true
+LEFT JOIN LATERAL (SELECT o.places, o.taken + o.taken_outside AS taken, o.capacity_status FROM offer o
+    WHERE {kind} = 'HealthcareService' AND o.plan = k.plan AND o.id = k.id) o ON true
+ORDER BY {order}"""
+
+
+def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
+    """The keys (plan, id, time) of what one source of rows has for the caller."""
+    conditions = [sees_referral(statement, seen) if arm.owned else _directory(statement, query, seen)]
+    if "resource_version v" in arm.source:
+        conditions.append(f"v.type = {statement.bind(query.kind)} AND {LATEST}")
+    body = False
+    for criterion in query.criteria:
+        sql, needs_body = _condition(statement, query, criterion, seen, arm)
+        conditions.append(sql)
+        body = body or needs_body
+    source = arm.source + (_body(statement, query.kind, arm) if body else "")
+    where = " AND ".join(conditions)
+    return f"SELECT {arm.plan} AS plan, {arm.id} AS id, {arm.at} AS at FROM {source} WHERE {where}"
+
+
+def _body(statement: Statement, kind: str, arm: Arm) -> str:
+    """Joins the current body as JSON, for conditions on elements that have no column."""
+    return (
+        " CROSS JOIN LATERAL (SELECT convert_from(c.body, 'UTF8')::jsonb AS json"
+        f" FROM resource_version c WHERE c.plan = {arm.plan} AND c.type = {statement.bind(kind)}"
+        f" AND c.id = {arm.id} ORDER BY c.version DESC LIMIT 1) b"
+    )
+
+
+def _directory(statement: Statement, query: Query, seen: Sight) -> str:
+    return f"v.referral_id IS NULL AND v.plan = ANY ({_directory_plans(statement, query.kind, seen)})"
+
+
+def _directory_plans(statement: Statement, kind: str, seen: Sight) -> str:
+    """The network is everybody's to read; a roster its plan staff's alone."""
+    network = kind in NETWORK_TYPES
+    return statement.bind([*plan_keys(), NO_PLAN] if network else list(seen.roster_plans), "text[]")
+
+
+def _condition(
+    statement: Statement, query: Query, criterion: Criterion, seen: Sight, arm: Arm
+) -> tuple[str, bool]:
+    """One criterion on one arm, and whether it looks into the stored body."""
+    sql, needs_body = _positive(statement, query, criterion, seen, arm)
+    negated = criterion.modifier == "not" or (criterion.modifier == "missing" and criterion.missing)
+    return (f"NOT coalesce({sql}, false)" if negated else sql), needs_body
+
+
+def _positive(
+    statement: Statement, query: Query, criterion: Criterion, seen: Sight, arm: Arm
+) -> tuple[str, bool]:
+    known = criterion.parameter
+    if known is ID:
+        ids = [found.code for found in criterion.tokens]
+        return f"{arm.id} = ANY ({statement.bind(ids, 'text[]')})", False
+    if known is LAST_UPDATED:
+        each = [match.between(statement, arm.at, found) for found in criterion.ranges]
+        return match.any_of(each), False
+    if not arm.owned:
+        plans = _directory_plans(statement, query.kind, seen)
+        return match.indexed(statement, plans, known.index or known.name, _index(statement, criterion)), False
+    if criterion.modifier == "missing":
+        if known.present:
+            return known.present, False
+        return f"jsonb_path_exists({match.BODY}, '{known.path}')", True
+    if known.column is not None:
+        return known.column(statement, criterion, seen), False
+    return _json(statement, criterion), True
+
+
+def _json(statement: Statement, criterion: Criterion) -> str:
+    known = criterion.parameter
+    if criterion.modifier == "identifier":
+        path = known.path.removesuffix(".reference") + ".identifier"
+        return match.json_token(statement, path, criterion.tokens, "value")
+    match known.kind:
+        case "token" if known.code:
+            return match.json_token(statement, known.path, criterion.tokens, known.code)
+        case "token":
+            codes = [found.code or "" for found in criterion.tokens]
+            return match.json_text(statement, known.path, codes)
+        case "reference":
+            return match.json_reference(
+                statement, known.path, criterion.references, criterion.base
+            )
+        case "date":
+            return match.json_date(statement, known.path, criterion.ranges)
+        case _:
+            return match.json_prefix(statement, known.path, criterion.texts)
+
+
+def _index(statement: Statement, criterion: Criterion) -> str:
+    """A condition on the words that the directory keeps of a resource."""
+    if criterion.modifier == "missing":
+        return "true"
+    if criterion.texts:
+        return match.any_of(
+            [f"i.value LIKE {statement.bind(match.like(text))}" for text in criterion.texts]
+        )
+    if criterion.ranges:
+        day = 'i.value COLLATE "C"'
+        return match.any_of(
+            [match.between(statement, day, found, "text") for found in criterion.ranges]
+        )
+    if criterion.references:
+        words = match.index_references(criterion.references)
+    else:
+        words = match.index_words(criterion.tokens)
+    return f"i.value = ANY ({statement.bind(words, 'text[]')})"
+
+
+def _after(statement: Statement, sort: str, position: Position | None) -> str:
+    if position is None:
+        return "true"
+    found = statement.bind(position.id)
+    if sort == "_id":
+        return f"id > {found}"
+    at = statement.bind(position.at, "timestamptz")
+    sign = "<" if sort.startswith("-") else ">"
+    return f"(at {sign} {at} OR (at = {at} AND id > {found}))"
+
+
+def _page(query: Query, rows: Any) -> Page:
+    found = [row for row in rows if row[0] is not None]
+    shown = found[: query.count]
+    more = len(found) > query.count and bool(shown)
+    last: tuple[str, datetime] | None = (shown[-1][0], shown[-1][1]) if more else None
+    return Page(
+        rows=[Stored(query.kind, row[0], row[2], row[3]) for row in shown],
+        after=Position(last[1], last[0]) if last else None,
+        total=rows[0][4] if rows else None,
+        numbers={row[0]: (row[5], row[6], row[7]) for row in shown if row[5] is not None},
+    )
