@@ -54,7 +54,7 @@ caller = _Door(
         )
     ),
     scheme_name="client",
-    description="Client credentials: ask for a token at `/oauth/token`; it is good for five minutes.",
+    description="Client credentials: a token from `/oauth/token` is good for five minutes.",
 )
 
 CallerDep = Annotated[Caller, Depends(caller)]

@@ -67,3 +67,9 @@ def _ordered(letters: set[str]) -> str:
 def _is_whole(wanted: str, found: list[str]) -> bool:
     match = _FHIR.match(wanted)
     return match is not None and found == [f"system/{match[1]}.{_V1.get(match[2], match[2])}"]
+
+
+def is_scope(text: str) -> bool:
+    """Whether a client may be granted this: a SMART v2 system scope, or one of plan staff."""
+    match = _FHIR.match(text)
+    return text in STAFF or (match is not None and match[2] not in (*_V1, ""))

@@ -1,8 +1,145 @@
-"""The OpenAPI document: generated from the routes, committed, and compared by a check."""
+"""The OpenAPI document: generated from the routes, committed, and compared by a check.
 
+Routes say what only they know; what holds for every operation of a kind (a token, media types,
+size, the ids of a request) is added here, once. `python -m app openapi` writes it.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.openapi.responses import errors
+from app.openapi.tags import TAGS
+from app.openapi.version import VERSION
+
+PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
+MEND = "python -m app openapi"
+
+_DESCRIPTION = """\
+One service takes every referral for Medi-Cal Enhanced Care Management (ECM) and Community Supports,
+decides it by the plan's own published rules, keeps the authorization that follows, and tells
+everybody who must know.
+
+**No wrong door**: every readable referral is accepted. Not eligible, incomplete or unknown is a
+*state* of the referral, never an HTTP error.
+
+FHIR R4 JSON is under `/fhir`, everything else under `/v1`. Errors are `OperationOutcome`, all
+faults of a payload at once; the token endpoint alone answers errors in the form of RFC 6749.
+
+To try it here: *Authorize* with a client (`make run` prints the demonstration's), then *Execute*.
+"""
+_REF = re.compile(r'"#/components/schemas/([A-Za-z]+)"')
+_FRAMEWORK = ("HTTPValidationError", "ValidationError")
+_IDS: dict[str, dict[str, Any]] = {
+    "RequestId": {
+        "name": "X-Request-ID",
+        "in": "header",
+        "description": "Your id of this request, echoed; a new one is made where there is none.",
+        "schema": {"type": "string"},
+        "example": "1b2a6f0e-6c1c-4a6e-9a55-1f3a2f5a7c11",
+    },
+    "CorrelationId": {
+        "name": "X-Correlation-ID",
+        "in": "header",
+        "description": "Your id of the conversation, echoed, kept, and put on what is announced.",
+        "schema": {"type": "string"},
+        "example": "discharge-2026-11-20-0007",
+    },
+}
+_METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def describe(app: FastAPI) -> None:
-    """Gives the application its title and makes `app.openapi()` the finished document."""
-    app.title = "No Wrong Door"
+    """Makes `app.openapi()` the finished document, generated at the first question."""
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = generate(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def generate(app: FastAPI) -> dict[str, Any]:
+    """The document as a dictionary."""
+    document = get_openapi(
+        title="No Wrong Door",
+        version=VERSION,
+        openapi_version="3.1.0",
+        summary="Referrals for Enhanced Care Management and Community Supports, decided and told",
+        description=_DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+        servers=[{"url": "/", "description": "This server"}],
+        contact={"name": "No Wrong Door", "url": "https://nowrongdoor.example"},
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        separate_input_output_schemas=False,
+    )
+    components = document.setdefault("components", {})
+    components["parameters"] = _IDS
+    for path, item in document["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                _complete(path, item[method])
+    _fill_schemas(document)
+    return document
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    """Adds what every operation of its kind can answer; what the route said itself stays."""
+    responses = operation["responses"]
+    if _is_framework(responses.get("422")):
+        del responses["422"]
+    statuses: list[int] = []
+    if operation.get("security"):
+        statuses += [401, 503]
+    if path.startswith(("/fhir", "/v1")) and "smart-configuration" not in path:
+        statuses.append(406)
+    if "requestBody" in operation:
+        statuses += [408, 413, 415]
+    for status, documented in errors(*statuses).items():
+        responses.setdefault(str(status), documented)
+    operation["responses"] = dict(sorted(responses.items()))
+    references = [{"$ref": f"#/components/parameters/{name}"} for name in _IDS]
+    operation["parameters"] = [*operation.get("parameters", []), *references]
+
+
+def _is_framework(response: dict[str, Any] | None) -> bool:
+    """FastAPI documents a 422 of its own, which this service never sends."""
+    return response is not None and any(name in str(response) for name in _FRAMEWORK)
+
+
+def _fill_schemas(document: dict[str, Any]) -> None:
+    """Every FHIR type that is referred to; nothing that is not."""
+    # Imported here: the element tables are large, and a service that is not asked needs none.
+    from app.openapi.schemas import resource_schemas  # noqa: PLC0415
+
+    schemas = document["components"].setdefault("schemas", {})
+    for name in _FRAMEWORK:
+        schemas.pop(name, None)
+    named = set(_REF.findall(orjson.dumps(document).decode()))
+    schemas |= resource_schemas(sorted(named - set(schemas)))
+    document["components"]["schemas"] = dict(sorted(schemas.items()))
+
+
+def text(app: FastAPI) -> str:
+    """The document as it is committed."""
+    return orjson.dumps(app.openapi(), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def main(app: FastAPI, *, check: bool) -> int:
+    """Writes the document, or with `check` compares it. Returns the exit status."""
+    made = text(app)
+    if not check:
+        PATH.parent.mkdir(parents=True, exist_ok=True)
+        PATH.write_text(made, "utf-8")
+        return 0
+    if PATH.exists() and PATH.read_text("utf-8") == made:
+        return 0
+    sys.stderr.write(f"openapi/openapi.json is not what the code does. Mend it with: {MEND}\n")
+    return 1

@@ -6,8 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 
 from fastapi import FastAPI
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.caller.clients import register_demonstration
 from app.database import begin, create_engine
 from app.errors import Refusal
+from app.notification.wake import Waker
+from app.policy.library import FILES, load_library
 from app.settings import Settings
 from app.web.logs import configure
 
@@ -31,10 +32,11 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     """Logs, engine, policies, waker; the demonstration's clients where the settings say so."""
     settings: Settings = app.state.settings
     configure(settings.log_level)
+    app.state.library = load_library(Path(settings.policy_path) if settings.policy_path else FILES)
     app.state.engine = create_engine(settings)
+    app.state.waker = Waker(settings)
     try:
         await wait_for_database(app.state.engine, settings.database_start_wait_s)
-        _furnish(app, settings)
         if settings.demonstration:
             async with begin(app.state.engine) as connection:
                 await register_demonstration(connection, app.state.clock.now())
@@ -43,17 +45,8 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         gc.freeze()
         yield
     finally:
-        waker = getattr(app.state, "waker", None)
-        if waker is not None:
-            await waker.close()
+        await app.state.waker.close()
         await app.state.engine.dispose()
-
-
-def _furnish(app: FastAPI, settings: Settings) -> None:
-    if find_spec("app.policy.library"):
-        app.state.library = import_module("app.policy.library").load_library()
-    if find_spec("app.notification.wake"):
-        app.state.waker = import_module("app.notification.wake").Waker(settings)
 
 
 async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:

@@ -1,0 +1,130 @@
+"""The commands: `python -m app <command>`. Each imports only what it needs.
+
+Exit status: 0 done, 1 refused or failed with a sentence on standard error, 2 misused.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status."""
+    given = _parser().parse_args(arguments)
+    command: Command = given.command
+    try:
+        return command(given)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m app", description="No Wrong Door")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add(commands, "run", _run, "everything for a demonstration, on a PostgreSQL of its own")
+    _add(commands, "serve", _serve, "the service")
+    _add(commands, "deliver", _deliver, "the delivery worker")
+    _add(commands, "migrate", _migrate, "bring the database to this code's schema")
+    load = _add(commands, "load", _load, "load network and roster files (NDJSON)")
+    load.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    document = _add(commands, "openapi", _openapi, "write the contract")
+    document.add_argument("--check", action="store_true", help="compare instead of writing")
+    _add(commands, "check-policies", _check_policies, "validate the policy files")
+    _add_client(commands)
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    command: Command,
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:])
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _add_client(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("client", help="register clients and renew their secrets")
+    actions = parser.add_subparsers(required=True, metavar="action")
+    add = _add(actions, "add", _client_add, "register a client; its secret is shown once")
+    add.add_argument("id")
+    add.add_argument("--organization", required=True, help="the id of its Organization")
+    add.add_argument("--role", choices=("requester", "provider", "staff"), default="requester")
+    add.add_argument("--scope", action="append", help="instead of the role's scopes; repeatable")
+    rotate = _add(actions, "rotate", _client_rotate, "replace a client's secret; shown once")
+    rotate.add_argument("id")
+
+
+def _run(_: argparse.Namespace) -> int:
+    from app.demo.run import main as demonstrate
+
+    return demonstrate()
+
+
+def _serve(_: argparse.Namespace) -> int:
+    from app.web.serve import serve
+
+    return serve()
+
+
+def _deliver(_: argparse.Namespace) -> int:
+    from app.notification.command import main as deliver
+
+    return deliver()
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    from app.migrate import upgrade
+    from app.settings import settings
+
+    url = settings().migration_database_url or settings().database_url
+    if not url:
+        return _fail("Set DATABASE_URL, or MIGRATION_DATABASE_URL for the owner's connection.")
+    asyncio.run(upgrade(url))
+    return 0
+
+
+def _load(given: argparse.Namespace) -> int:
+    from app.directory.load import main as load
+
+    return load(given.files)
+
+
+def _openapi(given: argparse.Namespace) -> int:
+    from app.main import create_app
+    from app.openapi.document import main as write
+
+    return write(create_app(), check=given.check)
+
+
+def _check_policies(_: argparse.Namespace) -> int:
+    from app.policy.check import main as check
+
+    return check()
+
+
+def _client_add(given: argparse.Namespace) -> int:
+    from app.caller.command import add
+
+    return asyncio.run(add(given.id, given.organization, given.role, given.scope))
+
+
+def _client_rotate(given: argparse.Namespace) -> int:
+    from app.caller.command import renew
+
+    return asyncio.run(renew(given.id))
+
+
+def _fail(said: str) -> int:
+    sys.stderr.write(said + "\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

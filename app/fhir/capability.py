@@ -1,0 +1,173 @@
+"""The CapabilityStatement, made from the routes: what is not routed is not claimed.
+
+A FHIR route says what it is with `openapi_extra={**interaction("ServiceRequest", "create"), …}`.
+Source: FHIR R4 4.0.1 CapabilityStatement; SMART App Launch 2.2 (`oauth-uris`).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+
+from app.fhir.outcome import FHIR_JSON
+from app.openapi.bodies import fhir_response
+from app.openapi.responses import errors
+from app.openapi.version import VERSION
+from app.settings import Settings
+
+router = APIRouter()
+
+KEY = "x-fhir"
+_OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+#: The interactions of R4 in the order of the specification; others are operations.
+_CODES = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+_SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
+#: Changed by hand when what it says changes in kind; the rest follows from the routes.
+_DATE = "2026-11-23"
+
+
+def interaction(
+    resource: str | None,
+    code: str,
+    *,
+    search: Mapping[str, str] | None = None,
+    definition: str | None = None,
+    conditional: bool = False,
+) -> dict[str, Any]:
+    """What a route is in FHIR's words, for its `openapi_extra`.
+
+    `resource` None: the whole system. `code`: an R4 interaction, or an operation's name with `$`.
+    `search`: parameter → type (`token`, `reference`, `date` …). `definition`: the canonical URL of
+    an operation. `conditional`: honours `If-None-Exist`.
+    """
+    said: dict[str, Any] = {"code": code}
+    if resource:
+        said["type"] = resource
+    if search:
+        said["search"] = dict(search)
+    if definition:
+        said["definition"] = definition
+    if conditional:
+        said["conditional"] = True
+    return {KEY: said}
+
+
+@router.get(
+    "/fhir/metadata",
+    operation_id="readCapabilities",
+    summary="What this server can do",
+    tags=["Access"],
+    openapi_extra={"security": []},
+    responses={
+        200: fhir_response(
+            "CapabilityStatement",
+            ["capability-statement"],
+            "The capability statement, made from the routes of this very process.",
+            {"ETag": "Changes when the statement does"},
+        ),
+        304: {"description": "Not changed since the `If-None-Match` that was sent."},
+        **errors(405, 406),
+    },
+)
+async def read_capabilities(request: Request) -> Response:
+    """The CapabilityStatement (FHIR R4). No token is needed."""
+    known: tuple[bytes, str] | None = getattr(request.app.state, "capabilities", None)
+    if known is None:
+        known = _rendered(request)
+        request.app.state.capabilities = known
+    body, tag = known
+    headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=FHIR_JSON, headers=headers)
+
+
+def _rendered(request: Request) -> tuple[bytes, str]:
+    routes = (route for route in request.app.routes if isinstance(route, APIRoute))
+    body = orjson.dumps(statement(routes, request.app.state.settings))
+    return body, f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
+
+
+def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
+    """The resource, from the routes that carry `x-fhir`."""
+    said = [route.openapi_extra[KEY] for route in routes if KEY in (route.openapi_extra or {})]
+    types = sorted({word["type"] for word in said if "type" in word})
+    whole = [word for word in said if "type" not in word]
+    rest: dict[str, Any] = {"mode": "server", "security": _security(settings)}
+    if types:
+        rest["resource"] = [
+            _resource(kind, [word for word in said if word.get("type") == kind]) for kind in types
+        ]
+    system = {word["code"] for word in whole}
+    if system & set(_SYSTEM_CODES):
+        rest["interaction"] = [{"code": code} for code in _SYSTEM_CODES if code in system]
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": settings.fhir_base + "/metadata",
+        "version": VERSION,
+        "name": "NoWrongDoor",
+        "title": "No Wrong Door: referrals for Enhanced Care Management and Community Supports",
+        "status": "active",
+        "date": _DATE,
+        "kind": "instance",
+        "software": {"name": "No Wrong Door", "version": VERSION},
+        "implementation": {"description": "No Wrong Door", "url": settings.fhir_base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        **({"patchFormat": ["application/json-patch+json"]} if _patches(said) else {}),
+        "rest": [rest],
+    }
+
+
+def _patches(said: list[dict[str, Any]]) -> bool:
+    return any(word["code"] == "patch" for word in said)
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    token = settings.public_url.rstrip("/") + "/oauth/token"
+    return {
+        "cors": False,
+        "service": [{"coding": [{"system": _SERVICE, "code": "SMART-on-FHIR"}]}],
+        "extension": [{"url": _OAUTH, "extension": [{"url": "token", "valueUri": token}]}],
+    }
+
+
+def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
+    codes = {word["code"] for word in said}
+    parameters: dict[str, str] = {}
+    for word in said:
+        parameters |= word.get("search", {})
+    found: dict[str, Any] = {"type": kind}
+    if codes & set(_CODES):
+        found["interaction"] = [{"code": code} for code in _CODES if code in codes]
+    found["versioning"] = "versioned-update" if codes & {"update", "patch"} else "versioned"
+    if "history-instance" in codes:
+        found["readHistory"] = True
+    if any(word.get("conditional") for word in said):
+        found["conditionalCreate"] = True
+    if parameters:
+        found["searchParam"] = [{"name": n, "type": t} for n, t in sorted(parameters.items())]
+    operations = {word["code"]: word.get("definition") for word in said if word["code"][0] == "$"}
+    if operations:
+        found["operation"] = [_operation(kind, *item) for item in sorted(operations.items())]
+    return found
+
+
+def _operation(kind: str, code: str, definition: str | None) -> dict[str, Any]:
+    name = code.removeprefix("$")
+    ours = f"https://nowrongdoor.example/fhir/OperationDefinition/{kind}-{name}"
+    return {"name": name, "definition": definition or ours}

@@ -1,0 +1,110 @@
+"""FHIR bodies in the contract: `openapi_extra=fhir_body(…)`, `responses={201: fhir_response(…)}`.
+
+Handlers read the raw body themselves; this says what it looks like. Examples are files of
+`openapi/examples/`, named here by their stem.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from app.fhir.outcome import FHIR_JSON
+
+EXAMPLES = Path(__file__).parents[2] / "openapi" / "examples"
+
+_VERSIONED = {
+    "ETag": 'The version: `W/"3"`',
+    "Last-Modified": "When this version was stored",
+}
+_CREATED = {"Location": "Where this version can be read", **_VERSIONED}
+
+
+def fhir_body(
+    resource: str | Sequence[str],
+    examples: Sequence[str] = (),
+    *,
+    required: bool = True,
+) -> dict[str, Any]:
+    """The `requestBody` of an operation that takes one of these resource types."""
+    content = {"schema": _schema(resource), **_shown(examples)}
+    types = {FHIR_JSON: content, "application/json": content}
+    return {"requestBody": {"required": required, "content": types}}
+
+
+def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
+    """The `requestBody` of a JSON Patch (RFC 6902)."""
+    step = {
+        "type": "object",
+        "required": ["op", "path"],
+        "properties": {
+            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
+            "path": {"type": "string", "pattern": "^(/.*)?$"},
+            "from": {"type": "string"},
+            "value": {},
+        },
+    }
+    content = {"schema": {"type": "array", "items": step}, **_shown(examples)}
+    return {"requestBody": {"required": True, "content": {"application/json-patch+json": content}}}
+
+
+def search_body(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The form of a `POST …/_search`: parameter name → what it selects."""
+    properties = {
+        name: {"type": "string", "description": said} for name, said in parameters.items()
+    }
+    schema = {"type": "object", "properties": properties}
+    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"requestBody": {"required": False, "content": content}}
+
+
+def fhir_response(
+    resource: str | Sequence[str],
+    examples: Sequence[str] = (),
+    description: str = "The resource as it now is.",
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """One entry of `responses=`. `headers`: name → meaning; see `versioned` and `created`."""
+    documented: dict[str, Any] = {
+        "description": description,
+        "content": {FHIR_JSON: {"schema": _schema(resource), **_shown(examples)}},
+    }
+    if headers:
+        documented["headers"] = {
+            name: {"description": said, "schema": {"type": "string"}}
+            for name, said in headers.items()
+        }
+    return documented
+
+
+def versioned() -> dict[str, str]:
+    """The headers of a resource that has versions."""
+    return dict(_VERSIONED)
+
+
+def created() -> dict[str, str]:
+    """The headers of a resource that was just created."""
+    return dict(_CREATED)
+
+
+@cache
+def example(stem: str) -> Any:
+    """One example file. A missing one stops the generation of the contract, not the service."""
+    path = EXAMPLES / f"{stem}.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def _shown(stems: Sequence[str]) -> dict[str, Any]:
+    values = {stem: {"summary": _title(stem), "value": example(stem)} for stem in stems}
+    return {"examples": values} if values else {}
+
+
+def _title(stem: str) -> str:
+    return stem.replace("-", " ").capitalize()
+
+
+def _schema(resource: str | Sequence[str]) -> dict[str, Any]:
+    names = [resource] if isinstance(resource, str) else list(resource)
+    found = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return found[0] if len(found) == 1 else {"anyOf": found}

@@ -1,0 +1,175 @@
+"""JSON Schemas of FHIR resources and datatypes, from the element tables of `fhir.resources`.
+
+Names, types, cardinality and required bindings; not the invariants and not the formats that JSON
+Schema says badly. So a body may fit its schema and still break a rule of FHIR (then 400), but none
+that breaks its schema is accepted.
+"""
+
+import datetime
+import typing
+from decimal import Decimal
+from typing import Any
+
+from fhir.resources.R4B import get_fhir_model_class
+from pydantic.fields import FieldInfo
+
+Schema = dict[str, Any]
+Schemas = dict[str, Schema]
+
+_OPEN: Schema = {"type": "object"}
+_ANY_RESOURCE: Schema = {
+    "type": "object",
+    "required": ["resourceType"],
+    "properties": {"resourceType": {"type": "string", "pattern": "^[A-Z][A-Za-z]+$"}},
+}
+_EXTENSION: Schema = {
+    "type": "object",
+    "description": "An extension: `url`, and a value or further extensions",
+    "required": ["url"],
+    "properties": {"url": {"type": "string", "minLength": 1}},
+}
+_NARRATIVE: Schema = {
+    "type": "object",
+    "required": ["status", "div"],
+    "properties": {
+        "status": {"enum": ["generated", "extensions", "additional", "empty"]},
+        "div": {"type": "string", "description": "XHTML"},
+    },
+}
+_CAPABILITIES: Schema = {
+    "type": "object",
+    "required": ["resourceType", "status", "date", "kind", "fhirVersion", "format"],
+    "properties": {"resourceType": {"const": "CapabilityStatement"}},
+}
+_PRIMITIVE_EXTENSION: Schema = {
+    "type": "object",
+    "description": "The id and extensions of a primitive element",
+    "minProperties": 1,
+    "properties": {
+        "id": {"type": "string", "minLength": 1},
+        "extension": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"$ref": "#/components/schemas/Extension"},
+        },
+    },
+    "additionalProperties": False,
+}
+#: Not spelled out: too open, or too far from a referral.
+_GIVEN: Schemas = {
+    "Resource": _ANY_RESOURCE,
+    "Extension": _EXTENSION,
+    "Narrative": _NARRATIVE,
+    "CapabilityStatement": _CAPABILITIES,
+    "PrimitiveExtension": _PRIMITIVE_EXTENSION,
+    **dict.fromkeys(
+        ("ContactDetail", "Contributor", "DataRequirement", "Dosage", "Expression", "Meta",
+         "ParameterDefinition", "RelatedArtifact", "SampledData", "Signature", "Timing",
+         "TriggerDefinition", "UsageContext"),
+        _OPEN,
+    ),
+}  # fmt: skip
+_DATE = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
+_DATE_TIME = (
+    r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
+    r"(Z|[+\-][0-9]{2}:[0-9]{2}))?)?)?$"
+)
+_PRIMITIVES: dict[Any, Schema] = {
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    Decimal: {"type": "number"},
+    float: {"type": "number"},
+    datetime.datetime: {"type": "string", "pattern": _DATE_TIME},
+    datetime.date: {"type": "string", "pattern": _DATE},
+    datetime.time: {"type": "string"},
+    str: {"type": "string", "minLength": 1},
+    bytes: {"type": "string"},
+}
+
+
+def resource_schemas(names: typing.Iterable[str]) -> Schemas:
+    """The schemas of resource types, with every datatype that they use."""
+    found: Schemas = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = _GIVEN.get(name) or _derive(name, waiting)
+    return dict(sorted(found.items()))
+
+
+def _derive(name: str, waiting: list[str]) -> Schema:
+    model = get_fhir_model_class(name)
+    properties: Schemas = {}
+    required: list[str] = []
+    for field in model.model_fields.values():
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        element = field.alias or ""
+        if element.startswith("_"):
+            properties[element] = _beside(field, waiting)
+            continue
+        if not extra.get("element_property"):
+            continue
+        properties[element] = _element(field, extra, waiting)
+        if extra.get("element_required") or field.is_required():
+            required.append(element)
+    properties = _typed(name, properties, required)
+    schema: Schema = {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    if required:
+        schema["required"] = sorted(required)
+    return schema
+
+
+def _typed(name: str, properties: Schemas, required: list[str]) -> Schemas:
+    """Resources say what they are; datatypes do not."""
+    if "contained" not in properties and name not in ("Bundle", "Parameters"):
+        return properties
+    required.append("resourceType")
+    return {"resourceType": {"const": name}, **properties}
+
+
+def _element(field: FieldInfo, extra: dict[str, Any], waiting: list[str]) -> Schema:
+    kind, many = _unwrapped(field.annotation)
+    schema = _type(kind, waiting)
+    if extra.get("enum_values") and kind is str:
+        schema = {"enum": list(extra["enum_values"])}
+    return {"type": "array", "minItems": 1, "items": schema} if many else schema
+
+
+def _beside(field: FieldInfo, waiting: list[str]) -> Schema:
+    """`_status` beside `status`: what a primitive says beyond its value."""
+    waiting += ["PrimitiveExtension", "Extension"]
+    schema: Schema = {"$ref": "#/components/schemas/PrimitiveExtension"}
+    if "List" not in str(field.annotation):
+        return schema
+    return {"type": "array", "minItems": 1, "items": {"anyOf": [schema, {"type": "null"}]}}
+
+
+def _unwrapped(annotation: Any) -> tuple[Any, bool]:
+    """The bare type of an element, and whether it repeats."""
+    many = False
+    while True:
+        origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+        if origin is typing.Annotated:
+            annotation = arguments[0]
+        elif origin is list:
+            annotation, many = arguments[0], True
+        elif arguments:
+            annotation = next(one for one in arguments if one is not type(None))
+        else:
+            return annotation, many
+
+
+def _type(kind: Any, waiting: list[str]) -> Schema:
+    if kind in _PRIMITIVES:
+        return _PRIMITIVES[kind]
+    name = str(getattr(kind, "__name__", ""))
+    if not name.endswith("Type"):  # addresses and the like: text with a format
+        return _PRIMITIVES[str]
+    name = name.removesuffix("Type")
+    waiting.append(name)
+    return {"$ref": f"#/components/schemas/{name}"}

@@ -1,0 +1,74 @@
+"""`python -m app serve`: one process of the service, until INT or TERM, then in good order."""
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+
+from app.database import create_engine
+from app.main import create_app
+from app.settings import Settings, settings
+from app.web.lifespan import DatabaseAway, wait_for_database
+
+#: How long requests that are under way may take to end.
+_GRACE_S = 10
+
+
+def serve() -> int:
+    """Serves on HOST and PORT. Returns the exit status; a sentence says what stood in the way."""
+    chosen = settings()
+    if not chosen.database_url:
+        return _fail("Set DATABASE_URL; or use `make run`, which brings its own PostgreSQL.")
+    taken = _is_taken(chosen.host, chosen.port)
+    if taken:
+        return _fail(f"Port {chosen.port} is in use. Choose another one with PORT=….")
+    try:
+        asyncio.run(_wait(chosen))
+    except DatabaseAway as away:
+        return _fail(str(away))
+    server = uvicorn.Server(configuration(chosen))
+    server.run()
+    return 0 if server.started else 1
+
+
+def configuration(chosen: Settings) -> uvicorn.Config:
+    """Uvicorn's settings: our own log lines instead of its access log, and no `Server` header."""
+    return uvicorn.Config(
+        create_app(chosen),
+        host=chosen.host,
+        port=chosen.port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+async def _wait(chosen: Settings) -> None:
+    engine = create_engine(chosen, pool_size=1)
+    try:
+        await wait_for_database(engine, chosen.database_start_wait_s)
+    finally:
+        await engine.dispose()
+
+
+def _is_taken(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def _fail(said: str) -> int:
+    sys.stderr.write(said + "\n")
+    return 1
