@@ -1,7 +1,7 @@
 """The fact dictionary: which facts exist, their types and codes, and how they are asked for.
 
-Loads `facts.yaml` and nothing else. How a fact is written in FHIR is `app/fhir`'s affair; which facts
-a plan needs is said by the plan's own files.
+Loads `facts.yaml` and nothing else. How a fact is written in FHIR is `app/fhir`'s affair; which
+facts a plan needs is said by the plan's own files.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-FactType = Literal[
-    "boolean", "code", "code-list", "integer", "money", "text", "date", "events"
-]
+FactType = Literal["boolean", "code", "code-list", "integer", "money", "text", "date", "events"]
 
 FACTS_FILE = Path(__file__).with_name("facts.yaml")
 
@@ -30,12 +28,8 @@ class FactDefinition:
     open: bool
     question: str
     question_es: str
-    forms: tuple[
-        str, ...
-    ]  # the published questionnaires that ask it; none: never asked
-    roster: (
-        bool  # the plan's roster may state it, and wins over the payload (facts.md 3.2)
-    )
+    forms: tuple[str, ...]  # the published questionnaires that ask it; none: never asked
+    roster: bool  # the plan's roster may state it, and wins over the payload (facts.md 3.2)
     citation: str = ""
 
 
@@ -97,11 +91,6 @@ def load_dictionary(path: Path = FACTS_FILE) -> Dictionary:
         read = _File.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
     except (ValidationError, yaml.YAMLError) as fault:
         raise ValueError(f"{path.name}: {fault}") from None
-    facts = {
-        name: FactDefinition(name=name, **dict(entry))
-        for name, entry in read.facts.items()
-    }
-    beside = {
-        n: (w.question, w.question_es) for n, w in read.questions_beside_facts.items()
-    }
+    facts = {name: FactDefinition(name=name, **dict(entry)) for name, entry in read.facts.items()}
+    beside = {n: (w.question, w.question_es) for n, w in read.questions_beside_facts.items()}
     return Dictionary(facts, beside)

@@ -1,0 +1,119 @@
+"""Enhanced Care Management: which populations of focus the facts meet (facts.md 6.4)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from app.policy.criteria import Node
+from app.policy.exclusions import exclude
+from app.policy.finding import Finding, pending
+from app.policy.missing import missing_facts
+from app.policy.model import Criterion, Outcome, Reason
+from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
+from app.policy.reading import Reading
+
+ECM = "ECM"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One population as asked: its node, and what the facts say to it."""
+
+    code: str
+    node: Node
+    said: Criterion
+
+
+@dataclass(frozen=True, slots=True)
+class _Populations:
+    live: list[_Asked]
+    person: list[_Asked]
+    later: list[_Asked]
+
+    def criteria(self) -> tuple[Criterion, ...]:
+        late = [_with_detail(a.said, "not live here at this date") for a in self.later]
+        person = [_with_detail(a.said, "decided by a person, not by rules") for a in self.person]
+        return (*(a.said for a in self.live), *person, *late)
+
+
+def find_ecm(
+    policy: Policy, county: str | None, claimed: tuple[str, ...], reading: Reading
+) -> Finding:
+    """The finding for ECM in one county, exclusions included."""
+    excluded = exclude(policy, ECM, county, reading)
+    populations = _read(policy, county or ANY_COUNTY, reading)
+    criteria = (*excluded.criteria, *populations.criteria())
+    if excluded.reasons:
+        return Finding(Outcome.DENIED, excluded.reasons, (), (), criteria, administrative=True)
+    if excluded.set_aside:
+        notes = tuple(
+            f"{name} set aside: in ECM before 2022, a person decides" for name in excluded.set_aside
+        )
+        for_a_person = pending([Reason("review-required", "; ".join(notes))], criteria)
+        return replace(for_a_person, populations=_true(populations.live), notes=notes)
+    return replace(_decide(populations, claimed, reading), criteria=criteria)
+
+
+def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
+    """Every population of the plan is evaluated, claimed or not."""
+    found = _Populations([], [], [])
+    for population in policy.populations:
+        if population.is_for_a_person(reading.as_of):
+            live = population.live(county, reading.as_of)
+            _ask(found.person, population, live, reading)
+        else:
+            _ask(found.live, population, population.live(county, reading.as_of), reading)
+        later = population.later(county, reading.as_of)
+        _ask(found.later, population, later, reading)
+    return found
+
+
+def _ask(
+    into: list[_Asked], population: PolicyPopulation, node: Node | None, reading: Reading
+) -> None:
+    if node is not None:
+        into.append(_Asked(population.code, node, node.read(reading)))
+
+
+def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Reading) -> Finding:
+    met = _true(populations.live)
+    if met:
+        return Finding(Outcome.APPROVED, (Reason("population-met"),), met)
+    person = _true(populations.person)
+    if any(asked.said.result is None for asked in populations.live):
+        return _unknown(populations, claimed, person, reading)
+    if person:
+        return Finding(Outcome.PENDING, (Reason("review-required"),), person)
+    if any(asked.said.result is None for asked in populations.person):
+        return _unknown(populations, claimed, person, reading)
+    reasons = [Reason("no-population")]
+    if _true(populations.later):
+        reasons.append(Reason("not-yet-live", "a population that is met is not live yet"))
+    return Finding(Outcome.DENIED, tuple(reasons))
+
+
+def _unknown(
+    populations: _Populations, claimed: tuple[str, ...], person: tuple[str, ...], reading: Reading
+) -> Finding:
+    """Facts are missing; where one population for a person is met, the others change nothing."""
+    live = populations.live
+    asked = live if person else [*live, *populations.person]
+    first = sorted(asked, key=lambda a: a.code not in claimed)
+    missing = missing_facts(_pairs(first), [_pairs(live), _pairs(asked)], reading)
+    reasons = [Reason("facts-missing")]
+    if not claimed:
+        reasons.append(Reason("population-missing"))
+    if person:
+        reasons.append(Reason("review-required"))
+    return Finding(Outcome.PENDING, tuple(reasons), person, missing)
+
+
+def _pairs(asked: Iterable[_Asked]) -> list[tuple[Node, Criterion]]:
+    return [(a.node, a.said) for a in asked]
+
+
+def _true(asked: list[_Asked]) -> tuple[str, ...]:
+    return tuple(a.code for a in asked if a.said.result is True)
+
+
+def _with_detail(said: Criterion, detail: str) -> Criterion:
+    return Criterion(said.name, said.result, said.citation, detail, said.facts, said.children)

@@ -1,0 +1,139 @@
+"""Puts one referral to one plan's rules: `evaluate` answers with a determination.
+
+The order is that of facts.md 6: who and which service (6.6), exclusions (6.3), populations (6.4)
+or Community Supports (6.5), what is authorized already (6.7). Whether the answer takes effect by
+itself, and what happens then, belongs to the decision stage.
+"""
+
+from dataclasses import replace
+
+from app.policy.ecm import ECM, find_ecm
+from app.policy.finding import Finding, pending
+from app.policy.library import Library
+from app.policy.model import Determination, Missing, Outcome, Question, Reason
+from app.policy.policy import Policy
+from app.policy.reading import Reading
+from app.policy.supports import find_support
+
+_ASKING = frozenset({"facts-missing", "population-missing"})
+
+
+def evaluate(library: Library, question: Question) -> Determination:
+    """What the rules say, with reasons, criteria and the facts that could still change it."""
+    policy = library.policy(question.plan, question.as_of) if question.plan else None
+    if policy is None:
+        finding = _nobody(question)
+    else:
+        finding = _for_this_member(question, _find(policy, question))
+    missing = tuple(Missing(f, library.dictionary.question(f)) for f in finding.missing)
+    return Determination(
+        outcome=finding.outcome,
+        reasons=finding.reasons,
+        populations=finding.populations,
+        missing=missing,
+        criteria=finding.criteria,
+        policy=policy.version if policy else None,
+        as_of=question.as_of,
+        administrative=finding.administrative,
+        notes=(*question.facts.notes, *finding.notes),
+    )
+
+
+def _nobody(question: Question) -> Finding:
+    """No plan is known, so no rule is: only the service can be asked for beside."""
+    reasons = [Reason("member-unidentified")]
+    if question.service is not None:
+        return pending(reasons, ())
+    return pending([*reasons, Reason("facts-missing")], (), ("service",))
+
+
+def _for_this_member(question: Question, finding: Finding) -> Finding:
+    """Nothing is decided about somebody unidentified, nor a second time without a person."""
+    if not question.identified:
+        beside = [r for r in finding.reasons if r.code in _ASKING]
+        unknown = finding.outcome is Outcome.PENDING
+        return pending(
+            [Reason("member-unidentified"), *(beside if unknown else [])],
+            finding.criteria,
+            finding.missing,
+        )
+    if question.already_authorized and not finding.administrative and question.service:
+        reasons = (Reason("already-authorized"), *finding.reasons)
+        return replace(finding, outcome=Outcome.PENDING, reasons=reasons)
+    return finding
+
+
+def _find(policy: Policy, question: Question) -> Finding:
+    if question.service is None:
+        return pending([Reason("facts-missing")], (), ("service",))
+    reading = Reading(question.facts, question.as_of, policy.counts)
+    county = _county(policy, question, reading)
+    if county is not None or not policy.data.counties:
+        finding = _find_in(policy, question.service, county, question.claimed, reading)
+    else:
+        finding = _find_anywhere(policy, question, reading)
+    return _with_questions_beside(policy, question.service, finding, reading)
+
+
+def _county(policy: Policy, question: Question, reading: Reading) -> str | None:
+    """The county as stated, or the plan's only one; written as the policy files write it."""
+    stated = question.county
+    if stated is None:
+        value = reading.value("county")
+        stated = value if isinstance(value, str) else None
+    if stated is not None:
+        return county_code(stated)
+    return policy.data.counties[0] if len(policy.data.counties) == 1 else None
+
+
+def county_code(name: str) -> str:
+    """`San Mateo County`, `san mateo` and `san_mateo` are one county (facts.md 1.3)."""
+    words = name.strip().lower().replace("_", " ").split()
+    return "_".join(words[:-1] if len(words) > 1 and words[-1] == "county" else words)
+
+
+def _find_in(
+    policy: Policy, service: str, county: str | None, claimed: tuple[str, ...], reading: Reading
+) -> Finding:
+    if policy.family(service) == "ecm":
+        return find_ecm(policy, county, claimed, reading)
+    reading.ecm = lambda: _ecm(policy, county, reading)
+    return find_support(policy, service, county, reading)
+
+
+def _ecm(policy: Policy, county: str | None, reading: Reading) -> Finding:
+    """The ECM finding that `ecm_eligible` leans on; read once for one county."""
+    finding = find_ecm(policy, county, (), reading)
+    reading.ecm = lambda: finding
+    return finding
+
+
+def _find_anywhere(policy: Policy, question: Question, reading: Reading) -> Finding:
+    """No county is known: the answer holds where it is the same in every county of the plan."""
+    service = question.service or ECM
+    findings = [
+        _find_in(policy, service, county, question.claimed, reading)
+        for county in policy.data.counties
+    ]
+    first = findings[0]
+    if all(f.outcome is first.outcome and f.codes() == first.codes() for f in findings):
+        everywhere = tuple(
+            p for p in first.populations if all(p in f.populations for f in findings)
+        )
+        missing = dict.fromkeys(fact for f in findings for fact in f.missing)
+        return replace(first, populations=everywhere, missing=tuple(missing))
+    missing = dict.fromkeys(["county", *(fact for f in findings for fact in f.missing)])
+    asking = [Reason("facts-missing")]
+    if any("population-missing" in f.codes() for f in findings):
+        asking.append(Reason("population-missing"))
+    return pending(asking, first.criteria, tuple(missing))
+
+
+def _with_questions_beside(
+    policy: Policy, service: str, finding: Finding, reading: Reading
+) -> Finding:
+    """Facts that the plan asks for with every support, whatever the outcome (facts.md 6.5)."""
+    if policy.family(service) == "ecm":
+        return finding
+    asked = [f for f in policy.data.asks_beside if reading.value(f) is None]
+    return replace(finding, missing=tuple(dict.fromkeys([*finding.missing, *asked])))

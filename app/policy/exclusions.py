@@ -1,0 +1,94 @@
+"""What denies before any criterion is read: membership, availability, the plan's exclusions.
+
+An exclusion denies only when it is true; unknown excludes nobody (facts.md 6.3).
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from app.policy.criteria import yes_no
+from app.policy.finding import advice
+from app.policy.model import Criterion, Reason
+from app.policy.policy import Policy, PolicyExclusion
+from app.policy.reading import Reading
+from app.policy.schema import Cell
+
+_COVERAGE = yes_no("coverage_active", "S003:L15,L84")
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """The exclusions that are true, and those that were set aside for a person to weigh."""
+
+    reasons: tuple[Reason, ...]
+    criteria: tuple[Criterion, ...]
+    set_aside: tuple[str, ...]
+
+
+def exclude(policy: Policy, service: str, county: str | None, reading: Reading) -> Excluded:
+    """All administrative reasons against this service for this member at this date."""
+    covered = _COVERAGE.read(reading)
+    cell = policy.cell(service, county)
+    offered, unavailable = _availability(policy, service, cell, reading.as_of)
+    reasons = [Reason("not-a-member")] if covered.result is False else []
+    reasons += [unavailable] if unavailable else []
+    criteria = [covered, offered]
+    set_aside = []
+    family = policy.family(service)
+    for exclusion in policy.exclusions:
+        if exclusion.data.family != family or not _applies(exclusion, offered):
+            continue
+        said = exclusion.node.read(reading)
+        criteria.append(_shown(exclusion, said))
+        if said.result is not True:
+            continue
+        if exclusion.data.set_aside_by and reading.boolean(exclusion.data.set_aside_by):
+            set_aside.append(exclusion.name)
+        else:
+            reasons.append(Reason(exclusion.data.reason, _advice(policy, exclusion, reading)))
+    return Excluded(_once(reasons), tuple(criteria), tuple(set_aside))
+
+
+def _availability(
+    policy: Policy, service: str, cell: Cell | None, on: date
+) -> tuple[Criterion, Reason | None]:
+    name = f"{service} offered"
+    if cell is None:
+        text = "not listed by the plan for this county"
+        return Criterion(name, False, policy.data.source, text), Reason("not-offered")
+    if cell.start is None:
+        text = advice(policy, "announced") or "announced, no date"
+        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
+    if on < cell.start:
+        text = f"from {cell.start}"
+        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
+    text = f"since {cell.start}" + (", in part" if cell.partial else "")
+    return Criterion(name, True, cell.citation, text), None
+
+
+def _applies(exclusion: PolicyExclusion, offered: Criterion) -> bool:
+    """A delegated plan's members are sent on only for what this plan offers here (facts.md 6.3)."""
+    return exclusion.data.reason != "delegated-plan" or offered.result is True
+
+
+def _shown(exclusion: PolicyExclusion, said: Criterion) -> Criterion:
+    return Criterion(
+        f"excluded: {exclusion.name}",
+        said.result,
+        exclusion.data.citation,
+        said.detail or "denies only where true",
+        said.facts,
+        said.children,
+    )
+
+
+def _advice(policy: Policy, exclusion: PolicyExclusion, reading: Reading) -> str | None:
+    data = exclusion.data
+    if data.advice_when and reading.boolean(data.advice_when):
+        return advice(policy, data.advice_if_true)
+    return advice(policy, data.advice)
+
+
+def _once(reasons: list[Reason]) -> tuple[Reason, ...]:
+    """Each code once: several programs exclude for one reason."""
+    return tuple({reason.code: reason for reason in reversed(reasons)}.values())[::-1]

@@ -1,0 +1,159 @@
+"""Facts and roster members as plain JSON, so that they can be stored and read again for ever.
+
+PURE. A value keeps its type: yes/no, number and text as themselves, a list of codes as a sorted
+list, `{"money": "12.50"}`, `{"from": …, "to": …}` for a date that may be partial.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from app.policy.model import Event, Fact, Facts, FactValue, Span
+from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
+
+Json = dict[str, Any]
+
+
+def facts_to_json(facts: Facts) -> Json:
+    """Facts as JSON; `facts_from_json` gives the same facts back."""
+    return {
+        "values": _values_to(facts.values),
+        "events": [_event_to(event) for event in facts.events],
+        "events_complete": facts.events_complete,
+        "birth": _span_to(facts.birth),
+        "notes": list(facts.notes),
+    }
+
+
+def facts_from_json(stored: Mapping[str, Any]) -> Facts:
+    """The facts of `facts_to_json`. Raises KeyError or ValueError on anything else."""
+    return Facts(
+        _values_from(stored["values"]),
+        tuple(_event_from(event) for event in stored["events"]),
+        stored["events_complete"],
+        _span_from(stored["birth"]),
+        tuple(stored["notes"]),
+    )
+
+
+def roster_to_json(member: RosterMember) -> Json:
+    """A roster's member as JSON; `roster_from_json` gives the same member back."""
+    stated = member.stated
+    return {
+        "cin": member.cin,
+        "plan": member.plan,
+        "birth_date": member.birth_date,
+        "stated": {
+            "kind": stated.kind.name,
+            "source": stated.source,
+            "values": _values_to(stated.values),
+            "events": [_event_to(event) for event in stated.events],
+            "events_complete": stated.events_complete,
+            "birth": _span_to(stated.birth),
+            "unreadable": sorted(stated.unreadable),
+            "notes": list(stated.notes),
+        },
+        "coverages": [_coverage_to(terms) for terms in member.coverages],
+    }
+
+
+def roster_from_json(stored: Mapping[str, Any]) -> RosterMember:
+    """The member of `roster_to_json`. Raises KeyError or ValueError on anything else."""
+    stated = stored["stated"]
+    return RosterMember(
+        stored["cin"],
+        stored["plan"],
+        stored["birth_date"],
+        SourcedFacts(
+            Kind[stated["kind"]],
+            stated["source"],
+            _values_from(stated["values"]),
+            tuple(_event_from(event) for event in stated["events"]),
+            stated["events_complete"],
+            _span_from(stated["birth"]),
+            frozenset(stated["unreadable"]),
+            tuple(stated["notes"]),
+        ),
+        tuple(_coverage_from(terms) for terms in stored["coverages"]),
+    )
+
+
+def _values_to(values: Mapping[str, Fact]) -> Json:
+    return {n: {"value": _value_to(f.value), "source": f.source} for n, f in values.items()}
+
+
+def _values_from(stored: Mapping[str, Any]) -> dict[str, Fact]:
+    return {n: Fact(_value_from(f["value"]), f["source"]) for n, f in stored.items()}
+
+
+def _value_to(value: FactValue) -> Any:
+    if isinstance(value, Decimal):
+        return {"money": str(value)}
+    if isinstance(value, Span):
+        return _span_to(value)
+    return sorted(value) if isinstance(value, frozenset) else value
+
+
+def _value_from(stored: Any) -> FactValue:
+    if isinstance(stored, list):
+        return frozenset(stored)
+    if isinstance(stored, dict):
+        return Decimal(stored["money"]) if "money" in stored else _span(stored)
+    if isinstance(stored, bool | int | str):
+        return stored
+    raise ValueError("not a stored fact")
+
+
+def _event_to(event: Event) -> Json:
+    return {
+        "type": event.type,
+        "when": _span_to(event.when),
+        "avoidable": event.avoidable,
+        "unplanned": event.unplanned,
+        "led_to_admission": event.led_to_admission,
+        "reason": event.reason,
+        "source": event.source,
+    }
+
+
+def _event_from(stored: Mapping[str, Any]) -> Event:
+    return Event(**{**stored, "when": _span_from(stored["when"])})
+
+
+def _coverage_to(terms: CoverageTerms) -> Json:
+    return {
+        "source": terms.source,
+        "active": terms.active,
+        "first": terms.first.isoformat() if terms.first else None,
+        "last": terms.last.isoformat() if terms.last else None,
+        "plan": terms.plan,
+        "payor": terms.payor,
+        "line_of_business": terms.line_of_business,
+        "delegate": terms.delegate,
+        "subscriber": terms.subscriber,
+        "period_known": terms.period_known,
+    }
+
+
+def _coverage_from(stored: Mapping[str, Any]) -> CoverageTerms:
+    first, last = stored["first"], stored["last"]
+    return CoverageTerms(
+        **{
+            **stored,
+            "first": date.fromisoformat(first) if first else None,
+            "last": date.fromisoformat(last) if last else None,
+        }
+    )
+
+
+def _span_to(span: Span | None) -> Json | None:
+    return {"from": span.first.isoformat(), "to": span.last.isoformat()} if span else None
+
+
+def _span_from(stored: Mapping[str, Any] | None) -> Span | None:
+    return _span(stored) if stored else None
+
+
+def _span(stored: Mapping[str, Any]) -> Span:
+    return Span(date.fromisoformat(stored["from"]), date.fromisoformat(stored["to"]))

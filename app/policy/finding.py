@@ -1,0 +1,36 @@
+"""What the rules find for one service in one county, before it becomes a determination."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.policy.model import Criterion, Outcome, Reason
+from app.policy.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An outcome with its reasons; `missing` are names of facts, in the order of asking."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...] = ()
+    populations: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    criteria: tuple[Criterion, ...] = ()
+    administrative: bool = False
+    notes: tuple[str, ...] = ()
+
+    def codes(self) -> frozenset[str]:
+        return frozenset(reason.code for reason in self.reasons)
+
+
+def pending(
+    reasons: Iterable[Reason], criteria: tuple[Criterion, ...], missing: tuple[str, ...] = ()
+) -> Finding:
+    """Not to be decided by the rules, or not yet."""
+    return Finding(Outcome.PENDING, tuple(reasons), (), missing, criteria)
+
+
+def advice(policy: Policy, key: str | None) -> str | None:
+    """The plan's words for a reason, in English; None where it has none."""
+    words = policy.data.advice.get(key) if key else None
+    return words.en if words else None

@@ -1,0 +1,195 @@
+"""All policies of all plans, loaded and checked once: `load_library()`.
+
+`files/<PLAN>/<date>.yaml` is in force from its date until the plan's next. A file may extend an
+earlier one of its plan (`extends`) and stands on the shared criteria of one date (`shared`); what
+it says itself holds. Nothing is decided here.
+"""
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.policy.dictionary import Dictionary, load_dictionary
+from app.policy.policy import Policy, PolicyFault, build
+from app.policy.read_files import FileFault, Layer, Place, read_file
+from app.policy.references import dangling
+from app.policy.schema import Citation, Clocks, PolicyData, Shape
+
+FILES = Path(__file__).with_name("files")
+#: The folder of the criteria that several plans share.
+SHARED = "DHCS"
+_CALENDARS = "calendars"
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """The days on which a plan does not work, beside Saturdays and Sundays."""
+
+    name: str
+    holidays: Mapping[date, str]
+
+
+class _CalendarFile(Shape):
+    name: str
+    citation: Citation
+    holidays: Mapping[date, str]
+
+
+class Library:
+    """Every policy by plan and date."""
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        calendars: Mapping[str, Calendar],
+        shared_clocks: Mapping[date, Clocks],
+        dictionary: Dictionary,
+    ) -> None:
+        self.dictionary = dictionary
+        self.calendars = calendars
+        self.versions = policies
+        self._clocks = shared_clocks
+        self._by_plan: dict[str, list[Policy]] = {}
+        for policy in sorted(policies.values(), key=lambda p: (p.plan, p.start)):
+            self._by_plan.setdefault(policy.plan, []).append(policy)
+        self.plans = tuple(self._by_plan)
+
+    def policy(self, plan: str, on: date) -> Policy | None:
+        """The policy in force; None: no such plan. Before a plan's first file that one stands,
+        which says from when its services are live.
+        """
+        dated = self._by_plan.get(plan)
+        if dated is None:
+            return None
+        return dated[max(0, bisect_right(dated, on, key=lambda p: p.start) - 1)]
+
+    def clocks(self, plan: str | None, on: date) -> Clocks:
+        """The plan's clocks; for a referral whose plan is not known yet, the shared ones."""
+        policy = self.policy(plan, on) if plan else None
+        if policy is not None:
+            return policy.data.clocks
+        starts = sorted(self._clocks)
+        return self._clocks[starts[max(0, bisect_right(starts, on) - 1)]]
+
+
+def load_library(path: Path = FILES) -> Library:
+    """Load every policy. Raises `FileFault`: file, line, what is wrong, what was expected."""
+    dictionary = load_dictionary()
+    layers = {_version(file): _read(file) for file in sorted(path.glob("*/*.yaml"))}
+    calendars = {
+        name.split("/")[1]: _calendar(layer, path)
+        for name, layer in layers.items()
+        if name.startswith(f"{_CALENDARS}/")
+    }
+    policies = {
+        version: _policy(version, layers, calendars, dictionary)
+        for version in layers
+        if version.split("/")[0] not in (SHARED, _CALENDARS)
+    }
+    shared = {
+        date.fromisoformat(version.split("/")[1]): _clocks(version, layers)
+        for version in layers
+        if version.startswith(f"{SHARED}/")
+    }
+    return Library(policies, calendars, shared, dictionary)
+
+
+def _version(file: Path) -> str:
+    return f"{file.parent.name}/{file.stem}"
+
+
+def _read(file: Path) -> Layer:
+    if file.parent.name != _CALENDARS:
+        try:
+            date.fromisoformat(file.stem)
+        except ValueError:
+            raise FileFault(
+                file, 1, "the file's name is no date; expected 2024-01-01.yaml"
+            ) from None
+    return read_file(file)
+
+
+def _policy(
+    version: str,
+    layers: Mapping[str, Layer],
+    calendars: Mapping[str, Calendar],
+    dictionary: Dictionary,
+) -> Policy:
+    plan, start = version.split("/")
+    layer = resolve(version, layers)
+    data = _data(layer)
+    if data.plan != plan:
+        raise _fault(layer, ("plan",), f"found {data.plan!r}, expected {plan!r}, as the folder")
+    for place, fault in dangling(data, dictionary, frozenset(calendars)):
+        raise _fault(layer, place, fault)
+    try:
+        return build(version, date.fromisoformat(start), data, dictionary)
+    except PolicyFault as fault:
+        raise _fault(layer, fault.place, str(fault)) from None
+
+
+def resolve(version: str, layers: Mapping[str, Layer]) -> Layer:
+    """A plan's file over what it extends, over the shared criteria it stands on."""
+    own, shared = _chain(version, layers, ())
+    return own if shared is None else own.over(_chain(shared, layers, ())[0])
+
+
+def _chain(
+    version: str, layers: Mapping[str, Layer], seen: tuple[str, ...]
+) -> tuple[Layer, str | None]:
+    layer = layers[version]
+    values: dict[str, Any] = dict(layer.values)
+    extends, shared = values.pop("extends", None), values.pop("shared", None)
+    own = Layer(values, layer.origins)
+    for key, name in (("extends", extends), ("shared", shared)):
+        if name is not None and (name not in layers or name in (*seen, version)):
+            raise _fault(layer, (key,), f"{name!r} is no other policy file")
+    if extends is None:
+        return own, shared
+    base, base_shared = _chain(extends, layers, (*seen, version))
+    return own.over(base), shared or base_shared
+
+
+def _data(layer: Layer) -> PolicyData:
+    try:
+        return PolicyData.model_validate(layer.values)
+    except ValidationError as fault:
+        raise _first(layer, fault) from None
+
+
+def _clocks(version: str, layers: Mapping[str, Layer]) -> Clocks:
+    layer = resolve(version, layers)
+    try:
+        return Clocks.model_validate(layer.values.get("clocks", {}))
+    except ValidationError as fault:
+        raise _first(layer, fault, ("clocks",)) from None
+
+
+def _calendar(layer: Layer, path: Path) -> Calendar:
+    del path
+    try:
+        read = _CalendarFile.model_validate(layer.values)
+    except ValidationError as fault:
+        raise _first(layer, fault) from None
+    return Calendar(read.name, read.holidays)
+
+
+def _first(layer: Layer, fault: ValidationError, within: Place = ()) -> FileFault:
+    """The first fault that the schema found, at its line."""
+    error = fault.errors()[0]
+    place = (*within, *error["loc"])
+    if error["type"] == "extra_forbidden":
+        return _fault(layer, place, "unknown key; expected one that the schema names")
+    return _fault(layer, place, error["msg"])
+
+
+def _fault(layer: Layer, place: Place, fault: str) -> FileFault:
+    origin = layer.origin(place)
+    where = ".".join(str(key) for key in place)
+    path, line = origin or (Path("?"), 0)
+    return FileFault(path, line, f"{where}: {fault}" if where else fault)

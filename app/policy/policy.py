@@ -1,0 +1,195 @@
+"""One plan's policy at one date, ready to be asked: the data of its file and the compiled criteria.
+
+Built by `library.py`; the order in which the parts decide is `engine.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from app.policy.compile import Compiler
+from app.policy.counts import CountRule
+from app.policy.criteria import All, AnyOf, Defined, Node
+from app.policy.dictionary import Dictionary
+from app.policy.expression import ExpressionFault
+from app.policy.schema import Cell, Exclusion, Limit, PolicyData, Way
+from app.policy.schema import Population as PopulationData
+
+#: The county key of plans that have no counties.
+ANY_COUNTY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPopulation:
+    """A population with its criteria: for everybody, for its adults, for its children."""
+
+    code: str
+    data: PopulationData
+    everybody: Node
+    adults: Node
+    children: Node
+
+    def live(self, county: str, on: date) -> Node | None:
+        """The criteria of those for whom it is live; None: for nobody."""
+        if _since(self.data.live, county, on):
+            return self.everybody
+        adults = _since(self.data.live_adults, county, on)
+        children = _since(self.data.live_children, county, on)
+        if adults and children:
+            return self.everybody
+        return self.adults if adults else self.children if children else None
+
+    def later(self, county: str, on: date) -> Node | None:
+        """The criteria of those for whom it is not live; None: it is live for everybody."""
+        live = self.live(county, on)
+        if live is None:
+            return self.everybody
+        return {id(self.adults): self.children, id(self.children): self.adults}.get(id(live))
+
+    def is_for_a_person(self, on: date) -> bool:
+        return self.data.for_a_person is not None and self.data.for_a_person.covers(on)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyExclusion:
+    """An exclusion of one service family, by its name in the file."""
+
+    name: str
+    data: Exclusion
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLimit:
+    """A limit with the exception that lifts it."""
+
+    name: str
+    data: Limit
+    unless: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What one plan says from one date on; `version` names it (`HPSM/2024-01-01`)."""
+
+    plan: str
+    version: str
+    start: date
+    data: PolicyData
+    counts: Mapping[str, CountRule]
+    populations: tuple[PolicyPopulation, ...]
+    supports: Mapping[str, Node]
+    limits: tuple[PolicyLimit, ...]
+    exclusions: tuple[PolicyExclusion, ...]
+    gate: Node | None
+
+    def family(self, service: str) -> str:
+        """`ecm` or `community-supports`; an unknown service counts as a support."""
+        known = self.data.services.get(service)
+        return known.family if known else "community-supports"
+
+    def cell(self, service: str, county: str | None) -> Cell | None:
+        """What the plan says of a service in a county; None: not listed there."""
+        cells = self.data.availability.get(service, {})
+        if not self.data.counties:
+            return cells.get(ANY_COUNTY)
+        return cells.get(county) if county else None
+
+    def has_secondary_criteria(self, service: str) -> bool:
+        """Whether the criteria of a support come from other plans' documents."""
+        support = self.data.supports.get(service)
+        return support is not None and any(way.secondary for way in support.any_of)
+
+
+def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -> Policy:
+    """Compile a policy. Raises `PolicyFault` with the place in the file that cannot be meant."""
+    definitions = {name: (d.when, d.citation) for name, d in data.definitions.items()}
+    compiler = _Placed(Compiler(dictionary, frozenset(data.counts), definitions))
+    return Policy(
+        plan=data.plan,
+        version=version,
+        start=start,
+        data=data,
+        counts=_counts(data),
+        populations=tuple(_population(compiler, c, p) for c, p in data.populations.items()),
+        supports={
+            code: compiler.ways(("supports", code), code, support.any_of)
+            for code, support in data.supports.items()
+        },
+        limits=tuple(_limit(compiler, name, limit) for name, limit in data.limits.items()),
+        exclusions=tuple(
+            PolicyExclusion(n, e, compiler.one(("exclusions", n, "when"), e.when, e.citation))
+            for n, e in data.exclusions.items()
+        ),
+        gate=None
+        if data.gate is None
+        else compiler.one(("gate", "when"), data.gate.when, data.gate.citation),
+    )
+
+
+class PolicyFault(ValueError):
+    """A policy that cannot be meant; `place` is the path of keys to the fault."""
+
+    def __init__(self, place: tuple[str | int, ...], fault: str) -> None:
+        super().__init__(fault)
+        self.place = place
+
+
+class _Placed:
+    """Compiles, and says where in the file a fault lies."""
+
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
+
+    def one(self, place: tuple[str | int, ...], text: str, citation: str) -> Node:
+        try:
+            return self._compiler.compile(text, citation)
+        except ExpressionFault as fault:
+            raise PolicyFault(place, str(fault)) from None
+
+    def ways(self, place: tuple[str | int, ...], code: str, ways: tuple[Way, ...]) -> Node:
+        """All ways to qualify under one node named `code`."""
+        children = []
+        for index, way in enumerate(ways):
+            node = self.one((*place, "any_of", index, "when"), way.when, way.citation)
+            name = way.name or "criteria"
+            children.append(All(name=name, citation=way.citation, children=(node,)))
+        citation = "; ".join(dict.fromkeys(way.citation for way in ways))
+        return AnyOf(name=code, citation=citation, children=tuple(children))
+
+
+def _population(compiler: _Placed, code: str, data: PopulationData) -> PolicyPopulation:
+    everybody = compiler.ways(("populations", code), code, data.any_of)
+    once = Defined(name=f"{code} criteria", citation=everybody.citation, children=(everybody,))
+    aged = {}
+    for age in ("adult", "child"):
+        test = compiler.one(("populations", code, "live_adults"), age, data.live_citation)
+        aged[age] = All(name=code, citation=data.live_citation, children=(test, once))
+    return PolicyPopulation(code, data, everybody, aged["adult"], aged["child"])
+
+
+def _limit(compiler: _Placed, name: str, limit: Limit) -> PolicyLimit:
+    if limit.unless is None:
+        return PolicyLimit(name, limit, None)
+    place = ("limits", name, "unless")
+    return PolicyLimit(name, limit, compiler.one(place, limit.unless, limit.citation))
+
+
+def _counts(data: PolicyData) -> dict[str, CountRule]:
+    return {
+        name: CountRule(
+            types=frozenset(c.types),
+            months=c.months,
+            window=c.window,
+            avoidable=c.avoidable,
+            unplanned=c.unplanned,
+            reasons=frozenset(c.reasons),
+            looking_back=c.looking_back,
+        )
+        for name, c in data.counts.items()
+    }
+
+
+def _since(live: Mapping[str, date], county: str, on: date) -> bool:
+    start = live.get(county, live.get(ANY_COUNTY))
+    return start is not None and start <= on

@@ -1,0 +1,95 @@
+"""Reads policy files: YAML with the line of every value, and one file laid over another.
+
+Knows nothing of what the values mean; `library.py` gives them to the schema.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Place = tuple[str | int, ...]
+Origin = tuple[Path, int]
+
+
+class FileFault(ValueError):
+    """A policy file that cannot be used: file, line, what is wrong, what was expected."""
+
+    def __init__(self, path: Path, line: int, fault: str) -> None:
+        super().__init__(f"{path.parent.name}/{path.name}:{line}: {fault}")
+
+
+class Layer:
+    """The values of one file, and where each was written."""
+
+    def __init__(self, values: dict[str, Any], origins: dict[Place, Origin]) -> None:
+        self.values = values
+        self.origins = origins
+
+    def over(self, base: "Layer") -> "Layer":
+        """These values laid over `base`: keys one by one, lists whole; null takes a key away."""
+        origins = {**base.origins, **self.origins}
+        return Layer(_laid(base.values, self.values), origins)
+
+    def origin(self, place: Place) -> Origin | None:
+        """Where the value at `place`, or the nearest one that holds it, was written."""
+        for length in range(len(place), 0, -1):
+            if place[:length] in self.origins:
+                return self.origins[place[:length]]
+        return self.origins.get(())
+
+
+def read_file(path: Path) -> Layer:
+    """One file as written. Raises `FileFault` for what is no YAML, or names a key twice."""
+    loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
+    try:
+        root = loader.get_single_node()
+        origins: dict[Place, Origin] = {(): (path, 1)}
+        values = None if root is None else _value(loader, root, (), path, origins)
+    except yaml.MarkedYAMLError as fault:
+        line = fault.problem_mark.line + 1 if fault.problem_mark else 1
+        raise FileFault(path, line, f"no YAML: {fault.problem}") from None
+    finally:
+        loader.dispose()
+    if not isinstance(values, dict):
+        raise FileFault(path, 1, "expected keys and values")
+    return Layer(values, origins)
+
+
+def _value(
+    loader: Any, node: yaml.Node, place: Place, path: Path, origins: dict[Place, Origin]
+) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        values: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node)
+            line = key_node.start_mark.line + 1
+            if key in values:
+                raise FileFault(path, line, f"{key!r} is written twice")
+            origins[(*place, key)] = (path, line)
+            values[key] = _value(loader, value_node, (*place, key), path, origins)
+        return values
+    if isinstance(node, yaml.SequenceNode):
+        return list(_items(loader, node, place, path, origins))
+    return loader.construct_object(node)
+
+
+def _items(
+    loader: Any, node: yaml.SequenceNode, place: Place, path: Path, origins: dict[Place, Origin]
+) -> Iterator[Any]:
+    for index, item in enumerate(node.value):
+        origins[(*place, index)] = (path, item.start_mark.line + 1)
+        yield _value(loader, item, (*place, index), path, origins)
+
+
+def _laid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    laid = dict(base)
+    for key, value in over.items():
+        if value is None:
+            laid.pop(key, None)
+        elif isinstance(value, dict) and isinstance(laid.get(key), dict):
+            laid[key] = _laid(laid[key], value)
+        else:
+            laid[key] = value
+    return laid

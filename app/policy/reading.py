@@ -1,0 +1,172 @@
+"""The facts of one member at one date, as criteria read them: stated, or computed from others.
+
+Implements facts.md 2.2, 2.4 and 5. Merging what several sources say happened before (`app/fhir` and
+the intake); what follows from a criterion is decided elsewhere.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from app.policy.counts import Bounds, CountRule, count
+from app.policy.model import Criterion, Fact, Facts, FactValue, Span
+from app.policy.stays import Counted, resolve
+from app.policy.windows import completed_years, minus_months, within
+
+if TYPE_CHECKING:
+    from app.policy.finding import Finding
+
+#: Facts that another one settles where they are not stated themselves, and that other one.
+DERIVED_FROM: Mapping[str, tuple[str, ...]] = {
+    "lives_in_community": ("residence",),
+    "nf_resident": ("residence",),
+    "ccs": ("programs_enrolled",),
+    "ccs_wcm": ("programs_enrolled",),
+    "transitional_rent_authorized": ("current_authorizations",),
+    "receiving_htns": ("current_authorizations",),
+    "received_htns": ("receiving_htns", "current_authorizations"),
+    "unstable_living_environment": ("homeless",),
+    "racial_ethnic_disparity": ("race",),
+    "postpartum_12m": ("pregnancy_end_date",),
+}
+
+#: Computed facts that nobody states, and the fact that is asked for instead.
+COMPUTED: Mapping[str, str] = {
+    "receiving_ecm": "current_authorizations",
+    "released_within_12m": "release_date",
+}
+
+#: The groups of S002:L61.
+BIRTH_EQUITY_GROUPS = frozenset({"black", "american-indian", "alaska-native", "pacific-islander"})
+_COMMUNITY = frozenset({"home", "rcfe", "arf"})
+_INSTITUTIONS = frozenset({"snf", "icf", "subacute"})
+
+
+class Reading:
+    """One member's facts at one date. Every answer is True, False or None; nothing raises."""
+
+    __slots__ = ("_counts", "_rules", "_stays", "as_of", "ecm", "facts", "memo", "values")
+
+    def __init__(self, facts: Facts, as_of: date, rules: Mapping[str, CountRule]) -> None:
+        self.facts = facts
+        self.values: Mapping[str, Fact] = facts.values
+        self.as_of = as_of
+        self.memo: dict[str, Criterion] = {}
+        #: The ECM finding of the same facts, for `ecm_eligible`.
+        self.ecm: Callable[[], Finding] | None = None
+        self._rules = rules
+        self._counts: dict[str, Bounds] = {}
+        self._stays: list[Counted] | None = None
+
+    def value(self, name: str) -> FactValue | None:
+        fact = self.values.get(name)
+        return None if fact is None else fact.value
+
+    def stated(self, name: str) -> bool | None:
+        """The yes or no that somebody stated."""
+        value = self.value(name)
+        return value if isinstance(value, bool) else None
+
+    def boolean(self, name: str) -> bool | None:
+        """A yes/no fact, stated or, where it is not, derived."""
+        if name == "postpartum_12m":
+            return self._postpartum()
+        value = self.stated(name)
+        if value is None and (name in DERIVED_FROM or name in COMPUTED):
+            return _DERIVATIONS[name](self)
+        return value
+
+    def codes(self, name: str) -> frozenset[str] | None:
+        """A code or a list of codes as a set; None where it is unknown."""
+        value = self.value(name)
+        if isinstance(value, str):
+            return frozenset((value,))
+        listed = value - {"none"} if isinstance(value, frozenset) else None
+        if name == "ji_conditions" and not listed and self._pregnant_or_postpartum():
+            return frozenset({"pregnant-or-postpartum"})
+        return listed
+
+    def bounds(self, name: str) -> tuple[Decimal | int, Decimal | int | None]:
+        """A number as lower and upper bound; an upper bound of None is open."""
+        if name in self._rules:
+            return self._count(name)
+        if name == "age" and self.facts.birth is not None:
+            return self._ages(self.facts.birth)
+        value = self.value(name)
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return value, value
+        return 0, None
+
+    def _count(self, name: str) -> Bounds:
+        known = self._counts.get(name)
+        if known is None:
+            if self._stays is None:
+                self._stays = resolve(self.facts.events)
+            known = count(self._rules[name], self._stays, self.as_of, self.facts.events_complete)
+            self._counts[name] = known
+        return known
+
+    def _ages(self, birth: Span) -> tuple[int, int]:
+        youngest = completed_years(birth.last, self.as_of)
+        return youngest, completed_years(birth.first, self.as_of)
+
+    def within_12_months(self, name: str) -> bool | None:
+        """Whether a date lies within the last 12 months, the same day a year ago included."""
+        when = self.value(name)
+        if not isinstance(when, Span):
+            return None
+        return within(when, minus_months(self.as_of, 12), self.as_of)
+
+    def _postpartum(self) -> bool | None:
+        dated = self.within_12_months("pregnancy_end_date")
+        return self.stated("postpartum_12m") if dated is None else dated
+
+    def _pregnant_or_postpartum(self) -> bool:
+        return self.boolean("pregnant") is True or self._postpartum() is True
+
+    def released(self) -> bool | None:
+        dated = self.within_12_months("release_date")
+        if dated is not None:
+            return dated
+        months = self.value("months_since_release")
+        if isinstance(months, int) and not isinstance(months, bool):
+            return months <= 12
+        return None
+
+    def has(self, name: str, code: str) -> bool | None:
+        """True where the list names the code; False where it is known without; else None."""
+        codes = self.codes(name)
+        return None if codes is None else code in codes
+
+
+def _only_true(answer: bool | None) -> bool | None:
+    """A derivation that can prove a fact, never disprove it."""
+    return True if answer else None
+
+
+def _residence(reading: Reading, yes: frozenset[str], no: frozenset[str]) -> bool | None:
+    codes = reading.codes("residence")
+    if not codes:
+        return None
+    return True if codes & yes else False if codes & no else None
+
+
+def _birth_equity(reading: Reading) -> bool | None:
+    races = reading.codes("race")
+    return True if races is not None and races & BIRTH_EQUITY_GROUPS else None
+
+
+_DERIVATIONS: Mapping[str, Callable[[Reading], bool | None]] = {
+    "lives_in_community": lambda r: _residence(r, _COMMUNITY, _INSTITUTIONS),
+    "nf_resident": lambda r: _residence(r, frozenset({"snf"}), frozenset()),
+    "ccs": lambda r: _only_true(r.has("programs_enrolled", "ccs")),
+    "ccs_wcm": lambda r: _only_true(r.has("programs_enrolled", "ccs-wcm")),
+    "transitional_rent_authorized": lambda r: _only_true(r.has("current_authorizations", "TR")),
+    "receiving_htns": lambda r: _only_true(r.has("current_authorizations", "HTNS")),
+    "received_htns": lambda r: _only_true(r.boolean("receiving_htns")),
+    "unstable_living_environment": lambda r: _only_true(r.boolean("homeless")),
+    "racial_ethnic_disparity": _birth_equity,
+    "receiving_ecm": lambda r: r.has("current_authorizations", "ECM"),
+    "released_within_12m": Reading.released,
+}

@@ -1,0 +1,296 @@
+"""The shape of a policy: what a plan's dated file may say, and nothing else.
+
+Only the shape: where files lie and how one extends another is `library.py`; what the words mean
+to a referral is `engine.py` and, for clocks, correspondence and terms, the stage that uses them.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+_SOURCE = re.compile(
+    r"S00[0-4]:L\d+(-\d+)?(,L?\d+(-\d+)?)*"  # a line of a plan's own page
+    r"|G26 p\.\d+(-\d+)?(,\d+(-\d+)?)*( fn ?\d+(-\d+)?)?"  # a page of the DHCS ECM Policy Guide
+    r"|(W|GH):\S+|CO-\d+( \S+)?|facts \d+(\.\d+)*|E|U"
+)
+
+
+def _cited(text: str) -> str:
+    for source in text.split("; "):
+        if not _SOURCE.fullmatch(source):
+            raise ValueError(
+                f"{source!r} is no citation; expected S003:L36, G26 p.19, W:…, GH:…, CO-…, "
+                "facts 6.2, E or U, separated by '; '"
+            )
+    return text
+
+
+Citation = Annotated[str, AfterValidator(_cited)]
+County = Annotated[str, Field(pattern=r"^[a-z_]+$")]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Shape(BaseModel):
+    """Unknown keys are faults, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Words(Shape):
+    """Words that a person reads, by language."""
+
+    en: Text
+    es: str | None = None
+    hmn: str | None = None
+
+
+class Way(Shape):
+    """One way to qualify. `quote` is wording of the cited source, for those who check it."""
+
+    name: str = ""
+    when: Text
+    citation: Citation
+    quote: str | None = None
+    secondary: bool = False  # the source is another plan's or an unread document
+
+
+class Definition(Shape):
+    """A name that criteria may use."""
+
+    when: Text
+    citation: Citation
+
+
+class Count(Shape):
+    """What a count counts (facts.md 2.3)."""
+
+    types: tuple[Literal["ed-visit", "inpatient", "snf-short"], ...]
+    months: Annotated[int, Field(gt=0)]
+    window: Literal["last", "any"] = "last"
+    avoidable: bool = False
+    unplanned: bool = False
+    reasons: tuple[Literal["mental-health", "substance-use", "other"], ...] = ()
+    looking_back: Annotated[int, Field(gt=0)] = 12
+    citation: Citation
+
+
+#: Live dates by county; `any` where the plan has no counties.
+Live = Mapping[County, date]
+
+
+class Period(Shape):
+    """From a day to a day, both included."""
+
+    first: date
+    last: date | None = None
+
+    def covers(self, on: date) -> bool:
+        return self.first <= on and (self.last is None or on <= self.last)
+
+
+class Population(Shape):
+    """One population of focus: any of its criteria is enough; live by county, by age where said.
+
+    `for_a_person`: the rules neither approve by it nor deny against it (facts.md 6.2).
+    """
+
+    name: Words
+    any_of: Annotated[tuple[Way, ...], Field(min_length=1)]
+    live: Live = {}
+    live_adults: Live = {}
+    live_children: Live = {}
+    for_a_person: Period | None = None
+    live_citation: Citation
+    live_quote: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind_of_date(self) -> "Population":
+        if self.live and (self.live_adults or self.live_children):
+            raise ValueError("live stands for all ages; use it or live_adults and live_children")
+        return self
+
+
+class Cell(Shape):
+    """A service in a county: from a day, in part only, or announced without a day."""
+
+    start: date | None = None
+    partial: bool = False
+    tbd: bool = False
+    citation: Citation
+    quote: str | None = None
+
+    @model_validator(mode="after")
+    def _dated_or_announced(self) -> "Cell":
+        if (self.start is None) != self.tbd:
+            raise ValueError("expected either start: a date, or tbd: true")
+        return self
+
+
+class Service(Shape):
+    """What a service is called and in which family of rules it belongs."""
+
+    name: Words
+    family: Literal["ecm", "community-supports"]
+    description: str | None = None
+    citation: Citation
+
+
+class Support(Shape):
+    """The criteria of one Community Support: any of them is enough."""
+
+    any_of: Annotated[tuple[Way, ...], Field(min_length=1)]
+
+
+class Limit(Shape):
+    """Reached when used + requested is more than `most`; without `requested`, when all is used."""
+
+    services: tuple[str, ...]
+    used: str
+    requested: str | None = None
+    most: Annotated[int, Field(ge=0)]
+    unless: str | None = None
+    citation: Citation
+    note: str = ""
+
+
+class Exclusion(Shape):
+    """Denies when its condition is true; unknown excludes nobody."""
+
+    when: Text
+    reason: Literal["line-of-business", "excluded-1915c", "excluded-program", "delegated-plan"]
+    family: Literal["ecm", "community-supports"]
+    advice: str | None = None  # key of `advice`
+    advice_when: str | None = None  # a fact; where true, `advice_if_true` is given instead
+    advice_if_true: str | None = None
+    set_aside_by: str | None = None  # a fact that sends the case to a person instead
+    citation: Citation
+    quote: str | None = None
+
+
+class Gate(Shape):
+    """What every Community Support of the plan asks for first."""
+
+    when: Text
+    citation: Citation
+    quote: str | None = None
+
+
+class Switches(Shape):
+    """Whether the rules' answer takes effect by itself."""
+
+    approve: Literal["automatic", "review"] = "automatic"
+    deny_administrative: Literal["automatic", "review"] = "automatic"
+    deny_criteria: Literal["automatic", "review"] = "review"
+    citation: Citation
+
+
+class Automation(Shape):
+    """The switches of each service family."""
+
+    ecm: Switches
+    community_supports: Switches
+
+    def of(self, family: str) -> Switches:
+        return self.ecm if family == "ecm" else self.community_supports
+
+
+class Clocks(Shape):
+    """How long things may take. Days end at 23:59:59 local; hours run from receipt."""
+
+    decision_business_days: Annotated[int, Field(gt=0)]
+    decision_calendar_days: Annotated[int, Field(gt=0)] | None = None
+    urgent_hours: Annotated[int, Field(gt=0)]
+    void_business_days: Annotated[int, Field(gt=0)]
+    reminder_business_days_before: Annotated[int, Field(ge=0)]
+    expiring_days_before: Annotated[int, Field(ge=0)]
+    calendar: str
+    cutoff_hour: Annotated[int, Field(ge=0, le=23)] | None = None
+    citation: Citation
+
+
+class Length(Shape):
+    """A length of time in one unit."""
+
+    months: Annotated[int, Field(gt=0)] | None = None
+    weeks: Annotated[int, Field(gt=0)] | None = None
+    days: Annotated[int, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> "Length":
+        if sum(unit is not None for unit in (self.months, self.weeks, self.days)) != 1:
+            raise ValueError("expected exactly one of months, weeks, days")
+        return self
+
+
+class Term(Shape):
+    """How long an authorization runs, and how much it covers where that is limited."""
+
+    initial: Length
+    reauthorization: Length | None = None  # None: as the first
+    units: Annotated[int, Field(gt=0)] | None = None
+    unit: Literal["h", "d", "wk", "USD", "time"] | None = None
+    citation: Citation
+
+
+class Told(Shape):
+    """Who is told of an outcome. `if-assigned`: only where somebody was assigned."""
+
+    requesting: Literal["yes", "no"] = "no"
+    servicing: Literal["yes", "no", "if-assigned"] = "no"
+    member: Literal["yes", "no", "supports-only"] = "no"
+    citation: Citation
+    quote: str | None = None
+
+
+class Correspondence(Shape):
+    """Who is told what (spec 2)."""
+
+    approved: Told
+    denied: Told
+    void: Told
+    information_needed: Told
+    cancelled: Told
+
+
+class Contact(Shape):
+    """Where to turn: whom, by which way."""
+
+    name: str
+    phone: str | None = None
+    tty: str | None = None
+    fax: str | None = None
+    mail: str | None = None
+    hours: str | None = None
+    forms: tuple[str, ...] = ()
+    citation: Citation
+
+
+class PolicyData(Shape):
+    """Everything that one plan says at one date, after what it extends has been filled in."""
+
+    plan: str
+    name: Words
+    source: str
+    counties: tuple[County, ...] = ()
+    readings: Mapping[str, str] = {}
+    definitions: Mapping[str, Definition]
+    counts: Mapping[str, Count]
+    services: Mapping[str, Service]
+    availability: Mapping[str, Mapping[County, Cell]]
+    populations: Mapping[str, Population] = {}
+    supports: Mapping[str, Support] = {}
+    limits: Mapping[str, Limit] = {}
+    exclusions: Mapping[str, Exclusion] = {}
+    gate: Gate | None = None
+    asks_beside: tuple[str, ...] = ()  # asked with every Community Support, never deciding
+    automation: Automation
+    clocks: Clocks
+    terms: Mapping[str, Term]
+    default_term: Term
+    correspondence: Correspondence
+    contacts: Mapping[str, Contact] = {}
+    advice: Mapping[str, Words] = {}
+    switched_off: Mapping[str, str] = {}  # what the sources say and this file does not use, and why

@@ -1,0 +1,125 @@
+"""Which emergency visits were stays: a visit that led to admission counts once (facts.md 2.3).
+
+Turns the events as stated into the events as counted. How many fall into a window is `counts.py`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from app.policy.model import Event, Span
+
+ED_VISIT, INPATIENT, SNF_SHORT = "ed-visit", "inpatient", "snf-short"
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One event as it counts; not `certain`: it may be one already listed as another type."""
+
+    type: str
+    when: Span | None
+    avoidable: bool | None
+    unplanned: bool | None
+    reason: str | None
+    certain: bool = True
+
+
+def resolve(events: tuple[Event, ...]) -> list[Counted]:
+    """The events as they count: each admission once, completed by the visit that led to it."""
+    visits = [e for e in events if e.type == ED_VISIT]
+    stays = [e for e in events if e.type == INPATIENT]
+    others = [_counted(e) for e in events if e.type == SNF_SHORT]
+    if not any(_may_lead(v, stays) for v in visits):
+        return others + [_counted(e) for e in visits] + [_counted(e) for e in stays]
+    said = [v for v in visits if v.led_to_admission is True]
+    silent = [v for v in visits if v.led_to_admission is None]
+    pairs = _pair(said, stays)
+    free = [s for s in stays if id(s) not in {id(stay) for _, stay in pairs}]
+    pairs += _pair(silent, free)
+    taken = {id(stay): visit for visit, stay in pairs}
+    paired = {id(visit) for visit, _ in pairs}
+    loose = [s for s in stays if id(s) not in taken]
+    alone = [_alone(v, loose) for v in visits if id(v) not in paired]
+    return others + alone + [_completed(s, taken.get(id(s))) for s in stays]
+
+
+def _may_lead(visit: Event, stays: list[Event]) -> bool:
+    return visit.led_to_admission is True or (visit.led_to_admission is None and bool(stays))
+
+
+def _pair(visits: list[Event], stays: list[Event]) -> list[tuple[Event, Event]]:
+    """Each visit with a stay of the same or the next day, as many as can be; same day first."""
+    if not visits or not stays:
+        return []
+    same_day = _greedy(visits, stays, (timedelta(0),))
+    used = {id(e) for pair in same_day for e in pair}
+    rest = _greedy(
+        [v for v in visits if id(v) not in used],
+        [s for s in stays if id(s) not in used],
+        (_ONE_DAY,),
+    )
+    latest = _greedy(visits, stays, (_ONE_DAY, timedelta(0)))
+    return max(same_day + rest, latest, key=len)
+
+
+def _greedy(
+    visits: list[Event], stays: list[Event], delays: Iterable[timedelta]
+) -> list[tuple[Event, Event]]:
+    """The latest visit first, with a stay of the first delay that is free."""
+    free: dict[date, list[Event]] = {}
+    for stay in stays:
+        if (day := _day(stay)) is not None:
+            free.setdefault(day, []).append(stay)
+    pairs = []
+    dated = [(day, v) for v in visits if (day := _day(v)) is not None and day < date.max]
+    for day, visit in sorted(dated, key=lambda pair: pair[0], reverse=True):
+        for delay in delays:
+            if waiting := free.get(day + delay):
+                pairs.append((visit, waiting.pop(0)))
+                break
+    return pairs
+
+
+def _alone(visit: Event, loose: list[Event]) -> Counted:
+    """A visit with no stay of its own in the list."""
+    elsewhere = any(_maybe_same(visit, stay) for stay in loose)
+    if visit.led_to_admission is True:
+        unplanned = True if visit.unplanned is None else visit.unplanned
+        return replace(_counted(visit), type=INPATIENT, unplanned=unplanned, certain=not elsewhere)
+    if visit.led_to_admission is None and elsewhere:
+        return replace(_counted(visit), certain=False)
+    return _counted(visit)
+
+
+def _maybe_same(visit: Event, stay: Event) -> bool:
+    """A partial or missing date leaves open whether this stay is the visit's admission."""
+    if visit.when is None or stay.when is None:
+        return True
+    if _day(visit) is not None and _day(stay) is not None:
+        return False  # both known to the day: they would have been paired
+    earliest = visit.when.first
+    latest = visit.when.last if visit.when.last == date.max else visit.when.last + _ONE_DAY
+    return stay.when.first <= latest and earliest <= stay.when.last
+
+
+def _completed(stay: Event, visit: Event | None) -> Counted:
+    if visit is None:
+        return _counted(stay)
+    came_in = True if visit.unplanned is None else visit.unplanned
+    return Counted(
+        INPATIENT,
+        stay.when,
+        visit.avoidable if stay.avoidable is None else stay.avoidable,
+        came_in if stay.unplanned is None else stay.unplanned,
+        stay.reason or visit.reason,
+    )
+
+
+def _counted(event: Event) -> Counted:
+    return Counted(event.type, event.when, event.avoidable, event.unplanned, event.reason)
+
+
+def _day(event: Event) -> date | None:
+    when = event.when
+    return when.first if when is not None and when.first == when.last else None

@@ -1,0 +1,88 @@
+"""Community Supports: the plan's gate, the service's criteria, its limits (facts.md 6.5)."""
+
+from dataclasses import dataclass, replace
+
+from app.policy.criteria import Node
+from app.policy.exclusions import exclude
+from app.policy.finding import Finding, advice
+from app.policy.limits import within_limit
+from app.policy.missing import missing_facts
+from app.policy.model import Criterion, Outcome, Reason
+from app.policy.policy import Policy
+from app.policy.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of the parts joined by `and`: what asks, what was said, the reason where it is false."""
+
+    node: Node | None
+    said: Criterion
+    reason: str
+
+
+def find_support(policy: Policy, service: str, county: str | None, reading: Reading) -> Finding:
+    """The finding for one Community Support in one county, exclusions included."""
+    excluded = exclude(policy, service, county, reading)
+    if service not in policy.supports:
+        reasons = excluded.reasons or (Reason("not-offered"),)
+        return Finding(Outcome.DENIED, reasons, criteria=excluded.criteria, administrative=True)
+    parts = _parts(policy, service, reading)
+    criteria = (*excluded.criteria, *(part.said for part in parts))
+    if excluded.reasons:
+        return Finding(Outcome.DENIED, excluded.reasons, criteria=criteria, administrative=True)
+    cell = policy.cell(service, county)
+    partial = cell is not None and cell.partial
+    return replace(_decide(policy, service, parts, partial, reading), criteria=criteria)
+
+
+def _parts(policy: Policy, service: str, reading: Reading) -> list[_Part]:
+    parts = []
+    if policy.gate is not None:
+        said = policy.gate.read(reading)
+        shown = replace(said, name="plan gate")
+        parts.append(_Part(policy.gate, shown, "plan-gate-not-met"))
+    node = policy.supports[service]
+    parts.append(_Part(node, node.read(reading), "service-criteria-not-met"))
+    limits = [limit for limit in policy.limits if service in limit.data.services]
+    parts += [_Part(x.unless, within_limit(x, reading), "limit-reached") for x in limits]
+    return parts
+
+
+def _decide(
+    policy: Policy, service: str, parts: list[_Part], partial: bool, reading: Reading
+) -> Finding:
+    """One false is enough to deny, all must be settled to approve."""
+    failed = dict.fromkeys(part.reason for part in parts if part.said.result is False)
+    if failed:
+        reasons = tuple(Reason(c, _source(policy, service, c)) for c in failed)
+        return Finding(Outcome.DENIED, reasons)
+    unknown = [part for part in parts if part.said.result is None]
+    missing = _missing(unknown, reading)
+    reasons = (Reason("partial-availability", advice(policy, "partial")),) if partial else ()
+    if missing:
+        return Finding(Outcome.PENDING, (*reasons, Reason("facts-missing")), missing=missing)
+    if unknown:  # nothing to ask: the ECM answer that the gate leans on is a person's
+        return Finding(Outcome.PENDING, (*reasons, Reason("review-required")))
+    if partial:
+        return Finding(Outcome.PENDING, reasons)
+    return Finding(Outcome.APPROVED, (Reason("service-criteria-met"),))
+
+
+def _missing(unknown: list[_Part], reading: Reading) -> tuple[str, ...]:
+    named: dict[str, None] = {}
+    for part in unknown:
+        if part.node is not None:
+            said = part.said.children[0] if part.reason == "limit-reached" else part.said
+            pairs = [(part.node, said)]
+            named.update(dict.fromkeys(missing_facts(pairs, [pairs], reading)))
+    return tuple(named)
+
+
+def _source(policy: Policy, service: str, reason: str) -> str | None:
+    """A recommendation that rests on other plans' documents says so (spec 2)."""
+    if reason == "plan-gate-not-met":
+        return None
+    if reason == "limit-reached" or policy.has_secondary_criteria(service):
+        return advice(policy, "secondary-source")
+    return None
