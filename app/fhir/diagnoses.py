@@ -1,0 +1,116 @@
+"""The table of diagnoses.yaml, looked up code by code.
+
+Which resources count, and what holds where sources differ, is left to others.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.fhir import codes
+from app.policy.dictionary import load_dictionary
+
+_FILE = Path(__file__).with_name("diagnoses.yaml")
+
+#: A fact made true (code None), or a code added to a list.
+Effect = tuple[str, str | None]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    codes: Annotated[tuple[str, ...], Field(min_length=1)]
+    evidence: str
+    on: bool
+
+
+class _FactRow(_Row):
+    system: Literal["ICD-10-CM", "HCPCS"] = "ICD-10-CM"
+    true: tuple[str, ...] = ()
+    add: dict[str, str] = {}
+
+
+class _ReasonRow(_Row):
+    reason: Literal["substance-use", "mental-health"]
+
+
+class _PregnancyRow(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    code: str
+    pregnant: bool
+    evidence: str
+    on: bool
+
+
+class Diagnoses(BaseModel):
+    """The whole table; a row that is off is kept, and does nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    facts: tuple[_FactRow, ...]
+    encounter_reasons: tuple[_ReasonRow, ...]
+    pregnancy_status: tuple[_PregnancyRow, ...]
+
+
+@cache
+def load_diagnoses(path: Path = _FILE) -> Diagnoses:
+    """Read the table. Raises `ValueError` naming the row at fault."""
+    try:
+        table = Diagnoses.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except (ValidationError, yaml.YAMLError) as fault:
+        raise ValueError(f"{path.name}: {fault}") from None
+    known = load_dictionary()
+    for row in table.facts:
+        for name in (*row.true, *row.add):
+            if name not in known:
+                raise ValueError(f"{path.name}: {name} is not a fact")
+    return table
+
+
+@lru_cache(maxsize=8192)
+def effects(system: str, code: str) -> tuple[Effect, ...]:
+    """What one coding of a diagnosis says; nothing for a system or a code that is not listed."""
+    if system in codes.ICD_SYSTEMS:
+        kind = "ICD-10-CM"
+    elif system in codes.HCPCS_SYSTEMS:
+        kind = "HCPCS"
+    else:
+        return ()
+    found: dict[Effect, None] = {}
+    for row in load_diagnoses().facts:
+        if row.on and row.system == kind and _listed(code, row.codes):
+            found.update(dict.fromkeys((name, None) for name in row.true))
+            found.update(dict.fromkeys(row.add.items()))
+    return tuple(found)
+
+
+@lru_cache(maxsize=8192)
+def encounter_reason(code: str) -> str:
+    """`substance-use`, `mental-health` or `other`, for an ICD-10-CM code (facts.md 4.2)."""
+    for row in load_diagnoses().encounter_reasons:
+        if row.on and _listed(code, row.codes):
+            return row.reason
+    return "other"
+
+
+@cache
+def pregnancy_answers() -> Mapping[str, bool]:
+    """SNOMED CT code → pregnant or not, of the LOINC observation."""
+    return {row.code: row.pregnant for row in load_diagnoses().pregnancy_status if row.on}
+
+
+def _listed(code: str, patterns: Iterable[str]) -> bool:
+    plain = code.replace(".", "").upper()
+    return any(_matches(plain, pattern.replace(".", "")) for pattern in patterns)
+
+
+def _matches(plain: str, pattern: str) -> bool:
+    first, dash, last = pattern.partition("-")
+    if dash and last:
+        return first <= plain[:3] <= last
+    if dash:
+        return plain.startswith(first)
+    # Three characters are a category, which stands for all codes under it.
+    return plain[:3] == pattern if len(pattern) == 3 else plain == pattern

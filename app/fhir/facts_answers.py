@@ -1,0 +1,266 @@
+"""Answers of a QuestionnaireResponse as facts (facts.md 1.1, 1.2).
+
+One reader per fact, made once from the dictionary. An answer that cannot be read is unknown and is
+named in a note, never an error. Which of several sources holds is left to `app.eligibility.merge`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+from app.fhir import codes
+from app.fhir.dates import read_span
+from app.policy.dictionary import FactDefinition, load_dictionary
+from app.policy.model import Event, Fact, FactValue
+from app.policy.stated import Kind, SourcedFacts
+
+Answer = Mapping[str, Any]
+
+#: Larger than any count or amount of this field; keeps absurd exponents out of the arithmetic.
+_LARGEST = 10**9
+_READ_STATUSES = frozenset({"completed", "amended", "in-progress"})
+
+
+class Unreadable:
+    """An answer is there, and it says nothing that we can use."""
+
+
+UNREADABLE: Final = Unreadable()
+Reading = FactValue | Unreadable | None
+Reader = Callable[[Sequence[Answer]], Reading]
+
+
+@cache
+def readers() -> dict[str, Reader]:
+    """A reader for every fact of the dictionary but the events themselves, and their parts."""
+    dictionary = load_dictionary()
+    return {name: _reader(f) for name, f in dictionary.items() if f.type != "events"}
+
+
+def read_response(response: Mapping[str, Any], source: str) -> SourcedFacts | None:
+    """All that one response states; None where its status says that it states nothing."""
+    if response.get("status") not in _READ_STATUSES:
+        return None
+    sheet = _Sheet(source)
+    for item in _flatten(response.get("item") or ()):
+        name, answers = item.get("linkId"), item.get("answer")
+        if name == "utilization":
+            sheet.take_event(item)
+        elif answers and isinstance(name, str) and not name.startswith("utilization."):
+            sheet.take(name, answers)
+    return sheet.close()
+
+
+class _Sheet:
+    """One response while it is read, item by item."""
+
+    __slots__ = ("_events", "_notes", "_readers", "_source", "_unreadable", "_values")
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._readers = readers()
+        self._values: dict[str, Fact] = {}
+        self._unreadable: set[str] = set()
+        self._events: list[Event] = []
+        self._notes: list[str] = []
+
+    def take(self, name: str, answers: Sequence[Answer]) -> None:
+        """Take an answer; the last one to a question holds, readable or not."""
+        reader = self._readers.get(name)
+        value = reader(answers) if reader else None
+        if value is None:
+            return
+        if isinstance(value, Unreadable):
+            self._values.pop(name, None)
+            self._unreadable.add(name)
+            return
+        self._values[name] = Fact(value, self._source)
+        self._unreadable.discard(name)
+        if isinstance(value, frozenset):
+            self._notes += _doubts(name, answers, value)
+
+    def take_event(self, group: Mapping[str, Any]) -> None:
+        """Take one event; without a type it is none (facts.md 1.2)."""
+        said: dict[str, Any] = {}
+        for item in _flatten(_nested(group)):
+            name, answers = item.get("linkId"), item.get("answer")
+            if not answers or not isinstance(name, str) or not name.startswith("utilization."):
+                continue
+            reader = self._readers.get(name)
+            value = reader(answers) if reader else None
+            if isinstance(value, Unreadable):
+                self._notes.append(unread_note(name))
+                said.pop(name.partition(".")[2], None)
+            elif value is not None:
+                said[name.partition(".")[2]] = value
+        if "type" in said:
+            when = said.pop("date", None)
+            self._events.append(Event(when=when, source=self._source, **said))
+
+    def close(self) -> SourcedFacts:
+        """What the response states in all."""
+        complete = self._values.pop("utilization_complete", None)
+        self._notes += [unread_note(name) for name in sorted(self._unreadable)]
+        return SourcedFacts(
+            Kind.FORM,
+            self._source,
+            self._values,
+            tuple(self._events),
+            bool(complete.value) if complete else None,
+            unreadable=frozenset(self._unreadable),
+            notes=tuple(self._notes),
+        )
+
+
+def _flatten(items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Every item in the order of the page; display groups disappear, events stay whole."""
+    stack = list(reversed(items))
+    while stack:
+        item = stack.pop()
+        yield item
+        if item.get("linkId") != "utilization":
+            stack += reversed(_nested(item))
+
+
+def _nested(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    nested = list(item.get("item") or ())
+    for answer in item.get("answer") or ():
+        nested += answer.get("item") or ()
+    return nested
+
+
+def unread_note(name: str) -> str:
+    """What the determination says of an answer that is no use; never the answer itself."""
+    return f"{name}: the answer could not be read, so it counts as unknown"
+
+
+def _doubts(name: str, answers: Sequence[Answer], value: frozenset[str]) -> list[str]:
+    """What is odd about the answers of a list that was read all the same."""
+    stated = [a["valueCoding"].get("code") for a in answers if a.get("valueCoding")]
+    if value and "none" in stated:
+        return [f"{name}: `none` is answered beside other codes; the other codes hold"]
+    if len(stated) > 1 and len(value) < len(set(stated)) and "other" not in value:
+        return [f"{name}: some of the answers could not be read and are left out"]
+    return []
+
+
+def _reader(definition: FactDefinition) -> Reader:
+    system, allowed = codes.fact_system(definition.name), frozenset(definition.codes)
+    if definition.type == "code-list":
+        return lambda answers: read_codes(answers, system, allowed, definition.open)
+    if definition.type == "code":
+        return _last(lambda a: read_code(a.get("valueCoding"), system, allowed, definition.open))
+    return _last(_PLAIN[definition.type])
+
+
+def _last(read: Callable[[Answer], Reading]) -> Reader:
+    def reader(answers: Sequence[Answer]) -> Reading:
+        for answer in reversed(answers):
+            if has_value(answer):
+                return read(answer)
+        return None
+
+    return reader
+
+
+def has_value(answer: Answer) -> bool:
+    """Whether an answer has any `value[x]`."""
+    return any(key.startswith("value") for key in answer)
+
+
+def read_codes(
+    answers: Sequence[Answer], system: str, allowed: frozenset[str], open_list: bool
+) -> Reading:
+    """A code list: `none` alone is the empty list; what cannot be read proves nothing."""
+    found = set()
+    none = unread = answered = False
+    for answer in answers:
+        if not has_value(answer):
+            continue
+        answered = True
+        coding = answer.get("valueCoding")
+        if coding and coding.get("code") == "none" and coding.get("system") in (system, None):
+            none = True
+            continue
+        value = read_code(coding, system, allowed, open_list)
+        if isinstance(value, str):
+            found.add(value)
+        elif coding is None or coding.get("system") in (system, None):
+            unread = True
+    if found or (none and not unread):
+        return frozenset(found)
+    return UNREADABLE if answered else None
+
+
+def read_code(
+    coding: Mapping[str, Any] | None, system: str, allowed: frozenset[str], open_list: bool
+) -> Reading:
+    """One code of our own system; an unlisted one of an open list counts as `other`."""
+    if not coding or coding.get("system") not in (system, None):
+        return UNREADABLE
+    code = coding.get("code")
+    if code in allowed:
+        return str(code)
+    return "other" if open_list and isinstance(code, str) else UNREADABLE
+
+
+def read_integer(answer: Answer) -> Reading:
+    """A count: not negative; a decimal without fraction is taken (facts.md 1.1)."""
+    number = _number(answer.get("valueInteger", answer.get("valueDecimal")))
+    if number is None or number != number.to_integral_value():
+        return UNREADABLE
+    return int(number)
+
+
+def read_money(answer: Answer) -> Reading:
+    """US dollars, as a decimal, an integer, or a quantity in USD."""
+    quantity = answer.get("valueQuantity")
+    if quantity is not None:
+        number = read_dollars(quantity)
+    else:
+        number = _number(answer.get("valueDecimal", answer.get("valueInteger")))
+    return UNREADABLE if number is None else number
+
+
+def read_dollars(quantity: Mapping[str, Any]) -> Decimal | None:
+    """The amount of a quantity in USD."""
+    if quantity.get("code") != "USD" or quantity.get("system") not in (codes.CURRENCY, None):
+        return None
+    return read_quantity(quantity)
+
+
+def read_quantity(quantity: Mapping[str, Any]) -> Decimal | None:
+    """The value of a quantity; "less than" some value is no value."""
+    return None if quantity.get("comparator") else _number(quantity.get("value"))
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+    return number if number.is_finite() and 0 <= number <= _LARGEST else None
+
+
+def _read_boolean(answer: Answer) -> Reading:
+    value = answer.get("valueBoolean")
+    return value if isinstance(value, bool) else UNREADABLE
+
+
+def _read_text(answer: Answer) -> Reading:
+    value = answer.get("valueString")
+    return value if isinstance(value, str) else UNREADABLE
+
+
+def _read_date(answer: Answer) -> Reading:
+    span = read_span(answer.get("valueDate"))
+    return UNREADABLE if span is None else span
+
+
+_PLAIN: Mapping[str, Callable[[Answer], Reading]] = {
+    "boolean": _read_boolean,
+    "integer": read_integer,
+    "money": read_money,
+    "text": _read_text,
+    "date": _read_date,
+}

@@ -1,0 +1,160 @@
+"""Encounters as utilization events (facts.md 4.2).
+
+How events are counted, and that one told twice is one, is left to `app.policy` and
+`app.eligibility.merge`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from app.fhir import codes
+from app.fhir.dates import read_span
+from app.fhir.diagnoses import encounter_reason
+from app.fhir.facts_conditions import icd_codes
+from app.fhir.payload import Payload, code_of
+from app.policy.model import Event, Fact
+from app.policy.stated import Kind, SourcedFacts
+
+_STATUSES = frozenset({"finished", "in-progress", "onleave"})
+_TYPES = {"EMER": "ed-visit", "IMP": "inpatient", "ACUTE": "inpatient", "NONAC": "snf-short"}
+_UNPLANNED = {"EM": True, "UR": True, "EL": False}
+_EMERGENCY_ROOM = "emd"
+
+
+@dataclass(slots=True)
+class _Told:
+    """One Encounter while its neighbours are looked at."""
+
+    encounter: Mapping[str, Any]
+    event: Event
+    #: An ED visit that a stay has claimed; `inside` when it is no event of its own any more.
+    claimed: bool = False
+    inside: bool = False
+
+
+def read_encounters(payload: Payload, as_of: date) -> list[SourcedFacts]:
+    """One entry per Encounter that is an event, in the order received."""
+    told = [
+        _Told(encounter, _event(payload, encounter, kind, source))
+        for source, encounter in payload.all("Encounter")
+        if (kind := _kind(encounter)) is not None
+    ]
+    _link(payload, told)
+    return [
+        SourcedFacts(
+            Kind.DERIVED, t.event.source, _nursing_days(t, as_of), () if t.inside else (t.event,)
+        )
+        for t in told
+    ]
+
+
+def _kind(encounter: Mapping[str, Any]) -> str | None:
+    klass = encounter.get("class") or {}
+    if encounter.get("status") not in _STATUSES:
+        return None
+    if klass.get("system") not in (codes.ACT_CODE, None):
+        return None
+    return _TYPES.get(str(klass.get("code")))
+
+
+def _event(payload: Payload, encounter: Mapping[str, Any], kind: str, source: str) -> Event:
+    unplanned = _UNPLANNED.get(str(code_of(encounter.get("priority"), codes.ACT_PRIORITY)))
+    return Event(
+        kind,
+        read_span((encounter.get("period") or {}).get("start")),
+        avoidable=_avoidable(encounter),
+        unplanned=True if _came_by_emergency(encounter) else unplanned,
+        reason=_reason(payload, encounter),
+        source=source,
+    )
+
+
+def _avoidable(encounter: Mapping[str, Any]) -> bool | None:
+    for extension in encounter.get("extension") or ():
+        if extension.get("url") == codes.ENCOUNTER_AVOIDABLE:
+            value = extension.get("valueBoolean")
+            return value if isinstance(value, bool) else None
+    return None
+
+
+def _came_by_emergency(encounter: Mapping[str, Any]) -> bool:
+    source = (encounter.get("hospitalization") or {}).get("admitSource")
+    return code_of(source, codes.ADMIT_SOURCE) == _EMERGENCY_ROOM
+
+
+def _reason(payload: Payload, encounter: Mapping[str, Any]) -> str | None:
+    concepts = list(encounter.get("reasonCode") or ())
+    pointers = list(encounter.get("reasonReference") or ())
+    pointers += [d.get("condition") for d in encounter.get("diagnosis") or ()]
+    for pointer in pointers:
+        condition = payload.resolve(pointer)
+        if condition is not None and condition.get("resourceType") == "Condition":
+            concepts.append(condition.get("code"))
+    found = [encounter_reason(code) for code in icd_codes(concepts)]
+    # A behavioral diagnosis in any place tells more than what was also treated.
+    return next((reason for reason in found if reason != "other"), found[0] if found else None)
+
+
+def _link(payload: Payload, told: Sequence[_Told]) -> None:
+    """Mark the ED visit that led to each stay; a visit leads to one stay at most."""
+    by_id = {id(t.encounter): t for t in told}
+    stays = [t for t in told if t.event.type == "inpatient"]
+    for stay in stays:
+        whole = payload.resolve(stay.encounter.get("partOf"))
+        visit = by_id.get(id(whole)) if whole is not None else None
+        if visit is not None and visit.event.type == "ed-visit" and not visit.claimed:
+            _admit(visit, stay)
+    for stay in stays:
+        if _came_by_emergency(stay.encounter) and not _has_visit(payload, stay):
+            near = [t for t in told if not t.claimed and _led_by_date(t.event, stay.event)]
+            if near:
+                _admit(max(near, key=lambda t: _day(t.event) or date.min), stay)
+
+
+def _has_visit(payload: Payload, stay: _Told) -> bool:
+    whole = payload.resolve(stay.encounter.get("partOf"))
+    return whole is not None and _kind(whole) == "ed-visit"
+
+
+def _admit(visit: _Told, stay: _Told) -> None:
+    visit.claimed = True
+    visit.event = replace(visit.event, led_to_admission=True)
+    if _led_by_date(visit.event, stay.event):
+        return
+    # Days apart, the counting by dates would take the two for separate events: they are one stay,
+    # and what the visit says completes what the stay does not say (facts.md 2.3).
+    visit.inside = True
+    stay.event = replace(
+        stay.event,
+        when=stay.event.when or visit.event.when,
+        avoidable=_first(stay.event.avoidable, visit.event.avoidable),
+        unplanned=_first(stay.event.unplanned, visit.event.unplanned),
+        reason=stay.event.reason or visit.event.reason,
+    )
+
+
+def _first(stated: bool | None, otherwise: bool | None) -> bool | None:
+    return otherwise if stated is None else stated
+
+
+def _led_by_date(visit: Event, stay: Event) -> bool:
+    came, admitted = _day(visit), _day(stay)
+    if visit.type != "ed-visit" or came is None or admitted is None:
+        return False
+    return admitted - came in (timedelta(0), timedelta(days=1))
+
+
+def _day(event: Event) -> date | None:
+    when = event.when
+    return when.first if when is not None and when.first == when.last else None
+
+
+def _nursing_days(told: _Told, as_of: date) -> dict[str, Fact]:
+    """`nf_days`: a nursing-facility stay in progress, from its first day to the as-of date."""
+    first = _day(told.event)
+    in_progress = told.encounter.get("status") == "in-progress"
+    if told.event.type != "snf-short" or not in_progress or first is None or first > as_of:
+        return {}
+    return {"nf_days": Fact((as_of - first).days, told.event.source)}

@@ -1,0 +1,150 @@
+"""What a Patient, a Coverage, a Consent and the request itself say (facts.md 1.3, 1.4, 4.3).
+
+Which of several Coverages holds on a date is left to `app.eligibility.coverage`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.fhir import codes
+from app.fhir.dates import read_day, read_span
+from app.fhir.facts_answers import read_dollars, read_quantity, unread_note
+from app.fhir.payload import Payload, code_of, identifier_value, own_identifier
+from app.policy.dictionary import load_dictionary
+from app.policy.model import Fact, FactValue
+from app.policy.stated import CoverageTerms, Kind, SourcedFacts
+
+#: CDC race and ethnicity codes of the US Core extension; `UNK` and `ASKU` are in neither list.
+_RACES = {
+    "2054-5": "black",
+    "1002-5": "american-indian",
+    "1004-1": "american-indian",
+    "1735-0": "alaska-native",
+    "2076-8": "pacific-islander",
+    "2079-2": "pacific-islander",
+    "2500-7": "pacific-islander",
+    "2028-9": "asian",
+    "2106-3": "white",
+    "2131-1": "other",
+}
+_UNITS = {"h": "requested_hours", "d": "requested_days", "wk": "requested_weeks"}
+
+
+def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
+    """Birth date, county and race. A district that is no county is unknown, and noted."""
+    values: dict[str, Fact] = {}
+    unreadable: frozenset[str] = frozenset()
+    district = _district(patient)
+    county = codes.county_code(district) if district else None
+    if county:
+        values["county"] = Fact(county, source)
+    elif district:
+        unreadable = frozenset({"county"})
+    races = _races(patient)
+    if races:
+        values["race"] = Fact(races, source)
+    birth = read_span(patient.get("birthDate"))
+    notes = tuple(unread_note(name) for name in unreadable)
+    return SourcedFacts(
+        Kind.ELEMENT, source, values, birth=birth, unreadable=unreadable, notes=notes
+    )
+
+
+def read_coverage(coverage: Mapping[str, Any], payload: Payload, source: str) -> CoverageTerms:
+    """One Coverage as stated; a class or type of a foreign system says nothing."""
+    period = coverage.get("period") or {}
+    first, last = read_day(period.get("start")), read_day(period.get("end"))
+    unclear = (first is None and period.get("start")) or (last is None and period.get("end"))
+    line = code_of(coverage.get("type"), codes.LINE_OF_BUSINESS)
+    listed = load_dictionary()["line_of_business"].codes
+    plan, payor = _payor(coverage, payload)
+    return CoverageTerms(
+        source,
+        active=coverage.get("status") == "active",
+        first=first,
+        last=last,
+        plan=plan,
+        payor=payor,
+        line_of_business=line if line in listed else None,
+        delegate=_delegate(coverage),
+        subscriber=_text(coverage.get("subscriberId")),
+        period_known=not unclear,
+    )
+
+
+def read_request(payload: Payload) -> SourcedFacts:
+    """The amount requested, and who refers where the request itself shows it."""
+    source = "ServiceRequest"
+    values: dict[str, FactValue] = {}
+    quantity = payload.request.get("quantityQuantity") or {}
+    amount = read_quantity(quantity)
+    name = _UNITS.get(str(quantity.get("code")))
+    notes: tuple[str, ...] = ()
+    if name and amount is not None and quantity.get("system") in (codes.UCUM, None):
+        if amount == amount.to_integral_value():
+            values[name] = int(amount)
+        else:
+            notes = (unread_note(name),)
+    dollars = read_dollars(quantity)
+    if dollars is not None:
+        values["requested_usd"] = dollars
+    if asks_for_oneself(payload):
+        values["referral_source"] = "member"
+    for _, consent in payload.all("Consent"):
+        denied = (consent.get("provision") or {}).get("type") == "deny"
+        if consent.get("status") == "active" and not denied:
+            values["consent_attested"] = True
+    facts = {name: Fact(value, source) for name, value in values.items()}
+    return SourcedFacts(Kind.DERIVED, source, facts, notes=notes)
+
+
+def asks_for_oneself(payload: Payload) -> bool:
+    """Whether the requester is the member."""
+    requester = payload.request.get("requester") or {}
+    literal = requester.get("reference")
+    if literal and literal == payload.subject.get("reference"):
+        return True
+    cin = identifier_value(requester.get("identifier"), codes.CIN)
+    return cin is not None and cin == payload.cin
+
+
+def _district(patient: Mapping[str, Any]) -> str | None:
+    stated = [a for a in patient.get("address") or () if _text(a.get("district"))]
+    home = [a for a in stated if a.get("use") == "home"]
+    return _text((home or stated)[0]["district"]) if stated else None
+
+
+def _races(patient: Mapping[str, Any]) -> frozenset[str]:
+    found = set()
+    for extension in patient.get("extension") or ():
+        if extension.get("url") != codes.US_CORE_RACE:
+            continue
+        for part in extension.get("extension") or ():
+            if part.get("url") in ("ombCategory", "detailed"):
+                found.add(_RACES.get(str((part.get("valueCoding") or {}).get("code"))))
+    return frozenset(race for race in found if race)
+
+
+def _payor(coverage: Mapping[str, Any], payload: Payload) -> tuple[str | None, str | None]:
+    reference = None
+    for payor in coverage.get("payor") or ():
+        organization = payload.resolve(payor) or {}
+        plan = identifier_value(payor.get("identifier"), codes.PLAN_ID)
+        plan = plan or own_identifier(organization, codes.PLAN_ID)
+        if plan:
+            return plan, None
+        reference = reference or _text(payor.get("reference"))
+    return None, reference
+
+
+def _delegate(coverage: Mapping[str, Any]) -> str | None:
+    for klass in coverage.get("class") or ():
+        for coding in (klass.get("type") or {}).get("coding") or ():
+            if coding.get("system") == codes.COVERAGE_CLASS and coding.get("code") == "delegate":
+                value = _text(klass.get("value"))
+                return value.upper() if value else None
+    return None
+
+
+def _text(value: Any) -> str | None:
+    return (value.strip() or None) if isinstance(value, str) else None

@@ -1,0 +1,133 @@
+"""The resources that came with a ServiceRequest, and which of them are about its member.
+
+A resource counts when it is contained in the request, referenced by it, or stands in the same
+Bundle about the same patient (facts.md 4). What resources say is left to the readers beside this.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from app.fhir import codes
+
+Resource = Mapping[str, Any]
+
+_REFERENCING = ("supportingInfo", "reasonReference", "insurance")
+
+
+class Payload:
+    """A ServiceRequest and the resources sent with it, each under the reference that names it."""
+
+    __slots__ = ("_by_reference", "_listed", "_named", "cin", "patient", "request", "subject")
+
+    def __init__(self, request: Resource, resources: Sequence[tuple[str, Resource]] = ()) -> None:
+        self.request = request
+        contained = [(f"#{c.get('id')}", c) for c in request.get("contained") or ()]
+        self._listed: list[tuple[str, Resource]] = [*contained, *resources]
+        self._by_reference: dict[str, Resource] = dict(self._listed)
+        self._named: set[str | None] = {reference for reference, _ in contained}
+        for element in _REFERENCING:
+            self._named.update(r.get("reference") for r in request.get(element) or ())
+        self._named.add((request.get("encounter") or {}).get("reference"))
+        self.subject: Resource = request.get("subject") or {}
+        stated = identifier_value(self.subject.get("identifier"), codes.CIN)
+        self.patient: Resource = self._patient(stated)
+        self.cin: str | None = own_identifier(self.patient, codes.CIN) or stated
+
+    def resolve(self, reference: Resource | None) -> Resource | None:
+        """The resource that a Reference names, where it came with the request."""
+        literal = reference.get("reference") if reference else None
+        if not isinstance(literal, str):
+            return None
+        return self._by_reference.get(literal.partition("/_history/")[0])
+
+    def all(self, kind: str) -> Iterator[tuple[str, Resource]]:
+        """The resources of a type that count, with their references, in the order received."""
+        for reference, resource in self._listed:
+            if resource.get("resourceType") == kind and self.counts(reference, resource):
+                yield reference, resource
+
+    def counts(self, reference: str, resource: Resource) -> bool:
+        """Whether a resource may say anything of this member."""
+        whom = resource.get("subject") or resource.get("patient") or resource.get("beneficiary")
+        if not whom:
+            return True
+        same = self._same_member(whom)
+        return reference in self._named if same is None else same
+
+    def strangers(self) -> list[str]:
+        """References of resources that are about somebody else, and so were not read."""
+        return [
+            reference
+            for reference, resource in self._listed
+            if resource.get("resourceType") in _READ and not self.counts(reference, resource)
+        ]
+
+    def coverages(self) -> list[tuple[str, Resource]]:
+        """The Coverages that count: those the request names as its insurance come first."""
+        found = list(self.all("Coverage"))
+        if len(found) > 1:
+            named = [r.get("reference") for r in self.request.get("insurance") or ()]
+            order = {reference: i for i, reference in enumerate(named)}
+            found.sort(key=lambda pair: order.get(pair[0], len(order)))
+        return found
+
+    def _patient(self, cin: str | None) -> Resource:
+        found = self.resolve(self.subject)
+        if found is not None and found.get("resourceType") == "Patient":
+            return found
+        for _, resource in self._listed if cin else []:
+            is_patient = resource.get("resourceType") == "Patient"
+            if is_patient and own_identifier(resource, codes.CIN) == cin:
+                return resource
+        return {}
+
+    def _same_member(self, whom: Resource) -> bool | None:
+        literal = whom.get("reference")
+        if literal and literal == self.subject.get("reference"):
+            return True
+        target = self.resolve(whom)
+        if target is not None:
+            cin = own_identifier(target, codes.CIN)
+            return target is self.patient or (cin is not None and cin == self.cin)
+        cin = identifier_value(whom.get("identifier"), codes.CIN)
+        if cin is None or self.cin is None:
+            return None
+        return cin == self.cin
+
+
+#: The types whose answers, codes or dates become facts.
+_READ = frozenset(
+    {"QuestionnaireResponse", "Condition", "Encounter", "Observation", "Coverage", "Consent"}
+)
+
+
+def identifier_value(identifier: Any, system: str) -> str | None:
+    """The value of one Identifier, if it is of this system and not empty."""
+    if not identifier or identifier.get("system") != system:
+        return None
+    value = identifier.get("value")
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def own_identifier(resource: Resource, system: str) -> str | None:
+    """A resource's identifier of a system; one no longer in use (`old`) only where no other is."""
+    spare = None
+    for identifier in resource.get("identifier") or ():
+        value = identifier_value(identifier, system)
+        if value is not None and identifier.get("use") != "old":
+            return value
+        spare = spare or value
+    return spare
+
+
+def codings(concept: Any) -> Sequence[Resource]:
+    """The codings of a CodeableConcept that may be absent."""
+    return (concept.get("coding") or ()) if concept else ()
+
+
+def code_of(concept: Any, system: str) -> str | None:
+    """The first code of a system; a coding that names no system is read by its code."""
+    for coding in codings(concept):
+        if coding.get("system") in (system, None) and coding.get("code"):
+            return str(coding["code"])
+    return None

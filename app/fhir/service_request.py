@@ -1,0 +1,239 @@
+"""A ServiceRequest as a referral in our own words.
+
+One direction only: `to_domain`. What the request and its resources state of the member's condition
+is read by `facts.py`; how a referral is shown again is left to the `render_*` modules.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from app.eligibility.coverage import choose_coverage
+from app.fhir import codes
+from app.fhir.dates import read_moment, read_span
+from app.fhir.facts import read_coverages
+from app.fhir.facts_member import asks_for_oneself, read_patient
+from app.fhir.fault import Fault
+from app.fhir.hcpcs import services_of
+from app.fhir.payload import Payload, Resource, codings, identifier_value, own_identifier
+from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
+
+INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
+
+
+def to_domain(
+    service_request: Resource, resources: Sequence[tuple[str, Resource]], as_of: date
+) -> tuple[ReferralRequest | None, list[Fault]]:
+    """The referral asked for, or every rule of this service that it breaks (422).
+
+    `resources` as in `app.fhir.facts.read_facts`; `as_of` chooses among several Coverages.
+    """
+    faults = [*_request_faults(service_request), *_code_faults(service_request)]
+    if faults:
+        return None, faults
+    return read_referral(service_request, resources, as_of), []
+
+
+def read_referral(
+    service_request: Resource, resources: Sequence[tuple[str, Resource]], as_of: date
+) -> ReferralRequest:
+    """The referral, whatever its status and intent: also of one that is stored already."""
+    payload = Payload(service_request, resources)
+    patient = payload.patient
+    candidates = _services(service_request)
+    coverages = read_coverages(payload)
+    chosen = choose_coverage(coverages, as_of)
+    subscriber = next((c.subscriber for c in (chosen, *coverages) if c and c.subscriber), None)
+    county = read_patient(patient, "Patient").values.get("county")
+    requester = service_request.get("requester")
+    return ReferralRequest(
+        intent=_word(service_request.get("intent")) or "order",
+        priority=_word(service_request.get("priority")) or "routine",
+        service=candidates[0] if len(candidates) == 1 else None,
+        service_candidates=candidates,
+        claimed=_claimed(service_request),
+        identifiers=_identifiers(service_request),
+        cin=_cin(payload, subscriber),
+        birth_date=_word(patient.get("birthDate")),
+        patient=_named(service_request.get("subject"), payload),
+        plan=chosen.plan if chosen else None,
+        county=str(county.value) if county else None,
+        coverage=chosen,
+        coverages=coverages,
+        requester=_named(requester, payload) if requester else None,
+        self_referred=asks_for_oneself(payload),
+        performers=_all_named(service_request.get("performer"), payload),
+        based_on=_all_named(service_request.get("basedOn"), payload),
+        replaces=_all_named(service_request.get("replaces"), payload),
+        general_practitioners=_all_named(patient.get("generalPractitioner"), payload),
+        occurrence_start=_occurrence(service_request),
+        authored=read_moment(service_request.get("authoredOn")),
+        received=_received(service_request),
+        language=_language(patient),
+        contact=_contact(patient),
+    )
+
+
+def _request_faults(request: Resource) -> list[Fault]:
+    faults = []
+    if request.get("status") != "active":
+        text = "Send a referral with status `active`; to take one back, use $cancel."
+        faults.append(Fault("business-rule", "ServiceRequest.status", text))
+    if request.get("intent") not in INTENTS:
+        text = f"Send a referral with one of the intents {', '.join(INTENTS)}."
+        faults.append(Fault("business-rule", "ServiceRequest.intent", text))
+    if request.get("doNotPerform") is True:
+        text = "A referral asks for a service: leave doNotPerform out."
+        faults.append(Fault("business-rule", "ServiceRequest.doNotPerform", text))
+    return faults
+
+
+def _code_faults(request: Resource) -> list[Fault]:
+    text = "Use a code of the code system calaim-service, or leave `code` out if it is not known."
+    return [
+        Fault("code-invalid", f"ServiceRequest.code.coding[{index}].code", text)
+        for index, coding in enumerate(codings(request.get("code")))
+        if coding.get("system") == codes.CALAIM_SERVICE
+        and coding.get("code") is not None
+        and coding["code"] not in codes.SERVICES
+    ]
+
+
+def _services(request: Resource) -> tuple[str, ...]:
+    """The services that `code` may mean: our own code before HCPCS; none for text alone."""
+    stated = codings(request.get("code"))
+    ours = [
+        coding["code"]
+        for coding in stated
+        if coding.get("system") in (codes.CALAIM_SERVICE, None)
+        and coding.get("code") in codes.SERVICES
+    ]
+    if ours:
+        return tuple(dict.fromkeys(ours))
+    modifiers = [
+        str(coding["code"])
+        for detail in request.get("orderDetail") or ()
+        for coding in codings(detail)
+        if coding.get("code")
+    ]
+    meant = [
+        services_of(str(coding["code"]), modifiers)
+        for coding in stated
+        if coding.get("system") in codes.HCPCS_SYSTEMS and coding.get("code")
+    ]
+    # Codings of one concept mean the same thing, so a service must fit all that mean anything.
+    known = [services for services in meant if services]
+    common = [s for s in known[0] if all(s in others for others in known)] if known else []
+    return tuple(common or dict.fromkeys(s for services in known for s in services))
+
+
+def _claimed(request: Resource) -> tuple[str, ...]:
+    stated = (c for concept in request.get("reasonCode") or () for c in codings(concept))
+    found = (c.get("code") for c in stated if c.get("system") == codes.POPULATION)
+    return tuple(dict.fromkeys(str(code) for code in found if code))
+
+
+def _cin(payload: Payload, subscriber: str | None) -> str | None:
+    """The CIN: the Patient's identifier, else the Coverage's subscriber, else the subject's."""
+    stated = identifier_value(payload.subject.get("identifier"), codes.CIN)
+    return own_identifier(payload.patient, codes.CIN) or subscriber or stated
+
+
+def _identifiers(resource: Resource) -> tuple[Identifier, ...]:
+    return tuple(
+        (_word(identifier.get("system")) or "", identifier["value"])
+        for identifier in resource.get("identifier") or ()
+        if _word(identifier.get("value"))
+    )
+
+
+def _named(reference: Any, payload: Payload) -> Named:
+    if not reference:
+        return Named()
+    stated = [reference["identifier"]] if reference.get("identifier") else []
+    target = payload.resolve(reference) or {}
+    found = (*_identifiers({"identifier": stated}), *_identifiers(target))
+    literal = _word(reference.get("reference"))
+    kind = _word(target.get("resourceType")) or _word(reference.get("type"))
+    return Named(
+        literal,
+        tuple(dict.fromkeys(found)),
+        kind or _type_in(literal),
+        _word(reference.get("display")),
+    )
+
+
+def _type_in(literal: str | None) -> str | None:
+    """`https://host/fhir/Organization/1/_history/2` → `Organization`."""
+    if not literal or literal.startswith(("#", "urn:")):
+        return None
+    parts = literal.partition("/_history/")[0].split("/")
+    return parts[-2] if len(parts) > 1 else None
+
+
+def _all_named(references: Any, payload: Payload) -> tuple[Named, ...]:
+    return tuple(_named(reference, payload) for reference in references or () if reference)
+
+
+def _occurrence(request: Resource) -> date | None:
+    period = request.get("occurrencePeriod") or {}
+    span = read_span(period.get("start") or request.get("occurrenceDateTime"))
+    return span.first if span else None
+
+
+def _received(request: Resource) -> datetime | None:
+    for extension in request.get("extension") or ():
+        if extension.get("url") == codes.RECEIVED:
+            return read_moment(extension.get("valueDateTime"))
+    return None
+
+
+def _language(patient: Resource) -> str | None:
+    """The language to write in: the preferred one, else the first named."""
+    spoken = list(patient.get("communication") or ())
+    spoken.sort(key=lambda entry: entry.get("preferred") is not True)
+    for entry in spoken:
+        for coding in codings(entry.get("language")):
+            if coding.get("system") in (codes.LANGUAGE, None) and coding.get("code"):
+                return str(coding["code"]).lower()
+    return None
+
+
+def _contact(patient: Resource) -> MemberContact:
+    telecom = patient.get("telecom") or ()
+    return MemberContact(
+        _name(patient),
+        tuple(t["value"] for t in telecom if t.get("system") == "phone" and t.get("value")),
+        tuple(t["value"] for t in telecom if t.get("system") == "email" and t.get("value")),
+        _address(patient),
+    )
+
+
+def _name(patient: Resource) -> str | None:
+    names = [n for n in patient.get("name") or () if n.get("use") not in ("old", "maiden")]
+    names.sort(key=lambda name: name.get("use") not in ("official", "usual", None))
+    for name in names:
+        text = _word(name.get("text"))
+        parts = [*(name.get("given") or ()), name.get("family")]
+        spelled = text or " ".join(part for part in parts if part)
+        if spelled:
+            return spelled
+    return None
+
+
+def _address(patient: Resource) -> tuple[str, ...]:
+    """The lines of the address to write to: the home's, else the first that is not old."""
+    usable = [a for a in patient.get("address") or () if a.get("use") != "old"]
+    usable.sort(key=lambda address: address.get("use") != "home")
+    for address in usable:
+        lines = [line for line in address.get("line") or () if line]
+        place = " ".join(part for part in (address.get("state"), address.get("postalCode")) if part)
+        town = ", ".join(part for part in (address.get("city"), place) if part)
+        written = [*lines, town] if town else lines
+        if written or address.get("text"):
+            return tuple(written or [address["text"]])
+    return ()
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
