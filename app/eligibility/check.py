@@ -48,7 +48,7 @@ def check_eligibility(
 ) -> Case:
     """The plan's answer to the request as of a date, explained."""
     held = [item for item in known.authorizations if item.plan == identity.plan and _open(item, on)]
-    facts = _with_held(merge(stated, identity.roster, request.coverages, on), held)
+    facts = _with_held(merge(stated, identity.roster, request.coverages, on, library.plans), held)
     previous = _continued(known, identity, request)
     question = Question(
         plan=identity.plan,

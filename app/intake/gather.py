@@ -52,6 +52,7 @@ class Twin:
     plan: str
     referral_id: str
     fingerprint: str
+    locations: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Known:
 _SQL = """SELECT
 (SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS body
     FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
-(SELECT json_agg(json_build_array(plan, referral_id, fingerprint))::text FROM referral_identifier
+(SELECT json_agg(json_build_array(plan, referral_id, fingerprint, locations::json))::text FROM referral_identifier
     WHERE organization_id = $1 AND (system, value) IN (SELECT * FROM unnest($4::text[], $5::text[]))),
 (SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
     WHERE plan = ANY ($6::text[]) AND cin = $7),

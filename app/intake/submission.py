@@ -5,19 +5,29 @@ rule of this service is 422. Being ineligible or incomplete is neither (spec.md 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from app.capacity.assign import Wish
+from app.clock import local_date
 from app.errors import Issue, Refusal
+from app.fhir import codes
 from app.fhir.bundle import Entry, read_bundle, rewrite_references
+from app.fhir.facts import read_facts
 from app.fhir.fault import Fault
 from app.fhir.r4 import check_resource, find_unsupported
-from app.fhir.service_request import to_domain
+from app.fhir.service_request import read_received, to_domain
 from app.fhir.strict_json import Unreadable, parse
 from app.ids import new_id
+from app.intake.door import Door
 from app.intake.fingerprint import fingerprint
-from app.referral.models import ReferralRequest
+from app.intake.gather import Known
+from app.policy.stated import SourcedFacts
+from app.referral.models import Identifier, Named, ReferralRequest
+
+#: How far back the receipt of paper may lie.
+_OLDEST_RECEIPT = timedelta(days=30)
 
 Resource = dict[str, Any]
 
@@ -38,12 +48,61 @@ class Submission:
     referral_id: str
     service_request: Resource
     request: ReferralRequest
-    beside: Sequence[tuple[str, Resource]]
+    #: What the payload states of the member, source by source.
+    stated: Sequence[SourcedFacts]
+    received_at: datetime
     fingerprint: str
     copies: list[Copy] = field(default_factory=list)
     adopted: Resource | None = None
     #: `Type/id` of every entry in order; None for a single ServiceRequest.
     locations: list[str] | None = None
+
+    @property
+    def on(self) -> date:
+        """The day whose rules hold: the local date of actual receipt."""
+        return local_date(self.received_at)
+
+    @property
+    def claims(self) -> list[Identifier]:
+        """The requester's own identifiers, each of which stands for one referral alone."""
+        return list(dict.fromkeys(self.request.identifiers))
+
+    @property
+    def wish(self) -> Wish:
+        """The performers asked for."""
+        return _wish(self.request.performers)
+
+    @property
+    def based_on_ids(self) -> tuple[str, ...]:
+        """The referrals that this one goes on from, by id."""
+        return tuple(
+            named.reference.rpartition("/")[2] for named in self.request.based_on if named.reference
+        )
+
+    @property
+    def based_on_identifiers(self) -> tuple[Identifier, ...]:
+        """The same, by their identifiers."""
+        return tuple(item for named in self.request.based_on for item in named.identifiers)
+
+    def acquainted(self, known: Known, plan: str) -> Wish:
+        """Who knows the member already: the ECM performer of today, the stated practitioner."""
+        current = {
+            item.authorization.performer_id
+            for item in known.authorizations
+            if item.plan == plan and item.authorization.service == "ECM"
+        }
+        stated = _wish(self.request.general_practitioners)
+        performers = frozenset(name for name in current if name)
+        return replace(stated, organization_ids=stated.organization_ids | performers)
+
+
+def _wish(named: Sequence[Named]) -> Wish:
+    references = [item.reference.split("/")[-2:] for item in named if item.reference]
+    return Wish(
+        offer_ids=frozenset(r[-1] for r in references if r[0] == "HealthcareService"),
+        organization_ids=frozenset(r[-1] for r in references if r[0] == "Organization"),
+        npis=frozenset(v for item in named if (v := item.value(codes.NPI))),
+    )
 
 
 def refuse_faults(faults: Sequence[Fault], status: int) -> Refusal:
@@ -74,17 +133,45 @@ def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
     return tree
 
 
-def read_submission(tree: Resource, on: date) -> Submission:
+def read_submission(tree: Resource, door: Door) -> Submission:
     """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault."""
     if tree["resourceType"] == "Bundle":
-        return _from_bundle(tree, on)
-    request, faults = to_domain(tree, (), on)
+        return _from_bundle(tree, door)
+    return _understood(tree, (), door, new_id(), fingerprint(tree), None)
+
+
+def _understood(
+    main: Resource,
+    beside: Sequence[tuple[str, Resource]],
+    door: Door,
+    referral_id: str,
+    digest: str,
+    index: int | None,
+) -> Submission:
+    """`index` is the request's entry in a Bundle, None where it came alone."""
+    received = receipt(main, door)
+    request, faults = to_domain(main, beside, local_date(received))
     if request is None or faults:
-        raise refuse_faults(faults, 422)
-    return Submission(new_id(), tree, request, (), fingerprint(tree))
+        raise refuse_faults(faults if index is None else _under(faults, index), 422)
+    stated = read_facts(main, beside, local_date(received))
+    return Submission(referral_id, main, request, stated, received, digest)
 
 
-def _from_bundle(tree: Resource, on: date) -> Submission:
+def receipt(main: Resource, door: Door) -> datetime:
+    """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30 days
+    back; from anybody else the extension is kept and has no effect (spec.md 2).
+    """
+    stated = read_received(main)
+    if stated is None or door.plan is None:
+        return door.now
+    if not door.now - _OLDEST_RECEIPT <= stated <= door.now:
+        text = "`received` takes a moment of the last 30 days, not in the future."
+        fault = Fault("business-rule", "ServiceRequest.extension", text)
+        raise refuse_faults([fault], 422)
+    return stated
+
+
+def _from_bundle(tree: Resource, door: Door) -> Submission:
     found, faults = read_bundle(tree)
     if found is None:
         raise refuse_faults(faults, 400)
@@ -106,19 +193,12 @@ def _from_bundle(tree: Resource, on: date) -> Submission:
         if ids[entry.index] != referral_id
     ]
     beside = [(f"{copy.type}/{copy.id}", copy.resource) for copy in copies]
-    request, faults = to_domain(main, beside, on)
-    if request is None or faults:
-        raise refuse_faults(_under(faults, found.service_request.index), 422)
-    return Submission(
-        referral_id,
-        main,
-        request,
-        beside,
-        fingerprint(tree, [entry.full_url for entry in found.entries]),
-        copies,
-        rewritten[adopted.index] if adopted else None,
-        [names[entry.index] for entry in found.entries],
-    )
+    digest = fingerprint(tree, [entry.full_url for entry in found.entries])
+    submission = _understood(main, beside, door, referral_id, digest, found.service_request.index)
+    submission.copies = copies
+    submission.adopted = rewritten[adopted.index] if adopted else None
+    submission.locations = [names[entry.index] for entry in found.entries]
+    return submission
 
 
 def _adoptable(entry: Entry) -> bool:

@@ -14,6 +14,9 @@ referral_identifier = Table(
     text("plan"),
     text("referral_id"),
     text("fingerprint", comment="of the canonical body"),
+    text(
+        "locations", comment="JSON: what each entry of a Bundle became; null for a single request"
+    ),
 )
 
 idempotency_key = Table(

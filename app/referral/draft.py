@@ -14,14 +14,15 @@ import orjson
 from app.decision.tables import determination, information_request
 from app.fhir.render_claim_response import claim_response
 from app.fhir.render_communication import communication
-from app.fhir.render_referral import patient_reference, service_request
+from app.fhir.render_referral import patient_reference, service_request, stamped
 from app.fhir.render_task import referral_task, service_task, service_task_status, task_status
 from app.fhir.strict_json import dumps
 from app.ids import new_id
 from app.notification.correspond import Notice, Parties
 from app.notification.messages import About, Role, recipients, thin_payload
 from app.notification.tables import correspondence, message
-from app.policy.model import Determination, Missing
+from app.policy.facts_json import question_to_json
+from app.policy.model import Determination, Missing, Question
 from app.referral.lifecycle import BusinessStatus, Event, State, next_state
 from app.referral.record import Authorization, Changes, Details, Referral
 from app.referral.tables import (
@@ -59,6 +60,7 @@ class Draft:
     authorization: Authorization | None = None
     new_authorization: bool = False
     announcements: list[str] = field(default_factory=list)
+    copies: list[dict[str, Any]] = field(default_factory=list)  # what came with the request
     notices: list[Notice] = field(default_factory=list)
     rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     first_actor: Actor | None = None
@@ -132,18 +134,18 @@ class Draft:
             until=None,
         )
 
-    def determine(self, question: str, answer: Determination, basis: str, seq: int) -> None:
+    def determine(self, question: Question, answer: Determination, basis: str) -> None:
         """The determination, stored so that it can be explained and replayed."""
         self.add(
             determination,
             plan=self.after.plan,
             referral_id=self.after.id,
-            seq=seq,
+            seq=self.after.moves,
             outcome=answer.outcome.value,
             basis=basis,
             policy=answer.policy,
             as_of=answer.as_of,
-            question=question,
+            question=question_to_json(question),
             answer=orjson.dumps(answer).decode(),
             at=self.at,
         )
@@ -210,6 +212,10 @@ def _resources(draft: Draft, changes: Changes) -> None:
     own = referral_task(after, details, patient, draft.plan_organization, draft.adopted)
     _version(draft, changes, own)
     _task_row(draft, changes, after.id, "referral", draft.plan_organization)
+    for body in draft.copies:
+        body["meta"] = stamped(body.get("meta"), after)
+        _version(draft, changes, body)
+        _locate(draft, changes, body["resourceType"], body["id"])
     if draft.before is None:
         _locate(draft, changes, "ServiceRequest", after.id)
         _locate(draft, changes, "Task", after.id)

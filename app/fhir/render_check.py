@@ -1,0 +1,89 @@
+"""The answer to `$check`: what the rules say, criterion by criterion, as Parameters."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.capacity.assign import Offer, Placement
+from app.clock import LOCAL
+from app.fhir import codes
+from app.policy.model import Criterion, Determination, Missing, Reason
+
+_RESULTS = {True: "true", False: "false", None: "unknown"}
+
+Parameter = dict[str, Any]
+
+
+def parameters(
+    determination: Determination,
+    placement: Placement | None,
+    offers: Sequence[Offer],
+    due: datetime,
+) -> Parameter:
+    """All of spec.md 4's parameters; `offers` are those that could take the member, best first."""
+    found: list[Parameter] = [{"name": "outcome", "valueCode": determination.outcome.value}]
+    found += [_reason(reason) for reason in determination.reasons]
+    found += [
+        {
+            "name": "population",
+            "valueCodeableConcept": {
+                "coding": [codes.coding(codes.POPULATION, code, codes.POPULATIONS)]
+            },
+        }
+        for code in determination.populations
+    ]
+    found += [_missing(missing) for missing in determination.missing]
+    found += criteria(determination.criteria)
+    if placement is not None:
+        found.append({"name": "assignment", "valueCode": placement.assignment.value})
+    found += [{"name": "performer", "valueReference": _performer(offer)} for offer in offers]
+    if determination.policy:
+        found.append({"name": "policy", "valueString": determination.policy})
+    local = due.astimezone(LOCAL).isoformat(timespec="seconds")
+    found.append({"name": "decisionDue", "valueDateTime": local})
+    found += [{"name": "note", "valueString": note} for note in determination.notes]
+    return {"resourceType": "Parameters", "parameter": found}
+
+
+def _reason(reason: Reason) -> Parameter:
+    concept: dict[str, Any] = {
+        "coding": [codes.coding(codes.DETERMINATION_REASON, reason.code, codes.REASONS)]
+    }
+    concept["text"] = reason.text or codes.REASONS.get(reason.code, reason.code)
+    return {"name": "reason", "valueCodeableConcept": concept}
+
+
+def _missing(missing: Missing) -> Parameter:
+    return {
+        "name": "missing",
+        "part": [
+            {"name": "fact", "valueString": missing.fact},
+            {"name": "question", "valueString": missing.question},
+        ],
+    }
+
+
+def criteria(nodes: Iterable[Criterion]) -> list[Parameter]:
+    """The tree of criteria, each with its result, source and detail."""
+    return [_criterion(node) for node in nodes]
+
+
+def _criterion(node: Criterion) -> Parameter:
+    part: list[Parameter] = [
+        {"name": "name", "valueString": node.name},
+        {"name": "result", "valueCode": _RESULTS[node.result]},
+    ]
+    if node.citation:
+        part.append({"name": "citation", "valueString": node.citation})
+    if node.detail:
+        part.append({"name": "detail", "valueString": node.detail})
+    part += [{"name": "fact", "valueString": name} for name in node.facts]
+    part += criteria(node.children)
+    return {"name": "criterion", "part": part}
+
+
+def _performer(offer: Offer) -> Parameter:
+    reference: Parameter = {"reference": f"Organization/{offer.organization_id}"}
+    if offer.npi:
+        reference["identifier"] = {"system": codes.NPI, "value": offer.npi}
+    return reference

@@ -1,0 +1,60 @@
+"""`$check`: the journey without the referral. Reads, decides, writes nothing (spec.md 4).
+
+The rules' own answer, whatever the plan's automation; open to every authenticated client, for every
+plan served.
+"""
+
+from dataclasses import replace
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.model import Caller
+from app.capacity.assign import Offer, Placement, place
+from app.clock import LOCAL
+from app.decision.deadlines import decision_due
+from app.eligibility.identify import identify, take_at_word
+from app.fhir.render_check import parameters
+from app.fhir.strict_json import dumps
+from app.intake.door import Door
+from app.intake.gather import gather
+from app.intake.post import Terms, inquire
+from app.intake.submission import read_submission
+from app.policy.model import Outcome
+from app.process import candidates, eligibility
+from app.reading.access import sight
+
+_NOON = time(12)
+
+
+async def ask_first(
+    connection: AsyncConnection, tree: dict[str, Any], caller: Caller, door: Door, on: date | None
+) -> bytes:
+    """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
+    asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
+    submission = read_submission(tree, replace(door, now=asked))
+    terms = Terms(caller.client_id, None, None, sight(caller), minimal=False)
+    known = await gather(connection, inquire(submission, terms, door))
+    request, plans = submission.request, door.rules.plans
+    identity = (
+        identify(request, known.members, plans, submission.on)
+        if request.cin
+        else take_at_word(request, plans)
+    )
+    case = eligibility(submission, identity, known, door.rules)
+    ordered, wish = candidates(submission, case, known)
+    placement = None
+    if request.service and identity.plan and case.determination.outcome is not Outcome.DENIED:
+        placement = place(ordered, wish)
+    clocks = door.rules.clocks(identity.plan, submission.on)
+    due = decision_due(submission.received_at, request.priority, clocks)
+    return dumps(parameters(case.determination, placement, _able(placement, ordered), due))
+
+
+def _able(placement: Placement | None, ordered: list[Offer]) -> list[Offer]:
+    """Those that could take the member now; the one to wait for where nobody can."""
+    if placement is None:
+        return []
+    able = [offer for offer in ordered if offer.can_take]
+    return able or ([placement.offer] if placement.offer else [])

@@ -1,0 +1,24 @@
+"""What every referral meets at the door: the rules, the time, and who brought it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.referral.draft import Actor
+from app.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Handed through the journey, so that no stage looks up a clock, a setting or a caller."""
+
+    rules: Rules
+    now: datetime
+    actor: Actor
+    fhir_base: str
+    #: The caller's plan, where it is plan staff.
+    plan: str | None = None
+
+    @property
+    def by_rules(self) -> Actor:
+        """The rules as the actor of a move, under the same request."""
+        return Actor("rules", None, self.actor.request_id, self.actor.correlation_id)

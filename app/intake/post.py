@@ -1,0 +1,128 @@
+"""One post of a referral, safe to repeat: gathers, answers a repeat, or starts the journey.
+
+A unique index decides between parallel posts of the same thing: the loser's transaction is rolled back
+and answered from what the winner wrote.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.database import constraint
+from app.errors import busy, refuse
+from app.intake.answer import created, found, transaction
+from app.intake.door import Door
+from app.intake.gather import Inquiry, Known, gather
+from app.intake.repeat import Answer, matching, remember, replayed, twin
+from app.intake.submission import Submission
+from app.process import process
+from app.reading.access import Sight
+from app.referral.draft import seal
+from app.referral.store import write
+
+#: The indexes that say "somebody posted this before you".
+_REPEATS = ("pk_referral_identifier", "pk_idempotency_key")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How the caller wants a repeat to be treated, and the answer to look."""
+
+    client_id: str
+    key: str | None
+    condition: list[tuple[str, str]] | None
+    seen: Sight
+    minimal: bool
+
+
+async def post(
+    connection: AsyncConnection, submission: Submission, terms: Terms, door: Door
+) -> Answer:
+    """The answer to a post: created, or what the same post was answered before."""
+    try:
+        return await _once(connection, submission, terms, door)
+    except IntegrityError as error:
+        if constraint(error) not in _REPEATS:
+            raise
+        await connection.rollback()
+    known = await gather(connection, inquire(submission, terms, door))
+    answer = await _seen_before(connection, known, submission, terms, door)
+    if answer is None:  # the winner was rolled back after all: nothing was stored, so try again
+        raise busy()
+    return answer
+
+
+async def _once(
+    connection: AsyncConnection, submission: Submission, terms: Terms, door: Door
+) -> Answer:
+    known = await gather(connection, inquire(submission, terms, door))
+    answer = await _seen_before(connection, known, submission, terms, door)
+    if answer is not None:
+        return answer
+    draft = await process(connection, submission, known, door)
+    changes = seal(draft)
+    answer = created(changes, submission.locations, door.fhir_base, terms.minimal)
+    if terms.key:
+        remember(changes, terms.client_id, terms.key, submission.fingerprint, answer)
+    await write(connection, changes)
+    return answer
+
+
+def inquire(submission: Submission, terms: Terms, door: Door) -> Inquiry:
+    """What to gather for a submission."""
+    wish, request = submission.wish, submission.request
+    return Inquiry(
+        organization_id=door.actor.organization_id or "",
+        client_id=terms.client_id,
+        plans=door.rules.plans,
+        idempotency_key=terms.key,
+        identifiers=tuple(submission.claims),
+        cin=request.cin,
+        service=request.service,
+        based_on=submission.based_on_ids,
+        based_on_identifiers=submission.based_on_identifiers,
+        organization_ids=tuple(wish.organization_ids),
+        npis=tuple(wish.npis),
+    )
+
+
+async def _seen_before(
+    connection: AsyncConnection,
+    known: Known,
+    submission: Submission,
+    terms: Terms,
+    door: Door,
+) -> Answer | None:
+    answer = replayed(known, submission)
+    if answer is not None:
+        return answer
+    if terms.condition is not None:
+        matches = await matching(connection, terms.condition, terms.seen)
+        if len(matches) > 1:
+            text = "The condition matches several referrals; name one of them."
+            raise refuse(412, "multiple-matches", text)
+        if matches:
+            return await _existing(connection, *matches[0], None, terms, door)
+    first = twin(known, submission)
+    if first is None:
+        return None
+    return await _existing(connection, first.plan, first.referral_id, first.locations, terms, door)
+
+
+_CURRENT = """SELECT version, body FROM resource_version
+WHERE plan = $1 AND type = 'ServiceRequest' AND id = $2 ORDER BY version DESC LIMIT 1"""
+
+
+async def _existing(
+    connection: AsyncConnection,
+    plan: str,
+    referral_id: str,
+    locations: list[str] | None,
+    terms: Terms,
+    door: Door,
+) -> Answer:
+    if locations is not None:
+        return transaction(referral_id, locations, None, "200 OK", door.fhir_base)
+    row = (await connection.exec_driver_sql(_CURRENT, (plan, referral_id))).one()
+    return found(referral_id, row[0], row[1], door.fhir_base, terms.minimal)

@@ -1,0 +1,175 @@
+"""The door: a referral as one ServiceRequest, or as a transaction Bundle; and the question before it."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.caller.dependency import CallerDep, require
+from app.caller.model import Caller
+from app.database import Connection
+from app.fhir.outcome import FHIR_JSON
+from app.intake.ask_first import ask_first
+from app.intake.door import Door
+from app.intake.post import Terms, post
+from app.intake.repeat import Answer, read_condition, read_key
+from app.intake.submission import read_submission, read_tree
+from app.openapi.bodies import created, fhir_body, fhir_response
+from app.openapi.responses import errors
+from app.reading.access import sight
+from app.referral.draft import Actor
+from app.web.gate import read_body
+
+router = APIRouter()
+
+_TAG = "Referring"
+_REPEATABLE = (
+    "Safe to repeat: the same `Idempotency-Key` and body, the same `If-None-Exist`, or the same "
+    "`identifier` of yours gives the first answer again, however many are sent at once."
+)
+
+
+def door_of(request: Request, caller: Caller) -> Door:
+    """What the referral meets at the door of this request."""
+    state = request.app.state
+    actor = Actor(
+        caller.client_id,
+        caller.organization_id,
+        request.state.request_id,
+        request.state.correlation_id,
+    )
+    return Door(
+        rules=state.rules,
+        now=state.clock.now(),
+        actor=actor,
+        fhir_base=state.settings.fhir_base,
+        plan=caller.plan if caller.staff else None,
+    )
+
+
+def _terms(request: Request, caller: Caller) -> Terms:
+    headers = request.headers
+    return Terms(
+        client_id=caller.client_id,
+        key=read_key(headers.get("idempotency-key")),
+        condition=read_condition(headers.get("if-none-exist"), request.url.query),
+        seen=sight(caller),
+        minimal="return=minimal" in headers.get("prefer", ""),
+    )
+
+
+async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Response:
+    door = door_of(request, caller)
+    terms = _terms(request, caller)
+    submission = read_submission(read_tree(await read_body(request), [kind]), door)
+    answer = await post(connection, submission, terms, door)
+    request.state.announced = True
+    return to_response(answer)
+
+
+def to_response(answer: Answer) -> Response:
+    """The answer as sent."""
+    return Response(answer.body, answer.status, answer.headers, media_type=FHIR_JSON)
+
+
+@router.post(
+    "/fhir/ServiceRequest",
+    operation_id="createReferral",
+    summary="Refer a member",
+    description="Takes one referral with its facts as `contained` resources, and answers with the "
+    "decision where the rules make one. Ineligible and incomplete referrals are taken too: that is a "
+    "state, never an error. " + _REPEATABLE,
+    tags=[_TAG],
+    status_code=201,
+    responses={
+        201: fhir_response(
+            "ServiceRequest",
+            ["referral-approved"],
+            "Received, and decided if it could be.",
+            created(),
+        ),
+        200: fhir_response(
+            "ServiceRequest", ["referral-approved"], "Sent before: the referral as it now is."
+        ),
+        **errors(400, 401, 403, 406, 408, 409, 412, 413, 415, 422, 429, 503),
+    },
+    openapi_extra={
+        **fhir_body("ServiceRequest", ["referral-ecm-contained", "referral-bare"]),
+        "x-fhir": {"type": "ServiceRequest", "interaction": "create", "conditional": True},
+    },
+)
+async def create_referral(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Response:
+    """One ServiceRequest in, one referral on its way."""
+    require(caller, "ServiceRequest", "c")
+    return await _receive(request, caller, connection, "ServiceRequest")
+
+
+@router.post(
+    "/fhir",
+    operation_id="createReferralBundle",
+    summary="Refer a member with a transaction Bundle",
+    description="Takes one ServiceRequest and the resources that go with it, referring to each other by "
+    "`urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that belong to the "
+    "referral. " + _REPEATABLE,
+    tags=[_TAG],
+    responses={
+        200: fhir_response(
+            "Bundle", ["referral-bundle-response"], "One response entry per entry, in order."
+        ),
+        **errors(400, 401, 403, 406, 408, 409, 412, 413, 415, 422, 429, 503),
+    },
+    openapi_extra={
+        **fhir_body("Bundle", ["referral-ecm-bundle"]),
+        "x-fhir": {"interaction": "transaction"},
+    },
+)
+async def create_referral_bundle(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Response:
+    """A transaction in, all of it or nothing."""
+    require(caller, "ServiceRequest", "c")
+    return await _receive(request, caller, connection, "Bundle")
+
+
+@router.post(
+    "/fhir/ServiceRequest/$check",
+    operation_id="checkReferral",
+    summary="Ask first: would this person qualify, and who has room?",
+    description="Takes the payload that intake takes and writes nothing. Answers what the plan's rules "
+    "say, criterion by criterion with their sources, what is missing, and who could take the member.",
+    tags=[_TAG],
+    responses={
+        200: fhir_response(
+            "Parameters", ["check-approved", "check-pending"], "What the rules say."
+        ),
+        **errors(400, 401, 403, 406, 408, 413, 415, 422, 429, 503),
+    },
+    openapi_extra={
+        **fhir_body(["ServiceRequest", "Bundle"], ["referral-ecm-contained", "referral-bare"]),
+        "x-fhir": {"type": "ServiceRequest", "operation": "check"},
+    },
+)
+async def check_referral(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    as_of: Annotated[
+        date | None,
+        Query(
+            alias="asOf",
+            description="The date to answer for (noon in California); today where left out.",
+            examples=["2024-03-04"],
+        ),
+    ] = None,
+) -> Response:
+    """The rules' answer without a referral."""
+    door = door_of(request, caller)
+    tree = read_tree(await read_body(request), ["ServiceRequest", "Bundle"])
+    answer = await ask_first(connection, tree, caller, door, as_of)
+    return Response(answer, media_type=FHIR_JSON)

@@ -1,0 +1,96 @@
+"""THE JOURNEY: intake → eligibility → capacity → decision → notification, on one screen.
+
+Gather, then decide, then apply. `gather` reads everything in one statement; the rules are pure; the
+place is taken under a row lock; one statement writes the referral and all that follows from it, the
+messages to be sent included. The caller's transaction commits before the response leaves.
+"""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.capacity.assign import Offer, Wish, preference, serving
+from app.capacity.places import take
+from app.decision.apply import Act, Grant, approve, ask, deny, review
+from app.decision.decide import decide
+from app.eligibility.check import Case, check_eligibility
+from app.eligibility.identify import Identity, identify
+from app.intake.door import Door
+from app.intake.gather import Known
+from app.intake.receive import receive, requested_units
+from app.intake.submission import Submission
+from app.referral.draft import Draft
+from app.referral.lifecycle import Event
+from app.referral.record import Details
+from app.rules import Rules
+
+
+async def process(
+    connection: AsyncConnection, submission: Submission, known: Known, door: Door
+) -> Draft:
+    """Takes one new referral through the stages; what comes of it is sealed and written by intake."""
+    identity = identify(submission.request, known.members, door.rules.plans, submission.on)
+    draft = receive(submission, identity, known, door)
+
+    case = eligibility(submission, identity, known, door.rules)
+
+    ordered, wish = candidates(submission, case, known)
+
+    await settle(connection, draft, case, ordered, wish, submission, door)
+
+    return draft
+
+
+def eligibility(submission: Submission, identity: Identity, known: Known, rules: Rules) -> Case:
+    """What the plan's rules say, as of the day of receipt."""
+    return check_eligibility(
+        rules.library, submission.request, identity, submission.stated, known, submission.on
+    )
+
+
+def candidates(submission: Submission, case: Case, known: Known) -> tuple[list[Offer], Wish]:
+    """Who could take the member, best first. No place is taken yet."""
+    wish = submission.wish
+    offers = serving(
+        known.offers.get(case.identity.key, ()),
+        service=submission.request.service or "",
+        county=case.county,
+        populations=case.determination.populations,
+    )
+    return preference(offers, wish, submission.acquainted(known, case.identity.key)), wish
+
+
+async def settle(
+    connection: AsyncConnection,
+    draft: Draft,
+    case: Case,
+    ordered: list[Offer],
+    wish: Wish,
+    submission: Submission,
+    door: Door,
+) -> None:
+    """Decides, and lets the decision take effect: the place is taken, the move composed."""
+    determination = case.determination
+    decision = decide(determination, Rules.automation(case.policy, draft.after.service))
+    act = Act(door.by_rules, details_of(case), case.policy)
+    if decision.event is Event.APPROVE:
+        placement = await take(connection, draft.after.plan, ordered, wish)
+        units = requested_units(case.question)
+        wanted_from = submission.request.occurrence_start
+        approve(draft, act, Grant(placement, case.previous, wanted_from, units))
+    elif decision.event is Event.DENY:
+        deny(draft, act)
+    elif decision.event is Event.REQUEST_INFORMATION:
+        ask(draft, act, determination.missing, door.rules.clocks(case.identity.plan, submission.on))
+    else:
+        review(draft, act)
+    draft.determine(case.question, determination, "rules")
+
+
+def details_of(case: Case) -> Details:
+    """What the determination says, as the referral keeps it."""
+    determination = case.determination
+    return Details(
+        reasons=determination.reasons,
+        populations=determination.populations,
+        missing=determination.missing,
+        recommendation=determination.outcome.value,
+    )

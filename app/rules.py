@@ -1,0 +1,42 @@
+"""The deployment's rules: the policy library, and which plans are served by it."""
+
+from dataclasses import dataclass
+from datetime import date, time
+
+from app.decision.deadlines import Clocks
+from app.decision.decide import Automation
+from app.policy.library import Library
+from app.policy.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decides, and for whom; handed through the journey, never looked up inside it."""
+
+    library: Library
+    plans: tuple[str, ...]
+
+    def clocks(self, plan: str | None, on: date) -> Clocks:
+        """The plan's clocks with the holidays of its calendar; the shared ones without a plan."""
+        data = self.library.clocks(plan, on)
+        return Clocks(
+            decision_business_days=data.decision_business_days,
+            decision_calendar_days=data.decision_calendar_days,
+            urgent_hours=data.urgent_hours,
+            void_business_days=data.void_business_days,
+            reminder_business_days=data.reminder_business_days_before,
+            cut_off=None if data.cutoff_hour is None else time(data.cutoff_hour),
+            holidays=self.library.calendars[data.calendar].holidays,
+        )
+
+    @staticmethod
+    def automation(policy: Policy | None, service: str | None) -> Automation:
+        """Which answers take effect by themselves; without a plan or service none can."""
+        if policy is None or service is None:
+            return Automation()
+        switches = policy.data.automation.of(policy.family(service))
+        return Automation(
+            approve=switches.approve == "automatic",
+            deny_administrative=switches.deny_administrative == "automatic",
+            deny_criteria=switches.deny_criteria == "automatic",
+        )
