@@ -24,12 +24,12 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     codes: Annotated[tuple[str, ...], Field(min_length=1)]
     evidence: str
-    on: bool
+    enabled: bool
 
 
 class _FactRow(_Row):
     system: Literal["ICD-10-CM", "HCPCS"] = "ICD-10-CM"
-    true: tuple[str, ...] = ()
+    makes_true: tuple[str, ...] = ()
     add: dict[str, str] = {}
 
 
@@ -42,7 +42,7 @@ class _PregnancyRow(BaseModel):
     code: str
     pregnant: bool
     evidence: str
-    on: bool
+    enabled: bool
 
 
 class Diagnoses(BaseModel):
@@ -63,7 +63,7 @@ def load_diagnoses(path: Path = _FILE) -> Diagnoses:
         raise ValueError(f"{path.name}: {fault}") from None
     known = load_dictionary()
     for row in table.facts:
-        for name in (*row.true, *row.add):
+        for name in (*row.makes_true, *row.add):
             if name not in known:
                 raise ValueError(f"{path.name}: {name} is not a fact")
     return table
@@ -80,8 +80,8 @@ def effects(system: str, code: str) -> tuple[Effect, ...]:
         return ()
     found: dict[Effect, None] = {}
     for row in load_diagnoses().facts:
-        if row.on and row.system == kind and _listed(code, row.codes):
-            found.update(dict.fromkeys((name, None) for name in row.true))
+        if row.enabled and row.system == kind and _listed(code, row.codes):
+            found.update(dict.fromkeys((name, None) for name in row.makes_true))
             found.update(dict.fromkeys(row.add.items()))
     return tuple(found)
 
@@ -90,7 +90,7 @@ def effects(system: str, code: str) -> tuple[Effect, ...]:
 def encounter_reason(code: str) -> str:
     """`substance-use`, `mental-health` or `other`, for an ICD-10-CM code (facts.md 4.2)."""
     for row in load_diagnoses().encounter_reasons:
-        if row.on and _listed(code, row.codes):
+        if row.enabled and _listed(code, row.codes):
             return row.reason
     return "other"
 
@@ -98,7 +98,7 @@ def encounter_reason(code: str) -> str:
 @cache
 def pregnancy_answers() -> Mapping[str, bool]:
     """SNOMED CT code → pregnant or not, of the LOINC observation."""
-    return {row.code: row.pregnant for row in load_diagnoses().pregnancy_status if row.on}
+    return {row.code: row.pregnant for row in load_diagnoses().pregnancy_status if row.enabled}
 
 
 def _listed(code: str, patterns: Iterable[str]) -> bool:
