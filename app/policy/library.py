@@ -136,7 +136,7 @@ def _policy(
 def resolve(version: str, layers: Mapping[str, Layer]) -> Layer:
     """A plan's file over what it extends, over the shared criteria it stands on."""
     own, shared = _chain(version, layers, ())
-    return own if shared is None else own.over(_chain(shared, layers, ())[0])
+    return (own if shared is None else own.over(_chain(shared, layers, ())[0])).settled()
 
 
 def _chain(

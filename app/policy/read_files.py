@@ -28,9 +28,13 @@ class Layer:
         self.origins = origins
 
     def over(self, base: "Layer") -> "Layer":
-        """These values laid over `base`: keys one by one, lists whole; null takes a key away."""
+        """These values laid over `base`: keys one by one, lists whole."""
         origins = {**base.origins, **self.origins}
         return Layer(_laid(base.values, self.values), origins)
+
+    def settled(self) -> "Layer":
+        """Without the keys that a null took away."""
+        return Layer(_settled(self.values), self.origins)
 
     def origin(self, place: Place) -> Origin | None:
         """Where the value at `place`, or the nearest one that holds it, was written."""
@@ -86,10 +90,16 @@ def _items(
 def _laid(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     laid = dict(base)
     for key, value in over.items():
-        if value is None:
-            laid.pop(key, None)
-        elif isinstance(value, dict) and isinstance(laid.get(key), dict):
+        if isinstance(value, dict) and isinstance(laid.get(key), dict):
             laid[key] = _laid(laid[key], value)
         else:
             laid[key] = value
     return laid
+
+
+def _settled(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _settled(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }
