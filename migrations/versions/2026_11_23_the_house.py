@@ -1,0 +1,745 @@
+"""Every table of the first version, and the role that may not change history."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+#: The role that the service works with. It may add to these and never change them.
+ROLE = "nwd_service"
+APPEND_ONLY = ("referral_history", "determination", "resource_version", "attempt")
+#: Rows that expire: everything else stays.
+EXPIRING = ("idempotency_key",)
+
+
+def create_role() -> None:
+    """Roles belong to the whole server: another database of it may have made this one already."""
+    op.execute(
+        f"DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN; "
+        "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+    op.execute(f"GRANT {ROLE} TO CURRENT_USER")
+    op.execute(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {ROLE}")
+    for table in APPEND_ONLY:
+        op.execute(f"REVOKE UPDATE ON {table} FROM {ROLE}")
+    for table in EXPIRING:
+        op.execute(f"GRANT DELETE ON {table} TO {ROLE}")
+    op.execute(f"REVOKE INSERT, UPDATE ON alembic_version FROM {ROLE}")
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.create_table(
+        "attempt",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("endpoint_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "status",
+            sa.Integer(),
+            nullable=True,
+            comment="the HTTP status; null when there was no answer",
+        ),
+        sa.Column(
+            "error",
+            sa.Text(),
+            nullable=True,
+            comment="a class: timeout, dns_error, tls_error, refused, blocked …",
+        ),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.Column("response", sa.Text(), nullable=True, comment="the first part of the answer"),
+        sa.Column("manual", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "plan", "message_id", "endpoint_id", "number", name=op.f("pk_attempt")
+        ),
+    )
+    op.create_table(
+        "client",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column(
+            "secret_hash",
+            sa.Text(),
+            nullable=True,
+            comment="scrypt, with its salt; null for key-based clients",
+        ),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("demonstration", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_client")),
+    )
+    op.create_table(
+        "correspondence",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False, comment="the Communication's id"),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column(
+            "recipient", sa.Text(), nullable=False, comment="requesting | servicing | member"
+        ),
+        sa.Column("organization_id", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False, comment="sent | to-send | skipped"),
+        sa.Column("reason", sa.Text(), nullable=True, comment="why it was skipped"),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_correspondence")),
+    )
+    op.create_index(
+        "ix_correspondence_referral", "correspondence", ["plan", "referral_id"], unique=False
+    )
+    op.create_index(
+        "ix_correspondence_to_send",
+        "correspondence",
+        ["plan", "created_at"],
+        unique=False,
+        postgresql_where="status = 'to-send'",
+    )
+    op.create_table(
+        "directory_index",
+        sa.Column(
+            "plan",
+            sa.Text(),
+            nullable=False,
+            comment="as in resource_version: `*` for organizations",
+        ),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False, comment="the search parameter"),
+        sa.Column(
+            "value",
+            sa.Text(),
+            nullable=False,
+            comment="`code`, `system|code`, `Type/id`, lower-case text, day",
+        ),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "plan", "type", "name", "value", "id", name=op.f("pk_directory_index")
+        ),
+    )
+    op.create_index(
+        "ix_directory_index_resource", "directory_index", ["plan", "type", "id"], unique=False
+    )
+    op.create_table(
+        "idempotency_key",
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False, comment="JSON"),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "organization_id", "client_id", "key", name=op.f("pk_idempotency_key")
+        ),
+    )
+    op.create_table(
+        "locator",
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("type", "id", name=op.f("pk_locator")),
+    )
+    op.create_table(
+        "member",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False, comment="the roster's Patient id"),
+        sa.Column("cin", sa.Text(), nullable=False),
+        sa.Column("birth_date", sa.Text(), nullable=True),
+        sa.Column(
+            "facts",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: the facts the roster states, with coverages and their periods",
+        ),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_member")),
+    )
+    op.create_index("uq_member_cin", "member", ["plan", "cin"], unique=True)
+    op.create_table(
+        "message",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False, comment="webhook-id, the same on every attempt"),
+        sa.Column(
+            "referral_id",
+            sa.Text(),
+            nullable=False,
+            comment="what the message is about; its own id for a test message",
+        ),
+        sa.Column("seq", sa.Integer(), nullable=False, comment="order within the referral"),
+        sa.Column("event_type", sa.Text(), nullable=False),
+        sa.Column(
+            "body", sa.LargeBinary(), nullable=False, comment="the thin payload, exactly as sent"
+        ),
+        sa.Column(
+            "full_body",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="the full payload, where an endpoint asks for it",
+        ),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("correlation_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_message")),
+    )
+    op.create_index("uq_message_seq", "message", ["plan", "referral_id", "seq"], unique=True)
+    op.create_table(
+        "offer",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False, comment="the HealthcareService's id"),
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("npi", sa.Text(), nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("counties", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("populations", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("places", sa.Integer(), nullable=False),
+        sa.Column(
+            "taken_outside",
+            sa.Integer(),
+            nullable=False,
+            comment="places taken outside this service",
+        ),
+        sa.Column("taken", sa.Integer(), nullable=False, comment="places that our approvals hold"),
+        sa.Column("capacity_status", sa.Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "capacity_status IN ('capacity', 'no-capacity', 'waitlist', 'additional-assessment-required')",
+            name=op.f("ck_offer_capacity_status"),
+        ),
+        sa.CheckConstraint(
+            "taken >= 0 AND taken_outside >= 0 AND places >= 0", name=op.f("ck_offer_counts")
+        ),
+        sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_offer")),
+    )
+    op.create_index("ix_offer_organization", "offer", ["plan", "organization_id"], unique=False)
+    op.create_index("ix_offer_service", "offer", ["plan", "service"], unique=False)
+    op.create_table(
+        "organization",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("npi", sa.Text(), nullable=True),
+        sa.Column(
+            "plan",
+            sa.Text(),
+            nullable=True,
+            comment="the plan code, where the organization is a plan",
+        ),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_organization")),
+    )
+    op.create_index("ix_organization_npi", "organization", ["npi"], unique=False)
+    op.create_index("uq_organization_plan", "organization", ["plan"], unique=True)
+    op.create_table(
+        "referral",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("business_status", sa.Text(), nullable=True),
+        sa.Column(
+            "organization_id",
+            sa.Text(),
+            nullable=False,
+            comment="the referring organization: the token's",
+        ),
+        sa.Column(
+            "service", sa.Text(), nullable=True, comment="null while nobody has said which service"
+        ),
+        sa.Column("priority", sa.Text(), nullable=False),
+        sa.Column("intent", sa.Text(), nullable=False),
+        sa.Column(
+            "member_id",
+            sa.Text(),
+            nullable=True,
+            comment="the roster's Patient id, once the member is identified",
+        ),
+        sa.Column("cin", sa.Text(), nullable=True),
+        sa.Column(
+            "patient_id",
+            sa.Text(),
+            nullable=True,
+            comment="the Patient as the referrer knows it: copy or reference",
+        ),
+        sa.Column("county", sa.Text(), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decision_due", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "void_due",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="runs only while information is asked for",
+        ),
+        sa.Column("overdue_told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("assignment", sa.Text(), nullable=True),
+        sa.Column(
+            "offer_id",
+            sa.Text(),
+            nullable=True,
+            comment="the offer whose place it holds, or waits for",
+        ),
+        sa.Column("holds_place", sa.Boolean(), nullable=False),
+        sa.Column("performer_id", sa.Text(), nullable=True, comment="the organization assigned"),
+        sa.Column(
+            "asked_performer_id",
+            sa.Text(),
+            nullable=True,
+            comment="the organization the referrer asked for",
+        ),
+        sa.Column("based_on", sa.Text(), nullable=True),
+        sa.Column(
+            "announced",
+            sa.Integer(),
+            nullable=False,
+            comment="messages so far; orders them per endpoint",
+        ),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "details",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: reasons, populations, notes of the last decision",
+        ),
+        sa.CheckConstraint(
+            "NOT holds_place OR (state = 'approved' AND offer_id IS NOT NULL)",
+            name=op.f("ck_referral_place"),
+        ),
+        sa.CheckConstraint(
+            "business_status IN ('in-review', 'information-needed', 'assigned', 'alternate', 'waitlisted', 'unassigned', 'accepted', 'on-hold', 'in-service', 'completed', 'unfulfilled')",
+            name=op.f("ck_referral_business_status"),
+        ),
+        sa.CheckConstraint(
+            "business_status IS NULL OR state IN ('pending', 'approved')",
+            name=op.f("ck_referral_business_status_state"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('pending', 'approved', 'denied', 'void', 'cancelled')",
+            name=op.f("ck_referral_state"),
+        ),
+        sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_referral")),
+    )
+    op.create_index("ix_referral_member", "referral", ["plan", "cin", "id"], unique=False)
+    op.create_index("ix_referral_patient", "referral", ["plan", "patient_id", "id"], unique=False)
+    op.create_index(
+        "ix_referral_state", "referral", ["plan", "state", "decision_due"], unique=False
+    )
+    op.create_index("ix_referral_updated", "referral", ["plan", "updated_at"], unique=False)
+    op.create_index(
+        "ix_referral_void_due",
+        "referral",
+        ["plan", "void_due"],
+        unique=False,
+        postgresql_where="state = 'pending' AND void_due IS NOT NULL",
+    )
+    op.create_index(
+        "ix_referral_waiting",
+        "referral",
+        ["plan", "offer_id", "received_at"],
+        unique=False,
+        postgresql_where="assignment = 'waitlisted'",
+    )
+    op.create_table(
+        "referral_business_identifier",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column(
+            "value",
+            sa.Text(),
+            nullable=False,
+            comment="before the system: clients search without one, too",
+        ),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "plan", "value", "system", "referral_id", name=op.f("pk_referral_business_identifier")
+        ),
+    )
+    op.create_table(
+        "referral_identifier",
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False, comment="of the canonical body"),
+        sa.Column(
+            "locations",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: what each entry of a Bundle became; null for a single request",
+        ),
+        sa.PrimaryKeyConstraint(
+            "organization_id", "system", "value", name=op.f("pk_referral_identifier")
+        ),
+    )
+    op.create_table(
+        "resource_version",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=True),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False, comment="FHIR JSON, ready to send"),
+        sa.PrimaryKeyConstraint("plan", "type", "id", "version", name=op.f("pk_resource_version")),
+    )
+    op.create_index(
+        "ix_resource_version_referral",
+        "resource_version",
+        ["plan", "referral_id", "type"],
+        unique=False,
+    )
+    op.create_table(
+        "webhook_endpoint",
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("event_types", postgresql.ARRAY(sa.Text()), nullable=False, comment="empty: all"),
+        sa.Column("plans", postgresql.ARRAY(sa.Text()), nullable=False, comment="empty: all"),
+        sa.Column("payload", sa.Text(), nullable=False, comment="thin | full"),
+        sa.Column("status", sa.Text(), nullable=False, comment="active | disabled"),
+        sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.Column(
+            "secrets",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="encrypted JSON: secrets, newest first",
+        ),
+        sa.Column(
+            "headers", sa.LargeBinary(), nullable=True, comment="encrypted JSON: custom headers"
+        ),
+        sa.Column(
+            "failing_since",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="since when every attempt failed; null after a success",
+        ),
+        sa.Column(
+            "paused_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="asked for by a 429: nothing is sent before",
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("payload IN ('thin', 'full')", name=op.f("ck_webhook_endpoint_payload")),
+        sa.CheckConstraint(
+            "status IN ('active', 'disabled')", name=op.f("ck_webhook_endpoint_status")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_webhook_endpoint")),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("message_id", sa.Text(), nullable=False),
+        sa.Column("endpoint_id", sa.Text(), nullable=False),
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False, comment="pending | delivered | dead | held"),
+        sa.Column(
+            "attempts",
+            sa.Integer(),
+            nullable=False,
+            comment="begun so far; the number fences a late result off",
+        ),
+        sa.Column(
+            "round_start",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="attempts that do not count for the schedule: before a redelivery, or cut off",
+        ),
+        sa.Column(
+            "manual",
+            sa.Boolean(),
+            server_default="false",
+            nullable=False,
+            comment="the next attempt was asked for by a person",
+        ),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "lease_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="a worker is sending it until then",
+        ),
+        sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('pending', 'delivered', 'dead', 'held')", name=op.f("ck_delivery_state")
+        ),
+        sa.ForeignKeyConstraint(
+            ["plan", "message_id"], ["message.plan", "message.id"], name=op.f("fk_delivery_message")
+        ),
+        sa.PrimaryKeyConstraint("plan", "message_id", "endpoint_id", name=op.f("pk_delivery")),
+    )
+    op.create_index(
+        "ix_delivery_due",
+        "delivery",
+        ["plan", "endpoint_id", "next_attempt_at"],
+        unique=False,
+        postgresql_where="state = 'pending'",
+    )
+    op.create_index(
+        "ix_delivery_endpoint", "delivery", ["plan", "endpoint_id", "created_at"], unique=False
+    )
+    op.create_index(
+        "ix_delivery_stream",
+        "delivery",
+        ["plan", "endpoint_id", "referral_id", "seq"],
+        unique=False,
+        postgresql_where="state IN ('pending', 'held')",
+    )
+    op.create_table(
+        "determination",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("basis", sa.Text(), nullable=False, comment="rules | person | clock"),
+        sa.Column("policy", sa.Text(), nullable=True),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column(
+            "question",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: the facts it was decided on, for replay",
+        ),
+        sa.Column(
+            "answer",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: reasons, populations, criteria, missing facts",
+        ),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["plan", "referral_id"],
+            ["referral.plan", "referral.id"],
+            name=op.f("fk_determination_referral"),
+        ),
+        sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_determination")),
+    )
+    op.create_table(
+        "information_request",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("asked", sa.Text(), nullable=False, comment="JSON list of {fact, question}"),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("void_due", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["plan", "referral_id"],
+            ["referral.plan", "referral.id"],
+            name=op.f("fk_information_request_referral"),
+        ),
+        sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_information_request")),
+    )
+    op.create_table(
+        "party",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("organization_id", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False, comment="requester | asked | performer"),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="set when passed over or declining",
+        ),
+        sa.ForeignKeyConstraint(
+            ["plan", "referral_id"],
+            ["referral.plan", "referral.id"],
+            name=op.f("fk_party_referral"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "plan", "organization_id", "referral_id", "role", name=op.f("pk_party")
+        ),
+    )
+    op.create_index("ix_party_referral", "party", ["plan", "referral_id"], unique=False)
+    op.create_table(
+        "referral_history",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column(
+            "seq", sa.Integer(), nullable=False, comment="the referral's version after the move"
+        ),
+        sa.Column("from_state", sa.Text(), nullable=True),
+        sa.Column("to_state", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("business_status", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False, comment="a client id, `rules` or `clock`"),
+        sa.Column("organization_id", sa.Text(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False, comment="JSON list of coded reasons"),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("policy", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.Column("correlation_id", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "(from_state IS NULL AND event = 'receive' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'review' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'request-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'add-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'approve' AND to_state = 'approved') OR (from_state = 'pending' AND event = 'deny' AND to_state = 'denied') OR (from_state = 'pending' AND event = 'void' AND to_state = 'void') OR (from_state = 'pending' AND event = 'cancel' AND to_state = 'cancelled') OR (from_state = 'approved' AND event = 'assign' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'cancel' AND to_state = 'cancelled')",
+            name=op.f("ck_referral_history_move"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["plan", "referral_id"],
+            ["referral.plan", "referral.id"],
+            name=op.f("fk_referral_history_referral"),
+        ),
+        sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_referral_history")),
+    )
+    op.create_table(
+        "service_authorization",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
+        sa.Column("cin", sa.Text(), nullable=False),
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("performer_id", sa.Text(), nullable=True),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column(
+            "units",
+            sa.Text(),
+            nullable=True,
+            comment="JSON: quantity and unit, where the policy gives them",
+        ),
+        sa.Column(
+            "previous_id",
+            sa.Text(),
+            nullable=True,
+            comment="the referral whose authorization this one continues",
+        ),
+        sa.Column("status", sa.Text(), nullable=False, comment="open | ended"),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('open', 'ended')", name=op.f("ck_service_authorization_status")
+        ),
+        sa.CheckConstraint("ends_on >= starts_on", name=op.f("ck_service_authorization_period")),
+        sa.ForeignKeyConstraint(
+            ["plan", "referral_id"],
+            ["referral.plan", "referral.id"],
+            name=op.f("fk_service_authorization_referral"),
+        ),
+        sa.PrimaryKeyConstraint("plan", "referral_id", name=op.f("pk_service_authorization")),
+    )
+    op.create_index(
+        "ix_service_authorization_member",
+        "service_authorization",
+        ["plan", "cin", "service"],
+        unique=False,
+    )
+    op.create_index(
+        "uq_service_authorization_number", "service_authorization", ["plan", "number"], unique=True
+    )
+    op.create_index(
+        "uq_service_authorization_open",
+        "service_authorization",
+        ["plan", "cin", "service", "starts_on"],
+        unique=True,
+        postgresql_where="status = 'open'",
+    )
+    op.create_table(
+        "task",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False, comment="referral | service"),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("business_status", sa.Text(), nullable=True),
+        sa.Column("owner_id", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["plan", "referral_id"], ["referral.plan", "referral.id"], name=op.f("fk_task_referral")
+        ),
+        sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_task")),
+    )
+    op.create_index("ix_task_referral", "task", ["plan", "referral_id"], unique=False)
+    create_role()
+
+
+def downgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute(f"DROP OWNED BY {ROLE}")
+    op.drop_index("ix_task_referral", table_name="task")
+    op.drop_table("task")
+    op.drop_index(
+        "uq_service_authorization_open",
+        table_name="service_authorization",
+        postgresql_where="status = 'open'",
+    )
+    op.drop_index("uq_service_authorization_number", table_name="service_authorization")
+    op.drop_index("ix_service_authorization_member", table_name="service_authorization")
+    op.drop_table("service_authorization")
+    op.drop_table("referral_history")
+    op.drop_index("ix_party_referral", table_name="party")
+    op.drop_table("party")
+    op.drop_table("information_request")
+    op.drop_table("determination")
+    op.drop_index(
+        "ix_delivery_stream", table_name="delivery", postgresql_where="state IN ('pending', 'held')"
+    )
+    op.drop_index("ix_delivery_endpoint", table_name="delivery")
+    op.drop_index("ix_delivery_due", table_name="delivery", postgresql_where="state = 'pending'")
+    op.drop_table("delivery")
+    op.drop_table("webhook_endpoint")
+    op.drop_index("ix_resource_version_referral", table_name="resource_version")
+    op.drop_table("resource_version")
+    op.drop_table("referral_identifier")
+    op.drop_table("referral_business_identifier")
+    op.drop_index(
+        "ix_referral_waiting", table_name="referral", postgresql_where="assignment = 'waitlisted'"
+    )
+    op.drop_index(
+        "ix_referral_void_due",
+        table_name="referral",
+        postgresql_where="state = 'pending' AND void_due IS NOT NULL",
+    )
+    op.drop_index("ix_referral_updated", table_name="referral")
+    op.drop_index("ix_referral_state", table_name="referral")
+    op.drop_index("ix_referral_patient", table_name="referral")
+    op.drop_index("ix_referral_member", table_name="referral")
+    op.drop_table("referral")
+    op.drop_index("uq_organization_plan", table_name="organization")
+    op.drop_index("ix_organization_npi", table_name="organization")
+    op.drop_table("organization")
+    op.drop_index("ix_offer_service", table_name="offer")
+    op.drop_index("ix_offer_organization", table_name="offer")
+    op.drop_table("offer")
+    op.drop_index("uq_message_seq", table_name="message")
+    op.drop_table("message")
+    op.drop_index("uq_member_cin", table_name="member")
+    op.drop_table("member")
+    op.drop_table("locator")
+    op.drop_table("idempotency_key")
+    op.drop_index("ix_directory_index_resource", table_name="directory_index")
+    op.drop_table("directory_index")
+    op.drop_index(
+        "ix_correspondence_to_send",
+        table_name="correspondence",
+        postgresql_where="status = 'to-send'",
+    )
+    op.drop_index("ix_correspondence_referral", table_name="correspondence")
+    op.drop_table("correspondence")
+    op.drop_table("client")
+    op.drop_table("attempt")
