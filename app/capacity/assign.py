@@ -92,11 +92,7 @@ def serving(
         if offer.active
         and offer.service == service
         and county in offer.counties
-        and (
-            not offer.populations
-            or not populations
-            or offer.populations & set(populations)
-        )
+        and (not offer.populations or not populations or offer.populations & set(populations))
     ]
 
 
@@ -128,9 +124,7 @@ def place(ordered: Sequence[Offer], wish: Wish) -> Placement:
 
 def named(offer: Offer, wish: Wish) -> Assignment:
     """What an assignment to `offer` is called, given what was asked for."""
-    return (
-        Assignment.ASSIGNED if not wish or wish.names(offer) else Assignment.ALTERNATE
-    )
+    return Assignment.ASSIGNED if not wish or wish.names(offer) else Assignment.ALTERNATE
 
 
 def waiting(ordered: Sequence[Offer], wish: Wish) -> Placement:

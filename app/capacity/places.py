@@ -6,6 +6,7 @@ from dataclasses import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.capacity.assign import TAKING, Offer, Placement, Wish, named, waiting
+from app.database import fetch_one
 
 _TAKE = """
 UPDATE offer SET taken = taken + 1
@@ -18,9 +19,7 @@ WHERE plan = $1 AND id = (
 RETURNING id, taken + taken_outside
 """
 
-_RELEASE = (
-    "UPDATE offer SET taken = taken - 1 WHERE plan = $1 AND id = $2 AND taken > 0"
-)
+_RELEASE = "UPDATE offer SET taken = taken - 1 WHERE plan = $1 AND id = $2 AND taken > 0"
 
 
 async def take(
@@ -34,8 +33,7 @@ async def take(
     able = [offer.id for offer in ordered if offer.status in TAKING]
     if not able:
         return waiting(ordered, wish)
-    result = await connection.exec_driver_sql(_TAKE, (plan, able, sorted(TAKING)))
-    row = result.first()
+    row = await fetch_one(connection, _TAKE, (plan, able, sorted(TAKING)))
     if row is None:
         return waiting(ordered, wish)
     offer = next(offer for offer in ordered if offer.id == row[0])

@@ -44,7 +44,9 @@ directory_index = Table(
     text("plan", primary_key=True, comment="as in resource_version: `*` for organizations"),
     text("type", primary_key=True),
     text("name", primary_key=True, comment="the search parameter"),
-    text("value", primary_key=True, comment="`code`, `system|code`, `Type/id`, lower-case text, day"),
+    text(
+        "value", primary_key=True, comment="`code`, `system|code`, `Type/id`, lower-case text, day"
+    ),
     text("id", primary_key=True),
     Index("ix_directory_index_resource", "plan", "type", "id"),
 )

@@ -9,14 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from app.fhir import codes
-from app.fhir.facts_answers import read_response
-from app.fhir.facts_member import read_coverage, read_patient
+from app.fhir.facts import read_roster_member
 from app.fhir.fault import Fault
-from app.fhir.payload import Payload, identifier_value, own_identifier
-from app.policy.stated import Kind, RosterMember, SourcedFacts
+from app.fhir.payload import identifier_value, own_identifier
+from app.fhir.strict_json import dumps, parse
+from app.policy.stated import RosterMember
 
 Resource = Mapping[str, Any]
 
@@ -80,7 +78,16 @@ def read_offer(resource: Resource) -> tuple[OfferRow | None, list[Fault]]:
         return None, faults
     active = resource.get("active") is not False
     row = OfferRow(
-        str(resource["id"]), plan, owner, service, counties, populations, places, taken, status, active
+        str(resource["id"]),
+        plan,
+        owner,
+        service,
+        counties,
+        populations,
+        places,
+        taken,
+        status,
+        active,
     )
     return row, []
 
@@ -90,7 +97,11 @@ def _fault(code: str, path: str, said: str, kind: str = "HealthcareService") -> 
 
 
 def _one(
-    resource: Resource, element: str, system: str, known: Mapping[str, str] | None, faults: list[Fault]
+    resource: Resource,
+    element: str,
+    system: str,
+    known: Mapping[str, str] | None,
+    faults: list[Fault],
 ) -> str | None:
     found = {
         coding.get("code")
@@ -170,7 +181,7 @@ def with_numbers(body: bytes, places: int, taken: int, status: str) -> bytes:
     Places are taken and freed by approvals without a new version of the resource, so a current read
     shows them; an older version shows what was stated then.
     """
-    return orjson.dumps(set_capacity(orjson.loads(body), places, taken, status))
+    return dumps(set_capacity(parse(body), places, taken, status))
 
 
 def set_capacity(resource: Resource, places: int, taken: int, status: str) -> dict[str, Any]:
@@ -225,39 +236,8 @@ def cin_of(patient: Resource) -> str | None:
 def read_member(
     patient: Resource, coverages: Sequence[Resource], responses: Sequence[Resource], plan: str
 ) -> RosterMember:
-    """All that the roster states of one member, put together once, when it is loaded."""
-    payload = Payload({})
-    source = f"Patient/{patient['id']}"
-    sheets = [read_patient(patient, source)]
-    for response in sorted(responses, key=lambda one: str(one.get("authored") or "")):
-        stated = read_response(response, f"QuestionnaireResponse/{response['id']}")
-        if stated is not None:
-            sheets.append(stated)
-    birth = patient.get("birthDate")
-    return RosterMember(
-        cin=cin_of(patient),
-        plan=plan,
-        birth_date=birth if isinstance(birth, str) else None,
-        stated=_together(sheets, source),
-        coverages=tuple(
-            replace(read_coverage(one, payload, f"Coverage/{one['id']}"), plan=plan)
-            for one in sorted(coverages, key=lambda one: str(one["id"]))
-        ),
-    )
-
-
-def _together(sheets: Sequence[SourcedFacts], source: str) -> SourcedFacts:
-    """One sheet of several: the element's own facts stay, of the forms the later one holds."""
-    element, *forms = sheets
-    values = {name: fact for sheet in forms for name, fact in sheet.values.items()}
-    completes = [sheet.events_complete for sheet in sheets if sheet.events_complete is not None]
-    return SourcedFacts(
-        Kind.ELEMENT,
-        source,
-        {**values, **element.values},
-        events=tuple(event for sheet in sheets for event in sheet.events),
-        events_complete=completes[-1] if completes else None,
-        birth=element.birth,
-        unreadable=frozenset(name for sheet in sheets for name in sheet.unreadable),
-        notes=tuple(note for sheet in sheets for note in sheet.notes),
-    )
+    """All that the roster of `plan` states of one member, put together once, when it is loaded."""
+    ordered = sorted(coverages, key=lambda one: str(one["id"]))
+    member = read_roster_member(patient, ordered, responses)
+    terms = tuple(replace(one, plan=plan) for one in member.coverages)
+    return replace(member, plan=plan, coverages=terms)

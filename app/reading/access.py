@@ -55,7 +55,9 @@ def sight(caller: Caller) -> Sight:
 def plan_keys() -> tuple[str, ...]:
     """Every plan key that a referral may be kept under, so that each search can name the plan first."""
     folder = Path(settings().policy_path) if settings().policy_path else _POLICIES
-    named = {entry.name for entry in folder.iterdir() if entry.is_dir()} if folder.is_dir() else set()
+    named = (
+        {entry.name for entry in folder.iterdir() if entry.is_dir()} if folder.is_dir() else set()
+    )
     return (*sorted(named), UNASSIGNED)
 
 

@@ -57,9 +57,7 @@ async def of_search(
     links = [("self", query.link(base, query.cursor))]
     if page.after is not None:
         links.append(("next", query.link(base, seal(page.after, secret, bound_to))))
-    body = searchset(
-        base, shown(page), links=links, total=page.total, warnings=query.warnings
-    )
+    body = searchset(base, shown(page), links=links, total=page.total, warnings=query.warnings)
     return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
 
 
@@ -77,7 +75,7 @@ def shown(page: Page) -> list[Stored]:
 
 def is_strict(prefer: str) -> bool:
     """`Prefer: handling=strict`: what is not understood is an error rather than ignored."""
-    wishes = {wish.replace(" ", "").lower() for part in prefer.split(",") for wish in part.split(";")}
+    wishes = {
+        wish.replace(" ", "").lower() for part in prefer.split(",") for wish in part.split(";")
+    }
     return "handling=strict" in wishes
-
-

@@ -59,7 +59,9 @@ def _patient(statement: Statement, asked: Criterion, seen: Sight) -> str:
 
 def _member(statement: Statement, asked: Criterion, _seen: Sight) -> str:
     """A CIN from the column; any other identifier from the referral's own copy of the Patient."""
-    cins = [found.code for found in asked.tokens if found.system in (None, codes.CIN) and found.code]
+    cins = [
+        found.code for found in asked.tokens if found.system in (None, codes.CIN) and found.code
+    ]
     other = [found for found in asked.tokens if found.system != codes.CIN]
     conditions = [f"r.cin = ANY ({statement.bind(cins, 'text[]')})"]
     if other:
@@ -148,7 +150,13 @@ _MEMBER = (
     Parameter("patient", "reference", "the member, as the referrer knows them", column=_patient),
     Parameter("subject", "reference", "the same as `patient`", column=_patient, index="patient"),
     Parameter("patient.identifier", "token", "the member's CIN, `system|value`", column=_member),
-    Parameter("subject.identifier", "token", "the same as `patient.identifier`", column=_member, index="patient.identifier"),
+    Parameter(
+        "subject.identifier",
+        "token",
+        "the same as `patient.identifier`",
+        column=_member,
+        index="patient.identifier",
+    ),
 )
 _REFERRAL = Parameter(
     "referral", "reference", "the referral it belongs to", column=_to("ServiceRequest", "r.id")
@@ -165,14 +173,12 @@ def _identifiers(about: str) -> Parameter:
 
 _SERVICE_REQUEST = (
     *_MEMBER,
-    Parameter(
-        "identifier", "token", "an identifier of the referral", column=_business_identifier
-    ),
-    Parameter(
-        "status", "token", "the FHIR status", column=_request_status, codes=_REQUEST_CODES
-    ),
+    Parameter("identifier", "token", "an identifier of the referral", column=_business_identifier),
+    Parameter("status", "token", "the FHIR status", column=_request_status, codes=_REQUEST_CODES),
     Parameter("code", "token", "the service asked for", "$.code.coding[*]"),
-    Parameter("service", "token", "our code of the service (`ECM`, `RC` …)", column=_column("r.service")),
+    Parameter(
+        "service", "token", "our code of the service (`ECM`, `RC` …)", column=_column("r.service")
+    ),
     Parameter("category", "token", "ECM or Community Supports", "$.category[*].coding[*]"),
     Parameter("priority", "token", "how urgent", column=_column("r.priority"), codes=_PRIORITIES),
     Parameter("intent", "token", "proposal, plan, order …", column=_column("r.intent")),
@@ -185,23 +191,30 @@ _TASK = (
     *_MEMBER,
     _REFERRAL,
     _identifiers("an identifier of the task"),
-    Parameter("status", "token", "the task's status", column=_column("t.status"), codes=_TASK_CODES),
     Parameter(
-        "business-status", "token", "our state or business status", column=_business_status
+        "status", "token", "the task's status", column=_column("t.status"), codes=_TASK_CODES
     ),
+    Parameter("business-status", "token", "our state or business status", column=_business_status),
+    Parameter("focus", "reference", "the referral", column=_to("ServiceRequest", "t.referral_id")),
     Parameter(
-        "focus", "reference", "the referral", column=_to("ServiceRequest", "t.referral_id")
-    ),
-    Parameter(
-        "owner", "reference", "who must act", column=_to("Organization", "t.owner_id"),
+        "owner",
+        "reference",
+        "who must act",
+        column=_to("Organization", "t.owner_id"),
         present="t.owner_id IS NOT NULL",
     ),
     Parameter(
-        "requester", "reference", "the referring organization",
-        column=_to("Organization", "r.organization_id"), present="r.organization_id IS NOT NULL",
+        "requester",
+        "reference",
+        "the referring organization",
+        column=_to("Organization", "r.organization_id"),
+        present="r.organization_id IS NOT NULL",
     ),
     Parameter(
-        "part-of", "reference", "the referral's task", column=_part_of,
+        "part-of",
+        "reference",
+        "the referral's task",
+        column=_part_of,
         present="t.kind = 'service'",
     ),
     Parameter("code", "token", "what is to be done", "$.code.coding[*]"),
@@ -234,13 +247,17 @@ ARMS: dict[str, tuple[Arm, ...]] = {
     "Task": (
         Arm(
             "task t JOIN referral r ON r.plan = t.plan AND r.id = t.referral_id",
-            "t.plan", "t.id", "t.updated_at",
+            "t.plan",
+            "t.id",
+            "t.updated_at",
         ),
     ),
     "ClaimResponse": (
         Arm(
             "service_authorization a JOIN referral r ON r.plan = a.plan AND r.id = a.referral_id",
-            "r.plan", "r.id", "a.updated_at",
+            "r.plan",
+            "r.id",
+            "a.updated_at",
         ),
     ),
     "HealthcareService": (_DIRECTORY_ARM,),
@@ -300,7 +317,13 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "Coverage": (
         _REFERRAL,
         Parameter("patient", "reference", "the member covered", "$.beneficiary.reference"),
-        Parameter("beneficiary", "reference", "the same as `patient`", "$.beneficiary.reference", index="patient"),
+        Parameter(
+            "beneficiary",
+            "reference",
+            "the same as `patient`",
+            "$.beneficiary.reference",
+            index="patient",
+        ),
         Parameter(
             "subscriber-id", "token", "the member's number with the plan", "$.subscriberId", code=""
         ),
@@ -318,18 +341,32 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         _identifiers("an identifier of the offer"),
         Parameter("organization", "reference", "whose offer it is", "$.providedBy.reference"),
         Parameter("service-type", "token", "the service", "$.type[*].coding[*]"),
-        Parameter("service", "token", "the same as `service-type`", "$.type[*].coding[*]", index="service-type"),
+        Parameter(
+            "service",
+            "token",
+            "the same as `service-type`",
+            "$.type[*].coding[*]",
+            index="service-type",
+        ),
         Parameter("program", "token", "the plan it is contracted with", "$.program[*].coding[*]"),
-        Parameter("plan", "token", "the same as `program`", "$.program[*].coding[*]", index="program"),
+        Parameter(
+            "plan", "token", "the same as `program`", "$.program[*].coding[*]", index="program"
+        ),
         Parameter(
             "coverage-area", "reference", "`:identifier`: the county", "$.coverageArea[*].reference"
         ),
         Parameter(
-            "county", "token", "the county's code (`san_mateo`)", "$.coverageArea[*].identifier",
+            "county",
+            "token",
+            "the county's code (`san_mateo`)",
+            "$.coverageArea[*].identifier",
             code="value",
         ),
         Parameter(
-            "population", "token", "a population of focus it serves", "$.eligibility[*].code.coding[*]"
+            "population",
+            "token",
+            "a population of focus it serves",
+            "$.eligibility[*].code.coding[*]",
         ),
         Parameter("name", "string", "the beginning of the name", "$.name"),
         _plain("active", "true or false", frozenset({"true", "false"})),

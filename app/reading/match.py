@@ -37,9 +37,7 @@ def _coding(statement: Statement, found: Token, code: str) -> str:
 def json_text(statement: Statement, path: str, values: Sequence[str]) -> str:
     """Plain values (`status`, `active`) under a JSON path."""
     bound = statement.bind(list(values), "text[]")
-    return (
-        f"EXISTS (SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c WHERE c #>> '{{}}' = ANY ({bound}))"
-    )
+    return f"EXISTS (SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c WHERE c #>> '{{}}' = ANY ({bound}))"
 
 
 def json_prefix(statement: Statement, path: str, values: Sequence[str]) -> str:
@@ -126,4 +124,3 @@ def index_words(tokens: Sequence[Token]) -> list[str]:
 def index_references(references: Sequence[Reference]) -> list[str]:
     """The index holds `Type/id` and the id alone."""
     return [found.id if found.type is None else f"{found.type}/{found.id}" for found in references]
-

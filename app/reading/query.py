@@ -104,9 +104,7 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
         said = f"{query.kind} is not searched by this parameter; see GET /fhir/metadata."
         if strict:
             return Issue("not-supported", said)
-        query.warnings.append(
-            Issue("not-supported", said + " It was ignored.", severity="warning")
-        )
+        query.warnings.append(Issue("not-supported", said + " It was ignored.", severity="warning"))
         return None
     if not value.strip():
         return Issue("value", f"{plain} needs a value.")
@@ -166,7 +164,9 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
 
 def _names_type(kind: Kind, modifier: str) -> bool:
     """`subject:Patient=…`: the type of the resource referred to."""
-    return kind == "reference" and modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
+    return (
+        kind == "reference" and modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
+    )
 
 
 def _point_out(query: Query, criterion: Criterion) -> None:

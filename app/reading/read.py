@@ -86,7 +86,9 @@ async def history(
 
 def _id(kind: str, resource_id: str) -> str:
     """An id that FHIR does not allow cannot be stored either; some bytes the database would refuse."""
-    if len(resource_id) > 64 or not all(c.isascii() and (c.isalnum() or c in "-.") for c in resource_id):
+    if len(resource_id) > 64 or not all(
+        c.isascii() and (c.isalnum() or c in "-.") for c in resource_id
+    ):
         raise not_found(kind)
     return resource_id
 

@@ -80,7 +80,9 @@ ORDER BY {order}"""
 
 def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
     """The keys (plan, id, time) of what one source of rows has for the caller."""
-    conditions = [sees_referral(statement, seen) if arm.owned else _directory(statement, query, seen)]
+    conditions = [
+        sees_referral(statement, seen) if arm.owned else _directory(statement, query, seen)
+    ]
     if "resource_version v" in arm.source:
         conditions.append(f"v.type = {statement.bind(query.kind)} AND {LATEST}")
     body = False
@@ -103,7 +105,9 @@ def _body(statement: Statement, kind: str, arm: Arm) -> str:
 
 
 def _directory(statement: Statement, query: Query, seen: Sight) -> str:
-    return f"v.referral_id IS NULL AND v.plan = ANY ({_directory_plans(statement, query.kind, seen)})"
+    return (
+        f"v.referral_id IS NULL AND v.plan = ANY ({_directory_plans(statement, query.kind, seen)})"
+    )
 
 
 def _directory_plans(statement: Statement, kind: str, seen: Sight) -> str:
@@ -133,7 +137,9 @@ def _positive(
         return match.any_of(each), False
     if not arm.owned:
         plans = _directory_plans(statement, query.kind, seen)
-        return match.indexed(statement, plans, known.index or known.name, _index(statement, criterion)), False
+        return match.indexed(
+            statement, plans, known.index or known.name, _index(statement, criterion)
+        ), False
     if criterion.modifier == "missing":
         if known.present:
             return known.present, False
@@ -155,9 +161,7 @@ def _json(statement: Statement, criterion: Criterion) -> str:
             codes = [found.code or "" for found in criterion.tokens]
             return match.json_text(statement, known.path, codes)
         case "reference":
-            return match.json_reference(
-                statement, known.path, criterion.references, criterion.base
-            )
+            return match.json_reference(statement, known.path, criterion.references, criterion.base)
         case "date":
             return match.json_date(statement, known.path, criterion.ranges)
         case _:

@@ -116,7 +116,9 @@ def _low(found: re.Match[str]) -> datetime:
         int(found["day"] or 1),
         int(found["hour"] or 0),
         int(found["minute"] or 0),
-        min(int(found["second"] or 0), 59) if found["second"] == "60" else int(found["second"] or 0),
+        min(int(found["second"] or 0), 59)
+        if found["second"] == "60"
+        else int(found["second"] or 0),
         int((found["part"] or "0").ljust(6, "0")[:6]),
         tzinfo=_zone(found["zone"]),
     )

@@ -1,0 +1,143 @@
+"""`HealthcareService/$capacity`: an offer's own organization, or its plan, says how much room there is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.dependency import CallerDep, require
+from app.caller.model import NETWORK, Caller
+from app.database import Connection
+from app.directory.store import stamped
+from app.errors import Issue, Refusal, not_found, refuse
+from app.fhir.capability import interaction
+from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
+from app.fhir.strict_json import parse
+from app.intake.submission import read_tree
+from app.openapi.bodies import fhir_body, fhir_response, versioned
+from app.openapi.responses import errors
+from app.reading.access import sight
+from app.reading.answer import of_resource
+from app.reading.read import check_if_match, read
+from app.web.gate import read_body
+
+router = APIRouter()
+
+_KIND = "HealthcareService"
+_LOCK = """SELECT o.plan, o.organization_id, o.places, o.taken_outside, o.capacity_status, o.version
+FROM locator l JOIN offer o ON o.plan = l.plan AND o.id = l.id
+WHERE l.type = 'HealthcareService' AND l.id = $1 FOR UPDATE OF o"""
+_UPDATE = """UPDATE offer SET places = $3, taken_outside = $4, capacity_status = $5, version = $6,
+    updated_at = $7 WHERE plan = $1 AND id = $2"""
+_BODY = """SELECT body FROM resource_version
+WHERE plan = $1 AND type = 'HealthcareService' AND id = $2 AND version = $3"""
+_VERSION = """INSERT INTO resource_version (plan, type, id, version, updated_at, body)
+VALUES ($1, 'HealthcareService', $2, $3, $4, $5)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What the caller states; None: as before. `taken` counts places taken outside this service."""
+
+    places: int | None = None
+    taken: int | None = None
+    status: str | None = None
+
+
+@router.post(
+    "/fhir/HealthcareService/{id}/$capacity",
+    operation_id="stateCapacity",
+    summary="State an offer's capacity",
+    description="By the offer's own organization, or the staff of its plan. `places`: all places; "
+    "`taken`: those taken outside this service (the ones our approvals hold are counted by us and "
+    "added); `status`: the Gravity capacity status. What is left out stays. Going to `no-capacity` "
+    "affects later referrals only. `If-Match` is honoured. Answers with the offer as it now is.",
+    tags=["Providers"],
+    responses={
+        200: fhir_response(_KIND, ["healthcare-service"], headers=versioned()),
+        **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 503),
+    },
+    openapi_extra={
+        **fhir_body("Parameters", ["capacity-parameters"]),
+        **interaction(_KIND, "$capacity"),
+    },
+)
+async def state_capacity(
+    id: str,  # noqa: A002  the contract's word
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Response:
+    """Writes the numbers and a version of the offer that shows them."""
+    require(caller, _KIND, "u")
+    stated = read_stated(read_tree(await read_body(request), ["Parameters"]))
+    found = await read(connection, _KIND, id, sight(caller))
+    now: datetime = request.app.state.clock.now()
+    await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
+    found = await read(connection, _KIND, id, sight(caller))
+    return of_resource(request, found)
+
+
+async def _write(
+    connection: AsyncConnection,
+    caller: Caller,
+    offer_id: str,
+    stated: Stated,
+    if_match: str | None,
+    now: datetime,
+) -> None:
+    row = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
+    if row is None:
+        raise not_found(_KIND)
+    plan, organization, places, taken, status, version = row
+    staff = caller.plan == plan and (caller.staff or NETWORK in caller.scopes)
+    if not staff and organization != caller.organization_id:
+        raise refuse(
+            403, "forbidden", "Its own organization or its plan states an offer's capacity."
+        )
+    check_if_match(if_match, version)
+    places = places if stated.places is None else stated.places
+    taken = taken if stated.taken is None else stated.taken
+    status = status if stated.status is None else stated.status
+    body = (await connection.exec_driver_sql(_BODY, (plan, offer_id, version))).scalar_one()
+    written = stamped(set_capacity(parse(body), places, taken, status), version + 1, now)
+    await connection.exec_driver_sql(
+        _UPDATE, (plan, offer_id, places, taken, status, version + 1, now)
+    )
+    await connection.exec_driver_sql(_VERSION, (plan, offer_id, version + 1, now, written))
+
+
+def read_stated(parameters: dict[str, Any]) -> Stated:
+    """The Parameters of `$capacity`. 422 with every fault."""
+    found: dict[str, Any] = {}
+    faults: list[Issue] = []
+    for index, part in enumerate(parameters.get("parameter") or ()):
+        name = part["name"]
+        at = f"Parameters.parameter[{index}]"
+        element = {"places": "valueInteger", "taken": "valueInteger", "status": "valueCode"}.get(
+            name
+        )
+        if element is None or name in found:
+            faults.append(Issue("value", "Send places, taken and status, each at most once.", at))
+            continue
+        found[name] = part.get(element)
+        if not _fits(name, found[name]):
+            said = (
+                f"`status` takes {', '.join(CAPACITY_STATUSES)} as valueCode."
+                if name == "status"
+                else f"`{name}` takes an integer from 0 on as valueInteger."
+            )
+            faults.append(Issue("value", said, f"{at}.{element}"))
+    if not found and not faults:
+        faults.append(Issue("required", "Send places, taken or status.", "Parameters.parameter"))
+    if faults:
+        raise Refusal(422, faults)
+    return Stated(**found)
+
+
+def _fits(name: str, value: object) -> bool:
+    if name == "status":
+        return value in CAPACITY_STATUSES
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_PLACES

@@ -1,0 +1,85 @@
+"""Network and rosters: who serves whom, where there is room, and whom a plan knows.
+
+Everybody with the scope reads the network; a roster is its plan staff's alone, and what came with a
+referral its parties'. The rules of writing are `app.directory.write`.
+"""
+
+from fastapi import APIRouter, Request, Response
+
+from app.caller.dependency import CallerDep
+from app.database import Connection
+from app.directory.write import create, update
+from app.fhir.capability import interaction
+from app.openapi.bodies import created, fhir_body, fhir_response, versioned
+from app.openapi.responses import errors
+from app.reading.document import add_reading
+
+router = APIRouter()
+
+_ROSTER = (
+    "For plan staff with `nwd/roster`, of their own plan. What the rules know of the member follows "
+    "from it at once."
+)
+_NETWORK = "For plan staff with `nwd/network`, of their own plan's network."
+_TYPES: dict[str, tuple[list[str], str]] = {
+    "Organization": (["organization"], _NETWORK),
+    "HealthcareService": (
+        ["healthcare-service"],
+        _NETWORK
+        + " The offer's own organization may update its capacity, status and hours. `taken` in "
+        "an update counts all places taken, as a read shows it.",
+    ),
+    "Patient": (["patient"], _ROSTER),
+    "Coverage": (["coverage"], _ROSTER),
+    "QuestionnaireResponse": (["questionnaire-response"], _ROSTER),
+}
+
+
+def _add_writing(kind: str, examples: list[str], said: str) -> None:
+    async def create_one(request: Request, caller: CallerDep, connection: Connection) -> Response:
+        return await create(request, connection, caller, kind)
+
+    async def update_one(
+        id: str,  # noqa: A002  the contract's word
+        request: Request,
+        caller: CallerDep,
+        connection: Connection,
+    ) -> Response:
+        return await update(request, connection, caller, kind, id)
+
+    failures = errors(400, 401, 403, 406, 408, 409, 413, 415, 422, 503)
+    made = fhir_response(kind, examples, "The resource under its id.", created())
+    router.add_api_route(
+        f"/fhir/{kind}",
+        create_one,
+        methods=["POST"],
+        operation_id=f"create{kind}",
+        summary=f"Create a {kind}",
+        description=said,
+        tags=["Directory"],
+        status_code=201,
+        responses={201: made, **failures},
+        openapi_extra={**fhir_body(kind, examples), **interaction(kind, "create")},
+    )
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}",
+        update_one,
+        methods=["PUT"],
+        operation_id=f"update{kind}",
+        summary=f"Update a {kind}, or create it under your id",
+        description=said + " `If-Match` guards a version.",
+        tags=["Directory"],
+        responses={
+            200: fhir_response(kind, examples, "The new version.", versioned()),
+            201: made,
+            **failures,
+            **errors(404, 412),
+        },
+        openapi_extra={**fhir_body(kind, examples), **interaction(kind, "update")},
+    )
+
+
+for _kind, (_examples, _said) in _TYPES.items():
+    if _kind != "QuestionnaireResponse":  # read beside the referral: app.reading.routes
+        add_reading(router, _kind, "Directory", _examples)
+    _add_writing(_kind, _examples, _said)

@@ -1,0 +1,252 @@
+"""Writes network and rosters: a new version only where something changed, and every row beside it.
+
+All in the caller's transaction. Resources were checked against base R4 before; faults of ours come from
+`app.directory.resolve`. Places that our approvals hold are never touched here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.directory.index import words
+from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Resource, key
+from app.directory.resolve import Batch, Known, patient_of, resolve
+from app.fhir.dates import instant
+from app.fhir.directory import cin_of, local_id, read_member
+from app.fhir.fault import Fault
+from app.fhir.strict_json import dumps, parse
+from app.policy.facts_json import roster_to_json
+
+_KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
+_LOCATED = f"SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL FROM {_KEYS} JOIN locator l USING (type, id)"
+_ORGANIZATIONS = """SELECT id, npi, plan FROM organization
+WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
+_CINS = "SELECT plan, cin, id FROM member WHERE cin = ANY ($1::text[])"
+_LOCATE = """INSERT INTO locator (type, id, plan)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"""
+_LOCK = """SELECT l.plan, l.referral_id IS NOT NULL, l.type, l.id FROM locator l
+WHERE (l.type, l.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY l.type, l.id FOR UPDATE"""
+_CURRENT = f"""SELECT k.type, k.id, v.version, v.body FROM {_KEYS}
+JOIN locator l ON l.type = k.type AND l.id = k.id
+CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v WHERE v.plan = l.plan
+    AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
+_VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body)
+SELECT p, t, i, n, $6::timestamptz, b
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[]) x(p, t, i, n, b)"""
+_FORGET = """DELETE FROM directory_index d USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
+WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
+_INDEX = """INSERT INTO directory_index (plan, type, id, name, value)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])"""
+_ORGANIZATION = """INSERT INTO organization (id, name, npi, plan, active, version, updated_at)
+SELECT *, $7::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::int[])
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, npi = excluded.npi, plan = excluded.plan,
+    active = excluded.active, version = excluded.version, updated_at = excluded.updated_at"""
+_NPIS = """UPDATE offer o SET npi = coalesce(n.npi, '') FROM organization n
+WHERE o.organization_id = n.id AND n.id = ANY ($1::text[]) AND o.npi <> coalesce(n.npi, '')"""
+_OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations, places,
+    taken_outside, taken, capacity_status, active, version, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6::text[], $7::text[], $8, $9::int, 0, $10, $11, $12, $13)
+ON CONFLICT (plan, id) DO UPDATE SET organization_id = excluded.organization_id, npi = excluded.npi,
+    service = excluded.service, counties = excluded.counties, populations = excluded.populations,
+    places = excluded.places, capacity_status = excluded.capacity_status, active = excluded.active,
+    taken_outside = CASE WHEN $14::bool THEN greatest(0, $9::int - offer.taken) ELSE $9::int END,
+    version = excluded.version, updated_at = excluded.updated_at"""
+_ABOUT = """SELECT DISTINCT i.type, i.id FROM unnest($1::text[], $2::text[]) AS k(plan, patient)
+JOIN directory_index i ON i.plan = k.plan AND i.type IN ('Coverage', 'QuestionnaireResponse')
+    AND i.name = 'patient' AND i.value = 'Patient/' || k.patient"""
+_MEMBER = """INSERT INTO member (plan, id, cin, birth_date, facts, version, updated_at)
+SELECT p, i, c, d, f, 1, $6::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) x(p, i, c, d, f)
+ON CONFLICT (plan, id) DO UPDATE SET cin = excluded.cin, birth_date = excluded.birth_date,
+    facts = excluded.facts, version = member.version + 1, updated_at = excluded.updated_at
+WHERE (member.cin, member.birth_date, member.facts)
+    IS DISTINCT FROM (excluded.cin, excluded.birth_date, excluded.facts)"""
+
+
+async def write(
+    connection: AsyncConnection,
+    resources: Sequence[Resource],
+    now: datetime,
+    *,
+    taken_in_all: bool = False,
+) -> Counts:
+    """Upserts resources. Raises `DirectoryRefused` with every fault, and then nothing was written.
+
+    An offer's `taken` counts places taken outside this service; with `taken_in_all` it counts all of
+    them, as our own reads show it, so that what was read can be sent back.
+    """
+    ordered = sorted(resources, key=lambda one: TYPES.index(one["resourceType"]))
+    batch = resolve(ordered, await _known(connection, ordered))
+    await _lock(connection, ordered, batch)
+    versions = await _current(connection, [key(one) for one in ordered])
+    counts = Counts()
+    changed: list[tuple[Resource, int]] = []
+    for resource in ordered:
+        kind, _ = at = key(resource)
+        version, body = versions.get(at, (0, None))
+        differs = body is None or plain(body) != plain(resource)
+        counts.count(kind, new=version == 0, changed=differs)
+        if differs:
+            changed.append((resource, version + 1))
+    if changed:
+        await _write_versions(connection, batch, changed, now)
+        await _write_network(connection, batch, changed, now, taken_in_all)
+        await _write_members(connection, batch, [one for one, _ in changed], now)
+    return counts
+
+
+def plain(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource without the version and time that we put on it."""
+    meta = {
+        name: value
+        for name, value in (resource.get("meta") or {}).items()
+        if name not in ("versionId", "lastUpdated")
+    }
+    rest = {name: value for name, value in resource.items() if name != "meta"}
+    return {**rest, "meta": meta} if meta else rest
+
+
+def stamped(resource: Mapping[str, Any], version: int, now: datetime) -> bytes:
+    """The stored form: our version and time in `meta`, everything else as sent."""
+    meta = plain(resource).get("meta") or {}
+    head = {
+        "resourceType": resource["resourceType"],
+        "id": resource["id"],
+        "meta": {**meta, "versionId": str(version), "lastUpdated": instant(now)},
+    }
+    return dumps({**head, **{k: v for k, v in resource.items() if k not in head}})
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ...]:
+    listed = list(rows)
+    return tuple([row[index] for row in listed] for index in range(width))
+
+
+async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> Known:
+    keys = {key(one) for one in resources}
+    keys |= {("Patient", patient) for one in resources if (patient := patient_of(one))}
+    located = await connection.exec_driver_sql(_LOCATED, _columns(sorted(keys), 2))
+    owners = {
+        owner
+        for one in resources
+        if (owner := local_id((one.get("providedBy") or {}).get("reference"), "Organization"))
+    }
+    organizations = await connection.exec_driver_sql(_ORGANIZATIONS, (sorted(owners),))
+    cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
+    members = await connection.exec_driver_sql(_CINS, (sorted(cins),))
+    return Known(
+        located={(row[0], row[1]): (row[2], row[3]) for row in located},
+        organizations={row[0]: (row[1], row[2]) for row in organizations},
+        cins={(row[0], row[1]): row[2] for row in members},
+    )
+
+
+async def _lock(connection: AsyncConnection, resources: Sequence[Resource], batch: Batch) -> None:
+    """One writer at a time for each resource and each member."""
+    rows = sorted((*key(one), batch.plans[key(one)]) for one in resources)
+    await connection.exec_driver_sql(_LOCATE, _columns(rows, 3))
+    keys = {key(one) for one in resources} | {("Patient", p) for p in batch.patients.values()}
+    held = await connection.exec_driver_sql(_LOCK, _columns(sorted(keys), 2))
+    lost = [(row[2], row[3]) for row in held if (row[0], row[1]) != (_plan(batch, row), False)]
+    if lost:
+        said = "This id was taken just now. Choose another."
+        raise DirectoryRefused([(at, Fault("conflict", f"{at[0]}.id", said)) for at in lost])
+
+
+def _plan(batch: Batch, row: Sequence[Any]) -> str:
+    """The plan that the batch expects an id under; a Patient only referred to was looked up."""
+    return batch.plans.get((row[2], row[3]), row[0])
+
+
+async def _current(
+    connection: AsyncConnection, keys: Sequence[Key]
+) -> dict[Key, tuple[int, Resource]]:
+    rows = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
+    return {(row[0], row[1]): (row[2], parse(row[3])) for row in rows}
+
+
+async def _write_versions(
+    connection: AsyncConnection,
+    batch: Batch,
+    changed: Sequence[tuple[Resource, int]],
+    now: datetime,
+) -> None:
+    keys = [(batch.plans[key(one)], *key(one)) for one, _ in changed]
+    rows = [
+        (*at, version, stamped(one, version, now))
+        for at, (one, version) in zip(keys, changed, strict=True)
+    ]
+    await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 5), now))
+    await connection.exec_driver_sql(_FORGET, _columns(keys, 3))
+    index = [
+        (*at, name, word)
+        for at, (one, _) in zip(keys, changed, strict=True)
+        for name, word in sorted(words(one))
+    ]
+    await connection.exec_driver_sql(_INDEX, _columns(index, 5))
+
+
+async def _write_network(
+    connection: AsyncConnection,
+    batch: Batch,
+    changed: Sequence[tuple[Resource, int]],
+    now: datetime,
+    taken_in_all: bool,
+) -> None:
+    organizations = [
+        (row.id, row.name, row.npi, row.plan, row.active, version)
+        for one, version in changed
+        if one["resourceType"] == "Organization"
+        for row in [batch.organizations[one["id"]]]
+    ]
+    if organizations:
+        columns = _columns(organizations, 6)
+        await connection.exec_driver_sql(_ORGANIZATION, (*columns, now))
+        await connection.exec_driver_sql(_NPIS, (columns[0],))
+    for one, version in changed:
+        if one["resourceType"] != "HealthcareService":
+            continue
+        row = batch.offers[one["id"]]
+        values = (
+            row.plan, row.id, row.organization_id, batch.npis[row.id], row.service,
+            list(row.counties), list(row.populations), row.places, row.taken, row.status,
+            row.active, version, now, taken_in_all,
+        )  # fmt: skip
+        await connection.exec_driver_sql(_OFFER, values)
+
+
+async def _write_members(
+    connection: AsyncConnection, batch: Batch, changed: Sequence[Resource], now: datetime
+) -> None:
+    """Puts each member together again from all that the roster now holds about them."""
+    members = {
+        one["id"] if one["resourceType"] == "Patient" else batch.patients[key(one)]: batch.plans[
+            key(one)
+        ]
+        for one in changed
+        if one["resourceType"] in ("Patient", "Coverage", "QuestionnaireResponse")
+    }
+    if not members:
+        return
+    pairs = [(plan, patient) for patient, plan in sorted(members.items())]
+    about = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
+    keys = [("Patient", patient) for _, patient in pairs] + [(row[0], row[1]) for row in about]
+    stored = [body for _, body in (await _current(connection, keys)).values()]
+    rows = []
+    for plan, patient in pairs:
+        own = [one for one in stored if patient_of(one) == patient]
+        self = next(one for one in stored if key(one) == ("Patient", patient))
+        member = read_member(
+            self,
+            [one for one in own if one["resourceType"] == "Coverage"],
+            [one for one in own if one["resourceType"] == "QuestionnaireResponse"],
+            plan,
+        )
+        facts = orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
+        rows.append((plan, patient, member.cin or "", member.birth_date, facts))
+    await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 5), now))

@@ -1,0 +1,161 @@
+"""Who may write what of network and rosters through the API, and the answer to it.
+
+A plan writes its own roster (`nwd/roster`) and its own offers and providers (`nwd/network`); a provider
+keeps the capacity of its own offers. Rows are `app.directory.store`'s.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request, Response
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.dependency import require, require_scope
+from app.caller.model import NETWORK, ROSTER, Caller
+from app.directory.record import ROSTER_TYPES, DirectoryRefused, Resource
+from app.directory.store import write
+from app.errors import Issue, Refusal, refuse
+from app.fhir import codes
+from app.fhir.directory import plan_named
+from app.fhir.payload import own_identifier
+from app.fhir.strict_json import parse
+from app.ids import new_id
+from app.intake.submission import read_tree
+from app.reading.access import sight
+from app.reading.answer import of_resource
+from app.reading.read import Read, check_if_match, read
+from app.settings import Settings
+from app.web.gate import read_body
+
+#: What an offer's own organization may change of it; the contract is the plan's.
+_OWNERS = frozenset(
+    {"extension", "active", "comment", "telecom", "availableTime", "notAvailable", "text", "meta",
+     "appointmentRequired", "availabilityExceptions", "extraDetails", "referralMethod",
+     "communication", "photo", "endpoint", "location", "serviceProvisionCode"}
+)  # fmt: skip
+
+
+async def create(
+    request: Request, connection: AsyncConnection, caller: Caller, kind: str
+) -> Response:
+    """POST: a resource under an id of ours."""
+    _may_create(caller, kind)
+    resource = read_tree(await read_body(request), [kind])
+    resource["id"] = new_id()
+    _own_plan(caller, resource)
+    return await _store(request, connection, caller, resource, new=True)
+
+
+async def update(
+    request: Request, connection: AsyncConnection, caller: Caller, kind: str, resource_id: str
+) -> Response:
+    """PUT: a new version, or a resource under the caller's id. `If-Match` guards a version."""
+    require(caller, kind, "u")
+    resource = read_tree(await read_body(request), [kind])
+    if resource.get("id") != resource_id:
+        said = "Give the resource the id of the URL."
+        raise refuse(400, "value", said, f"{kind}.id")
+    current = await _current(connection, caller, kind, resource_id)
+    header = request.headers.get("if-match")
+    if current is None:
+        if header is not None:
+            raise refuse(412, "conflict", "There is no such version: the resource does not exist.")
+        _may_create(caller, kind)
+    else:
+        check_if_match(header, current.stored.version)
+        _may_update(caller, resource, parse(current.stored.body))
+    _own_plan(caller, resource)
+    return await _store(request, connection, caller, resource, new=current is None)
+
+
+def _may_create(caller: Caller, kind: str) -> None:
+    require(caller, kind, "c")
+    require_scope(caller, ROSTER if kind in ROSTER_TYPES else NETWORK)
+    if caller.plan is None:
+        raise refuse(403, "forbidden", "Network and roster are written by plans.")
+
+
+def _may_update(caller: Caller, resource: Resource, stored: Resource) -> None:
+    kind = resource["resourceType"]
+    owner = (stored.get("providedBy") or {}).get("reference")
+    if kind == "HealthcareService" and owner == f"Organization/{caller.organization_id}":
+        names = (set(resource) | set(stored)) - _OWNERS
+        if any(resource.get(name) != stored.get(name) for name in names):
+            said = (
+                "Its owner changes an offer's capacity, status and hours; the rest is the plan's."
+            )
+            raise refuse(403, "forbidden", said)
+        return
+    _may_create(caller, kind)
+    _own_plan(caller, stored)
+
+
+def _own_plan(caller: Caller, resource: Resource) -> None:
+    """A plan writes under its own name only; a provider (no plan) was checked against the offer."""
+    if caller.plan is None:
+        return
+    kind = resource["resourceType"]
+    own = {caller.organization_id: caller.plan}
+    named: Sequence[str | None] = ()
+    if kind == "HealthcareService":
+        named = [
+            coding.get("code")
+            for concept in resource.get("program") or ()
+            for coding in concept.get("coding") or ()
+            if coding.get("system") == codes.PLAN
+        ]
+    elif kind == "Coverage":
+        named = [plan_named(payor, own) or "" for payor in resource.get("payor") or ()]
+    elif kind == "Patient":
+        organization = resource.setdefault("managingOrganization", _plan_reference(caller.plan))
+        named = [plan_named(organization, own) or ""]
+    elif kind == "Organization":
+        plan = own_identifier(resource, codes.PLAN_ID)
+        same = resource.get("id") == caller.organization_id
+        named = [plan if plan != caller.plan or same else ""] if plan else []
+    if any(plan != caller.plan for plan in named):
+        raise refuse(403, "forbidden", "A plan writes its own network and its own members only.")
+
+
+def _plan_reference(plan: str) -> dict[str, Any]:
+    return {"identifier": {"system": codes.PLAN_ID, "value": plan}}
+
+
+async def _current(
+    connection: AsyncConnection, caller: Caller, kind: str, resource_id: str
+) -> Read | None:
+    try:
+        return await read(connection, kind, resource_id, sight(caller))
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        return None
+
+
+async def _store(
+    request: Request, connection: AsyncConnection, caller: Caller, resource: Resource, *, new: bool
+) -> Response:
+    settings: Settings = request.app.state.settings
+    now: datetime = request.app.state.clock.now()
+    try:
+        await write(connection, [resource], now, taken_in_all=not new)
+    except DirectoryRefused as refused:
+        raise _refusal(refused) from None
+    except IntegrityError:
+        said = "The same was written by another request just now. Read it again, then repeat."
+        raise refuse(409, "conflict", said) from None
+    stored = await read(connection, resource["resourceType"], resource["id"], sight(caller))
+    response = of_resource(request, stored)
+    if new:
+        response.status_code = 201
+        where = f"{resource['resourceType']}/{resource['id']}/_history/{stored.stored.version}"
+        response.headers["Location"] = f"{settings.fhir_base}/{where}"
+    return response
+
+
+def _refusal(refused: DirectoryRefused) -> Refusal:
+    issues = [Issue(f.code, f.diagnostics, f.expression) for _, f in refused.faults]
+    taken = all(fault.code in ("duplicate", "conflict") for _, fault in refused.faults)
+    return Refusal(409 if taken else 422, issues)

@@ -1,0 +1,210 @@
+"""Reads and searches in the contract, and the routes themselves: the same five for every type.
+
+What a type is searched by comes from `app.reading.catalog`, so that the contract, the capability
+statement and the code cannot differ.
+"""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.caller.dependency import CallerDep, require
+from app.database import Connection
+from app.fhir.capability import interaction
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.searchset import history as history_bundle
+from app.openapi.bodies import fhir_response, search_body, versioned
+from app.openapi.responses import errors
+from app.reading.access import sight
+from app.reading.answer import NO_STORE, of_resource, of_search
+from app.reading.catalog import PARAMETERS
+from app.reading.query import CURSOR, MAX_COUNT, SORTS
+from app.reading.read import history, read, vread
+from app.reading.values import DATE_PATTERN
+from app.web.gate import read_body
+
+#: Parameters of every search: name → (schema, meaning).
+_COMMON: dict[str, tuple[dict[str, Any], str]] = {
+    "_id": ({"type": "string", "minLength": 1}, "The id, or several separated by commas."),
+    "_lastUpdated": (
+        {"type": "string", "pattern": DATE_PATTERN},
+        "When it last changed: `ge2026-11-20`, `lt2026-11-20T08:00:00Z`; without a zone, UTC.",
+    ),
+    "_count": (
+        {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 20},
+        f"Matches on a page; at most {MAX_COUNT} are given. 0 asks for the total alone.",
+    ),
+    "_sort": (
+        {"type": "string", "enum": list(SORTS)},
+        "By id (as they were made; the default) or by the last change.",
+    ),
+    "_total": (
+        {"type": "string", "enum": ["none", "estimate", "accurate"]},
+        "`accurate` counts all matches; otherwise no total is given.",
+    ),
+}
+_SEARCH_SAID = (
+    "Only what the caller may see is found. Repeated parameters must all hold, commas separate "
+    "alternatives. A parameter that is not known is ignored with a warning entry, or refused under "
+    "`Prefer: handling=strict`. Follow `next` links for more; a row that is written meanwhile "
+    "neither repeats nor hides another."
+)
+_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The resource's id.",
+    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"},
+}
+
+
+def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
+    """Read, vread, history and both searches of one type."""
+    _add_reads(router, kind, tag, examples)
+    _add_searches(router, kind, tag)
+
+
+def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
+    async def read_one(
+        id: str,  # noqa: A002  the contract's word
+        request: Request,
+        caller: CallerDep,
+        connection: Connection,
+    ) -> Response:
+        require(caller, kind, "r")
+        return of_resource(request, await read(connection, kind, id, sight(caller)))
+
+    async def read_version(
+        id: str,  # noqa: A002
+        version: str,
+        request: Request,
+        caller: CallerDep,
+        connection: Connection,
+    ) -> Response:
+        require(caller, kind, "r")
+        return of_resource(request, await vread(connection, kind, id, version, sight(caller)))
+
+    async def read_history(
+        id: str,  # noqa: A002
+        request: Request,
+        caller: CallerDep,
+        connection: Connection,
+    ) -> Response:
+        require(caller, kind, "r")
+        versions = await history(connection, kind, id, sight(caller))
+        base = request.app.state.settings.fhir_base
+        body = history_bundle(base, versions, f"{base}/{kind}/{id}/_history")
+        return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
+
+    found = {200: fhir_response(kind, examples, "The resource.", versioned())}
+    known = {304: {"description": "Not changed since the `If-None-Match` that was sent."}}
+    failures = errors(400, 401, 403, 404, 406, 503)
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}",
+        read_one,
+        operation_id=f"read{kind}",
+        summary=f"Read one {kind}",
+        description="Its current version, with its ETag. What is not the caller's to see is 404.",
+        tags=[tag],
+        responses={**found, **known, **failures},
+        openapi_extra=interaction(kind, "read"),
+    )
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}/_history/{{version}}",
+        read_version,
+        operation_id=f"readVersionOf{kind}",
+        summary=f"Read one version of a {kind}",
+        description="As it was stored then.",
+        tags=[tag],
+        responses={**found, **known, **failures},
+        openapi_extra=interaction(kind, "vread"),
+    )
+    bundle = fhir_response("Bundle", [], "A Bundle of type history, newest first.")
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}/_history",
+        read_history,
+        operation_id=f"readHistoryOf{kind}",
+        summary=f"Read all versions of a {kind}",
+        description="Every version that was ever stored, newest first.",
+        tags=[tag],
+        responses={200: bundle, **failures},
+        openapi_extra=interaction(kind, "history-instance"),
+    )
+
+
+def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
+    async def search_by_get(
+        request: Request, caller: CallerDep, connection: Connection
+    ) -> Response:
+        require(caller, kind, "s")
+        return await of_search(request, connection, caller, kind)
+
+    async def search_by_post(
+        request: Request, caller: CallerDep, connection: Connection
+    ) -> Response:
+        require(caller, kind, "s")
+        return await of_search(request, connection, caller, kind, await read_body(request))
+
+    bundle = fhir_response("Bundle", ["searchset"], "A Bundle of type searchset.")
+    responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
+    types = {"_id": "token", "_lastUpdated": "date"}
+    types |= {known.name: known.kind for known in PARAMETERS[kind]}
+    router.add_api_route(
+        f"/fhir/{kind}",
+        search_by_get,
+        operation_id=f"search{kind}",
+        summary=f"Search {kind}",
+        description=_SEARCH_SAID,
+        tags=[tag],
+        responses=responses,
+        openapi_extra={
+            "parameters": parameters(kind),
+            **interaction(kind, "search-type", search=types),
+        },
+    )
+    router.add_api_route(
+        f"/fhir/{kind}/_search",
+        search_by_post,
+        methods=["POST"],
+        operation_id=f"search{kind}ByForm",
+        summary=f"Search {kind} with a form",
+        description="The same search with its parameters in the body, where an identifier would "
+        "otherwise stand in a URL. " + _SEARCH_SAID,
+        tags=[tag],
+        responses={**responses, **errors(408, 413, 415)},
+        openapi_extra={
+            **search_body(meanings(kind)),
+            **interaction(kind, "search-type", search=types),
+        },
+    )
+
+
+def meanings(kind: str) -> dict[str, str]:
+    """Search parameter → what it selects."""
+    own = {known.name: f"({known.kind}) {known.about}" for known in PARAMETERS[kind]}
+    return {**{name: said for name, (_, said) in _COMMON.items()}, **own}
+
+
+def parameters(kind: str) -> list[dict[str, Any]]:
+    """The query parameters of a search, for the contract."""
+    listed = [
+        {"name": name, "in": "query", "description": said, "schema": schema}
+        for name, (schema, said) in _COMMON.items()
+    ]
+    for known in PARAMETERS[kind]:
+        schema: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": r"[^\s,|]"}
+        if known.kind == "date":
+            schema = {"type": "string", "pattern": DATE_PATTERN}
+        said = f"{known.about[0].upper()}{known.about[1:]} ({known.kind})."
+        if known.modifiers:
+            said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
+        listed.append({"name": known.name, "in": "query", "description": said, "schema": schema})
+    listed.append(
+        {
+            "name": CURSOR,
+            "in": "query",
+            "description": "Where a page begins: taken from a `next` link, never made up.",
+            "schema": {"type": "string"},
+        }
+    )
+    return listed
