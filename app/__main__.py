@@ -74,9 +74,24 @@ def _serve(_: argparse.Namespace) -> int:
 
 
 def _deliver(_: argparse.Namespace) -> int:
-    from app.notification.command import main as deliver
+    import uvloop
 
-    return deliver()
+    uvloop.run(_deliver_until_stopped())
+    return 0
+
+
+async def _deliver_until_stopped() -> None:
+    import signal
+
+    from app.notification.worker import deliver_forever
+    from app.settings import settings
+    from app.web.logs import configure
+
+    configure(settings().log_level)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await deliver_forever(settings(), stop=stop)
 
 
 def _migrate(_: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """The CapabilityStatement, made from the routes: what is not routed is not claimed.
 
-A FHIR route says what it is with `openapi_extra={**interaction("ServiceRequest", "create"), …}`.
+A FHIR route says what it is with `openapi_extra={**fhir("Task", interaction="read")}`.
 Source: FHIR R4 4.0.1 CapabilityStatement; SMART App Launch 2.2 (`oauth-uris`).
 """
 
@@ -36,34 +36,42 @@ _CODES = (
     "search-type",
 )
 _SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
+_OURS = "https://nowrongdoor.example/fhir/OperationDefinition"
+#: Operations that others have defined.
+_PUBLISHED = {
+    ("Claim", "submit"): "http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-submit",
+    ("Claim", "inquire"): "http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-inquiry",
+    ("Subscription", "status"): "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
+    "/backport-subscription-status",
+    ("Subscription", "events"): "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
+    "/backport-subscription-events",
+}
 #: Changed by hand when what it says changes in kind; the rest follows from the routes.
 _DATE = "2026-11-23"
 
 
-def interaction(
+def fhir(
     resource: str | None,
-    code: str,
     *,
+    interaction: str | None = None,
+    operation: str | None = None,
     search: Mapping[str, str] | None = None,
-    definition: str | None = None,
     conditional: bool = False,
 ) -> dict[str, Any]:
     """What a route is in FHIR's words, for its `openapi_extra`.
 
-    `resource` None: the whole system. `code`: an R4 interaction, or an operation's name with `$`.
-    `search`: parameter → type (`token`, `reference`, `date` …). `definition`: the canonical URL of
-    an operation. `conditional`: honours `If-None-Exist`.
+    `resource` None: the whole system. Either an R4 `interaction` or the name of an `operation`,
+    without `$`. `search`: parameter → type (`token`, `reference`, `date` …). `conditional`: the
+    create honours `If-None-Exist`.
     """
-    said: dict[str, Any] = {"code": code}
-    if resource:
-        said["type"] = resource
-    if search:
-        said["search"] = dict(search)
-    if definition:
-        said["definition"] = definition
-    if conditional:
-        said["conditional"] = True
-    return {KEY: said}
+    said: dict[str, Any] = {
+        "type": resource,
+        "interaction": interaction,
+        "operation": operation,
+        "search": dict(search or {}),
+        "conditional": conditional,
+    }
+    return {KEY: {name: value for name, value in said.items() if value}}
 
 
 @router.get(
@@ -104,7 +112,8 @@ def _rendered(request: Request) -> tuple[bytes, str]:
 
 def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
     """The resource, from the routes that carry `x-fhir`."""
-    said = [route.openapi_extra[KEY] for route in routes if KEY in (route.openapi_extra or {})]
+    extras = (route.openapi_extra or {} for route in routes)
+    said = [extra[KEY] for extra in extras if KEY in extra]
     types = sorted({word["type"] for word in said if "type" in word})
     whole = [word for word in said if "type" not in word]
     rest: dict[str, Any] = {"mode": "server", "security": _security(settings)}
@@ -112,7 +121,7 @@ def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
         rest["resource"] = [
             _resource(kind, [word for word in said if word.get("type") == kind]) for kind in types
         ]
-    system = {word["code"] for word in whole}
+    system = {word.get("interaction") for word in whole}
     if system & set(_SYSTEM_CODES):
         rest["interaction"] = [{"code": code} for code in _SYSTEM_CODES if code in system]
     return {
@@ -134,7 +143,7 @@ def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
 
 
 def _patches(said: list[dict[str, Any]]) -> bool:
-    return any(word["code"] == "patch" for word in said)
+    return any(word.get("interaction") == "patch" for word in said)
 
 
 def _security(settings: Settings) -> dict[str, Any]:
@@ -147,7 +156,7 @@ def _security(settings: Settings) -> dict[str, Any]:
 
 
 def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
-    codes = {word["code"] for word in said}
+    codes = {word.get("interaction") for word in said}
     parameters: dict[str, str] = {}
     for word in said:
         parameters |= word.get("search", {})
@@ -161,13 +170,12 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
         found["conditionalCreate"] = True
     if parameters:
         found["searchParam"] = [{"name": n, "type": t} for n, t in sorted(parameters.items())]
-    operations = {word["code"]: word.get("definition") for word in said if word["code"][0] == "$"}
+    operations = sorted({word["operation"] for word in said if "operation" in word})
     if operations:
-        found["operation"] = [_operation(kind, *item) for item in sorted(operations.items())]
+        found["operation"] = [_operation(kind, name) for name in operations]
     return found
 
 
-def _operation(kind: str, code: str, definition: str | None) -> dict[str, Any]:
-    name = code.removeprefix("$")
-    ours = f"https://nowrongdoor.example/fhir/OperationDefinition/{kind}-{name}"
-    return {"name": name, "definition": definition or ours}
+def _operation(kind: str, name: str) -> dict[str, Any]:
+    known = _PUBLISHED.get((kind, name))
+    return {"name": name, "definition": known or f"{_OURS}/{kind}-{name}"}

@@ -2,7 +2,7 @@
 
 TAGS: list[dict[str, str]] = [
     {
-        "name": "Referrals",
+        "name": "Referring",
         "description": "Hospitals, practices, community organizations and EHRs: ask first, refer, "
         "follow, add information, take back.",
     },

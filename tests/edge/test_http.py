@@ -1,0 +1,286 @@
+"""What every request meets before a handler: ids, sizes, media types, tokens; and how it is told no."""
+
+import logging
+import re
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import Request
+
+from app.caller.dependency import CallerDep, require, require_scope
+from app.caller.model import DECIDE, Caller
+from app.errors import Issue, Refusal
+from app.main import create_app
+from app.settings import Settings
+from app.web.gate import read_body
+
+FHIR = {"Content-Type": "application/fhir+json"}
+MEGABYTE = 1024 * 1024
+HOSPITAL = Caller("hospital", "org-h", None, frozenset({"system/ServiceRequest.crus"}))
+
+
+def probed():
+    """The application with three routes of the test's own: an echo, a guarded one, a broken one."""
+    app = create_app(Settings(database_url="postgresql://nowhere/none"))
+
+    @app.post("/fhir/Probe")
+    async def echo(request: Request):
+        return {"size": len(await read_body(request)), "id": request.state.request_id}
+
+    @app.get("/fhir/Probe/{id}")
+    async def guarded(id: str, caller: CallerDep):
+        require(caller, "ServiceRequest", "r")
+        require_scope(caller, DECIDE)
+
+    @app.put("/v1/probe/{id}")
+    async def broken(id: str, limit: int = 1):
+        raise RuntimeError("9000001XA")
+
+    @app.delete("/v1/probe/{id}")
+    async def refused(id: str):
+        issues = [
+            Issue("conflict", "No.", "Task.status", "illegal-move"),
+            Issue("value", "Nor this."),
+        ]
+        raise Refusal(409, issues, {"Retry-After": "1"})
+
+    return app
+
+
+@pytest.fixture
+def app():
+    return probed()
+
+
+@pytest.fixture
+async def client(app) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def outcome(answer: httpx.Response) -> list[dict]:
+    """The issues of an OperationOutcome, which it must be."""
+    assert answer.headers["content-type"] == "application/fhir+json"
+    assert answer.headers["x-request-id"]
+    body = answer.json()
+    assert body["resourceType"] == "OperationOutcome"
+    assert all(issue["details"]["text"] == issue["diagnostics"] for issue in body["issue"])
+    return body["issue"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "body", "status", "code"),
+    [
+        ("GET", "/nowhere", {}, b"", 404, "not-found"),
+        ("GET", "/fhir/Nothing/1", {}, b"", 404, "not-found"),
+        ("DELETE", "/fhir/metadata", {}, b"", 405, "not-supported"),
+        ("POST", "/fhir/Probe", {"Content-Type": "text/plain"}, b"{}", 415, "not-supported"),
+        ("POST", "/fhir/Probe", {}, b"{}", 415, "not-supported"),
+        ("POST", "/fhir/Probe", {"Content-Type": "application/fhir+xml"}, b"<a/>", 415, "not-supported"),
+        ("POST", "/fhir/Probe", {"Content-Type": "multipart/form-data; boundary=x"}, b"x", 415, "not-supported"),
+        ("POST", "/fhir/Probe", {"Content-Type": "application/json; charset=iso-8859-1"}, b"{}", 415, "not-supported"),
+        ("POST", "/fhir/Probe", {"Content-Type": "application/json; charset=utf-16"}, b"{}", 415, "not-supported"),
+        ("POST", "/fhir/Probe", {**FHIR, "Content-Encoding": "gzip"}, b"x", 415, "not-supported"),
+        ("PATCH", "/fhir/Probe/1", {"Content-Type": "application/json"}, b"[]", 415, "not-supported"),
+        ("POST", "/fhir/Probe/_search", FHIR, b"{}", 415, "not-supported"),
+        ("POST", "/v1/probe", FHIR, b"{}", 415, "not-supported"),
+        ("GET", "/fhir/metadata", {"Accept": "application/fhir+xml"}, b"", 406, "not-supported"),
+        ("GET", "/fhir/metadata", {"Accept": "text/html"}, b"", 406, "not-supported"),
+        ("GET", "/fhir/metadata", {"Accept": "application/json;q=0"}, b"", 406, "not-supported"),
+        ("GET", "/fhir/metadata?_format=xml", {}, b"", 406, "not-supported"),
+        ("POST", "/fhir/Probe", FHIR, b"x" * (5 * MEGABYTE + 1), 413, "too-long"),
+        ("GET", "/fhir/Probe/" + "a" * 9000, {}, b"", 414, "too-long"),
+        ("GET", "/fhir/Probe?name=" + "a" * 9000, {}, b"", 414, "too-long"),
+        ("GET", "/fhir/metadata", {"X-Long": "a" * 40_000}, b"", 431, "too-long"),
+        ("GET", "/fhir/Probe/1", {}, b"", 401, "login"),
+        ("GET", "/fhir/Probe/1", {"Authorization": "Bearer"}, b"", 401, "login"),
+        ("GET", "/fhir/Probe/1", {"Authorization": "Basic aG9zcGl0YWw6eA=="}, b"", 401, "login"),
+        ("GET", "/fhir/Probe/1", {"Authorization": "Bearer a.b.c"}, b"", 401, "login"),
+        ("PUT", "/v1/probe/1?limit=9000001XA", {}, b"", 400, "value"),
+        ("PUT", "/v1/probe/1", {}, b"", 500, "exception"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_served_is_told_so(client, method, path, headers, body, status, code):
+    answer = await client.request(method, path, headers=headers, content=body)
+    assert answer.status_code == status
+    assert [issue["code"] for issue in outcome(answer)] == [code]
+    assert "9000001XA" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/fhir/metadata", {"Accept": "application/fhir+json; fhirVersion=4.0"}),
+        ("/fhir/metadata", {"Accept": "application/json"}),
+        ("/fhir/metadata", {"Accept": "application/fhir+json, */*; q=0.1"}),
+        ("/fhir/metadata", {"Accept": "text/html, application/json;q=0.5"}),
+        ("/fhir/metadata", {"Accept": "not a media type"}),
+        ("/fhir/metadata?_format=json", {"Accept": "application/fhir+xml"}),
+        ("/fhir/metadata?_format=application/fhir+json", {}),
+        ("/fhir/metadata?_format=application%2Ffhir%2Bjson", {}),
+        ("/fhir/.well-known/smart-configuration", {"Accept": "text/html"}),
+        ("/health/live", {"Accept": "text/plain"}),
+    ],
+)
+async def test_whoever_takes_json_gets_it(client, path, headers):
+    answer = await client.get(path, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].partition(";")[0].endswith("json")
+
+
+@pytest.mark.parametrize("media", ["application/fhir+json", "application/json; charset=UTF-8"])
+async def test_a_body_of_five_megabytes_is_taken(client, media):
+    body = b"x" * (5 * MEGABYTE)
+    answer = await client.post("/fhir/Probe", content=body, headers={"Content-Type": media})
+    assert answer.json()["size"] == 5 * MEGABYTE
+
+
+async def test_a_chunked_body_is_taken_whole_and_no_more_than_the_limit(client):
+    async def chunks(count: int):
+        for _ in range(count):
+            yield b"x" * MEGABYTE
+
+    taken = await client.post("/fhir/Probe", content=chunks(5), headers=FHIR)
+    assert taken.json()["size"] == 5 * MEGABYTE
+    refused = await client.post("/fhir/Probe", content=chunks(6), headers=FHIR)
+    assert refused.status_code == 413
+    assert outcome(refused)[0]["code"] == "too-long"
+
+
+async def test_the_drain_of_a_body_that_is_too_large_has_an_end(client):
+    read = 0
+
+    async def endless():
+        nonlocal read
+        while read < 100:
+            read += 1
+            yield b"x" * MEGABYTE
+
+    answer = await client.post("/fhir/Probe", content=endless(), headers=FHIR)
+    assert answer.status_code == 413
+    assert answer.headers["connection"] == "close"
+    assert read == 33
+
+
+@pytest.mark.parametrize("given", ["abc", "7f3e-1", "urn:x:1", "A.b_c-d:e", "a" * 128])
+async def test_a_harmless_request_id_is_echoed_and_handed_on(client, given):
+    headers = {**FHIR, "X-Request-ID": given, "X-Correlation-ID": given}
+    answer = await client.post("/fhir/Probe", content=b"{}", headers=headers)
+    assert answer.headers["x-request-id"] == answer.headers["x-correlation-id"] == given
+    assert answer.json()["id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "a" * 129, "<script>", "ü".encode(), b"a\tb"])
+async def test_a_harmful_request_id_is_replaced(client, given):
+    headers = {**FHIR, "X-Request-ID": given, "X-Correlation-ID": given}
+    answer = await client.get("/nowhere", headers=headers)
+    assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
+    assert "x-correlation-id" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [("/nowhere", "GET", 404), ("/v1/probe/1", "PUT", 500), ("/v1/probe/1", "DELETE", 409),
+     ("/health/live", "GET", 200)],
+)  # fmt: skip
+async def test_every_answer_carries_the_standing_headers_once(client, path, method, status):
+    answer = await client.request(method, path, headers={"X-Request-ID": "r1"})
+    assert answer.status_code == status
+    for name, value in (("x-request-id", "r1"), ("cache-control", "no-store"),
+                        ("x-content-type-options", "nosniff")):  # fmt: skip
+        assert answer.headers.get_list(name) == [value]
+    assert "server" not in answer.headers
+
+
+async def test_a_refusal_keeps_its_issues_headers_and_codes(client):
+    answer = await client.delete("/v1/probe/1")
+    first, second = outcome(answer)
+    assert answer.headers["retry-after"] == "1"
+    assert first["expression"] == ["Task.status"]
+    assert first["details"]["coding"][0]["code"] == "illegal-move"
+    assert "expression" not in second
+
+
+async def test_a_wrong_method_is_told_every_method_of_the_path(client):
+    answer = await client.post("/v1/probe/1")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "DELETE, PUT"
+
+
+async def test_a_token_opens_the_door_as_far_as_its_scopes_reach(app, client):
+    def bearing(*scopes: str) -> dict[str, str]:
+        holder = Caller("hospital", "org-h", None, frozenset(scopes))
+        return {"Authorization": f"bearer {app.state.tokens.issue(holder, time.time())}"}
+
+    short = await client.get("/fhir/Probe/1", headers=bearing("system/Task.r"))
+    assert short.status_code == 403
+    assert 'error="insufficient_scope"' in short.headers["www-authenticate"]
+    assert 'scope="system/ServiceRequest.r"' in short.headers["www-authenticate"]
+    staff_only = await client.get("/fhir/Probe/1", headers=bearing("system/*.rs"))
+    assert staff_only.status_code == 403
+    assert outcome(staff_only)[0]["code"] == "forbidden"
+    enough = await client.get("/fhir/Probe/1", headers=bearing("system/*.rs", DECIDE))
+    assert enough.status_code == 200
+
+
+async def test_an_expired_token_is_told_from_one_that_is_not_ours(app, client):
+    old = app.state.tokens.issue(HOSPITAL, time.time() - 1000)
+    answer = await client.get("/fhir/Probe/1", headers={"Authorization": f"Bearer {old}"})
+    assert answer.status_code == 401
+    assert outcome(answer)[0]["code"] == "expired"
+    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("form", "headers", "status", "error"),
+    [
+        (b"", {}, 400, "invalid_request"),
+        (b"grant_type=password", {}, 400, "unsupported_grant_type"),
+        (b"grant_type=client_credentials", {}, 401, "invalid_client"),
+        (b"grant_type=client_credentials&client_id=a", {}, 401, "invalid_client"),
+        (b"grant_type=client_credentials&client_id=%00&client_secret=b", {}, 401, "invalid_client"),
+        (b"grant_type=client_credentials&scope=a&scope=b", {}, 400, "invalid_request"),
+        (b"\xff\xfe=1", {}, 400, "invalid_request"),
+        (b"&".join(b"a%d=1" % n for n in range(64)), {}, 400, "invalid_request"),
+        (b"grant_type=client_credentials", {"Authorization": "Basic !!!"}, 401, "invalid_client"),
+        (b"grant_type=client_credentials", {"Authorization": "Bearer x"}, 401, "invalid_client"),
+        (b"grant_type=client_credentials&client_secret=x", {"Authorization": "Basic YTpi"}, 400, "invalid_request"),
+        (b"{}", {"Content-Type": "application/json"}, 415, "invalid_request"),
+        (b"x" * (6 * MEGABYTE), {}, 413, "invalid_request"),
+    ],
+)  # fmt: skip
+async def test_the_token_endpoint_refuses_in_its_own_dialect(client, form, headers, status, error):
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+    answer = await client.post("/oauth/token", content=form, headers=headers)
+    assert (answer.status_code, answer.json()["error"]) == (status, error)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert (status == 401) == ("www-authenticate" in answer.headers)
+
+
+async def test_a_log_line_names_the_template_and_no_value(client, caplog):
+    caplog.set_level(logging.INFO, "app.request")
+    await client.put("/v1/probe/9000001XA?limit=9000001XA", headers={"X-Request-ID": "r9"})
+    line = next(record for record in caplog.records if record.message == "request")
+    assert (line.method, line.route, line.status) == ("PUT", "/v1/probe/{id}", 400)
+    assert (line.request_id, line.client) == ("r9", None)
+    assert "9000001XA" not in str(vars(line))
+
+
+async def test_metrics_count_by_template(client):
+    await client.put("/v1/probe/9000002XA")
+    await client.get("/9000002XA")
+    shown = (await client.get("/metrics")).text
+    assert 'nwd_requests_total{method="PUT",route="/v1/probe/{id}",status="500"}' in shown
+    assert 'route="unmatched"' in shown
+    assert "9000002XA" not in shown
+
+
+async def test_discovery_names_the_token_endpoint_absolutely(client):
+    found = (await client.get("/fhir/.well-known/smart-configuration")).json()
+    assert found["token_endpoint"] == "http://127.0.0.1:8000/oauth/token"
+    assert found["grant_types_supported"] == ["client_credentials"]
+    assert found["code_challenge_methods_supported"] == ["S256"]
