@@ -40,9 +40,8 @@ def read_facts(
     stated += read_encounters(payload, as_of)
     stated += read_observations(payload, as_of)
     stated += _responses(payload)
-    strangers = payload.strangers()
-    if strangers:
-        notes = tuple(f"{name}: is about somebody else, so it was not read" for name in strangers)
+    if payload.strangers:
+        notes = tuple(f"{s}: is about somebody else, so it was not read" for s in payload.strangers)
         stated.append(SourcedFacts(Kind.DERIVED, "ServiceRequest", notes=notes))
     return stated
 

@@ -123,10 +123,11 @@ def _flatten(items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
             stack += reversed(_nested(item))
 
 
-def _nested(item: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    nested = list(item.get("item") or ())
+def _nested(item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    nested = item.get("item") or ()
     for answer in item.get("answer") or ():
-        nested += answer.get("item") or ()
+        if "item" in answer:
+            nested = [*nested, *answer["item"]]
     return nested
 
 
@@ -166,7 +167,10 @@ def _last(read: Callable[[Answer], Reading]) -> Reader:
 
 def has_value(answer: Answer) -> bool:
     """Whether an answer has any `value[x]`."""
-    return any(key.startswith("value") for key in answer)
+    for key in answer:  # a loop, not any(): this runs for every answer of every referral
+        if key.startswith("value"):
+            return True
+    return False
 
 
 def read_codes(

@@ -4,7 +4,7 @@ A resource counts when it is contained in the request, referenced by it, or stan
 Bundle about the same patient (facts.md 4). What resources say is left to the readers beside this.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from app.fhir import codes
@@ -17,21 +17,25 @@ _REFERENCING = ("supportingInfo", "reasonReference", "insurance")
 class Payload:
     """A ServiceRequest and the resources sent with it, each under the reference that names it."""
 
-    __slots__ = ("_by_reference", "_listed", "_named", "cin", "patient", "request", "subject")
+    __slots__ = ("_by_kind", "_by_reference", "cin", "patient", "request", "strangers", "subject")
 
     def __init__(self, request: Resource, resources: Sequence[tuple[str, Resource]] = ()) -> None:
         self.request = request
-        contained = [(f"#{c.get('id')}", c) for c in request.get("contained") or ()]
-        self._listed: list[tuple[str, Resource]] = [*contained, *resources]
-        self._by_reference: dict[str, Resource] = dict(self._listed)
-        self._named: set[str | None] = {reference for reference, _ in contained}
-        for element in _REFERENCING:
-            self._named.update(r.get("reference") for r in request.get(element) or ())
-        self._named.add((request.get("encounter") or {}).get("reference"))
+        listed: list[tuple[str, Resource]] = [
+            (f"#{resource.get('id')}", resource) for resource in request.get("contained") or ()
+        ]
+        named = {reference for reference, _ in listed}
+        listed += resources
+        self._by_reference = dict(listed)
         self.subject: Resource = request.get("subject") or {}
         stated = identifier_value(self.subject.get("identifier"), codes.CIN)
-        self.patient: Resource = self._patient(stated)
+        self.patient: Resource = self._patient(stated, listed)
         self.cin: str | None = own_identifier(self.patient, codes.CIN) or stated
+        #: References of resources that are about somebody else, and so are not read.
+        self.strangers: list[str] = []
+        self._by_kind: dict[str, list[tuple[str, Resource]]] = {}
+        if listed:
+            self._sort(listed, named.union(_referenced(request)))
 
     def resolve(self, reference: Resource | None) -> Resource | None:
         """The resource that a Reference names, where it came with the request."""
@@ -40,27 +44,9 @@ class Payload:
             return None
         return self._by_reference.get(literal.partition("/_history/")[0])
 
-    def all(self, kind: str) -> Iterator[tuple[str, Resource]]:
+    def all(self, kind: str) -> Sequence[tuple[str, Resource]]:
         """The resources of a type that count, with their references, in the order received."""
-        for reference, resource in self._listed:
-            if resource.get("resourceType") == kind and self.counts(reference, resource):
-                yield reference, resource
-
-    def counts(self, reference: str, resource: Resource) -> bool:
-        """Whether a resource may say anything of this member."""
-        whom = resource.get("subject") or resource.get("patient") or resource.get("beneficiary")
-        if not whom:
-            return True
-        same = self._same_member(whom)
-        return reference in self._named if same is None else same
-
-    def strangers(self) -> list[str]:
-        """References of resources that are about somebody else, and so were not read."""
-        return [
-            reference
-            for reference, resource in self._listed
-            if resource.get("resourceType") in _READ and not self.counts(reference, resource)
-        ]
+        return self._by_kind.get(kind, ())
 
     def coverages(self) -> list[tuple[str, Resource]]:
         """The Coverages that count: those the request names as its insurance come first."""
@@ -71,11 +57,22 @@ class Payload:
             found.sort(key=lambda pair: order.get(pair[0], len(order)))
         return found
 
-    def _patient(self, cin: str | None) -> Resource:
+    def _sort(self, listed: Sequence[tuple[str, Resource]], named: Set[str | None]) -> None:
+        """Keep what may say anything of this member, by type."""
+        for reference, resource in listed:
+            kind = str(resource.get("resourceType"))
+            whom = resource.get("subject") or resource.get("patient") or resource.get("beneficiary")
+            same = self._same_member(whom) if whom else True
+            if reference in named if same is None else same:
+                self._by_kind.setdefault(kind, []).append((reference, resource))
+            elif kind in _READ:
+                self.strangers.append(reference)
+
+    def _patient(self, cin: str | None, listed: Sequence[tuple[str, Resource]]) -> Resource:
         found = self.resolve(self.subject)
         if found is not None and found.get("resourceType") == "Patient":
             return found
-        for _, resource in self._listed if cin else []:
+        for _, resource in listed if cin else ():
             is_patient = resource.get("resourceType") == "Patient"
             if is_patient and own_identifier(resource, codes.CIN) == cin:
                 return resource
@@ -93,6 +90,14 @@ class Payload:
         if cin is None or self.cin is None:
             return None
         return cin == self.cin
+
+
+def _referenced(request: Resource) -> Iterator[str | None]:
+    """What the request itself points to: that counts even if it names no patient that we know."""
+    for element in _REFERENCING:
+        for reference in request.get(element) or ():
+            yield reference.get("reference")
+    yield (request.get("encounter") or {}).get("reference")
 
 
 #: The types whose answers, codes or dates become facts.
