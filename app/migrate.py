@@ -23,8 +23,8 @@ _UNDEFINED_TABLE = "42P01"
 async def upgrade(url: str, revision: str = "head") -> None:
     """Migrates the database in one transaction; does nothing where it is done already.
 
-    `url` is the owner's. Several processes may call it at once (one process: once). Raises what the driver raises when
-    the database is away or the owner's rights do not suffice.
+    `url` is the owner's. Several processes may call it at once, but one process only once at a
+    time. Raises what the driver raises when the database is away or the owner may not do it.
     """
     engine = create_async_engine(database_url(url), poolclass=NullPool)
     async with engine.begin() as connection:

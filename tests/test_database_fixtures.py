@@ -1,0 +1,46 @@
+"""The fixtures that the other tests rely on: what one test leaves, the next does not find."""
+
+import time
+
+import pytest
+from sqlalchemy import text
+
+from app.tables import metadata
+from tests.postgres import emptying, execute, plain
+
+
+@pytest.mark.parametrize("_turn", [1, 2])
+async def test_every_test_starts_with_an_empty_database(engine, database_url, _turn):
+    async with engine.connect() as connection:
+        found = await connection.execute(text("SELECT count(*) FROM webhook_endpoint"))
+        assert found.scalar() == 0
+    await execute(
+        database_url,
+        "INSERT INTO webhook_endpoint (organization_id, id, url, event_types, plans, payload,"
+        " status, secrets, created_at, updated_at)"
+        " VALUES ('o', 'e', 'https://r.example', '{}', '{}', 'thin', 'active', '', now(), now())",
+    )
+
+
+async def test_the_engine_has_the_restricted_role(engine):
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT current_user"))).scalar() == "nwd_service"
+
+
+async def test_emptying_is_quick(database_url):
+    begun = time.monotonic()
+    await execute(database_url, emptying())
+    assert time.monotonic() - begun < 1.0
+    assert emptying().count("DELETE") == len(metadata.tables)
+
+
+async def test_a_server_of_ones_own_can_go_away_and_come_back(own_postgres):
+    own_postgres.stop(immediately=True)
+    with pytest.raises(OSError):  # noqa: PT011 (whichever the system chooses)
+        await execute(own_postgres.url, "SELECT 1")
+    own_postgres.start()
+    await execute(own_postgres.url, "SELECT 1")
+
+
+def test_urls_for_both_drivers():
+    assert plain("postgresql+asyncpg://nwd@/x?host=/s").startswith("postgresql://nwd@/x?host=")

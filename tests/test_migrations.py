@@ -1,0 +1,100 @@
+"""Migrations and tables say the same, and a database can be told from one that is behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.migrate import current_revision, head_revision, upgrade
+from app.tables import metadata
+from tests.postgres import plain
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: What PostgreSQL itself says about a schema: columns, constraints (CHECKs too), indexes.
+SCHEMA = {
+    "columns": """
+        SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default,
+               col_description(format('%I', table_name)::regclass, ordinal_position::int)
+        FROM information_schema.columns
+        WHERE table_schema = 'public' AND table_name <> 'alembic_version' ORDER BY 1, 2""",
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+          AND conrelid::regclass::text <> 'alembic_version' ORDER BY 1, 2""",
+    "indexes": """
+        SELECT tablename, indexname, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1, 2""",
+}
+
+
+async def schema(url: str) -> dict[str, list[tuple]]:
+    connection = await asyncpg.connect(plain(url))
+    try:
+        return {k: [tuple(r) for r in await connection.fetch(q)] for k, q in SCHEMA.items()}
+    finally:
+        await connection.close()
+
+
+async def revision(url: str) -> str | None:
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        return await current_revision(connection)
+
+
+async def test_migrations_build_exactly_the_tables(fresh_database, bare_database):
+    engine = create_async_engine(bare_database, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    migrated, declared = await schema(fresh_database), await schema(bare_database)
+    assert migrated["columns"]
+    for kind in SCHEMA:
+        assert migrated[kind] == declared[kind]
+
+
+async def test_a_database_knows_its_revision(fresh_database, bare_database):
+    assert await revision(bare_database) is None
+    assert await revision(fresh_database) == head_revision()
+    assert head_revision() is not None
+
+
+async def test_migrating_again_changes_nothing(fresh_database):
+    before = await schema(fresh_database)
+    await upgrade(fresh_database)
+    assert await schema(fresh_database) == before
+
+
+@pytest.mark.timeout(60)
+def test_several_processes_may_migrate_at_once(bare_database):
+    code = "import asyncio, sys; from app.migrate import upgrade; asyncio.run(upgrade(sys.argv[1]))"
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, bare_database], cwd=ROOT) for _ in range(2)
+    ]
+    assert [process.wait() for process in both] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check"], ["upgrade", "head", "--sql"]],
+    ids=["no change is left without a migration", "the SQL can be read beforehand"],
+)
+def test_the_command_alembic_agrees(fresh_database, arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": fresh_database, "MIGRATION_DATABASE_URL": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_migration_gives_up_waiting_for_a_lock():
+    for file in (ROOT / "migrations" / "versions").glob("*.py"):
+        assert "SET LOCAL lock_timeout" in file.read_text(), file.name
