@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from app.policy.criteria import (
-    All,
     AnyOf,
     AnyOfCodes,
     CodesCounted,
@@ -18,6 +17,7 @@ from app.policy.criteria import (
     Node,
     Numbers,
     Opposite,
+    every,
     yes_no,
 )
 from app.policy.dictionary import Dictionary
@@ -82,7 +82,7 @@ class Compiler:
             case Joined(word, parts):
                 children = tuple(self._node(p, citation) for p in parts)
                 if word == "and":
-                    return All(name="all of", citation=citation, children=children)
+                    return every("all of", citation, children)
                 return AnyOf(name="any of", citation=citation, children=children)
 
     def _named(self, name: str, citation: str) -> Node:

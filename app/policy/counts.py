@@ -36,6 +36,8 @@ _Spans = Counter[Span]
 
 def count(rule: CountRule, events: list[Counted], as_of: date, complete: bool | None) -> Bounds:
     """The bounds of one count at a date."""
+    if not events:
+        return 0, 0 if complete is True else None
     oldest = minus_months(as_of, rule.looking_back if rule.window == "any" else rule.months)
     proved, possible = _select(rule, events, oldest, as_of)
     if rule.window == "last":

@@ -6,7 +6,7 @@ mirror image. Which facts an unknown node still needs is `missing.py`.
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +57,9 @@ class YesNo(Node):
     unknown: Criterion = field(default_factory=lambda: Criterion("", None))
 
     def read(self, reading: Reading) -> Criterion:
+        fact = reading.values.get(self.fact)
+        if fact is not None and isinstance(fact.value, bool) and len(self.reads) == 1:
+            return Criterion(self.name, fact.value, self.citation, fact.source, self.reads)
         result = reading.boolean(self.fact)
         if result is None:
             return self.unknown
@@ -121,7 +124,11 @@ class Numbers(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class All(Node):
-    """Every part must hold."""
+    """Every part must hold. Where the first is a test of age and fails, the rest is not read:
+    what is asked of children says nothing of an adult.
+    """
+
+    by_age: bool = False
 
     @property
     def joins(self) -> bool:
@@ -129,7 +136,12 @@ class All(Node):
         return True
 
     def read(self, reading: Reading) -> Criterion:
-        parts = tuple([child.read(reading) for child in self.children])
+        children = self.children
+        if self.by_age:
+            first = children[0].read(reading)
+            if first.result is False:
+                return Criterion(self.name, False, self.citation, "", (), (first,))
+        parts = tuple([child.read(reading) for child in children])
         result: bool | None = True
         for part in parts:
             if part.result is False:
@@ -209,6 +221,21 @@ class EcmEligible(Node):
     def wanted(self, reading: Reading) -> tuple[str, ...]:
         """What ECM itself still needs."""
         return () if reading.ecm is None else reading.ecm().missing
+
+
+def renamed(node: Node, name: str) -> Node:
+    """The same criterion under a name that says what it is for."""
+    if isinstance(node, YesNo):
+        return replace(node, name=name, unknown=replace(node.unknown, name=name))
+    return replace(node, name=name)
+
+
+def every(name: str, citation: str, children: tuple[Node, ...]) -> All:
+    """`and`, which knows whether its first part tests the age."""
+    first = children[0]
+    test = first.children[0] if isinstance(first, Defined) else first
+    by_age = len(children) > 1 and isinstance(test, Numbers) and test.terms == ("age",)
+    return All(name=name, citation=citation, children=children, by_age=by_age)
 
 
 def yes_no(fact: str, citation: str) -> YesNo:

@@ -57,12 +57,9 @@ def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
     """Every population of the plan is evaluated, claimed or not."""
     found = _Populations([], [], [])
     for population in policy.populations:
-        if population.is_for_a_person(reading.as_of):
-            live = population.live(county, reading.as_of)
-            _ask(found.person, population, live, reading)
-        else:
-            _ask(found.live, population, population.live(county, reading.as_of), reading)
-        later = population.later(county, reading.as_of)
+        live, later = population.split(county, reading.as_of)
+        person = population.is_for_a_person(reading.as_of)
+        _ask(found.person if person else found.live, population, live, reading)
         _ask(found.later, population, later, reading)
     return found
 

@@ -97,8 +97,8 @@ def _find_in(
 ) -> Finding:
     if policy.family(service) == "ecm":
         return find_ecm(policy, county, claimed, reading)
-    reading.ecm = lambda: _ecm(policy, county, reading)
-    return find_support(policy, service, county, reading)
+    reading.ecm = None
+    return find_support(policy, service, county, reading, lambda: _ecm(policy, county, reading))
 
 
 def _ecm(policy: Policy, county: str | None, reading: Reading) -> Finding:

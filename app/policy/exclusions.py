@@ -39,7 +39,7 @@ def exclude(policy: Policy, service: str, county: str | None, reading: Reading) 
         if exclusion.data.family != family or not _applies(exclusion, offered):
             continue
         said = exclusion.node.read(reading)
-        criteria.append(_shown(exclusion, said))
+        criteria.append(said)
         if said.result is not True:
             continue
         if exclusion.data.set_aside_by and reading.boolean(exclusion.data.set_aside_by):
@@ -69,17 +69,6 @@ def _availability(
 def _applies(exclusion: PolicyExclusion, offered: Criterion) -> bool:
     """A delegated plan's members are sent on only for what this plan offers here (facts.md 6.3)."""
     return exclusion.data.reason != "delegated-plan" or offered.result is True
-
-
-def _shown(exclusion: PolicyExclusion, said: Criterion) -> Criterion:
-    return Criterion(
-        f"excluded: {exclusion.name}",
-        said.result,
-        exclusion.data.citation,
-        said.detail or "denies only where true",
-        said.facts,
-        said.children,
-    )
 
 
 def _advice(policy: Policy, exclusion: PolicyExclusion, reading: Reading) -> str | None:

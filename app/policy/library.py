@@ -23,7 +23,7 @@ from app.policy.schema import Citation, Clocks, PolicyData, Shape
 FILES = Path(__file__).with_name("files")
 #: The folder of the criteria that several plans share.
 SHARED = "DHCS"
-_CALENDARS = "calendars"
+CALENDARS = "calendars"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Library:
         self.dictionary = dictionary
         self.calendars = calendars
         self.versions = policies
-        self._clocks = shared_clocks
+        self._shared_clocks = shared_clocks
         self._by_plan: dict[str, list[Policy]] = {}
         for policy in sorted(policies.values(), key=lambda p: (p.plan, p.start)):
             self._by_plan.setdefault(policy.plan, []).append(policy)
@@ -73,26 +73,26 @@ class Library:
         policy = self.policy(plan, on) if plan else None
         if policy is not None:
             return policy.data.clocks
-        starts = sorted(self._clocks)
-        return self._clocks[starts[max(0, bisect_right(starts, on) - 1)]]
+        starts = sorted(self._shared_clocks)
+        return self._shared_clocks[starts[max(0, bisect_right(starts, on) - 1)]]
 
 
 def load_library(path: Path = FILES) -> Library:
     """Load every policy. Raises `FileFault`: file, line, what is wrong, what was expected."""
     dictionary = load_dictionary()
-    layers = {_version(file): _read(file) for file in sorted(path.glob("*/*.yaml"))}
+    layers = {version_of(file): read_layer(file) for file in sorted(path.glob("*/*.yaml"))}
     calendars = {
-        name.split("/")[1]: _calendar(layer, path)
+        name.split("/")[1]: read_calendar(layer)
         for name, layer in layers.items()
-        if name.startswith(f"{_CALENDARS}/")
+        if name.startswith(f"{CALENDARS}/")
     }
     policies = {
-        version: _policy(version, layers, calendars, dictionary)
+        version: read_policy(version, layers, calendars, dictionary)
         for version in layers
-        if version.split("/")[0] not in (SHARED, _CALENDARS)
+        if version.split("/")[0] not in (SHARED, CALENDARS)
     }
     shared = {
-        date.fromisoformat(version.split("/")[1]): _clocks(version, layers)
+        date.fromisoformat(version.split("/")[1]): read_clocks(version, layers)
         for version in layers
         if version.startswith(f"{SHARED}/")
     }
@@ -103,8 +103,9 @@ def _version(file: Path) -> str:
     return f"{file.parent.name}/{file.stem}"
 
 
-def _read(file: Path) -> Layer:
-    if file.parent.name != _CALENDARS:
+def read_layer(file: Path) -> Layer:
+    """One file as written. Raises `FileFault` where its name is no date, or it is no YAML."""
+    if file.parent.name != CALENDARS:
         try:
             date.fromisoformat(file.stem)
         except ValueError:
@@ -114,12 +115,13 @@ def _read(file: Path) -> Layer:
     return read_file(file)
 
 
-def _policy(
+def read_policy(
     version: str,
     layers: Mapping[str, Layer],
     calendars: Mapping[str, Calendar],
     dictionary: Dictionary,
 ) -> Policy:
+    """One plan's policy at one date. Raises `FileFault` for the first fault in it."""
     plan, start = version.split("/")
     layer = resolve(version, layers)
     data = _data(layer)
@@ -162,7 +164,8 @@ def _data(layer: Layer) -> PolicyData:
         raise _first(layer, fault) from None
 
 
-def _clocks(version: str, layers: Mapping[str, Layer]) -> Clocks:
+def read_clocks(version: str, layers: Mapping[str, Layer]) -> Clocks:
+    """The clocks of the shared criteria. Raises `FileFault` for the first fault in them."""
     layer = resolve(version, layers)
     try:
         return Clocks.model_validate(layer.values.get("clocks", {}))
@@ -170,8 +173,8 @@ def _clocks(version: str, layers: Mapping[str, Layer]) -> Clocks:
         raise _first(layer, fault, ("clocks",)) from None
 
 
-def _calendar(layer: Layer, path: Path) -> Calendar:
-    del path
+def read_calendar(layer: Layer) -> Calendar:
+    """One calendar. Raises `FileFault` for the first fault in it."""
     try:
         read = _CalendarFile.model_validate(layer.values)
     except ValidationError as fault:

@@ -9,7 +9,7 @@ from datetime import date
 
 from app.policy.compile import Compiler
 from app.policy.counts import CountRule
-from app.policy.criteria import All, AnyOf, Defined, Node
+from app.policy.criteria import All, AnyOf, Defined, Node, every, renamed
 from app.policy.dictionary import Dictionary
 from app.policy.expression import ExpressionFault
 from app.policy.schema import Cell, Exclusion, Limit, PolicyData, Way
@@ -29,22 +29,17 @@ class PolicyPopulation:
     adults: Node
     children: Node
 
-    def live(self, county: str, on: date) -> Node | None:
-        """The criteria of those for whom it is live; None: for nobody."""
+    def split(self, county: str, on: date) -> tuple[Node | None, Node | None]:
+        """The criteria of those for whom it is live, and of those for whom it is not (yet)."""
         if _since(self.data.live, county, on):
-            return self.everybody
+            return self.everybody, None
         adults = _since(self.data.live_adults, county, on)
         children = _since(self.data.live_children, county, on)
         if adults and children:
-            return self.everybody
-        return self.adults if adults else self.children if children else None
-
-    def later(self, county: str, on: date) -> Node | None:
-        """The criteria of those for whom it is not live; None: it is live for everybody."""
-        live = self.live(county, on)
-        if live is None:
-            return self.everybody
-        return {id(self.adults): self.children, id(self.children): self.adults}.get(id(live))
+            return self.everybody, None
+        if adults:
+            return self.adults, self.children
+        return (self.children, self.adults) if children else (None, self.everybody)
 
     def is_for_a_person(self, on: date) -> bool:
         return self.data.for_a_person is not None and self.data.for_a_person.covers(on)
@@ -118,8 +113,7 @@ def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -
         },
         limits=tuple(_limit(compiler, name, limit) for name, limit in data.limits.items()),
         exclusions=tuple(
-            PolicyExclusion(n, e, compiler.one(("exclusions", n, "when"), e.when, e.citation))
-            for n, e in data.exclusions.items()
+            PolicyExclusion(n, e, _exclusion(compiler, n, e)) for n, e in data.exclusions.items()
         ),
         gate=None
         if data.gate is None
@@ -153,7 +147,8 @@ class _Placed:
         for index, way in enumerate(ways):
             node = self.one((*place, "any_of", index, "when"), way.when, way.citation)
             name = way.name or "criteria"
-            children.append(All(name=name, citation=way.citation, children=(node,)))
+            parts = node.children if isinstance(node, All) else (node,)
+            children.append(every(name, way.citation, parts))
         citation = "; ".join(dict.fromkeys(way.citation for way in ways))
         return AnyOf(name=code, citation=citation, children=tuple(children))
 
@@ -164,8 +159,13 @@ def _population(compiler: _Placed, code: str, data: PopulationData) -> PolicyPop
     aged = {}
     for age in ("adult", "child"):
         test = compiler.one(("populations", code, "live_adults"), age, data.live_citation)
-        aged[age] = All(name=code, citation=data.live_citation, children=(test, once))
+        aged[age] = every(code, data.live_citation, (test, once))
     return PolicyPopulation(code, data, everybody, aged["adult"], aged["child"])
+
+
+def _exclusion(compiler: _Placed, name: str, exclusion: Exclusion) -> Node:
+    node = compiler.one(("exclusions", name, "when"), exclusion.when, exclusion.citation)
+    return renamed(node, f"excluded: {name}")
 
 
 def _limit(compiler: _Placed, name: str, limit: Limit) -> PolicyLimit:

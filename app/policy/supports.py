@@ -1,5 +1,6 @@
 """Community Supports: the plan's gate, the service's criteria, its limits (facts.md 6.5)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.policy.criteria import Node
@@ -21,13 +22,18 @@ class _Part:
     reason: str
 
 
-def find_support(policy: Policy, service: str, county: str | None, reading: Reading) -> Finding:
-    """The finding for one Community Support in one county, exclusions included."""
+def find_support(
+    policy: Policy, service: str, county: str | None, reading: Reading, ecm: Callable[[], Finding]
+) -> Finding:
+    """The finding for one Community Support in one county, exclusions included.
+
+    `ecm` finds for ECM on the same facts; the gate may lean on it.
+    """
     excluded = exclude(policy, service, county, reading)
     if service not in policy.supports:
         reasons = excluded.reasons or (Reason("not-offered"),)
         return Finding(Outcome.DENIED, reasons, criteria=excluded.criteria, administrative=True)
-    parts = _parts(policy, service, reading)
+    parts = _parts(policy, service, reading, ecm)
     criteria = (*excluded.criteria, *(part.said for part in parts))
     if excluded.reasons:
         return Finding(Outcome.DENIED, excluded.reasons, criteria=criteria, administrative=True)
@@ -36,10 +42,15 @@ def find_support(policy: Policy, service: str, county: str | None, reading: Read
     return replace(_decide(policy, service, parts, partial, reading), criteria=criteria)
 
 
-def _parts(policy: Policy, service: str, reading: Reading) -> list[_Part]:
+def _parts(
+    policy: Policy, service: str, reading: Reading, ecm: Callable[[], Finding]
+) -> list[_Part]:
     parts = []
     if policy.gate is not None:
         said = policy.gate.read(reading)
+        if said.result is None:  # only then may ECM matter
+            reading.ecm = ecm
+            said = policy.gate.read(reading)
         shown = replace(said, name="plan gate")
         parts.append(_Part(policy.gate, shown, "plan-gate-not-met"))
     node = policy.supports[service]

@@ -14,8 +14,9 @@ def minus_months(day: date, months: int) -> date:
     index = day.year * 12 + day.month - 1 - months
     if index < 12:  # before the calendar begins
         return date.min
-    year, month = divmod(index, 12)
-    month += 1
+    year, month = index // 12, index % 12 + 1
+    if day.day <= 28:
+        return date(year, month, day.day)
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
