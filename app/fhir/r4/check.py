@@ -1,0 +1,245 @@
+"""Base R4 in one walk over a parsed resource: every fault at once, each with its FHIRPath.
+
+Types, cardinality, required bindings, primitive formats and `app.fhir.r4.invariants`. What this
+service asks beyond R4 is left to `app.fhir.r4.service` and to intake. No input raises.
+"""
+
+from typing import Any
+
+from app.fhir.fault import Fault
+from app.fhir.r4.bundle_rules import bundle_faults
+from app.fhir.r4.differences import NOT_MODELLED
+from app.fhir.r4.invariants import INVARIANTS
+from app.fhir.r4.path import Path, member, render
+from app.fhir.r4.primitives import JSON_WORDS, PRIMITIVES, is_plain
+from app.fhir.r4.relations import Local, contained_faults, target_faults
+from app.fhir.r4.tables import (
+    COMPANION,
+    COMPLEX,
+    RESOURCE,
+    TEXT,
+    TYPE_NAME,
+    Element,
+    Table,
+    resource_table,
+)
+
+#: One payload may be wrong in every element; nobody reads more than this.
+MAX_FAULTS = 100
+
+_EMPTY = "is empty. Leave it out or give it a value."
+
+
+def check_resource(resource: Any, path: str | None = None) -> list[Fault]:
+    """All faults of one resource against R4 4.0.1, at most `MAX_FAULTS`.
+
+    `path` is the resource's own expression (`Bundle.entry[3].resource`), by default its type.
+    """
+    walk = _Walk()
+    kind = resource.get("resourceType") if isinstance(resource, dict) else None
+    name = path or (kind if isinstance(kind, str) and member(kind) else "Resource")
+    walk.resource(resource, (None, name, None), contained=False)
+    return walk.faults[:MAX_FAULTS]
+
+
+class _Walk:
+    """The faults of one payload, and the local references of the resource that is being read."""
+
+    __slots__ = ("faults", "locals")
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.locals: list[Local] = []
+
+    def fault(self, code: str, path: Path, text: str) -> None:
+        """Diagnostics begin with the element's name, so that a sentence alone says where."""
+        expression = render(path)
+        self.faults.append(Fault(code, expression, f"{expression} {text}"))
+
+    def resource(self, value: Any, path: Path, *, contained: bool) -> None:
+        """One resource. A contained one shares the local references of its container."""
+        table = self._resource_table(value, path)
+        if table is None:
+            return
+        if contained:
+            self.object(value, table, path)
+            return
+        outer, self.locals = self.locals, []
+        self.object(value, table, path)
+        if self.locals or "contained" in value:
+            for code, where, text in contained_faults(value, self.locals, path):
+                self.fault(code, where, text)
+        self.locals = outer
+        if table.name == "Bundle":
+            for inside, said in bundle_faults(value):
+                self.fault("invariant", (path, inside, None), said)
+
+    def _resource_table(self, value: Any, path: Path) -> Table | None:
+        if type(value) is not dict:
+            self.fault("structure", path, "must be a resource: a JSON object with a resourceType.")
+            return None
+        name = value.get("resourceType")
+        at = (path, "resourceType", None)
+        if name is None:
+            self.fault("required", at, "is required: name the resource type.")
+            return None
+        if type(name) is not str:
+            self.fault("structure", at, "must be a JSON string.")
+            return None
+        table = resource_table(name)
+        if table is None:
+            owner = "this service reads" if name in NOT_MODELLED else "FHIR R4 has"
+            self.fault("structure", at, f"is not a type that {owner}.")
+        return table
+
+    def object(self, value: dict[str, Any], table: Table, path: Path) -> None:
+        """The elements of one object whose JSON type has been checked, then its invariants."""
+        elements = table.elements
+        chosen: dict[str, str] | None = None
+        for name, item in value.items():
+            element = elements.get(name)
+            if element is None:
+                self._unknown(name, path)
+                continue
+            kind = element.kind
+            if element.choice is not None:
+                chosen = chosen if chosen is not None else {}
+                if chosen.setdefault(element.choice, element.base) != element.base:
+                    text = "is a choice: send it with one type only."
+                    self.fault("invariant", (path, element.choice, None), text)
+            if kind == TEXT and type(item) is str and not element.is_list:
+                if not element.valid(item):
+                    self._bad_value(element, item, (path, name, None))
+            elif element.is_list:
+                self._list(item, element, (path, element.base, None), value)
+            elif kind == COMPANION:
+                self._companion(item, element, (path, element.base, None), value)
+            elif kind != TYPE_NAME:
+                self._one(item, element, (path, element.base, None))
+        self._required(value, table, path)
+        for rule in INVARIANTS.get(table.name, ()):
+            if not rule.holds(value):
+                at = (path, rule.where, None) if rule.where else path
+                self.fault("invariant", at, rule.text)
+
+    def _unknown(self, name: str, path: Path) -> None:
+        if member(name):
+            self.fault("structure", (path, name, None), "is not an element of FHIR R4 here.")
+        else:
+            self.fault("structure", path, "has an element whose name FHIR R4 does not know.")
+
+    def _required(self, value: dict[str, Any], table: Table, path: Path) -> None:
+        for name in table.required:
+            if name not in value and not _explained(value.get("_" + name)):
+                self.fault("required", (path, name, None), "is required.")
+        for base, names in table.choices:
+            if not any(name in value or _explained(value.get("_" + name)) for name in names):
+                text = f"is required: send one of {', '.join(names)}."
+                self.fault("required", (path, base, None), text)
+
+    def _list(self, items: Any, element: Element, path: Path, owner: dict[str, Any]) -> None:
+        if type(items) is not list:
+            self.fault("structure", path, "must be a list: put it in [ ].")
+            return
+        if not items:
+            self.fault("value", path, _EMPTY)
+            return
+        parent, name, _ = path
+        if element.kind == COMPANION:
+            self._companions(items, element, path, owner)
+            return
+        may_be_null = "_" + name in owner
+        for index, item in enumerate(items):
+            if item is None and may_be_null:
+                continue
+            self._one(item, element, (parent, name, index))
+
+    def _one(self, item: Any, element: Element, path: Path) -> None:
+        kind = element.kind
+        if kind == COMPLEX:
+            if type(item) is not dict:
+                self.fault("structure", path, _instead(item, "a JSON object"))
+            elif not item:
+                self.fault("value", path, _EMPTY)
+            else:
+                self._complex(item, element, path)
+        elif kind == RESOURCE:
+            self.resource(item, path, contained=element.base == "contained")
+        elif type(item) not in element.json:
+            self.fault("structure", path, _instead(item, JSON_WORDS[element.json[0]]))
+        elif not element.valid(item):
+            self._bad_value(element, item, path)
+
+    def _complex(self, item: dict[str, Any], element: Element, path: Path) -> None:
+        self.object(item, element.table, path)
+        if element.type == "Reference":
+            literal = item.get("reference")
+            if type(literal) is str and literal.startswith("#"):
+                self.locals.append(Local(literal[1:], path, element.targets))
+            elif element.targets is not None:
+                for code, where, text in target_faults(item, literal, element.targets):
+                    self.fault(code, (path, where, None), text)
+        elif element.binding is not None and not _bound(item, element):
+            self._bad_value(element, item, path)
+        elif element.type == "Identifier":
+            value = item.get("value")
+            if type(value) is str and not is_plain(value):
+                text = "has characters in it that cannot be seen. Take them out."
+                self.fault("value", (path, "value", None), text)
+
+    def _companion(self, item: Any, element: Element, path: Path, owner: dict[str, Any]) -> None:
+        if type(item) is not dict:
+            self.fault("structure", path, "must have a JSON object under its name with underscore.")
+        elif not item or (path[1] not in owner and "extension" not in item):
+            self.fault("value", path, "has neither a value nor an extension.")
+        else:
+            self.object(item, element.table, path)
+
+    def _companions(
+        self, items: list[Any], element: Element, path: Path, owner: dict[str, Any]
+    ) -> None:
+        parent, name, _ = path
+        values = owner.get(name)
+        beside = values if type(values) is list else [None] * len(items)
+        if len(beside) != len(items):
+            text = "and its list of extensions must be of one length."
+            self.fault("structure", path, text)
+            return
+        for index, (item, value) in enumerate(zip(items, beside, strict=True)):
+            at = (parent, name, index)
+            if item is not None:
+                self._companion(item, element, at, {} if value is None else {name: value})
+            elif value is None:
+                self.fault("value", at, _EMPTY)
+
+    def _bad_value(self, element: Element, item: Any, path: Path) -> None:
+        if element.binding is not None:
+            self.fault("code-invalid", path, f"takes one of: {element.binding.shown}.")
+        elif item == "":
+            self.fault("value", path, _EMPTY)
+        else:
+            self.fault("value", path, f"does not fit. {PRIMITIVES[element.type].hint}")
+
+
+def _bound(concept: dict[str, Any], element: Element) -> bool:
+    """Whether a CodeableConcept (or Coding) has a code of the required value set of its element."""
+    binding = element.binding
+    codings = concept.get("coding", ()) if element.type == "CodeableConcept" else (concept,)
+    return binding is None or any(
+        coding.get("code") in binding.codes and coding.get("system") in binding.systems
+        for coding in (codings if isinstance(codings, list | tuple) else ())
+        if isinstance(coding, dict) and isinstance(coding.get("code"), str)
+    )
+
+
+def _explained(companion: Any) -> bool:
+    """R4 lets an extension stand for a required primitive value (extensibility.html)."""
+    return isinstance(companion, dict) and bool(companion.get("extension"))
+
+
+def _instead(item: Any, wanted: str) -> str:
+    if item is None:
+        return f"must be {wanted}, not null. Leave it out if there is none."
+    if isinstance(item, list):
+        return f"must be {wanted}, not a list."
+    return f"must be {wanted}."

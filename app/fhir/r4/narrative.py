@@ -1,0 +1,97 @@
+"""Narrative XHTML: which elements and attributes R4 lets a `div` hold (txt-1 and txt-2).
+
+Judges only; a narrative is stored and given back as sent, or the payload is refused.
+"""
+
+import re
+from xml.parsers.expat import ExpatError, ParserCreate
+
+_XHTML = "http://www.w3.org/1999/xhtml"
+_SEPARATOR = " "
+
+_ELEMENTS = frozenset(
+    {
+        "a", "abbr", "acronym", "b", "big", "blockquote", "br", "caption", "cite", "code",
+        "col", "colgroup", "dd", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5",
+        "h6", "hr", "i", "img", "li", "ol", "p", "pre", "q", "samp", "small", "span", "strong",
+        "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "ul", "var",
+    }
+)  # fmt: skip
+_ATTRIBUTES = frozenset(
+    {
+        "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign",
+        "cellpadding", "cellspacing", "cellvalign", "char", "charoff", "charset", "cite",
+        "class", "colspan", "compact", "coords", "dir", "frame", "headers", "height", "href",
+        "hreflang", "hspace", "id", "lang", "longdesc", "name", "nowrap", "rel", "rev",
+        "rowspan", "rules", "scope", "shape", "span", "src", "start", "style", "summary",
+        "tabindex", "title", "type", "valign", "value", "vspace", "width",
+    }
+)  # fmt: skip
+_XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
+
+# A link may lead away; nothing may be fetched or run by showing the text.
+_LINK = re.compile(r"(?i)(?:https?:|mailto:|tel:|#|[^:]*\Z)").match
+_LOCAL_IMAGE = re.compile(r"(?i)(?:#|data:image/(?:png|gif|jpeg);)").match
+_LIVE_STYLE = re.compile(
+    r"(?i)url\s*\(|expression\s*\(|@import|behavior\s*:|-moz-binding|\\"
+).search
+
+
+class _Unsafe(Exception):
+    """Narrative that R4 does not allow."""
+
+
+class _Reader:
+    """Walks the XML once; raises `_Unsafe` at the first thing that may not stand there."""
+
+    def __init__(self) -> None:
+        self.content = False
+        self._depth = 0
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        namespace, _, local = name.rpartition(_SEPARATOR)
+        if namespace != _XHTML or local not in _ELEMENTS or (not self._depth and local != "div"):
+            raise _Unsafe
+        self._depth += 1
+        self.content |= local == "img"
+        for key, value in attributes.items():
+            _check_attribute(key, value)
+
+    def end(self, _name: str) -> None:
+        self._depth -= 1
+
+    def text(self, data: str) -> None:
+        self.content |= not data.isspace()
+
+    def refuse(self, *_: object) -> None:
+        raise _Unsafe
+
+
+def _check_attribute(name: str, value: str) -> None:
+    if name not in _ATTRIBUTES and name != _XML_LANG:
+        raise _Unsafe
+    stripped = re.sub(r"[\s\x00-\x20]", "", value)
+    if name in ("href", "cite", "longdesc") and not _LINK(stripped):
+        raise _Unsafe
+    if name == "src" and not _LOCAL_IMAGE(stripped):
+        raise _Unsafe
+    if name == "style" and _LIVE_STYLE(value):
+        raise _Unsafe
+
+
+def is_safe_narrative(value: str) -> bool:
+    """Whether this is one XHTML `div` with content, made of formatting only."""
+    reader = _Reader()
+    parser = ParserCreate(namespace_separator=_SEPARATOR)
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    # No DOCTYPE: no entities of the sender's making. Instructions have no place in a div.
+    parser.StartDoctypeDeclHandler = reader.refuse
+    parser.ProcessingInstructionHandler = reader.refuse
+    parser.XmlDeclHandler = reader.refuse
+    try:
+        parser.Parse(value, True)
+    except (_Unsafe, ExpatError, UnicodeEncodeError, ValueError):
+        return False
+    return reader.content

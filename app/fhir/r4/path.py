@@ -1,0 +1,21 @@
+"""Paths of elements as linked tuples, written out only where there is a fault to name."""
+
+import re
+from typing import Optional
+
+#: Parent path, element name, index in a list.
+Path = tuple[Optional["Path"], str, int | None]
+
+#: A name that an element could have; no other name of a payload is ever repeated.
+member = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}").fullmatch
+
+
+def render(path: Path) -> str:
+    """`ServiceRequest.contained[0].birthDate`."""
+    parts: list[str] = []
+    at: Path | None = path
+    while at is not None:
+        parent, name, index = at
+        parts.append(name if index is None else f"{name}[{index}]")
+        at = parent
+    return ".".join(reversed(parts))

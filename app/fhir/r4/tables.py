@@ -1,0 +1,213 @@
+"""Element tables of FHIR R4: what each type may hold, compiled from `fhir.resources.R4B` when used.
+
+R4B (4.3) is R4 (4.0.1) with a few types and elements moved; `app.fhir.r4.differences` puts R4
+back. Codes of the required bindings come from `app.fhir.r4.bindings`, because the models carry some
+of them only. Nothing here looks at a payload: `app.fhir.r4.check` does.
+"""
+
+import typing
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from types import UnionType
+from typing import Any
+
+from fhir_core.fhirabstractmodel import FHIRAbstractModel
+from fhir_core.types import FhirBase
+from pydantic import UUID4
+from pydantic.fields import FieldInfo
+
+from app.fhir.r4.bindings import FORMS, Binding, binding_of
+from app.fhir.r4.differences import ADDED, DROPPED, NOT_R4, TARGETS
+from app.fhir.r4.primitives import PRIMITIVES
+
+#: Element kinds of the walk. COMPANION is `_name`, the id and extensions of the primitive `name`.
+TEXT, OTHER, COMPLEX, RESOURCE, COMPANION, TYPE_NAME = range(6)
+
+_MODELS = "fhir.resources.R4B."
+
+
+class Element:
+    """One element under its JSON name.
+
+    `base` is what FHIRPath calls it (`birthDate` for `_birthDate`); `valid` judges a value of the
+    JSON types in `json`; `model` is that of a complex type; `targets` are the resource types that a
+    Reference may point to, None for any.
+    """
+
+    __slots__ = (
+        "_table", "base", "binding", "choice", "is_list", "json", "kind", "model", "targets",
+        "type", "valid",
+    )  # fmt: skip
+
+    def __init__(self, base: str, kind: int, type_name: str, is_list: bool = False) -> None:
+        self.base = base
+        self.kind = kind
+        self.type = type_name
+        self.is_list = is_list
+        self.choice: str | None = None
+        self.binding: Binding | None = None
+        self.targets: frozenset[str] | None = None
+        self.json: tuple[type, ...] = ()
+        self.valid: Callable[[Any], Any] = bool
+        self.model: type[FHIRAbstractModel] = FHIRAbstractModel
+        self._table: Table | None = None
+
+    @property
+    def table(self) -> "Table":
+        """The table of a complex element, compiled when first met: types refer to each other."""
+        if self._table is None:
+            self._table = _compile(self.model)
+        return self._table
+
+
+class Table:
+    """A type's elements by JSON name.
+
+    `required` are elements that must be there; `choices` are the `value[x]` of which one must be.
+    """
+
+    __slots__ = ("choices", "elements", "name", "required")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.elements: dict[str, Element] = {}
+        self.required: tuple[str, ...] = ()
+        self.choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@cache
+def resource_table(name: str) -> Table | None:
+    """The table of a resource type, or None where R4 has no such type or we have no model of it."""
+    if name in NOT_R4 or not name.isascii() or not name.isalpha():
+        return None
+    try:
+        module = import_module(_MODELS + name.lower())
+    except ImportError:
+        return None
+    model = getattr(module, name, None)
+    if model is None or not issubclass(model, FHIRAbstractModel) or not _is_resource(model):
+        return None
+    return _compile(model)
+
+
+def _is_resource(model: type[FHIRAbstractModel]) -> bool:
+    return model.has_resource_base() and model.__name__ not in ("Resource", "DomainResource")
+
+
+@cache
+def _compile(model: type[FHIRAbstractModel]) -> Table:
+    table = Table(model.__name__)
+    required: list[str] = []
+    choices: dict[str, list[str]] = {}
+    if model.has_resource_base():
+        table.elements["resourceType"] = Element("resourceType", TYPE_NAME, "code")
+    for name, field in _fields(model):
+        if name in DROPPED.get(model.__name__, ()):
+            continue
+        element = _element(model.__name__, name, field)
+        table.elements[name] = element
+        extra = _extra(field)
+        if extra.get("one_of_many"):
+            element.choice = str(extra["one_of_many"])
+            if extra.get("one_of_many_required"):
+                choices.setdefault(element.choice, []).append(name)
+        elif field.is_required() or extra.get("element_required"):
+            required.append(name)
+    for name, choice, path in ADDED.get(model.__name__, ()):
+        table.elements[name] = _added(name, choice, path)
+    for element in list(table.elements.values()):
+        if element.kind in (TEXT, OTHER) and element.base != "id":
+            table.elements["_" + element.base] = _companion(element)
+    table.required = tuple(required)
+    table.choices = tuple((base, tuple(names)) for base, names in choices.items())
+    return table
+
+
+def _fields(model: type[FHIRAbstractModel]) -> list[tuple[str, FieldInfo]]:
+    """JSON name and field of the elements proper: no companions, no `fhir_comments`."""
+    return [
+        (field.alias or name, field)
+        for name, field in model.model_fields.items()
+        if _extra(field).get("element_property")
+    ]
+
+
+def _extra(field: FieldInfo) -> dict[str, Any]:
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, dict) else {}
+
+
+def _element(owner: str, name: str, field: FieldInfo) -> Element:
+    annotation, is_list = _unwrap(field.annotation)
+    key = f"{owner}.{name}"
+    if isinstance(annotation, type) and issubclass(annotation, FhirBase):
+        model = annotation.get_model_klass()
+        kind = RESOURCE if model.__name__ == "Resource" else COMPLEX
+        element = Element(name, kind, model.__name__, is_list)
+        element.model = model
+        element.targets = _targets(key, field)
+    else:
+        element = _primitive(name, _primitive_name(annotation), is_list)
+    element.binding = binding_of(key)
+    if element.binding and element.kind == TEXT:
+        element.valid = element.binding.codes.__contains__
+    if key in FORMS:
+        element.valid = FORMS[key]
+    return element
+
+
+def _added(name: str, choice: str, path: str) -> Element:
+    module, _, model = path.partition(".")
+    element = Element(name, COMPLEX, model)
+    element.model = getattr(import_module(_MODELS + module), model)
+    element.choice = choice
+    return element
+
+
+def _primitive(name: str, type_name: str, is_list: bool) -> Element:
+    primitive = PRIMITIVES[type_name]
+    element = Element(name, TEXT if primitive.json == (str,) else OTHER, type_name, is_list)
+    element.json = primitive.json
+    element.valid = primitive.valid
+    return element
+
+
+def _companion(of: Element) -> Element:
+    """`_name`: the id and extensions of a primitive, as R4's JSON format writes them."""
+    element = Element(of.base, COMPANION, "Element", of.is_list)
+    element.model = import_module(_MODELS + "element").Element
+    element.choice = of.choice
+    return element
+
+
+def _targets(key: str, field: FieldInfo) -> frozenset[str] | None:
+    listed = TARGETS.get(key) or _extra(field).get("enum_reference_types")
+    if not listed or "Resource" in listed:
+        return None
+    return frozenset(listed)
+
+
+def _unwrap(annotation: Any) -> tuple[Any, bool]:
+    """`List[X | None] | None` → X, True."""
+    is_list = False
+    while True:
+        origin = typing.get_origin(annotation)
+        arguments = [a for a in typing.get_args(annotation) if a is not type(None)]
+        if origin is list:
+            is_list = True
+        elif not (origin in (typing.Union, UnionType) and len(arguments) == 1):
+            return annotation, is_list
+        annotation = arguments[0]
+
+
+def _primitive_name(annotation: Any) -> str:
+    if annotation is bool:
+        return "boolean"
+    if annotation == UUID4:
+        return "uuid"
+    for mark in typing.get_args(annotation):
+        name = getattr(mark, "__visit_name__", None)
+        if name:
+            return str(name)
+    raise TypeError(f"no R4 primitive stands for {annotation!r}")

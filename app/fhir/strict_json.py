@@ -1,0 +1,260 @@
+"""JSON as this service takes it: one object, nothing twice, nothing hidden, numbers as sent.
+
+`parse` reads a body into plain dicts, lists and scalars; what FHIR makes of them is left to
+`app.fhir.r4`. Most bodies pass through orjson and one look at the tree; whatever that look cannot
+vouch for (a decimal, an escape, a possible duplicate) is read again by the standard library.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from itertools import accumulate
+from typing import Any
+
+import orjson
+
+from app.fhir.fault import Fault
+
+#: A parsed body: dict, list, str, int, bool, None and, for every number with a fraction, `Number`.
+Parsed = dict[str, Any]
+
+#: Levels of nesting: deeper than any FHIR resource that people write.
+MAX_DEPTH = 100
+#: Digits of an integer or a fraction, and powers of ten: far beyond R4's 18 digits.
+MAX_DIGITS = 40
+MAX_EXPONENT = 60
+
+# Possessive, and content with a missing closing quote: linear time whatever is sent.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+# Signs in the text that the tree of orjson no longer shows.
+_SUSPECT_ESCAPES = (b"\\u000", b"\\u001", b"\\b", b"\\f")
+_HIDDEN_ESCAPES = (*_SUSPECT_ESCAPES, b"\\ud", b"\\uD", b"\xed")
+_BLANK_COLONS = (b" :", b"\n:", b"\t:", b"\r:")
+
+
+class Number(Decimal):
+    """A decimal that remembers how it was written: 1.10 is not 1.1, and 1e2 not 1E+2."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> "Number":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+@dataclass(eq=False)
+class Unreadable(Exception):
+    """The body cannot be taken as JSON; `faults` holds every reason that was found."""
+
+    faults: list[Fault]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{fault.code} {fault.expression}".strip() for fault in self.faults)
+
+
+class _Twice(dict[str, Any]):
+    """An object that was sent with a name more than once."""
+
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bad:
+    """Stands where a number stood that cannot be taken."""
+
+    code: str
+    text: str
+
+
+_TOO_LARGE = _Bad("value", "This number is beyond what can be kept; send fewer digits.")
+_NO_NUMBER = _Bad("structure", "JSON has no NaN and no Infinity; leave the element out.")
+
+
+def parse(body: bytes) -> Parsed:
+    """The object in `body`, or `Unreadable` with every fault that was found (spec.md 7, Errors)."""
+    try:
+        tree = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _parse_closely(body)
+    if type(tree) is dict and _is_plain(tree, body):
+        return tree
+    return _parse_closely(body)
+
+
+def dumps(tree: Any) -> bytes:
+    """Compact JSON of anything that `parse` gave back: every number as it was sent."""
+    return orjson.dumps(tree, default=_write)
+
+
+def _write(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        text = value.text if isinstance(value, Number) else str(value)
+        return orjson.Fragment(text.encode())
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _is_plain(tree: Parsed, body: bytes) -> bool:
+    """Whether orjson's reading is beyond doubt: no decimals or duplicates, not deep, no escapes."""
+    if b"\\" in body and any(escape in body for escape in _SUSPECT_ESCAPES):
+        return False
+    if any(colon in body for colon in _BLANK_COLONS):
+        return False
+    names = 0
+    depth = 0
+    level: list[Any] = [tree]
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            return False
+        below: list[Any] = []
+        for node in level:
+            if type(node) is dict:
+                names += len(node)
+                values = node.values()
+            else:
+                values = node
+            for value in values:
+                kind = type(value)
+                if kind is dict or kind is list:
+                    below.append(value)
+                elif kind is float:
+                    return False
+        level = below
+    # Each name is followed by `":`; the same within a string only sends us the long way round.
+    return body.count(b'":') == names
+
+
+def _parse_closely(body: bytes) -> Parsed:
+    text = _decode(body)
+    if _is_deep(body):
+        said = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
+        raise Unreadable([Fault("structure", "", said)])
+    reader = _Reader()
+    try:
+        tree = reader.read(text, strict=True)
+    except ValueError:
+        raise Unreadable(_unreadable(text)) from None
+    if not isinstance(tree, dict):
+        raise Unreadable([Fault("structure", "", "Send one JSON object: a FHIR resource.")])
+    if reader.doubtful or any(escape in body for escape in _HIDDEN_ESCAPES):
+        faults = list(_faults(tree))
+        if faults:
+            raise Unreadable(faults)
+    return tree
+
+
+def _unreadable(text: str) -> list[Fault]:
+    """What to say of a text that is not JSON; raw control characters are named by their place."""
+    try:
+        tree = _Reader().read(text, strict=False)
+    except ValueError:
+        tree = None
+    faults = list(_faults(tree)) if isinstance(tree, dict) else []
+    return faults or [
+        Fault("structure", "", "The body is not JSON. Send one JSON object in UTF-8.")
+    ]
+
+
+def _decode(body: bytes) -> str:
+    if not body.strip():
+        raise Unreadable([Fault("structure", "", "The body is empty. Send one JSON object.")])
+    if body.startswith(b"\xef\xbb\xbf"):
+        said = "The body begins with a byte order mark. Send plain UTF-8 without it."
+        raise Unreadable([Fault("structure", "", said)])
+    try:
+        # Surrogates are let through here so that they can be named by their element below.
+        return body.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise Unreadable([Fault("structure", "", "The body is not UTF-8.")]) from None
+
+
+def _is_deep(body: bytes) -> bool:
+    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
+    return any(depth > MAX_DEPTH for depth in accumulate(map(_STEP.__getitem__, brackets)))
+
+
+class _Reader:
+    """The standard library's reader with hooks; `doubtful` once a hook met something to report."""
+
+    def __init__(self) -> None:
+        self.doubtful = False
+
+    def read(self, text: str, *, strict: bool) -> Any:
+        """The tree, `_Twice` and `_Bad` standing for what cannot be taken. ValueError: no JSON."""
+        return json.loads(
+            text,
+            object_pairs_hook=self._object,
+            parse_float=self._decimal,
+            parse_int=self._integer,
+            parse_constant=lambda _: self._bad(_NO_NUMBER),
+            strict=strict,
+        )
+
+    def _bad(self, bad: _Bad) -> _Bad:
+        self.doubtful = True
+        return bad
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        self.doubtful = True
+        twice = _Twice(found)
+        counted = Counter(name for name, _ in pairs)
+        twice.names = tuple(name for name, times in counted.items() if times > 1)
+        return twice
+
+    def _integer(self, text: str) -> Any:
+        if len(text) > MAX_DIGITS:
+            return self._bad(_TOO_LARGE)
+        # orjson writes 64 bits; more digits travel as text.
+        return int(text) if len(text) <= 18 else Number(text)
+
+    def _decimal(self, text: str) -> Any:
+        if len(text) > 2 * MAX_DIGITS:
+            return self._bad(_TOO_LARGE)
+        try:
+            number = Number(text)
+        except InvalidOperation:
+            return self._bad(_TOO_LARGE)
+        return number if abs(number.adjusted()) <= MAX_EXPONENT else self._bad(_TOO_LARGE)
+
+
+def _faults(tree: dict[str, Any]) -> Iterator[Fault]:
+    kind = tree.get("resourceType")
+    root = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else ""
+    stack: list[tuple[str, Any]] = [(root, tree)]
+    while stack:
+        path, node = stack.pop()
+        if isinstance(node, dict):
+            if isinstance(node, _Twice):
+                for name in node.names:
+                    said = "This element is there twice. Send it once."
+                    yield Fault("structure", _member(path, name), said)
+            if any(_CONTROL.search(name) for name in node):
+                yield Fault("value", path, "An element's name has a control character in it.")
+            stack += [(_member(path, name), value) for name, value in node.items()]
+        elif isinstance(node, list):
+            stack += [(f"{path}[{index}]", value) for index, value in enumerate(node)]
+        elif isinstance(node, _Bad):
+            yield Fault(node.code, path, node.text)
+        elif isinstance(node, str) and _CONTROL.search(node):
+            said = "Take out control characters (tab and line breaks may stay) and surrogates."
+            yield Fault("value", path, said)
+
+
+def _member(path: str, name: str) -> str:
+    """The path of a member; a name that no element could have is not repeated."""
+    if not _NAME.fullmatch(name):
+        return path
+    return f"{path}.{name}" if path else name
