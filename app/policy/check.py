@@ -58,7 +58,7 @@ def _check(
     calendars: Mapping[str, Calendar],
     faults: dict[str, None],
 ) -> None:
-    folder = version.split("/")[0]
+    folder, _ = version.split("/")
     try:
         if folder == SHARED:
             read_clocks(version, layers)

@@ -99,7 +99,8 @@ def load_library(path: Path = FILES) -> Library:
     return Library(policies, calendars, shared, dictionary)
 
 
-def _version(file: Path) -> str:
+def version_of(file: Path) -> str:
+    """`HPSM/2024-01-01` for `…/HPSM/2024-01-01.yaml`."""
     return f"{file.parent.name}/{file.stem}"
 
 
