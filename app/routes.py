@@ -5,7 +5,16 @@ from importlib.util import find_spec
 
 from fastapi import APIRouter
 
-_PARTS = ("intake", "decision", "reading", "directory", "notification", "caller", "health")
+_PARTS = (
+    "intake",
+    "decision",
+    "reading",
+    "capacity",
+    "directory",
+    "notification",
+    "caller",
+    "health",
+)
 
 
 def routers() -> list[APIRouter]:

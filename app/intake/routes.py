@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
+from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.intake.ask_first import ask_first
 from app.intake.door import Door
@@ -22,7 +23,7 @@ from app.web.gate import read_body
 
 router = APIRouter()
 
-_TAG = "Referring"
+_TAG = "Referrals"
 _REPEATABLE = (
     "Safe to repeat: the same `Idempotency-Key` and body, the same `If-None-Exist`, or the same "
     "`identifier` of yours gives the first answer again, however many are sent at once."
@@ -95,7 +96,7 @@ def to_response(answer: Answer) -> Response:
     },
     openapi_extra={
         **fhir_body("ServiceRequest", ["referral-ecm-contained", "referral-bare"]),
-        "x-fhir": {"type": "ServiceRequest", "interaction": "create", "conditional": True},
+        **fhir("ServiceRequest", interaction="create", conditional=True),
     },
 )
 async def create_referral(
@@ -124,7 +125,7 @@ async def create_referral(
     },
     openapi_extra={
         **fhir_body("Bundle", ["referral-ecm-bundle"]),
-        "x-fhir": {"interaction": "transaction"},
+        **fhir(None, interaction="transaction"),
     },
 )
 async def create_referral_bundle(
@@ -152,7 +153,7 @@ async def create_referral_bundle(
     },
     openapi_extra={
         **fhir_body(["ServiceRequest", "Bundle"], ["referral-ecm-contained", "referral-bare"]),
-        "x-fhir": {"type": "ServiceRequest", "operation": "check"},
+        **fhir("ServiceRequest", operation="check"),
     },
 )
 async def check_referral(

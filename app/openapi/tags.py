@@ -2,7 +2,7 @@
 
 TAGS: list[dict[str, str]] = [
     {
-        "name": "Referring",
+        "name": "Referrals",
         "description": "Hospitals, practices, community organizations and EHRs: ask first, refer, "
         "follow, add information, take back.",
     },
