@@ -44,11 +44,11 @@ WITH RECURSIVE queue AS (
     SELECT d.message_id, d.next_attempt_at FROM delivery d
     WHERE d.plan = $1 AND d.endpoint_id = e.id AND d.state = 'pending'
       AND d.next_attempt_at <= $2 AND (d.lease_until IS NULL OR d.lease_until <= $2)
-      AND NOT EXISTS (
-        SELECT FROM delivery earlier
-        WHERE earlier.plan = $1 AND earlier.endpoint_id = d.endpoint_id
-          AND earlier.referral_id = d.referral_id AND earlier.seq < d.seq
-          AND earlier.state IN ('pending', 'held'))
+      AND d.seq = (
+        SELECT first.seq FROM delivery first
+        WHERE first.plan = $1 AND first.endpoint_id = d.endpoint_id
+          AND first.referral_id = d.referral_id AND first.state IN ('pending', 'held')
+        ORDER BY first.seq LIMIT 1)
     ORDER BY d.next_attempt_at
     LIMIT greatest(0, CASE WHEN e.failing_since IS NULL THEN $4::int ELSE 1 END
                       - coalesce(busy.sending, 0))

@@ -18,12 +18,21 @@ UPDATE delivery d SET state = 'pending', next_attempt_at = $2 FROM webhook_endpo
 WHERE d.plan = $1 AND d.state = 'held' AND e.organization_id = d.organization_id
   AND e.id = d.endpoint_id AND e.status = 'active'
 """
+# One probe for each due row, whatever the planner believes about them, and not all at once.
 _WAIT_FOR_HEAD = """
-UPDATE delivery f SET next_attempt_at = head.next_attempt_at FROM delivery head
-WHERE f.plan = $1 AND f.state = 'pending' AND f.next_attempt_at <= $2 AND f.lease_until IS NULL
-  AND f.attempts = f.round_start
-  AND head.plan = $1 AND head.endpoint_id = f.endpoint_id AND head.referral_id = f.referral_id
-  AND head.seq < f.seq AND head.state = 'pending' AND head.next_attempt_at > $2
+WITH blocked AS (
+  SELECT f.message_id, f.endpoint_id, head.next_attempt_at
+  FROM delivery f CROSS JOIN LATERAL (
+    SELECT h.next_attempt_at FROM delivery h
+    WHERE h.plan = $1 AND h.endpoint_id = f.endpoint_id AND h.referral_id = f.referral_id
+      AND h.seq < f.seq AND h.state IN ('pending', 'held')
+    ORDER BY h.seq LIMIT 1) AS head
+  WHERE f.plan = $1 AND f.state = 'pending' AND f.next_attempt_at <= $2
+    AND f.lease_until IS NULL AND f.attempts = f.round_start AND head.next_attempt_at > $2
+  LIMIT 2000
+)
+UPDATE delivery d SET next_attempt_at = blocked.next_attempt_at FROM blocked
+WHERE d.plan = $1 AND d.message_id = blocked.message_id AND d.endpoint_id = blocked.endpoint_id
 """
 
 

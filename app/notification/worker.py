@@ -1,9 +1,9 @@
 """The delivery worker: claim, commit, send with no transaction open, record; until it is stopped.
 
-Any number of workers may run, on any machine. Three loops: one listens for hints, one claims what
+Any number of workers may run, on any machine. Four loops: one listens for hints, one claims what
 is due (at a hint, when something was recorded, and at least every `poll_s`), one records results
-in groups. Killed at any moment, it loses nothing: the lease of what it held ends, and another
-sends it again under the same webhook-id. The rules are `retry.py`'s.
+in groups, one sweeps. Killed at any moment, it loses nothing: the lease of what it held ends, and
+another sends it again under the same webhook-id. The rules are `retry.py`'s.
 """
 
 import asyncio
@@ -68,6 +68,7 @@ class Worker:
         self._claiming = Link(settings, "claims")
         self._recording = Link(settings, "records")
         self._listening = Link(settings, "listens")
+        self._sweeping = Link(settings, "sweeps")
         self._hinted: set[str] = set()
         self._awake = asyncio.Event()
         self._sending: dict[Claim, asyncio.Task[None]] = {}
@@ -75,18 +76,18 @@ class Worker:
         self._full: set[str] = set()
         self._results: list[Result] = []
         self._heard = asyncio.Event()
-        self._next_poll = self._next_sweep = 0.0
+        self._next_poll = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; raises what a loop did not expect, so that the process is started anew."""
-        listening, claiming, recording = loops = [
+        listening, claiming, sweeping, recording = loops = [
             asyncio.create_task(self._again(loop), name=loop.__name__)
-            for loop in (self._listen, self._claim, self._record)
+            for loop in (self._listen, self._claim, self._sweep, self._record)
         ]
         stopping = asyncio.create_task(stop.wait())
         try:
             ended, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
-            await _cancel(listening, claiming)
+            await _cancel(listening, claiming, sweeping)
             if self._sending:
                 await asyncio.wait(self._sending.values(), timeout=self._pace.grace_s)
             await _cancel(stopping, recording)
@@ -95,7 +96,7 @@ class Worker:
                 task.result()
         finally:
             await _cancel(stopping, *loops, *self._sending.values())
-            for link in (self._claiming, self._recording, self._listening):
+            for link in (self._claiming, self._recording, self._listening, self._sweeping):
                 await link.close()
 
     async def _again(self, loop: Any) -> None:
@@ -164,12 +165,14 @@ class Worker:
         self._next_poll = now + self._pace.poll_s
         async with self._claiming as connection:
             plans = self._plans or await plans_waiting(connection)
-            plans = sorted({*plans, *hinted} - {""})
-            if now >= self._next_sweep:
-                self._next_sweep = now + self._pace.sweep_s
-                for plan in plans:
+        return sorted({*plans, *hinted} - {""})
+
+    async def _sweep(self) -> None:
+        while True:
+            async with self._sweeping as connection:
+                for plan in self._plans or await plans_waiting(connection):
                     await sweep(connection, plan, self._clock.now())
-        return plans
+            await asyncio.sleep(self._pace.sweep_s)
 
     async def _claim_plan(self, plan: str) -> None:
         room = self._pace.at_once - len(self._sending)
