@@ -5,13 +5,13 @@ otherwise runs the code after `yield` when the response is already sent). Driver
 here and nowhere else.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import event
+from sqlalchemy import CursorResult, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -120,6 +120,22 @@ def named_errors() -> Iterator[None]:
         raise unavailable() from error
 
 
+async def fetch(
+    connection: AsyncConnection, sql: str, parameters: Sequence[Any] = ()
+) -> Sequence[Sequence[Any]]:
+    """The rows of one statement, written for the driver: `$1`, `$2` … and no layer between."""
+    result: CursorResult[Any] = await connection.exec_driver_sql(sql, tuple(parameters))
+    return result.fetchall()
+
+
+async def fetch_one(
+    connection: AsyncConnection, sql: str, parameters: Sequence[Any] = ()
+) -> Sequence[Any] | None:
+    """The first row, or None."""
+    result: CursorResult[Any] = await connection.exec_driver_sql(sql, tuple(parameters))
+    return result.first()
+
+
 @asynccontextmanager
 async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction outside a request: commands and workers."""
@@ -133,6 +149,8 @@ async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
     """The request's transaction; rolled back unless the handler returns."""
     async with begin(request.app.state.engine) as connection:
         yield connection
+    if getattr(request.state, "announced", False):
+        request.app.state.waker.hint()
 
 
 Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]

@@ -5,6 +5,8 @@ place is taken under a row lock; one statement writes the referral and all that 
 messages to be sent included. The caller's transaction commits before the response leaves.
 """
 
+from dataclasses import replace
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.capacity.assign import Offer, Wish, preference, serving
@@ -70,6 +72,8 @@ async def settle(
     """Decides, and lets the decision take effect: the place is taken, the move composed."""
     determination = case.determination
     decision = decide(determination, Rules.automation(case.policy, draft.after.service))
+    previous = case.previous.referral_id if case.previous else draft.after.based_on
+    draft.after = replace(draft.after, county=case.county, based_on=previous)
     act = Act(door.by_rules, details_of(case), case.policy)
     if decision.event is Event.APPROVE:
         placement = await take(connection, draft.after.plan, ordered, wish)

@@ -7,6 +7,7 @@ from app.decision.deadlines import Clocks
 from app.decision.decide import Automation
 from app.policy.library import Library
 from app.policy.policy import Policy
+from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,12 @@ class Rules:
             deny_administrative=switches.deny_administrative == "automatic",
             deny_criteria=switches.deny_criteria == "automatic",
         )
+
+
+def rules(settings: Settings, library: Library) -> Rules:
+    """The rules of this deployment: all plans with policy files, or those that the settings name."""
+    named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
+    unknown = [name for name in named if name not in library.plans]
+    if unknown:
+        raise ValueError(f"PLANS names {', '.join(unknown)}, which have no policy files")
+    return Rules(library, named or tuple(library.plans))

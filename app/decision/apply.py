@@ -102,6 +102,29 @@ def _authorize(draft: Draft, act: Act, grant: Grant, performer: str | None) -> N
     draft.new_authorization = True
 
 
+def reassign(draft: Draft, act: Act, placement: Placement) -> None:
+    """Gives an approved referral to another performer; the one before stops being a party."""
+    placed = placement.assignment is not Assignment.WAITLISTED
+    offer = placement.offer
+    performer = offer.organization_id if offer and placed else None
+    draft.leaves(draft.after.performer_id, performer)
+    details = replace(act.details, needs_assessment=placement.needs_assessment)
+    status = BusinessStatus(placement.assignment.value)
+    draft.move(Event.ASSIGN, act.actor, status=status, details=details, note=act.note)
+    draft.after = replace(
+        draft.after,
+        assignment=placement.assignment.value,
+        offer_id=offer.id if offer else None,
+        holds_place=placed,
+        performer_id=performer,
+    )
+    if draft.authorization is not None:
+        draft.authorization = replace(draft.authorization, performer_id=performer)
+    if performer:
+        draft.become_party(performer, "performer")
+    draft.announcements.append(_ANNOUNCED[placement.assignment])
+
+
 def deny(draft: Draft, act: Act) -> None:
     """Says no, with the reasons; the member is told by notice."""
     draft.move(Event.DENY, act.actor, details=act.details, note=act.note, policy=act.version)

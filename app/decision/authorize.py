@@ -4,7 +4,7 @@ PURE: the policy's term, the day and what came before go in. Source: spec.md 6.
 """
 
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 

@@ -68,7 +68,7 @@ def read_referral(
         general_practitioners=_all_named(patient.get("generalPractitioner"), payload),
         occurrence_start=_occurrence(service_request),
         authored=read_moment(service_request.get("authoredOn")),
-        received=_received(service_request),
+        received=read_received(service_request),
         language=_language(patient),
         contact=_contact(patient),
     )
@@ -147,6 +147,11 @@ def _identifiers(resource: Resource) -> tuple[Identifier, ...]:
     )
 
 
+def read_named(reference: Resource) -> Named:
+    """What a Reference outside any payload names."""
+    return _named(reference, Payload({}))
+
+
 def _named(reference: Any, payload: Payload) -> Named:
     if not reference:
         return Named()
@@ -181,7 +186,8 @@ def _occurrence(request: Resource) -> date | None:
     return span.first if span else None
 
 
-def _received(request: Resource) -> datetime | None:
+def read_received(request: Resource) -> datetime | None:
+    """When what came on paper or by phone was received, as the sender states it."""
     for extension in request.get("extension") or ():
         if extension.get("url") == codes.RECEIVED:
             return read_moment(extension.get("valueDateTime"))

@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.capacity.assign import Offer
+from app.database import fetch_one
 from app.referral.record import Authorization
 
 
@@ -120,7 +121,8 @@ _SQL = """SELECT
 
 async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
     """Reads everything that deciding this submission needs; one round trip."""
-    result = await connection.exec_driver_sql(
+    row = await fetch_one(
+        connection,
         _SQL,
         (
             inquiry.organization_id,
@@ -137,14 +139,14 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
             [value for _, value in inquiry.based_on_identifiers],
         ),
     )
-    replay, *lists = result.one()
+    replay, *lists = row or (None,) * 7
     twins, members, held, offers, organizations, based_on = (
         orjson.loads(text) if text else [] for text in lists
     )
     return Known(
         replay=_replay(replay),
         twins=tuple(Twin(*row) for row in twins),
-        members=tuple(Member(*row[:4], facts=orjson.loads(row[4])) for row in members),
+        members=tuple(Member(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in members),
         authorizations=tuple(_held(row) for row in held),
         offers=_offers(offers, inquiry.service),
         organizations=tuple(Organization(*row) for row in organizations),

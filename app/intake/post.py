@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import constraint
-from app.errors import busy, refuse
+from app.database import constraint, fetch_one
+from app.errors import busy, not_found, refuse
 from app.intake.answer import created, found, transaction
 from app.intake.door import Door
 from app.intake.gather import Inquiry, Known, gather
@@ -124,5 +124,7 @@ async def _existing(
 ) -> Answer:
     if locations is not None:
         return transaction(referral_id, locations, None, "200 OK", door.fhir_base)
-    row = (await connection.exec_driver_sql(_CURRENT, (plan, referral_id))).one()
+    row = await fetch_one(connection, _CURRENT, (plan, referral_id))
+    if row is None:
+        raise not_found("ServiceRequest")
     return found(referral_id, row[0], row[1], door.fhir_base, terms.minimal)

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.database import fetch
 from app.errors import Refusal, refuse
 from app.intake.gather import Known, Twin
 from app.intake.submission import Submission
@@ -107,7 +108,7 @@ async def matching(
             " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM referral_business_identifier x"
             f" WHERE x.system = {statement.bind(system)} AND x.value = {statement.bind(value)})"
         )
-    rows = await connection.exec_driver_sql(sql + " LIMIT 2", tuple(statement.values))
+    rows = await fetch(connection, sql + " LIMIT 2", statement.values)
     return [(row[0], row[1]) for row in rows]
 
 

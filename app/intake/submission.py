@@ -16,7 +16,8 @@ from app.fhir import codes
 from app.fhir.bundle import Entry, read_bundle, rewrite_references
 from app.fhir.facts import read_facts
 from app.fhir.fault import Fault
-from app.fhir.r4 import check_resource, find_unsupported
+from app.fhir.r4.check import check_resource
+from app.fhir.r4.service import find_unsupported
 from app.fhir.service_request import read_received, to_domain
 from app.fhir.strict_json import Unreadable, parse
 from app.ids import new_id
@@ -70,7 +71,7 @@ class Submission:
     @property
     def wish(self) -> Wish:
         """The performers asked for."""
-        return _wish(self.request.performers)
+        return wish_of(self.request.performers)
 
     @property
     def based_on_ids(self) -> tuple[str, ...]:
@@ -91,12 +92,13 @@ class Submission:
             for item in known.authorizations
             if item.plan == plan and item.authorization.service == "ECM"
         }
-        stated = _wish(self.request.general_practitioners)
+        stated = wish_of(self.request.general_practitioners)
         performers = frozenset(name for name in current if name)
         return replace(stated, organization_ids=stated.organization_ids | performers)
 
 
-def _wish(named: Sequence[Named]) -> Wish:
+def wish_of(named: Sequence[Named]) -> Wish:
+    """The performers that references name: by offer, by organization, by NPI."""
     references = [item.reference.split("/")[-2:] for item in named if item.reference]
     return Wish(
         offer_ids=frozenset(r[-1] for r in references if r[0] == "HealthcareService"),
@@ -117,7 +119,7 @@ def refuse_faults(faults: Sequence[Fault], status: int) -> Refusal:
 def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
     """The parsed and R4-checked resource; 400 with every fault otherwise."""
     try:
-        tree = parse(body).tree
+        tree = parse(body)
     except Unreadable as unreadable:
         raise refuse_faults(unreadable.faults, 400) from None
     kind = tree.get("resourceType")

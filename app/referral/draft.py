@@ -21,8 +21,8 @@ from app.ids import new_id
 from app.notification.correspond import Notice, Parties
 from app.notification.messages import About, Role, recipients, thin_payload
 from app.notification.tables import correspondence, message
-from app.policy.facts_json import question_to_json
 from app.policy.model import Determination, Missing, Question
+from app.policy.question_json import question_to_json
 from app.referral.lifecycle import BusinessStatus, Event, State, next_state
 from app.referral.record import Authorization, Changes, Details, Referral
 from app.referral.tables import (
@@ -64,6 +64,7 @@ class Draft:
     notices: list[Notice] = field(default_factory=list)
     rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     first_actor: Actor | None = None
+    departed: list[str] = field(default_factory=list)
     self_referred: bool = False
     fhir_base: str = ""
 
@@ -133,6 +134,12 @@ class Draft:
             since=self.at,
             until=None,
         )
+
+    def leaves(self, former: str | None, next_one: str | None) -> None:
+        """A performer that no longer has the referral stops being a party; its Task is closed."""
+        if former is not None and former != next_one:
+            self.departed.append(former)
+            self.service_task_id = None
 
     def determine(self, question: Question, answer: Determination, basis: str) -> None:
         """The determination, stored so that it can be explained and replayed."""

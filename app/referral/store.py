@@ -5,7 +5,6 @@ as data-modifying CTEs. So a decision costs one round trip, and either all of it
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import cache
 from typing import Any
 
@@ -13,6 +12,7 @@ from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
+from app.database import fetch_one
 from app.notification.tables import delivery
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Changes, Referral
@@ -140,12 +140,13 @@ async def write(connection: AsyncConnection, changes: Changes) -> None:
     if changes.recipients:
         parts.append(f'"{delivery.name}_rows" AS ({_fan_out(parameters, changes)})')
     sql = f"WITH {', '.join(parts)} SELECT count(*) FROM moved"
-    result = await connection.exec_driver_sql(sql, tuple(parameters.values))
-    if result.scalar_one() != 1:
+    row = await fetch_one(connection, sql, parameters.values)
+    if row is None or row[0] != 1:
         raise StaleReferral
 
 
-_LOAD = f"SELECT {', '.join('r.' + name for name in _COLUMNS)} FROM referral r"
+#: The columns of `r`, in the order that `to_referral` reads.
+REFERRAL_COLUMNS = ", ".join("r." + name for name in _COLUMNS)
 
 
 def to_referral(row: Sequence[Any]) -> Referral:
@@ -155,15 +156,3 @@ def to_referral(row: Sequence[Any]) -> Referral:
     status = values["business_status"]
     values["business_status"] = None if status is None else BusinessStatus(status)
     return Referral(**values)
-
-
-async def lock(connection: AsyncConnection, plan: str, referral_id: str) -> Referral | None:
-    """The referral, locked until the transaction ends, so that a decision is made on what is true."""
-    result = await connection.exec_driver_sql(
-        f"{_LOAD} WHERE r.plan = $1 AND r.id = $2 FOR UPDATE", (plan, referral_id)
-    )
-    row = result.first()
-    return None if row is None else to_referral(row)
-
-
-assert [item.name for item in fields(Referral)] == _COLUMNS, "Referral mirrors its table"

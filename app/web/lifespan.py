@@ -17,6 +17,7 @@ from app.database import begin, create_engine
 from app.errors import Refusal
 from app.notification.wake import Waker
 from app.policy.library import FILES, load_library
+from app.rules import rules
 from app.settings import Settings
 from app.web.logs import configure
 
@@ -33,6 +34,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     configure(settings.log_level)
     app.state.library = load_library(Path(settings.policy_path) if settings.policy_path else FILES)
+    app.state.rules = rules(settings, app.state.library)
     app.state.engine = create_engine(settings)
     app.state.waker = Waker(settings)
     try:

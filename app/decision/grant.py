@@ -1,0 +1,126 @@
+"""`$approve` and `$assign`: what a person gives. Both may take a place, and so end in `places.take`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.capacity.assign import Offer, Wish, preference, serving
+from app.capacity.places import release, take
+from app.clock import local_date
+from app.decision.apply import Act, Grant, approve, reassign
+from app.decision.finish import policy_of, require_move
+from app.errors import refuse
+from app.fhir.parameters import Given
+from app.fhir.service_request import read_named, read_referral
+from app.intake.door import Door
+from app.intake.gather import Held, Inquiry, Known, gather
+from app.intake.receive import requested_units
+from app.intake.submission import wish_of
+from app.policy.model import Outcome, Question, Reason
+from app.policy.policy import Policy
+from app.referral.draft import Draft
+from app.referral.lifecycle import Event
+from app.referral.record import Details
+
+EXCEPTION = "exception-granted"
+
+
+async def approve_by_person(
+    connection: AsyncConnection, draft: Draft, question: Question | None, given: Given, door: Door
+) -> None:
+    """Approves; against the recommendation only as an exception with a reason that is recorded."""
+    require_move(draft, Event.APPROVE)
+    policy = _decidable(draft, door)
+    details = _approval(draft.details, given)
+    known = await _network(connection, draft, door)
+    wish = _wish(draft, given)
+    placement = await take(connection, draft.after.plan, _ordered(draft, known, wish), wish)
+    request = read_referral(draft.sent, (), local_date(draft.after.received_at))
+    units = requested_units(question) if question else None
+    grant = Grant(placement, _continued(draft, known), request.occurrence_start, units)
+    approve(draft, Act(door.actor, details, policy, given.text("note")), grant)
+
+
+async def assign_by_person(
+    connection: AsyncConnection, draft: Draft, given: Given, door: Door
+) -> None:
+    """Gives an approved referral, whose service has not begun, to the performer that is named."""
+    require_move(draft, Event.ASSIGN)
+    wish = _named(given)
+    known = await _network(connection, draft, door)
+    ordered = [offer for offer in _ordered(draft, known, wish) if wish.names(offer)]
+    if not ordered:
+        text = "This performer does not offer the service under the plan in the member's county."
+        raise refuse(422, "business-rule", text, "Parameters.parameter('performer')")
+    before = draft.after
+    placement = await take(connection, before.plan, ordered, wish)
+    if before.holds_place and before.offer_id:
+        await release(connection, before.plan, before.offer_id)
+    act = Act(door.actor, draft.details, policy_of(draft, door), given.text("note"))
+    reassign(draft, act, placement)
+
+
+def _decidable(draft: Draft, door: Door) -> Policy:
+    policy = policy_of(draft, door)
+    if policy is None or draft.after.service is None or draft.after.member_id is None:
+        text = "Approving needs to know the member, the plan and the service. Add what is missing."
+        raise refuse(409, "conflict", text)
+    return policy
+
+
+def _approval(details: Details, given: Given) -> Details:
+    if details.recommendation != Outcome.DENIED.value:
+        return replace(details, missing=())
+    codes = {reason.code for reason in given.reasons()}
+    if EXCEPTION not in codes or not given.text("note"):
+        text = (
+            "The rules recommend to deny. To approve all the same, send `reason` with the code "
+            "exception-granted and a `note` that says why."
+        )
+        raise refuse(422, "business-rule", text, "Parameters.parameter('reason')")
+    return replace(details, reasons=(Reason(EXCEPTION),), missing=())
+
+
+async def _network(connection: AsyncConnection, draft: Draft, door: Door) -> Known:
+    after = draft.after
+    inquiry = Inquiry(
+        organization_id=after.organization_id,
+        client_id=door.actor.name,
+        plans=(after.plan,),
+        cin=after.cin,
+        service=after.service,
+    )
+    return await gather(connection, inquiry)
+
+
+def _wish(draft: Draft, given: Given) -> Wish:
+    """The performer that the staff name, else the one that the referrer asked for."""
+    if given.reference("performer") is not None:
+        return _named(given)
+    asked = draft.after.asked_performer_id
+    return Wish(organization_ids=frozenset({asked})) if asked else Wish()
+
+
+def _named(given: Given) -> Wish:
+    reference = given.reference("performer")
+    wish = wish_of([read_named(reference)]) if reference else None
+    if not wish:
+        text = "`performer` takes a Reference to a HealthcareService or an Organization."
+        raise refuse(422, "required", text, "Parameters.parameter('performer')")
+    return wish
+
+
+def _ordered(draft: Draft, known: Known, wish: Wish) -> Sequence[Offer]:
+    offers = serving(
+        known.offers.get(draft.after.plan, ()),
+        service=draft.after.service or "",
+        county=draft.after.county,
+        populations=draft.details.populations,
+    )
+    return preference(offers, wish, Wish())
+
+
+def _continued(draft: Draft, known: Known) -> Held | None:
+    previous = draft.after.based_on
+    return next((item for item in known.authorizations if item.referral_id == previous), None)

@@ -1,0 +1,59 @@
+"""`$deny`, `$void` and `$cancel`: what ends a referral without a service."""
+
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.capacity.places import release
+from app.decision.apply import Act, cancel, deny, void
+from app.decision.finish import policy_of, require_move
+from app.errors import refuse
+from app.fhir.parameters import Given
+from app.intake.door import Door
+from app.policy.model import Reason
+from app.referral.draft import Draft
+from app.referral.lifecycle import BusinessStatus, Event
+
+_END = """UPDATE service_authorization SET status = 'ended', updated_at = $3
+WHERE plan = $1 AND referral_id = $2 AND status = 'open'"""
+
+
+def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
+    """Says no, with at least one reason."""
+    require_move(draft, Event.DENY)
+    reasons = tuple(given.reasons())
+    if not reasons:
+        text = "A denial needs at least one `reason`: a code of determination-reason, or a text."
+        raise refuse(422, "required", text, "Parameters.parameter('reason')")
+    details = replace(draft.details, reasons=reasons, missing=())
+    deny(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
+
+
+def void_by_person(draft: Draft, given: Given, door: Door) -> None:
+    """Ends it only when the clock could: information asked for, none came, the time is over."""
+    require_move(draft, Event.VOID)
+    after = draft.after
+    waiting = after.business_status is BusinessStatus.INFORMATION_NEEDED
+    if not waiting or after.void_due is None or after.void_due > door.now:
+        text = (
+            "A referral becomes void only when information was asked for and none came in the time "
+            "that the plan gives. Decide it, or ask for information."
+        )
+        raise refuse(409, "conflict", text)
+    details = replace(draft.details, reasons=(Reason("information-not-received"),))
+    void(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
+
+
+async def cancel_by_party(
+    connection: AsyncConnection, draft: Draft, given: Given, door: Door
+) -> None:
+    """Takes it back, by the requester or by the plan; an authorization ends, its place is free."""
+    require_move(draft, Event.CANCEL)
+    reasons = tuple(given.reasons()) or (Reason("withdrawn"),)
+    details = replace(draft.details, reasons=reasons, missing=())
+    before = draft.after
+    cancel(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
+    if before.holds_place and before.offer_id:
+        await release(connection, before.plan, before.offer_id)
+    if draft.authorization is not None:
+        await connection.exec_driver_sql(_END, (before.plan, before.id, draft.at))
