@@ -1,0 +1,71 @@
+# `make` prints what there is. Everything runs in .venv, made from requirements-dev.lock.
+# Python 3.11 and make are all it needs: PostgreSQL comes with the environment.
+SHELL := /bin/sh
+BIN := .venv/bin
+READY := .venv/.ready
+WORKERS ?= 2
+ARGS ?=
+
+.PHONY: help run test check check-more bench openapi policies migrate fmt clean \
+        format lint types imports contract suite postgresql-15 image browser foreign
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(READY) ## a hospital's referral through all five stages, on a PostgreSQL of its own (PORT=8000)
+	@exec $(BIN)/python -m app run
+
+test: suite ## the whole suite, in parallel, on a throwaway PostgreSQL (ARGS="tests/rules -k ...")
+
+check: format lint types imports policies contract suite ## all that must hold, from PyPI alone
+
+check-more: postgresql-15 image browser foreign ## what needs Debian's or npm's packages
+
+bench: $(READY) ## referrals per second beside the floors of this machine
+	@exec $(BIN)/python -m bench $(ARGS)
+
+openapi: $(READY) ## write the contract, openapi/openapi.json
+	$(BIN)/python -m app openapi
+
+policies: $(READY) ## validate the policy files
+	$(BIN)/python -m app check-policies
+
+migrate: $(READY) ## bring the database at DATABASE_URL to this code's schema
+	$(BIN)/python -m app migrate
+
+fmt: $(READY) ## format the code, mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove the environment and what checks left; the demonstration's database stays (.run)
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The parts of `check`. That migrations equal the tables (`alembic check`) is a test of the suite.
+format: $(READY)
+	$(BIN)/ruff format --check .
+lint: $(READY)
+	$(BIN)/ruff check .
+types: $(READY)
+	$(BIN)/mypy --strict app
+imports: $(READY)
+	$(BIN)/lint-imports
+contract: $(READY)
+	$(BIN)/python -m app openapi --check
+suite: $(READY)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+# The parts of `check-more`.
+postgresql-15: $(READY)
+	.ci/postgresql-15
+image: $(READY)
+	.ci/image
+browser: $(READY)
+	.ci/marked browser
+foreign: $(READY)
+	.ci/marked foreign
+
+# pip follows the user's own configuration: no index is named here.
+$(READY): requirements-dev.lock .ci/environment
+	@.ci/environment
+	@touch $@
