@@ -4,7 +4,7 @@ Storing the entries, making their ids and answering with a transaction-response 
 Input has passed the R4 checker; every function here still takes anything that JSON can be.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,11 +69,10 @@ def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Faul
             entries.append(_entry(index, raw))
     requests = [e for e in entries if e.type == "ServiceRequest"]
     faults += _one_request(requests, faults)
-    by_url, twice = _urls(entries)
+    by_url, twice = _urls(listed)
     faults += twice
-    if not faults:
-        for entry in entries:
-            faults += _unresolved(entry, by_url)
+    for entry in entries:
+        faults += _unresolved(entry, by_url)
     if faults:
         return None, faults
     return Submission(tuple(entries), requests[0], by_url), []
@@ -156,16 +155,17 @@ def _one_request(requests: list[Entry], faults: list[Fault]) -> list[Fault]:
     ]
 
 
-def _urls(entries: list[Entry]) -> tuple[dict[str, int], list[Fault]]:
+def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Fault]]:
+    """The index of every fullUrl, of entries at fault too: references to those are none."""
     by_url: dict[str, int] = {}
     faults = []
-    for entry in entries:
-        if entry.full_url is None:
-            continue
-        if entry.full_url in by_url:
+    for index, raw in enumerate(listed):
+        url = raw.get("fullUrl")
+        if url in by_url:
             text = "Two entries have this fullUrl; give each entry its own."
-            faults.append(Fault("duplicate", f"Bundle.entry[{entry.index}].fullUrl", text))
-        by_url.setdefault(entry.full_url, entry.index)
+            faults.append(Fault("duplicate", f"Bundle.entry[{index}].fullUrl", text))
+        elif isinstance(url, str):
+            by_url[url] = index
     return by_url, faults
 
 
