@@ -1,4 +1,4 @@
-"""`HealthcareService/$capacity`: an offer's own organization, or its plan, says how much room there is."""
+"""`HealthcareService/$capacity`: an offer's own organization or its plan says its room."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from app.caller.model import NETWORK, Caller
 from app.database import Connection
 from app.directory.store import stamped
 from app.errors import Issue, Refusal, not_found, refuse
-from app.fhir.capability import interaction
+from app.fhir.capability import fhir
 from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
 from app.fhir.strict_json import parse
 from app.intake.submission import read_tree
@@ -61,7 +61,7 @@ class Stated:
     },
     openapi_extra={
         **fhir_body("Parameters", ["capacity-parameters"]),
-        **interaction(_KIND, "$capacity"),
+        **fhir(_KIND, operation="capacity"),
     },
 )
 async def state_capacity(
@@ -88,7 +88,7 @@ async def _write(
     if_match: str | None,
     now: datetime,
 ) -> None:
-    row = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
+    row: Any = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
     if row is None:
         raise not_found(_KIND)
     plan, organization, places, taken, status, version = row

@@ -1,8 +1,8 @@
 """The words by which a resource of the network or a roster is found.
 
-PURE. One entry per search parameter of `app.reading.catalog`; a test holds the two together. Codes and
-identifiers are kept as `code` and `system|code`, references as `Type/id` and `id`, names in lower case,
-dates as the day on which they begin.
+PURE. One entry per search parameter of `app.reading.catalog`; a test holds the two together. Codes
+and identifiers are kept as `code` and `system|code`, references as `Type/id` and `id`, names in
+lower case, dates as the day on which they begin.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

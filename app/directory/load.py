@@ -1,7 +1,7 @@
 """`python -m app load FILE…`: network and roster files (NDJSON) into the directory, all or nothing.
 
-Lines may stand in any order, over all files. Loading the same files again changes nothing. Every fault
-is told with its file and line, and never with a value of the line.
+Lines may stand in any order, over all files. Loading the same files again changes nothing. Every
+fault is told with its file and line, and never with a value of the line.
 """
 
 import asyncio

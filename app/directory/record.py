@@ -1,6 +1,6 @@
 """What is written when network and roster change: PURE values, and the faults that refuse them.
 
-Where rows go is `app.directory.store`; which lines of a file they came from is `app.directory.load`.
+Where rows go is `app.directory.store`; which line of a file a resource was, `app.directory.load`.
 """
 
 from collections.abc import Mapping

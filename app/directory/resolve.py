@@ -1,7 +1,7 @@
 """Which plan each resource belongs to, and whether what it refers to is there.
 
-PURE: works on what was read from the store (`Stored`) and the batch itself, in any order. Every fault is
-found, not the first alone. Writing is `app.directory.store`.
+PURE: works on what was read from the store (`Known`) and the batch itself, in any order. Every
+fault is found, not the first alone. Writing is `app.directory.store`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from app.caller.dependency import CallerDep
 from app.database import Connection
 from app.directory.write import create, update
-from app.fhir.capability import interaction
+from app.fhir.capability import fhir
 from app.openapi.bodies import created, fhir_body, fhir_response, versioned
 from app.openapi.responses import errors
 from app.reading.document import add_reading
@@ -17,8 +17,8 @@ from app.reading.document import add_reading
 router = APIRouter()
 
 _ROSTER = (
-    "For plan staff with `nwd/roster`, of their own plan. What the rules know of the member follows "
-    "from it at once."
+    "For plan staff with `nwd/roster`, of their own plan. What the rules know of the member "
+    "follows from it at once."
 )
 _NETWORK = "For plan staff with `nwd/network`, of their own plan's network."
 _TYPES: dict[str, tuple[list[str], str]] = {
@@ -59,7 +59,7 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
         tags=["Directory"],
         status_code=201,
         responses={201: made, **failures},
-        openapi_extra={**fhir_body(kind, examples), **interaction(kind, "create")},
+        openapi_extra={**fhir_body(kind, examples), **fhir(kind, interaction="create")},
     )
     router.add_api_route(
         f"/fhir/{kind}/{{id}}",
@@ -75,7 +75,7 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
             **failures,
             **errors(404, 412),
         },
-        openapi_extra={**fhir_body(kind, examples), **interaction(kind, "update")},
+        openapi_extra={**fhir_body(kind, examples), **fhir(kind, interaction="update")},
     )
 
 

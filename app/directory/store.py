@@ -1,7 +1,7 @@
 """Writes network and rosters: a new version only where something changed, and every row beside it.
 
-All in the caller's transaction. Resources were checked against base R4 before; faults of ours come from
-`app.directory.resolve`. Places that our approvals hold are never touched here.
+All in the caller's transaction. Resources were checked against base R4 before; faults of ours come
+from `app.directory.resolve`. Places that our approvals hold are never touched here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,8 @@ from app.fhir.strict_json import dumps, parse
 from app.policy.facts_json import roster_to_json
 
 _KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
-_LOCATED = f"SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL FROM {_KEYS} JOIN locator l USING (type, id)"
+_LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
+FROM {_KEYS} JOIN locator l USING (type, id)"""  # noqa: S608  constants
 _ORGANIZATIONS = """SELECT id, npi, plan FROM organization
 WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
 _CINS = "SELECT plan, cin, id FROM member WHERE cin = ANY ($1::text[])"
@@ -33,11 +34,12 @@ ORDER BY l.type, l.id FOR UPDATE"""
 _CURRENT = f"""SELECT k.type, k.id, v.version, v.body FROM {_KEYS}
 JOIN locator l ON l.type = k.type AND l.id = k.id
 CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v WHERE v.plan = l.plan
-    AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
+    AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""  # noqa: S608  constants
 _VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body)
 SELECT p, t, i, n, $6::timestamptz, b
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[]) x(p, t, i, n, b)"""
-_FORGET = """DELETE FROM directory_index d USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
+_FORGET = """DELETE FROM directory_index d
+USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
 _INDEX = """INSERT INTO directory_index (plan, type, id, name, value)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])"""
@@ -48,8 +50,8 @@ ON CONFLICT (id) DO UPDATE SET name = excluded.name, npi = excluded.npi, plan = 
     active = excluded.active, version = excluded.version, updated_at = excluded.updated_at"""
 _NPIS = """UPDATE offer o SET npi = coalesce(n.npi, '') FROM organization n
 WHERE o.organization_id = n.id AND n.id = ANY ($1::text[]) AND o.npi <> coalesce(n.npi, '')"""
-_OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations, places,
-    taken_outside, taken, capacity_status, active, version, updated_at)
+_OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations,
+    places, taken_outside, taken, capacity_status, active, version, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6::text[], $7::text[], $8, $9::int, 0, $10, $11, $12, $13)
 ON CONFLICT (plan, id) DO UPDATE SET organization_id = excluded.organization_id, npi = excluded.npi,
     service = excluded.service, counties = excluded.counties, populations = excluded.populations,
@@ -77,8 +79,8 @@ async def write(
 ) -> Counts:
     """Upserts resources. Raises `DirectoryRefused` with every fault, and then nothing was written.
 
-    An offer's `taken` counts places taken outside this service; with `taken_in_all` it counts all of
-    them, as our own reads show it, so that what was read can be sent back.
+    An offer's `taken` counts places taken outside this service; with `taken_in_all` it counts all
+    of them, as our own reads show it, so that what was read can be sent back.
     """
     ordered = sorted(resources, key=lambda one: TYPES.index(one["resourceType"]))
     batch = resolve(ordered, await _known(connection, ordered))
@@ -130,15 +132,15 @@ def _columns(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ...]
 async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> Known:
     keys = {key(one) for one in resources}
     keys |= {("Patient", patient) for one in resources if (patient := patient_of(one))}
-    located = await connection.exec_driver_sql(_LOCATED, _columns(sorted(keys), 2))
+    located: Any = await connection.exec_driver_sql(_LOCATED, _columns(sorted(keys), 2))
     owners = {
         owner
         for one in resources
         if (owner := local_id((one.get("providedBy") or {}).get("reference"), "Organization"))
     }
-    organizations = await connection.exec_driver_sql(_ORGANIZATIONS, (sorted(owners),))
+    organizations: Any = await connection.exec_driver_sql(_ORGANIZATIONS, (sorted(owners),))
     cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
-    members = await connection.exec_driver_sql(_CINS, (sorted(cins),))
+    members: Any = await connection.exec_driver_sql(_CINS, (sorted(cins),))
     return Known(
         located={(row[0], row[1]): (row[2], row[3]) for row in located},
         organizations={row[0]: (row[1], row[2]) for row in organizations},
@@ -151,7 +153,7 @@ async def _lock(connection: AsyncConnection, resources: Sequence[Resource], batc
     rows = sorted((*key(one), batch.plans[key(one)]) for one in resources)
     await connection.exec_driver_sql(_LOCATE, _columns(rows, 3))
     keys = {key(one) for one in resources} | {("Patient", p) for p in batch.patients.values()}
-    held = await connection.exec_driver_sql(_LOCK, _columns(sorted(keys), 2))
+    held: Any = await connection.exec_driver_sql(_LOCK, _columns(sorted(keys), 2))
     lost = [(row[2], row[3]) for row in held if (row[0], row[1]) != (_plan(batch, row), False)]
     if lost:
         said = "This id was taken just now. Choose another."
@@ -160,13 +162,13 @@ async def _lock(connection: AsyncConnection, resources: Sequence[Resource], batc
 
 def _plan(batch: Batch, row: Sequence[Any]) -> str:
     """The plan that the batch expects an id under; a Patient only referred to was looked up."""
-    return batch.plans.get((row[2], row[3]), row[0])
+    return batch.plans.get((row[2], row[3]), str(row[0]))
 
 
 async def _current(
     connection: AsyncConnection, keys: Sequence[Key]
 ) -> dict[Key, tuple[int, Resource]]:
-    rows = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
+    rows: Any = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
     return {(row[0], row[1]): (row[2], parse(row[3])) for row in rows}
 
 
@@ -234,7 +236,7 @@ async def _write_members(
     if not members:
         return
     pairs = [(plan, patient) for patient, plan in sorted(members.items())]
-    about = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
+    about: Any = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
     keys = [("Patient", patient) for _, patient in pairs] + [(row[0], row[1]) for row in about]
     stored = [body for _, body in (await _current(connection, keys)).values()]
     rows = []

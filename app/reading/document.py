@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.caller.dependency import CallerDep, require
 from app.database import Connection
-from app.fhir.capability import interaction
+from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import history as history_bundle
 from app.openapi.bodies import fhir_response, search_body, versioned
@@ -96,8 +96,10 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         body = history_bundle(base, versions, f"{base}/{kind}/{id}/_history")
         return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
 
-    found = {200: fhir_response(kind, examples, "The resource.", versioned())}
-    known = {304: {"description": "Not changed since the `If-None-Match` that was sent."}}
+    found: dict[int | str, dict[str, Any]] = {
+        200: fhir_response(kind, examples, "The resource.", versioned()),
+        304: {"description": "Not changed since the `If-None-Match` that was sent."},
+    }
     failures = errors(400, 401, 403, 404, 406, 503)
     router.add_api_route(
         f"/fhir/{kind}/{{id}}",
@@ -106,8 +108,8 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         summary=f"Read one {kind}",
         description="Its current version, with its ETag. What is not the caller's to see is 404.",
         tags=[tag],
-        responses={**found, **known, **failures},
-        openapi_extra=interaction(kind, "read"),
+        responses={**found, **failures},
+        openapi_extra=fhir(kind, interaction="read"),
     )
     router.add_api_route(
         f"/fhir/{kind}/{{id}}/_history/{{version}}",
@@ -116,8 +118,8 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         summary=f"Read one version of a {kind}",
         description="As it was stored then.",
         tags=[tag],
-        responses={**found, **known, **failures},
-        openapi_extra=interaction(kind, "vread"),
+        responses={**found, **failures},
+        openapi_extra=fhir(kind, interaction="vread"),
     )
     bundle = fhir_response("Bundle", [], "A Bundle of type history, newest first.")
     router.add_api_route(
@@ -128,7 +130,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         description="Every version that was ever stored, newest first.",
         tags=[tag],
         responses={200: bundle, **failures},
-        openapi_extra=interaction(kind, "history-instance"),
+        openapi_extra=fhir(kind, interaction="history-instance"),
     )
 
 
@@ -159,7 +161,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses=responses,
         openapi_extra={
             "parameters": parameters(kind),
-            **interaction(kind, "search-type", search=types),
+            **fhir(kind, interaction="search-type", search=types),
         },
     )
     router.add_api_route(
@@ -174,7 +176,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses={**responses, **errors(408, 413, 415)},
         openapi_extra={
             **search_body(meanings(kind)),
-            **interaction(kind, "search-type", search=types),
+            **fhir(kind, interaction="search-type", search=types),
         },
     )
 

@@ -7,6 +7,7 @@ not be seen is not found. Scopes and headers are left to the routes.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,7 +54,7 @@ async def read(connection: AsyncConnection, kind: str, resource_id: str, seen: S
     """The current version; 404 where there is none, or none for this caller."""
     sql = _READ_OFFER if kind == "HealthcareService" else _READ
     result = await connection.exec_driver_sql(sql, located(kind, _id(kind, resource_id), seen))
-    row = result.first()
+    row: Any = result.first()
     if row is None:
         raise not_found(kind)
     numbers = (row[3], row[4], row[5]) if len(row) > 3 and row[3] is not None else None
@@ -67,7 +68,7 @@ async def vread(
     if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
         raise not_found(f"version of a {kind}")
     parameters = (*located(kind, _id(kind, resource_id), seen), int(version))
-    row = (await connection.exec_driver_sql(_VREAD, parameters)).first()
+    row: Any = (await connection.exec_driver_sql(_VREAD, parameters)).first()
     if row is None:
         raise not_found(f"version of a {kind}")
     return Read(Stored(kind, resource_id, row[0], row[2]), row[1])
@@ -78,7 +79,7 @@ async def history(
 ) -> Sequence[Stored]:
     """Every version, newest first; 404 as for `read`."""
     parameters = located(kind, _id(kind, resource_id), seen)
-    rows = (await connection.exec_driver_sql(_HISTORY, parameters)).fetchall()
+    rows: Any = (await connection.exec_driver_sql(_HISTORY, parameters)).fetchall()
     if not rows:
         raise not_found(kind)
     return [Stored(kind, resource_id, row[0], row[2]) for row in rows]

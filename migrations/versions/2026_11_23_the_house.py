@@ -13,8 +13,8 @@ depends_on = None
 #: The role that the service works with. It may add to these and never change them.
 ROLE = "nwd_service"
 APPEND_ONLY = ("referral_history", "determination", "resource_version", "attempt")
-#: Rows that expire: everything else stays.
-EXPIRING = ("idempotency_key",)
+#: Rows that expire, and the index of the directory, which is made again: everything else stays.
+EXPIRING = ("idempotency_key", "directory_index")
 
 
 def create_role() -> None:

@@ -1,0 +1,13 @@
+"""The world that reading tests look at."""
+
+import pytest
+
+from tests.reading.scene import World
+
+
+@pytest.fixture
+async def world(engine, database_settings):
+    """An empty world."""
+    made = World(engine, database_settings)
+    yield made
+    await made.client.aclose()

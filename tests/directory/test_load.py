@@ -1,0 +1,197 @@
+"""Network and roster files: loaded twice, out of order, with faults."""
+
+import random
+
+import orjson
+import pytest
+
+from app.database import begin
+from app.directory.load import LoadRefused, load_resources, read_lines
+from app.directory.record import DirectoryRefused
+from app.policy.facts_json import roster_from_json
+from tests.reading.scene import DATA, START, load
+
+
+async def rows(engine, sql, *values):
+    async with begin(engine) as connection:
+        return (await connection.exec_driver_sql(sql, values)).fetchall()
+
+
+async def test_the_demonstration_is_loaded_once_and_the_second_time_nothing_changes(engine):
+    first = await load(engine)
+    assert first.created == {
+        "Organization": 18,
+        "HealthcareService": 39,
+        "Patient": 25,
+        "Coverage": 25,
+        "QuestionnaireResponse": 11,
+    }
+    second = await load(engine)
+    assert second.written == 0
+    assert sum(second.unchanged.values()) == 118
+    assert await rows(engine, "SELECT max(version) FROM resource_version") == [(1,)]
+
+
+async def test_lines_may_stand_in_any_order(engine):
+    lines = read_lines([DATA / "roster.ndjson", DATA / "network.ndjson"])
+    resources = [line.resource for line in lines]
+    random.Random(7).shuffle(resources)
+    async with begin(engine) as connection:
+        counts = await load_resources(connection, resources, START)
+    assert counts.written == 118
+
+
+async def test_a_member_is_one_row_with_all_that_the_roster_states(engine):
+    await load(engine)
+    [(facts,)] = await rows(engine, "SELECT facts FROM member WHERE cin = $1", "9000012XA")
+    member = roster_from_json(orjson.loads(facts))
+    assert (member.cin, member.plan) == ("9000012XA", "HPSJ")
+    assert member.stated.values["current_authorizations"].value == frozenset({"HTNS"})
+    assert member.stated.values["county"].value == "san_joaquin"
+    assert [terms.plan for terms in member.coverages] == ["HPSJ"]
+
+
+async def test_a_coverage_loaded_later_joins_the_member(engine):
+    await load(engine)
+    later = {
+        "resourceType": "Coverage",
+        "id": "coverage-06-new",
+        "status": "active",
+        "beneficiary": {"reference": "Patient/member-06"},
+        "payor": [{"reference": "Organization/plan-hpsm"}],
+    }
+    async with begin(engine) as connection:
+        await load_resources(connection, [later], START)
+    [(facts, version)] = await rows(
+        engine, "SELECT facts, version FROM member WHERE cin = $1", "9000006XA"
+    )
+    member = roster_from_json(orjson.loads(facts))
+    assert [terms.plan for terms in member.coverages] == ["HPSM", "HPSM"]
+    assert version == 2
+
+
+async def test_loading_again_keeps_the_places_that_approvals_hold(engine):
+    await load(engine)
+    async with begin(engine) as connection:
+        await connection.exec_driver_sql(
+            "UPDATE offer SET taken = 3 WHERE id = 'offer-tidepool-ecm'"
+        )
+    [line] = [
+        one
+        for one in read_lines([DATA / "network.ndjson"])
+        if one.resource["id"] == "offer-tidepool-ecm"
+    ]
+    line.resource["extension"][0]["extension"][0]["valueInteger"] = 50
+    async with begin(engine) as connection:
+        counts = await load_resources(connection, [line.resource], START)
+    assert counts.updated == {"HealthcareService": 1}
+    sql = "SELECT places, taken_outside, taken, version FROM offer WHERE id = 'offer-tidepool-ecm'"
+    assert await rows(engine, sql) == [(50, 12, 3, 2)]
+
+
+def offer(**changes):
+    made = {
+        "resourceType": "HealthcareService",
+        "id": "o",
+        "providedBy": {"reference": "Organization/org-tidepool"},
+        "type": [
+            {
+                "coding": [
+                    {
+                        "system": "https://nowrongdoor.example/fhir/CodeSystem/calaim-service",
+                        "code": "ECM",
+                    }
+                ]
+            }
+        ],
+        "program": [
+            {
+                "coding": [
+                    {"system": "https://nowrongdoor.example/fhir/CodeSystem/plan", "code": "HPSM"}
+                ]
+            }
+        ],
+        "extension": [
+            {
+                "url": "https://nowrongdoor.example/fhir/StructureDefinition/capacity",
+                "extension": [{"url": "places", "valueInteger": 3}],
+            }
+        ],
+    }
+    return {name: value for name, value in {**made, **changes}.items() if value is not None}
+
+
+CAPACITY = "https://nowrongdoor.example/fhir/StructureDefinition/capacity"
+PATIENT = {"resourceType": "Patient", "id": "p"}
+CIN = [{"system": "https://nowrongdoor.example/fhir/sid/cin", "value": "9000001XA"}]
+MANAGED = {"identifier": {"system": "https://nowrongdoor.example/fhir/sid/plan", "value": "HPSM"}}
+REFUSED = [
+    (offer(type=None), "HealthcareService.type"),
+    (offer(program=None), "HealthcareService.program"),
+    (offer(providedBy=None), "HealthcareService.providedBy"),
+    (offer(providedBy={"reference": "Organization/nobody"}), "HealthcareService.providedBy"),
+    (offer(extension=None), f"HealthcareService.extension('{CAPACITY}')"),
+    (offer(coverageArea=[{"display": "Atlantis"}]), "HealthcareService.coverageArea[0]"),
+    (PATIENT | {"identifier": CIN}, "Patient.managingOrganization"),
+    (PATIENT | {"managingOrganization": MANAGED}, "Patient.identifier"),
+    (PATIENT | {"managingOrganization": MANAGED, "identifier": CIN}, "Patient.identifier"),
+    (
+        {
+            "resourceType": "Coverage",
+            "id": "c",
+            "status": "active",
+            "beneficiary": {"reference": "Patient/nobody"},
+            "payor": [MANAGED],
+        },
+        "Coverage.beneficiary",
+    ),
+    (
+        {
+            "resourceType": "Coverage",
+            "id": "c",
+            "status": "active",
+            "beneficiary": {"reference": "Patient/member-10"},
+            "payor": [MANAGED],
+        },
+        "Coverage.payor",
+    ),
+    (
+        {"resourceType": "QuestionnaireResponse", "id": "q", "status": "completed"},
+        "QuestionnaireResponse.subject",
+    ),
+]
+
+
+@pytest.mark.parametrize(("resource", "expression"), REFUSED, ids=[e for _, e in REFUSED])
+async def test_what_cannot_be_placed_is_refused_and_nothing_is_written(
+    engine, resource, expression
+):
+    await load(engine)
+    before = await rows(engine, "SELECT count(*) FROM resource_version")
+    organization = {"resourceType": "Organization", "id": "new", "name": "New"}
+    with pytest.raises(DirectoryRefused) as refused:
+        async with begin(engine) as connection:
+            await load_resources(connection, [organization, resource], START)
+    assert [fault.expression for _, fault in refused.value.faults] == [expression]
+    assert await rows(engine, "SELECT count(*) FROM resource_version") == before
+
+
+def test_every_fault_of_a_file_is_told_with_its_line_and_no_value(tmp_path):
+    file = tmp_path / "bad.ndjson"
+    file.write_text(
+        '{"resourceType": "Patient", "id": "secret-1", "birthDate": 7}\n'
+        "\n"
+        "{not json\n"
+        '{"resourceType": "Task", "id": "t", "status": "requested", "intent": "order"}\n'
+        '{"resourceType": "Organization", "name": "No id"}\n'
+        '{"resourceType": "Organization", "id": "twice", "name": "A"}\n'
+        '{"resourceType": "Organization", "id": "twice", "name": "A"}\n'
+    )
+    with pytest.raises(LoadRefused) as refused:
+        read_lines([file, tmp_path / "missing.ndjson"])
+    told = refused.value.faults
+    places = [fault.split(": ")[0].rpartition(":")[2] for fault in told[:-1]]
+    assert places == ["1", "3", "4", "5", "7"]
+    assert "missing.ndjson" in told[-1]
+    assert "secret" not in "".join(told)
+    assert "No id" not in "".join(told)

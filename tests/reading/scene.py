@@ -1,0 +1,256 @@
+"""A small stored world: referrals as rows and bodies, and callers who look at them over HTTP."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import orjson
+from sqlalchemy import insert
+
+from app.caller.model import DECIDE, NETWORK, ROSTER, Caller
+from app.database import begin
+from app.directory.load import load_resources, read_lines
+from app.ids import new_id
+from app.main import create_app
+from app.referral.tables import (
+    locator,
+    party,
+    referral,
+    referral_business_identifier,
+    resource_version,
+    service_authorization,
+    task,
+)
+
+DATA = Path(__file__).parents[2] / "app" / "demo" / "data"
+START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
+CIN = "https://nowrongdoor.example/fhir/sid/cin"
+SERVICE = "https://nowrongdoor.example/fhir/CodeSystem/calaim-service"
+
+HOSPITAL = Caller("hospital", "org-harbor-lantern", None, frozenset({"system/*.cruds"}))
+PROVIDER = Caller("ecm-provider", "org-tidepool", None, frozenset({"system/*.cruds"}))
+STRANGER = Caller("community", "org-open-gate", None, frozenset({"system/*.cruds"}))
+STAFF_SCOPES = frozenset({"system/*.cruds", DECIDE, ROSTER, NETWORK})
+STAFF = Caller("staff-hpsm", "plan-hpsm", "HPSM", STAFF_SCOPES)
+OTHER_STAFF = Caller("staff-hpsj", "plan-hpsj", "HPSJ", STAFF_SCOPES)
+
+
+async def load(engine):
+    """Network and roster of the demonstration."""
+    lines = read_lines([DATA / "network.ndjson", DATA / "roster.ndjson"])
+    async with begin(engine) as connection:
+        return await load_resources(connection, [line.resource for line in lines], START)
+
+
+@dataclass
+class World:
+    """Writes referrals and asks the service about them."""
+
+    engine: object
+    settings: object
+    client: httpx.AsyncClient = None
+    tokens: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        app = create_app(self.settings)
+        app.state.engine = self.engine
+        self.app = app
+        self.client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://test"
+        )
+
+    def headers(self, caller, **more):
+        token = self.tokens.get(caller)
+        if token is None:
+            token = self.tokens[caller] = self.app.state.tokens.issue(caller, time.time())
+        named = {name.replace("_", "-"): value for name, value in more.items()}
+        return {"Authorization": f"Bearer {token}", **named}
+
+    async def get(self, caller, path, params=None, **headers):
+        return await self.client.get(
+            f"/fhir/{path}", params=params, headers=self.headers(caller, **headers)
+        )
+
+    async def send(self, caller, method, path, body, **headers):
+        return await self.client.request(
+            method,
+            f"/fhir/{path}",
+            content=body if isinstance(body, bytes) else orjson.dumps(body),
+            headers=self.headers(caller, Content_Type="application/fhir+json", **headers),
+        )
+
+    async def ids(self, caller, path, params=None):
+        """The ids of the matches, in order."""
+        answer = await self.get(caller, path, params)
+        assert answer.status_code == 200, answer.text
+        return matches(answer.json())
+
+    async def refer(self, **options):
+        return await refer(self.engine, **options)
+
+
+def matches(bundle):
+    return [
+        entry["resource"]["id"]
+        for entry in bundle.get("entry", [])
+        if entry["search"]["mode"] == "match"
+    ]
+
+
+def link(bundle, relation):
+    return next((one["url"] for one in bundle["link"] if one["relation"] == relation), None)
+
+
+async def refer(
+    engine,
+    *,
+    at=START,
+    plan="HPSM",
+    state="approved",
+    business_status="assigned",
+    parties=(("org-harbor-lantern", "requester", None), ("org-tidepool", "performer", None)),
+    cin="9000001XA",
+    patient="patient-1",
+    service="ECM",
+    priority="urgent",
+    number="HPSM-1",
+    body=None,
+    identifiers=(("urn:his", "R-1"),),
+    copies=(),
+    id=None,
+):
+    """One referral with its Task, service Task, authorization and copies. Returns its id."""
+    id = id or new_id()
+    rows = []
+
+    def store(kind, resource_id, version, moment, content):
+        content = {
+            "resourceType": kind,
+            "id": resource_id,
+            "meta": {"versionId": str(version), "lastUpdated": moment.isoformat()},
+            **content,
+        }
+        rows.append(
+            (
+                resource_version,
+                {
+                    "plan": plan,
+                    "type": kind,
+                    "id": resource_id,
+                    "version": version,
+                    "referral_id": id,
+                    "updated_at": moment,
+                    "body": orjson.dumps(content),
+                },
+            )
+        )
+        if version == 1:
+            rows.append(
+                (locator, {"type": kind, "id": resource_id, "plan": plan, "referral_id": id})
+            )
+
+    later = at + timedelta(seconds=1)
+    closed = business_status in ("completed", "unfulfilled")
+    status = {"pending": "active", "approved": "completed" if closed else "active"}.get(
+        state, "revoked"
+    )
+    request = {
+        "status": status,
+        "intent": "order",
+        "priority": priority,
+        "code": {"coding": [{"system": SERVICE, "code": service}]},
+        "subject": {"reference": f"Patient/{patient}"},
+        "authoredOn": at.isoformat(),
+        "requester": {"reference": "Organization/org-harbor-lantern"},
+        "performer": [{"reference": "HealthcareService/offer-tidepool-ecm"}],
+        **(body or {}),
+    }
+    rows.append(
+        (
+            referral,
+            {
+                "plan": plan, "id": id, "version": 2, "state": state,
+                "business_status": business_status, "organization_id": "org-harbor-lantern",
+                "service": service, "priority": priority, "intent": "order", "member_id": None,
+                "cin": cin, "patient_id": patient, "county": "san_mateo", "received_at": at,
+                "decision_due": at, "void_due": None, "overdue_told_at": None,
+                "assignment": None, "offer_id": None, "holds_place": False,
+                "performer_id": "org-tidepool", "asked_performer_id": None, "based_on": None,
+                "announced": 0, "closed_at": None, "created_at": at, "updated_at": later,
+                "details": "{}",
+            },
+        )
+    )  # fmt: skip
+    rows += [
+        (
+            party,
+            {"plan": plan, "organization_id": organization, "referral_id": id, "role": role,
+             "since": at, "until": until},
+        )
+        for organization, role, until in parties
+    ]  # fmt: skip
+    rows += [
+        (
+            referral_business_identifier,
+            {"plan": plan, "system": system, "value": value, "referral_id": id},
+        )
+        for system, value in identifiers
+    ]
+    store("ServiceRequest", id, 1, at, {**request, "status": "active"})
+    store("ServiceRequest", id, 2, later, request)
+    service_task = new_id()
+    for kind, task_id, owner, task_status in (
+        ("referral", id, "plan-hpsm", "accepted"),
+        ("service", service_task, "org-tidepool", "requested"),
+    ):
+        rows.append(
+            (
+                task,
+                {"plan": plan, "id": task_id, "referral_id": id, "kind": kind,
+                 "status": task_status, "business_status": business_status, "owner_id": owner,
+                 "version": 1, "updated_at": later},
+            )
+        )  # fmt: skip
+        store(
+            "Task",
+            task_id,
+            1,
+            later,
+            {
+                "status": task_status,
+                "code": {"coding": [{"code": "fulfill"}]},
+                "authoredOn": at.isoformat(),
+                "lastModified": later.isoformat(),
+                "identifier": [{"system": "urn:his", "value": f"T-{kind}"}],
+            },
+        )
+    if state == "approved" and number:
+        rows.append(
+            (
+                service_authorization,
+                {"plan": plan, "referral_id": id, "number": number, "cin": cin,
+                 "service": service, "performer_id": "org-tidepool", "starts_on": at.date(),
+                 "ends_on": at.date(), "units": None, "previous_id": None, "status": "open",
+                 "created_at": later, "updated_at": later},
+            )
+        )  # fmt: skip
+        store(
+            "ClaimResponse",
+            id,
+            1,
+            later,
+            {
+                "status": "active",
+                "created": at.date().isoformat(),
+                "identifier": [{"system": "urn:auth", "value": number}],
+            },
+        )
+    for kind, copy_id, content in copies:
+        store(kind, copy_id, 1, at, content)
+    async with begin(engine) as connection:
+        ordered = sorted(rows, key=lambda row: row[0] is not referral)
+        for table, values in ordered:
+            await connection.execute(insert(table).values(**values))
+    return id
