@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 #: The only algorithm: `none`, asymmetric and foreign ones are refused by the library.
 _ALGORITHM = "HS256"
-#: Tells our access tokens from any other JWT (RFC 9068).
-_TYPE = "at+jwt"
+#: The whole header of our tokens; the type tells them from any other JWT (RFC 9068).
+_HEADER = {"alg": _ALGORITHM, "typ": "at+jwt"}
 _LONGEST_S = 300
 _LEEWAY_S = 5
 _LARGEST_TOKEN = 4096
@@ -68,8 +68,7 @@ class Tokens:
             "exp": int(now) + self.lifetime_s,
             "jti": new_id(),
         }
-        header = {"alg": _ALGORITHM, "typ": _TYPE}
-        return jwt.encode(header, claims, self._key, algorithms=[_ALGORITHM])
+        return jwt.encode(dict(_HEADER), claims, self._key, algorithms=[_ALGORITHM])
 
     def verify(self, token: str, now: float) -> Caller:
         """Who holds this token. Raises `TokenRefused`."""
@@ -91,7 +90,7 @@ class Tokens:
             decoded = jwt.decode(token, self._key, algorithms=[_ALGORITHM])
         except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenRefused from error
-        if decoded.header.get("typ") != _TYPE:
+        if decoded.header != _HEADER:
             raise TokenRefused
         return _checked(decoded.claims, self._audience, now)
 

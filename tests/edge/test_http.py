@@ -1,4 +1,4 @@
-"""What every request meets before a handler: ids, sizes, media types, tokens; and how it is told no."""
+"""What every request meets before a handler: ids, sizes, media types, tokens; how it is told no."""
 
 import logging
 import re
@@ -16,7 +16,16 @@ from app.main import create_app
 from app.settings import Settings
 from app.web.gate import read_body
 
+#: The issue code of what is not taken here.
+NO = "not-supported"
 FHIR = {"Content-Type": "application/fhir+json"}
+
+
+def of(media: str) -> dict[str, str]:
+    return {"Content-Type": media}
+
+
+BASIC = {"Authorization": "Basic YTpi"}
 MEGABYTE = 1024 * 1024
 HOSPITAL = Caller("hospital", "org-h", None, frozenset({"system/ServiceRequest.crus"}))
 
@@ -29,17 +38,17 @@ def probed():
     async def echo(request: Request):
         return {"size": len(await read_body(request)), "id": request.state.request_id}
 
-    @app.get("/fhir/Probe/{id}")
-    async def guarded(id: str, caller: CallerDep):
+    @app.get("/fhir/Probe/{probe}")
+    async def guarded(probe: str, caller: CallerDep):
         require(caller, "ServiceRequest", "r")
         require_scope(caller, DECIDE)
 
-    @app.put("/v1/probe/{id}")
-    async def broken(id: str, limit: int = 1):
+    @app.put("/v1/probe/{probe}")
+    async def broken(probe: str, limit: int = 1):
         raise RuntimeError("9000001XA")
 
-    @app.delete("/v1/probe/{id}")
-    async def refused(id: str):
+    @app.delete("/v1/probe/{probe}")
+    async def refused(probe: str):
         issues = [
             Issue("conflict", "No.", "Task.status", "illegal-move"),
             Issue("value", "Nor this."),
@@ -76,21 +85,21 @@ def outcome(answer: httpx.Response) -> list[dict]:
     [
         ("GET", "/nowhere", {}, b"", 404, "not-found"),
         ("GET", "/fhir/Nothing/1", {}, b"", 404, "not-found"),
-        ("DELETE", "/fhir/metadata", {}, b"", 405, "not-supported"),
-        ("POST", "/fhir/Probe", {"Content-Type": "text/plain"}, b"{}", 415, "not-supported"),
-        ("POST", "/fhir/Probe", {}, b"{}", 415, "not-supported"),
-        ("POST", "/fhir/Probe", {"Content-Type": "application/fhir+xml"}, b"<a/>", 415, "not-supported"),
-        ("POST", "/fhir/Probe", {"Content-Type": "multipart/form-data; boundary=x"}, b"x", 415, "not-supported"),
-        ("POST", "/fhir/Probe", {"Content-Type": "application/json; charset=iso-8859-1"}, b"{}", 415, "not-supported"),
-        ("POST", "/fhir/Probe", {"Content-Type": "application/json; charset=utf-16"}, b"{}", 415, "not-supported"),
-        ("POST", "/fhir/Probe", {**FHIR, "Content-Encoding": "gzip"}, b"x", 415, "not-supported"),
-        ("PATCH", "/fhir/Probe/1", {"Content-Type": "application/json"}, b"[]", 415, "not-supported"),
-        ("POST", "/fhir/Probe/_search", FHIR, b"{}", 415, "not-supported"),
-        ("POST", "/v1/probe", FHIR, b"{}", 415, "not-supported"),
-        ("GET", "/fhir/metadata", {"Accept": "application/fhir+xml"}, b"", 406, "not-supported"),
-        ("GET", "/fhir/metadata", {"Accept": "text/html"}, b"", 406, "not-supported"),
-        ("GET", "/fhir/metadata", {"Accept": "application/json;q=0"}, b"", 406, "not-supported"),
-        ("GET", "/fhir/metadata?_format=xml", {}, b"", 406, "not-supported"),
+        ("DELETE", "/fhir/metadata", {}, b"", 405, NO),
+        ("POST", "/fhir/Probe", of("text/plain"), b"{}", 415, NO),
+        ("POST", "/fhir/Probe", {}, b"{}", 415, NO),
+        ("POST", "/fhir/Probe", of("application/fhir+xml"), b"<a/>", 415, NO),
+        ("POST", "/fhir/Probe", of("multipart/form-data; boundary=x"), b"x", 415, NO),
+        ("POST", "/fhir/Probe", of("application/json; charset=iso-8859-1"), b"{}", 415, NO),
+        ("POST", "/fhir/Probe", of("application/json; charset=utf-16"), b"{}", 415, NO),
+        ("POST", "/fhir/Probe", {**FHIR, "Content-Encoding": "gzip"}, b"x", 415, NO),
+        ("PATCH", "/fhir/Probe/1", of("application/json"), b"[]", 415, NO),
+        ("POST", "/fhir/Probe/_search", FHIR, b"{}", 415, NO),
+        ("POST", "/v1/probe", FHIR, b"{}", 415, NO),
+        ("GET", "/fhir/metadata", {"Accept": "application/fhir+xml"}, b"", 406, NO),
+        ("GET", "/fhir/metadata", {"Accept": "text/html"}, b"", 406, NO),
+        ("GET", "/fhir/metadata", {"Accept": "application/json;q=0"}, b"", 406, NO),
+        ("GET", "/fhir/metadata?_format=xml", {}, b"", 406, NO),
         ("POST", "/fhir/Probe", FHIR, b"x" * (5 * MEGABYTE + 1), 413, "too-long"),
         ("GET", "/fhir/Probe/" + "a" * 9000, {}, b"", 414, "too-long"),
         ("GET", "/fhir/Probe?name=" + "a" * 9000, {}, b"", 414, "too-long"),
@@ -247,7 +256,7 @@ async def test_an_expired_token_is_told_from_one_that_is_not_ours(app, client):
         (b"&".join(b"a%d=1" % n for n in range(64)), {}, 400, "invalid_request"),
         (b"grant_type=client_credentials", {"Authorization": "Basic !!!"}, 401, "invalid_client"),
         (b"grant_type=client_credentials", {"Authorization": "Bearer x"}, 401, "invalid_client"),
-        (b"grant_type=client_credentials&client_secret=x", {"Authorization": "Basic YTpi"}, 400, "invalid_request"),
+        (b"grant_type=client_credentials&client_secret=x", BASIC, 400, "invalid_request"),
         (b"{}", {"Content-Type": "application/json"}, 415, "invalid_request"),
         (b"x" * (6 * MEGABYTE), {}, 413, "invalid_request"),
     ],
@@ -265,7 +274,7 @@ async def test_a_log_line_names_the_template_and_no_value(client, caplog):
     caplog.set_level(logging.INFO, "app.request")
     await client.put("/v1/probe/9000001XA?limit=9000001XA", headers={"X-Request-ID": "r9"})
     line = next(record for record in caplog.records if record.message == "request")
-    assert (line.method, line.route, line.status) == ("PUT", "/v1/probe/{id}", 400)
+    assert (line.method, line.route, line.status) == ("PUT", "/v1/probe/{probe}", 400)
     assert (line.request_id, line.client) == ("r9", None)
     assert "9000001XA" not in str(vars(line))
 
@@ -274,7 +283,7 @@ async def test_metrics_count_by_template(client):
     await client.put("/v1/probe/9000002XA")
     await client.get("/9000002XA")
     shown = (await client.get("/metrics")).text
-    assert 'nwd_requests_total{method="PUT",route="/v1/probe/{id}",status="500"}' in shown
+    assert 'nwd_requests_total{method="PUT",route="/v1/probe/{probe}",status="500"}' in shown
     assert 'route="unmatched"' in shown
     assert "9000002XA" not in shown
 

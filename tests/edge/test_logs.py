@@ -24,7 +24,7 @@ def line(**given) -> dict:
 def raised(cause: bool = False):
     try:
         try:
-            raise ValueError(PLANTED)
+            int(PLANTED)
         except ValueError as error:
             raise (KeyError(PLANTED) if cause else TypeError(PLANTED)) from error
     except (KeyError, TypeError) as error:

@@ -1,0 +1,194 @@
+"""The token endpoint over a real database: who gets a token, and what the token opens."""
+
+import base64
+import time
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from app.caller import clients as store
+from app.caller import command
+from app.caller.clients import DEMONSTRATION, find, register, register_demonstration, rotate
+from app.caller.tables import client as clients
+from app.database import begin, create_engine
+from app.directory.tables import organization
+from app.main import create_app
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+FORM = {"grant_type": "client_credentials"}
+
+
+@pytest.fixture(autouse=True)
+def _cheap_secrets(monkeypatch):
+    """The cost of a secret is not what these tests are about."""
+    monkeypatch.setattr(store, "_N", 16)
+
+
+async def furnish(engine):
+    """The demonstration's clients, and one plan among their organizations."""
+    async with begin(engine) as connection:
+        await connection.execute(
+            organization.insert().values(
+                id="plan-hpsm", name="HPSM", plan="HPSM", active=True, version=1, updated_at=NOW
+            )
+        )
+        await register_demonstration(connection, NOW)
+
+
+@pytest.fixture
+async def app(engine, database_settings):
+    await furnish(engine)
+    app = create_app(database_settings)
+    app.state.engine = engine
+    return app
+
+
+@pytest.fixture
+async def http(app):
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield http
+
+
+def secret(name: str) -> dict[str, str]:
+    return {"client_id": name, "client_secret": f"demo-{name}"}
+
+
+@pytest.mark.parametrize("name", DEMONSTRATION)
+async def test_every_demonstration_client_gets_a_token_for_its_organization(app, http, name):
+    answer = await http.post("/oauth/token", data={**FORM, **secret(name)})
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["token_type"], body["expires_in"]) == ("bearer", 300)
+    assert answer.headers["cache-control"] == "no-store"
+    caller = app.state.tokens.verify(body["access_token"], time.time())
+    assert (caller.organization_id, caller.scopes) == DEMONSTRATION[name]
+    assert set(body["scope"].split()) == caller.scopes
+
+
+async def test_a_client_of_a_plan_speaks_for_the_plan(app, http):
+    staff = await http.post("/oauth/token", data={**FORM, **secret("staff-hpsm")})
+    caller = app.state.tokens.verify(staff.json()["access_token"], time.time())
+    assert (caller.plan, caller.staff) == ("HPSM", True)
+    other = await http.post("/oauth/token", data={**FORM, **secret("hospital")})
+    caller = app.state.tokens.verify(other.json()["access_token"], time.time())
+    assert (caller.plan, caller.staff) == (None, False)
+
+
+@pytest.mark.parametrize("credentials", ["hospital:demo-hospital", "hospital:demo%2Dhospital"])
+async def test_the_secret_may_come_by_basic(http, credentials):
+    header = "Basic " + base64.b64encode(credentials.encode()).decode()
+    answer = await http.post("/oauth/token", data=FORM, headers={"Authorization": header})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "words"),
+    [
+        ("launch/patient system/ServiceRequest.read", 200, "system/ServiceRequest.read"),
+        ("system/ServiceRequest.cruds", 200, "system/ServiceRequest.crus"),
+        ("", 200, None),
+        ("nwd/decide", 400, None),
+        ("everything", 400, None),
+    ],
+)
+async def test_a_client_gets_what_it_asks_for_within_what_it_holds(http, asked, status, words):
+    answer = await http.post("/oauth/token", data={**FORM, **secret("hospital"), "scope": asked})
+    assert answer.status_code == status
+    if status == 400:
+        assert answer.json()["error"] == "invalid_scope"
+    elif words:
+        assert answer.json()["scope"] == words
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [("hospital", "demo-practice"), ("hospital", ""), ("nobody", "demo-nobody"), ("", "x")],
+)
+async def test_a_wrong_secret_and_an_unknown_client_get_the_same_answer(http, name, word):
+    answer = await http.post(
+        "/oauth/token", data={**FORM, "client_id": name, "client_secret": word}
+    )
+    assert answer.status_code == 401
+    assert answer.json()["error"] == "invalid_client"
+    assert answer.headers["www-authenticate"].startswith("Basic")
+
+
+async def test_a_client_that_is_switched_off_gets_no_token(engine, http):
+    async with begin(engine) as connection:
+        await connection.execute(update(clients).values(active=False))
+    answer = await http.post("/oauth/token", data={**FORM, **secret("hospital")})
+    assert answer.status_code == 401
+
+
+async def test_demonstration_clients_do_not_exist_in_production(engine):
+    await furnish(engine)
+    async with begin(engine) as connection:
+        assert await find(connection, "hospital", production=False)
+        assert await find(connection, "hospital", production=True) is None
+
+
+async def test_a_registered_client_is_known_in_production_and_its_secret_can_be_renewed(engine):
+    async with begin(engine) as connection:
+        first = await register(connection, "ehr", "org-h", ["system/Task.rs"], NOW)
+        assert await register(connection, "ehr", "org-h", ["system/Task.rs"], NOW) is None
+        found = await find(connection, "ehr", production=True)
+        assert found is not None
+        assert first not in (found.secret_hash or "")
+        second = await rotate(connection, "ehr")
+        assert second not in (None, first)
+        assert await rotate(connection, "nobody") is None
+
+
+async def test_demonstration_clients_take_nobody_elses_place(engine):
+    async with begin(engine) as connection:
+        await register(connection, "hospital", "org-real", ["system/Task.rs"], NOW)
+        await register_demonstration(connection, NOW)
+        found = await find(connection, "hospital", production=True)
+        assert found is not None
+        assert found.organization_id == "org-real"
+
+
+async def test_the_command_registers_and_renews(engine, database_settings, monkeypatch, capsys):
+    monkeypatch.setattr(command, "settings", lambda: database_settings)
+    await furnish(engine)
+    assert await command.add("ehr", "plan-hpsm", "staff", None) == 0
+    shown = capsys.readouterr()
+    assert len(shown.out.strip()) == 43
+    assert await command.add("ehr", "plan-hpsm", "staff", None) == 1
+    assert await command.add("two", "org-nowhere", "staff", None) == 1
+    assert await command.add("two", "plan-hpsm", "staff", ["system/Task.read"]) == 1
+    assert await command.renew("ehr") == 0
+    assert await command.renew("nobody") == 1
+
+
+async def test_a_database_that_is_away_is_told_in_the_dialect_of_the_token_endpoint(
+    database_settings,
+):
+    app = create_app(database_settings)
+    away = database_settings.model_copy(update={"database_url": "postgresql://x@127.0.0.1:1/x"})
+    app.state.engine = create_engine(away)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        answer = await http.post("/oauth/token", data={**FORM, **secret("hospital")})
+        ready = await http.get("/health/ready")
+        live = await http.get("/health/live")
+    await app.state.engine.dispose()
+    assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+    assert answer.headers["retry-after"] == "2"
+    assert (ready.status_code, live.status_code) == (503, 200)
+    assert ready.json()["issue"][0]["details"]["coding"][0]["code"] == "database"
+
+
+async def test_readiness_names_a_schema_that_is_not_ours(app, http, bare_database):
+    assert (await http.get("/health/ready")).status_code == 200
+    settings = app.state.settings.model_copy(
+        update={"database_url": bare_database, "migration_database_url": bare_database}
+    )
+    app.state.engine = create_engine(settings)
+    answer = await http.get("/health/ready")
+    await app.state.engine.dispose()
+    assert answer.status_code == 503
+    assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "migrations"
