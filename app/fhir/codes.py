@@ -126,8 +126,3 @@ def coding(system: str, code: str, words: Mapping[str, str]) -> dict[str, str]:
     if code in words:
         made["display"] = words[code]
     return made
-
-
-def operation(name: str) -> str:
-    """The canonical address of one of our operations on a referral."""
-    return f"{BASE}OperationDefinition/{name}"

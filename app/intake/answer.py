@@ -24,16 +24,23 @@ def created(changes: Changes, locations: list[str] | None, base: str, minimal: b
     after = changes.after
     if locations is not None:
         return transaction(after.id, locations, instant(after.updated_at), "201 Created", base)
+    answer = current(changes)
+    location = f"{base}/ServiceRequest/{after.id}/_history/{after.version}"
+    return Answer(201, {**answer.headers, "Location": location}, b"" if minimal else answer.body)
+
+
+def current(changes: Changes) -> Answer:
+    """200 with the ServiceRequest as the change leaves it."""
+    after = changes.after
     body = next(
         row["body"] for row in changes.rows[resource_version] if row["type"] == "ServiceRequest"
     )
     headers = {
         **_NO_STORE,
-        "Location": f"{base}/ServiceRequest/{after.id}/_history/{after.version}",
         "ETag": f'W/"{after.version}"',
         "Last-Modified": format_datetime(after.updated_at.astimezone(UTC), usegmt=True),
     }
-    return Answer(201, headers, b"" if minimal else body)
+    return Answer(200, headers, body)
 
 
 def found(referral_id: str, version: int, body: bytes, base: str, minimal: bool) -> Answer:

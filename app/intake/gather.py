@@ -146,7 +146,9 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
     return Known(
         replay=_replay(replay),
         twins=tuple(Twin(*row) for row in twins),
-        members=tuple(Member(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in members),
+        members=tuple(
+            Member(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in members
+        ),
         authorizations=tuple(_held(row) for row in held),
         offers=_offers(offers, inquiry.service),
         organizations=tuple(Organization(*row) for row in organizations),

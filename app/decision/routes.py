@@ -1,0 +1,248 @@
+"""What people do to a referral: the operations of plan staff, and the requester's.
+
+Each locks the referral, makes one move and answers with the ServiceRequest as it now is. Illegal now is
+409; `If-Match` is honoured on all; what is not the caller's to see is 404.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.caller.dependency import CallerDep, require, require_scope
+from app.caller.model import DECIDE, Caller
+from app.database import Connection
+from app.decision.finish import finish, illegal
+from app.decision.grant import approve_by_person, assign_by_person
+from app.decision.inform import add_information, ask_by_person
+from app.decision.refuse import cancel_by_party, deny_by_person, void_by_person
+from app.errors import not_found
+from app.fhir.capability import fhir
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.parameters import Given, given
+from app.intake.answer import current
+from app.intake.door import Door
+from app.intake.routes import door_of
+from app.intake.submission import read_tree
+from app.openapi.bodies import fhir_body, fhir_response, versioned
+from app.openapi.responses import errors
+from app.reading.access import Sight, sight
+from app.reading.read import check_if_match
+from app.referral.lifecycle import IllegalMove
+from app.referral.reopen import Opened, reopen
+from app.web.gate import read_body
+
+router = APIRouter(prefix="/fhir/ServiceRequest")
+
+Work = Callable[[Opened, Door, Sight], Awaitable[None]]
+
+
+async def _move(
+    request: Request, caller: Caller, connection: Connection, id_: str, work: Work
+) -> Response:
+    """Locks, works, writes, answers."""
+    door, seen = door_of(request, caller), sight(caller)
+    opened = await reopen(connection, id_, seen, now=door.now, fhir_base=door.fhir_base)
+    check_if_match(request.headers.get("if-match"), opened.draft.after.version)
+    try:
+        await work(opened, door, seen)
+    except IllegalMove as move:
+        raise illegal(move) from None
+    changes = await finish(connection, opened.draft)
+    request.state.announced = True
+    answer = current(changes)
+    return Response(answer.body, 200, answer.headers, media_type=FHIR_JSON)
+
+
+async def _parameters(request: Request) -> Given:
+    body = await read_body(request)
+    return given(read_tree(body, ["Parameters"]) if body else None)
+
+
+def _documented(
+    name: str, examples: list[str], *, body: str | list[str] = "Parameters"
+) -> dict[str, Any]:
+    return {
+        "responses": {
+            200: fhir_response(
+                "ServiceRequest",
+                [f"referral-after-{name}"],
+                "The referral as it now is.",
+                versioned(),
+            ),
+            **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 429, 503),
+        },
+        "openapi_extra": {
+            **fhir_body(body, examples, required=bool(examples)),
+            **fhir("ServiceRequest", operation=name),
+        },
+    }
+
+
+def _staff(caller: Caller) -> None:
+    require_scope(caller, DECIDE)
+
+
+@router.post(
+    "/{id}/$approve",
+    operation_id="approveReferral",
+    summary="Approve a referral",
+    description="Approves a pending referral: an authorization is made and a place taken. Against the "
+    "recommendation of the rules, send `reason` `exception-granted` and a `note` that says why.",
+    tags=["Plan staff"],
+    **_documented("approve", ["approve-exception"]),
+)
+async def approve_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By plan staff."""
+    _staff(caller)
+    asked = await _parameters(request)
+
+    async def work(opened: Opened, door: Door, _: Sight) -> None:
+        await approve_by_person(connection, opened.draft, opened.question, asked, door)
+
+    return await _move(request, caller, connection, id, work)
+
+
+@router.post(
+    "/{id}/$deny",
+    operation_id="denyReferral",
+    summary="Deny a referral",
+    description="Denies a pending referral with at least one reason. The member is told by a notice.",
+    tags=["Plan staff"],
+    **_documented("deny", ["deny"]),
+)
+async def deny_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By plan staff."""
+    _staff(caller)
+    asked = await _parameters(request)
+
+    async def work(opened: Opened, door: Door, _: Sight) -> None:
+        deny_by_person(opened.draft, asked, door)
+
+    return await _move(request, caller, connection, id, work)
+
+
+@router.post(
+    "/{id}/$void",
+    operation_id="voidReferral",
+    summary="Close a referral whose information never came",
+    description="Only where the clock itself could: information was asked for, none came, and the time "
+    "that the plan gives is over. A complete referral is never voided.",
+    tags=["Plan staff"],
+    **_documented("void", []),
+)
+async def void_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By plan staff."""
+    _staff(caller)
+    asked = await _parameters(request)
+
+    async def work(opened: Opened, door: Door, _: Sight) -> None:
+        void_by_person(opened.draft, asked, door)
+
+    return await _move(request, caller, connection, id, work)
+
+
+@router.post(
+    "/{id}/$request-information",
+    operation_id="requestInformation",
+    summary="Ask the requester for information",
+    description="Names facts of the dictionary or puts questions in words. The void clock starts.",
+    tags=["Plan staff"],
+    **_documented("request-information", ["request-information"]),
+)
+async def request_information(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By plan staff."""
+    _staff(caller)
+    asked = await _parameters(request)
+
+    async def work(opened: Opened, door: Door, _: Sight) -> None:
+        ask_by_person(opened.draft, asked, door)
+
+    return await _move(request, caller, connection, id, work)
+
+
+@router.post(
+    "/{id}/$assign",
+    operation_id="assignReferral",
+    summary="Give an approved referral to another performer",
+    description="Takes a place with the performer named, and frees the one held before. Where nobody has "
+    "room there, the member waits.",
+    tags=["Plan staff"],
+    **_documented("assign", ["assign"]),
+)
+async def assign_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By plan staff."""
+    _staff(caller)
+    asked = await _parameters(request)
+
+    async def work(opened: Opened, door: Door, _: Sight) -> None:
+        await assign_by_person(connection, opened.draft, asked, door)
+
+    return await _move(request, caller, connection, id, work)
+
+
+@router.post(
+    "/{id}/$add-information",
+    operation_id="addInformation",
+    summary="Add information to a referral",
+    description="Parameters with `resource` parts, or a Bundle. The void clock stops and the rules are "
+    "asked again: the referral may be decided at once.",
+    tags=["Referrals"],
+    **_documented("add-information", ["add-information"], body=["Parameters", "Bundle"]),
+)
+async def add_to_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By the requester or plan staff."""
+    require(caller, "ServiceRequest", "u")
+    tree = read_tree(await read_body(request), ["Parameters", "Bundle"])
+    if tree["resourceType"] == "Bundle":
+        resources = [entry["resource"] for entry in tree.get("entry", ()) if "resource" in entry]
+    else:
+        resources = given(tree).resources("resource")
+
+    async def work(opened: Opened, door: Door, seen: Sight) -> None:
+        _by_requester_or_staff(caller, opened)
+        await add_information(connection, opened.draft, resources, door, seen)
+
+    return await _move(request, caller, connection, id, work)
+
+
+@router.post(
+    "/{id}/$cancel",
+    operation_id="cancelReferral",
+    summary="Take a referral back",
+    description="While pending, or approved with no service begun: then the authorization ends and the "
+    "place is free.",
+    tags=["Referrals"],
+    **_documented("cancel", []),
+)
+async def cancel_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By the requester, or by plan staff on the member's word."""
+    require(caller, "ServiceRequest", "u")
+    asked = await _parameters(request)
+
+    async def work(opened: Opened, door: Door, _: Sight) -> None:
+        _by_requester_or_staff(caller, opened)
+        await cancel_by_party(connection, opened.draft, asked, door)
+
+    return await _move(request, caller, connection, id, work)
+
+
+def _by_requester_or_staff(caller: Caller, opened: Opened) -> None:
+    """A performer sees the referral and may not do this to it."""
+    after = opened.draft.after
+    if caller.organization_id != after.organization_id and after.plan not in caller.staff_plans:
+        raise not_found("ServiceRequest operation")
