@@ -6,7 +6,10 @@ import pytest
 
 from app.fhir.bundle import MAX_ENTRIES, read_bundle, rewrite_references
 
-ME, REQUEST = "urn:uuid:00000000-0000-0000-0000-000000000001", "urn:uuid:00000000-0000-0000-0000-000000000002"
+ME, REQUEST = (
+    "urn:uuid:00000000-0000-0000-0000-000000000001",
+    "urn:uuid:00000000-0000-0000-0000-000000000002",
+)
 
 
 def entry(resource: dict[str, Any], full_url: str | None = None, **request: Any) -> dict[str, Any]:
@@ -36,29 +39,47 @@ def bundle(*entries: dict[str, Any], kind: str = "transaction") -> dict[str, Any
         ({"resourceType": "Bundle"}, [("not-supported", "Bundle.type")]),
         ({"resourceType": "Bundle", "type": "transaction"}, [("required", "Bundle.entry")]),
         (bundle(patient()), [("required", "Bundle.entry")]),
-        (bundle(patient(), referral(), referral(url=None)),
-         [("business-rule", "Bundle.entry[2].resource")]),
+        (
+            bundle(patient(), referral(), referral(url=None)),
+            [("business-rule", "Bundle.entry[2].resource")],
+        ),
         (bundle(referral()), [("not-found", "Bundle.entry[0].resource.subject.reference")]),
         (bundle(patient(), patient(), referral()), [("duplicate", "Bundle.entry[1].fullUrl")]),
-        (bundle(patient(), referral(), entry({"resourceType": "Bundle"})),
-         [("not-supported", "Bundle.entry[2].resource")]),
-        (bundle(patient(method="PUT", url="Patient/1"), referral()),
-         [("not-supported", "Bundle.entry[0].request.method")]),
-        (bundle(patient(method="DELETE"), referral()),
-         [("not-supported", "Bundle.entry[0].request.method")]),
-        (bundle(patient(None, method="PUT"), referral(), referral(url=None)),
-         [("not-supported", "Bundle.entry[0].request.method"),
-          ("business-rule", "Bundle.entry[2].resource"),
-          ("not-found", "Bundle.entry[1].resource.subject.reference"),
-          ("not-found", "Bundle.entry[2].resource.subject.reference")]),
+        (
+            bundle(patient(), referral(), entry({"resourceType": "Bundle"})),
+            [("not-supported", "Bundle.entry[2].resource")],
+        ),
+        (
+            bundle(patient(method="PUT", url="Patient/1"), referral()),
+            [("not-supported", "Bundle.entry[0].request.method")],
+        ),
+        (
+            bundle(patient(method="DELETE"), referral()),
+            [("not-supported", "Bundle.entry[0].request.method")],
+        ),
+        (
+            bundle(patient(None, method="PUT"), referral(), referral(url=None)),
+            [
+                ("not-supported", "Bundle.entry[0].request.method"),
+                ("business-rule", "Bundle.entry[2].resource"),
+                ("not-found", "Bundle.entry[1].resource.subject.reference"),
+                ("not-found", "Bundle.entry[2].resource.subject.reference"),
+            ],
+        ),
         (bundle(patient(url="Coverage"), referral()), [("value", "Bundle.entry[0].request.url")]),
         (bundle(patient(url="Patient/1"), referral()), [("value", "Bundle.entry[0].request.url")]),
-        (bundle({"resource": {"resourceType": "Patient"}}, referral("Patient/1")),
-         [("required", "Bundle.entry[0].request")]),
-        (bundle({"request": {"method": "POST", "url": "Patient"}}, referral("Patient/1")),
-         [("required", "Bundle.entry[0].resource")]),
-        (bundle({}, referral("Patient/1")),
-         [("required", "Bundle.entry[0].request"), ("required", "Bundle.entry[0].resource")]),
+        (
+            bundle({"resource": {"resourceType": "Patient"}}, referral("Patient/1")),
+            [("required", "Bundle.entry[0].request")],
+        ),
+        (
+            bundle({"request": {"method": "POST", "url": "Patient"}}, referral("Patient/1")),
+            [("required", "Bundle.entry[0].resource")],
+        ),
+        (
+            bundle({}, referral("Patient/1")),
+            [("required", "Bundle.entry[0].request"), ("required", "Bundle.entry[0].resource")],
+        ),
         (bundle(referral(), *[patient(None)] * MAX_ENTRIES), [("too-long", "Bundle.entry")]),
     ],
 )
@@ -107,14 +128,20 @@ def test_all_else_stays_as_sent() -> None:
         "identifier": [{"system": "urn:ietf:rfc:3986", "value": ME}],
         "supportingInfo": [{"reference": ME, "display": ME}, {"reference": "#facts"}],
         "note": [{"text": ME}],
-        "contained": [{"resourceType": "Patient", "id": "p", "link": [{"other": {"reference": ME}}]}],
+        "contained": [
+            {"resourceType": "Patient", "id": "p", "link": [{"other": {"reference": ME}}]}
+        ],
     }
     rewritten = rewrite_references(sent, {ME: "Patient/new"})
     assert rewritten == {
         **sent,
         "supportingInfo": [{"reference": "Patient/new", "display": ME}, {"reference": "#facts"}],
         "contained": [
-            {"resourceType": "Patient", "id": "p", "link": [{"other": {"reference": "Patient/new"}}]}
+            {
+                "resourceType": "Patient",
+                "id": "p",
+                "link": [{"other": {"reference": "Patient/new"}}],
+            }
         ],
     }
     assert sent["supportingInfo"][0]["reference"] == ME
@@ -125,7 +152,9 @@ def test_depth_is_no_danger() -> None:
     deep: dict[str, Any] = {"reference": ME}
     for _ in range(5000):
         deep = {"extension": [deep]}
-    found, faults = read_bundle(bundle(patient(), referral(), entry({"resourceType": "Basic", "x": deep})))
+    found, faults = read_bundle(
+        bundle(patient(), referral(), entry({"resourceType": "Basic", "x": deep}))
+    )
     assert (found is not None, faults) == (True, [])
     copy: Any = rewrite_references(deep, {ME: "Patient/new"})
     while "extension" in copy:

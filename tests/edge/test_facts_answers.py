@@ -20,32 +20,78 @@ ANSWERS: list[tuple[str, str, list[dict[str, Any]], Any, bool]] = [
     ("no", "homeless", [{"valueBoolean": False}], False, False),
     ("text for yes", "homeless", [{"valueString": "yes"}], None, True),
     ("no value", "homeless", [{"extension": [{"url": "http://example.org/x"}]}], None, False),
-    ("last answer holds", "homeless", [{"valueBoolean": True}, {"valueBoolean": False}], False, False),
+    (
+        "last answer holds",
+        "homeless",
+        [{"valueBoolean": True}, {"valueBoolean": False}],
+        False,
+        False,
+    ),
     ("code", "residence", [coding("residence", "snf")], "snf", False),
     ("code `none` of its own", "ji_status", [coding("ji-status", "none")], "none", False),
     ("unlisted code", "residence", [coding("residence", "castle")], None, True),
     ("code of a foreign system", "residence", [FOREIGN], None, True),
     ("code without system", "complex_social_factors", [BARE], frozenset({"food"}), False),
-    ("list", "complex_social_factors", [coding(FACTORS, "food"), coding(FACTORS, "work")],
-     frozenset({"food", "work"}), False),
+    (
+        "list",
+        "complex_social_factors",
+        [coding(FACTORS, "food"), coding(FACTORS, "work")],
+        frozenset({"food", "work"}),
+        False,
+    ),
     ("none", "complex_social_factors", [coding(FACTORS, "none")], frozenset(), False),
-    ("none without system", "programs_enrolled", [{"valueCoding": {"code": "none"}}], frozenset(), False),
-    ("none beside others", "complex_social_factors",
-     [coding(FACTORS, "none"), coding(FACTORS, "food")], frozenset({"food"}), True),
+    (
+        "none without system",
+        "programs_enrolled",
+        [{"valueCoding": {"code": "none"}}],
+        frozenset(),
+        False,
+    ),
+    (
+        "none beside others",
+        "complex_social_factors",
+        [coding(FACTORS, "none"), coding(FACTORS, "food")],
+        frozenset({"food"}),
+        True,
+    ),
     ("open list", "complex_social_factors", [coding(FACTORS, "pets")], frozenset({"other"}), False),
     ("closed list", "programs_enrolled", [coding("programs-enrolled", "pets")], None, True),
-    ("none beside unread", "programs_enrolled",
-     [coding("programs-enrolled", "none"), coding("programs-enrolled", "pets")], None, True),
-    ("closed list in part", "programs_enrolled",
-     [coding("programs-enrolled", "pace"), coding("programs-enrolled", "pets")],
-     frozenset({"pace"}), True),
-    ("foreign in a list", "complex_social_factors",
-     [FOREIGN, coding(FACTORS, "work")], frozenset({"work"}), True),
+    (
+        "none beside unread",
+        "programs_enrolled",
+        [coding("programs-enrolled", "none"), coding("programs-enrolled", "pets")],
+        None,
+        True,
+    ),
+    (
+        "closed list in part",
+        "programs_enrolled",
+        [coding("programs-enrolled", "pace"), coding("programs-enrolled", "pets")],
+        frozenset({"pace"}),
+        True,
+    ),
+    (
+        "foreign in a list",
+        "complex_social_factors",
+        [FOREIGN, coding(FACTORS, "work")],
+        frozenset({"work"}),
+        True,
+    ),
     ("foreign alone", "complex_social_factors", [FOREIGN], None, True),
-    ("services", "current_authorizations", [coding("calaim-service", "HTNS")],
-     frozenset({"HTNS"}), False),
-    ("services of their own system", "current_authorizations",
-     [coding("current-authorizations", "HTNS")], None, True),
+    (
+        "services",
+        "current_authorizations",
+        [coding("calaim-service", "HTNS")],
+        frozenset({"HTNS"}),
+        False,
+    ),
+    (
+        "services of their own system",
+        "current_authorizations",
+        [coding("current-authorizations", "HTNS")],
+        None,
+        True,
+    ),
     ("integer", "nf_days", [{"valueInteger": 60}], 60, False),
     ("whole decimal", "nf_days", [{"valueDecimal": 60.0}], 60, False),
     ("fraction", "nf_days", [{"valueDecimal": 60.5}], None, True),
@@ -58,13 +104,34 @@ ANSWERS: list[tuple[str, str, list[dict[str, Any]], Any, bool]] = [
     ("other currency", "cs_used_ar_usd", [{"valueQuantity": {**USD, "code": "EUR"}}], None, True),
     ("less than", "cs_used_ar_usd", [{"valueQuantity": {**USD, "comparator": "<"}}], None, True),
     ("text", "social_information", [{"valueString": "sleeps in a car"}], "sleeps in a car", False),
-    ("date", "release_date", [{"valueDate": "2026-02-28"}],
-     Span(date(2026, 2, 28), date(2026, 2, 28)), False),
-    ("month", "release_date", [{"valueDate": "2024-02"}],
-     Span(date(2024, 2, 1), date(2024, 2, 29)), False),
-    ("year", "release_date", [{"valueDate": "2024"}],
-     Span(date(2024, 1, 1), date(2024, 12, 31)), False),
-    ("dateTime for a date", "release_date", [{"valueDateTime": "2024-01-01T00:00:00Z"}], None, True),
+    (
+        "date",
+        "release_date",
+        [{"valueDate": "2026-02-28"}],
+        Span(date(2026, 2, 28), date(2026, 2, 28)),
+        False,
+    ),
+    (
+        "month",
+        "release_date",
+        [{"valueDate": "2024-02"}],
+        Span(date(2024, 2, 1), date(2024, 2, 29)),
+        False,
+    ),
+    (
+        "year",
+        "release_date",
+        [{"valueDate": "2024"}],
+        Span(date(2024, 1, 1), date(2024, 12, 31)),
+        False,
+    ),
+    (
+        "dateTime for a date",
+        "release_date",
+        [{"valueDateTime": "2024-01-01T00:00:00Z"}],
+        None,
+        True,
+    ),
     ("no such day", "release_date", [{"valueDate": "2023-02-29"}], None, True),
     ("unknown linkId", "shoe_size", [{"valueInteger": 9}], None, False),
 ]
@@ -98,22 +165,49 @@ UNREAD = {"valueString": "?"}
         ([response(item("homeless", YES), item("homeless", NO))], False),
         ([response(item("homeless", YES), {"linkId": "homeless"})], True),
         ([response(item("homeless", YES), item("homeless", UNREAD))], None),
-        ([response({"linkId": "page", "item": [{"linkId": "x", "item": [item("homeless", YES)]}]})], True),
+        (
+            [
+                response(
+                    {"linkId": "page", "item": [{"linkId": "x", "item": [item("homeless", YES)]}]}
+                )
+            ],
+            True,
+        ),
         ([response(item("page", {"valueString": "a", "item": [item("homeless", YES)]}))], True),
         ([response(item("homeless", YES), status="in-progress")], True),
         ([response(item("homeless", YES), status="amended")], True),
         ([response(item("homeless", YES), status="entered-in-error")], None),
         ([response(item("homeless", YES), questionnaire=f"{OURS}Questionnaire/cs-meals")], True),
-        ([response(item("homeless", YES), authored="2026-02-01"),
-          response(item("homeless", NO), authored="2026-01-01")], True),
+        (
+            [
+                response(item("homeless", YES), authored="2026-02-01"),
+                response(item("homeless", NO), authored="2026-01-01"),
+            ],
+            True,
+        ),
         ([response(item("homeless", YES)), response(item("homeless", NO))], False),
-        ([response(item("homeless", YES), authored="2026-02-01"),
-          response(item("homeless", NO))], False),
-        ([response(item("homeless", YES), authored="2026-01-01T23:00:00-08:00"),
-          response(item("homeless", NO), authored="2026-01-02T06:00:00Z")], True),
+        (
+            [
+                response(item("homeless", YES), authored="2026-02-01"),
+                response(item("homeless", NO)),
+            ],
+            False,
+        ),
+        (
+            [
+                response(item("homeless", YES), authored="2026-01-01T23:00:00-08:00"),
+                response(item("homeless", NO), authored="2026-01-02T06:00:00Z"),
+            ],
+            True,
+        ),
         ([response(item("homeless", YES)), response(item("homeless", UNREAD))], None),
-        ([response(item("homeless", YES), authored="2026-01-01"),
-          response(item("idd", NO), authored="2026-02-01")], True),
+        (
+            [
+                response(item("homeless", YES), authored="2026-01-01"),
+                response(item("idd", NO), authored="2026-02-01"),
+            ],
+            True,
+        ),
         ([response()], None),
         ([{"resourceType": "QuestionnaireResponse", "status": "completed"}], None),
     ],
@@ -135,13 +229,22 @@ ARRIVED = Span(date(2026, 5, 1), date(2026, 5, 1))
     ("group", "expected"),
     [
         (event(type="ed-visit", date="2026-05-01"), Event("ed-visit", ARRIVED)),
-        (event(type="ed-visit", date="2026-05-01", avoidable=True),
-         Event("ed-visit", ARRIVED, avoidable=True)),
-        (event(type="inpatient", unplanned=False, reason="substance-use"),
-         Event("inpatient", None, unplanned=False, reason="substance-use")),
-        (event(type="ed-visit", led_to_admission=True), Event("ed-visit", None, led_to_admission=True)),
-        (event(type="snf-short", date="2026"),
-         Event("snf-short", Span(date(2026, 1, 1), date(2026, 12, 31)))),
+        (
+            event(type="ed-visit", date="2026-05-01", avoidable=True),
+            Event("ed-visit", ARRIVED, avoidable=True),
+        ),
+        (
+            event(type="inpatient", unplanned=False, reason="substance-use"),
+            Event("inpatient", None, unplanned=False, reason="substance-use"),
+        ),
+        (
+            event(type="ed-visit", led_to_admission=True),
+            Event("ed-visit", None, led_to_admission=True),
+        ),
+        (
+            event(type="snf-short", date="2026"),
+            Event("snf-short", Span(date(2026, 1, 1), date(2026, 12, 31))),
+        ),
         (event(date="2026-05-01"), None),
         (event(type="walk", date="2026-05-01"), None),
         ({"linkId": "utilization"}, None),
@@ -149,7 +252,9 @@ ARRIVED = Span(date(2026, 5, 1), date(2026, 5, 1))
 )
 def test_one_event(group: dict[str, Any], expected: Event | None) -> None:
     events = facts_of(request(response(group))).events
-    kept = [(e.type, e.when, e.avoidable, e.unplanned, e.led_to_admission, e.reason) for e in events]
+    kept = [
+        (e.type, e.when, e.avoidable, e.unplanned, e.led_to_admission, e.reason) for e in events
+    ]
     e = expected
     assert kept == (
         [(e.type, e.when, e.avoidable, e.unplanned, e.led_to_admission, e.reason)] if e else []

@@ -38,8 +38,15 @@ def kinds(*sent: dict[str, Any]) -> list[tuple[str, bool | None]]:
 
 @pytest.mark.parametrize(
     ("klass", "kind"),
-    [("EMER", "ed-visit"), ("IMP", "inpatient"), ("ACUTE", "inpatient"), ("NONAC", "snf-short"),
-     ("AMB", None), ("OBSENC", None), ("VR", None)],
+    [
+        ("EMER", "ed-visit"),
+        ("IMP", "inpatient"),
+        ("ACUTE", "inpatient"),
+        ("NONAC", "snf-short"),
+        ("AMB", None),
+        ("OBSENC", None),
+        ("VR", None),
+    ],
 )
 def test_class(klass: str, kind: str | None) -> None:
     assert [k for k, _ in kinds(encounter(klass))] == ([kind] if kind else [])
@@ -47,15 +54,25 @@ def test_class(klass: str, kind: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("status", "counts"),
-    [("finished", True), ("in-progress", True), ("onleave", True), ("planned", False),
-     ("cancelled", False), ("entered-in-error", False), ("arrived", False), ("unknown", False)],
+    [
+        ("finished", True),
+        ("in-progress", True),
+        ("onleave", True),
+        ("planned", False),
+        ("cancelled", False),
+        ("entered-in-error", False),
+        ("arrived", False),
+        ("unknown", False),
+    ],
 )
 def test_status(status: str, counts: bool) -> None:
     assert bool(kinds(encounter("EMER", status=status))) is counts
 
 
 def test_a_class_of_a_foreign_system_is_no_event() -> None:
-    assert kinds(encounter("EMER", **{"class": {"system": "http://x.example", "code": "EMER"}})) == []
+    assert (
+        kinds(encounter("EMER", **{"class": {"system": "http://x.example", "code": "EMER"}})) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,9 +93,12 @@ def test_the_date_is_local(start: str | None, when: Span | None) -> None:
 
 @pytest.mark.parametrize(
     ("more", "avoidable"),
-    [({}, None), ({"extension": [{"url": AVOIDABLE, "valueBoolean": True}]}, True),
-     ({"extension": [{"url": AVOIDABLE, "valueBoolean": False}]}, False),
-     ({"extension": [{"url": AVOIDABLE}]}, None)],
+    [
+        ({}, None),
+        ({"extension": [{"url": AVOIDABLE, "valueBoolean": True}]}, True),
+        ({"extension": [{"url": AVOIDABLE, "valueBoolean": False}]}, False),
+        ({"extension": [{"url": AVOIDABLE}]}, None),
+    ],
 )
 def test_avoidable(more: dict[str, Any], avoidable: bool | None) -> None:
     assert facts_of(request(encounter("EMER", **more))).events[0].avoidable is avoidable
@@ -144,7 +164,11 @@ def test_the_visit_that_led_to_a_stay(stay: dict[str, Any], led: bool | None) ->
 def test_a_visit_leads_to_one_stay_only() -> None:
     stay = encounter("IMP", "2026-05-01", hospitalization=EMERGENCY_ROOM)
     earlier = encounter("EMER", "2026-04-30")
-    assert kinds(earlier, VISIT, stay) == [("ed-visit", None), ("ed-visit", True), ("inpatient", None)]
+    assert kinds(earlier, VISIT, stay) == [
+        ("ed-visit", None),
+        ("ed-visit", True),
+        ("inpatient", None),
+    ]
     assert kinds(earlier, VISIT, stay, stay)[:2] == [("ed-visit", True), ("ed-visit", True)]
 
 

@@ -1,4 +1,4 @@
-"""Patient, Coverage and the request itself, as facts.md 1.3, 1.4 and 4.3 say; which resources count."""
+"""Patient, Coverage and the request itself (facts.md 1.3, 1.4, 4.3); which resources count."""
 
 from datetime import date
 from decimal import Decimal
@@ -42,7 +42,10 @@ def of_me(*resources: dict[str, Any], **more: Any) -> dict[str, Any]:
         ([{"district": " Santa Cruz "}], "santa_cruz"),
         ([{"district": "Alameda"}], "alameda"),
         ([{"district": "Atlantis"}], None),
-        ([{"use": "work", "district": "Merced"}, {"use": "home", "district": "Monterey"}], "monterey"),
+        (
+            [{"use": "work", "district": "Merced"}, {"use": "home", "district": "Monterey"}],
+            "monterey",
+        ),
         ([{"use": "home"}, {"use": "work", "district": "Merced"}], "merced"),
         ([{"use": "temp", "district": "Merced"}, {"district": "Monterey"}], "merced"),
         ([{"city": "Merced"}], None),
@@ -79,20 +82,29 @@ def test_an_answered_age_counts_only_without_a_birth_date() -> None:
 
 def race(*codes: str, part: str = "ombCategory") -> dict[str, Any]:
     parts = [{"url": part, "valueCoding": {"code": code}} for code in codes]
-    return {"extension": [{"url": RACE, "extension": [*parts, {"url": "text", "valueString": "x"}]}]}
+    return {
+        "extension": [{"url": RACE, "extension": [*parts, {"url": "text", "valueString": "x"}]}]
+    }
 
 
 @pytest.mark.parametrize(
     ("sent", "races"),
     [
-        (race("2054-5"), {"black"}), (race("1002-5"), {"american-indian"}),
+        (race("2054-5"), {"black"}),
+        (race("1002-5"), {"american-indian"}),
         (race("1004-1", part="detailed"), {"american-indian"}),
         (race("1735-0", part="detailed"), {"alaska-native"}),
-        (race("2076-8"), {"pacific-islander"}), (race("2079-2", part="detailed"), {"pacific-islander"}),
-        (race("2500-7", part="detailed"), {"pacific-islander"}), (race("2028-9"), {"asian"}),
-        (race("2106-3"), {"white"}), (race("2131-1"), {"other"}),
+        (race("2076-8"), {"pacific-islander"}),
+        (race("2079-2", part="detailed"), {"pacific-islander"}),
+        (race("2500-7", part="detailed"), {"pacific-islander"}),
+        (race("2028-9"), {"asian"}),
+        (race("2106-3"), {"white"}),
+        (race("2131-1"), {"other"}),
         (race("2106-3", "2054-5"), {"white", "black"}),
-        (race("UNK"), None), (race("ASKU"), None), ({}, None), (race(), None),
+        (race("UNK"), None),
+        (race("ASKU"), None),
+        ({}, None),
+        (race(), None),
     ],
 )
 def test_race(sent: dict[str, Any], races: set[str] | None) -> None:
@@ -160,11 +172,16 @@ def test_a_coverage_of_an_unknown_payor_counts_as_none() -> None:
     [
         ({"value": 30, "system": "http://unitsofmeasure.org", "code": "d"}, {"requested_days": 30}),
         ({"value": 6, "system": "http://unitsofmeasure.org", "code": "h"}, {"requested_hours": 6}),
-        ({"value": 12.0, "system": "http://unitsofmeasure.org", "code": "wk"}, {"requested_weeks": 12}),
+        (
+            {"value": 12.0, "system": "http://unitsofmeasure.org", "code": "wk"},
+            {"requested_weeks": 12},
+        ),
         ({"value": 2.5, "system": "http://unitsofmeasure.org", "code": "d"}, {}),
         ({"value": 30, "system": "http://x.example", "code": "d"}, {}),
-        ({"value": 5000, "system": "urn:iso:std:iso:4217", "code": "USD"},
-         {"requested_usd": Decimal(5000)}),
+        (
+            {"value": 5000, "system": "urn:iso:std:iso:4217", "code": "USD"},
+            {"requested_usd": Decimal(5000)},
+        ),
         ({"unit": "days", "value": 30}, {}),
         ({"code": "d", "system": "http://unitsofmeasure.org"}, {}),
     ],
@@ -176,7 +193,9 @@ def test_requested_amount(quantity: dict[str, Any], expected: dict[str, Any]) ->
 def test_consent_and_self_referral() -> None:
     values = values_of(of_me(patient(), {"resourceType": "Consent", "status": "active"}))
     assert values == {"consent_attested": True}
-    assert values_of(of_me(patient(), requester={"reference": "#me"})) == {"referral_source": "member"}
+    assert values_of(of_me(patient(), requester={"reference": "#me"})) == {
+        "referral_source": "member"
+    }
 
 
 YES = response(item("homeless", {"valueBoolean": True}))

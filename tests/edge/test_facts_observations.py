@@ -42,14 +42,18 @@ USD = {"value": 7000, "system": "urn:iso:std:iso:4217", "code": "USD"}
         (observation("homeless", valueBoolean=True, status="entered-in-error"), {}),
         (observation("nf_days", valueInteger=60), {"nf_days": 60}),
         (observation("cs_used_ar_usd", valueQuantity=USD), {"cs_used_ar_usd": Decimal(7000)}),
-        (observation("residence", valueCodeableConcept=concept("residence", "snf")),
-         {"residence": "snf"}),
+        (
+            observation("residence", valueCodeableConcept=concept("residence", "snf")),
+            {"residence": "snf"},
+        ),
         (observation("residence", valueCodeableConcept={"text": "at home"}), {}),
         (factor("food"), {"complex_social_factors": {"food"}}),
         (factor("none"), {"complex_social_factors": frozenset()}),
         (observation("social_information", valueString="x"), {"social_information": "x"}),
-        (observation("release_date", valueDateTime="2026-02-01"),
-         {"release_date": Span(date(2026, 2, 1), date(2026, 2, 1))}),
+        (
+            observation("release_date", valueDateTime="2026-02-01"),
+            {"release_date": Span(date(2026, 2, 1), date(2026, 2, 1))},
+        ),
         (observation("utilization", valueInteger=5), {}),
         (observation("utilization.avoidable", valueBoolean=True), {}),
         (observation("shoe_size", valueInteger=9), {}),
@@ -67,12 +71,24 @@ def score(value: int, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("sent", "value"),
     [
-        ([score(10, effectiveDateTime="2026-03-01"), score(20, effectiveDateTime="2026-02-01")], 10),
-        ([score(10, effectiveDateTime="2026-11-20"), score(20, effectiveDateTime="2026-11-21")], 10),
+        (
+            [score(10, effectiveDateTime="2026-03-01"), score(20, effectiveDateTime="2026-02-01")],
+            10,
+        ),
+        (
+            [score(10, effectiveDateTime="2026-11-20"), score(20, effectiveDateTime="2026-11-21")],
+            10,
+        ),
         ([score(10, effectiveDateTime="2026-11-20T23:00:00-08:00")], 10),
         ([score(10, effectiveDateTime="2026-11-21T09:00:00Z")], None),
         ([score(10), score(20, effectiveDateTime="1990-01-01")], 20),
-        ([score(10, effectivePeriod={"start": "2026-03-01"}), score(20, effectiveInstant="2026-02-01T00:00:00Z")], 10),
+        (
+            [
+                score(10, effectivePeriod={"start": "2026-03-01"}),
+                score(20, effectiveInstant="2026-02-01T00:00:00Z"),
+            ],
+            10,
+        ),
         ([score(10), score(20)], 20),
     ],
 )
@@ -84,10 +100,21 @@ def test_the_latest_until_the_date_holds(sent: list[dict[str, Any]], value: int 
     ("sent", "codes"),
     [
         ([factor("food"), factor("work")], {"food", "work"}),
-        ([factor("food", effectiveDateTime="2026-01-01"), factor("work", effectiveDateTime="2026-02-01")],
-         {"food", "work"}),
+        (
+            [
+                factor("food", effectiveDateTime="2026-01-01"),
+                factor("work", effectiveDateTime="2026-02-01"),
+            ],
+            {"food", "work"},
+        ),
         ([factor("none"), factor("work")], {"work"}),
-        ([factor("food", effectiveDateTime="2026-01-01"), factor("none", effectiveDateTime="2026-02-01")], set()),
+        (
+            [
+                factor("food", effectiveDateTime="2026-01-01"),
+                factor("none", effectiveDateTime="2026-02-01"),
+            ],
+            set(),
+        ),
     ],
 )
 def test_one_observation_per_code_of_a_list(sent: list[dict[str, Any]], codes: set[str]) -> None:

@@ -100,14 +100,23 @@ def test_every_pair_of_code_and_modifier_means_one_service() -> None:
         ({"intent": "reflex-order"}, [("business-rule", "ServiceRequest.intent")]),
         ({"doNotPerform": True}, [("business-rule", "ServiceRequest.doNotPerform")]),
         ({"code": ours("CARE-COORD")}, [("code-invalid", "ServiceRequest.code.coding[0].code")]),
-        ({"code": {"coding": [*billed("X1")["coding"], *ours("ecm")["coding"]]}},
-         [("code-invalid", "ServiceRequest.code.coding[1].code")]),
-        ({"status": "revoked", "intent": "directive", "code": ours("X")},
-         [("business-rule", "ServiceRequest.status"), ("business-rule", "ServiceRequest.intent"),
-          ("code-invalid", "ServiceRequest.code.coding[0].code")]),
+        (
+            {"code": {"coding": [*billed("X1")["coding"], *ours("ecm")["coding"]]}},
+            [("code-invalid", "ServiceRequest.code.coding[1].code")],
+        ),
+        (
+            {"status": "revoked", "intent": "directive", "code": ours("X")},
+            [
+                ("business-rule", "ServiceRequest.status"),
+                ("business-rule", "ServiceRequest.intent"),
+                ("code-invalid", "ServiceRequest.code.coding[0].code"),
+            ],
+        ),
         ({"doNotPerform": False}, []),
-        *[({"intent": intent}, []) for intent in
-          ("proposal", "plan", "order", "original-order", "filler-order")],
+        *[
+            ({"intent": intent}, [])
+            for intent in ("proposal", "plan", "order", "original-order", "filler-order")
+        ],
     ],
 )
 def test_rules_of_this_service(more: dict[str, Any], faults: list[tuple[str, str]]) -> None:
@@ -158,38 +167,68 @@ def test_where_the_cin_is_found(
 
 def test_all_that_a_full_referral_says() -> None:
     organization = {
-        "resourceType": "Organization", "id": "org", "identifier": [{"system": NPI, "value": "9"}],
+        "resourceType": "Organization",
+        "id": "org",
+        "identifier": [{"system": NPI, "value": "9"}],
     }
     me = patient(
         cin("P"),
         birthDate="1979-01",
         name=[{"use": "old", "family": "Was"}, {"given": ["Ada", "B"], "family": "Is"}],
         telecom=[{"system": "phone", "value": "1"}, {"system": "email", "value": "a@b.example"}],
-        address=[{"use": "home", "line": ["1 Street"], "city": "Here", "district": "Merced",
-                  "state": "CA", "postalCode": "95340"}],
-        communication=[{"language": {"coding": [{"code": "en"}]}},
-                       {"language": {"coding": [{"code": "ES"}]}, "preferred": True}],
+        address=[
+            {
+                "use": "home",
+                "line": ["1 Street"],
+                "city": "Here",
+                "district": "Merced",
+                "state": "CA",
+                "postalCode": "95340",
+            }
+        ],
+        communication=[
+            {"language": {"coding": [{"code": "en"}]}},
+            {"language": {"coding": [{"code": "ES"}]}, "preferred": True},
+        ],
         generalPractitioner=[{"identifier": {"system": NPI, "value": "7"}}],
     )
     found = read(
-        me, COVERAGE, organization,
-        subject=TO_ME, requester={"reference": "#org"}, priority="asap",
+        me,
+        COVERAGE,
+        organization,
+        subject=TO_ME,
+        requester={"reference": "#org"},
+        priority="asap",
         identifier=[{"system": "https://a.example", "value": "1"}, {"value": "2"}, {"system": "x"}],
-        performer=[{"reference": "HealthcareService/h"}, {"identifier": {"system": NPI, "value": "8"}}],
+        performer=[
+            {"reference": "HealthcareService/h"},
+            {"identifier": {"system": NPI, "value": "8"}},
+        ],
         basedOn=[{"reference": "https://h.example/fhir/ServiceRequest/1/_history/2"}],
         replaces=[{"identifier": {"system": "s", "value": "old"}}],
-        reasonCode=[{"coding": [{"system": codes.POPULATION, "code": "POF2"}]},
-                    {"coding": [{"system": codes.POPULATION, "code": "POF2"}]}, {"text": "x"}],
-        occurrencePeriod={"start": "2026-12"}, authoredOn="2026-11-20T10:00:00-08:00",
-        extension=[{"url": f"{OURS}StructureDefinition/received",
-                    "valueDateTime": "2026-11-18T09:00:00-08:00"}],
+        reasonCode=[
+            {"coding": [{"system": codes.POPULATION, "code": "POF2"}]},
+            {"coding": [{"system": codes.POPULATION, "code": "POF2"}]},
+            {"text": "x"},
+        ],
+        occurrencePeriod={"start": "2026-12"},
+        authoredOn="2026-11-20T10:00:00-08:00",
+        extension=[
+            {
+                "url": f"{OURS}StructureDefinition/received",
+                "valueDateTime": "2026-11-18T09:00:00-08:00",
+            }
+        ],
     )
     assert found.requester is not None
     assert (found.requester.value(NPI), found.requester.type) == ("9", "Organization")
     assert [p.type for p in found.performers] == ["HealthcareService", None]
     assert found.performers[1].value(NPI) == "8"
     assert found.identifiers == (("https://a.example", "1"), ("", "2"))
-    assert (found.based_on[0].type, found.replaces[0].identifiers) == ("ServiceRequest", (("s", "old"),))
+    assert (found.based_on[0].type, found.replaces[0].identifiers) == (
+        "ServiceRequest",
+        (("s", "old"),),
+    )
     assert found.general_practitioners[0].value(NPI) == "7"
     assert (found.claimed, found.plan, found.county) == (("POF2",), "HPSM", "merced")
     assert (found.urgent, found.language, found.birth_date) == (True, "es", "1979-01")
@@ -249,20 +288,40 @@ def example(number: str) -> tuple[ReferralRequest, Facts]:
     [
         ("01", "ECM", "9000001XA", "HPSM", True, {"homeless": True, "county": "san_mateo"}),
         ("02", "ECM", "9000001XA", "HPSM", True, {"homeless": True, "county": "san_mateo"}),
-        ("03", "RC", "9000019XA", "CCAH", True,
-         {"requested_days": 30, "homeless": True, "complex_social_factors": {"housing"},
-          "county": "monterey"}),
+        (
+            "03",
+            "RC",
+            "9000019XA",
+            "CCAH",
+            True,
+            {
+                "requested_days": 30,
+                "homeless": True,
+                "complex_social_factors": {"housing"},
+                "county": "monterey",
+            },
+        ),
         ("04", "HD", "9000012XA", "HPSJ", False, {"current_authorizations": {"HTNS"}}),
         ("05", "ECM", None, None, False, {"referral_source": "member"}),
-        ("06", "DH", "9000010XA", None, False,
-         {"delegated_to": "KAISER", "delegate_offers_service": False}),
+        (
+            "06",
+            "DH",
+            "9000010XA",
+            None,
+            False,
+            {"delegated_to": "KAISER", "delegate_offers_service": False},
+        ),
         ("07", "ECM", "9000002XA", None, False, {"line_of_business": "CAREADVANTAGE"}),
         ("08", "ECM", "9000001XA", None, False, {"current_authorizations": frozenset()}),
         ("12", None, "9000021XA", None, False, {"homeless": True, "county": "merced"}),
     ],
 )
 def test_the_examples(
-    number: str, service: str | None, cin_: str | None, plan: str | None, urgent: bool,
+    number: str,
+    service: str | None,
+    cin_: str | None,
+    plan: str | None,
+    urgent: bool,
     expected: dict[str, Any],
 ) -> None:
     referral, facts = example(number)
