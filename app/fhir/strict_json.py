@@ -30,6 +30,7 @@ MAX_EXPONENT = 60
 # Possessive, and content with a missing closing quote: linear time whatever is sent.
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_BEGINNING = 16_384
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -179,6 +180,11 @@ def _decode(body: bytes) -> str:
 
 
 def _is_deep(body: bytes) -> bool:
+    # An attack is deep from its beginning: a small part of it is enough to see that.
+    return _exceeds_depth(body[:_BEGINNING]) or _exceeds_depth(body)
+
+
+def _exceeds_depth(body: bytes) -> bool:
     brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
     return any(depth > MAX_DEPTH for depth in accumulate(map(_STEP.__getitem__, brackets)))
 

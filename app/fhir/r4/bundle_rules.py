@@ -6,6 +6,8 @@ What a transaction may hold when it is a referral's is left to `app.fhir.bundle`
 from collections.abc import Iterator
 from typing import Any
 
+from app.fhir.r4.bindings import binding_of
+
 _REQUESTS = ("batch", "transaction", "history")
 _RESPONSES = ("batch-response", "transaction-response", "history")
 
@@ -13,8 +15,9 @@ _RESPONSES = ("batch-response", "transaction-response", "history")
 def bundle_faults(bundle: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """bdl-1 to bdl-12, as (element within the Bundle, sentence)."""
     kind = bundle.get("type")
-    if not isinstance(kind, str):
-        return
+    bound = binding_of("Bundle.type")
+    if not isinstance(kind, str) or bound is None or kind not in bound.codes:
+        return  # said already; what the entries need depends on it
     if "total" in bundle and kind not in ("searchset", "history"):
         yield "total", "belongs to a searchset or a history only (bdl-1)."
     listed = bundle.get("entry")

@@ -21,9 +21,9 @@ NOT_MODELLED = frozenset(
         "MedicinalProductAuthorization", "MedicinalProductContraindication",
         "MedicinalProductIndication", "MedicinalProductIngredient", "MedicinalProductInteraction",
         "MedicinalProductManufactured", "MedicinalProductPackaged",
-        "MedicinalProductPharmaceutical", "MedicinalProductUndesirableEffect", "RiskEvidenceSynthesis", "SubstanceNucleicAcid",
-        "SubstancePolymer", "SubstanceProtein", "SubstanceReferenceInformation",
-        "SubstanceSourceMaterial", "SubstanceSpecification",
+        "MedicinalProductPharmaceutical", "MedicinalProductUndesirableEffect",
+        "RiskEvidenceSynthesis", "SubstanceNucleicAcid", "SubstancePolymer", "SubstanceProtein",
+        "SubstanceReferenceInformation", "SubstanceSourceMaterial", "SubstanceSpecification",
     }
 )  # fmt: skip
 

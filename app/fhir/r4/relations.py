@@ -94,7 +94,9 @@ def _unreferenced(
     mentions: set[str] | None = None
     for index, inner in enumerate(contained):
         own = inner.get("id") if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or (isinstance(own, str) and own in used):
+        if not isinstance(inner, dict) or "resourceType" not in inner:
+            continue
+        if isinstance(own, str) and own in used:
             continue
         if mentions is None:
             mentions = set(_fragments([resource]))
