@@ -12,7 +12,6 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from app.fhir import codes
 from app.fhir.outcome import FHIR_JSON
 from app.openapi.bodies import fhir_response
 from app.openapi.responses import errors
@@ -37,6 +36,7 @@ _CODES = (
     "search-type",
 )
 _SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
+_OURS = "https://nowrongdoor.example/fhir/OperationDefinition/"
 #: Operations that others have defined.
 _PUBLISHED = {
     ("Claim", "submit"): "http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-submit",
@@ -178,4 +178,4 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _operation(kind: str, name: str) -> dict[str, Any]:
     known = _PUBLISHED.get((kind, name))
-    return {"name": name, "definition": known or codes.operation(name)}
+    return {"name": name, "definition": known or _OURS + name}

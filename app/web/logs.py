@@ -9,10 +9,14 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pythonjsonlogger.orjson import OrjsonFormatter
+
+#: Frames of other people's code say little about a failure.
+_OURS = str(Path(__file__).parents[1])
 
 #: What a line may carry beside time, level, logger and message.
 FIELDS = (
@@ -52,13 +56,16 @@ class Line(OrjsonFormatter):
 
 
 def frames(error: BaseException) -> list[str]:
-    """The classes of an error and its causes, each with where it was raised; no messages."""
+    """The classes of an error and its causes, each with our frames and the last; no messages."""
     shown: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(shown) < 40:
         shown.append(type(seen).__qualname__)
-        steps = traceback.extract_tb(seen.__traceback__)[-8:]
-        shown.extend(f"  {step.filename}:{step.lineno} {step.name}" for step in steps)
+        *steps, last = traceback.extract_tb(seen.__traceback__) or [None]
+        ours = [step for step in steps if step and step.filename.startswith(_OURS)]
+        shown.extend(
+            f"  {step.filename}:{step.lineno} {step.name}" for step in [*ours, last] if step
+        )
         seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return shown
 
@@ -73,5 +80,6 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # The access line is ours (app.web.envelope); uvicorn's would carry the query.
     logging.getLogger("uvicorn.access").disabled = True
-    # Alembic and the driver speak in statements.
-    logging.getLogger("sqlalchemy").setLevel(logging.WARNING)
+    # These speak in statements and in whole addresses.
+    for name in ("sqlalchemy", "alembic", "asyncio", "httpx", "httpcore", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.WARNING)
