@@ -66,7 +66,7 @@ JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = du
 JOIN message m ON m.plan = $1 AND m.id = due.message_id
 WHERE d.plan = $1 AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
 RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
-  d.attempts AS number, d.attempts - d.round_start AS tried, d.manual,
+  d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,
   e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,
   CASE WHEN e.payload = 'full' THEN coalesce(m.full_body, m.body) ELSE m.body END AS body
 """

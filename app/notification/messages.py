@@ -14,7 +14,7 @@ import orjson
 
 
 class EventType(StrEnum):
-    """What can be announced (spec.md 8), and the message that tries an endpoint out."""
+    """What can be announced, and what an endpoint may filter by (spec.md 8)."""
 
     RECEIVED = "referral.received"
     INFORMATION_REQUESTED = "referral.information_requested"
@@ -33,8 +33,10 @@ class EventType(StrEnum):
     EXPIRING = "authorization.expiring"
     EXPIRED = "authorization.expired"
     CAPACITY_CHANGED = "capacity.changed"
-    TEST = "endpoint.test"
 
+
+#: The type of the message that tries an endpoint out. It is about no referral, and never filtered.
+TEST = "endpoint.test"
 
 #: One line for each event type, as the receiver's documentation says it.
 MEANINGS: dict[EventType, str] = {
@@ -55,11 +57,9 @@ MEANINGS: dict[EventType, str] = {
     EventType.EXPIRING: "The authorization ends soon.",
     EventType.EXPIRED: "The authorization has ended.",
     EventType.CAPACITY_CHANGED: "An offer's places or capacity status changed.",
-    EventType.TEST: "A test of this endpoint; it is about no referral.",
 }
 
-#: The event types of spec.md 8, which an endpoint may filter by. A test is always sent.
-EVENT_TYPES: tuple[EventType, ...] = tuple(t for t in EventType if t is not EventType.TEST)
+EVENT_TYPES: tuple[EventType, ...] = tuple(EventType)
 
 
 class Role(StrEnum):
@@ -95,7 +95,6 @@ _RECIPIENTS: dict[EventType, frozenset[Role]] = {
     EventType.EXPIRED: _ALL,
     # About an offer and no referral: its owner, and the plan it is offered under.
     EventType.CAPACITY_CHANGED: frozenset({Role.PERFORMER, Role.PLAN}),
-    EventType.TEST: frozenset(),
 }
 
 

@@ -29,6 +29,10 @@ class Secret:
     value: str
     expires_at: str | None = None
 
+    @property
+    def asymmetric(self) -> bool:
+        return self.value.startswith(ASYMMETRIC)
+
     def valid(self, now: datetime) -> bool:
         return self.expires_at is None or datetime.fromisoformat(self.expires_at) > now
 

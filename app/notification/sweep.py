@@ -14,7 +14,8 @@ WHERE d.plan = $1 AND d.state = 'pending' AND e.organization_id = d.organization
   AND e.id = d.endpoint_id AND e.status = 'disabled'
 """
 _RESUME = """
-UPDATE delivery d SET state = 'pending', next_attempt_at = $2 FROM webhook_endpoint e
+UPDATE delivery d SET state = 'pending', next_attempt_at = $2, lease_until = NULL
+FROM webhook_endpoint e
 WHERE d.plan = $1 AND d.state = 'held' AND e.organization_id = d.organization_id
   AND e.id = d.endpoint_id AND e.status = 'active'
 """

@@ -1,0 +1,223 @@
+"""Registering, changing, disabling, trying out and reading webhook endpoints.
+
+Any client of the organization may use them; another organization's are unknown (404).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.dependency import CallerDep
+from app.caller.model import UNASSIGNED, Caller
+from app.database import Connection
+from app.errors import refuse
+from app.ids import new_id
+from app.notification import store
+from app.notification.after_commit import HintsDep
+from app.notification.endpoint import (
+    Endpoint,
+    EndpointChange,
+    EndpointWithSecret,
+    NewEndpoint,
+    Rotation,
+    TestSent,
+)
+from app.notification.owned import CHANGING, PREFIX, READING, Id, mine, must_be_active, now_of
+from app.notification.secrets import Secret, Vault, new_secret
+from app.notification.show import shown
+from app.notification.targets import Guard
+from app.openapi.responses import errors
+
+router = APIRouter(prefix=PREFIX, tags=["Notifications"])
+
+#: How many endpoints one organization may have.
+MOST_ENDPOINTS = 50
+
+
+@router.post("", operation_id="createWebhookEndpoint", status_code=201, responses=CHANGING)
+async def create_endpoint(
+    request: Request,
+    response: Response,
+    caller: CallerDep,
+    wanted: NewEndpoint,
+    hints: HintsDep,
+    connection: Connection,
+) -> EndpointWithSecret:
+    """Register a webhook endpoint.
+
+    The answer carries the signing secret, this once (Standard Webhooks 1.0.0). A test message
+    follows at once, unless `send_test` is false.
+    """
+    _check_url(request, wanted.url)
+    if len(await store.endpoints(connection, caller.organization_id)) >= MOST_ENDPOINTS:
+        raise refuse(409, "too-costly", f"An organization has at most {MOST_ENDPOINTS} endpoints.")
+    vault, now = _vault(request), now_of(request)
+    secret = new_secret(wanted.signature == "asymmetric")
+    row: dict[str, Any] = {
+        **_columns(wanted, vault),
+        "organization_id": caller.organization_id,
+        "id": new_id(),
+        "status": "active",
+        "secrets": vault.seal_secrets([Secret(secret)]),
+        "created_at": now,
+        "updated_at": now,
+    }
+    await store.add(connection, row)
+    if wanted.send_test:
+        await store.send_test(connection, caller.organization_id, row["id"], now)
+        hints.add(UNASSIGNED)
+    response.headers["Location"] = f"{router.prefix}/{row['id']}"
+    return await _with_secret(request, caller, row["id"], secret, connection)
+
+
+@router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 401, 406, 503))
+async def list_endpoints(
+    request: Request, caller: CallerDep, connection: Connection
+) -> list[Endpoint]:
+    """List your organization's endpoints, oldest first."""
+    vault, now = _vault(request), now_of(request)
+    found = await store.endpoints(connection, caller.organization_id)
+    return [shown(row, vault, now) for row in found]
+
+
+@router.get("/{id}", operation_id="readWebhookEndpoint", responses=READING)
+async def read_endpoint(
+    id: Id,  # noqa: A002  the contract's word
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Endpoint:
+    """Read one endpoint."""
+    row = await mine(connection, caller, id)
+    return shown(row, _vault(request), now_of(request))
+
+
+@router.patch("/{id}", operation_id="changeWebhookEndpoint", responses=CHANGING)
+async def change_endpoint(
+    id: Id,  # noqa: A002
+    request: Request,
+    caller: CallerDep,
+    change: EndpointChange,
+    connection: Connection,
+) -> Endpoint:
+    """Change an endpoint's URL, filters, payload, headers or description.
+
+    What is left out stays. A new URL gets what is still waiting, too.
+    """
+    await mine(connection, caller, id, lock=True)
+    if "url" in change.model_fields_set:
+        _check_url(request, change.url)
+    columns = _columns(change, _vault(request), only=change.model_fields_set)
+    values = {**columns, "updated_at": now_of(request)}
+    await store.change(connection, caller.organization_id, id, values)
+    return await read_endpoint(id, request, caller, connection)
+
+
+@router.post("/{id}/disable", operation_id="disableWebhookEndpoint", responses=READING)
+async def disable_endpoint(
+    id: Id,  # noqa: A002
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Endpoint:
+    """Disable an endpoint. Its messages are held, and sent when it is enabled again."""
+    await mine(connection, caller, id, lock=True)
+    values = {"status": "disabled", "disabled_reason": "owner", "updated_at": now_of(request)}
+    await store.change(connection, caller.organization_id, id, values)
+    await store.hold(connection, caller.organization_id, id)
+    return await read_endpoint(id, request, caller, connection)
+
+
+@router.post("/{id}/enable", operation_id="enableWebhookEndpoint", responses=READING)
+async def enable_endpoint(
+    id: Id,  # noqa: A002
+    request: Request,
+    caller: CallerDep,
+    hints: HintsDep,
+    connection: Connection,
+) -> Endpoint:
+    """Enable an endpoint: what was held for it is sent, in order, with the whole schedule."""
+    await mine(connection, caller, id, lock=True)
+    now = now_of(request)
+    values = dict.fromkeys(("disabled_reason", "failing_since", "paused_until"))
+    await store.change(
+        connection,
+        caller.organization_id,
+        id,
+        {**values, "status": "active", "updated_at": now},
+    )
+    await store.resume(connection, caller.organization_id, id, now)
+    hints.add("")
+    return await read_endpoint(id, request, caller, connection)
+
+
+@router.post("/{id}/rotate-secret", operation_id="rotateWebhookSecret", responses=CHANGING)
+async def rotate_secret(
+    id: Id,  # noqa: A002
+    request: Request,
+    caller: CallerDep,
+    rotation: Rotation,
+    connection: Connection,
+) -> EndpointWithSecret:
+    """Make a new secret. Both sign until the overlap ends: the new one first."""
+    row = await mine(connection, caller, id, lock=True)
+    vault, now = _vault(request), now_of(request)
+    newest, *older = vault.open_secrets(row["secrets"], now)
+    secret = new_secret(newest.asymmetric)
+    kept: list[Secret] = []
+    if rotation.overlap_hours:
+        ends = now + timedelta(hours=rotation.overlap_hours)
+        kept = [Secret(newest.value, ends.isoformat()), *older]
+    values = {"secrets": vault.seal_secrets([Secret(secret), *kept]), "updated_at": now}
+    await store.change(connection, caller.organization_id, id, values)
+    return await _with_secret(request, caller, id, secret, connection)
+
+
+@router.post("/{id}/test", operation_id="testWebhookEndpoint", status_code=202, responses=CHANGING)
+async def send_test(
+    id: Id,  # noqa: A002
+    request: Request,
+    caller: CallerDep,
+    hints: HintsDep,
+    connection: Connection,
+) -> TestSent:
+    """Send an `endpoint.test` message, whatever the filters."""
+    must_be_active(await mine(connection, caller, id))
+    now = now_of(request)
+    message = await store.send_test(connection, caller.organization_id, id, now)
+    hints.add(UNASSIGNED)
+    return TestSent(message_id=message)
+
+
+async def _with_secret(
+    request: Request, caller: Caller, id_: str, secret: str, connection: AsyncConnection
+) -> EndpointWithSecret:
+    now = await read_endpoint(id_, request, caller, connection)
+    return EndpointWithSecret(
+        **now.model_dump(), secret=None if Secret(secret).asymmetric else secret
+    )
+
+
+def _columns(change: EndpointChange, vault: Vault, only: set[str] | None = None) -> dict[str, Any]:
+    """The columns that an owner sets; all of them, or those that were sent."""
+    values: dict[str, Any] = {
+        "url": change.url,
+        "description": change.description,
+        "event_types": [each.value for each in change.event_types],
+        "plans": change.plans,
+        "payload": change.payload,
+        "headers": vault.seal_headers(change.headers),
+    }
+    return {name: value for name, value in values.items() if only is None or name in only}
+
+
+def _check_url(request: Request, url: str) -> None:
+    fault = Guard.of(request.app.state.settings).fault(url)
+    if fault is not None:
+        raise refuse(422, "value", fault, "url")
+
+
+def _vault(request: Request) -> Vault:
+    return Vault(request.app.state.settings)

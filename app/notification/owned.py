@@ -1,0 +1,43 @@
+"""What every webhook route asks: whose endpoint it is, whether it is active, what time it is."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Path, Request
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.model import Caller
+from app.errors import not_found, refuse
+from app.notification import store
+from app.openapi.responses import errors
+
+PREFIX = "/v1/webhook-endpoints"
+READING = errors(400, 401, 404, 406, 503)
+CHANGING = errors(400, 401, 404, 406, 408, 409, 413, 415, 422, 503)
+
+Id = Annotated[
+    str, Path(description="The endpoint's id.", min_length=1, max_length=64, pattern=r"^[^\x00]+$")
+]
+
+
+async def mine(
+    connection: AsyncConnection, caller: Caller, id_: str, *, lock: bool = False
+) -> RowMapping:
+    """The caller's endpoint; 404 for everybody else's."""
+    row = await store.endpoint(connection, caller.organization_id, id_, lock=lock)
+    if row is None:
+        raise not_found("webhook endpoint")
+    return row
+
+
+def must_be_active(row: RowMapping) -> None:
+    """409 while the endpoint is disabled."""
+    if row["status"] != "active":
+        raise refuse(409, "conflict", "The endpoint is disabled. Enable it first.")
+
+
+def now_of(request: Request) -> datetime:
+    """The time by the service's clock."""
+    now: datetime = request.app.state.clock.now()
+    return now
