@@ -4,7 +4,7 @@ One direction only: `to_domain`. What the request and its resources state of the
 is read by `facts.py`; how a referral is shown again is left to the `render_*` modules.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -22,27 +22,34 @@ INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
 
 
 def to_domain(
-    service_request: Resource, resources: Sequence[tuple[str, Resource]], as_of: date
+    service_request: Resource,
+    resources: Sequence[tuple[str, Resource]],
+    as_of: date,
+    plans: Container[str] | None = None,
 ) -> tuple[ReferralRequest | None, list[Fault]]:
     """The referral asked for, or every rule of this service that it breaks (422).
 
-    `resources` as in `app.fhir.facts.read_facts`; `as_of` chooses among several Coverages.
+    `resources` as in `app.fhir.facts.read_facts`; `as_of` and `plans` choose among Coverages as
+    `app.eligibility.coverage.choose_coverage` does.
     """
     faults = [*_request_faults(service_request), *_code_faults(service_request)]
     if faults:
         return None, faults
-    return read_referral(service_request, resources, as_of), []
+    return read_referral(service_request, resources, as_of, plans), []
 
 
 def read_referral(
-    service_request: Resource, resources: Sequence[tuple[str, Resource]], as_of: date
+    service_request: Resource,
+    resources: Sequence[tuple[str, Resource]],
+    as_of: date,
+    plans: Container[str] | None = None,
 ) -> ReferralRequest:
     """The referral, whatever its status and intent: also of one that is stored already."""
     payload = Payload(service_request, resources)
     patient = payload.patient
     candidates = _services(service_request)
     coverages = read_coverages(payload)
-    chosen = choose_coverage(coverages, as_of)
+    chosen = choose_coverage(coverages, as_of, plans)
     subscriber = next((c.subscriber for c in (chosen, *coverages) if c and c.subscriber), None)
     county = read_patient(patient, "Patient").values.get("county")
     requester = service_request.get("requester")

@@ -240,6 +240,18 @@ def test_all_that_a_full_referral_says() -> None:
     assert found.contact.address == ("1 Street", "Here, CA 95340")
 
 
+@pytest.mark.parametrize(("plans", "plan"), [(None, "BLUE"), ({"HPSM"}, "HPSM"), ({"CCAH"}, None)])
+def test_a_coverage_of_a_plan_not_served_counts_as_none(
+    plans: set[str] | None, plan: str | None
+) -> None:
+    payor = [{"identifier": {"system": f"{OURS}sid/plan", "value": "BLUE"}}]
+    blue = {**COVERAGE, "id": "blue", "payor": payor}
+    insured = [{"reference": "#blue"}, {"reference": "#coverage"}]
+    referral, _ = to_domain(request(COVERAGE, blue, insurance=insured), (), ON, plans)
+    assert referral is not None
+    assert referral.plan == plan
+
+
 @pytest.mark.parametrize(
     ("priority", "urgent"),
     [(None, False), ("routine", False), ("urgent", True), ("asap", True), ("stat", True)],
