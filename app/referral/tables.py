@@ -67,6 +67,7 @@ referral = Table(
     Column("performer_id", Text, comment="the organization assigned"),
     Column("asked_performer_id", Text, comment="the organization the referrer asked for"),
     Column("based_on", Text),
+    Column("moves", Integer, nullable=False, comment="rows of history so far"),
     Column(
         "announced",
         Integer,
@@ -122,7 +123,7 @@ referral_history = Table(
         "seq",
         Integer,
         primary_key=True,
-        comment="the referral's version after the move",
+        comment="1 is the receipt; no gaps",
     ),
     Column("from_state", Text),
     text("to_state"),

@@ -299,6 +299,7 @@ def upgrade() -> None:
             comment="the organization the referrer asked for",
         ),
         sa.Column("based_on", sa.Text(), nullable=True),
+        sa.Column("moves", sa.Integer(), nullable=False, comment="rows of history so far"),
         sa.Column(
             "announced",
             sa.Integer(),
@@ -580,9 +581,7 @@ def upgrade() -> None:
         "referral_history",
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("referral_id", sa.Text(), nullable=False),
-        sa.Column(
-            "seq", sa.Integer(), nullable=False, comment="the referral's version after the move"
-        ),
+        sa.Column("seq", sa.Integer(), nullable=False, comment="1 is the receipt; no gaps"),
         sa.Column("from_state", sa.Text(), nullable=True),
         sa.Column("to_state", sa.Text(), nullable=False),
         sa.Column("event", sa.Text(), nullable=False),
