@@ -128,13 +128,12 @@ def _to(kind: str, column: str) -> ColumnRule:
 def _business_status(statement: Statement, asked: Criterion, _seen: Sight) -> str:
     each = []
     for found in asked.tokens:
-        bound = statement.bind(found.code or "")
+        code = found.code or ""
         if found.system in (None, codes.REFERRAL_STATE):
-            each.append(f"r.state = {bound}" if found.code else "true")
+            each.append(f"r.state = {statement.bind(code)}" if code else "true")
         if found.system in (None, codes.BUSINESS_STATUS):
-            each.append(
-                f"t.business_status = {bound}" if found.code else "t.business_status IS NOT NULL"
-            )
+            column = "t.business_status"
+            each.append(f"{column} = {statement.bind(code)}" if code else f"{column} IS NOT NULL")
     return match.any_of(each)
 
 
@@ -147,8 +146,8 @@ def _part_of(statement: Statement, asked: Criterion, _seen: Sight) -> str:
 _NAMES = '$.name[*].keyvalue() ? (@.key == "family" || @.key == "given").value[*]'
 
 _MEMBER = (
-    Parameter("patient", "reference", "the member, as the referrer knows them", column=_patient),
-    Parameter("subject", "reference", "the same as `patient`", column=_patient, index="patient"),
+    Parameter("patient", "reference", "the member, as the referrer knows them", column=_patient, by_identifier=True),
+    Parameter("subject", "reference", "the same as `patient`", column=_patient, index="patient", by_identifier=True),
     Parameter("patient.identifier", "token", "the member's CIN, `system|value`", column=_member),
     Parameter(
         "subject.identifier",

@@ -47,6 +47,8 @@ class Parameter:
     codes: frozenset[str] = frozenset()
     #: Type of the directory's index entry where its name is not the parameter's.
     index: str = ""
+    #: Whether a reference is found by `:identifier` though its `column` answers.
+    by_identifier: bool = False
 
     @property
     def modifiers(self) -> tuple[str, ...]:
@@ -55,7 +57,8 @@ class Parameter:
             case "token":
                 return ("not", *missing)
             case "reference":
-                return ("identifier", *missing)
+                known = self.by_identifier or self.path.endswith(".reference")
+                return ("identifier", *missing) if known else missing
             case _:
                 return missing
 

@@ -32,6 +32,12 @@ _ORDER = {
     "-_lastUpdated": "at DESC, id",
 }
 
+#: Columns and join that bring an offer's present numbers.
+_NUMBERS = (
+    ", o.places, o.taken + o.taken_outside, o.capacity_status",
+    "LEFT JOIN offer o ON o.plan = k.plan AND o.id = k.id",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -63,18 +69,18 @@ def compose(statement: Statement, query: Query, seen: Sight, position: Position 
         f" ORDER BY {order} LIMIT {query.count + 1})"
         for arm in selected
     )
+    if len(selected) > 1:
+        keys = f"(SELECT * FROM ({keys}) u ORDER BY {order} LIMIT {query.count + 1})"
     total = "NULL::bigint"
     if query.total or query.count == 0:
         counted = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
         total = "(SELECT count(*) FROM (" + " UNION ALL ".join(counted) + ") n)"
-    kind = statement.bind(query.kind)
-    return f"""SELECT k.id, k.at, b.version, b.body, t.total, o.places, o.taken, o.capacity_status
-FROM (SELECT {total} AS total) t
-LEFT JOIN ({keys} ORDER BY {order} LIMIT {query.count + 1}) k ON true
+    numbers, offer = _NUMBERS if query.kind == "HealthcareService" else ("", "")
+    return f"""SELECT k.id, k.at, b.version, b.body, t.total{numbers}
+FROM (SELECT {total} AS total) t LEFT JOIN {keys} k ON true
 LEFT JOIN LATERAL (SELECT c.version, c.body FROM resource_version c WHERE c.plan = k.plan
-    AND c.type = {kind} AND c.id = k.id ORDER BY c.version DESC LIMIT 1) b ON true
-LEFT JOIN LATERAL (SELECT o.places, o.taken + o.taken_outside AS taken, o.capacity_status FROM offer o
-    WHERE {kind} = 'HealthcareService' AND o.plan = k.plan AND o.id = k.id) o ON true
+    AND c.type = {statement.bind(query.kind)} AND c.id = k.id ORDER BY c.version DESC LIMIT 1) b
+    ON true {offer}
 ORDER BY {order}"""
 
 
@@ -208,5 +214,5 @@ def _page(query: Query, rows: Any) -> Page:
         rows=[Stored(query.kind, row[0], row[2], row[3]) for row in shown],
         after=Position(last[1], last[0]) if last else None,
         total=rows[0][4] if rows else None,
-        numbers={row[0]: (row[5], row[6], row[7]) for row in shown if row[5] is not None},
+        numbers={row[0]: row[5:8] for row in shown if len(row) > 5 and row[5] is not None},
     )

@@ -1,0 +1,138 @@
+"""Who sees a referral and what belongs to it; who sees network and rosters."""
+
+import pytest
+
+from app.caller.model import ROSTER, Caller
+from app.database import begin
+from tests.reading.scene import (
+    HOSPITAL,
+    OTHER_STAFF,
+    PROVIDER,
+    STAFF,
+    START,
+    STRANGER,
+    load,
+)
+
+KINDS = ("ServiceRequest", "Task", "ClaimResponse")
+ANOTHER_PROVIDER = Caller("other", "org-redwood-slope", None, frozenset({"system/*.cruds"}))
+MATRIX = [
+    (HOSPITAL, 200),
+    (PROVIDER, 200),
+    (STAFF, 200),
+    (STRANGER, 404),
+    (OTHER_STAFF, 404),
+    (ANOTHER_PROVIDER, 404),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("caller", "status"), MATRIX, ids=lambda value: getattr(value, "client_id", value)
+)
+async def test_parties_and_the_plans_staff_see_a_referral_and_nobody_else(
+    world, kind, caller, status
+):
+    passed_over = ("org-redwood-slope", "asked", START)
+    id = await world.refer(
+        parties=(
+            ("org-harbor-lantern", "requester", None),
+            ("org-tidepool", "performer", None),
+            passed_over,
+        )
+    )
+    seen = status == 200
+    for path in (f"{kind}/{id}", f"{kind}/{id}/_history/1", f"{kind}/{id}/_history"):
+        assert (await world.get(caller, path)).status_code == status
+    assert (id in await world.ids(caller, kind)) is seen
+    assert (id in await world.ids(caller, kind, {"_id": id})) is seen
+    everything = await world.get(caller, kind, {"_total": "accurate"})
+    assert (everything.json()["total"] > 0) is seen
+
+
+async def test_a_referral_without_a_plan_is_seen_by_every_plans_staff(world):
+    id = await world.refer(plan="unassigned", state="pending", business_status="in-review")
+    assert await world.ids(STAFF, "ServiceRequest") == [id]
+    assert await world.ids(OTHER_STAFF, "ServiceRequest") == [id]
+    assert await world.ids(HOSPITAL, "ServiceRequest") == [id]
+    assert await world.ids(STRANGER, "ServiceRequest") == []
+
+
+async def test_a_roster_is_its_plan_staffs_alone(world):
+    await load(world.engine)
+    roster_only = Caller("roster", "plan-hpsm", "HPSM", frozenset({"system/Patient.rs", ROSTER}))
+    for caller, status in (
+        (STAFF, 200),
+        (roster_only, 200),
+        (OTHER_STAFF, 404),
+        (HOSPITAL, 404),
+    ):
+        assert (await world.get(caller, "Patient/member-01")).status_code == status
+        found = await world.ids(caller, "Patient", {"identifier": "9000001XA"})
+        assert found == (["member-01"] if status == 200 else [])
+
+
+@pytest.mark.parametrize("kind", ["Organization", "HealthcareService"])
+async def test_the_network_is_everybodys_to_read(world, kind):
+    await load(world.engine)
+    id = {"Organization": "org-tidepool", "HealthcareService": "offer-tidepool-ecm"}[kind]
+    for caller in (HOSPITAL, STRANGER, STAFF, OTHER_STAFF):
+        assert (await world.get(caller, f"{kind}/{id}")).status_code == 200
+        assert await world.ids(caller, kind, {"_id": id}) == [id]
+
+
+async def test_copies_that_came_with_a_referral_follow_it(world):
+    await load(world.engine)
+    copy = {"identifier": [{"system": "urn:mrn", "value": "77"}], "name": [{"family": "Sample"}]}
+    await world.refer(
+        patient="copy-1",
+        copies=(
+            ("Patient", "copy-1", copy),
+            ("Condition", "condition-1", {"code": {"coding": [{"code": "F20.9"}]}}),
+        ),
+    )
+    for caller, seen in ((HOSPITAL, True), (PROVIDER, True), (STAFF, True), (STRANGER, False)):
+        status = 200 if seen else 404
+        assert (await world.get(caller, "Patient/copy-1")).status_code == status
+        assert (await world.get(caller, "Condition/condition-1")).status_code == status
+        found = await world.ids(caller, "Patient", {"identifier": "urn:mrn|77"})
+        assert found == (["copy-1"] if seen else [])
+        found = await world.ids(caller, "Condition", {"patient": "Patient/copy-1"})
+        assert found == (["condition-1"] if seen else [])
+
+
+async def test_who_is_passed_over_later_sees_it_no_more(world):
+    id = await world.refer()
+    assert await world.ids(PROVIDER, "Task", {"owner": "Organization/org-tidepool"}) != []
+    async with begin(world.engine) as connection:
+        await connection.exec_driver_sql(
+            "UPDATE party SET until = now() WHERE organization_id = 'org-tidepool'"
+        )
+    assert (await world.get(PROVIDER, f"ServiceRequest/{id}")).status_code == 404
+    assert await world.ids(PROVIDER, "Task") == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "path", "status"),
+    [
+        ("system/ServiceRequest.r", "ServiceRequest/x", 404),
+        ("system/ServiceRequest.s", "ServiceRequest/x", 403),
+        ("system/ServiceRequest.r", "ServiceRequest", 403),
+        ("system/ServiceRequest.s", "ServiceRequest", 200),
+        ("system/Task.rs", "ServiceRequest", 403),
+        ("system/ServiceRequest.s", "ServiceRequest/x/_history", 403),
+    ],
+)
+async def test_scopes_come_first(world, scope, path, status):
+    caller = Caller("narrow", "org-harbor-lantern", None, frozenset({scope}))
+    assert (await world.get(caller, path)).status_code == status
+
+
+@pytest.mark.parametrize(
+    "id", ["%00", "a" * 65, "..%2f..%2fetc", "%ff", "a b", "'; DROP TABLE referral; --", "é"]
+)
+async def test_an_id_that_cannot_be_is_not_found(world, id):
+    for path in (f"ServiceRequest/{id}", f"ServiceRequest/{id}/_history"):
+        answer = await world.get(HOSPITAL, path)
+        assert answer.status_code in (400, 404)
+        assert answer.json()["resourceType"] == "OperationOutcome"
