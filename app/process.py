@@ -86,6 +86,9 @@ async def settle(
         ask(draft, act, determination.missing, door.rules.clocks(case.identity.plan, submission.on))
     else:
         review(draft, act)
+    asked = draft.after.asked_performer_id
+    if asked and draft.before is None and not draft.after.performer_id:
+        draft.become_party(asked, "asked")
     draft.determine(case.question, determination, "rules")
 
 

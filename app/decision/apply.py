@@ -78,6 +78,7 @@ def approve(draft: Draft, act: Act, grant: Grant) -> None:
     _authorize(draft, act, grant, performer)
     if performer:
         draft.become_party(performer, "performer")
+        draft.leaves(draft.after.asked_performer_id, performer)
     draft.announcements.append(EventType.APPROVED)
     if placement.assignment in _ANNOUNCED:
         draft.announcements.append(_ANNOUNCED[placement.assignment])

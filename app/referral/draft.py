@@ -72,7 +72,8 @@ class Draft:
     def parties(self) -> Parties:
         """The parties as letters need them."""
         after = self.after
-        return Parties(after.organization_id, after.performer_id, after.service, self.self_referred)
+        servicing = after.performer_id or after.asked_performer_id
+        return Parties(after.organization_id, servicing, after.service, self.self_referred)
 
     def move(
         self,
@@ -137,9 +138,11 @@ class Draft:
 
     def leaves(self, former: str | None, next_one: str | None) -> None:
         """A performer that no longer has the referral stops being a party; its Task is closed."""
-        if former is not None and former != next_one:
+        if former is None or former == next_one:
+            return
+        self.service_task_id = None
+        if former != self.after.organization_id:
             self.departed.append(former)
-            self.service_task_id = None
 
     def determine(self, question: Question, answer: Determination, basis: str) -> None:
         """The determination, stored so that it can be explained and replayed."""
@@ -181,7 +184,7 @@ def seal(draft: Draft) -> Changes:
     draft.after = replace(
         draft.after, version=version, updated_at=draft.at, details=draft.details.to_json()
     )
-    changes = Changes(draft.before, draft.after)
+    changes = Changes(draft.before, draft.after, departed=draft.departed)
     _resources(draft, changes)
     _authorization(draft, changes)
     _messages(draft, changes)

@@ -102,6 +102,8 @@ class Changes:
     rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
     #: (message id, organization) pairs: who is told of which message.
     recipients: list[tuple[str, str]] = field(default_factory=list)
+    #: Organizations that stop being parties with this change.
+    departed: list[str] = field(default_factory=list)
 
     def add(self, table: Table, **values: Any) -> None:
         self.rows.setdefault(table, []).append(values)

@@ -128,6 +128,17 @@ def _fan_out(parameters: _Parameters, changes: Changes) -> str:
     return sql
 
 
+def _depart(parameters: _Parameters, changes: Changes) -> str:
+    """A performer passed over or declining sees nothing that comes after."""
+    after = changes.after
+    return (
+        f"UPDATE party SET until = {parameters.add(after.updated_at)}::timestamptz"
+        f" WHERE plan = {parameters.add(after.plan)} AND referral_id = {parameters.add(after.id)}"
+        f" AND organization_id = ANY ({parameters.add(changes.departed)}::text[])"
+        " AND role <> 'requester' AND until IS NULL"
+    )
+
+
 async def write(connection: AsyncConnection, changes: Changes) -> None:
     """Writes one move. Raises `StaleReferral` when the referral is not as it was read.
 
@@ -137,6 +148,8 @@ async def write(connection: AsyncConnection, changes: Changes) -> None:
     parts = [f"moved AS ({_write_referral(parameters, changes)})"]
     for table, rows in changes.rows.items():
         parts.append(f'"{table.name}_rows" AS ({_insert(parameters, table, rows)})')
+    if changes.departed:
+        parts.append(f"departed AS ({_depart(parameters, changes)})")
     if changes.recipients:
         parts.append(f'"{delivery.name}_rows" AS ({_fan_out(parameters, changes)})')
     sql = f"WITH {', '.join(parts)} SELECT count(*) FROM moved"
