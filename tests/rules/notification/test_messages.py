@@ -9,6 +9,7 @@ import pytest
 from app.notification.messages import (
     EVENT_TYPES,
     MEANINGS,
+    TEST,
     About,
     EventType,
     Role,
@@ -53,7 +54,7 @@ def test_a_payload_is_type_timestamp_and_data_with_links():
 
 
 def test_a_payload_leaves_out_what_is_not_known():
-    body = orjson.loads(thin_payload(EventType.TEST, AT, About(endpoint_id="e1"), BASE))
+    body = orjson.loads(thin_payload(TEST, AT, About(endpoint_id="e1"), BASE))
     assert body["data"] == {"endpoint_id": "e1"}
 
 
