@@ -4,11 +4,7 @@ Tests and rehearsals move it with an offset (`CLOCK_OFFSET_S`, or `Clock.move`);
 refuses an offset (`app.settings`).
 """
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
-
-#: The plans' own time: due dates, ages and policy dates are local (spec.md 2).
-LOCAL = ZoneInfo("America/Los_Angeles")
+from datetime import UTC, datetime, timedelta
 
 
 class Clock:
@@ -23,8 +19,3 @@ class Clock:
     def move(self, offset: timedelta) -> None:
         """Replace the offset; only tests call this."""
         self._offset = offset
-
-
-def local_date(moment: datetime) -> date:
-    """The calendar date in California at a moment."""
-    return moment.astimezone(LOCAL).date()

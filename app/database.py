@@ -30,11 +30,7 @@ _LOCKED = {"55P03", "40001", "40P01"}
 
 def database_url(url: str) -> str:
     """The URL with the driver that the service uses, whichever way it was written."""
-    return (
-        make_url(url)
-        .set(drivername="postgresql+asyncpg")
-        .render_as_string(hide_password=False)
-    )
+    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
 def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
@@ -104,10 +100,7 @@ def named_errors() -> Iterator[None]:
         state = sqlstate(error)
         if state in _LOCKED:
             raise busy() from error
-        away = (
-            isinstance(error, (InterfaceError, OperationalError))
-            or error.connection_invalidated
-        )
+        away = isinstance(error, (InterfaceError, OperationalError)) or error.connection_invalidated
         if away or not state or state.startswith(_AWAY) or state == "57014":
             raise unavailable() from error
         raise

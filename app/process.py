@@ -16,7 +16,7 @@ from app.decision.decide import decide
 from app.eligibility.check import Case, check_eligibility
 from app.eligibility.identify import Identity, identify
 from app.intake.door import Door
-from app.intake.gather import Known
+from app.intake.known import Known
 from app.intake.receive import receive, requested_units
 from app.intake.submission import Submission
 from app.referral.draft import Draft

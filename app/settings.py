@@ -53,9 +53,7 @@ class Settings(BaseSettings):
         description="What callers know this service as; it begins every link and Location we give out.",
     )
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
-    port: int = Field(
-        8000, ge=1, le=65535, description="The port that `serve` listens on."
-    )
+    port: int = Field(8000, ge=1, le=65535, description="The port that `serve` listens on.")
     token_secret: SecretStr = Field(
         SecretStr(""),
         description="Signs access tokens (32 characters or more). The same for every service process.",

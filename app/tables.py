@@ -5,9 +5,9 @@ from app.capacity import tables as _capacity
 from app.decision import tables as _decision
 from app.directory import tables as _directory
 from app.intake import tables as _intake
+from app.metadata import metadata
 from app.notification import tables as _notification
 from app.referral import tables as _referral
-from app.metadata import metadata
 
 __all__ = ["metadata"]
 _ = (_caller, _capacity, _decision, _directory, _intake, _notification, _referral)

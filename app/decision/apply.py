@@ -10,10 +10,10 @@ from datetime import date
 from typing import Any
 
 from app.capacity.assign import Assignment, Placement
-from app.clock import local_date
 from app.decision.authorize import authorize
 from app.decision.deadlines import Clocks, void_due
-from app.intake.gather import Held
+from app.intake.known import Held
+from app.local_time import local_date
 from app.notification.correspond import notices
 from app.notification.messages import EventType
 from app.policy.model import Missing

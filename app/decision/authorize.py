@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from app.intake.gather import Held
+from app.intake.known import Held
 from app.policy.schema import Length, Term
 from app.referral.record import Authorization
 

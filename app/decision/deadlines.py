@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from app.clock import LOCAL
+from app.local_time import LOCAL
 
 _END_OF_DAY = time(23, 59, 59)
 URGENT = frozenset({"urgent", "asap", "stat"})

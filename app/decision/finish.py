@@ -7,14 +7,14 @@ are told apart by the guarded update (spec.md 2).
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.clock import local_date
 from app.database import constraint
 from app.errors import Refusal, refuse
 from app.intake.door import Door
+from app.local_time import local_date
 from app.policy.policy import Policy
+from app.referral.changes import Changes
 from app.referral.draft import Draft, seal
 from app.referral.lifecycle import Event, IllegalMove, next_state
-from app.referral.record import Changes
 from app.referral.store import StaleReferral, write
 
 

@@ -7,16 +7,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.capacity.assign import Offer, Wish, preference, serving
 from app.capacity.places import release, take
-from app.clock import local_date
 from app.decision.apply import Act, Grant, approve, reassign
 from app.decision.finish import policy_of, require_move
 from app.errors import refuse
 from app.fhir.parameters import Given
 from app.fhir.service_request import read_named, read_referral
 from app.intake.door import Door
-from app.intake.gather import Held, Inquiry, Known, gather
+from app.intake.gather import gather
+from app.intake.known import Held, Inquiry, Known
 from app.intake.receive import requested_units
 from app.intake.submission import wish_of
+from app.local_time import local_date
 from app.policy.model import Outcome, Question, Reason
 from app.policy.policy import Policy
 from app.referral.draft import Draft

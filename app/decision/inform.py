@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.clock import local_date
 from app.decision.apply import Act, ask
 from app.decision.finish import policy_of, require_move
 from app.eligibility.identify import identify
@@ -23,6 +22,7 @@ from app.intake.door import Door
 from app.intake.gather import gather
 from app.intake.post import Terms, inquire
 from app.intake.submission import Submission
+from app.local_time import local_date
 from app.notification.messages import EventType
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason

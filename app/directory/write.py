@@ -1,6 +1,6 @@
 """Who may write what of network and rosters through the API, and the answer to it.
 
-A plan writes its own roster (`nwd/roster`) and its own offers and providers (`nwd/network`); a provider
+A plan writes its own roster (`nwd/roster`), its own offers and providers (`nwd/network`); a provider
 keeps the capacity of its own offers. Rows are `app.directory.store`'s.
 """
 

@@ -10,7 +10,7 @@ from datetime import date
 
 from app.eligibility.identify import Identity
 from app.eligibility.merge import merge
-from app.intake.gather import Held, Known
+from app.intake.known import Held, Known
 from app.policy.engine import evaluate
 from app.policy.library import Library
 from app.policy.model import Determination, Fact, Facts, Question

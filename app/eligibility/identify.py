@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.caller.model import UNASSIGNED
-from app.intake.gather import Member
+from app.intake.known import Member
 from app.policy.facts_json import roster_from_json
 from app.policy.stated import RosterMember
 from app.referral.models import ReferralRequest

@@ -7,7 +7,7 @@ None.
 from calendar import monthrange
 from datetime import UTC, date, datetime, time
 
-from app.clock import LOCAL
+from app.local_time import LOCAL
 from app.policy.model import Span
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from app.capacity.assign import Offer, Placement
-from app.clock import LOCAL
 from app.fhir import codes
+from app.local_time import LOCAL
 from app.policy.model import Criterion, Determination, Missing, Reason
 
 _RESULTS = {True: "true", False: "false", None: "unknown"}

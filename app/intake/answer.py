@@ -13,7 +13,7 @@ from app.errors import Issue
 from app.fhir.dates import instant
 from app.fhir.outcome import operation_outcome
 from app.intake.repeat import Answer
-from app.referral.record import Changes
+from app.referral.changes import Changes
 from app.referral.tables import resource_version
 
 _NO_STORE = {"Cache-Control": "no-store"}

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import Caller
 from app.capacity.assign import Offer, Placement, place
-from app.clock import LOCAL
 from app.decision.deadlines import decision_due
 from app.eligibility.identify import identify, take_at_word
 from app.fhir.render_check import parameters
@@ -21,6 +20,7 @@ from app.intake.door import Door
 from app.intake.gather import gather
 from app.intake.post import Terms, inquire
 from app.intake.submission import read_submission
+from app.local_time import LOCAL
 from app.policy.model import Outcome
 from app.process import candidates, eligibility
 from app.reading.access import sight

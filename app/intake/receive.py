@@ -14,7 +14,7 @@ from app.decision.deadlines import decision_due
 from app.eligibility.identify import Identity
 from app.fhir.render_referral import copy
 from app.intake.door import Door
-from app.intake.gather import Known
+from app.intake.known import Known
 from app.intake.submission import Submission
 from app.intake.tables import referral_identifier
 from app.notification.messages import EventType

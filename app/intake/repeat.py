@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import fetch
 from app.errors import Refusal, refuse
-from app.intake.gather import Known, Twin
+from app.intake.known import Known, Twin
 from app.intake.submission import Submission
 from app.intake.tables import idempotency_key
 from app.reading.access import Sight, Statement, sees_referral
-from app.referral.record import Changes
+from app.referral.changes import Changes
 
 _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:.")
 

@@ -10,7 +10,6 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.capacity.assign import Wish
-from app.clock import local_date
 from app.errors import Issue, Refusal
 from app.fhir import codes
 from app.fhir.bundle import Entry, read_bundle, rewrite_references
@@ -23,7 +22,8 @@ from app.fhir.strict_json import Unreadable, parse
 from app.ids import new_id
 from app.intake.door import Door
 from app.intake.fingerprint import fingerprint
-from app.intake.gather import Known
+from app.intake.known import Known
+from app.local_time import local_date
 from app.policy.stated import SourcedFacts
 from app.referral.models import Identifier, Named, ReferralRequest
 

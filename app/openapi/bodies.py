@@ -28,7 +28,8 @@ def fhir_body(
     required: bool = True,
 ) -> dict[str, Any]:
     """The `requestBody` of an operation that takes one of these resource types."""
-    content = {"schema": _schema(resource), **_shown(examples)}
+    shown = _shown(examples) or {"example": {"resourceType": _first(resource)}}
+    content = {"schema": _schema(resource), **shown}
     types = {FHIR_JSON: content, "application/json": content}
     return {"requestBody": {"required": required, "content": types}}
 
@@ -45,7 +46,10 @@ def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
             "value": {},
         },
     }
-    content = {"schema": {"type": "array", "items": step}, **_shown(examples)}
+    shown = _shown(examples) or {
+        "example": [{"op": "replace", "path": "/status", "value": "accepted"}]
+    }
+    content = {"schema": {"type": "array", "items": step}, **shown}
     return {"requestBody": {"required": True, "content": {"application/json-patch+json": content}}}
 
 
@@ -55,7 +59,7 @@ def search_body(parameters: Mapping[str, str]) -> dict[str, Any]:
         name: {"type": "string", "description": said} for name, said in parameters.items()
     }
     schema = {"type": "object", "properties": properties}
-    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {"_count": "20"}}}
     return {"requestBody": {"required": False, "content": content}}
 
 
@@ -102,6 +106,10 @@ def _shown(stems: Sequence[str]) -> dict[str, Any]:
 
 def _title(stem: str) -> str:
     return stem.replace("-", " ").capitalize()
+
+
+def _first(resource: str | Sequence[str]) -> str:
+    return resource if isinstance(resource, str) else resource[0]
 
 
 def _schema(resource: str | Sequence[str]) -> dict[str, Any]:

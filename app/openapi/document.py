@@ -95,6 +95,8 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     if _is_framework(responses.get("422")):
         del responses["422"]
+    for response in responses.values():
+        _drop_guess(response.get("content", {}))
     statuses: list[int] = []
     if operation.get("security"):
         statuses += [401, 503]
@@ -112,6 +114,12 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 def _is_framework(response: dict[str, Any] | None) -> bool:
     """FastAPI documents a 422 of its own, which this service never sends."""
     return response is not None and any(name in str(response) for name in _FRAMEWORK)
+
+
+def _drop_guess(content: dict[str, Any]) -> None:
+    """FastAPI adds JSON of any shape beside what the route says that it answers."""
+    if len(content) > 1 and content.get("application/json") == {"schema": {}}:
+        del content["application/json"]
 
 
 def _fill_schemas(document: dict[str, Any]) -> None:

@@ -1,9 +1,12 @@
-"""Who sees what, as SQL: parties see their referrals, plan staff their plan's, everybody the network.
+"""Who sees what, as SQL: parties their referrals, plan staff their plan's, everybody the network.
 
-A referral's resources follow the referral. Everything else is a roster (its plan's staff alone) or the
-network (every authenticated caller). What is not to be seen is not found: 404, absent from searches.
+A referral's resources follow the referral. Everything else is a roster (its plan's staff alone) or
+the network (every authenticated caller). What is not to be seen is not found: 404, absent from
+searches. No value of a caller stands in the text of a statement: values are bound.
 Whether a scope allows the question at all is left to the routes.
 """
+
+# ruff: noqa: S608  statements are put together from our own words; every value is bound
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,9 +58,8 @@ def sight(caller: Caller) -> Sight:
 def plan_keys() -> tuple[str, ...]:
     """Every plan key that a referral may be kept under, so that each search can name the plan first."""
     folder = Path(settings().policy_path) if settings().policy_path else _POLICIES
-    named = (
-        {entry.name for entry in folder.iterdir() if entry.is_dir()} if folder.is_dir() else set()
-    )
+    inside = folder.iterdir() if folder.is_dir() else ()
+    named = {entry.name for entry in inside if entry.is_dir()}
     return (*sorted(named), UNASSIGNED)
 
 

@@ -1,164 +1,73 @@
 """Which resource types are searched, by which parameters, and where their rows come from.
 
-Columns answer what is asked often (member, status, identifier); the stored JSON answers the rest, and
-only for rows that the caller may see anyway. A parameter that is not listed here is not supported.
+Columns answer what is asked often (member, status, identifier); the stored JSON answers the rest,
+and only for rows that the caller may see anyway. What is not listed here is not supported.
 """
 
-from app.fhir import codes
-from app.reading import match
-from app.reading.access import Sight, Statement, plan_keys
-from app.reading.parameters import Arm, ColumnRule, Criterion, Parameter
-from app.reading.values import Token
+from app.reading.columns import (
+    REQUEST_STATUS,
+    business_identifier,
+    business_status,
+    holds,
+    member,
+    part_of,
+    patient,
+    refers,
+    request_status,
+)
+from app.reading.parameters import Arm, Parameter
 
-_CLOSED = "r.business_status IN ('completed', 'unfulfilled')"
-_BODY_STATUS = """(SELECT convert_from(s.body, 'UTF8')::jsonb->>'status' FROM resource_version s
-    WHERE s.plan = r.plan AND s.type = 'ServiceRequest' AND s.id = r.id
-    ORDER BY s.version DESC LIMIT 1)"""
-#: The wire status from our columns (spec.md 7); only a cancelled one needs its body: it may have been
-#: withdrawn or sent by mistake.
-_REQUEST_STATUS = {
-    "active": "(r.state = 'pending' OR r.state = 'approved'"
-    " AND r.business_status IS DISTINCT FROM 'completed'"
-    " AND r.business_status IS DISTINCT FROM 'unfulfilled')",
-    "completed": f"(r.state = 'approved' AND {_CLOSED})",
-    "revoked": f"(r.state IN ('denied', 'void') OR r.state = 'cancelled' AND {_BODY_STATUS} = 'revoked')",
-    "entered-in-error": f"(r.state = 'cancelled' AND {_BODY_STATUS} = 'entered-in-error')",
-}
-_REQUEST_CODES = frozenset({*_REQUEST_STATUS, "draft", "on-hold", "unknown"})
+_REQUEST_CODES = frozenset({*REQUEST_STATUS, "draft", "on-hold", "unknown"})
 _TASK_CODES = frozenset(
-    "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed"
-    " entered-in-error".split()
+    [
+        "draft",
+        "requested",
+        "received",
+        "accepted",
+        "rejected",
+        "ready",
+        "cancelled",
+        "in-progress",
+        "on-hold",
+        "failed",
+        "completed",
+        "entered-in-error",
+    ]
 )
 _FINANCIAL_CODES = frozenset({"active", "cancelled", "draft", "entered-in-error"})
 _PRIORITIES = frozenset({"routine", "urgent", "asap", "stat"})
-
-
-def _ids(asked: Criterion, kind: str) -> list[str]:
-    """The ids of references to one type; a reference to another type fits nothing."""
-    return [found.id for found in asked.references if found.type in (None, kind)]
-
-
-def _token_codes(asked: Criterion) -> list[str]:
-    return [found.code for found in asked.tokens if found.code is not None]
-
-
-def _patient(statement: Statement, asked: Criterion, seen: Sight) -> str:
-    if asked.modifier == "identifier":
-        return _member(statement, asked, seen)
-    bound = statement.bind(_ids(asked, "Patient"), "text[]")
-    copies = f"r.patient_id = ANY ({bound})"
-    if not seen.roster_plans:
-        return copies
-    plans = statement.bind(list(seen.roster_plans), "text[]")
-    known = (
-        f"r.cin = ANY (ARRAY(SELECT m.cin FROM member m WHERE m.plan = ANY ({plans})"
-        f" AND m.id = ANY ({bound}))) AND r.member_id = ANY ({bound})"
-    )
-    return f"({copies} OR {known})"
-
-
-def _member(statement: Statement, asked: Criterion, _seen: Sight) -> str:
-    """A CIN from the column; any other identifier from the referral's own copy of the Patient."""
-    cins = [
-        found.code for found in asked.tokens if found.system in (None, codes.CIN) and found.code
-    ]
-    other = [found for found in asked.tokens if found.system != codes.CIN]
-    conditions = [f"r.cin = ANY ({statement.bind(cins, 'text[]')})"]
-    if other:
-        sent = " UNION ALL ".join(
-            f"SELECT jsonb_path_query(convert_from(p.body, 'UTF8')::jsonb, '{path}') c"
-            for path in (
-                "$.subject.identifier",
-                '$.contained[*] ? (@.resourceType == "Patient").identifier[*]',
-                '$ ? (@.resourceType == "Patient").identifier[*]',
-            )
-        )
-        each = [_identifier(statement, "c->>'system'", "c->>'value'", found) for found in other]
-        conditions.append(
-            "EXISTS (SELECT 1 FROM resource_version p CROSS JOIN LATERAL ("
-            f"{sent}) x(c) WHERE p.plan = r.plan AND p.referral_id = r.id"
-            f" AND p.type IN ('Patient', 'ServiceRequest') AND {match.any_of(each)})"
-        )
-    return match.any_of(conditions)
-
-
-def _identifier(statement: Statement, system: str, value: str, found: Token) -> str:
-    parts = []
-    if found.code is not None:
-        parts.append(f"{value} = {statement.bind(found.code)}")
-    if found.system:
-        parts.append(f"{system} = {statement.bind(found.system)}")
-    elif found.system is not None:
-        parts.append(f"coalesce({system}, '') = ''")
-    return f"({' AND '.join(parts)})"
-
-
-def _business_identifier(statement: Statement, asked: Criterion, _seen: Sight) -> str:
-    each = [_identifier(statement, "x.system", "x.value", found) for found in asked.tokens]
-    own = [found.code for found in asked.tokens if found.system == codes.REFERRAL_ID and found.code]
-    return (
-        "((r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM referral_business_identifier x"
-        f" WHERE x.plan = ANY ({statement.bind(list(plan_keys()), 'text[]')}) AND {match.any_of(each)})"
-        f" OR r.id = ANY ({statement.bind(own, 'text[]')}))"
-    )
-
-
-def _request_status(_statement: Statement, asked: Criterion, _seen: Sight) -> str:
-    return match.any_of([_REQUEST_STATUS.get(code, "false") for code in _token_codes(asked)])
-
-
-def _column(column: str) -> ColumnRule:
-    """A column that holds the code itself."""
-
-    def rule(statement: Statement, asked: Criterion, _seen: Sight) -> str:
-        return f"{column} = ANY ({statement.bind(_token_codes(asked), 'text[]')})"
-
-    return rule
-
-
-def _to(kind: str, column: str) -> ColumnRule:
-    """A column that holds the id of the resource referred to."""
-
-    def rule(statement: Statement, asked: Criterion, _seen: Sight) -> str:
-        return f"{column} = ANY ({statement.bind(_ids(asked, kind), 'text[]')})"
-
-    return rule
-
-
-def _business_status(statement: Statement, asked: Criterion, _seen: Sight) -> str:
-    each = []
-    for found in asked.tokens:
-        code = found.code or ""
-        if found.system in (None, codes.REFERRAL_STATE):
-            each.append(f"r.state = {statement.bind(code)}" if code else "true")
-        if found.system in (None, codes.BUSINESS_STATUS):
-            column = "t.business_status"
-            each.append(f"{column} = {statement.bind(code)}" if code else f"{column} IS NOT NULL")
-    return match.any_of(each)
-
-
-def _part_of(statement: Statement, asked: Criterion, _seen: Sight) -> str:
-    bound = statement.bind(_ids(asked, "Task"), "text[]")
-    return f"(t.kind = 'service' AND t.referral_id = ANY ({bound}))"
 
 
 #: Family and given names, whichever of a person's names they stand in.
 _NAMES = '$.name[*].keyvalue() ? (@.key == "family" || @.key == "given").value[*]'
 
 _MEMBER = (
-    Parameter("patient", "reference", "the member, as the referrer knows them", column=_patient, by_identifier=True),
-    Parameter("subject", "reference", "the same as `patient`", column=_patient, index="patient", by_identifier=True),
-    Parameter("patient.identifier", "token", "the member's CIN, `system|value`", column=_member),
+    Parameter(
+        "patient",
+        "reference",
+        "the member, as the referrer knows them",
+        column=patient,
+        by_identifier=True,
+    ),
+    Parameter(
+        "subject",
+        "reference",
+        "the same as `patient`",
+        column=patient,
+        index="patient",
+        by_identifier=True,
+    ),
+    Parameter("patient.identifier", "token", "the member's CIN, `system|value`", column=member),
     Parameter(
         "subject.identifier",
         "token",
         "the same as `patient.identifier`",
-        column=_member,
+        column=member,
         index="patient.identifier",
     ),
 )
 _REFERRAL = Parameter(
-    "referral", "reference", "the referral it belongs to", column=_to("ServiceRequest", "r.id")
+    "referral", "reference", "the referral it belongs to", column=refers("ServiceRequest", "r.id")
 )
 
 
@@ -172,15 +81,15 @@ def _identifiers(about: str) -> Parameter:
 
 _SERVICE_REQUEST = (
     *_MEMBER,
-    Parameter("identifier", "token", "an identifier of the referral", column=_business_identifier),
-    Parameter("status", "token", "the FHIR status", column=_request_status, codes=_REQUEST_CODES),
+    Parameter("identifier", "token", "an identifier of the referral", column=business_identifier),
+    Parameter("status", "token", "the FHIR status", column=request_status, codes=_REQUEST_CODES),
     Parameter("code", "token", "the service asked for", "$.code.coding[*]"),
     Parameter(
-        "service", "token", "our code of the service (`ECM`, `RC` …)", column=_column("r.service")
+        "service", "token", "our code of the service (`ECM`, `RC` …)", column=holds("r.service")
     ),
     Parameter("category", "token", "ECM or Community Supports", "$.category[*].coding[*]"),
-    Parameter("priority", "token", "how urgent", column=_column("r.priority"), codes=_PRIORITIES),
-    Parameter("intent", "token", "proposal, plan, order …", column=_column("r.intent")),
+    Parameter("priority", "token", "how urgent", column=holds("r.priority"), codes=_PRIORITIES),
+    Parameter("intent", "token", "proposal, plan, order …", column=holds("r.intent")),
     Parameter("authored", "date", "when it was written", "$.authoredOn"),
     Parameter("requester", "reference", "who asks, as sent", "$.requester.reference"),
     Parameter("performer", "reference", "who was asked for, as sent", "$.performer[*].reference"),
@@ -190,34 +99,34 @@ _TASK = (
     *_MEMBER,
     _REFERRAL,
     _identifiers("an identifier of the task"),
+    Parameter("status", "token", "the task's status", column=holds("t.status"), codes=_TASK_CODES),
+    Parameter("business-status", "token", "our state or business status", column=business_status),
     Parameter(
-        "status", "token", "the task's status", column=_column("t.status"), codes=_TASK_CODES
+        "focus", "reference", "the referral", column=refers("ServiceRequest", "t.referral_id")
     ),
-    Parameter("business-status", "token", "our state or business status", column=_business_status),
-    Parameter("focus", "reference", "the referral", column=_to("ServiceRequest", "t.referral_id")),
     Parameter(
         "owner",
         "reference",
         "who must act",
-        column=_to("Organization", "t.owner_id"),
+        column=refers("Organization", "t.owner_id"),
         present="t.owner_id IS NOT NULL",
     ),
     Parameter(
         "requester",
         "reference",
         "the referring organization",
-        column=_to("Organization", "r.organization_id"),
+        column=refers("Organization", "r.organization_id"),
         present="r.organization_id IS NOT NULL",
     ),
     Parameter(
         "part-of",
         "reference",
         "the referral's task",
-        column=_part_of,
+        column=part_of,
         present="t.kind = 'service'",
     ),
     Parameter("code", "token", "what is to be done", "$.code.coding[*]"),
-    Parameter("priority", "token", "how urgent", column=_column("r.priority"), codes=_PRIORITIES),
+    Parameter("priority", "token", "how urgent", column=holds("r.priority"), codes=_PRIORITIES),
     Parameter("modified", "date", "when it last changed", "$.lastModified"),
     Parameter("authored-on", "date", "when it was made", "$.authoredOn"),
 )
@@ -260,7 +169,7 @@ ARMS: dict[str, tuple[Arm, ...]] = {
         ),
     ),
     "HealthcareService": (_DIRECTORY_ARM,),
-    **{kind: (_CHILD_ARM, _DIRECTORY_ARM) for kind in ("Patient", "Coverage", "Organization")},
+    **dict.fromkeys(("Patient", "Coverage", "Organization"), (_CHILD_ARM, _DIRECTORY_ARM)),
     "QuestionnaireResponse": (_CHILD_ARM, _DIRECTORY_ARM),
 }
 

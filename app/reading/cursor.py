@@ -1,4 +1,4 @@
-"""Where a page of a search ended: opaque to the client, signed, good for the same caller and query only.
+"""Where a page ended: opaque to the client, signed, good for the same caller and query only.
 
 Keys, not offsets: a row that is written meanwhile neither repeats nor hides another.
 """

@@ -121,7 +121,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         responses={**found, **failures},
         openapi_extra=fhir(kind, interaction="vread"),
     )
-    bundle = fhir_response("Bundle", [], "A Bundle of type history, newest first.")
+    bundle = fhir_response("Bundle", ["history"], "A Bundle of type history, newest first.")
     router.add_api_route(
         f"/fhir/{kind}/{{id}}/_history",
         read_history,

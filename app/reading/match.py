@@ -1,8 +1,10 @@
 """SQL conditions on stored JSON, column or index, for each kind of search parameter.
 
-Values arrive parsed (`app.reading.values`) and always travel as parameters, never as text. Columns and
-JSON paths come from `app.reading.catalog` alone.
+Values arrive parsed (`app.reading.values`) and always travel as parameters, never as text. Columns
+and JSON paths come from `app.reading.catalog` alone.
 """
+
+# ruff: noqa: S608  statements are put together from our own words; every value is bound
 
 from collections.abc import Sequence
 
@@ -14,6 +16,7 @@ BODY = "b.json"
 
 
 def any_of(conditions: Sequence[str]) -> str:
+    """One of several conditions; of none, nothing."""
     return f"({' OR '.join(conditions)})" if conditions else "false"
 
 
@@ -37,7 +40,8 @@ def _coding(statement: Statement, found: Token, code: str) -> str:
 def json_text(statement: Statement, path: str, values: Sequence[str]) -> str:
     """Plain values (`status`, `active`) under a JSON path."""
     bound = statement.bind(list(values), "text[]")
-    return f"EXISTS (SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c WHERE c #>> '{{}}' = ANY ({bound}))"
+    found = f"SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c"
+    return f"EXISTS ({found} WHERE c #>> '{{}}' = ANY ({bound}))"
 
 
 def json_prefix(statement: Statement, path: str, values: Sequence[str]) -> str:
@@ -74,7 +78,8 @@ def json_reference(
 def json_date(statement: Statement, path: str, ranges: Sequence[DateRange]) -> str:
     """Dates under a JSON path: each stands for the moment at which it begins, in UTC."""
     moment = (
-        "(CASE length(c #>> '{}') WHEN 4 THEN (c #>> '{}') || '-01-01' WHEN 7 THEN (c #>> '{}') || '-01'"
+        "(CASE length(c #>> '{}') WHEN 4 THEN (c #>> '{}') || '-01-01'"
+        " WHEN 7 THEN (c #>> '{}') || '-01'"
         " ELSE c #>> '{}' END)::timestamptz"
     )
     return (
@@ -101,15 +106,16 @@ def between(statement: Statement, moment: str, found: DateRange, cast: str = "ti
         case "le":
             return f"{moment} < {statement.bind(high, cast)}"
         case _:
-            inside = f"({moment} >= {statement.bind(low, cast)} AND {moment} < {statement.bind(high, cast)})"
+            first, after = statement.bind(low, cast), statement.bind(high, cast)
+            inside = f"({moment} >= {first} AND {moment} < {after})"
             return f"NOT {inside}" if found.prefix == "ne" else inside
 
 
 def indexed(statement: Statement, plans: str, name: str, condition: str) -> str:
     """A condition on `i.value` of the directory's index, for the row `v` (resource_version)."""
     return (
-        f"(v.plan, v.id) IN (SELECT i.plan, i.id FROM directory_index i WHERE i.plan = ANY ({plans})"
-        f" AND i.type = v.type AND i.name = {statement.bind(name)} AND {condition})"
+        "(v.plan, v.id) IN (SELECT i.plan, i.id FROM directory_index i"
+        f" WHERE i.plan = ANY ({plans}) AND i.type = v.type AND i.name = {statement.bind(name)} AND {condition})"
     )
 
 

@@ -1,4 +1,4 @@
-"""Search parameters as values: what each is called, takes and compares. The lists are in `catalog`."""
+"""Search parameters as values: what each is called, takes and compares. See `catalog`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

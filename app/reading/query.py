@@ -1,8 +1,8 @@
-"""A search as a client wrote it, read into criteria: everything wrong is a 400 that says what to send.
+"""A search as a client wrote it, read into criteria: what is wrong is a 400 that says what to send.
 
-PURE but for nothing: no database, no clock. Building the statement is `app.reading.search`; FHIR R4,
-"Search": repeated parameters must all hold, commas separate alternatives, an unknown parameter is
-ignored with a warning unless the caller asked for strict handling.
+PURE. Building the statement is `app.reading.search`. FHIR R4, "Search": repeated parameters must all
+hold, commas separate alternatives, an unknown parameter is ignored with a warning unless the caller
+asked for strict handling.
 """
 
 from collections.abc import Sequence
@@ -164,9 +164,8 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
 
 def _names_type(kind: Kind, modifier: str) -> bool:
     """`subject:Patient=…`: the type of the resource referred to."""
-    return (
-        kind == "reference" and modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
-    )
+    named = modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
+    return kind == "reference" and named
 
 
 def _point_out(query: Query, criterion: Criterion) -> None:

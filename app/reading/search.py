@@ -1,9 +1,11 @@
 """One search as one statement: who may see, what was asked, where the page begins.
 
-Criteria come from `app.reading.query`, columns and paths from `app.reading.catalog`. The order is by id
-(ours sort by the moment they were made), or by the time of the last change, ids breaking ties: a page
-never repeats or loses a row because others were written meanwhile.
+Criteria come from `app.reading.query`, columns and paths from `app.reading.catalog`. Order is by
+id (ours sort by the moment they were made), or by the time of the last change, ids breaking ties: a
+page never repeats or loses a row because others were written meanwhile.
 """
+
+# ruff: noqa: S608  statements are put together from our own words; every value is bound
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,7 @@
 """Values of search parameters: what a client wrote, as words that a statement can be built from.
 
 PURE. FHIR R4, "Search": tokens `system|code`, references `Type/id`, dates with a prefix and the
-precision they were written in. Which parameter takes which kind is left to `app.reading.parameters`.
+precision they were written in. Which parameter takes which kind is left to `parameters`.
 """
 
 import re
@@ -57,7 +57,7 @@ class DateRange:
 
 
 def split(text: str) -> Iterator[str]:
-    r"""The alternatives of one value: separated by commas, `\,` being a comma of the value itself."""
+    r"""The alternatives of one value: separated by commas; `\,` is a comma of the value."""
     current: list[str] = []
     characters = iter(text)
     for character in characters:

@@ -23,8 +23,9 @@ from app.notification.messages import About, Role, recipients, thin_payload
 from app.notification.tables import correspondence, message
 from app.policy.model import Determination, Missing, Question
 from app.policy.question_json import question_to_json
+from app.referral.changes import Changes
 from app.referral.lifecycle import BusinessStatus, Event, State, next_state
-from app.referral.record import Authorization, Changes, Details, Referral
+from app.referral.record import Authorization, Details, Referral
 from app.referral.tables import (
     locator,
     party,

@@ -1,15 +1,14 @@
-"""A referral as we keep it, and the set of rows that one change writes.
+"""A referral as we keep it: the row, its authorization, and what the last decision said.
 
-PURE: values only. `app.referral.store` reads and writes them; `app.referral.changes` composes them.
+PURE: values only. `app.referral.store` reads and writes them, `app.referral.draft` composes changes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Table
 
 from app.policy.model import Missing, Reason
 from app.referral.lifecycle import BusinessStatus, State
@@ -91,19 +90,3 @@ class Details:
             recommendation=raw["recommendation"],
             needs_assessment=raw["needs_assessment"],
         )
-
-
-@dataclass(slots=True)
-class Changes:
-    """All rows that one move writes, collected by table and written in one statement."""
-
-    before: Referral | None
-    after: Referral
-    rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
-    #: (message id, organization) pairs: who is told of which message.
-    recipients: list[tuple[str, str]] = field(default_factory=list)
-    #: Organizations that stop being parties with this change.
-    departed: list[str] = field(default_factory=list)
-
-    def add(self, table: Table, **values: Any) -> None:
-        self.rows.setdefault(table, []).append(values)

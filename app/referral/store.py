@@ -14,8 +14,9 @@ from sqlalchemy.types import TypeEngine
 
 from app.database import fetch_one
 from app.notification.tables import delivery
+from app.referral.changes import Changes
 from app.referral.lifecycle import BusinessStatus, State
-from app.referral.record import Changes, Referral
+from app.referral.record import Referral
 from app.referral.tables import party, referral, task
 
 _COLUMNS = [column.name for column in referral.columns]

@@ -1,4 +1,4 @@
-"""What base R4 allows, however unusual, is taken: the examples and the corners of the JSON format."""
+"""What base R4 allows, however unusual, is taken: the examples and the corners of its JSON."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -7,20 +7,13 @@ import pytest
 
 from app.fhir.r4 import check_resource, find_unsupported
 from app.fhir.strict_json import dumps, parse
+from tests.edge.resources import DIV, PATIENT, REQUEST
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 MALFORMED = {"09-malformed-wrong-type.json", "10-malformed-unknown-code.json"}
 PAYLOADS = sorted(path.name for path in EXAMPLES.glob("*.json") if path.name not in MALFORMED)
 
-REQUEST = {
-    "resourceType": "ServiceRequest",
-    "status": "active",
-    "intent": "order",
-    "subject": {"reference": "Patient/1"},
-}
-PATIENT = {"resourceType": "Patient", "id": "p"}
 WHY = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
-DIV = '<div xmlns="http://www.w3.org/1999/xhtml">{}</div>'
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
@@ -58,7 +51,7 @@ def test_dates_at_the_edges(value):
 PERIODS = [
     ("2026-11", "2026-11-01"), ("2026-11-20", "2026"), ("2026-11-20", "2026-11-20"),
     ("2026-11-20T23:00:00-08:00", "2026-11-20"), ("2026-11-21", "2026-11-20T23:00:00-08:00"),
-    ("9999-12-31T23:59:60-12:00", "9999"), ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+    ("9999-12-31T23:59:60-12:00", "9999"), ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z"),
     ("2026-11-20T10:00:00+01:00", "2026-11-20T09:00:00Z"),
 ]  # fmt: skip
 
@@ -82,7 +75,7 @@ VALID = [
         {"value": Decimal("12.50"), "currency": "USD"}}]}]},
     {**REQUEST, "extension": [{"url": "urn:a", "valueMeta": {"tag": [{"code": "x"}]}}]},
     {**REQUEST, "extension": [{"url": "urn:a", "_valueString": {"extension": [WHY]}}]},
-    # References: logical, by name, absolute, with a version, by urn, to a path that is no type of R4.
+    # References: logical, by name, absolute, with a version, by urn, to what is no type of R4.
     {**REQUEST, "subject": {"identifier": {"value": "9000010XA"}}},
     {**REQUEST, "subject": {"display": "somebody"}},
     {**REQUEST, "subject": {"id": "only-an-id"}},
@@ -94,14 +87,15 @@ VALID = [
     {**REQUEST, "subject": {"reference": "#p"}, "contained": [PATIENT]},
     {**REQUEST, "contained": [{"resourceType": "Task", "id": "t", "status": "requested",
         "intent": "order", "focus": {"reference": "#"}}]},
-    {**REQUEST, "instantiatesCanonical": ["#d"], "contained": [{"resourceType": "ActivityDefinition",
-        "id": "d", "status": "active"}]},
+    {**REQUEST, "instantiatesCanonical": ["#d"], "contained": [
+        {"resourceType": "ActivityDefinition", "id": "d", "status": "active"}]},
     {**REQUEST, "subject": {"reference": "#p"}, "contained": [
         {**PATIENT, "managingOrganization": {"reference": "#o"}},
         {"resourceType": "Organization", "id": "o", "name": "Open Gate"}]},
     # Narrative with formatting.
     {**REQUEST, "text": {"status": "additional", "div": DIV.format(
-        '<p class="a" style="color: red">a &amp; &#160;b<br/><a href="https://a.example/?b=1&amp;c=2">c</a>'
+        '<p class="a" style="color: red">a &amp; &#160;b<br/>'
+        '<a href="https://a.example/?b=1&amp;c=2">c</a>'
         '<img src="#i" alt="i"/></p><table><tr><td colspan="2">x</td></tr></table>')}},
     # Text that is strange and harmless.
     {**REQUEST, "note": [{"text": "'; DROP TABLE referral; -- %s {{7*7}} \u202e\u200b =1+1"}]},

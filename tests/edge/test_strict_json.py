@@ -122,7 +122,10 @@ def test_a_string_that_never_ends_is_refused_in_linear_time():
     assert time.perf_counter() - started < 5
 
 
-NUMBERS = ["1.10", "0.0", "-0.5", "1e2", "1E+2", "3.14159265358979323846", "0.0000001", "12345678901234567890123"]
+NUMBERS = [
+    "1.10", "0.0", "-0.5", "1e2", "1E+2", "3.14159265358979323846", "0.0000001",
+    "12345678901234567890123",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", NUMBERS)
@@ -158,9 +161,16 @@ def test_whatever_is_written_reads_back_the_same(tree):
     assert parse(dumps(plain)) == plain
 
 
-@given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\u0 1e.-ab\n', max_size=60).map(str.encode))
-def test_no_bytes_raise_anything_but_unreadable(body):
+NEARLY_JSON = st.text(alphabet='{}[]",:\\u0 1e.-ab\n', max_size=60).map(str.encode)
+
+
+def outcome(body):
     try:
-        assert isinstance(parse(body), dict)
+        return parse(body)
     except Unreadable as refused:
-        assert refused.faults
+        return refused.faults
+
+
+@given(st.binary(max_size=200) | NEARLY_JSON)
+def test_no_bytes_raise_anything_but_unreadable(body):
+    assert isinstance(outcome(body), dict) or outcome(body)

@@ -119,10 +119,10 @@ async def refer(
     body=None,
     identifiers=(("urn:his", "R-1"),),
     copies=(),
-    id=None,
+    referral_id=None,
 ):
     """One referral with its Task, service Task, authorization and copies. Returns its id."""
-    id = id or new_id()
+    referral_id = referral_id or new_id()
     rows = []
 
     def store(kind, resource_id, version, moment, content):
@@ -140,7 +140,7 @@ async def refer(
                     "type": kind,
                     "id": resource_id,
                     "version": version,
-                    "referral_id": id,
+                    "referral_id": referral_id,
                     "updated_at": moment,
                     "body": orjson.dumps(content),
                 },
@@ -148,7 +148,10 @@ async def refer(
         )
         if version == 1:
             rows.append(
-                (locator, {"type": kind, "id": resource_id, "plan": plan, "referral_id": id})
+                (
+                    locator,
+                    {"type": kind, "id": resource_id, "plan": plan, "referral_id": referral_id},
+                )
             )
 
     later = at + timedelta(seconds=1)
@@ -171,7 +174,7 @@ async def refer(
         (
             referral,
             {
-                "plan": plan, "id": id, "version": 2, "state": state,
+                "plan": plan, "id": referral_id, "version": 2, "state": state,
                 "business_status": business_status, "organization_id": "org-harbor-lantern",
                 "service": service, "priority": priority, "intent": "order", "member_id": None,
                 "cin": cin, "patient_id": patient, "county": "san_mateo", "received_at": at,
@@ -186,7 +189,8 @@ async def refer(
     rows += [
         (
             party,
-            {"plan": plan, "organization_id": organization, "referral_id": id, "role": role,
+            {"plan": plan, "organization_id": organization, "referral_id": referral_id,
+             "role": role,
              "since": at, "until": until},
         )
         for organization, role, until in parties
@@ -194,21 +198,21 @@ async def refer(
     rows += [
         (
             referral_business_identifier,
-            {"plan": plan, "system": system, "value": value, "referral_id": id},
+            {"plan": plan, "system": system, "value": value, "referral_id": referral_id},
         )
         for system, value in identifiers
     ]
-    store("ServiceRequest", id, 1, at, {**request, "status": "active"})
-    store("ServiceRequest", id, 2, later, request)
+    store("ServiceRequest", referral_id, 1, at, {**request, "status": "active"})
+    store("ServiceRequest", referral_id, 2, later, request)
     service_task = new_id()
     for kind, task_id, owner, task_status in (
-        ("referral", id, "plan-hpsm", "accepted"),
+        ("referral", referral_id, "plan-hpsm", "accepted"),
         ("service", service_task, "org-tidepool", "requested"),
     ):
         rows.append(
             (
                 task,
-                {"plan": plan, "id": task_id, "referral_id": id, "kind": kind,
+                {"plan": plan, "id": task_id, "referral_id": referral_id, "kind": kind,
                  "status": task_status, "business_status": business_status, "owner_id": owner,
                  "version": 1, "updated_at": later},
             )
@@ -230,7 +234,7 @@ async def refer(
         rows.append(
             (
                 service_authorization,
-                {"plan": plan, "referral_id": id, "number": number, "cin": cin,
+                {"plan": plan, "referral_id": referral_id, "number": number, "cin": cin,
                  "service": service, "performer_id": "org-tidepool", "starts_on": at.date(),
                  "ends_on": at.date(), "units": None, "previous_id": None, "status": "open",
                  "created_at": later, "updated_at": later},
@@ -238,7 +242,7 @@ async def refer(
         )  # fmt: skip
         store(
             "ClaimResponse",
-            id,
+            referral_id,
             1,
             later,
             {
@@ -253,4 +257,4 @@ async def refer(
         ordered = sorted(rows, key=lambda row: row[0] is not referral)
         for table, values in ordered:
             await connection.execute(insert(table).values(**values))
-    return id
+    return referral_id

@@ -34,7 +34,7 @@ async def test_parties_and_the_plans_staff_see_a_referral_and_nobody_else(
     world, kind, caller, status
 ):
     passed_over = ("org-redwood-slope", "asked", START)
-    id = await world.refer(
+    referral_id = await world.refer(
         parties=(
             ("org-harbor-lantern", "requester", None),
             ("org-tidepool", "performer", None),
@@ -42,19 +42,23 @@ async def test_parties_and_the_plans_staff_see_a_referral_and_nobody_else(
         )
     )
     seen = status == 200
-    for path in (f"{kind}/{id}", f"{kind}/{id}/_history/1", f"{kind}/{id}/_history"):
+    for path in (
+        f"{kind}/{referral_id}",
+        f"{kind}/{referral_id}/_history/1",
+        f"{kind}/{referral_id}/_history",
+    ):
         assert (await world.get(caller, path)).status_code == status
-    assert (id in await world.ids(caller, kind)) is seen
-    assert (id in await world.ids(caller, kind, {"_id": id})) is seen
+    assert (referral_id in await world.ids(caller, kind)) is seen
+    assert (referral_id in await world.ids(caller, kind, {"_id": referral_id})) is seen
     everything = await world.get(caller, kind, {"_total": "accurate"})
     assert (everything.json()["total"] > 0) is seen
 
 
 async def test_a_referral_without_a_plan_is_seen_by_every_plans_staff(world):
-    id = await world.refer(plan="unassigned", state="pending", business_status="in-review")
-    assert await world.ids(STAFF, "ServiceRequest") == [id]
-    assert await world.ids(OTHER_STAFF, "ServiceRequest") == [id]
-    assert await world.ids(HOSPITAL, "ServiceRequest") == [id]
+    referral_id = await world.refer(plan="unassigned", state="pending", business_status="in-review")
+    assert await world.ids(STAFF, "ServiceRequest") == [referral_id]
+    assert await world.ids(OTHER_STAFF, "ServiceRequest") == [referral_id]
+    assert await world.ids(HOSPITAL, "ServiceRequest") == [referral_id]
     assert await world.ids(STRANGER, "ServiceRequest") == []
 
 
@@ -75,10 +79,10 @@ async def test_a_roster_is_its_plan_staffs_alone(world):
 @pytest.mark.parametrize("kind", ["Organization", "HealthcareService"])
 async def test_the_network_is_everybodys_to_read(world, kind):
     await load(world.engine)
-    id = {"Organization": "org-tidepool", "HealthcareService": "offer-tidepool-ecm"}[kind]
+    referral_id = {"Organization": "org-tidepool", "HealthcareService": "offer-tidepool-ecm"}[kind]
     for caller in (HOSPITAL, STRANGER, STAFF, OTHER_STAFF):
-        assert (await world.get(caller, f"{kind}/{id}")).status_code == 200
-        assert await world.ids(caller, kind, {"_id": id}) == [id]
+        assert (await world.get(caller, f"{kind}/{referral_id}")).status_code == 200
+        assert await world.ids(caller, kind, {"_id": referral_id}) == [referral_id]
 
 
 async def test_copies_that_came_with_a_referral_follow_it(world):
@@ -102,13 +106,13 @@ async def test_copies_that_came_with_a_referral_follow_it(world):
 
 
 async def test_who_is_passed_over_later_sees_it_no_more(world):
-    id = await world.refer()
+    referral_id = await world.refer()
     assert await world.ids(PROVIDER, "Task", {"owner": "Organization/org-tidepool"}) != []
     async with begin(world.engine) as connection:
         await connection.exec_driver_sql(
             "UPDATE party SET until = now() WHERE organization_id = 'org-tidepool'"
         )
-    assert (await world.get(PROVIDER, f"ServiceRequest/{id}")).status_code == 404
+    assert (await world.get(PROVIDER, f"ServiceRequest/{referral_id}")).status_code == 404
     assert await world.ids(PROVIDER, "Task") == []
 
 
@@ -129,10 +133,11 @@ async def test_scopes_come_first(world, scope, path, status):
 
 
 @pytest.mark.parametrize(
-    "id", ["%00", "a" * 65, "..%2f..%2fetc", "%ff", "a b", "'; DROP TABLE referral; --", "é"]
+    "referral_id",
+    ["%00", "a" * 65, "..%2f..%2fetc", "%ff", "a b", "'; DROP TABLE referral; --", "é"],
 )
-async def test_an_id_that_cannot_be_is_not_found(world, id):
-    for path in (f"ServiceRequest/{id}", f"ServiceRequest/{id}/_history"):
+async def test_an_id_that_cannot_be_is_not_found(world, referral_id):
+    for path in (f"ServiceRequest/{referral_id}", f"ServiceRequest/{referral_id}/_history"):
         answer = await world.get(HOSPITAL, path)
         assert answer.status_code in (400, 404)
         assert answer.json()["resourceType"] == "OperationOutcome"

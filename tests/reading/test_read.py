@@ -6,8 +6,8 @@ from tests.reading.scene import HOSPITAL
 
 
 async def test_a_read_gives_the_current_version_with_its_headers(world):
-    id = await world.refer()
-    answer = await world.get(HOSPITAL, f"ServiceRequest/{id}")
+    referral_id = await world.refer()
+    answer = await world.get(HOSPITAL, f"ServiceRequest/{referral_id}")
     assert answer.status_code == 200
     assert answer.headers["etag"] == 'W/"2"'
     assert answer.headers["last-modified"] == "Fri, 20 Nov 2026 18:00:01 GMT"
@@ -21,8 +21,8 @@ async def test_a_read_gives_the_current_version_with_its_headers(world):
     [('W/"2"', 304), ('"2"', 304), ('W/"1", W/"2"', 304), ("*", 304), ('W/"1"', 200), ("x", 200)],
 )
 async def test_what_the_client_has_is_not_sent_again(world, header, status):
-    id = await world.refer()
-    answer = await world.get(HOSPITAL, f"ServiceRequest/{id}", If_None_Match=header)
+    referral_id = await world.refer()
+    answer = await world.get(HOSPITAL, f"ServiceRequest/{referral_id}", If_None_Match=header)
     assert answer.status_code == status
     assert answer.headers["etag"] == 'W/"2"'
 
@@ -41,16 +41,16 @@ async def test_what_the_client_has_is_not_sent_again(world, header, status):
     ],
 )
 async def test_a_version_is_read_by_its_number(world, version, status):
-    id = await world.refer()
-    answer = await world.get(HOSPITAL, f"ServiceRequest/{id}/_history/{version}")
+    referral_id = await world.refer()
+    answer = await world.get(HOSPITAL, f"ServiceRequest/{referral_id}/_history/{version}")
     assert answer.status_code == status
     if status == 200:
         assert answer.headers["etag"] == f'W/"{version}"'
 
 
 async def test_the_history_is_every_version_newest_first(world):
-    id = await world.refer()
-    bundle = (await world.get(HOSPITAL, f"ServiceRequest/{id}/_history")).json()
+    referral_id = await world.refer()
+    bundle = (await world.get(HOSPITAL, f"ServiceRequest/{referral_id}/_history")).json()
     assert (bundle["type"], bundle["total"]) == ("history", 2)
     assert [entry["response"]["etag"] for entry in bundle["entry"]] == ['W/"2"', 'W/"1"']
     assert [entry["request"]["method"] for entry in bundle["entry"]] == ["PUT", "POST"]

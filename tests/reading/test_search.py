@@ -102,7 +102,7 @@ REQUESTS = [
 async def test_service_requests_are_found(world, caller, parameters, found):
     names = {await world.refer(): "a", await world.refer(**OTHER): "b"}
     ids = await world.ids(caller, "ServiceRequest", parameters)
-    assert "".join(names[id] for id in ids) == found
+    assert "".join(names[referral_id] for referral_id in ids) == found
     form = "&".join(
         f"{n}={v}" for n, v in parameters.items() if isinstance(v, str) and "%" not in v
     )
@@ -112,20 +112,20 @@ async def test_service_requests_are_found(world, caller, parameters, found):
             content=form,
             headers=world.headers(caller, Content_Type="application/x-www-form-urlencoded"),
         )
-        assert "".join(names[id] for id in matches(answer.json())) == found
+        assert "".join(names[referral_id] for referral_id in matches(answer.json())) == found
 
 
-#: parameters ({id}: the referral) → how many of the referral's two Tasks are found.
+#: parameters ({referral_id}: the referral) → how many of the referral's two Tasks are found.
 TASKS = [
-    ({"focus": "ServiceRequest/{id}"}, "rs"),
-    ({"referral": "{id}"}, "rs"),
-    ({"focus": "Task/{id}"}, ""),
-    ({"_id": "{id}"}, "r"),
+    ({"focus": "ServiceRequest/{referral_id}"}, "rs"),
+    ({"referral": "{referral_id}"}, "rs"),
+    ({"focus": "Task/{referral_id}"}, ""),
+    ({"_id": "{referral_id}"}, "r"),
     ({"owner": "Organization/org-tidepool"}, "s"),
     ({"owner": "plan-hpsm"}, "r"),
     ({"owner:missing": "true"}, ""),
     ({"requester": "Organization/org-harbor-lantern"}, "rs"),
-    ({"part-of": "Task/{id}"}, "s"),
+    ({"part-of": "Task/{referral_id}"}, "s"),
     ({"part-of:missing": "true"}, "r"),
     ({"status": "accepted"}, "r"),
     ({"status:not": "accepted"}, "s"),
@@ -149,14 +149,16 @@ TASKS = [
 
 @pytest.mark.parametrize(("parameters", "found"), TASKS, ids=[str(p) for p, _ in TASKS])
 async def test_tasks_are_found_the_referrals_before_the_services(world, parameters, found):
-    id = await world.refer()
-    asked = {name: value.replace("{id}", id) for name, value in parameters.items()}
+    referral_id = await world.refer()
+    asked = {
+        name: value.replace("{referral_id}", referral_id) for name, value in parameters.items()
+    }
     ids = await world.ids(PROVIDER, "Task", asked)
-    assert "".join("r" if one == id else "s" for one in ids) == found
+    assert "".join("r" if one == referral_id else "s" for one in ids) == found
 
 
 AUTHORIZATIONS = [
-    ({"referral": "ServiceRequest/{id}"}, True),
+    ({"referral": "ServiceRequest/{referral_id}"}, True),
     ({"referral": "ServiceRequest/other"}, False),
     ({"identifier": "HPSM-1"}, True),
     ({"identifier": "urn:auth|HPSM-2"}, False),
@@ -170,9 +172,11 @@ AUTHORIZATIONS = [
 
 @pytest.mark.parametrize(("parameters", "found"), AUTHORIZATIONS, ids=str)
 async def test_authorizations_are_found(world, parameters, found):
-    id = await world.refer()
-    asked = {name: value.replace("{id}", id) for name, value in parameters.items()}
-    assert await world.ids(HOSPITAL, "ClaimResponse", asked) == ([id] if found else [])
+    referral_id = await world.refer()
+    asked = {
+        name: value.replace("{referral_id}", referral_id) for name, value in parameters.items()
+    }
+    assert await world.ids(HOSPITAL, "ClaimResponse", asked) == ([referral_id] if found else [])
 
 
 DIRECTORY_SEARCHES = [
@@ -289,9 +293,9 @@ async def test_all_faults_of_a_search_are_told_at_once(world):
 
 
 async def test_an_unknown_parameter_is_ignored_with_a_warning_or_refused(world):
-    id = await world.refer()
-    lenient = (await world.get(HOSPITAL, "Task", {"flavour": "x", "_id": id})).json()
-    assert matches(lenient) == [id]
+    referral_id = await world.refer()
+    lenient = (await world.get(HOSPITAL, "Task", {"flavour": "x", "_id": referral_id})).json()
+    assert matches(lenient) == [referral_id]
     [outcome] = [e["resource"] for e in lenient["entry"] if e["search"]["mode"] == "outcome"]
     assert outcome["issue"][0]["severity"] == "warning"
     assert "flavour" not in link(lenient, "self")
@@ -343,7 +347,7 @@ async def test_pages_hold_every_row_once_while_others_are_written(world, sort, c
         )
 
     found = await pages(world, caller, "ServiceRequest", {"_count": "3", "_sort": sort}, write)
-    seen = [id for page in found for id in page]
+    seen = [referral_id for page in found for referral_id in page]
     assert len(seen) == len(set(seen))
     assert set(made) <= set(seen)
     assert all(len(page) == 3 for page in found[:-1])
@@ -376,8 +380,8 @@ async def test_more_than_a_page_may_hold_is_cut_to_it(world):
 
 async def test_a_stored_body_is_served_as_it_is(world):
     note = {"note": [{"text": 'quotes " and \\ and é and </script>'}]}
-    id = await world.refer(body=note)
-    read = (await world.get(HOSPITAL, f"ServiceRequest/{id}")).content
-    found = (await world.get(HOSPITAL, "ServiceRequest", {"_id": id})).content
+    referral_id = await world.refer(body=note)
+    read = (await world.get(HOSPITAL, f"ServiceRequest/{referral_id}")).content
+    found = (await world.get(HOSPITAL, "ServiceRequest", {"_id": referral_id})).content
     assert read in found
     assert orjson.loads(read)["note"] == note["note"]

@@ -1,10 +1,9 @@
-"""Base FHIR R4 (4.0.1).
-
-`check_resource` finds what is not valid R4,
-`find_unsupported` what is valid and yet not understood here.
+"""Base FHIR R4 (4.0.1): `check_resource` finds what is not valid, `find_unsupported` what is valid R4
+and yet not understood here; `warm` prepares both at the start of a process.
 """
 
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
+from app.fhir.r4.tables import warm
 
-__all__ = ["check_resource", "find_unsupported"]
+__all__ = ["check_resource", "find_unsupported", "warm"]

@@ -18,7 +18,7 @@ class Binding(NamedTuple):
 
     codes: frozenset[str]
     shown: str
-    systems: frozenset[str]
+    systems: tuple[str, ...]
 
 
 #: Bound to a value set without a list, but not without a form (BCP 13, ISO 4217).
@@ -44,7 +44,7 @@ def _bindings() -> dict[str, Binding]:
     for value_set in data["valueSets"]:
         codes = value_set["codes"]
         shown = ", ".join(codes[:_SHOWN]) + (", …" if len(codes) > _SHOWN else "")
-        binding = Binding(frozenset(codes), shown, frozenset(value_set["systems"]))
+        binding = Binding(frozenset(codes), shown, tuple(value_set["systems"]))
         for path in value_set["elements"]:
             found[model_key(path)] = binding
     return found

@@ -9,7 +9,6 @@ from typing import Any
 from app.fhir.fault import Fault
 from app.fhir.r4.bundle_rules import bundle_faults
 from app.fhir.r4.differences import NOT_MODELLED
-from app.fhir.r4.invariants import INVARIANTS
 from app.fhir.r4.path import Path, member, render
 from app.fhir.r4.primitives import JSON_WORDS, PRIMITIVES, is_plain
 from app.fhir.r4.relations import Local, contained_faults, target_faults
@@ -39,7 +38,7 @@ def check_resource(resource: Any, path: str | None = None) -> list[Fault]:
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
     name = path or (kind if isinstance(kind, str) and member(kind) else "Resource")
     walk.resource(resource, (None, name, None), contained=False)
-    return walk.faults[:MAX_FAULTS]
+    return walk.faults
 
 
 class _Walk:
@@ -53,6 +52,8 @@ class _Walk:
 
     def fault(self, code: str, path: Path, text: str) -> None:
         """Diagnostics begin with the element's name, so that a sentence alone says where."""
+        if len(self.faults) == MAX_FAULTS:
+            return
         expression = render(path)
         self.faults.append(Fault(code, expression, f"{expression} {text}"))
 
@@ -117,7 +118,7 @@ class _Walk:
             elif kind != TYPE_NAME:
                 self._one(item, element, (path, element.base, None))
         self._required(value, table, path)
-        for rule in INVARIANTS.get(table.name, ()):
+        for rule in table.rules:
             if not rule.holds(value):
                 at = (path, rule.where, None) if rule.where else path
                 self.fault("invariant", at, rule.text)
@@ -226,7 +227,7 @@ def _bound(concept: dict[str, Any], element: Element) -> bool:
     binding = element.binding
     codings = concept.get("coding", ()) if element.type == "CodeableConcept" else (concept,)
     return binding is None or any(
-        coding.get("code") in binding.codes and coding.get("system") in binding.systems
+        coding["code"] in binding.codes and coding.get("system") in binding.systems
         for coding in (codings if isinstance(codings, list | tuple) else ())
         if isinstance(coding, dict) and isinstance(coding.get("code"), str)
     )

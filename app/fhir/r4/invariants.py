@@ -129,6 +129,9 @@ _ROWS: list[tuple[str, str, Callable[[Object], bool], str]] = [
      "needs a when (tim-9)."),
     ("TimingRepeat", "when", lambda o: not (_has(o, "timeOfDay") and _has(o, "when")),
      "cannot stand beside timeOfDay (tim-10)."),
+    ("Duration", "",
+     lambda o: not _has(o, "code") or (o.get("system") == _UCUM and _has(o, "value")),
+     "with a code must have a value in UCUM (drt-1)."),
     # Requests and what follows them
     ("ServiceRequest", "orderDetail", lambda o: not _has(o, "orderDetail") or _has(o, "code"),
      "needs a code beside it (prr-1)."),
@@ -202,7 +205,7 @@ _ROWS: list[tuple[str, str, Callable[[Object], bool], str]] = [
      "may not stand beside answerOption (que-4)."),
 ]  # fmt: skip
 
-_QUANTITIES = ("Quantity", "Age", "Count", "Distance", "Duration", "Money")
+_QUANTITIES = ("Quantity", "Age", "Count", "Distance", "Duration")
 _ROWS += [
     (kind, "system", lambda o: not _has(o, "code") or _has(o, "system"),
      "is required beside a code (qty-3).")

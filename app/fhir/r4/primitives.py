@@ -37,6 +37,7 @@ is_code = re.compile(f"[^\\s{_UNSEEN}]+(?: [^\\s{_UNSEEN}]+)*").fullmatch
 is_plain = re.compile(f"[^{_UNSEEN}]*").fullmatch
 
 _MAX_INT = 2_147_483_647
+_MAX_TEXT = 1_048_576
 
 
 class Primitive(NamedTuple):
@@ -79,6 +80,12 @@ _NUMBER = (int, Number, Decimal, float)
 _UUID = "urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _URI = f"[^\\s{_UNSEEN}]+"
 
+_TEXT = Primitive(
+    (str,),
+    lambda v: 0 < len(v) <= _MAX_TEXT,
+    "Send text of up to 1,048,576 characters, or leave the element out.",
+)
+
 PRIMITIVES: dict[str, Primitive] = {
     "base64Binary": Primitive((str,), _is_base64, "Send base64 (RFC 4648) that is not empty."),
     "boolean": Primitive((bool,), lambda _: True, "Send true or false."),
@@ -104,12 +111,12 @@ PRIMITIVES: dict[str, Primitive] = {
         "Send YYYY-MM-DDThh:mm:ss with a time zone; the day must exist.",
     ),
     "integer": Primitive(_NUMBER, _integer(-_MAX_INT - 1), "Send a whole number of 32 bits."),
-    "markdown": Primitive((str,), bool, "Send text, or leave the element out."),
+    "markdown": _TEXT,
     "oid": Primitive(
         (str,), _pattern(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+"), "Send urn:oid: and an OID."
     ),
     "positiveInt": Primitive(_NUMBER, _integer(1), "Send a whole number from 1 up."),
-    "string": Primitive((str,), bool, "Send text, or leave the element out."),
+    "string": _TEXT,
     "time": Primitive((str,), _pattern(_CLOCK), "Send hh:mm:ss without a time zone."),
     "unsignedInt": Primitive(_NUMBER, _integer(0), "Send a whole number from 0 up."),
     "uri": Primitive((str,), _pattern(_URI), "Send a URI without blanks."),

@@ -6,7 +6,7 @@ of them only. Nothing here looks at a payload: `app.fhir.r4.check` does.
 """
 
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from types import UnionType
@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from app.fhir.r4.bindings import FORMS, Binding, binding_of
 from app.fhir.r4.differences import ADDED, DROPPED, NOT_R4, TARGETS
+from app.fhir.r4.invariants import INVARIANTS
 from app.fhir.r4.primitives import PRIMITIVES
 
 #: Element kinds of the walk. COMPANION is `_name`, the id and extensions of the primitive `name`.
@@ -64,13 +65,15 @@ class Element:
 class Table:
     """A type's elements by JSON name.
 
-    `required` are elements that must be there; `choices` are the `value[x]` of which one must be.
+    `required` are elements that must be there; `choices` are the `value[x]` of which one must be;
+    `rules` are the type's invariants.
     """
 
-    __slots__ = ("choices", "elements", "name", "required")
+    __slots__ = ("choices", "elements", "name", "required", "rules")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.rules = INVARIANTS.get(name, ())
         self.elements: dict[str, Element] = {}
         self.required: tuple[str, ...] = ()
         self.choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -89,6 +92,22 @@ def resource_table(name: str) -> Table | None:
     if model is None or not issubclass(model, FHIRAbstractModel) or not _is_resource(model):
         return None
     return _compile(model)
+
+
+def warm(names: Iterable[str]) -> None:
+    """Compiles the tables of these resource types and of all that they hold.
+
+    For the start of a process: a model's first import takes tens of milliseconds, and what is there
+    before `gc.freeze` is never walked by the garbage collector again.
+    """
+    seen: set[int] = set()
+    waiting = [table for table in map(resource_table, names) if table is not None]
+    while waiting:
+        table = waiting.pop()
+        if id(table) in seen:
+            continue
+        seen.add(id(table))
+        waiting += [e.table for e in table.elements.values() if e.kind in (COMPLEX, COMPANION)]
 
 
 def _is_resource(model: type[FHIRAbstractModel]) -> bool:
