@@ -1,5 +1,5 @@
-"""Base FHIR R4 (4.0.1): `check_resource` finds what is not valid, `find_unsupported` what is valid R4
-and yet not understood here; `warm` prepares both at the start of a process.
+"""Base FHIR R4 (4.0.1): `check_resource` finds what is not valid, `find_unsupported` what is valid
+and yet not understood here; `warm` prepares the tables at the start of a process.
 """
 
 from app.fhir.r4.check import check_resource
