@@ -30,7 +30,8 @@ def _not_reserved(name: str) -> str:
 
 
 def _of_this_era(moment: datetime) -> datetime:
-    return max(moment, datetime(2000, 1, 1, tzinfo=UTC))
+    """Moments at the ends of the calendar do not survive a change of time zone."""
+    return min(max(moment, datetime(2000, 1, 1, tzinfo=UTC)), datetime(3000, 1, 1, tzinfo=UTC))
 
 
 Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]

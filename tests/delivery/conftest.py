@@ -9,6 +9,8 @@ import pytest
 
 from app.caller.model import Caller
 from app.main import create_app
+from app.notification.owned import PREFIX
+from app.notification.wake import Waker
 from app.settings import Settings
 from tests.delivery.scene import HOSPITAL, Scene
 from tests.postgres import plain
@@ -29,20 +31,28 @@ async def receiver(scene):
         yield running
 
 
-@pytest.fixture
-async def api(scene, receiver):
-    """Clients of the API by organization: `api("org-harbor-lantern")`."""
-    async with AsyncExitStack() as stack:
-        app = create_app(scene.settings, clock=scene.clock)
-        await stack.enter_async_context(app.router.lifespan_context(app))
+class Client(httpx.AsyncClient):
+    """A client whose paths begin at the webhook endpoints."""
 
-        async def client(organization: str = HOSPITAL) -> httpx.AsyncClient:
+    async def request(self, method, url, **more):
+        return await super().request(method, PREFIX + url, **more)
+
+
+@pytest.fixture
+async def api(scene, receiver, engine):
+    """Clients of the API by organization: `await api("org-tidepool")`."""
+    app = create_app(scene.settings, clock=scene.clock)
+    app.state.engine, app.state.waker = engine, Waker(scene.settings)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(app.state.waker.close)
+
+        async def client(organization: str = HOSPITAL) -> Client:
             caller = Caller("a-client", organization, None, frozenset())
             token = app.state.tokens.issue(caller, time.time())
             return await stack.enter_async_context(
-                httpx.AsyncClient(
+                Client(
                     transport=httpx.ASGITransport(app),
-                    base_url="http://here/v1/webhook-endpoints",
+                    base_url="http://here",
                     headers={"Authorization": f"Bearer {token}"},
                 )
             )
