@@ -13,6 +13,7 @@ import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.openapi.compose import compose
 from app.openapi.responses import errors
 from app.openapi.tags import TAGS
 from app.openapi.version import VERSION
@@ -86,6 +87,7 @@ def generate(app: FastAPI) -> dict[str, Any]:
         for method in _METHODS:
             if method in item:
                 _complete(path, item[method])
+                _exemplify(item[method], components.get("schemas", {}))
     _fill_schemas(document)
     return document
 
@@ -109,6 +111,16 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(responses.items()))
     references = [{"$ref": f"#/components/parameters/{name}"} for name in _IDS]
     operation["parameters"] = [*operation.get("parameters", []), *references]
+
+
+def _exemplify(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Gives an example to every body of ours that has none but those of its fields."""
+    bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+    for body in bodies:
+        content = body.get("content", {}).get("application/json", {})
+        ours = _REF.search(orjson.dumps(content.get("schema", {})).decode())
+        if ours and ours[1] in schemas and not content.keys() & {"example", "examples"}:
+            content["example"] = compose(content["schema"], schemas)
 
 
 def _is_framework(response: dict[str, Any] | None) -> bool:
