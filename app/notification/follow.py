@@ -49,7 +49,7 @@ Limit = Annotated[int, Query(ge=1, le=200, description="Messages a page.")]
 
 @router.get("/{id}/messages", operation_id="listWebhookMessages", responses=READING)
 async def list_messages(
-    id: Id,  # noqa: A002
+    id: Id,
     caller: CallerDep,
     connection: Connection,
     state: State = None,
@@ -79,7 +79,7 @@ async def list_messages(
     responses=READING,
 )
 async def list_attempts(
-    id: Id,  # noqa: A002
+    id: Id,
     message_id: MessageId,
     caller: CallerDep,
     connection: Connection,
@@ -97,7 +97,7 @@ async def list_attempts(
     responses=CHANGING,
 )
 async def redeliver(
-    id: Id,  # noqa: A002
+    id: Id,
     message_id: MessageId,
     request: Request,
     caller: CallerDep,
@@ -126,7 +126,7 @@ async def redeliver(
     "/{id}/recover", operation_id="recoverWebhookMessages", status_code=202, responses=CHANGING
 )
 async def recover(
-    id: Id,  # noqa: A002
+    id: Id,
     request: Request,
     caller: CallerDep,
     recovery: Recovery,
@@ -150,7 +150,7 @@ async def recover(
 
 @router.get("/{id}/statistics", operation_id="readWebhookStatistics", responses=READING)
 async def read_statistics(
-    id: Id,  # noqa: A002
+    id: Id,
     caller: CallerDep,
     connection: Connection,
 ) -> Statistics:

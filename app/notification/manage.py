@@ -84,7 +84,7 @@ async def list_endpoints(
 
 @router.get("/{id}", operation_id="readWebhookEndpoint", responses=READING)
 async def read_endpoint(
-    id: Id,  # noqa: A002  the contract's word
+    id: Id,
     request: Request,
     caller: CallerDep,
     connection: Connection,
@@ -96,7 +96,7 @@ async def read_endpoint(
 
 @router.patch("/{id}", operation_id="changeWebhookEndpoint", responses=CHANGING)
 async def change_endpoint(
-    id: Id,  # noqa: A002
+    id: Id,
     request: Request,
     caller: CallerDep,
     change: EndpointChange,
@@ -117,7 +117,7 @@ async def change_endpoint(
 
 @router.post("/{id}/disable", operation_id="disableWebhookEndpoint", responses=READING)
 async def disable_endpoint(
-    id: Id,  # noqa: A002
+    id: Id,
     request: Request,
     caller: CallerDep,
     connection: Connection,
@@ -132,7 +132,7 @@ async def disable_endpoint(
 
 @router.post("/{id}/enable", operation_id="enableWebhookEndpoint", responses=READING)
 async def enable_endpoint(
-    id: Id,  # noqa: A002
+    id: Id,
     request: Request,
     caller: CallerDep,
     hints: HintsDep,
@@ -155,7 +155,7 @@ async def enable_endpoint(
 
 @router.post("/{id}/rotate-secret", operation_id="rotateWebhookSecret", responses=CHANGING)
 async def rotate_secret(
-    id: Id,  # noqa: A002
+    id: Id,
     request: Request,
     caller: CallerDep,
     rotation: Rotation,
@@ -177,7 +177,7 @@ async def rotate_secret(
 
 @router.post("/{id}/test", operation_id="testWebhookEndpoint", status_code=202, responses=CHANGING)
 async def send_test(
-    id: Id,  # noqa: A002
+    id: Id,
     request: Request,
     caller: CallerDep,
     hints: HintsDep,

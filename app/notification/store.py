@@ -39,14 +39,14 @@ FROM known CROSS JOIN LATERAL (
   ORDER BY d.created_at DESC, d.message_id DESC LIMIT :limit) AS d
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
 ORDER BY d.created_at DESC, d.message_id DESC LIMIT :limit
-""")  # noqa: S608  our own words
+""")
 
 _ATTEMPTS = text(f"""{_PLANS}
 SELECT a.* FROM known
 JOIN delivery d ON d.plan = known.plan AND d.message_id = :message AND {_MINE}
 JOIN attempt a ON a.plan = d.plan AND a.message_id = d.message_id AND a.endpoint_id = d.endpoint_id
 ORDER BY a.number
-""")  # noqa: S608
+""")
 
 _RESEND = text(f"""{_PLANS}
 UPDATE delivery d
@@ -59,19 +59,19 @@ WHERE d.plan = known.plan AND {_MINE}
   AND (:delivered OR d.state <> 'delivered') AND d.state <> 'held'
   AND (d.lease_until IS NULL OR d.lease_until <= :now)
 RETURNING d.plan
-""")  # noqa: S608
+""")
 
 _HOLD = text(f"""{_PLANS}
 UPDATE delivery d SET state = 'held' FROM known
 WHERE d.plan = known.plan AND {_MINE} AND d.state = 'pending'
-""")  # noqa: S608
+""")
 
 _RESUME = text(f"""{_PLANS}
 UPDATE delivery d
 SET state = 'pending', round_start = d.attempts, next_attempt_at = :now, lease_until = NULL
 FROM known
 WHERE d.plan = known.plan AND {_MINE} AND d.state = 'held'
-""")  # noqa: S608
+""")
 
 _COUNT = text(f"""{_PLANS}
 SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
@@ -81,7 +81,7 @@ SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
   min(d.created_at) FILTER (WHERE d.state IN ('pending', 'held')) AS oldest_waiting,
   max(d.delivered_at) AS last_delivered_at
 FROM known JOIN delivery d ON d.plan = known.plan AND {_MINE}
-""")  # noqa: S608
+""")
 
 _TEST = text("""
 WITH written AS (
