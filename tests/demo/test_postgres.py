@@ -16,7 +16,7 @@ from app.demo.process import server_of, stop_server_of
 from app.demo.throwaway import clear_abandoned, home, throwaway
 
 pytestmark = pytest.mark.timeout(60)
-NOBODY = Account(65534, 65534)
+STRANGER = Account(os.geteuid() + 54321, 54321)
 
 
 async def answer(server: EmbeddedPostgres, query: str):
@@ -75,7 +75,7 @@ async def test_data_that_are_kept_are_written_safely(running):
 def test_only_its_account_may_enter_the_data(running):
     data, server = running._data, running._server
     assert [f.stat().st_mode & 0o777 for f in (data, server)] == [0o700, 0o700]
-    assert data.stat().st_uid == (os.geteuid() or NOBODY.uid)
+    assert data.stat().st_uid == (server_account().uid or os.geteuid())
     assert running.home.stat().st_uid == os.geteuid()
 
 
@@ -207,10 +207,10 @@ def test_other_checkouts_keep_theirs_outside(monkeypatch, name, mode):
         monkeypatch.setattr(place, "_outside", lambda _account: base)
         checkout = base / name
         checkout.mkdir(mode=mode)
-        kept = checkout_home(checkout, NOBODY)
+        kept = checkout_home(checkout, STRANGER)
         assert kept.parent == base
-        assert kept == checkout_home(checkout, NOBODY)
-        assert kept != checkout_home(base, NOBODY)
+        assert kept == checkout_home(checkout, STRANGER)
+        assert kept != checkout_home(base, STRANGER)
         assert checkout.stat().st_mode & 0o777 == mode
         assert list(checkout.iterdir()) == []
 
