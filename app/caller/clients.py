@@ -122,6 +122,11 @@ async def rotate(connection: AsyncConnection, client_id: str) -> str | None:
     return secret if changed.first() else None
 
 
+def demonstration_secret(client_id: str) -> str:
+    """The secret of a demonstration client: printed by `make run`, refused in production."""
+    return f"demo-{client_id}"
+
+
 async def register_demonstration(connection: AsyncConnection, now: datetime) -> None:
     """The demonstration's clients, secret `demo-<client>`.
 
@@ -130,7 +135,7 @@ async def register_demonstration(connection: AsyncConnection, now: datetime) -> 
     for client_id, (organization_id, scopes) in DEMONSTRATION.items():
         values = {
             "organization_id": organization_id,
-            "secret_hash": hash_secret(f"demo-{client_id}"),
+            "secret_hash": hash_secret(demonstration_secret(client_id)),
             "scopes": sorted(scopes),
             "active": True,
         }

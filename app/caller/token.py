@@ -7,7 +7,6 @@ which tests and rehearsals move.
 """
 
 import hashlib
-import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -18,8 +17,6 @@ from joserfc.jwk import OctKey
 from app.caller.model import Caller
 from app.ids import new_id
 from app.settings import Settings
-
-log = logging.getLogger(__name__)
 
 #: The only algorithm: `none`, asymmetric and foreign ones are refused by the library.
 _ALGORITHM = "HS256"
@@ -119,6 +116,5 @@ def tokens(settings: Settings) -> Tokens:
     if not secret:
         # A random secret per process would make processes refuse each other's tokens. Production
         # does not start without one (app.settings).
-        log.warning("TOKEN_SECRET is not set: access tokens are signed with the development secret")
         secret = "development only: anybody can sign with this"  # noqa: S105
     return Tokens(secret, settings.fhir_base, settings.token_lifetime_s)

@@ -15,6 +15,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.openapi.compose import compose
 from app.openapi.responses import errors
+from app.openapi.share import share
 from app.openapi.tags import TAGS
 from app.openapi.version import VERSION
 
@@ -89,6 +90,7 @@ def generate(app: FastAPI) -> dict[str, Any]:
                 _complete(path, item[method])
                 _exemplify(item[method], components.get("schemas", {}))
     _fill_schemas(document)
+    share(document)
     return document
 
 

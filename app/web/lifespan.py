@@ -33,6 +33,8 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     """Logs, engine, policies, waker; the demonstration's clients where the settings say so."""
     settings: Settings = app.state.settings
     configure(settings.log_level)
+    if not settings.token_secret.get_secret_value():
+        log.warning("TOKEN_SECRET is not set: tokens are signed with the development secret")
     app.state.library = load_library(Path(settings.policy_path) if settings.policy_path else FILES)
     app.state.rules = rules(settings, app.state.library)
     app.state.engine = create_engine(settings)

@@ -15,8 +15,22 @@ from app.settings import Settings
 
 APP = create_app(Settings(database_url="postgresql://nowhere/none"))
 DOCUMENT = APP.openapi()
+
+
+def resolved(value):
+    """The document's references to responses and examples, followed; those to schemas stay."""
+    if isinstance(value, list):
+        return [resolved(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kind, _, name = str(value.get("$ref", "")).removeprefix("#/components/").partition("/")
+    if kind in ("responses", "examples"):
+        return resolved(DOCUMENT["components"][kind][name])
+    return {key: resolved(one) for key, one in value.items()}
+
+
 OPERATIONS = {
-    f"{method.upper()} {path}": operation
+    f"{method.upper()} {path}": resolved(operation)
     for path, item in DOCUMENT["paths"].items()
     for method, operation in item.items()
 }
