@@ -80,11 +80,13 @@ def main() -> int:
         environment = os.environ | {"DATABASE_URL": server.url}
         if given.programs:
             environment["POSTGRES_PROGRAMS"] = str(given.programs)
-        with subprocess.Popen(given.command, env=environment) as command:
-            try:
-                return command.wait()
-            finally:
-                command.terminate()  # no more than a word to one that has ended
+        # Not `with`: it would wait for a command that a signal in between kept us from ending.
+        command = subprocess.Popen(given.command, env=environment)
+        try:
+            return command.wait()
+        finally:
+            command.terminate()  # no more than a word to one that has ended
+            command.wait()
 
 
 if __name__ == "__main__":
