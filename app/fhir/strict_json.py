@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any
 
 import orjson
@@ -26,6 +26,8 @@ MAX_DEPTH = 100
 #: Digits of an integer or a fraction, and powers of ten: far beyond R4's 18 digits.
 MAX_DIGITS = 40
 MAX_EXPONENT = 60
+#: One body may be wrong in every element; nobody reads more than this.
+MAX_FAULTS = 100
 
 # Possessive, and content with a missing closing quote: linear time whatever is sent.
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
@@ -83,13 +85,28 @@ _NO_NUMBER = _Bad("structure", "JSON has no NaN and no Infinity; leave the eleme
 
 def parse(body: bytes) -> Parsed:
     """The object in `body`, or `Unreadable` with every fault that was found (spec.md 7, Errors)."""
+    tree = _read(body)
+    if not isinstance(tree, dict):
+        raise Unreadable([Fault("structure", "", "Send one JSON object: a FHIR resource.")])
+    return tree
+
+
+def parse_array(body: bytes) -> list[Any]:
+    """As `parse`, for the one body that is a list: a JSON Patch."""
+    tree = _read(body)
+    if not isinstance(tree, list):
+        raise Unreadable([Fault("structure", "", "Send a JSON array: the operations of a patch.")])
+    return tree
+
+
+def _read(body: bytes) -> Any:
     try:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _parse_closely(body)
-    if type(tree) is dict and _is_plain(tree, body):
-        return tree
-    return _parse_closely(body)
+        return _read_closely(body)
+    if isinstance(tree, dict | list) and not _is_plain(tree, body):
+        return _read_closely(body)
+    return tree
 
 
 def dumps(tree: Any) -> bytes:
@@ -104,7 +121,7 @@ def _write(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def _is_plain(tree: Parsed, body: bytes) -> bool:
+def _is_plain(tree: Parsed | list[Any], body: bytes) -> bool:
     """Whether orjson's reading is beyond doubt: no decimals or duplicates, not deep, no escapes."""
     if b"\\" in body and any(escape in body for escape in _SUSPECT_ESCAPES):
         return False
@@ -135,7 +152,7 @@ def _is_plain(tree: Parsed, body: bytes) -> bool:
     return body.count(b'":') == names
 
 
-def _parse_closely(body: bytes) -> Parsed:
+def _read_closely(body: bytes) -> Any:
     text = _decode(body)
     if _is_deep(body):
         said = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
@@ -145,10 +162,8 @@ def _parse_closely(body: bytes) -> Parsed:
         tree = reader.read(text, strict=True)
     except ValueError:
         raise Unreadable(_unreadable(text)) from None
-    if not isinstance(tree, dict):
-        raise Unreadable([Fault("structure", "", "Send one JSON object: a FHIR resource.")])
     if reader.doubtful or any(escape in body for escape in _HIDDEN_ESCAPES):
-        faults = list(_faults(tree))
+        faults = _found(tree)
         if faults:
             raise Unreadable(faults)
     return tree
@@ -160,8 +175,7 @@ def _unreadable(text: str) -> list[Fault]:
         tree = _Reader().read(text, strict=False)
     except ValueError:
         tree = None
-    faults = list(_faults(tree)) if isinstance(tree, dict) else []
-    return faults or [
+    return _found(tree) or [
         Fault("structure", "", "The body is not JSON. Send one JSON object in UTF-8.")
     ]
 
@@ -236,8 +250,12 @@ class _Reader:
         return number if abs(number.adjusted()) <= MAX_EXPONENT else self._bad(_TOO_LARGE)
 
 
-def _faults(tree: dict[str, Any]) -> Iterator[Fault]:
-    kind = tree.get("resourceType")
+def _found(tree: Any) -> list[Fault]:
+    return list(islice(_faults(tree), MAX_FAULTS))
+
+
+def _faults(tree: Any) -> Iterator[Fault]:
+    kind = tree.get("resourceType") if isinstance(tree, dict) else None
     root = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else ""
     stack: list[tuple[str, Any]] = [(root, tree)]
     while stack:

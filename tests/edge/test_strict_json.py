@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.fhir import strict_json
-from app.fhir.strict_json import MAX_DEPTH, Unreadable, dumps, parse
+from app.fhir.strict_json import MAX_DEPTH, Unreadable, dumps, parse, parse_array
 
 NESTED = b'{"a":' * 99 + b"{}" + b"}" * 99
 DEEPER = b'{"a":' * 100 + b"{}" + b"}" * 100
@@ -135,6 +135,23 @@ def test_numbers_are_given_back_as_sent(text):
     assert parse(body)["a"] == Decimal(text)
 
 
+def test_a_patch_is_a_list():
+    assert parse_array(b'[{"op":"test","value":1.50}]')[0]["value"] == Decimal("1.50")
+
+
+PATCHES = [
+    (b"{}", "structure", ""), (b"null", "structure", ""), (b"", "structure", ""),
+    (b'[{"op":"a","op":"b"}]', "structure", "[0].op"), (b'["\\u0000"]', "value", "[0]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "code", "expression"), PATCHES)
+def test_a_patch_is_read_as_strictly(body, code, expression):
+    with pytest.raises(Unreadable) as refused:
+        parse_array(body)
+    assert [(f.code, f.expression) for f in refused.value.faults] == [(code, expression)]
+
+
 def test_small_integers_are_integers():
     assert parse(b'{"a":-7,"b":1.0}') == {"a": -7, "b": Decimal("1.0")}
     assert type(parse(b'{"a":-7,"b":1.0}')["a"]) is int
@@ -143,7 +160,7 @@ def test_small_integers_are_integers():
 def test_both_ways_of_reading_agree():
     body = b'{"a":[{"b":"x","c":null},2,true,{"d":{"e":["f"]}}],"g":"\xc3\xa9"}'
     assert strict_json._is_plain(json.loads(body), body)
-    assert parse(body) == strict_json._parse_closely(body)
+    assert parse(body) == strict_json._read_closely(body)
 
 
 TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]))

@@ -22,9 +22,7 @@ from app.fhir.r4.tables import (
     Table,
     resource_table,
 )
-
-#: One payload may be wrong in every element; nobody reads more than this.
-MAX_FAULTS = 100
+from app.fhir.strict_json import MAX_FAULTS
 
 _EMPTY = "is empty. Leave it out or give it a value."
 
@@ -96,7 +94,7 @@ class _Walk:
     def object(self, value: dict[str, Any], table: Table, path: Path) -> None:
         """The elements of one object whose JSON type has been checked, then its invariants."""
         elements = table.elements
-        chosen: dict[str, str] | None = None
+        chosen: dict[str, str] = {}
         for name, item in value.items():
             element = elements.get(name)
             if element is None:
@@ -104,10 +102,7 @@ class _Walk:
                 continue
             kind = element.kind
             if element.choice is not None:
-                chosen = chosen if chosen is not None else {}
-                if chosen.setdefault(element.choice, element.base) != element.base:
-                    text = "is a choice: send it with one type only."
-                    self.fault("invariant", (path, element.choice, None), text)
+                self._chosen(element, element.choice, chosen, path)
             if kind == TEXT and type(item) is str and not element.is_list:
                 if not element.valid(item):
                     self._bad_value(element, item, (path, name, None))
@@ -115,13 +110,20 @@ class _Walk:
                 self._list(item, element, (path, element.base, None), value)
             elif kind == COMPANION:
                 self._companion(item, element, (path, element.base, None), value)
+            elif kind == COMPLEX and item and type(item) is dict:
+                self._complex(item, element, (path, name, None))
             elif kind != TYPE_NAME:
-                self._one(item, element, (path, element.base, None))
+                self._one(item, element, (path, name, None))
         self._required(value, table, path)
         for rule in table.rules:
             if not rule.holds(value):
                 at = (path, rule.where, None) if rule.where else path
                 self.fault("invariant", at, rule.text)
+
+    def _chosen(self, element: Element, choice: str, chosen: dict[str, str], path: Path) -> None:
+        if chosen.setdefault(choice, element.base) != element.base:
+            text = "is a choice: send it with one type only."
+            self.fault("invariant", (path, choice, None), text)
 
     def _unknown(self, name: str, path: Path) -> None:
         if member(name):
@@ -149,11 +151,12 @@ class _Walk:
         if element.kind == COMPANION:
             self._companions(items, element, path, owner)
             return
-        may_be_null = "_" + name in owner
+        plain = element.kind == COMPLEX
         for index, item in enumerate(items):
-            if item is None and may_be_null:
-                continue
-            self._one(item, element, (parent, name, index))
+            if plain and item and type(item) is dict:
+                self._complex(item, element, (parent, name, index))
+            elif item is not None or "_" + name not in owner:
+                self._one(item, element, (parent, name, index))
 
     def _one(self, item: Any, element: Element, path: Path) -> None:
         kind = element.kind
