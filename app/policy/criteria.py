@@ -4,24 +4,12 @@ Three values: `and` is false if any part is false, true if all are true, else un
 mirror image. Which facts an unknown node still needs is `missing.py`.
 """
 
-import operator
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
 
-from app.policy.model import Criterion, FactValue, Outcome, Span
+from app.policy.details import NOT_STATED, OPERATORS, compared, in_words, is_open, sources
+from app.policy.model import Criterion, Outcome
 from app.policy.reading import COMPUTED, DERIVED_FROM, Reading
-
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
-NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +42,19 @@ class YesNo(Node):
 
     fact: str
     reads: tuple[str, ...] = ()
+    underived: bool = False
     unknown: Criterion = field(default_factory=lambda: Criterion("", None))
 
     def read(self, reading: Reading) -> Criterion:
         fact = reading.values.get(self.fact)
-        if fact is not None and isinstance(fact.value, bool) and len(self.reads) == 1:
+        if fact is None and self.underived:
+            return self.unknown
+        if fact is not None and isinstance(fact.value, bool) and self.underived:
             return Criterion(self.name, fact.value, self.citation, fact.source, self.reads)
         result = reading.boolean(self.fact)
         if result is None:
             return self.unknown
-        return Criterion(
-            self.name, result, self.citation, _sources(reading, self.reads), self.reads
-        )
+        return Criterion(self.name, result, self.citation, sources(reading, self.reads), self.reads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +67,7 @@ class AnyOfCodes(Node):
     def read(self, reading: Reading) -> Criterion:
         found = reading.codes(self.fact)
         result = None if found is None else bool(found & self.codes)
-        detail = _sources(reading, self.asks)
+        detail = sources(reading, self.asks)
         return Criterion(self.name, result, self.citation, detail, self.asks)
 
 
@@ -92,8 +81,8 @@ class CodesCounted(Node):
 
     def read(self, reading: Reading) -> Criterion:
         found = reading.codes(self.fact)
-        result = None if found is None else _OPERATORS[self.compare](len(found), self.number)
-        detail = _sources(reading, self.asks)
+        result = None if found is None else OPERATORS[self.compare](len(found), self.number)
+        detail = sources(reading, self.asks)
         return Criterion(self.name, result, self.citation, detail, self.asks)
 
 
@@ -113,11 +102,11 @@ class Numbers(Node):
             low += lower
             high = None if high is None or upper is None else high + upper
         result = compared(low, high, self.compare, self.number)
-        return Criterion(self.name, result, self.citation, _range(low, high), self.asks)
+        return Criterion(self.name, result, self.citation, in_words(low, high), self.asks)
 
     def wanted(self, reading: Reading) -> tuple[str, ...]:
         """Only what is not known yet: one term of a sum may be."""
-        open_terms = [t for t in self.terms if _is_open(reading.bounds(t))]
+        open_terms = [t for t in self.terms if is_open(reading.bounds(t))]
         known = {t for t in self.terms if t not in open_terms}
         return tuple(fact for fact in self.asks if fact not in known)
 
@@ -251,48 +240,6 @@ def yes_no(fact: str, citation: str) -> YesNo:
         asks=(COMPUTED.get(fact, fact),),
         fact=fact,
         reads=reads,
+        underived=fact not in COMPUTED and fact not in DERIVED_FROM,
         unknown=Criterion(fact, None, citation, NOT_STATED, reads),
     )
-
-
-def compared(
-    low: Decimal | int, high: Decimal | int | None, compare: str, number: Decimal
-) -> bool | None:
-    """A number between two bounds against another: True or False only where every value agrees."""
-    test = _OPERATORS[compare]
-    if low == high:
-        return test(low, number)
-    if compare in ("==", "!="):
-        outside = number < low or (high is not None and number > high)
-        return (compare == "!=") if outside else None
-    at_low = test(low, number)
-    at_high = compare in (">", ">=") if high is None else test(high, number)
-    return at_low if at_low == at_high else None
-
-
-def _is_open(bounds: tuple[Decimal | int, Decimal | int | None]) -> bool:
-    return bounds[0] != bounds[1]
-
-
-def _range(low: Decimal | int, high: Decimal | int | None) -> str:
-    if high is None:
-        return f"{low} or more" if low else NOT_STATED
-    return str(low) if low == high else f"between {low} and {high}"
-
-
-def _sources(reading: Reading, names: tuple[str, ...]) -> str:
-    for name in names:
-        fact = reading.values.get(name)
-        if fact is not None:
-            return f"{name}: {_shown(fact.value)} ({fact.source})"
-    return NOT_STATED
-
-
-def _shown(value: FactValue) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, frozenset):
-        return ", ".join(sorted(value)) or "none"
-    if isinstance(value, Span):
-        return f"{value.first} to {value.last}" if value.first != value.last else f"{value.first}"
-    return str(value)

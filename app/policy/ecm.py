@@ -95,7 +95,8 @@ def _unknown(
     live = populations.live
     asked = live if person else [*live, *populations.person]
     first = sorted(asked, key=lambda a: a.code not in claimed)
-    missing = missing_facts(_pairs(first), [_pairs(live), _pairs(asked)], reading)
+    alternatives = [live] if len(asked) == len(live) else [live, asked]
+    missing = missing_facts(_pairs(first), [_pairs(a) for a in alternatives], reading)
     reasons = [Reason("facts-missing")]
     if not claimed:
         reasons.append(Reason("population-missing"))

@@ -6,7 +6,7 @@ authorization's affair (`terms` of the policy).
 
 from decimal import Decimal
 
-from app.policy.criteria import NOT_STATED
+from app.policy.details import NOT_STATED
 from app.policy.model import Criterion
 from app.policy.policy import PolicyLimit
 from app.policy.reading import Reading

@@ -18,62 +18,55 @@ def missing_facts(
 ) -> tuple[str, ...]:
     """The facts that the unknown nodes of `asked` wait for, in that order, once each.
 
-    Each of `alternatives` is a set of criteria of which one is enough: a fact counts only where it
-    decides at least one of those sets.
+    Each of `alternatives` is a set of criteria (all of them in `asked`) of which one is enough: a
+    fact counts only where it decides at least one of those sets.
     """
     atoms: dict[str, int] = {}
+    leaves: list[tuple[int, Node]] = []
+    ways = {id(node): _ways(node, said, atoms, leaves) for node, said in asked}
     matters = 0
     for criteria in alternatives:
-        ways = [way for node, said in criteria for way in _ways(node, said, atoms)]
-        for way in _shortest(ways):
+        for way in _shortest([way for node, _ in criteria for way in ways[id(node)]]):
             matters |= way
     named: dict[str, None] = {}
-    for node, said in asked:
-        _collect(node, said, matters, atoms, reading, named)
+    for bit, leaf in leaves:
+        if bit & matters:
+            named.update(dict.fromkeys(leaf.wanted(reading)))
     return tuple(named)
 
 
-def _ways(node: Node, said: Criterion, atoms: dict[str, int]) -> list[int]:
+def _ways(
+    node: Node, said: Criterion, atoms: dict[str, int], leaves: list[tuple[int, Node]]
+) -> list[int]:
     """The sets of unknown leaves (as bits) that would together make the node true."""
     if said.result is not None:
         return []
     if not node.children:
-        return [atoms.setdefault(node.name, 1 << len(atoms))]
+        bit = atoms.setdefault(node.name, 1 << len(atoms))
+        leaves.append((bit, node))
+        return [bit]
     parts = [
-        _ways(child, part, atoms)
+        _ways(child, part, atoms, leaves)
         for child, part in zip(node.children, said.children, strict=True)
         if part.result is None
     ]
     if not node.joins:
         return [way for part in parts for way in part]
-    ways = [0]
-    for part in parts:
-        ways = _shortest([way | other for way in ways for other in part])
+    ways = parts[0]
+    for part in parts[1:]:
+        ways = [way | other for way in ways for other in part]
     return ways
 
 
 def _shortest(ways: list[int]) -> list[int]:
     """Those that do not contain another: the rest could change nothing."""
+    if len(ways) < 2:
+        return ways
     kept: list[int] = []
     for way in sorted(set(ways), key=int.bit_count):
-        if not any(way & shorter == shorter for shorter in kept):
+        for shorter in kept:
+            if way & shorter == shorter:
+                break
+        else:
             kept.append(way)
     return kept
-
-
-def _collect(
-    node: Node,
-    said: Criterion,
-    matters: int,
-    atoms: dict[str, int],
-    reading: Reading,
-    named: dict[str, None],
-) -> None:
-    if said.result is not None:
-        return
-    if not node.children:
-        if atoms.get(node.name, 0) & matters:
-            named.update(dict.fromkeys(node.wanted(reading)))
-        return
-    for child, part in zip(node.children, said.children, strict=True):
-        _collect(child, part, matters, atoms, reading, named)

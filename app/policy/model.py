@@ -62,7 +62,8 @@ class Facts:
     #: `utilization_complete`: the list of events is complete for the last twelve months.
     events_complete: bool | None = None
     birth: Span | None = None
-    #: Conflicts between sources and answers that could not be read, as sentences for the determination.
+    #: Conflicts between sources and answers that could not be read, as sentences for the
+    #: determination.
     notes: tuple[str, ...] = ()
 
 
@@ -121,6 +122,6 @@ class Determination:
     criteria: tuple[Criterion, ...]
     policy: str | None  # "HPSM/2024-01-01"; None when no plan is known
     as_of: date
-    #: A denial for an administrative reason (facts.md 6.3); decides which automation switch applies.
+    #: A denial for an administrative reason (facts.md 6.3): which automation switch applies.
     administrative: bool = False
     notes: tuple[str, ...] = ()
