@@ -15,7 +15,6 @@ from app.caller.model import Caller
 from app.database import Connection
 from app.errors import not_found, refuse
 from app.notification import store
-from app.notification.after_commit import HintsDep
 from app.notification.endpoint import (
     Attempt,
     Attempts,
@@ -101,7 +100,6 @@ async def redeliver(
     message_id: MessageId,
     request: Request,
     caller: CallerDep,
-    hints: HintsDep,
     connection: Connection,
 ) -> Delivery:
     """Send one message again, under the same `webhook-id`, with the whole schedule before it."""
@@ -117,8 +115,7 @@ async def redeliver(
     )
     if not plans:
         raise refuse(409, "conflict", "The message is being sent at this moment.", Retry_After="20")
-    for plan in plans:
-        hints.add(plan)
+    request.state.announced = True
     return Delivery(**await _message(connection, caller, id, message_id))
 
 
@@ -130,7 +127,6 @@ async def recover(
     request: Request,
     caller: CallerDep,
     recovery: Recovery,
-    hints: HintsDep,
     connection: Connection,
 ) -> Recovered:
     """Send again everything since a moment that did not arrive, under the same ids, in order."""
@@ -143,8 +139,7 @@ async def recover(
         since=recovery.since,
         delivered=recovery.include_delivered,
     )
-    for plan in set(plans):
-        hints.add(plan)
+    request.state.announced = True
     return Recovered(messages=len(plans))
 
 

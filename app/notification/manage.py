@@ -10,12 +10,11 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep
-from app.caller.model import UNASSIGNED, Caller
+from app.caller.model import Caller
 from app.database import Connection
 from app.errors import refuse
 from app.ids import new_id
 from app.notification import store
-from app.notification.after_commit import HintsDep
 from app.notification.endpoint import (
     Endpoint,
     EndpointChange,
@@ -42,7 +41,6 @@ async def create_endpoint(
     response: Response,
     caller: CallerDep,
     wanted: NewEndpoint,
-    hints: HintsDep,
     connection: Connection,
 ) -> EndpointWithSecret:
     """Register a webhook endpoint.
@@ -67,7 +65,7 @@ async def create_endpoint(
     await store.add(connection, row)
     if wanted.send_test:
         await store.send_test(connection, caller.organization_id, row["id"], now)
-        hints.add(UNASSIGNED)
+        request.state.announced = True
     response.headers["Location"] = f"{router.prefix}/{row['id']}"
     return await _with_secret(request, caller, row["id"], secret, connection)
 
@@ -135,7 +133,6 @@ async def enable_endpoint(
     id: Id,
     request: Request,
     caller: CallerDep,
-    hints: HintsDep,
     connection: Connection,
 ) -> Endpoint:
     """Enable an endpoint: what was held for it is sent, in order, with the whole schedule."""
@@ -149,7 +146,7 @@ async def enable_endpoint(
         {**values, "status": "active", "updated_at": now},
     )
     await store.resume(connection, caller.organization_id, id, now)
-    hints.add("")
+    request.state.announced = True
     return await read_endpoint(id, request, caller, connection)
 
 
@@ -180,14 +177,13 @@ async def send_test(
     id: Id,
     request: Request,
     caller: CallerDep,
-    hints: HintsDep,
     connection: Connection,
 ) -> TestSent:
     """Send an `endpoint.test` message, whatever the filters."""
     must_be_active(await mine(connection, caller, id))
     now = now_of(request)
     message = await store.send_test(connection, caller.organization_id, id, now)
-    hints.add(UNASSIGNED)
+    request.state.announced = True
     return TestSent(message_id=message)
 
 
