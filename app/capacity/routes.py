@@ -65,7 +65,7 @@ class Stated:
     },
 )
 async def state_capacity(
-    id: str,  # noqa: A002  the contract's word
+    id: str,
     request: Request,
     caller: CallerDep,
     connection: Connection,

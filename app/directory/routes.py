@@ -40,7 +40,7 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
         return await create(request, connection, caller, kind)
 
     async def update_one(
-        id: str,  # noqa: A002  the contract's word
+        id: str,
         request: Request,
         caller: CallerDep,
         connection: Connection,

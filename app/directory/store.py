@@ -22,7 +22,7 @@ from app.policy.facts_json import roster_to_json
 
 _KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
 _LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
-FROM {_KEYS} JOIN locator l USING (type, id)"""  # noqa: S608  constants
+FROM {_KEYS} JOIN locator l USING (type, id)"""
 _ORGANIZATIONS = """SELECT id, npi, plan FROM organization
 WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
 _CINS = "SELECT plan, cin, id FROM member WHERE cin = ANY ($1::text[])"
@@ -34,7 +34,7 @@ ORDER BY l.type, l.id FOR UPDATE"""
 _CURRENT = f"""SELECT k.type, k.id, v.version, v.body FROM {_KEYS}
 JOIN locator l ON l.type = k.type AND l.id = k.id
 CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v WHERE v.plan = l.plan
-    AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""  # noqa: S608  constants
+    AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
 _VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body)
 SELECT p, t, i, n, $6::timestamptz, b
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[]) x(p, t, i, n, b)"""

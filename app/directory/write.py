@@ -1,7 +1,7 @@
 """Who may write what of network and rosters through the API, and the answer to it.
 
-A plan writes its own roster (`nwd/roster`), its own offers and providers (`nwd/network`); a provider
-keeps the capacity of its own offers. Rows are `app.directory.store`'s.
+A plan writes its own roster (`nwd/roster`), its own offers and providers (`nwd/network`); a
+provider keeps the capacity of its own offers. Rows are `app.directory.store`'s.
 """
 
 from collections.abc import Sequence

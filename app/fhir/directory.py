@@ -2,7 +2,8 @@
 
 Encoding: an offer is a HealthcareService (README of the sample network), a member a Patient with
 Coverages and, for what has no element of its own, answers to the form `roster` (facts.md 1.3, 3.2).
-Base R4 is checked before; here is what this service asks beyond it. Storing is `app.directory.store`.
+Base R4 is checked before; here is what this service asks beyond it. Storing is
+`app.directory.store`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -6,8 +6,6 @@ searches. No value of a caller stands in the text of a statement: values are bou
 Whether a scope allows the question at all is left to the routes.
 """
 
-# ruff: noqa: S608  statements are put together from our own words; every value is bound
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -56,7 +54,7 @@ def sight(caller: Caller) -> Sight:
 
 @cache
 def plan_keys() -> tuple[str, ...]:
-    """Every plan key that a referral may be kept under, so that each search can name the plan first."""
+    """Every plan key that a referral may be kept under: a search names the plan first."""
     folder = Path(settings().policy_path) if settings().policy_path else _POLICIES
     inside = folder.iterdir() if folder.is_dir() else ()
     named = {entry.name for entry in inside if entry.is_dir()}

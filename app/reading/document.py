@@ -66,7 +66,7 @@ def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> 
 
 def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
     async def read_one(
-        id: str,  # noqa: A002  the contract's word
+        id: str,
         request: Request,
         caller: CallerDep,
         connection: Connection,
@@ -75,7 +75,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         return of_resource(request, await read(connection, kind, id, sight(caller)))
 
     async def read_version(
-        id: str,  # noqa: A002
+        id: str,
         version: str,
         request: Request,
         caller: CallerDep,
@@ -85,7 +85,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         return of_resource(request, await vread(connection, kind, id, version, sight(caller)))
 
     async def read_history(
-        id: str,  # noqa: A002
+        id: str,
         request: Request,
         caller: CallerDep,
         connection: Connection,

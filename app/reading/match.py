@@ -4,8 +4,6 @@ Values arrive parsed (`app.reading.values`) and always travel as parameters, nev
 and JSON paths come from `app.reading.catalog` alone.
 """
 
-# ruff: noqa: S608  statements are put together from our own words; every value is bound
-
 from collections.abc import Sequence
 
 from app.reading.access import Statement
@@ -115,7 +113,8 @@ def indexed(statement: Statement, plans: str, name: str, condition: str) -> str:
     """A condition on `i.value` of the directory's index, for the row `v` (resource_version)."""
     return (
         "(v.plan, v.id) IN (SELECT i.plan, i.id FROM directory_index i"
-        f" WHERE i.plan = ANY ({plans}) AND i.type = v.type AND i.name = {statement.bind(name)} AND {condition})"
+        f" WHERE i.plan = ANY ({plans}) AND i.type = v.type"
+        f" AND i.name = {statement.bind(name)} AND {condition})"
     )
 
 

@@ -1,8 +1,8 @@
 """A search as a client wrote it, read into criteria: what is wrong is a 400 that says what to send.
 
-PURE. Building the statement is `app.reading.search`. FHIR R4, "Search": repeated parameters must all
-hold, commas separate alternatives, an unknown parameter is ignored with a warning unless the caller
-asked for strict handling.
+PURE. Building the statement is `app.reading.search`. FHIR R4, "Search": repeated parameters must
+all hold, commas separate alternatives, an unknown parameter is ignored with a warning unless the
+caller asked for strict handling.
 """
 
 from collections.abc import Sequence
@@ -169,7 +169,7 @@ def _names_type(kind: Kind, modifier: str) -> bool:
 
 
 def _point_out(query: Query, criterion: Criterion) -> None:
-    """An unknown code finds nothing, which is no error; but it is said, since it looks like "none"."""
+    """An unknown code finds nothing: no error, but pointed out, since it looks like "none"."""
     known = criterion.parameter.codes
     if known and any(found.code not in known for found in criterion.tokens if found.code):
         listed = ", ".join(sorted(known))

@@ -4,8 +4,6 @@ Where the id lives, whether the caller may see it and the bytes to send are foun
 not be seen is not found. Scopes and headers are left to the routes.
 """
 
-# ruff: noqa: S608  statements are put together from our own words; every value is bound
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +88,7 @@ async def history(
 
 
 def _id(kind: str, resource_id: str) -> str:
-    """An id that FHIR does not allow cannot be stored either; some bytes the database would refuse."""
+    """An id that FHIR does not allow is nobody's; some bytes the database would refuse."""
     if not _FHIR_ID.fullmatch(resource_id):
         raise not_found(kind)
     return resource_id

@@ -5,8 +5,6 @@ id (ours sort by the moment they were made), or by the time of the last change, 
 page never repeats or loses a row because others were written meanwhile.
 """
 
-# ruff: noqa: S608  statements are put together from our own words; every value is bound
-
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any

@@ -103,6 +103,13 @@ def link(bundle, relation):
     return next((one["url"] for one in bundle["link"] if one["relation"] == relation), None)
 
 
+def filled(table, values, at):
+    """A row with something in every column that must have a value and matters to no search."""
+    neutral = {int: 0, bool: False, str: "", datetime: at}
+    needed = [column for column in table.columns if not column.nullable]
+    return {column.name: neutral.get(column.type.python_type) for column in needed} | values
+
+
 async def refer(
     engine,
     *,
@@ -256,5 +263,5 @@ async def refer(
     async with begin(engine) as connection:
         ordered = sorted(rows, key=lambda row: row[0] is not referral)
         for table, values in ordered:
-            await connection.execute(insert(table).values(**values))
+            await connection.execute(insert(table).values(**filled(table, values, at)))
     return referral_id
