@@ -1,6 +1,7 @@
 """`python -m app serve`: one process of the service, until INT or TERM, then in good order."""
 
 import asyncio
+import signal
 import socket
 import sys
 
@@ -10,6 +11,7 @@ from app.database import create_engine
 from app.main import create_app
 from app.settings import Settings, settings
 from app.web.lifespan import DatabaseAway, wait_for_database
+from app.web.logs import configure
 
 #: How long requests that are under way may take to end.
 _GRACE_S = 10
@@ -20,13 +22,16 @@ def serve() -> int:
     chosen = settings()
     if not chosen.database_url:
         return _fail("Set DATABASE_URL; or use `make run`, which brings its own PostgreSQL.")
-    taken = _is_taken(chosen.host, chosen.port)
-    if taken:
+    if _is_taken(chosen.host, chosen.port):
         return _fail(f"Port {chosen.port} is in use. Choose another one with PORT=….")
+    configure(chosen.log_level)
     try:
         asyncio.run(_wait(chosen))
     except DatabaseAway as away:
         return _fail(str(away))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn ends in good order and then raises the signal again: that is no failure.
+        signal.signal(number, lambda *_: None)
     server = uvicorn.Server(configuration(chosen))
     server.run()
     return 0 if server.started else 1

@@ -1,0 +1,83 @@
+"""The capability statement claims what is routed, and nothing else."""
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from app.fhir.capability import KEY, fhir, statement
+from app.main import create_app
+from app.settings import Settings
+
+SETTINGS = Settings(
+    database_url="postgresql://nowhere/none", public_url="https://referrals.example"
+)
+APP = create_app(SETTINGS)
+ROUTES = [route for route in APP.routes if isinstance(route, APIRoute)]
+FOUND = statement(ROUTES, SETTINGS)
+REST = FOUND["rest"][0]
+RESOURCES = {resource["type"]: resource for resource in REST["resource"]}
+
+
+def codes(kind: str) -> set[str]:
+    return {one["code"] for one in RESOURCES[kind]["interaction"]}
+
+
+def test_every_fhir_route_says_what_it_is():
+    silent = {
+        route.path
+        for route in ROUTES
+        if route.path.startswith("/fhir") and KEY not in (route.openapi_extra or {})
+    }
+    assert silent == {"/fhir/metadata", "/fhir/.well-known/smart-configuration"}
+
+
+def test_it_is_r4_in_json_behind_smart():
+    assert (FOUND["fhirVersion"], FOUND["kind"], REST["mode"]) == ("4.0.1", "instance", "server")
+    assert "json" in FOUND["format"]
+    assert REST["security"]["service"][0]["coding"][0]["code"] == "SMART-on-FHIR"
+    token = REST["security"]["extension"][0]["extension"][0]
+    assert token == {"url": "token", "valueUri": "https://referrals.example/oauth/token"}
+    assert FOUND["implementation"]["url"] == "https://referrals.example/fhir"
+
+
+def test_a_referral_can_be_created_read_and_searched():
+    assert {"create", "read", "vread", "history-instance", "search-type"} <= codes("ServiceRequest")
+    assert RESOURCES["ServiceRequest"]["conditionalCreate"] is True
+    assert {"code": "transaction"} in REST["interaction"]
+    assert "check" in {one["name"] for one in RESOURCES["ServiceRequest"]["operation"]}
+
+
+@pytest.mark.parametrize("kind", RESOURCES)
+def test_search_parameters_are_claimed_where_there_is_a_search(kind):
+    resource = RESOURCES[kind]
+    assert ("searchParam" in resource) == ("search-type" in codes(kind))
+    names = [one["name"] for one in resource.get("searchParam", [])]
+    assert names == sorted(set(names))
+
+
+def test_an_operation_of_ours_and_one_of_others_are_named_by_their_definitions():
+    app = create_app(SETTINGS)
+
+    async def nothing() -> None:
+        return None
+
+    for number, (kind, name) in enumerate([("Claim", "submit"), ("ServiceRequest", "approve")]):
+        app.add_api_route(f"/x{number}", nothing, openapi_extra=fhir(kind, operation=name))
+    found = statement([route for route in app.routes if isinstance(route, APIRoute)], SETTINGS)
+    named = {
+        one["definition"]
+        for resource in found["rest"][0]["resource"]
+        for one in resource.get("operation", [])
+    }
+    assert "http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-submit" in named
+    assert "https://nowrongdoor.example/fhir/OperationDefinition/approve" in named
+
+
+async def test_it_is_served_to_everybody_and_once_per_version():
+    transport = httpx.ASGITransport(APP)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        first = await http.get("/fhir/metadata")
+        again = await http.get("/fhir/metadata", headers={"If-None-Match": first.headers["etag"]})
+    assert first.json() == FOUND
+    assert first.headers["content-type"] == "application/fhir+json"
+    assert (again.status_code, again.content) == (304, b"")

@@ -1,0 +1,47 @@
+"""The documentation page needs no network but ours."""
+
+import re
+
+import httpx
+import pytest
+
+from app.main import create_app
+from app.settings import Settings
+
+
+@pytest.fixture
+async def http():
+    app = create_app(Settings(database_url="postgresql://nowhere/none"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        yield http
+
+
+async def test_the_page_loads_only_what_we_serve_and_runs_nothing_inline(http):
+    page = await http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assert "unsafe-inline" not in page.headers["content-security-policy"].partition("style-src")[0]
+    assert not re.search(r"https?://", page.text)
+    assert not re.search(r"<script>|\son\w+=", page.text)
+    for address in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        asset = await http.get(f"/{address}")
+        assert asset.status_code == 200, address
+
+
+async def test_the_page_asks_for_our_document_and_no_validator(http):
+    script = (await http.get("/docs/docs.js")).text
+    assert 'url: "openapi.json"' in script
+    assert "validatorUrl: null" in script
+    found = (await http.get("/openapi.json")).json()
+    assert found["components"]["securitySchemes"]["client"]["type"] == "oauth2"
+
+
+@pytest.mark.parametrize("name", ["docs.html", "README.md", "..%2f..%2fmain.py", "nothing"])
+async def test_nothing_but_the_assets_can_be_fetched(http, name):
+    assert (await http.get(f"/docs/{name}")).status_code == 404
+
+
+async def test_the_assets_do_not_ask_for_source_maps(http):
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert "sourceMappingURL=swagger" not in (await http.get(f"/docs/{name}")).text
