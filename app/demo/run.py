@@ -1,0 +1,159 @@
+"""`make run`: the whole service on this machine, and one referral through all five stages.
+
+Starts the database (its own, or the one at DATABASE_URL), the service, the delivery worker and a webhook
+receiver; stays up until Ctrl-C, which stops everything it started. Nothing of it is for production.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from app.demo.journey import show
+from app.demo.place import PostgresProblem
+from app.demo.postgres import EmbeddedPostgres
+from app.demo.receiver import Receiver
+from app.demo.referral import DATA
+from app.demo.signals import ended_by_signals
+from app.directory.load import load
+from app.migrate import upgrade
+from app.settings import Settings
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+#: Long enough for a first start on a busy machine.
+_START_S = 60.0
+
+
+class CannotRun(Exception):
+    """The demonstration cannot start; the message says why and what to do."""
+
+
+def main() -> int:
+    """Runs until it is told to stop; 0 then, 1 with a sentence when it cannot run."""
+    # A terminal has its own width; what goes to a file or a pipe is not cut.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    try:
+        with ended_by_signals(), ExitStack() as started:
+            _run(console, started)
+    except (CannotRun, PostgresProblem) as problem:
+        console.print(f"[bold red]make run:[/] {problem}")
+        return 1
+    except SystemExit:
+        console.print("Stopped: service, worker, receiver and database.")
+    return 0
+
+
+def _run(console: Console, started: ExitStack) -> None:
+    if os.environ.get("ENVIRONMENT") == "production":
+        raise CannotRun("ENVIRONMENT=production: the demonstration is not for production.")
+    began = time.monotonic()
+    port = _free_port(int(os.environ.get("PORT") or "8000"))
+    url = _database(console, started)
+    receiver = Receiver()
+    started.callback(receiver.close)
+    settings = _environment(url, port, receiver)
+    console.print(
+        "Bringing the database up to date, loading the demonstration network and roster …"
+    )
+    asyncio.run(upgrade(url))
+    asyncio.run(load([DATA / "network.ndjson", DATA / "roster.ndjson"], settings))
+    logs = _log_folder()
+    service = started.enter_context(_process("serve", logs))
+    worker = started.enter_context(_process("deliver", logs))
+    base = f"http://127.0.0.1:{port}"
+    _wait_until_ready(base, service, logs)
+    console.print(f"Up in {time.monotonic() - began:.1f} s.\n")
+    show(console, base, receiver, settings)
+    _stay_up({"service": service, "delivery worker": worker}, logs)
+
+
+def _free_port(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise CannotRun(
+                f"port {port} is taken by another program. Stop it, or choose another: "
+                f"PORT={port + 1} make run"
+            ) from None
+    return port
+
+
+def _database(console: Console, started: ExitStack) -> str:
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        return given
+    console.print("Starting PostgreSQL (its own, kept between runs) …")
+    return started.enter_context(EmbeddedPostgres.of_checkout(CHECKOUT)).url
+
+
+def _environment(url: str, port: int, receiver: Receiver) -> Settings:
+    os.environ.update(
+        DATABASE_URL=url,
+        PORT=str(port),
+        PUBLIC_URL=f"http://127.0.0.1:{port}",
+        DEMONSTRATION="true",
+        WEBHOOK_ALLOW_PRIVATE=f"127.0.0.1:{receiver.port}",
+    )
+    return Settings()
+
+
+def _log_folder() -> Path:
+    folder = CHECKOUT / ".run"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _process(command: str, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One process of the service, stopped in order at the end."""
+    with (logs / f"{command}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", command],
+            cwd=CHECKOUT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches us alone: we stop it, in order
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(base: str, service: subprocess.Popen[bytes], logs: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline:
+        if service.poll() is not None:
+            raise CannotRun(
+                f"the service ended at once; its last words are in {logs / 'serve.log'}"
+            )
+        try:
+            if httpx.get(f"{base}/health/ready", timeout=2).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.05)
+    raise CannotRun(f"the service is not ready after {_START_S:.0f} s; see {logs / 'serve.log'}")
+
+
+def _stay_up(processes: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    while True:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                raise CannotRun(f"the {name} has ended; its last words are in {logs}")
+        time.sleep(0.5)
