@@ -16,6 +16,7 @@ from app.openapi.document import describe
 from app.routes import routers
 from app.settings import Settings
 from app.settings import settings as process_settings
+from app.web.branches import Branches
 from app.web.envelope import Envelope
 from app.web.gate import Gate
 from app.web.lifespan import running
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     for router in routers():
         # Flat, not nested: the capability statement and the hot path read one list.
         app.router.routes.extend(router.routes)
+    app.router.middleware_stack = Branches(app.router.middleware_stack, app.router.routes)
     app.add_middleware(Gate, body_limit=chosen.body_limit_mb * 1024 * 1024)
     app.add_middleware(Envelope)
     describe(app)

@@ -1,0 +1,44 @@
+"""Finding a route by its branch gives what the whole search gives."""
+
+import pytest
+
+from app.main import create_app
+from app.settings import Settings
+from app.web.branches import Branches, branch
+
+APP = create_app(Settings(database_url="postgresql://nowhere/none"))
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/fhir/Task/1/_history/2", "/fhir/Task"),
+        ("/fhir/Task", "/fhir/Task"),
+        ("/fhir", "/fhir"),
+        ("/", "/"),
+        ("", ""),
+        ("//fhir//Task", "//fhir"),
+    ],
+)
+def test_a_branch_is_the_first_two_words_of_a_path(path, name):
+    assert branch(path) == name
+
+
+def test_every_route_is_found_in_its_branch():
+    stack = APP.router.middleware_stack
+    assert isinstance(stack, Branches)
+    for route in APP.routes:
+        name = branch(route.path)
+        if "{" not in name:
+            assert route in stack._branches[name].routes
+
+
+def test_no_branch_hides_a_route_of_another():
+    """A route whose second word is a parameter would be hidden by a branch of that first word."""
+    open_words = {branch(r.path).split("/")[1] for r in APP.routes if "{" in branch(r.path)}
+    closed_words = {
+        branch(r.path).split("/")[1]
+        for r in APP.routes
+        if "{" not in branch(r.path) and branch(r.path).count("/") == 2
+    }
+    assert not open_words & closed_words
