@@ -1,0 +1,41 @@
+"""One service a worker, on a database of its own; every test finds it without referrals.
+
+It is 10 o'clock in California on Friday, 20 November 2026, unless a test says otherwise.
+"""
+
+import asyncio
+
+import pytest
+import pytest_asyncio
+
+from app.settings import Settings
+from tests.journeys.service import furnish, serving
+from tests.receiver import Receiver
+from tests.postgres import token
+
+
+@pytest_asyncio.fixture(scope="session")
+async def running(cluster):
+    url = await asyncio.to_thread(cluster.create, token())
+    settings = Settings(
+        database_url=url, token_secret="journeys " * 8, log_level="INFO", webhook_allow_private=""
+    )
+    async with Receiver() as receiver:
+        settings = settings.model_copy(update={"webhook_allow_private": receiver.target})
+        await furnish(settings)
+        async with serving(settings) as service:
+            service.receiver = receiver
+            yield service
+
+
+@pytest.fixture
+async def service(running):
+    running.at("2026-11-20T10:00-08:00")
+    running.receiver.received.clear()
+    yield running
+    await running.empty()
+
+
+@pytest.fixture
+def receiver(service):
+    return service.receiver

@@ -1,0 +1,259 @@
+"""The whole service on a port of this machine, and callers who use it over real connections.
+
+Nothing of it is replaced but the clock, which a test moves.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+import uvicorn
+
+from app.clock import Clock
+from app.database import begin, create_engine
+from app.directory.load import load_resources, read_lines
+from app.main import create_app
+from app.notification.worker import Pace, deliver_forever
+from app.settings import Settings
+from app.tables import metadata
+from tests.journeys.payloads import EXAMPLES, EXTRA, a_member
+from tests.postgres import plain
+
+JSON = {"Content-Type": "application/fhir+json"}
+#: What the directory is made of; it is loaded once and stays.
+_KEPT = {"client", "organization", "member", "offer", "directory_index"}
+_MIXED = {"locator", "resource_version"}
+
+
+class Server(uvicorn.Server):
+    """Leaves the signals of the test run alone."""
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+
+class Service:
+    """A running service, its clock, its database, and a client for each caller."""
+
+    def __init__(self, settings: Settings, app: Any, http: httpx.AsyncClient, store: Any) -> None:
+        self.settings, self.app, self.http, self.store = settings, app, http, store
+        self.clock: Clock = app.state.clock
+        self._tokens: dict[str, str] = {}
+
+    def at(self, moment: str) -> None:
+        """It is this moment now (ISO 8601 with an offset)."""
+        self.clock.move(datetime.fromisoformat(moment) - datetime.now(UTC))
+
+    def later(self, **by: float) -> None:
+        self.clock.move(self.clock.now() - datetime.now(UTC) + timedelta(**by))
+
+    async def token(self, client: str) -> str:
+        """A token from /oauth/token, asked for once."""
+        if client not in self._tokens:
+            answer = await self.http.post(
+                "/oauth/token",
+                data={"grant_type": "client_credentials"},
+                auth=(client, f"demo-{client}"),
+            )
+            self._tokens[client] = answer.json()["access_token"]
+        return self._tokens[client]
+
+    async def ask(
+        self, client: str, method: str, path: str, body: Any = None, **more: Any
+    ) -> httpx.Response:
+        """One request by a client. `headers` and `params` as httpx takes them."""
+        headers = {"Authorization": f"Bearer {await self.token(client)}", **more.pop("headers", {})}
+        if body is not None:
+            headers = {**JSON, **headers}
+            more["content"] = body if isinstance(body, bytes) else orjson.dumps(body)
+        return await self.http.request(method, path, headers=headers, **more)
+
+    async def post(self, body: Any, by: str = "hospital", **headers: str) -> httpx.Response:
+        """Posts a referral: a ServiceRequest, or a transaction Bundle."""
+        tree = orjson.loads(body) if isinstance(body, bytes) else body
+        path = "/fhir" if tree["resourceType"] == "Bundle" else "/fhir/ServiceRequest"
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.ask(by, "POST", path, body, headers=named)
+
+    async def refer(self, body: Any, by: str = "hospital", **headers: str) -> str:
+        """The id of a referral that was taken."""
+        answer = await self.post(body, by, **headers)
+        assert answer.status_code in (200, 201), answer.text
+        return id_of(answer)
+
+    async def check(self, body: Any, by: str = "hospital", on: str | None = None) -> "Said":
+        params = {"asOf": on} if on else {}
+        answer = await self.ask(by, "POST", "/fhir/ServiceRequest/$check", body, params=params)
+        assert answer.status_code == 200, answer.text
+        return Said(answer.json())
+
+    async def do(
+        self, by: str, operation: str, referral: str, body: Any = None, **headers: str
+    ) -> httpx.Response:
+        """An operation on a referral: `approve`, `cancel` …"""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        path = f"/fhir/ServiceRequest/{referral}/${operation}"
+        return await self.ask(by, "POST", path, body, headers=named)
+
+    async def read(self, kind: str, id_: str, by: str = "hospital") -> dict[str, Any]:
+        answer = await self.ask(by, "GET", f"/fhir/{kind}/{id_}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def found(self, search: str, by: str = "hospital") -> list[dict[str, Any]]:
+        """The matches of a search."""
+        answer = await self.ask(by, "GET", f"/fhir/{search}")
+        assert answer.status_code == 200, answer.text
+        return [entry["resource"] for entry in answer.json().get("entry", ())]
+
+    async def words(self, referral: str, by: str = "hospital") -> list[str]:
+        """Our words on the referral's Task: the state, and the business status where there is one."""
+        task = await self.read("Task", referral, by)
+        return [coding["code"] for coding in task["businessStatus"]["coding"]]
+
+    async def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """What the database has, seen by its owner."""
+        return [tuple(row) for row in await self.store.fetch(sql, *values)]
+
+    async def history(self, referral: str) -> list[tuple[Any, ...]]:
+        """(from, event, to, business status, actor) of every move, in order."""
+        return await self.rows(
+            "SELECT from_state, event, to_state, business_status, actor FROM referral_history"
+            " WHERE referral_id = $1 ORDER BY seq",
+            referral,
+        )
+
+    async def taken(self, offer: str) -> int:
+        ((number,),) = await self.rows("SELECT taken FROM offer WHERE id = $1", offer)
+        return number
+
+    async def counts(self) -> dict[str, int]:
+        """How many rows every table has."""
+        tables = [table.name for table in metadata.sorted_tables]
+        union = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for name in tables)
+        return {name: number for name, number in await self.rows(union)}
+
+    async def listen(self, receiver: Any, by: str, path: str) -> str:
+        """Registers a webhook endpoint of the client's organization; returns its secret."""
+        wanted = {"url": receiver.url(path), "send_test": False}
+        answer = await self.ask(
+            by,
+            "POST",
+            "/v1/webhook-endpoints",
+            wanted,
+            headers={"Content-Type": "application/json"},
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.json()["secret"]
+
+    @asynccontextmanager
+    async def delivering(self) -> AsyncIterator[None]:
+        """A delivery worker, until the end of the block."""
+        stop = asyncio.Event()
+        pace = Pace(poll_s=0.1, sweep_s=0.1, grace_s=2.0)
+        worker = asyncio.create_task(
+            deliver_forever(self.settings, stop=stop, clock=self.clock, pace=pace)
+        )
+        try:
+            yield
+        finally:
+            stop.set()
+            async with asyncio.timeout(10):
+                await worker
+
+    async def empty(self) -> None:
+        """Forgets every referral; network, roster and clients stay as loaded."""
+        for table in reversed(metadata.sorted_tables):
+            if table.name in _MIXED:
+                await self.store.execute(f"DELETE FROM {table.name} WHERE referral_id IS NOT NULL")
+            elif table.name not in _KEPT:
+                await self.store.execute(f'DELETE FROM "{table.name}"')
+        await self.store.execute("UPDATE offer SET taken = 0")
+
+
+class Said:
+    """The answer of `$check`, by name."""
+
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        self.parts = parameters["parameter"]
+
+    def one(self, name: str, value: str = "valueCode") -> Any:
+        return next((part[value] for part in self.parts if part["name"] == name), None)
+
+    def codes(self, name: str) -> list[str]:
+        concepts = (part["valueCodeableConcept"] for part in self.parts if part["name"] == name)
+        return [concept["coding"][0]["code"] for concept in concepts]
+
+    @property
+    def outcome(self) -> str:
+        return self.one("outcome")
+
+    @property
+    def missing(self) -> list[str]:
+        named = (part["part"] for part in self.parts if part["name"] == "missing")
+        return [parts[0]["valueString"] for parts in named]
+
+    @property
+    def performers(self) -> list[str]:
+        return [
+            part["valueReference"]["reference"]
+            for part in self.parts
+            if part["name"] == "performer"
+        ]
+
+
+def id_of(answer: httpx.Response) -> str:
+    """The referral's id, whichever way it was posted."""
+    body = answer.json()
+    if body["resourceType"] == "ServiceRequest":
+        return body["id"]
+    places = (entry["response"]["location"] for entry in body["entry"])
+    return next(place for place in places if "/ServiceRequest/" in place).split("/")[-3]
+
+
+def issue(answer: httpx.Response) -> dict[str, Any]:
+    (only,) = answer.json()["issue"]
+    return only
+
+
+async def furnish(settings: Settings) -> None:
+    """Loads the demonstration's network and roster, and members enough for races."""
+    lines = read_lines([EXAMPLES / "network.ndjson", EXAMPLES / "roster.ndjson"])
+    members = [resource for cin in EXTRA for resource in a_member(cin)]
+    engine = create_engine(settings, pool_size=1)
+    async with begin(engine) as connection:
+        resources = [*(line.resource for line in lines), *members]
+        await load_resources(connection, resources, datetime(2026, 11, 1, tzinfo=UTC))
+    await engine.dispose()
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Service]:
+    """The service on a free port, with the demonstration's clients."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        chosen = settings.model_copy(update={"demonstration": True, "public_url": url})
+        app = create_app(chosen, clock=Clock())
+        config = uvicorn.Config(
+            app, loop="none", http="httptools", ws="none", log_config=None, access_log=False
+        )
+        server = Server(config)
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            while not server.started and not running.done():
+                await asyncio.sleep(0.01)
+            limits = httpx.Limits(max_connections=40, max_keepalive_connections=40)
+            async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as http:
+                store = await asyncpg.connect(plain(settings.database_url))
+                yield Service(chosen, app, http, store)
+                await store.close()
+        finally:
+            server.should_exit = True
+            await running
