@@ -61,16 +61,29 @@ def plan_keys() -> tuple[str, ...]:
     return (*sorted(named), UNASSIGNED)
 
 
-def sees_referral(statement: Statement, seen: Sight) -> str:
-    """A condition on `r` (table referral). It is told the plan first, so that keys can be used."""
+def sees_referral(statement: Statement, seen: Sight, *, few: bool = False) -> str:
+    """A condition on `r` (table referral). It is told the plan first, so that keys can be used.
+
+    `few`: other conditions leave few rows, so each is checked by itself (`OFFSET 0` keeps the
+    planner from starting at the parties); otherwise the search starts from what the organization
+    is party to.
+    """
+    plans = statement.bind(list(plan_keys()), "text[]")
+    organization = statement.bind(seen.organization_id)
     party = (
         "(r.plan, r.id) IN (SELECT p.plan, p.referral_id FROM party p"
-        f" WHERE p.plan = ANY ({statement.bind(list(plan_keys()), 'text[]')})"
-        f" AND p.organization_id = {statement.bind(seen.organization_id)} AND p.until IS NULL)"
+        f" WHERE p.plan = ANY ({plans}) AND p.organization_id = {organization}"
+        " AND p.until IS NULL)"
     )
-    if not seen.staff:
-        return party
-    return f"(r.plan = ANY ({statement.bind(list(seen.staff_plans), 'text[]')}) OR {party})"
+    if few:
+        party = (
+            "EXISTS (SELECT 1 FROM party p WHERE p.plan = r.plan"
+            f" AND p.organization_id = {organization} AND p.referral_id = r.id"
+            " AND p.until IS NULL OFFSET 0)"
+        )
+    if seen.staff:
+        party = f"(r.plan = ANY ({statement.bind(list(seen.staff_plans), 'text[]')}) OR {party})"
+    return f"r.plan = ANY ({plans}) AND {party}"
 
 
 #: A condition on `l` (table locator): parameters type, id, organization, staff plans, roster plans,

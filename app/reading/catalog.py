@@ -5,7 +5,6 @@ and only for rows that the caller may see anyway. What is not listed here is not
 """
 
 from app.reading.columns import (
-    REQUEST_STATUS,
     business_identifier,
     business_status,
     holds,
@@ -17,7 +16,9 @@ from app.reading.columns import (
 )
 from app.reading.parameters import Arm, Parameter
 
-_REQUEST_CODES = frozenset({*REQUEST_STATUS, "draft", "on-hold", "unknown"})
+_REQUEST_CODES = frozenset(
+    {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
+)
 _TASK_CODES = frozenset(
     [
         "draft",

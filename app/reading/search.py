@@ -32,6 +32,11 @@ _ORDER = {
     "-_lastUpdated": "at DESC, id",
 }
 
+#: Parameters that leave few rows whatever the number stored.
+_NARROW = frozenset(
+    {"_id", "identifier", "patient", "subject", "patient.identifier", "subject.identifier"}
+    | {"focus", "part-of", "referral"}
+)
 #: Columns and join that bring an offer's present numbers.
 _NUMBERS = (
     ", o.places, o.taken + o.taken_outside, o.capacity_status",
@@ -86,8 +91,9 @@ ORDER BY {order}"""
 
 def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
     """The keys (plan, id, time) of what one source of rows has for the caller."""
+    few = any(criterion.parameter.name in _NARROW for criterion in query.criteria)
     conditions = [
-        sees_referral(statement, seen) if arm.owned else _directory(statement, query, seen)
+        sees_referral(statement, seen, few=few) if arm.owned else _directory(statement, query, seen)
     ]
     if "resource_version v" in arm.source:
         conditions.append(f"v.type = {statement.bind(query.kind)} AND {LATEST}")
