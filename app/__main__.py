@@ -119,9 +119,13 @@ def _openapi(given: argparse.Namespace) -> int:
 
 
 def _check_policies(_: argparse.Namespace) -> int:
-    from app.policy.check import main as check
+    from app.policy.check import check_policies
+    from app.policy.library import FILES
+    from app.settings import settings
 
-    return check()
+    path = settings().policy_path
+    faults = check_policies(Path(path) if path else FILES)
+    return _fail("\n".join(faults)) if faults else 0
 
 
 def _client_add(given: argparse.Namespace) -> int:

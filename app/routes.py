@@ -1,23 +1,31 @@
 """Every router of the service, in the order in which the contract shows them."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from fastapi import APIRouter
 
-_PARTS = (
-    "intake",
-    "decision",
-    "reading",
-    "capacity",
-    "directory",
-    "notification",
-    "caller",
-    "health",
-)
+from app.caller import routes as caller
+from app.capacity import routes as capacity
+from app.decision import routes as decision
+from app.directory import routes as directory
+from app.fhir import capability
+from app.health import routes as health
+from app.intake import routes as intake
+from app.notification import routes as notification
+from app.openapi import docs
+from app.reading import routes as reading
 
 
 def routers() -> list[APIRouter]:
-    """The routers, one per part of the journey, then callers and operations."""
-    names = [f"app.{part}.routes" for part in _PARTS] + ["app.fhir.capability", "app.openapi.docs"]
-    return [import_module(name).router for name in names if find_spec(name)]
+    """The routers of the journey's parts, then callers and operations."""
+    parts = (
+        intake,
+        decision,
+        reading,
+        capacity,
+        directory,
+        notification,
+        caller,
+        health,
+        capability,
+        docs,
+    )
+    return [part.router for part in parts]
