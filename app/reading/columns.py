@@ -12,8 +12,8 @@ from app.reading.values import Token
 _BODY_STATUS = """(SELECT convert_from(s.body, 'UTF8')::jsonb->>'status' FROM resource_version s
     WHERE s.plan = r.plan AND s.type = 'ServiceRequest' AND s.id = r.id
     ORDER BY s.version DESC LIMIT 1)"""
-#: The wire status from our columns (spec.md 7). A cancelled referral may have been withdrawn or sent
-#: by mistake: its body says which. An expression, so that no index on the few states is used.
+#: The wire status from our columns (spec.md 7). A cancelled one may have been withdrawn or sent by
+#: mistake: its body says which. An expression: no index on the few states is used.
 _STATUS = f"""CASE WHEN r.state IN ('denied', 'void') THEN 'revoked'
     WHEN r.state = 'cancelled' THEN {_BODY_STATUS}
     WHEN r.state = 'approved' AND r.business_status IN ('completed', 'unfulfilled') THEN 'completed'
