@@ -129,7 +129,7 @@ def _entry_faults(index: int, raw: Any) -> list[Fault]:
     kind = resource.get("resourceType")
     if kind == "Bundle":
         text = "Send the resources as entries of one Bundle, not as a Bundle within it."
-        return [*faults, Fault("not-supported", f"{at}.resource", text)]
+        return [*faults, Fault("structure", f"{at}.resource", text)]
     if not faults and not _names_type(request.get("url"), kind):
         text = "The url of a create is the type of the entry's resource, such as `Patient`."
         faults.append(Fault("value", f"{at}.request.url", text))

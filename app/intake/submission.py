@@ -152,7 +152,7 @@ def _understood(
 ) -> Submission:
     """`index` is the request's entry in a Bundle, None where it came alone."""
     received = receipt(main, door)
-    request, faults = to_domain(main, beside, local_date(received))
+    request, faults = to_domain(main, beside, local_date(received), door.rules.plans)
     if request is None or faults:
         raise refuse_faults(faults if index is None else _under(faults, index), 422)
     stated = read_facts(main, beside, local_date(received))
@@ -176,7 +176,7 @@ def receipt(main: Resource, door: Door) -> datetime:
 def _from_bundle(tree: Resource, door: Door) -> Submission:
     found, faults = read_bundle(tree)
     if found is None:
-        raise refuse_faults(faults, 400)
+        raise refuse_faults(faults, _bundle_status(faults))
     referral_id = new_id()
     adopted = next((entry for entry in found.entries if _adoptable(entry)), None)
     ids = {
@@ -201,6 +201,14 @@ def _from_bundle(tree: Resource, door: Door) -> Submission:
     submission.adopted = rewritten[adopted.index] if adopted else None
     submission.locations = [names[entry.index] for entry in found.entries]
     return submission
+
+
+def _bundle_status(faults: Sequence[Fault]) -> int:
+    """413 for too many entries; 422 for a Bundle that R4 allows and this service does not take."""
+    codes_found = {fault.code for fault in faults}
+    if "too-long" in codes_found:
+        return 413
+    return 422 if codes_found <= {"business-rule", "not-supported", "required"} else 400
 
 
 def _adoptable(entry: Entry) -> bool:

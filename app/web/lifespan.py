@@ -15,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.caller.clients import register_demonstration
 from app.database import begin, create_engine
 from app.errors import Refusal
+from app.fhir.diagnoses import load_diagnoses
+from app.fhir.hcpcs import load_hcpcs
+from app.fhir.r4.tables import warm
 from app.notification.wake import Waker
 from app.policy.library import FILES, load_library
 from app.rules import rules
@@ -22,6 +25,22 @@ from app.settings import Settings
 from app.web.logs import configure
 
 log = logging.getLogger(__name__)
+
+#: What referrals are made of: compiled before the first of them comes.
+COMMON = (
+    "ServiceRequest",
+    "Bundle",
+    "Patient",
+    "Coverage",
+    "Organization",
+    "QuestionnaireResponse",
+    "Condition",
+    "Encounter",
+    "Observation",
+    "Task",
+    "Parameters",
+    "HealthcareService",
+)
 
 
 class DatabaseAway(Exception):
@@ -37,6 +56,9 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         log.warning("TOKEN_SECRET is not set: tokens are signed with the development secret")
     app.state.library = load_library(Path(settings.policy_path) if settings.policy_path else FILES)
     app.state.rules = rules(settings, app.state.library)
+    warm(COMMON)
+    load_diagnoses()
+    load_hcpcs()
     app.state.engine = create_engine(settings)
     app.state.waker = Waker(settings)
     try:

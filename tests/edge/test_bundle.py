@@ -47,7 +47,7 @@ def bundle(*entries: dict[str, Any], kind: str = "transaction") -> dict[str, Any
         (bundle(patient(), patient(), referral()), [("duplicate", "Bundle.entry[1].fullUrl")]),
         (
             bundle(patient(), referral(), entry({"resourceType": "Bundle"})),
-            [("not-supported", "Bundle.entry[2].resource")],
+            [("structure", "Bundle.entry[2].resource")],
         ),
         (
             bundle(patient(method="PUT", url="Patient/1"), referral()),

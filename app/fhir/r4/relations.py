@@ -4,7 +4,7 @@ Whether the resource behind a reference exists, and whose it is, is left to inta
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from app.fhir.r4.path import Path
@@ -41,7 +41,11 @@ def target_faults(
 def contained_faults(
     resource: dict[str, Any], local: list[Local], path: Path
 ) -> Iterator[tuple[str, Path, str]]:
-    """dom-2 to dom-5 and ref-1: contained resources and the references to them."""
+    """dom-2, dom-4, dom-5 and ref-1: contained resources and the references to them.
+
+    dom-3 is not held against a payload: what is contained is read whether or not the request points
+    to it (facts.md 4), and nobody is turned away for a missing pointer.
+    """
     listed = resource.get("contained")
     contained = listed if isinstance(listed, list) else []
     types: dict[str, str] = {}
@@ -56,7 +60,6 @@ def contained_faults(
                 yield "invariant", (at, "id", None), "is the id of another contained resource too."
             types.setdefault(own, str(inner.get("resourceType")))
     yield from _unresolved(local, types)
-    yield from _unreferenced(resource, contained, {name.id for name in local}, path)
 
 
 def _inner(inner: dict[str, Any], at: Path) -> Iterator[tuple[str, Path, str]]:
@@ -85,34 +88,3 @@ def _unresolved(local: list[Local], types: dict[str, str]) -> Iterator[tuple[str
 
 def _wrong_target(targets: frozenset[str]) -> str:
     return f"points to a type that may not stand here; it takes {', '.join(sorted(targets))}."
-
-
-def _unreferenced(
-    resource: dict[str, Any], contained: list[Any], used: set[str], path: Path
-) -> Iterator[tuple[str, Path, str]]:
-    """dom-3. A canonical or uri may point to a contained resource too, so text is searched last."""
-    mentions: set[str] | None = None
-    for index, inner in enumerate(contained):
-        own = inner.get("id") if isinstance(inner, dict) else None
-        if not isinstance(inner, dict) or "resourceType" not in inner:
-            continue
-        if isinstance(own, str) and own in used:
-            continue
-        if mentions is None:
-            mentions = set(_fragments([resource]))
-        if (isinstance(own, str) and own in mentions) or "" in set(_fragments([inner])):
-            continue
-        text = "is referred to from nowhere in the resource (dom-3). Give it an id and refer to it."
-        yield "invariant", (path, "contained", index), text
-
-
-def _fragments(nodes: Iterable[Any]) -> Iterator[str]:
-    stack = list(nodes)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            stack += node.values()
-        elif isinstance(node, list):
-            stack += node
-        elif isinstance(node, str) and node.startswith("#"):
-            yield node[1:]
