@@ -13,8 +13,9 @@ from app.intake.door import Door
 from app.local_time import local_date
 from app.policy.policy import Policy
 from app.referral.changes import Changes
-from app.referral.draft import Draft, seal
+from app.referral.draft import Draft
 from app.referral.lifecycle import Event, IllegalMove, next_state
+from app.referral.seal import seal
 from app.referral.store import StaleReferral, write
 
 

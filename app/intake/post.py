@@ -19,7 +19,7 @@ from app.intake.repeat import Answer, matching, remember, replayed, twin
 from app.intake.submission import Submission
 from app.process import process
 from app.reading.access import Sight
-from app.referral.draft import seal
+from app.referral.seal import seal
 from app.referral.store import write
 
 #: The indexes that say "somebody posted this before you".

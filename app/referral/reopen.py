@@ -30,7 +30,7 @@ _BESIDE = """SELECT
 (SELECT body FROM resource_version WHERE plan = $1 AND type = 'Task' AND id = $2
     ORDER BY version DESC LIMIT 1),
 (SELECT id FROM task WHERE plan = $1 AND referral_id = $2 AND kind = 'service'
-    ORDER BY id DESC LIMIT 1),
+    AND status <> 'cancelled' ORDER BY id DESC LIMIT 1),
 (SELECT json_build_array(number, service, performer_id, starts_on, ends_on, units, previous_id,
     status)::text FROM service_authorization WHERE plan = $1 AND referral_id = $2),
 (SELECT question FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq DESC LIMIT 1),
