@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from app.settings import Settings
 from tests.journeys.service import furnish, serving
-from tests.receiver import Receiver
 from tests.postgres import token
+from tests.receiver import Receiver
 
 
 @pytest_asyncio.fixture(scope="session")

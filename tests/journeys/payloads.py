@@ -1,7 +1,7 @@
 """Referrals, members and parameters: a test names only what it is about.
 
-A referral that says nothing else is one that the rules approve: five avoidable visits in six months,
-of a member whom the plan's roster knows.
+A referral that says nothing else is one that the rules approve: five avoidable visits in six
+months, of a member whom the plan's roster knows.
 """
 
 import itertools
@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from tests.edge.test_facts_vectors import answers
+from tests.policies.vectors import stated_facts
 
 OURS = "https://nowrongdoor.example/fhir/"
 CIN = OURS + "sid/cin"
@@ -83,6 +86,7 @@ def a_referral(
     service: str | None = "ECM",
     facts: dict[str, Any] | None = None,
     visits: tuple[str, ...] = VISITS,
+    items: list[dict[str, Any]] | None = None,
     asks_for: str | None = None,
     identifier: str | None = None,
     **more: Any,
@@ -91,7 +95,11 @@ def a_referral(
     patient: dict[str, Any] = {"resourceType": "Patient", "id": "patient"}
     if cin:
         patient["identifier"] = [{"system": CIN, "value": cin}]
-    contained = [patient, responses(facts or {}, visits)]
+    stated = responses(facts or {}, visits)
+    stated["item"] += items or []
+    if not stated["item"]:
+        del stated["item"]
+    contained = [patient, stated]
     body: dict[str, Any] = {
         "resourceType": "ServiceRequest",
         "contained": contained,
@@ -120,11 +128,13 @@ def incomplete(cin: str | None = EXTRA[0], **more: Any) -> dict[str, Any]:
 
 def hopeless(cin: str | None = EXTRA[0], **more: Any) -> dict[str, Any]:
     """A referral against whose criteria everything speaks, so that a person looks at it."""
-    return a_referral(cin, facts=NOTHING, visits=(), **more)
+    return a_referral(cin, facts={"utilization_complete": True}, visits=(), items=no(), **more)
 
 
-#: Every fact that any population asks for, answered with no.
-NOTHING: dict[str, Any] = {"utilization_complete": True}
+def no() -> list[dict[str, Any]]:
+    """Every fact that a population asks for, answered with no."""
+    stated = stated_facts({"service": "ECM", "facts": {}})
+    return [{"linkId": name, "answer": answers(name, value)} for name, value in stated]
 
 
 def a_coverage(plan: str, **more: Any) -> dict[str, Any]:

@@ -113,7 +113,7 @@ class Service:
         return [entry["resource"] for entry in answer.json().get("entry", ())]
 
     async def words(self, referral: str, by: str = "hospital") -> list[str]:
-        """Our words on the referral's Task: the state, and the business status where there is one."""
+        """Our words on the referral's Task: the state, and the business status if any."""
         task = await self.read("Task", referral, by)
         return [coding["code"] for coding in task["businessStatus"]["coding"]]
 
@@ -137,7 +137,7 @@ class Service:
         """How many rows every table has."""
         tables = [table.name for table in metadata.sorted_tables]
         union = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for name in tables)
-        return {name: number for name, number in await self.rows(union)}
+        return dict(await self.rows(union))
 
     async def listen(self, receiver: Any, by: str, path: str) -> str:
         """Registers a webhook endpoint of the client's organization; returns its secret."""
@@ -247,7 +247,7 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
         server = Server(config)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            while not server.started and not running.done():
+            while not server.started and not running.done():  # noqa: ASYNC110  uvicorn's own way
                 await asyncio.sleep(0.01)
             limits = httpx.Limits(max_connections=40, max_keepalive_connections=40)
             async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as http:

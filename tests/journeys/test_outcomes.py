@@ -1,0 +1,298 @@
+"""What happens to a person who is referred: approved, denied, asked about, taken back, placed."""
+
+import pytest
+
+from tests.journeys.payloads import (
+    EXTRA,
+    OURS,
+    VISITS,
+    a_bundle,
+    a_referral,
+    because,
+    example,
+    hopeless,
+    incomplete,
+    parameters,
+    responses,
+    to,
+)
+from tests.journeys.service import issue
+
+MEMBER = EXTRA[0]
+ENOUGH = responses({}, VISITS)
+
+
+async def authorization(service, referral, by="hospital"):
+    found = await service.found(f"ClaimResponse?referral=ServiceRequest/{referral}", by)
+    return found[0] if found else None
+
+
+async def test_approved_a_person_has_a_number_a_period_and_a_performer(service):
+    answer = await service.post(a_referral(asks_for="org-tidepool"))
+    assert answer.status_code == 201
+    body = answer.json()
+    referral = body["id"]
+    assert answer.headers["location"] == (
+        f"{service.settings.fhir_base}/ServiceRequest/{referral}/_history/1"
+    )
+    assert (answer.headers["etag"], body["status"]) == ('W/"1"', "active")
+    assert await service.words(referral) == ["approved", "assigned"]
+    task = await service.read("Task", referral)
+    assert (task["status"], task["owner"]["reference"]) == ("accepted", "Organization/plan-hpsm")
+    assert task["requester"]["reference"] == "Organization/org-harbor-lantern"
+    assert task["focus"]["reference"] == f"ServiceRequest/{referral}"
+    given = await authorization(service, referral)
+    assert given["preAuthPeriod"] == {"start": "2026-11-20", "end": "2027-11-19"}
+    assert (given["use"], given["status"], given["outcome"]) == (
+        "preauthorization",
+        "active",
+        "complete",
+    )
+    assert given["preAuthRef"].startswith("HPSM-20261120-")
+    assert await service.taken("offer-tidepool-ecm") == 1
+
+
+async def test_approved_the_performer_has_a_task_of_its_own(service):
+    referral = await service.refer(a_referral(asks_for="org-tidepool"))
+    tasks = await service.found(f"Task?focus=ServiceRequest/{referral}", "ecm-provider")
+    (own,) = [task for task in tasks if task["id"] != referral]
+    assert own["partOf"] == [{"reference": f"Task/{referral}"}]
+    assert (own["status"], own["owner"]["reference"]) == ("requested", "Organization/org-tidepool")
+    assert own["focus"] == {"reference": f"ServiceRequest/{referral}"}
+    words = [coding["code"] for coding in own["businessStatus"]["coding"]]
+    assert words == ["approved", "assigned"]
+
+
+async def test_approved_history_says_who_did_what(service):
+    referral = await service.refer(a_referral())
+    assert await service.history(referral) == [
+        (None, "receive", "pending", None, "hospital"),
+        ("pending", "approve", "approved", "assigned", "rules"),
+    ]
+    (policies,) = await service.rows(
+        "SELECT array_agg(policy ORDER BY seq) FROM referral_history WHERE referral_id = $1",
+        referral,
+    )
+    assert policies[0][1].startswith("HPSM/")
+
+
+async def test_denied_because_of_the_line_of_business_the_member_gets_a_notice(service):
+    referral = await service.refer(a_referral("9000002XA"))
+    assert await service.words(referral) == ["denied"]
+    request = await service.read("ServiceRequest", referral)
+    task = await service.read("Task", referral)
+    assert (request["status"], task["status"]) == ("revoked", "rejected")
+    (reason,) = [e for e in request["extension"] if e["url"].endswith("request-statusReason")]
+    assert reason["valueCodeableConcept"]["coding"][0]["code"] == "line-of-business"
+    assert task["statusReason"]["text"]
+    letters = await service.found(f"Communication?based-on=ServiceRequest/{referral}")
+    told = {
+        letter["recipient"][0].get("reference") or "member"
+        for letter in letters
+        if "recipient" in letter
+    }
+    assert told == {"Organization/org-harbor-lantern", "member"}
+    assert await authorization(service, referral) is None
+
+
+async def test_denied_by_the_criteria_only_a_person_may_say_so(service):
+    referral = await service.refer(hopeless())
+    assert await service.words(referral) == ["pending", "in-review"]
+    task = await service.read("Task", referral)
+    assert "no-population" in [coding["code"] for coding in task["statusReason"]["coding"]]
+    answer = await service.do(
+        "staff-hpsm", "deny", referral, parameters(reason=because("no-population"))
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "revoked"
+    assert await service.words(referral) == ["denied"]
+    assert (await service.history(referral))[1:] == [
+        ("pending", "review", "pending", "in-review", "rules"),
+        ("pending", "deny", "denied", None, "staff-hpsm"),
+    ]
+
+
+async def test_denied_without_a_reason_is_refused(service):
+    referral = await service.refer(hopeless())
+    answer = await service.do("staff-hpsm", "deny", referral, parameters())
+    assert answer.status_code in (400, 422)
+    assert await service.words(referral) == ["pending", "in-review"]
+
+
+async def test_approved_against_the_recommendation_only_with_a_reason_and_a_note(service):
+    referral = await service.refer(hopeless())
+    refused = await service.do("staff-hpsm", "approve", referral, parameters(note="please"))
+    assert (refused.status_code, issue(refused)["code"]) == (422, "business-rule")
+    given = parameters(reason=because("exception-granted"), note="The clinician knows her well.")
+    answer = await service.do("staff-hpsm", "approve", referral, given)
+    assert answer.status_code == 200, answer.text
+    assert (await service.words(referral))[0] == "approved"
+    task = await service.read("Task", referral)
+    assert [c["code"] for c in task["statusReason"]["coding"]] == ["exception-granted"]
+    ((note,),) = await service.rows(
+        "SELECT note FROM referral_history WHERE referral_id = $1 AND event = 'approve'", referral
+    )
+    assert note == "The clinician knows her well."
+
+
+async def test_supports_of_the_alliance_are_approved_by_its_staff(service):
+    referral = await service.refer(example("03"))
+    answer = await service.do("staff-ccah", "approve", referral)
+    assert answer.status_code == 200, answer.text
+    assert await service.words(referral) == ["approved", "assigned"]
+    given = await authorization(service, referral)
+    assert given["preAuthPeriod"]["start"] == "2026-11-20"
+
+
+async def test_asked_for_information_and_approved_when_it_comes(service):
+    referral = await service.refer(incomplete())
+    assert await service.words(referral) == ["pending", "information-needed"]
+    assert (await service.read("Task", referral))["status"] == "on-hold"
+    answer = await service.do(
+        "hospital", "add-information", referral, parameters(resource={"resource": ENOUGH})
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["etag"] == 'W/"2"'
+    assert (await service.words(referral))[0] == "approved"
+    assert [move[1] for move in await service.history(referral)] == [
+        "receive",
+        "request-information",
+        "add-information",
+        "approve",
+    ]
+    ((answered, void),) = await service.rows(
+        "SELECT i.answered_at, r.void_due FROM information_request i, referral r"
+        " WHERE r.id = $1 AND i.referral_id = r.id",
+        referral,
+    )
+    assert answered is not None
+    assert void is None
+
+
+async def test_partial_information_starts_the_void_clock_again(service):
+    service.at("2023-08-07T10:00-07:00")
+    referral = await service.refer(incomplete("9000019XA", plan="CCAH"))
+    service.at("2023-08-10T10:00-07:00")
+    some = parameters(resource={"resource": responses({"homeless": True})})
+    assert (await service.do("hospital", "add-information", referral, some)).status_code == 200
+    assert await service.words(referral) == ["pending", "information-needed"]
+    ((due,),) = await service.rows(
+        "SELECT (void_due AT TIME ZONE 'America/Los_Angeles')::text FROM referral WHERE id = $1",
+        referral,
+    )
+    assert due == "2023-08-17 23:59:59"
+
+
+async def test_information_as_a_bundle_is_taken_too(service):
+    referral = await service.refer(incomplete())
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": ENOUGH}],
+    }
+    answer = await service.do("hospital", "add-information", referral, bundle)
+    assert answer.status_code == 200, answer.text
+    assert (await service.words(referral))[0] == "approved"
+
+
+async def test_asked_by_a_person(service):
+    referral = await service.refer(hopeless())
+    asked = parameters(fact="homeless", question="Who lives with the member?")
+    answer = await service.do("staff-hpsm", "request-information", referral, asked)
+    assert answer.status_code == 200, answer.text
+    assert await service.words(referral) == ["pending", "information-needed"]
+
+
+async def test_cancelled_while_pending(service):
+    referral = await service.refer(incomplete())
+    answer = await service.do("hospital", "cancel", referral)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == "revoked"
+    assert await service.words(referral) == ["cancelled"]
+    task = await service.read("Task", referral)
+    assert task["status"] == "cancelled"
+    assert [c["code"] for c in task["statusReason"]["coding"]] == ["withdrawn"]
+
+
+async def test_cancelled_after_approval_the_place_is_free_and_the_authorization_ends(service):
+    referral = await service.refer(a_referral(asks_for="org-foghorn"))
+    assert await service.taken("offer-foghorn-ecm") == 1
+    given = parameters(reason=because("declined-by-member"))
+    answer = await service.do("staff-hpsm", "cancel", referral, given)
+    assert answer.status_code == 200, answer.text
+    assert await service.taken("offer-foghorn-ecm") == 0
+    assert (await authorization(service, referral))["status"] == "cancelled"
+    tasks = await service.found(f"Task?focus=ServiceRequest/{referral}")
+    assert {task["status"] for task in tasks} == {"cancelled"}
+    again = await service.refer(a_referral(asks_for="org-foghorn"))
+    assert await service.words(again) == ["approved", "assigned"]
+
+
+async def test_reassigned_by_staff_the_place_moves_too(service):
+    referral = await service.refer(a_referral(asks_for="org-tidepool"))
+    given = parameters(performer=to("Organization/org-foghorn"))
+    answer = await service.do("staff-hpsm", "assign", referral, given)
+    assert answer.status_code == 200, answer.text
+    assert await service.words(referral) == ["approved", "assigned"]
+    assert await service.taken("offer-tidepool-ecm") == 0
+    assert await service.taken("offer-foghorn-ecm") == 1
+    gone = await service.ask("ecm-provider", "GET", f"/fhir/ServiceRequest/{referral}")
+    assert gone.status_code == 404
+    open_tasks = [
+        task
+        for task in await service.found(f"Task?focus=ServiceRequest/{referral}")
+        if task["id"] != referral and task["status"] == "requested"
+    ]
+    assert [task["owner"]["reference"] for task in open_tasks] == ["Organization/org-foghorn"]
+
+
+async def test_assigned_to_nobody_of_the_network_is_refused(service):
+    referral = await service.refer(a_referral())
+    given = parameters(performer=to("Organization/org-otter-cove"))
+    answer = await service.do("staff-hpsm", "assign", referral, given)
+    assert answer.status_code == 422
+
+
+UNIDENTIFIED = {
+    "no number": a_referral(None),
+    "a number that no roster knows": a_referral("9999999XA"),
+    "another plan": a_referral("9000012XA", plan="HPSM"),
+}
+
+
+@pytest.mark.parametrize("body", UNIDENTIFIED.values(), ids=UNIDENTIFIED.keys())
+async def test_a_person_who_is_not_known_is_never_decided_about(service, body):
+    referral = await service.refer(body)
+    assert await service.words(referral) == ["pending", "information-needed"]
+    task = await service.read("Task", referral)
+    assert "member-unidentified" in [coding["code"] for coding in task["statusReason"]["coding"]]
+
+
+async def test_a_person_with_another_birth_date_is_not_decided_about(service):
+    body = a_referral()
+    body["contained"][0]["birthDate"] = "1980-02-04"
+    assert await service.words(await service.refer(body)) == ["pending", "information-needed"]
+
+
+async def test_a_person_of_no_known_plan_is_seen_by_every_plans_staff(service):
+    referral = await service.refer(a_referral("9999999XA", plan=None))
+    for staff in ("staff-hpsm", "staff-hpsj", "staff-ccah"):
+        assert (await service.read("ServiceRequest", referral, staff))["id"] == referral
+
+
+async def test_a_bundles_resources_belong_to_the_referral(service):
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [{"system": OURS + "sid/cin", "value": MEMBER}],
+    }
+    body = a_referral()
+    bundle = a_bundle(body, patient)
+    body["subject"] = {"reference": bundle["entry"][0]["fullUrl"]}
+    body["contained"] = body["contained"][1:]
+    del body["insurance"]
+    body["contained"].pop()
+    referral = await service.refer(bundle)
+    assert (await service.words(referral))[0] == "approved"
+    request = await service.read("ServiceRequest", referral)
+    kept = await service.read("Patient", request["subject"]["reference"].partition("/")[2])
+    assert kept["identifier"] == patient["identifier"]
