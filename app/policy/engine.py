@@ -7,6 +7,7 @@ itself, and what happens then, belongs to the decision stage.
 
 from dataclasses import replace
 
+from app.policy.dictionary import Dictionary
 from app.policy.ecm import ECM, find_ecm
 from app.policy.finding import Finding, pending
 from app.policy.library import Library
@@ -21,11 +22,18 @@ _ASKING = frozenset({"facts-missing", "population-missing"})
 def evaluate(library: Library, question: Question) -> Determination:
     """What the rules say, with reasons, criteria and the facts that could still change it."""
     policy = library.policy(question.plan, question.as_of) if question.plan else None
+    return evaluate_under(policy, library.dictionary, question)
+
+
+def evaluate_under(
+    policy: Policy | None, dictionary: Dictionary, question: Question
+) -> Determination:
+    """What one policy says, whichever is in force: for replay and for trying a new file."""
     if policy is None:
         finding = _nobody(question)
     else:
         finding = _for_this_member(question, _find(policy, question))
-    missing = tuple(Missing(f, library.dictionary.question(f)) for f in finding.missing)
+    missing = tuple(Missing(f, dictionary.question(f)) for f in finding.missing)
     return Determination(
         outcome=finding.outcome,
         reasons=finding.reasons,

@@ -1,0 +1,168 @@
+"""A determination as a nurse reads it: the answer, why, and what was looked at, with sources.
+
+PURE. Tells of each criterion only what made it so: of one that is met the parts that are, of one
+that fails the parts that fail, of an open one what is still open. The whole tree stays in the
+determination itself.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from html import escape
+
+from app.policy.details import NOT_STATED
+from app.policy.library import Library
+from app.policy.model import Criterion, Determination, Outcome, Reason
+from app.policy.phrases import Phrases, phrases
+
+_OUTCOMES = {
+    Outcome.APPROVED: "The rules approve this.",
+    Outcome.DENIED: "The rules do not approve this.",
+    Outcome.PENDING: "The rules cannot decide this yet.",
+}
+_REASONS = {
+    "population-met": "At least one population of focus is met.",
+    "service-criteria-met": "The criteria of the service are met.",
+    "no-population": "No population of focus is met.",
+    "service-criteria-not-met": "The criteria of the service are not met.",
+    "plan-gate-not-met": "What the plan asks for before any Community Support is not met.",
+    "not-yet-live": "It has not begun in the member's county on this date.",
+    "not-offered": "The plan does not offer this service in the member's county.",
+    "not-a-member": "The member has no active coverage with the plan on this date.",
+    "line-of-business": "The member's line of business does not include this service.",
+    "excluded-1915c": "The member is enrolled in a 1915(c) waiver.",
+    "excluded-program": "The member is enrolled in a program that excludes this service.",
+    "delegated-plan": "Another plan is responsible for this member's Community Supports.",
+    "limit-reached": "The limit of this service is reached.",
+    "population-missing": "No population of focus was named, and the facts do not show one yet.",
+    "facts-missing": "Facts are missing.",
+    "member-unidentified": "The member could not be identified with certainty.",
+    "partial-availability": "The plan offers this service in part only; a person decides.",
+    "already-authorized": "An authorization for this service is open already; a person decides.",
+    "review-required": "A person must look at this.",
+    "exception-granted": "An exception was granted.",
+    "information-not-received": "Information was asked for and did not come.",
+    "withdrawn": "The requester took the referral back.",
+    "declined-by-member": "The member declined.",
+}
+_RESULTS = {True: "yes", False: "no", None: "not known"}
+_MET = {True: "met", False: "not met", None: "not known yet"}
+#: Names of nodes that only join or turn others round; what they hold is told in their place.
+_JOINS = frozenset({"all of", "any of", "criteria", "not", "is not true", "is not false"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence; `depth` 0 is a heading."""
+
+    depth: int
+    text: str
+
+
+def explain(determination: Determination, library: Library) -> str:
+    """The explanation as plain text, one sentence a line, indented by what belongs to what."""
+    lines = _lines(determination, library)
+    return "\n".join(
+        line.text if line.depth == 0 else f"{'  ' * (line.depth - 1)}- {line.text}"
+        for line in lines
+    )
+
+
+def explain_xhtml(determination: Determination, library: Library) -> str:
+    """The same as a `text.div` of FHIR: escaped, with no element but div, p, ul and li."""
+    parts = ['<div xmlns="http://www.w3.org/1999/xhtml">']
+    depth = 0
+    for line in _lines(determination, library):
+        if line.depth > depth:
+            parts.append("<ul><li>" * (line.depth - depth))
+        elif line.depth:
+            parts.append("</li></ul>" * (depth - line.depth) + "</li><li>")
+        else:
+            parts.append("</li></ul>" * depth)
+        depth = line.depth
+        text = escape(line.text, quote=False)
+        parts.append(text if line.depth else f"<p>{text}</p>")
+    parts.append("</li></ul>" * depth + "</div>")
+    return "".join(parts)
+
+
+def _lines(determination: Determination, library: Library) -> list[Line]:
+    words = phrases(library, determination.policy)
+    lines = [Line(0, _answer(determination))]
+    lines += [Line(1, _reason(reason)) for reason in determination.reasons]
+    if determination.populations:
+        named = "; ".join(words.of(code) for code in determination.populations)
+        lines.append(Line(0, f"Met: {named}."))
+    if determination.criteria:
+        lines.append(Line(0, "What was looked at:"))
+        lines += _criteria(determination, words)
+    if determination.missing:
+        lines.append(Line(0, "To be answered:"))
+        lines += [Line(1, missing.question) for missing in determination.missing]
+    if determination.notes:
+        lines.append(Line(0, "Notes:"))
+        lines += [Line(1, note) for note in determination.notes]
+    return lines
+
+
+def _answer(determination: Determination) -> str:
+    where = f" (policy {determination.policy})" if determination.policy else ""
+    return f"{_OUTCOMES[determination.outcome]} As of {determination.as_of}{where}, because:"
+
+
+def _reason(reason: Reason) -> str:
+    known = _REASONS.get(reason.code, reason.code)
+    return f"{known} {reason.text}" if reason.text else known
+
+
+def _criteria(determination: Determination, words: Phrases) -> Iterator[Line]:
+    """What was looked at, that which decided first in full, the rest in a line each."""
+    approved = determination.outcome is Outcome.APPROVED
+    for node in determination.criteria:
+        if approved and node.children and node.result is not True:
+            yield _line(node, words, 1)  # another population, which is not needed any more
+        else:
+            yield from _node(node, words, 1)
+
+
+def _node(node: Criterion, words: Phrases, depth: int) -> Iterator[Line]:
+    yield _line(node, words, depth)
+    for child in _told(node):
+        yield from _node(child, words, depth + 1)
+
+
+def _told(node: Criterion) -> Iterable[Criterion]:
+    """The parts that made a criterion what it is, joints left out."""
+    if not node.children or node.name in ("adult", "child"):
+        return
+    turned = node.name in ("not", "is not true", "is not false")
+    for child in node.children:
+        if not turned and len(node.children) > 1 and child.result is not node.result:
+            continue
+        if child.children and (child.name in _JOINS or child.name == f"{node.name} criteria"):
+            yield from _told(child)
+        else:
+            yield child
+
+
+def _line(node: Criterion, words: Phrases, depth: int) -> Line:
+    said = words.of(node.name)
+    detail = _detail(node)
+    source = f" [{node.citation}]" if node.citation else ""
+    results = _MET if node.children and not said.endswith("?") else _RESULTS
+    between = " " if said.endswith("?") else ": "
+    answer = results[node.result]
+    return Line(depth, f"{said}{between}{answer.capitalize()}{detail}.{source}")
+
+
+def _detail(node: Criterion) -> str:
+    """The value and the resource that it came from, in brackets."""
+    if not node.detail or node.detail == NOT_STATED:
+        return ""
+    name, colon, rest = node.detail.partition(": ")
+    if colon and name in node.facts:
+        stated, bracket, source = rest.partition(" (")
+        if bracket and stated in ("yes", "no") and node.name == name:
+            return f" ({source}"
+        same = node.name == name or f"({name})" in node.name or node.name.startswith(name)
+        return f" ({rest})" if same else f" ({name.replace('_', ' ')}: {rest})"
+    return f" ({node.detail})"

@@ -1,0 +1,88 @@
+"""A stored determination asked again: does the policy of then still give the same answer?
+
+PURE. The policy file is the one that the stored answer names, even where a newer one is in force.
+The wording of questions is no part of an answer. Reading what is stored is `app.decision.replay`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.policy.answer_json import answer_from_json
+from app.policy.engine import evaluate_under
+from app.policy.library import Library
+from app.policy.model import Criterion, Determination
+from app.policy.question_json import question_from_json
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One point on which the answer of then and the answer of now differ.
+
+    `then` and `now` are codes and results only: what a member's facts say is never among them.
+    """
+
+    where: str
+    then: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.then} then, {self.now} now"
+
+
+def replay(library: Library, question_json: str, answer_json: str) -> list[Difference]:
+    """Every difference; none is as it must be. What cannot be read is a difference too."""
+    try:
+        question = question_from_json(question_json)
+        then = answer_from_json(answer_json)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return [Difference("determination", "stored", "cannot be read")]
+    policy = library.versions.get(then.policy) if then.policy else None
+    if then.policy and policy is None:
+        return [Difference("policy", then.policy, "no such file")]
+    return list(compare(then, evaluate_under(policy, library.dictionary, question)))
+
+
+def compare(then: Determination, now: Determination) -> Iterator[Difference]:
+    """What differs between two answers, from the outcome down to single criteria."""
+    pairs = {
+        "outcome": (then.outcome.value, now.outcome.value),
+        "reasons": (_listed(r.code for r in then.reasons), _listed(r.code for r in now.reasons)),
+        "populations": (_listed(then.populations), _listed(now.populations)),
+        "missing": (_listed(m.fact for m in then.missing), _listed(m.fact for m in now.missing)),
+        "administrative": (str(then.administrative), str(now.administrative)),
+        "as of": (str(then.as_of), str(now.as_of)),
+    }
+    for where, (before, after) in pairs.items():
+        if before != after:
+            yield Difference(where, before, after)
+    if then.reasons != now.reasons and pairs["reasons"][0] == pairs["reasons"][1]:
+        yield Difference("advice", "other words", "these words")
+    if then.notes != now.notes:
+        yield Difference("notes", "other words", "these words")
+    yield from criteria_compared(then.criteria, now.criteria)
+
+
+def criteria_compared(
+    then: tuple[Criterion, ...], now: tuple[Criterion, ...], within: str = "criteria"
+) -> Iterator[Difference]:
+    """The criteria that differ; below one whose name or number of parts differs, no further."""
+    if [c.name for c in then] != [c.name for c in now]:
+        yield Difference(within, _listed(c.name for c in then), _listed(c.name for c in now))
+        return
+    for before, after in zip(then, now, strict=True):
+        where = f"{within} > {before.name}"
+        if before.result is not after.result:
+            yield Difference(where, _result(before), _result(after))
+        if before.citation != after.citation:
+            yield Difference(f"{where}: source", before.citation, after.citation)
+        if (before.detail, before.facts) != (after.detail, after.facts):
+            yield Difference(f"{where}: detail", "other words", "these words")
+        yield from criteria_compared(before.children, after.children, where)
+
+
+def _listed(names: Iterator[str] | tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _result(node: Criterion) -> str:
+    return {True: "true", False: "false", None: "unknown"}[node.result]
