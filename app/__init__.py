@@ -8,6 +8,6 @@ A referral travels through five stages, one folder each; `app.process` shows the
 4. `decision`      approve, deny, ask, or hand it to a person; when that is due
 5. `notification`  tell everybody who must know, until they have heard
 
-`referral` is the thing that travels; `fhir` is the edge; `caller` is who is at the door; `directory`
-holds network and roster; `reading` answers reads and searches.
+`referral` is the thing that travels; `fhir` is the edge; `caller` is who is at the door;
+`directory` holds network and roster; `reading` answers reads and searches.
 """

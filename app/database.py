@@ -48,6 +48,7 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
                 "statement_timeout": "10000",
                 "idle_in_transaction_session_timeout": "30000",
                 "jit": "off",
+                "plan_cache_mode": "force_generic_plan",
                 "timezone": "UTC",
             },
             "timeout": 5,

@@ -1,7 +1,7 @@
 """The error family: an HTTP status, one or more FHIR issues, and where to look in the payload.
 
-Anything may raise `Refusal`; one handler (`app.fhir.outcome`) turns it into an `OperationOutcome`. No text
-here ever carries a value of a payload: it names elements and says what to do.
+Anything may raise `Refusal`; one handler (`app.fhir.outcome`) turns it into an `OperationOutcome`.
+No text here ever carries a value of a payload: it names elements and says what to do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,8 @@ def unavailable() -> Refusal:
     return refuse(
         503,
         "transient",
-        "The service cannot reach its database just now. Nothing was stored; send the same request again.",
+        "The service cannot reach its database just now. Nothing was stored; send the same "
+        "request again.",
         Retry_After="2",
     )
 

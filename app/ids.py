@@ -1,4 +1,6 @@
-"""Identifiers that we make: UUIDv7, in Python, so that order follows time and no sequence is shared."""
+"""Identifiers that we make: UUIDv7, in Python, so that order follows time and no sequence is
+shared.
+"""
 
 import uuid_utils
 

@@ -1,4 +1,6 @@
-"""California's time, in which plans work: due dates, ages and policy dates are local (spec.md 2). PURE."""
+"""California's time, in which plans work: due dates, ages and policy dates are local (spec.md 2).
+PURE.
+"""
 
 from datetime import date, datetime
 from zoneinfo import ZoneInfo

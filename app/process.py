@@ -28,7 +28,9 @@ from app.rules import Rules
 async def process(
     connection: AsyncConnection, submission: Submission, known: Known, door: Door
 ) -> Draft:
-    """Takes one new referral through the stages; what comes of it is sealed and written by intake."""
+    """Takes one new referral through the stages; what comes of it is sealed and written by
+    intake.
+    """
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
     draft = receive(submission, identity, known, door)
 

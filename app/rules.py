@@ -44,7 +44,9 @@ class Rules:
 
 
 def rules(settings: Settings, library: Library) -> Rules:
-    """The rules of this deployment: all plans with policy files, or those that the settings name."""
+    """The rules of this deployment: all plans with policy files, or those that the settings
+    name.
+    """
     named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
     unknown = [name for name in named if name not in library.plans]
     if unknown:

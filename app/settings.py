@@ -24,12 +24,15 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(
         "",
-        description="PostgreSQL 15 or newer, e.g. postgresql://app:...@db/nwd; the role the service "
-        "works with, which may not change history. Empty: `make run` and `make test` start their own.",
+        description="PostgreSQL 15 or newer, e.g. postgresql://app:...@db/nwd; the role the "
+        "service "
+        "works with, which may not change history. Empty: `make run` and `make test` start their "
+        "own.",
     )
     migration_database_url: str = Field(
         "",
-        description="The owner's connection, used by `migrate` alone. Empty: DATABASE_URL migrates too, "
+        description="The owner's connection, used by `migrate` alone. Empty: DATABASE_URL "
+        "migrates too, "
         "creates the restricted role, and the service takes it with SET ROLE.",
     )
     database_pool_size: int = Field(
@@ -41,7 +44,8 @@ class Settings(BaseSettings):
     database_wait_s: float = Field(
         2.0,
         gt=0,
-        description="How long a request waits for a connection before it is answered 503 with Retry-After.",
+        description="How long a request waits for a connection before it is answered 503 with "
+        "Retry-After.",
     )
     database_start_wait_s: float = Field(
         30.0,
@@ -50,13 +54,15 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         "http://127.0.0.1:8000",
-        description="What callers know this service as; it begins every link and Location we give out.",
+        description="What callers know this service as; it begins every link and Location we "
+        "give out.",
     )
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
     port: int = Field(8000, ge=1, le=65535, description="The port that `serve` listens on.")
     token_secret: SecretStr = Field(
         SecretStr(""),
-        description="Signs access tokens (32 characters or more). The same for every service process.",
+        description="Signs access tokens (32 characters or more). The same for every service "
+        "process.",
     )
     token_lifetime_s: int = Field(
         300,
@@ -66,7 +72,8 @@ class Settings(BaseSettings):
     )
     webhook_key: SecretStr = Field(
         SecretStr(""),
-        description="Encrypts webhook secrets at rest (a Fernet key). Losing it means rotating every secret.",
+        description="Encrypts webhook secrets at rest (a Fernet key). Losing it means rotating "
+        "every secret.",
     )
     webhook_allow_private: str = Field(
         "",
@@ -75,11 +82,13 @@ class Settings(BaseSettings):
     )
     clock_offset_s: float = Field(
         0.0,
-        description="Moves the clock of every process (tests and rehearsals). Production refuses it.",
+        description="Moves the clock of every process (tests and rehearsals). Production refuses "
+        "it.",
     )
     plans: str = Field(
         "",
-        description="Comma-separated plans this deployment serves. Empty: all plans with policy files.",
+        description="Comma-separated plans this deployment serves. Empty: all plans with policy "
+        "files.",
     )
     policy_path: str = Field(
         "", description="A folder of policy files in place of the shipped ones."

@@ -30,7 +30,8 @@ offer = Table(
     moment("updated_at"),
     CheckConstraint("taken >= 0 AND taken_outside >= 0 AND places >= 0", name="counts"),
     CheckConstraint(
-        "capacity_status IN ('capacity', 'no-capacity', 'waitlist', 'additional-assessment-required')",
+        "capacity_status IN ('capacity', 'no-capacity', 'waitlist', "
+        "'additional-assessment-required')",
         name="capacity_status",
     ),
     Index("ix_offer_service", "plan", "service"),

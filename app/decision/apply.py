@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from app.capacity.assign import Assignment, Placement
-from app.decision.authorize import authorize
+from app.decision.authorize import authorization_number, authorize
 from app.decision.deadlines import Clocks, void_due
 from app.intake.known import Held
 from app.local_time import local_date
@@ -89,12 +89,12 @@ def _authorize(draft: Draft, act: Act, grant: Grant, performer: str | None) -> N
     service = draft.after.service
     if act.policy is None or service is None:
         raise ValueError("an approval needs a plan's policy and a service")
+    approved_on = local_date(draft.at)
     draft.authorization = authorize(
-        plan=draft.after.plan,
-        referral_id=draft.after.id,
+        number=authorization_number(draft.after.plan, draft.after.id, approved_on),
         service=service,
         term=act.policy.data.terms.get(service, act.policy.data.default_term),
-        approved_on=local_date(draft.at),
+        approved_on=approved_on,
         wanted_from=grant.wanted_from,
         previous=grant.previous,
         performer_id=performer,

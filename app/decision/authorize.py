@@ -33,8 +33,7 @@ def last_day(first: date, length: Length) -> date:
 
 def authorize(
     *,
-    plan: str,
-    referral_id: str,
+    number: str,
     service: str,
     term: Term,
     approved_on: date,
@@ -46,7 +45,8 @@ def authorize(
     """The authorization that follows from an approval.
 
     The first starts on the local date of approval, or on the day asked for if later; a
-    reauthorization the day after the one before ends, or on the date of approval if that has passed.
+    reauthorization the day after the one before ends, or on the date of approval if that has
+    passed.
     """
     length = term.initial
     starts_on = approved_on
@@ -56,7 +56,7 @@ def authorize(
     elif wanted_from is not None:
         starts_on = max(approved_on, wanted_from)
     return Authorization(
-        number=authorization_number(plan, referral_id, approved_on),
+        number=number,
         service=service,
         performer_id=performer_id,
         starts_on=starts_on,

@@ -28,6 +28,7 @@ class Clocks:
 
 
 def is_business_day(day: date, clocks: Clocks) -> bool:
+    """Monday to Friday, and no holiday of the plan's calendar."""
     return day.weekday() < 5 and day not in clocks.holidays
 
 
@@ -43,7 +44,8 @@ def add_business_days(day: date, count: int, clocks: Clocks) -> date:
 
 def business_receipt(received: datetime, clocks: Clocks) -> date:
     """Day 0 of a business-day clock: a receipt on a non-business day, or after the cut-off hour,
-    counts as the next business day."""
+    counts as the next business day.
+    """
     local = received.astimezone(LOCAL)
     day = local.date()
     late = clocks.cut_off is not None and local.time() > clocks.cut_off

@@ -1,7 +1,7 @@
 """What a determination leads to: it takes effect, or a person looks, or somebody is asked.
 
-PURE. Whether the rules act by themselves is plan data (`automation`); denials on need go to a person
-by default, because in California they are a clinician's to make (spec.md 2, Who decides).
+PURE. Whether the rules act by themselves is plan data (`automation`); denials on need go to a
+person by default, because in California they are a clinician's to make (spec.md 2, Who decides).
 """
 
 from dataclasses import dataclass

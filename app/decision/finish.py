@@ -1,7 +1,7 @@
 """What every operation on a referral shares: its legality, its policy, and how it is written.
 
-An illegal move is 409 with nothing written and nothing announced; two people who move the same referral
-are told apart by the guarded update (spec.md 2).
+An illegal move is 409 with nothing written and nothing announced; two people who move the same
+referral are told apart by the guarded update (spec.md 2).
 """
 
 from sqlalchemy.exc import IntegrityError

@@ -1,4 +1,6 @@
-"""`$approve` and `$assign`: what a person gives. Both may take a place, and so end in `places.take`."""
+"""`$approve` and `$assign`: what a person gives. Both may take a place, and so end in
+`places.take`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

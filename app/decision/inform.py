@@ -1,6 +1,7 @@
 """`$request-information` and `$add-information`: asking for what is missing, and getting it.
 
-What is added stops the void clock and puts the question to the rules again, which may decide at once.
+What is added stops the void clock and puts the question to the rules again, which may decide at
+once.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What people do to a referral: the operations of plan staff, and the requester's.
 
-Each locks the referral, makes one move and answers with the ServiceRequest as it now is. Illegal now is
-409; `If-Match` is honoured on all; what is not the caller's to see is 404.
+Each locks the referral, makes one move and answers with the ServiceRequest as it now is. Illegal
+now is 409; `If-Match` is honoured on all; what is not the caller's to see is 404.
 """
 
 from collections.abc import Awaitable, Callable
@@ -87,7 +87,8 @@ def _staff(caller: Caller) -> None:
     "/{id}/$approve",
     operation_id="approveReferral",
     summary="Approve a referral",
-    description="Approves a pending referral: an authorization is made and a place taken. Against the "
+    description="Approves a pending referral: an authorization is made and a place taken. "
+    "Against the "
     "recommendation of the rules, send `reason` `exception-granted` and a `note` that says why.",
     tags=["Plan staff"],
     **_documented("approve", ["approve-exception"]),
@@ -109,7 +110,8 @@ async def approve_referral(
     "/{id}/$deny",
     operation_id="denyReferral",
     summary="Deny a referral",
-    description="Denies a pending referral with at least one reason. The member is told by a notice.",
+    description="Denies a pending referral with at least one reason. The member is told by a "
+    "notice.",
     tags=["Plan staff"],
     **_documented("deny", ["deny"]),
 )
@@ -130,7 +132,8 @@ async def deny_referral(
     "/{id}/$void",
     operation_id="voidReferral",
     summary="Close a referral whose information never came",
-    description="Only where the clock itself could: information was asked for, none came, and the time "
+    description="Only where the clock itself could: information was asked for, none came, and "
+    "the time "
     "that the plan gives is over. A complete referral is never voided.",
     tags=["Plan staff"],
     **_documented("void", []),
@@ -173,7 +176,8 @@ async def request_information(
     "/{id}/$assign",
     operation_id="assignReferral",
     summary="Give an approved referral to another performer",
-    description="Takes a place with the performer named, and frees the one held before. Where nobody has "
+    description="Takes a place with the performer named, and frees the one held before. Where "
+    "nobody has "
     "room there, the member waits.",
     tags=["Plan staff"],
     **_documented("assign", ["assign"]),
@@ -195,7 +199,8 @@ async def assign_referral(
     "/{id}/$add-information",
     operation_id="addInformation",
     summary="Add information to a referral",
-    description="Parameters with `resource` parts, or a Bundle. The void clock stops and the rules are "
+    description="Parameters with `resource` parts, or a Bundle. The void clock stops and the "
+    "rules are "
     "asked again: the referral may be decided at once.",
     tags=["Referrals"],
     **_documented("add-information", ["add-information"], body=["Parameters", "Bundle"]),
@@ -222,7 +227,8 @@ async def add_to_referral(
     "/{id}/$cancel",
     operation_id="cancelReferral",
     summary="Take a referral back",
-    description="While pending, or approved with no service begun: then the authorization ends and the "
+    description="While pending, or approved with no service begun: then the authorization ends "
+    "and the "
     "place is free.",
     tags=["Referrals"],
     **_documented("cancel", []),

@@ -73,7 +73,9 @@ def show(console: Console, base: str, receiver: Receiver, settings: Settings) ->
 
 
 def _listen(client: _Client, receiver: Receiver, name: str) -> None:
-    """Registers the receiver as the organization's endpoint; those of earlier starts are disabled."""
+    """Registers the receiver as the organization's endpoint; those of earlier starts are
+    disabled.
+    """
     for old in client.get("/v1/webhook-endpoints"):
         if old["description"] == "make run" and old["status"] == "active":
             client.post(f"/v1/webhook-endpoints/{old['id']}/disable", {})

@@ -1,7 +1,8 @@
 """The demonstration's webhook receiver: a real HTTP server that verifies every signature.
 
-It is what a hospital would run: it knows the secrets of its endpoints, answers 204 to what is signed
-with one of them, and 400 to anything else. Verification is the `standardwebhooks` library's, not ours.
+It is what a hospital would run: it knows the secrets of its endpoints, answers 204 to what is
+signed with one of them, and 400 to anything else. Verification is the `standardwebhooks` library's,
+not ours.
 """
 
 import json

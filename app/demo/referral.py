@@ -38,7 +38,9 @@ class NewMember:
 
 
 def new_member() -> NewMember:
-    """Somebody new at every start: the demonstration never meets an authorization of the last one."""
+    """Somebody new at every start: the demonstration never meets an authorization of the last
+    one.
+    """
     number = 91_000_000 + secrets.randbelow(8_000_000)
     return NewMember(f"{number}XD", random.choice(_GIVEN), random.choice(_FAMILIES))  # noqa: S311
 

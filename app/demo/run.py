@@ -1,7 +1,8 @@
 """`make run`: the whole service on this machine, and one referral through all five stages.
 
-Starts the database (its own, or the one at DATABASE_URL), the service, the delivery worker and a webhook
-receiver; stays up until Ctrl-C, which stops everything it started. Nothing of it is for production.
+Starts the database (its own, or the one at DATABASE_URL), the service, the delivery worker and a
+webhook receiver; stays up until Ctrl-C, which stops everything it started. Nothing of it is for
+production.
 """
 
 import asyncio

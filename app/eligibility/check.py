@@ -1,7 +1,7 @@
 """Is the member eligible, by the plan's published rules, at the date of receipt?
 
-PURE. Puts together who the member is, what is stated of them and what they hold already, and puts the
-question to the policy engine.
+PURE. Puts together who the member is, what is stated of them and what they hold already, and puts
+the question to the policy engine.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def check_eligibility(
         claimed=request.claimed,
         facts=facts,
         identified=identity.identified,
-        already_authorized=_already(request, facts, held, previous, identity),
+        already_authorized=_already(request, held, previous, identity),
     )
     policy = library.policy(identity.plan, on) if identity.plan else None
     return Case(identity, policy, question, evaluate(library, question), previous)
@@ -94,12 +94,12 @@ def _continued(known: Known, identity: Identity, request: ReferralRequest) -> He
 
 def _already(
     request: ReferralRequest,
-    facts: Facts,
     held: Sequence[Held],
     previous: Held | None,
     identity: Identity,
 ) -> bool:
-    """An open authorization for the same service that the request does not go on from (facts.md 6.7).
+    """An open authorization for the same service that the request does not go on from (facts.md
+    6.7).
 
     What the roster lists counts too, but only of a member whom the plan's roster knows.
     """

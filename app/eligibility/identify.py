@@ -1,7 +1,8 @@
 """Who the member is, and under which plan: a mistyped number must never decide about a stranger.
 
-PURE. The CIN is looked up over the rosters of all plans served (`app.intake.gather`); what is found is
-believed only where birth date and plan, if they are stated, agree (spec.md 4, "Who the member is").
+PURE. The CIN is looked up over the rosters of all plans served (`app.intake.gather`); what is found
+is believed only where birth date and plan, if they are stated, agree (spec.md 4, "Who the member
+is").
 """
 
 from collections.abc import Sequence

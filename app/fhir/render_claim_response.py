@@ -53,7 +53,8 @@ def claim_response(
         "requestor": {"reference": f"Organization/{referral.organization_id}"},
         "request": {"identifier": dict(identifier)},
         "outcome": "complete",
-        "disposition": f"{codes.SERVICES.get(authorization.service, authorization.service)} authorized",
+        "disposition": f"{codes.SERVICES.get(authorization.service, authorization.service)} "
+        "authorized",
         "preAuthRef": authorization.number,
         "preAuthPeriod": {
             "start": authorization.starts_on.isoformat(),

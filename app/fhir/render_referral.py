@@ -1,7 +1,7 @@
 """The ServiceRequest as it is given back: what was sent, with our id, version and status.
 
-Every element and extension stays as sent; only `id`, `meta`, `status` and the reason of a refusal are
-ours (spec.md 7, "Referral on the wire").
+Every element and extension stays as sent; only `id`, `meta`, `status` and the reason of a refusal
+are ours (spec.md 7, "Referral on the wire").
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,9 @@ def copy(resource: Mapping[str, Any], resource_id: str, referral: Referral) -> d
 
 
 def patient_reference(sent: Mapping[str, Any], cin: str | None) -> dict[str, Any]:
-    """The member, as other resources than the request may name them (contained ids do not travel)."""
+    """The member, as other resources than the request may name them (contained ids do not
+    travel).
+    """
     subject = sent.get("subject", {})
     reference: dict[str, Any] = {"type": "Patient"}
     if cin:

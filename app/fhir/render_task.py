@@ -1,7 +1,7 @@
 """The referral's Task and the performer's service Task, as they stand on the wire.
 
-From our words to FHIR's and nothing else. The table of states is spec.md 7: `received` and `ready` are
-taken on input and never emitted.
+From our words to FHIR's and nothing else. The table of states is spec.md 7: `received` and `ready`
+are taken on input and never emitted.
 """
 
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ def task_status(state: State, status: BusinessStatus | None) -> str:
     return _BY_BUSINESS_STATUS.get(status, _BY_STATE[state]) if status else _BY_STATE[state]
 
 
-def service_task_status(state: State, status: BusinessStatus | None) -> str:
+def service_task_status(_: State, status: BusinessStatus | None) -> str:
     """The FHIR status of the performer's service Task."""
     return _SERVICE_STATUS.get(status, "cancelled") if status else "cancelled"
 

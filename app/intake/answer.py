@@ -1,6 +1,7 @@
 """What a referrer is answered: the referral as it now is, or a transaction's response.
 
-The answer is made before anything is written, so that it can be kept beside the referral for a repeat.
+The answer is made before anything is written, so that it can be kept beside the referral for a
+repeat.
 """
 
 from datetime import UTC

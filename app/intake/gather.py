@@ -18,13 +18,17 @@ from app.intake.known import Held, Inquiry, Known, Member, Organization, Replay,
 from app.referral.record import Authorization
 
 _SQL = """SELECT
-(SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS body
+(SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS
+    body
     FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
-(SELECT json_agg(json_build_array(plan, referral_id, fingerprint, locations::json))::text FROM referral_identifier
-    WHERE organization_id = $1 AND (system, value) IN (SELECT * FROM unnest($4::text[], $5::text[]))),
+(SELECT json_agg(json_build_array(plan, referral_id, fingerprint, locations::json))::text FROM
+    referral_identifier
+    WHERE organization_id = $1 AND (system, value) IN (SELECT * FROM unnest($4::text[],
+        $5::text[]))),
 (SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
     WHERE plan = ANY ($6::text[]) AND cin = $7),
-(SELECT json_agg(json_build_array(plan, referral_id, number, service, performer_id, starts_on, ends_on,
+(SELECT json_agg(json_build_array(plan, referral_id, number, service, performer_id, starts_on,
+    ends_on,
     units, previous_id, status))::text FROM service_authorization
     WHERE plan = ANY ($6::text[]) AND cin = $7 AND status = 'open'),
 (SELECT json_agg(json_build_array(plan, id, organization_id, npi, counties, populations, places,

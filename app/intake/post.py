@@ -1,7 +1,7 @@
 """One post of a referral, safe to repeat: gathers, answers a repeat, or starts the journey.
 
-A unique index decides between parallel posts of the same thing: the loser's transaction is rolled back
-and answered from what the winner wrote.
+A unique index decides between parallel posts of the same thing: the loser's transaction is rolled
+back and answered from what the winner wrote.
 """
 
 from dataclasses import dataclass
@@ -22,8 +22,10 @@ from app.reading.access import Sight
 from app.referral.seal import seal
 from app.referral.store import write
 
-#: The indexes that say "somebody posted this before you".
-_REPEATS = ("pk_referral_identifier", "pk_idempotency_key")
+#: The indexes that say "somebody was faster": with the same post, or with another referral of the
+#: same member for the same service, which is then authorized already and goes to a person.
+_RACES = ("pk_referral_identifier", "pk_idempotency_key", "uq_service_authorization_open")
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,14 @@ async def post(
     connection: AsyncConnection, submission: Submission, terms: Terms, door: Door
 ) -> Answer:
     """The answer to a post: created, or what the same post was answered before."""
-    try:
-        return await _once(connection, submission, terms, door)
-    except IntegrityError as error:
-        if constraint(error) not in _REPEATS:
-            raise
-        await connection.rollback()
-    known = await gather(connection, inquire(submission, terms, door))
-    answer = await _seen_before(connection, known, submission, terms, door)
-    if answer is None:  # the winner was rolled back after all: nothing was stored, so try again
-        raise busy()
-    return answer
+    for _ in range(_TRIES):
+        try:
+            return await _once(connection, submission, terms, door)
+        except IntegrityError as error:
+            if constraint(error) not in _RACES:
+                raise
+            await connection.rollback()
+    raise busy()
 
 
 async def _once(

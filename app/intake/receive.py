@@ -1,7 +1,7 @@
 """Takes a submission in: the referral as it stands before anybody has decided.
 
-PURE but for the ids it makes. Who may see it from now on, its identifiers and the copies that came with
-it are noted here; `app.process` takes it on from there.
+PURE but for the ids it makes. Who may see it from now on, its identifiers and the copies that came
+with it are noted here; `app.process` takes it on from there.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """A post that was seen before: the same key, the same identifier, or a condition that matches.
 
-Looked for in what was gathered, and again when a unique index says that a parallel post was faster: the
-index decides the race, and the loser reads the winner's answer (spec.md 7, Repeatable).
+Looked for in what was gathered, and again when a unique index says that a parallel post was faster:
+the index decides the race, and the loser reads the winner's answer (spec.md 7, Repeatable).
 """
 
 from dataclasses import dataclass
@@ -105,7 +105,8 @@ async def matching(
     sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen)
     for system, value in condition:
         sql += (
-            " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM referral_business_identifier x"
+            " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM "
+            "referral_business_identifier x"
             f" WHERE x.system = {statement.bind(system)} AND x.value = {statement.bind(value)})"
         )
     rows = await fetch(connection, sql + " LIMIT 2", statement.values)

@@ -1,4 +1,6 @@
-"""The door: a referral as one ServiceRequest, or as a transaction Bundle; and the question before it."""
+"""The door: a referral as one ServiceRequest, or as a transaction Bundle; and the question before
+it.
+"""
 
 from datetime import date
 from typing import Annotated
@@ -78,7 +80,8 @@ def to_response(answer: Answer) -> Response:
     operation_id="createReferral",
     summary="Refer a member",
     description="Takes one referral with its facts as `contained` resources, and answers with the "
-    "decision where the rules make one. Ineligible and incomplete referrals are taken too: that is a "
+    "decision where the rules make one. Ineligible and incomplete referrals are taken too: that "
+    "is a "
     "state, never an error. " + _REPEATABLE,
     tags=[_TAG],
     status_code=201,
@@ -113,8 +116,10 @@ async def create_referral(
     "/fhir",
     operation_id="createReferralBundle",
     summary="Refer a member with a transaction Bundle",
-    description="Takes one ServiceRequest and the resources that go with it, referring to each other by "
-    "`urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that belong to the "
+    description="Takes one ServiceRequest and the resources that go with it, referring to each "
+    "other by "
+    "`urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that belong "
+    "to the "
     "referral. " + _REPEATABLE,
     tags=[_TAG],
     responses={
@@ -142,8 +147,10 @@ async def create_referral_bundle(
     "/fhir/ServiceRequest/$check",
     operation_id="checkReferral",
     summary="Ask first: would this person qualify, and who has room?",
-    description="Takes the payload that intake takes and writes nothing. Answers what the plan's rules "
-    "say, criterion by criterion with their sources, what is missing, and who could take the member.",
+    description="Takes the payload that intake takes and writes nothing. Answers what the plan's "
+    "rules "
+    "say, criterion by criterion with their sources, what is missing, and who could take the "
+    "member.",
     tags=[_TAG],
     responses={
         200: fhir_response(

@@ -1,7 +1,9 @@
-"""A body as a submission: read strictly, checked as R4, told apart from what this service cannot take.
+"""A body as a submission: read strictly, checked as R4, told apart from what this service cannot
+take.
 
-All faults of a payload are reported at once. What breaks base R4 is 400; what is valid R4 but against a
-rule of this service is 422. Being ineligible or incomplete is neither (spec.md 1: no wrong door).
+All faults of a payload are reported at once. What breaks base R4 is 400; what is valid R4 but
+against a rule of this service is 422. Being ineligible or incomplete is neither (spec.md 1: no
+wrong door).
 """
 
 from collections.abc import Sequence
@@ -160,7 +162,8 @@ def _understood(
 
 
 def receipt(main: Resource, door: Door) -> datetime:
-    """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30 days
+    """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30
+    days
     back; from anybody else the extension is kept and has no effect (spec.md 2).
     """
     stated = read_received(main)

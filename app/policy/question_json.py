@@ -1,4 +1,6 @@
-"""A question as plain JSON and back, so that a stored determination can be asked again for ever. PURE."""
+"""A question as plain JSON and back, so that a stored determination can be asked again for ever.
+PURE.
+"""
 
 from collections.abc import Mapping
 from datetime import date

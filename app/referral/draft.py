@@ -1,8 +1,9 @@
-"""One change to a referral while it is being composed: moves, messages, authorization, correspondence.
+"""One change to a referral while it is being composed: moves, messages, authorization,
+correspondence.
 
-Intake, a person and the clock all compose their change here, so that there is one machine with three
-drivers. Touches no database: `app.referral.seal` turns the draft into rows, `app.referral.store` writes
-them.
+Intake, a person and the clock all compose their change here, so that there is one machine with
+three drivers. Touches no database: `app.referral.seal` turns the draft into rows,
+`app.referral.store` writes them.
 """
 
 from collections.abc import Mapping, Sequence

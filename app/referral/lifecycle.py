@@ -18,7 +18,9 @@ class State(StrEnum):
 
 
 class BusinessStatus(StrEnum):
-    """What the referral is waiting for, or how the service goes; denied, void and cancelled have none."""
+    """What the referral is waiting for, or how the service goes; denied, void and cancelled have
+    none.
+    """
 
     IN_REVIEW = "in-review"
     INFORMATION_NEEDED = "information-needed"

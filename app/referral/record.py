@@ -1,6 +1,7 @@
 """A referral as we keep it: the row, its authorization, and what the last decision said.
 
-PURE: values only. `app.referral.store` reads and writes them, `app.referral.draft` composes changes.
+PURE: values only. `app.referral.store` reads and writes them, `app.referral.draft` composes
+changes.
 """
 
 from collections.abc import Mapping

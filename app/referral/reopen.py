@@ -1,6 +1,7 @@
 """A stored referral as a draft again, locked, so that the next move is made on what is true.
 
-Two statements: the lock first, then what belongs to the referral, read when nobody else can move it.
+Two statements: the lock first, then what belongs to the referral, read when nobody else can move
+it.
 """
 
 from dataclasses import dataclass

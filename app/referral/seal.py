@@ -1,7 +1,7 @@
 """Turns a finished draft into rows: versions of resources, messages, authorization, correspondence.
 
-The only place that decides what a change looks like in the tables; `app.referral.store` writes it in one
-statement. Touches no database.
+The only place that decides what a change looks like in the tables; `app.referral.store` writes it
+in one statement. Touches no database.
 """
 
 from dataclasses import replace

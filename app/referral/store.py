@@ -1,7 +1,8 @@
 """Reads and writes referrals: the only place that does.
 
 A move is one statement: the guarded update (or the insert) of the referral and every row beside it,
-as data-modifying CTEs. So a decision costs one round trip, and either all of it is there or nothing.
+as data-modifying CTEs. So a decision costs one round trip, and either all of it is there or
+nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from app.database import fetch_one
-from app.notification.tables import delivery
+from app.notification.tables import delivery, message
 from app.referral.changes import Changes
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Referral
@@ -29,13 +30,15 @@ _CASTS: list[tuple[type[TypeEngine[Any]], str]] = [
 ]
 #: Tables whose rows may be there already, and what is then brought up to date.
 _UPSERT: dict[Table, str] = {
-    task: "ON CONFLICT (plan, id) DO UPDATE SET status = excluded.status, version = excluded.version,"
+    task: "ON CONFLICT (plan, id) DO UPDATE SET status = excluded.status, version = "
+    "excluded.version,"
     " business_status = excluded.business_status, owner_id = excluded.owner_id,"
     " updated_at = excluded.updated_at",
     party: "ON CONFLICT (plan, organization_id, referral_id, role) DO UPDATE SET until = NULL",
 }
 
-_FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id, seq,
+_FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id,
+    seq,
     state, attempts, next_attempt_at, created_at)
 SELECT ${plan}, m.message_id, e.id, e.organization_id, ${referral}, m.seq,
     CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, ${now}, ${now}
@@ -72,7 +75,8 @@ def _insert_sql(table: Table, names: tuple[str, ...], first: int) -> str:
     arrays = ", ".join(
         f"${first + index}::{_cast(table, name)}[]" for index, name in enumerate(names)
     )
-    return f'INSERT INTO "{table.name}" ({columns}) SELECT * FROM unnest({arrays}) {_UPSERT.get(table, "")}'
+    into = f'INSERT INTO "{table.name}" ({columns})'
+    return f"{into} SELECT * FROM unnest({arrays}) {_UPSERT.get(table, '')}"
 
 
 def _insert(parameters: _Parameters, table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -110,8 +114,6 @@ def _write_referral(parameters: _Parameters, changes: Changes) -> str:
 
 
 def _fan_out(parameters: _Parameters, changes: Changes) -> str:
-    from app.notification.tables import message
-
     rows = {row["id"]: row for row in changes.rows[message]}
     named = [(rows[message_id], organization) for message_id, organization in changes.recipients]
     marks = {

@@ -24,7 +24,8 @@ def _one_of(column: str, values: list[str]) -> str:
 
 #: The allowed moves, said again by the database: every row of history is one of them.
 MOVES = " OR ".join(
-    f"(from_state {'IS NULL' if state is None else f'= {state.value!r}'} AND event = {event.value!r}"
+    f"(from_state {'IS NULL' if state is None else f'= {state.value!r}'} AND event = "
+    f"{event.value!r}"
     f" AND to_state = {target.value!r})"
     for (state, event), target in TRANSITIONS.items()
 )
