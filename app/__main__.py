@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     document = _add(commands, "openapi", _openapi, "write the contract")
     document.add_argument("--check", action="store_true", help="compare instead of writing")
     _add(commands, "check-policies", _check_policies, "validate the policy files")
+    _add_policy(commands)
     _add_client(commands)
     return parser
 
@@ -47,6 +48,21 @@ def _add(
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:])
     parser.set_defaults(command=command)
     return parser
+
+
+def _add_policy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("policy", help="replay, compare and try policies")
+    actions = parser.add_subparsers(required=True, metavar="action")
+    _add(actions, "replay", _policy_replay, "ask every stored determination again")
+    export = _add(actions, "export", _policy_export, "stored questions as NDJSON, without persons")
+    export.add_argument("--output", type=Path, metavar="FILE", help="instead of standard output")
+    diff = _add(actions, "diff", _policy_diff, "what changed from one policy to another")
+    diff.add_argument("old", metavar="HPSM/2024-01-01")
+    diff.add_argument("new", metavar="HPSM/2026-01-01")
+    trial = _add(actions, "simulate", _policy_simulate, "what a new policy file would change")
+    trial.add_argument("--plan", required=True)
+    trial.add_argument("--file", required=True, type=Path, metavar="NEW.yaml")
+    trial.add_argument("--over", required=True, type=Path, metavar="determinations.ndjson")
 
 
 def _add_client(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -126,6 +142,30 @@ def _check_policies(_: argparse.Namespace) -> int:
     path = settings().policy_path
     faults = check_policies(Path(path) if path else FILES)
     return _fail("\n".join(faults)) if faults else 0
+
+
+def _policy_replay(_: argparse.Namespace) -> int:
+    from app.decision.policy_command import replay_command
+
+    return replay_command()
+
+
+def _policy_export(given: argparse.Namespace) -> int:
+    from app.decision.policy_command import export_command
+
+    return export_command(given.output)
+
+
+def _policy_diff(given: argparse.Namespace) -> int:
+    from app.decision.policy_command import diff_command
+
+    return diff_command(given.old, given.new)
+
+
+def _policy_simulate(given: argparse.Namespace) -> int:
+    from app.decision.policy_command import simulate_command
+
+    return simulate_command(given.plan, given.file, given.over)
 
 
 def _client_add(given: argparse.Namespace) -> int:
