@@ -26,6 +26,7 @@ class Rules:
             urgent_hours=data.urgent_hours,
             void_business_days=data.void_business_days,
             reminder_business_days=data.reminder_business_days_before,
+            expiring_days=data.expiring_days_before,
             cut_off=None if data.cutoff_hour is None else time(data.cutoff_hour),
             holidays=self.library.calendars[data.calendar].holidays,
         )

@@ -23,6 +23,7 @@ class Clocks:
     urgent_hours: int = 72
     void_business_days: int = 5
     reminder_business_days: int = 2
+    expiring_days: int = 30
     cut_off: time | None = None
     holidays: Collection[date] = ()
 
@@ -81,6 +82,30 @@ def void_due(asked: datetime, clocks: Clocks) -> datetime:
     )
 
 
-def reminder_due(void: datetime, clocks: Clocks) -> date:
-    """The day of the second attempt to obtain the information."""
-    return add_business_days(void.astimezone(LOCAL).date(), -clocks.reminder_business_days, clocks)
+def reminder_due(asked: datetime, void: datetime, clocks: Clocks) -> datetime | None:
+    """When the second attempt is made: the day begins that lies two business days before the end.
+
+    None where that is no later than the first attempt itself.
+    """
+    day = add_business_days(void.astimezone(LOCAL).date(), -clocks.reminder_business_days, clocks)
+    due = datetime.combine(day, time(), LOCAL)
+    return due if due > asked else None
+
+
+def is_over(due: datetime, now: datetime) -> bool:
+    """Whether a due moment has passed; its last second is still in time (23:59:59 ends a day)."""
+    return now >= due + timedelta(seconds=1)
+
+
+def expires(ends_on: date) -> datetime:
+    """The moment from which an authorization is over: its last day has ended in California."""
+    return end_of(ends_on)
+
+
+def expiring_from(starts_on: date, ends_on: date, clocks: Clocks) -> date | None:
+    """The first day on which an authorization is announced as expiring.
+
+    None for one that is shorter than the notice itself: it would be announced the day it begins.
+    """
+    day = ends_on - timedelta(days=clocks.expiring_days)
+    return day if day > starts_on else None
