@@ -79,7 +79,6 @@ def generate(app: FastAPI) -> dict[str, Any]:
         tags=TAGS,
         servers=[{"url": "/", "description": "This server"}],
         contact={"name": "No Wrong Door", "url": "https://nowrongdoor.example"},
-        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         separate_input_output_schemas=False,
     )
     components = document.setdefault("components", {})
