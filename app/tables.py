@@ -8,6 +8,7 @@ from app.intake import tables as _intake
 from app.metadata import metadata
 from app.notification import tables as _notification
 from app.referral import tables as _referral
+from app.workqueue import tables as _workqueue
 
 __all__ = ["metadata"]
-_ = (_caller, _capacity, _decision, _directory, _intake, _notification, _referral)
+_ = (_caller, _capacity, _decision, _directory, _intake, _notification, _referral, _workqueue)

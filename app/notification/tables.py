@@ -133,6 +133,7 @@ delivery = Table(
         postgresql_where="state IN ('pending', 'held')",
     ),
     Index("ix_delivery_endpoint", "plan", "endpoint_id", "created_at"),
+    Index("ix_delivery_dead", "plan", postgresql_where="state = 'dead'"),
 )
 
 #: One try at one delivery (append-only).

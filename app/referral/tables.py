@@ -30,6 +30,9 @@ MOVES = " OR ".join(
     for (state, event), target in TRANSITIONS.items()
 )
 
+#: Business statuses in which a referral waits for a person or a clock: the work queue's.
+WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
+
 referral = Table(
     "referral",
     metadata,
@@ -100,6 +103,12 @@ referral = Table(
     Index("ix_referral_patient", "plan", "patient_id", "id"),
     Index("ix_referral_state", "plan", "state", "decision_due"),
     Index("ix_referral_updated", "plan", "updated_at"),
+    Index("ix_referral_received", "plan", "received_at"),
+    Index(
+        "ix_referral_queue",
+        "plan",
+        postgresql_where=_one_of("business_status", WAITING),
+    ),
     Index(
         "ix_referral_void_due",
         "plan",
@@ -140,6 +149,12 @@ referral_history = Table(
     Column("correlation_id", Text),
     CheckConstraint(MOVES, name="move"),
     ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    Index(
+        "ix_referral_history_decided",
+        "plan",
+        "at",
+        postgresql_where="event IN ('approve', 'deny')",
+    ),
 )
 
 #: Who may see a referral. The plan's own staff see all of its plan without a row here.

@@ -336,6 +336,14 @@ def upgrade() -> None:
     op.create_index("ix_referral_member", "referral", ["plan", "cin", "id"], unique=False)
     op.create_index("ix_referral_patient", "referral", ["plan", "patient_id", "id"], unique=False)
     op.create_index(
+        "ix_referral_queue",
+        "referral",
+        ["plan"],
+        unique=False,
+        postgresql_where="business_status IN ('in-review', 'information-needed', 'unassigned', 'waitlisted')",
+    )
+    op.create_index("ix_referral_received", "referral", ["plan", "received_at"], unique=False)
+    op.create_index(
         "ix_referral_state", "referral", ["plan", "state", "decision_due"], unique=False
     )
     op.create_index("ix_referral_updated", "referral", ["plan", "updated_at"], unique=False)
@@ -444,6 +452,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_webhook_endpoint")),
     )
     op.create_table(
+        "work_item",
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("referral_id", sa.Text(), nullable=False),
+        sa.Column(
+            "assignee",
+            sa.Text(),
+            nullable=True,
+            comment="the client that claimed it; null once it is released",
+        ),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("plan", "referral_id", name=op.f("pk_work_item")),
+    )
+    op.create_table(
         "delivery",
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
@@ -488,6 +509,9 @@ def upgrade() -> None:
             ["plan", "message_id"], ["message.plan", "message.id"], name=op.f("fk_delivery_message")
         ),
         sa.PrimaryKeyConstraint("plan", "message_id", "endpoint_id", name=op.f("pk_delivery")),
+    )
+    op.create_index(
+        "ix_delivery_dead", "delivery", ["plan"], unique=False, postgresql_where="state = 'dead'"
     )
     op.create_index(
         "ix_delivery_due",
@@ -595,7 +619,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column("correlation_id", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(from_state IS NULL AND event = 'receive' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'review' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'request-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'add-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'approve' AND to_state = 'approved') OR (from_state = 'pending' AND event = 'deny' AND to_state = 'denied') OR (from_state = 'pending' AND event = 'void' AND to_state = 'void') OR (from_state = 'pending' AND event = 'cancel' AND to_state = 'cancelled') OR (from_state = 'approved' AND event = 'assign' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'cancel' AND to_state = 'cancelled')",
+            "(from_state IS NULL AND event = 'receive' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'review' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'request-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'add-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'approve' AND to_state = 'approved') OR (from_state = 'pending' AND event = 'deny' AND to_state = 'denied') OR (from_state = 'pending' AND event = 'void' AND to_state = 'void') OR (from_state = 'pending' AND event = 'cancel' AND to_state = 'cancelled') OR (from_state = 'pending' AND event = 'annotate' AND to_state = 'pending') OR (from_state = 'approved' AND event = 'assign' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'cancel' AND to_state = 'cancelled') OR (from_state = 'approved' AND event = 'accept' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'decline' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'hold' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'resume' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'start' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'complete' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'fail' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'annotate' AND to_state = 'approved')",
             name=op.f("ck_referral_history_move"),
         ),
         sa.ForeignKeyConstraint(
@@ -604,6 +628,13 @@ def upgrade() -> None:
             name=op.f("fk_referral_history_referral"),
         ),
         sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_referral_history")),
+    )
+    op.create_index(
+        "ix_referral_history_decided",
+        "referral_history",
+        ["plan", "at"],
+        unique=False,
+        postgresql_where="event IN ('approve', 'deny')",
     )
     op.create_table(
         "service_authorization",
@@ -690,6 +721,11 @@ def downgrade() -> None:
     op.drop_index("uq_service_authorization_number", table_name="service_authorization")
     op.drop_index("ix_service_authorization_member", table_name="service_authorization")
     op.drop_table("service_authorization")
+    op.drop_index(
+        "ix_referral_history_decided",
+        table_name="referral_history",
+        postgresql_where="event IN ('approve', 'deny')",
+    )
     op.drop_table("referral_history")
     op.drop_index("ix_party_referral", table_name="party")
     op.drop_table("party")
@@ -700,7 +736,9 @@ def downgrade() -> None:
     )
     op.drop_index("ix_delivery_endpoint", table_name="delivery")
     op.drop_index("ix_delivery_due", table_name="delivery", postgresql_where="state = 'pending'")
+    op.drop_index("ix_delivery_dead", table_name="delivery", postgresql_where="state = 'dead'")
     op.drop_table("delivery")
+    op.drop_table("work_item")
     op.drop_table("webhook_endpoint")
     op.drop_index("ix_resource_version_referral", table_name="resource_version")
     op.drop_table("resource_version")
@@ -716,6 +754,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_referral_updated", table_name="referral")
     op.drop_index("ix_referral_state", table_name="referral")
+    op.drop_index("ix_referral_received", table_name="referral")
+    op.drop_index(
+        "ix_referral_queue",
+        table_name="referral",
+        postgresql_where="business_status IN ('in-review', 'information-needed', 'unassigned', 'waitlisted')",
+    )
     op.drop_index("ix_referral_patient", table_name="referral")
     op.drop_index("ix_referral_member", table_name="referral")
     op.drop_table("referral")
