@@ -11,7 +11,7 @@ from typing import Any
 
 from app.capacity.assign import Assignment, Placement
 from app.decision.authorize import authorization_number, authorize
-from app.decision.deadlines import Clocks, void_due
+from app.decision.deadlines import Clocks, reminder_due, void_due
 from app.intake.known import Held
 from app.local_time import local_date
 from app.notification.correspond import notices
@@ -157,7 +157,8 @@ def ask(draft: Draft, act: Act, missing: Sequence[Missing], clocks: Clocks) -> N
         note=act.note,
         policy=act.version,
     )
-    draft.ask(missing, act.actor, void_due(draft.at, clocks), draft.after.moves)
+    due = void_due(draft.at, clocks)
+    draft.ask(missing, act.actor, due, reminder_due(draft.at, due, clocks))
     draft.announcements.append(EventType.INFORMATION_REQUESTED)
     draft.notices.extend(notices("information-needed", draft.parties, act.policy))
 

@@ -33,9 +33,6 @@ from app.referral.draft import Draft
 from app.referral.lifecycle import Event
 from app.referral.reopen import copies
 
-_ANSWERED = """UPDATE information_request SET answered_at = $3
-WHERE plan = $1 AND referral_id = $2 AND answered_at IS NULL"""
-
 
 def ask_by_person(draft: Draft, given: Given, door: Door) -> None:
     """Asks the requester: facts of the dictionary, or questions in words."""
@@ -83,9 +80,8 @@ async def add_information(
     draft.copies += [copy(item, name.partition("/")[2], before) for name, item in added]
     details = replace(draft.details, missing=())
     draft.move(Event.ADD_INFORMATION, door.actor, details=details)
-    draft.after = replace(draft.after, void_due=None)
+    draft.answered()
     draft.announcements.append(EventType.INFORMATION_RECEIVED)
-    await connection.exec_driver_sql(_ANSWERED, (before.plan, before.id, draft.at))
     submission = _submission(draft, [*earlier, *added])
     terms = Terms(door.actor.name, None, None, seen, minimal=False)
     known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Table,
     Text,
@@ -25,7 +26,9 @@ determination = Table(
     text("question", comment="JSON: the facts it was decided on, for replay"),
     text("answer", comment="JSON: reasons, populations, criteria, missing facts"),
     moment("at"),
-    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
 )
 
 information_request = Table(
@@ -34,12 +37,27 @@ information_request = Table(
     text("plan", primary_key=True),
     text("referral_id", primary_key=True),
     Column("seq", Integer, primary_key=True),
+    text("id", comment="the CommunicationRequest's id"),
     text("asked", comment="JSON list of {fact, question}"),
     text("actor"),
     moment("asked_at"),
     moment("void_due"),
+    Column("remind_at", DateTime(timezone=True), comment="when the second attempt is made"),
     Column("attempts", Integer, nullable=False),
     Column("reminded_at", DateTime(timezone=True)),
     Column("answered_at", DateTime(timezone=True)),
-    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    Column(
+        "ended_at",
+        DateTime(timezone=True),
+        comment="answered, or no longer asked: decided, void, cancelled, asked anew",
+    ),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+    Index(
+        "ix_information_request_remind",
+        "plan",
+        "remind_at",
+        postgresql_where="ended_at IS NULL AND reminded_at IS NULL AND remind_at IS NOT NULL",
+    ),
 )

@@ -36,6 +36,7 @@ REFERRAL_STATE: Final = _CODE_SYSTEM + "referral-state"
 BUSINESS_STATUS: Final = _CODE_SYSTEM + "referral-business-status"
 DETERMINATION_REASON: Final = _CODE_SYSTEM + "determination-reason"
 TASK_OUTPUT: Final = _CODE_SYSTEM + "task-output"
+TASK_INPUT: Final = _CODE_SYSTEM + "task-input"
 ERROR_DETAIL: Final = _CODE_SYSTEM + "error-detail"
 
 # Our extensions.
@@ -44,6 +45,8 @@ ENCOUNTER_AVOIDABLE: Final = _STRUCTURE + "encounter-avoidable"
 CAPACITY: Final = _STRUCTURE + "capacity"
 AUTHORIZED_REFERRAL: Final = _STRUCTURE + "authorized-referral"
 DETERMINATION: Final = _STRUCTURE + "determination"
+#: On a question of a CommunicationRequest: the `linkId` of the form's item that answers it.
+REQUESTED_FACT: Final = _STRUCTURE + "requested-fact"
 
 # Other people's extensions.
 US_CORE_RACE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"

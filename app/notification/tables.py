@@ -116,7 +116,9 @@ delivery = Table(
     Column("delivered_at", DateTime(timezone=True)),
     moment("created_at"),
     CheckConstraint("state IN ('pending', 'delivered', 'dead', 'held')", name="state"),
-    ForeignKeyConstraint(["plan", "message_id"], ["message.plan", "message.id"]),
+    ForeignKeyConstraint(
+        ["plan", "message_id"], ["message.plan", "message.id"], onupdate="CASCADE"
+    ),
     Index(
         "ix_delivery_due",
         "plan",
@@ -133,6 +135,13 @@ delivery = Table(
         postgresql_where="state IN ('pending', 'held')",
     ),
     Index("ix_delivery_endpoint", "plan", "endpoint_id", "created_at"),
+    # Correspondence that failed is looked for from here.
+    Index(
+        "ix_delivery_undelivered",
+        "plan",
+        "message_id",
+        postgresql_where="state IN ('dead', 'held')",
+    ),
     Index("ix_delivery_dead", "plan", postgresql_where="state = 'dead'"),
 )
 
@@ -168,8 +177,23 @@ correspondence = Table(
     Column("organization_id", Text),
     text("status", comment="sent | to-send | skipped"),
     Column("reason", Text, comment="why it was skipped"),
+    text("about", comment="JSON: what was so at that moment, for the letter"),
+    Column("message_id", Text, comment="the message that tells it; null for a letter"),
+    Column("medium", Text, comment="endpoint | mail | fax | phone | hand, once it is sent"),
+    Column("sent_at", DateTime(timezone=True)),
+    Column("sent_by", Text, comment="the client that says a letter was sent"),
+    Column("note", Text, comment="what that person noted"),
     moment("created_at"),
+    CheckConstraint("status IN ('sent', 'to-send', 'skipped')", name="status"),
+    CheckConstraint("medium IN ('endpoint', 'mail', 'fax', 'phone', 'hand')", name="medium"),
     Index("ix_correspondence_referral", "plan", "referral_id"),
+    Index("ix_correspondence_newest", "plan", "created_at", "id"),
+    Index(
+        "ix_correspondence_message",
+        "plan",
+        "message_id",
+        postgresql_where="medium = 'endpoint'",
+    ),
     Index(
         "ix_correspondence_to_send",
         "plan",

@@ -13,12 +13,13 @@ from typing import Any
 
 import orjson
 
-from app.decision.tables import determination, information_request
-from app.notification.correspond import Notice, Parties
-from app.policy.model import Determination, Missing, Question
+from app.decision.tables import determination
+from app.ids import new_id
+from app.notification.correspond import Asker, Listening, Notice, Parties
+from app.policy.model import Determination, Missing, Question, Reason
 from app.policy.question_json import question_to_json
 from app.referral.lifecycle import BusinessStatus, Event, State, next_state
-from app.referral.record import Authorization, Details, Referral
+from app.referral.record import Asked, Authorization, Details, Referral
 from app.referral.tables import (
     party,
     referral_history,
@@ -35,6 +36,17 @@ class Actor:
     correlation_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EndedTask:
+    """The service Task of a performer that no longer has the referral, as it ends."""
+
+    id: str
+    performer_id: str
+    kept: Mapping[str, Any] | None
+    status: str = "cancelled"
+    reasons: tuple[Reason, ...] = ()
+
+
 @dataclass(slots=True)
 class Draft:
     """A referral before and after, and what goes with the change."""
@@ -47,8 +59,17 @@ class Draft:
     plan_organization: str | None = None
     adopted: Mapping[str, Any] | None = None  # the Task that the referrer sent
     service_task_id: str | None = None
-    #: The service Task of a performer that no longer has the referral, and that performer.
-    ended_task: tuple[str, str] | None = None
+    #: The last version of the service Task: what the performer put there is kept.
+    service_kept: Mapping[str, Any] | None = None
+    ended_task: EndedTask | None = None
+    #: Organizations that were parties and are none any more.
+    passed_over: frozenset[str] = frozenset()
+    #: Offers whose place this change frees: `app.capacity.waitlist` gives them on.
+    freed: list[str] = field(default_factory=list)
+    #: The request for information that is open, and those that this change opens, renews or ends.
+    open_request: Asked | None = None
+    requests: dict[str, Asked] = field(default_factory=dict)
+    opened_request: str | None = None
     authorization: Authorization | None = None
     new_authorization: bool = False
     announcements: list[str] = field(default_factory=list)
@@ -57,15 +78,32 @@ class Draft:
     rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     first_actor: Actor | None = None
     departed: list[str] = field(default_factory=list)
-    self_referred: bool = False
+    asker: Asker = Asker.OFFICE
+    entered_by_plan: bool = False
+    #: Active endpoints of the organizations that this change may concern.
+    listening: Sequence[Listening] = ()
     fhir_base: str = ""
 
     @property
     def parties(self) -> Parties:
         """The parties as letters need them."""
         after = self.after
-        servicing = after.performer_id or after.asked_performer_id
-        return Parties(after.organization_id, servicing, after.service, self.self_referred)
+        servicing = after.performer_id or self.asked_party
+        return Parties(
+            requester_id=after.organization_id,
+            performer_id=servicing,
+            service=after.service,
+            plan=after.plan,
+            asker=self.asker,
+            entered_by_plan=self.entered_by_plan,
+            listening=self.listening,
+        )
+
+    @property
+    def asked_party(self) -> str | None:
+        """The performer asked for, while it is a party: until it is passed over or declines."""
+        asked = self.after.asked_performer_id
+        return None if asked in self.passed_over or asked in self.departed else asked
 
     def move(
         self,
@@ -76,8 +114,12 @@ class Draft:
         details: Details | None = None,
         note: str | None = None,
         policy: str | None = None,
+        why: tuple[Reason, ...] | None = None,
     ) -> None:
-        """One row of history. Raises `IllegalMove` for what the table does not list."""
+        """One row of history. Raises `IllegalMove` for what the table does not list.
+
+        `why`: the reasons of this move alone, where they are not those of the decision.
+        """
         state = self.after.state if self.after.moves else None
         target = next_state(state, event, self.after.business_status)
         if details is not None:
@@ -86,12 +128,18 @@ class Draft:
         self.after = replace(
             self.after, state=target, business_status=status, moves=self.after.moves + 1
         )
-        self._history(state, event, actor, note, policy)
+        reasons = self.details.reasons if why is None else why
+        self._history(state, event, actor, reasons, note, policy)
 
     def _history(
-        self, state: State | None, event: Event, actor: Actor, note: str | None, policy: str | None
+        self,
+        state: State | None,
+        event: Event,
+        actor: Actor,
+        reasons: tuple[Reason, ...],
+        note: str | None,
+        policy: str | None,
     ) -> None:
-        reasons = self.details.reasons if event is not Event.RECEIVE else ()
         self.add(
             referral_history,
             plan=self.after.plan,
@@ -128,13 +176,21 @@ class Draft:
             until=None,
         )
 
-    def leaves(self, former: str | None, next_one: str | None) -> None:
+    def leaves(
+        self,
+        former: str | None,
+        next_one: str | None,
+        status: str = "cancelled",
+        why: tuple[Reason, ...] = (),
+    ) -> None:
         """A performer that no longer has the referral stops being a party; its Task is closed."""
         if former is None or former == next_one:
             return
         if self.service_task_id is not None:
-            self.ended_task = (self.service_task_id, former)
-        self.service_task_id = None
+            self.ended_task = EndedTask(
+                self.service_task_id, former, self.service_kept, status, why
+            )
+        self.service_task_id = self.service_kept = None
         if former != self.after.organization_id:
             self.departed.append(former)
 
@@ -154,19 +210,46 @@ class Draft:
             at=self.at,
         )
 
-    def ask(self, missing: Sequence[Missing], actor: Actor, void_due: datetime, seq: int) -> None:
+    def ask(
+        self,
+        missing: Sequence[Missing],
+        actor: Actor,
+        void_due: datetime,
+        remind_at: datetime | None,
+    ) -> None:
         """Opens a request for information; its sending is the first attempt."""
+        self.no_longer_asked()
         self.after = replace(self.after, void_due=void_due)
-        self.add(
-            information_request,
-            plan=self.after.plan,
-            referral_id=self.after.id,
-            seq=seq,
-            asked=orjson.dumps(list(missing)).decode(),
+        self.open_request = Asked(
+            id=new_id(),
+            seq=self.after.moves,
+            missing=tuple(missing),
             actor=actor.name,
             asked_at=self.at,
             void_due=void_due,
-            attempts=1,
-            reminded_at=None,
-            answered_at=None,
+            remind_at=remind_at,
         )
+        self.opened_request = self.open_request.id
+        self.requests[self.open_request.id] = self.open_request
+
+    def remind(self) -> None:
+        """The second attempt at an open request."""
+        if self.open_request is None:
+            raise ValueError("nothing is asked")
+        again = replace(
+            self.open_request, attempts=self.open_request.attempts + 1, reminded_at=self.at
+        )
+        self.open_request = self.requests[again.id] = again
+
+    def answered(self) -> None:
+        """Information came: the request is answered, and its clock stops."""
+        if self.open_request is not None:
+            self.open_request = replace(self.open_request, answered_at=self.at)
+        self.no_longer_asked()
+        self.after = replace(self.after, void_due=None)
+
+    def no_longer_asked(self) -> None:
+        """The open request ends, answered or not."""
+        if self.open_request is not None:
+            self.requests[self.open_request.id] = replace(self.open_request, ended_at=self.at)
+        self.open_request = None

@@ -69,6 +69,27 @@ class Authorization:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """One request for information to the requester; a CommunicationRequest on the wire.
+
+    `attempts` counts how often it went out; `ended_at` without `answered_at`: no longer asked,
+    because the referral was decided, ended, or asked about anew.
+    """
+
+    id: str
+    seq: int
+    missing: tuple[Missing, ...]
+    actor: str
+    asked_at: datetime
+    void_due: datetime
+    remind_at: datetime | None
+    attempts: int = 1
+    reminded_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Details:
     """What the last decision said: kept with the referral, shown on its Task."""
 
@@ -77,6 +98,17 @@ class Details:
     missing: tuple[Missing, ...] = ()
     recommendation: str | None = None
     needs_assessment: bool = False
+    #: Why the service is on hold, or failed: shown instead of the reasons of the decision.
+    service_reasons: tuple[Reason, ...] = ()
+    #: The performer that has it now has begun the service.
+    begun: bool = False
+    #: Taken back because it was sent by mistake.
+    mistaken: bool = False
+
+    @property
+    def shown(self) -> tuple[Reason, ...]:
+        """The reasons that explain where the referral stands now."""
+        return self.service_reasons or self.reasons
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()
@@ -90,4 +122,7 @@ class Details:
             missing=tuple(Missing(**missing) for missing in raw["missing"]),
             recommendation=raw["recommendation"],
             needs_assessment=raw["needs_assessment"],
+            service_reasons=tuple(Reason(**reason) for reason in raw["service_reasons"]),
+            begun=raw["begun"],
+            mistaken=raw["mistaken"],
         )

@@ -5,7 +5,7 @@ it.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -13,12 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import fetch, fetch_one
 from app.errors import not_found
+from app.fhir.asker import asker
 from app.fhir.strict_json import parse
-from app.policy.model import Question
+from app.notification.correspond import Listening
+from app.policy.model import Missing, Question
 from app.policy.question_json import question_from_json
 from app.reading.access import SEES_LOCATED, Sight, located
 from app.referral.draft import Draft
-from app.referral.record import Authorization, Details
+from app.referral.record import Asked, Authorization, Details, Referral
 from app.referral.store import REFERRAL_COLUMNS, to_referral
 
 _LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM locator l
@@ -30,16 +32,30 @@ _BESIDE = """SELECT
     ORDER BY version DESC LIMIT 1),
 (SELECT body FROM resource_version WHERE plan = $1 AND type = 'Task' AND id = $2
     ORDER BY version DESC LIMIT 1),
-(SELECT id FROM task WHERE plan = $1 AND referral_id = $2 AND kind = 'service'
-    AND status <> 'cancelled' ORDER BY id DESC LIMIT 1),
+(SELECT body FROM resource_version WHERE plan = $1 AND type = 'Task' AND id = (
+    SELECT id FROM task WHERE plan = $1 AND referral_id = $2 AND kind = 'service'
+    AND status NOT IN ('cancelled', 'rejected') ORDER BY id DESC LIMIT 1)
+    ORDER BY version DESC LIMIT 1),
 (SELECT json_build_array(number, service, performer_id, starts_on, ends_on, units, previous_id,
     status)::text FROM service_authorization WHERE plan = $1 AND referral_id = $2),
+(SELECT json_build_array(id, seq, asked::json, actor, asked_at, void_due, remind_at, attempts,
+    reminded_at)::text FROM information_request
+    WHERE plan = $1 AND referral_id = $2 AND ended_at IS NULL ORDER BY seq DESC LIMIT 1),
 (SELECT question FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq DESC LIMIT 1),
-(SELECT id FROM organization WHERE plan = $1)"""
+(SELECT id FROM organization WHERE plan = $1),
+(SELECT plan FROM organization WHERE id = $3),
+(SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
+    WHERE status = 'active' AND organization_id IN (
+        SELECT organization_id FROM party WHERE plan = $1 AND referral_id = $2
+        UNION ALL SELECT organization_id FROM offer
+            WHERE plan = $1 AND service = $4::text AND active)),
+(SELECT array_agg(organization_id) FROM (SELECT organization_id FROM party
+    WHERE plan = $1 AND referral_id = $2 GROUP BY 1 HAVING bool_and(until IS NOT NULL)) gone)"""
 
 _COPIES = """SELECT DISTINCT ON (type, id) type, id, body FROM resource_version
 WHERE plan = $1 AND referral_id = $2
-  AND NOT type = ANY ('{ServiceRequest,Task,ClaimResponse,Communication,Provenance}'::text[])
+  AND NOT type = ANY ('{ServiceRequest,Task,ClaimResponse,Communication,
+    CommunicationRequest,Provenance}'::text[])
 ORDER BY type, id, version DESC"""
 
 
@@ -52,30 +68,69 @@ class Opened:
 
 
 async def reopen(
-    connection: AsyncConnection, referral_id: str, seen: Sight, *, now: Any, fhir_base: str
+    connection: AsyncConnection,
+    resource_id: str,
+    seen: Sight,
+    *,
+    now: datetime,
+    fhir_base: str,
+    kind: str = "ServiceRequest",
 ) -> Opened:
-    """Locks a referral that the caller may see; 404 otherwise."""
-    row = await fetch_one(connection, _LOCK, located("ServiceRequest", referral_id, seen))
+    """Locks a referral that the caller may see, by its id or by that of a Task; 404 otherwise."""
+    row = await fetch_one(connection, _LOCK, located(kind, resource_id, seen))
     if row is None:
-        raise not_found("ServiceRequest")
-    before = to_referral(row)
-    beside = await fetch_one(connection, _BESIDE, (before.plan, before.id))
+        raise not_found(kind)
+    return await opened(connection, to_referral(row), now=now, fhir_base=fhir_base)
+
+
+async def opened(
+    connection: AsyncConnection, before: Referral, *, now: datetime, fhir_base: str
+) -> Opened:
+    """A referral whose row this transaction has locked, with all that a move needs of it."""
+    keys = (before.plan, before.id, before.organization_id, before.service)
+    beside = await fetch_one(connection, _BESIDE, keys)
     if beside is None:
         raise not_found("ServiceRequest")
-    sent, own_task, service_task_id, authorization, question, plan_organization = beside
+    sent, own_task, service_body, authorization, asked, question, plan_organization, *last = beside
+    entered_by, listening, gone = last
+    request, service = parse(sent), parse(service_body) if service_body else None
     draft = Draft(
         before=before,
         after=before,
         at=now,
-        sent=parse(sent),
+        sent=request,
         details=Details.from_json(before.details),
         plan_organization=plan_organization,
         adopted=parse(own_task),
-        service_task_id=service_task_id,
+        service_task_id=service["id"] if service else None,
+        service_kept=service,
+        passed_over=frozenset(gone or ()),
+        asker=asker(request, before.cin),
+        entered_by_plan=entered_by is not None,
+        listening=tuple(Listening(*row) for row in orjson.loads(listening or "[]")),
         authorization=_authorization(authorization),
+        open_request=_asked(asked),
         fhir_base=fhir_base,
     )
     return Opened(draft, question_from_json(question) if question else None)
+
+
+def _asked(text: str | None) -> Asked | None:
+    """The request for information that is open."""
+    if text is None:
+        return None
+    id_, seq, asked, actor, at, void, remind, attempts, reminded = orjson.loads(text)
+    return Asked(
+        id=id_,
+        seq=seq,
+        missing=tuple(Missing(**item) for item in asked),
+        actor=actor,
+        asked_at=datetime.fromisoformat(at),
+        void_due=datetime.fromisoformat(void),
+        remind_at=datetime.fromisoformat(remind) if remind else None,
+        attempts=attempts,
+        reminded_at=datetime.fromisoformat(reminded) if reminded else None,
+    )
 
 
 def _authorization(text: str | None) -> Authorization | None:

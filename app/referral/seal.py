@@ -9,18 +9,20 @@ from typing import Any
 
 import orjson
 
+from app.correspondence.record import compose
+from app.decision.tables import information_request
 from app.fhir.render_claim_response import claim_response
-from app.fhir.render_communication import communication
+from app.fhir.render_communication_request import communication_request
 from app.fhir.render_referral import patient_reference, service_request, stamped
-from app.fhir.render_task import referral_task, service_task, service_task_status, task_status
+from app.fhir.render_task import referral_task, service_task, task_status
 from app.fhir.strict_json import dumps
 from app.ids import new_id
 from app.notification.correspond import Notice
 from app.notification.messages import About, Role, recipients, thin_payload
 from app.notification.tables import correspondence, message
 from app.referral.changes import Changes
-from app.referral.draft import Actor, Draft
-from app.referral.lifecycle import State
+from app.referral.draft import Actor, Draft, EndedTask
+from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Referral
 from app.referral.tables import locator, resource_version, service_authorization, task
 
@@ -31,8 +33,11 @@ def seal(draft: Draft) -> Changes:
     draft.after = replace(
         draft.after, version=version, updated_at=draft.at, details=draft.details.to_json()
     )
+    if draft.after.business_status is not BusinessStatus.INFORMATION_NEEDED:
+        draft.no_longer_asked()
     changes = Changes(draft.before, draft.after, departed=draft.departed)
     _resources(draft, changes)
+    _requests(draft, changes)
     _authorization(draft, changes)
     _messages(draft, changes)
     changes.after = draft.after
@@ -66,7 +71,8 @@ def _resources(draft: Draft, changes: Changes) -> None:
     after, details = draft.after, draft.details
     patient = patient_reference(draft.sent, after.cin)
     _version(draft, changes, service_request(after, details, draft.sent))
-    own = referral_task(after, details, patient, draft.plan_organization, draft.adopted)
+    given = (draft.service_kept or {}).get("output", ())
+    own = referral_task(after, details, patient, draft.plan_organization, draft.adopted, given)
     _version(draft, changes, own)
     status = task_status(after.state, after.business_status)
     _task_row(draft, changes, after, after.id, "referral", status, draft.plan_organization)
@@ -81,21 +87,25 @@ def _resources(draft: Draft, changes: Changes) -> None:
         draft.service_task_id = new_id()
         _locate(draft, changes, "Task", draft.service_task_id)
     if draft.service_task_id:
-        _service_task(draft, changes, draft.service_task_id, after)
+        kept, plan = draft.service_kept, draft.plan_organization
+        body = service_task(after, details, patient, draft.service_task_id, plan, kept)
+        _service_task(draft, changes, body, after)
     if draft.ended_task:
-        task_id, former = draft.ended_task
-        _service_task(
-            draft, changes, task_id, replace(after, performer_id=former, business_status=None)
-        )
+        _ended_task(draft, changes, draft.ended_task)
 
 
-def _service_task(draft: Draft, changes: Changes, task_id: str, held: Referral) -> None:
-    """The performer's Task; without a business status it is over for that performer."""
+def _ended_task(draft: Draft, changes: Changes, ended: EndedTask) -> None:
+    """Over for that performer, who is told why in its own words and none of the decision's."""
+    held = replace(draft.after, performer_id=ended.performer_id, business_status=None)
+    why = replace(draft.details, reasons=ended.reasons, service_reasons=())
     patient = patient_reference(draft.sent, held.cin)
-    body = service_task(held, draft.details, patient, task_id, draft.plan_organization)
+    body = service_task(held, why, patient, ended.id, draft.plan_organization, ended.kept)
+    _service_task(draft, changes, {**body, "status": ended.status}, held)
+
+
+def _service_task(draft: Draft, changes: Changes, body: dict[str, Any], held: Referral) -> None:
     _version(draft, changes, body)
-    status = service_task_status(held.state, held.business_status)
-    _task_row(draft, changes, held, task_id, "service", status, held.performer_id)
+    _task_row(draft, changes, held, body["id"], "service", body["status"], held.performer_id)
 
 
 def _task_row(
@@ -121,6 +131,34 @@ def _task_row(
     )
 
 
+def _requests(draft: Draft, changes: Changes) -> None:
+    """What the requester is asked, as rows and as CommunicationRequests."""
+    after = draft.after
+    for asked in draft.requests.values():
+        patient = patient_reference(draft.sent, after.cin)
+        _version(
+            draft, changes, communication_request(after, asked, patient, draft.plan_organization)
+        )
+        if asked.id == draft.opened_request:
+            _locate(draft, changes, "CommunicationRequest", asked.id)
+        changes.add(
+            information_request,
+            plan=after.plan,
+            referral_id=after.id,
+            seq=asked.seq,
+            id=asked.id,
+            asked=orjson.dumps(asked.missing).decode(),
+            actor=asked.actor,
+            asked_at=asked.asked_at,
+            void_due=asked.void_due,
+            remind_at=asked.remind_at,
+            attempts=asked.attempts,
+            reminded_at=asked.reminded_at,
+            answered_at=asked.answered_at,
+            ended_at=asked.ended_at,
+        )
+
+
 def _authorization(draft: Draft, changes: Changes) -> None:
     authorization, after = draft.authorization, draft.after
     if authorization is None:
@@ -135,9 +173,8 @@ def _authorization(draft: Draft, changes: Changes) -> None:
         changes,
         claim_response(after, authorization, patient, draft.plan_organization, identifier),
     )
-    if not draft.new_authorization:
-        return
-    _locate(draft, changes, "ClaimResponse", after.id)
+    if draft.new_authorization:
+        _locate(draft, changes, "ClaimResponse", after.id)
     changes.add(
         service_authorization,
         plan=after.plan,
@@ -162,7 +199,7 @@ def _organizations(draft: Draft) -> dict[Role, str | None]:
     The performer asked for is a party until the referral is with another (spec.md 5).
     """
     after = draft.after
-    asked = after.asked_performer_id if after.performer_id is None else None
+    asked = draft.asked_party if after.performer_id is None else None
     return {
         Role.REQUESTER: after.organization_id,
         Role.ASKED: asked,
@@ -204,7 +241,7 @@ def _payload(draft: Draft, event_type: str, actor: Actor | None) -> bytes:
         sequence=after.announced,
         state=after.state.value,
         business_status=after.business_status.value if after.business_status else None,
-        reasons=[reason.code for reason in draft.details.reasons],
+        reasons=[reason.code for reason in draft.details.shown if reason.code],
         service=after.service,
         authorization_id=after.id if draft.authorization else None,
         performer_id=after.performer_id,
@@ -214,33 +251,8 @@ def _payload(draft: Draft, event_type: str, actor: Actor | None) -> bytes:
 
 
 def _correspondence(draft: Draft, changes: Changes, notice: Notice) -> None:
-    communication_id = new_id()
-    recipient: dict[str, Any] | None = None
-    if notice.recipient == "member":
-        recipient = patient_reference(draft.sent, draft.after.cin)
-    elif notice.organization_id:
-        recipient = {"reference": f"Organization/{notice.organization_id}"}
-    body = communication(
-        draft.after,
-        communication_id=communication_id,
-        outcome=notice.outcome,
-        status=notice.status,
-        recipient=recipient,
-        plan_organization=draft.plan_organization,
-        text=f"The referral is {notice.outcome}.",
-        reason=notice.reason,
-    )
+    told = (row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type)
+    body, values = compose(draft, notice, next((row["id"] for row in told), None))
     _version(draft, changes, body)
-    _locate(draft, changes, "Communication", communication_id)
-    changes.add(
-        correspondence,
-        plan=draft.after.plan,
-        id=communication_id,
-        referral_id=draft.after.id,
-        outcome=notice.outcome,
-        recipient=notice.recipient,
-        organization_id=notice.organization_id,
-        status=notice.status,
-        reason=notice.reason,
-        created_at=draft.at,
-    )
+    _locate(draft, changes, "Communication", body["id"])
+    changes.add(correspondence, **values)

@@ -14,11 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from app.database import fetch_one
+from app.decision.tables import information_request
 from app.notification.tables import delivery, message
 from app.referral.changes import Changes
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Referral
-from app.referral.tables import party, referral, task
+from app.referral.tables import party, referral, service_authorization, task
 
 _COLUMNS = [column.name for column in referral.columns]
 _CASTS: list[tuple[type[TypeEngine[Any]], str]] = [
@@ -34,6 +35,12 @@ _UPSERT: dict[Table, str] = {
     "excluded.version,"
     " business_status = excluded.business_status, owner_id = excluded.owner_id,"
     " updated_at = excluded.updated_at",
+    service_authorization: "ON CONFLICT (plan, referral_id) DO UPDATE SET"
+    " performer_id = excluded.performer_id, status = excluded.status,"
+    " updated_at = excluded.updated_at",
+    information_request: "ON CONFLICT (plan, referral_id, seq) DO UPDATE SET"
+    " attempts = excluded.attempts, reminded_at = excluded.reminded_at,"
+    " answered_at = excluded.answered_at, ended_at = excluded.ended_at",
     party: "ON CONFLICT (plan, organization_id, referral_id, role) DO UPDATE SET until = NULL",
 }
 

@@ -15,20 +15,26 @@ from sqlalchemy import (
 )
 
 from app.metadata import metadata, moment, text
-from app.referral.lifecycle import TRANSITIONS, BusinessStatus, State
+from app.referral.lifecycle import AFTER_APPROVAL, TRANSITIONS, BusinessStatus, Event, State
 
 
 def _one_of(column: str, values: list[str]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+def _move(state: State | None, event: Event, target: State) -> str:
+    came = "from_state IS NULL" if state is None else f"from_state = {state.value!r}"
+    said = f"{came} AND event = {event.value!r} AND to_state = {target.value!r}"
+    if state is State.APPROVED:
+        then = sorted(status.value for status in AFTER_APPROVAL[event][1] if status)
+        status = _one_of("business_status", then) if then else "business_status IS NULL"
+        # Otherwise a missing status would make the condition unknown, which a CHECK lets pass.
+        said += f" AND coalesce({status}, false)" if then else f" AND {status}"
+    return f"({said})"
+
+
 #: The allowed moves, said again by the database: every row of history is one of them.
-MOVES = " OR ".join(
-    f"(from_state {'IS NULL' if state is None else f'= {state.value!r}'} AND event = "
-    f"{event.value!r}"
-    f" AND to_state = {target.value!r})"
-    for (state, event), target in TRANSITIONS.items()
-)
+MOVES = " OR ".join(_move(state, event, target) for (state, event), target in TRANSITIONS.items())
 
 #: Business statuses in which a referral waits for a person or a clock: the work queue's.
 WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
@@ -116,6 +122,12 @@ referral = Table(
         postgresql_where="state = 'pending' AND void_due IS NOT NULL",
     ),
     Index(
+        "ix_referral_overdue",
+        "plan",
+        "decision_due",
+        postgresql_where="state = 'pending' AND overdue_told_at IS NULL",
+    ),
+    Index(
         "ix_referral_waiting",
         "plan",
         "offer_id",
@@ -148,7 +160,9 @@ referral_history = Table(
     Column("request_id", Text),
     Column("correlation_id", Text),
     CheckConstraint(MOVES, name="move"),
-    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
     Index(
         "ix_referral_history_decided",
         "plan",
@@ -167,7 +181,9 @@ party = Table(
     text("role", primary_key=True, comment="requester | asked | performer"),
     moment("since"),
     Column("until", DateTime(timezone=True), comment="set when passed over or declining"),
-    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
     Index("ix_party_referral", "plan", "referral_id"),
 )
 
@@ -218,7 +234,9 @@ task = Table(
     Column("owner_id", Text),
     Column("version", Integer, nullable=False),
     moment("updated_at"),
-    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
     Index("ix_task_referral", "plan", "referral_id"),
 )
 
@@ -240,10 +258,14 @@ service_authorization = Table(
         Text,
         comment="the referral whose authorization this one continues",
     ),
-    text("status", comment="open | ended"),
+    text("status", comment="open | ended: taken back before its last day"),
+    Column("expiring_told_at", DateTime(timezone=True)),
+    Column("expired_told_at", DateTime(timezone=True)),
     moment("created_at"),
     moment("updated_at"),
-    ForeignKeyConstraint(["plan", "referral_id"], ["referral.plan", "referral.id"]),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
     CheckConstraint("ends_on >= starts_on", name="period"),
     CheckConstraint(_one_of("status", ["open", "ended"]), name="status"),
     Index("uq_service_authorization_number", "plan", "number", unique=True),
@@ -258,4 +280,17 @@ service_authorization = Table(
         postgresql_where="status = 'open'",
     ),
     Index("ix_service_authorization_member", "plan", "cin", "service"),
+    Index(
+        "ix_service_authorization_expiring",
+        "plan",
+        "ends_on",
+        postgresql_where="status = 'open' AND expiring_told_at IS NULL AND expired_told_at IS NULL",
+    ),
+    Index(
+        "ix_service_authorization_expired",
+        "plan",
+        "ends_on",
+        postgresql_where="status = 'open' AND expired_told_at IS NULL",
+    ),
+    Index("ix_service_authorization_previous", "plan", "previous_id"),
 )

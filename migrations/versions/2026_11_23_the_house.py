@@ -334,6 +334,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_referral")),
     )
     op.create_index("ix_referral_member", "referral", ["plan", "cin", "id"], unique=False)
+    op.create_index(
+        "ix_referral_overdue",
+        "referral",
+        ["plan", "decision_due"],
+        unique=False,
+        postgresql_where="state = 'pending' AND overdue_told_at IS NULL",
+    )
     op.create_index("ix_referral_patient", "referral", ["plan", "patient_id", "id"], unique=False)
     op.create_index(
         "ix_referral_queue",
@@ -506,7 +513,10 @@ def upgrade() -> None:
             "state IN ('pending', 'delivered', 'dead', 'held')", name=op.f("ck_delivery_state")
         ),
         sa.ForeignKeyConstraint(
-            ["plan", "message_id"], ["message.plan", "message.id"], name=op.f("fk_delivery_message")
+            ["plan", "message_id"],
+            ["message.plan", "message.id"],
+            name=op.f("fk_delivery_message"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan", "message_id", "endpoint_id", name=op.f("pk_delivery")),
     )
@@ -556,6 +566,7 @@ def upgrade() -> None:
             ["plan", "referral_id"],
             ["referral.plan", "referral.id"],
             name=op.f("fk_determination_referral"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_determination")),
     )
@@ -564,19 +575,40 @@ def upgrade() -> None:
         sa.Column("plan", sa.Text(), nullable=False),
         sa.Column("referral_id", sa.Text(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False, comment="the CommunicationRequest's id"),
         sa.Column("asked", sa.Text(), nullable=False, comment="JSON list of {fact, question}"),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("void_due", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "remind_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when the second attempt is made",
+        ),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "ended_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="answered, or no longer asked: decided, void, cancelled, asked anew",
+        ),
         sa.ForeignKeyConstraint(
             ["plan", "referral_id"],
             ["referral.plan", "referral.id"],
             name=op.f("fk_information_request_referral"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_information_request")),
+    )
+    op.create_index(
+        "ix_information_request_remind",
+        "information_request",
+        ["plan", "remind_at"],
+        unique=False,
+        postgresql_where="ended_at IS NULL AND reminded_at IS NULL AND remind_at IS NOT NULL",
     )
     op.create_table(
         "party",
@@ -595,6 +627,7 @@ def upgrade() -> None:
             ["plan", "referral_id"],
             ["referral.plan", "referral.id"],
             name=op.f("fk_party_referral"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint(
             "plan", "organization_id", "referral_id", "role", name=op.f("pk_party")
@@ -619,13 +652,14 @@ def upgrade() -> None:
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.Column("correlation_id", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "(from_state IS NULL AND event = 'receive' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'review' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'request-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'add-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'approve' AND to_state = 'approved') OR (from_state = 'pending' AND event = 'deny' AND to_state = 'denied') OR (from_state = 'pending' AND event = 'void' AND to_state = 'void') OR (from_state = 'pending' AND event = 'cancel' AND to_state = 'cancelled') OR (from_state = 'pending' AND event = 'annotate' AND to_state = 'pending') OR (from_state = 'approved' AND event = 'assign' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'cancel' AND to_state = 'cancelled') OR (from_state = 'approved' AND event = 'accept' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'decline' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'hold' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'resume' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'start' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'complete' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'fail' AND to_state = 'approved') OR (from_state = 'approved' AND event = 'annotate' AND to_state = 'approved')",
+            "(from_state IS NULL AND event = 'receive' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'review' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'request-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'add-information' AND to_state = 'pending') OR (from_state = 'pending' AND event = 'approve' AND to_state = 'approved') OR (from_state = 'pending' AND event = 'deny' AND to_state = 'denied') OR (from_state = 'pending' AND event = 'void' AND to_state = 'void') OR (from_state = 'pending' AND event = 'cancel' AND to_state = 'cancelled') OR (from_state = 'pending' AND event = 'annotate' AND to_state = 'pending') OR (from_state = 'approved' AND event = 'assign' AND to_state = 'approved' AND coalesce(business_status IN ('alternate', 'assigned', 'waitlisted'), false)) OR (from_state = 'approved' AND event = 'cancel' AND to_state = 'cancelled' AND business_status IS NULL) OR (from_state = 'approved' AND event = 'accept' AND to_state = 'approved' AND coalesce(business_status IN ('accepted'), false)) OR (from_state = 'approved' AND event = 'decline' AND to_state = 'approved' AND coalesce(business_status IN ('alternate', 'unassigned', 'waitlisted'), false)) OR (from_state = 'approved' AND event = 'hold' AND to_state = 'approved' AND coalesce(business_status IN ('on-hold'), false)) OR (from_state = 'approved' AND event = 'resume' AND to_state = 'approved' AND coalesce(business_status IN ('in-service'), false)) OR (from_state = 'approved' AND event = 'start' AND to_state = 'approved' AND coalesce(business_status IN ('in-service'), false)) OR (from_state = 'approved' AND event = 'complete' AND to_state = 'approved' AND coalesce(business_status IN ('completed'), false)) OR (from_state = 'approved' AND event = 'fail' AND to_state = 'approved' AND coalesce(business_status IN ('unfulfilled'), false)) OR (from_state = 'approved' AND event = 'annotate' AND to_state = 'approved' AND coalesce(business_status IN ('accepted', 'alternate', 'assigned', 'completed', 'in-service', 'on-hold', 'unassigned', 'unfulfilled', 'waitlisted'), false))",
             name=op.f("ck_referral_history_move"),
         ),
         sa.ForeignKeyConstraint(
             ["plan", "referral_id"],
             ["referral.plan", "referral.id"],
             name=op.f("fk_referral_history_referral"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_referral_history")),
     )
@@ -658,7 +692,14 @@ def upgrade() -> None:
             nullable=True,
             comment="the referral whose authorization this one continues",
         ),
-        sa.Column("status", sa.Text(), nullable=False, comment="open | ended"),
+        sa.Column(
+            "status",
+            sa.Text(),
+            nullable=False,
+            comment="open | ended: taken back before its last day",
+        ),
+        sa.Column("expiring_told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expired_told_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
@@ -669,13 +710,34 @@ def upgrade() -> None:
             ["plan", "referral_id"],
             ["referral.plan", "referral.id"],
             name=op.f("fk_service_authorization_referral"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan", "referral_id", name=op.f("pk_service_authorization")),
+    )
+    op.create_index(
+        "ix_service_authorization_expired",
+        "service_authorization",
+        ["plan", "ends_on"],
+        unique=False,
+        postgresql_where="status = 'open' AND expired_told_at IS NULL",
+    )
+    op.create_index(
+        "ix_service_authorization_expiring",
+        "service_authorization",
+        ["plan", "ends_on"],
+        unique=False,
+        postgresql_where="status = 'open' AND expiring_told_at IS NULL AND expired_told_at IS NULL",
     )
     op.create_index(
         "ix_service_authorization_member",
         "service_authorization",
         ["plan", "cin", "service"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_service_authorization_previous",
+        "service_authorization",
+        ["plan", "previous_id"],
         unique=False,
     )
     op.create_index(
@@ -700,7 +762,10 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["plan", "referral_id"], ["referral.plan", "referral.id"], name=op.f("fk_task_referral")
+            ["plan", "referral_id"],
+            ["referral.plan", "referral.id"],
+            name=op.f("fk_task_referral"),
+            onupdate="CASCADE",
         ),
         sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_task")),
     )
@@ -719,7 +784,18 @@ def downgrade() -> None:
         postgresql_where="status = 'open'",
     )
     op.drop_index("uq_service_authorization_number", table_name="service_authorization")
+    op.drop_index("ix_service_authorization_previous", table_name="service_authorization")
     op.drop_index("ix_service_authorization_member", table_name="service_authorization")
+    op.drop_index(
+        "ix_service_authorization_expiring",
+        table_name="service_authorization",
+        postgresql_where="status = 'open' AND expiring_told_at IS NULL AND expired_told_at IS NULL",
+    )
+    op.drop_index(
+        "ix_service_authorization_expired",
+        table_name="service_authorization",
+        postgresql_where="status = 'open' AND expired_told_at IS NULL",
+    )
     op.drop_table("service_authorization")
     op.drop_index(
         "ix_referral_history_decided",
@@ -729,6 +805,11 @@ def downgrade() -> None:
     op.drop_table("referral_history")
     op.drop_index("ix_party_referral", table_name="party")
     op.drop_table("party")
+    op.drop_index(
+        "ix_information_request_remind",
+        table_name="information_request",
+        postgresql_where="ended_at IS NULL AND reminded_at IS NULL AND remind_at IS NOT NULL",
+    )
     op.drop_table("information_request")
     op.drop_table("determination")
     op.drop_index(
@@ -761,6 +842,11 @@ def downgrade() -> None:
         postgresql_where="business_status IN ('in-review', 'information-needed', 'unassigned', 'waitlisted')",
     )
     op.drop_index("ix_referral_patient", table_name="referral")
+    op.drop_index(
+        "ix_referral_overdue",
+        table_name="referral",
+        postgresql_where="state = 'pending' AND overdue_told_at IS NULL",
+    )
     op.drop_index("ix_referral_member", table_name="referral")
     op.drop_table("referral")
     op.drop_index("uq_organization_plan", table_name="organization")

@@ -1,0 +1,66 @@
+"""A request for information as a CommunicationRequest: what the plan asks the requester, until when.
+
+`payload` is what is put to the recipient, one question each; a question that a form asks too names
+its `linkId` in an extension, so that a system can answer it with a QuestionnaireResponse.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.fhir import codes
+from app.fhir.dates import instant
+from app.policy.model import Missing
+from app.referral.record import Asked, Referral
+
+
+def communication_request(
+    referral: Referral,
+    asked: Asked,
+    patient: Mapping[str, Any],
+    plan_organization: str | None,
+) -> dict[str, Any]:
+    """The request as it now is: active, completed when answered, else revoked."""
+    plan: dict[str, Any] = (
+        {"reference": f"Organization/{plan_organization}"}
+        if plan_organization
+        else {"identifier": {"system": codes.PLAN_ID, "value": referral.plan}}
+    )
+    body: dict[str, Any] = {
+        "resourceType": "CommunicationRequest",
+        "id": asked.id,
+        "meta": {"versionId": str(referral.version), "lastUpdated": instant(referral.updated_at)},
+        "basedOn": [{"reference": f"ServiceRequest/{referral.id}"}],
+        "status": request_status(asked),
+        "category": [
+            {
+                "coding": [{"system": codes.COMMUNICATION_CATEGORY, "code": "instruction"}],
+                "text": "Request for information",
+            }
+        ],
+        "priority": referral.priority,
+        "subject": dict(patient),
+        "about": [{"reference": f"ServiceRequest/{referral.id}"}],
+        "payload": [_question(missing) for missing in asked.missing],
+        "occurrencePeriod": {"start": instant(asked.asked_at), "end": instant(asked.void_due)},
+        "authoredOn": instant(asked.asked_at),
+        "requester": plan,
+        "recipient": [{"reference": f"Organization/{referral.organization_id}"}],
+        "sender": plan,
+    }
+    if asked.reminded_at is not None:
+        body["note"] = [{"time": instant(asked.reminded_at), "text": "Asked a second time."}]
+    return body
+
+
+def request_status(asked: Asked) -> str:
+    """`active` while it waits, `completed` when answered, `revoked` when no longer asked."""
+    if asked.answered_at is not None:
+        return "completed"
+    return "active" if asked.ended_at is None else "revoked"
+
+
+def _question(missing: Missing) -> dict[str, Any]:
+    question: dict[str, Any] = {"contentString": missing.question}
+    if missing.fact:
+        question["extension"] = [{"url": codes.REQUESTED_FACT, "valueString": missing.fact}]
+    return question
