@@ -31,11 +31,13 @@ def service_request(
     body["id"] = referral.id
     body["meta"] = stamped(sent.get("meta"), referral)
     body["status"] = request_status(referral.state, referral.business_status)
+    if referral.state is State.CANCELLED and details.mistaken:
+        body["status"] = "entered-in-error"
     extension = [
         item for item in sent.get("extension", ()) if item.get("url") != codes.REQUEST_STATUS_REASON
     ]
     reason = status_reason(details)
-    if body["status"] == "revoked" and reason:
+    if body["status"] in ("revoked", "entered-in-error") and reason:
         extension.append({"url": codes.REQUEST_STATUS_REASON, "valueCodeableConcept": reason})
     if extension:
         body["extension"] = extension

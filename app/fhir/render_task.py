@@ -4,7 +4,7 @@ From our words to FHIR's and nothing else. The table of states is spec.md 7: `re
 are taken on input and never emitted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.fhir import codes
@@ -57,19 +57,15 @@ def business_status(state: State, status: BusinessStatus | None) -> dict[str, An
 
 def status_reason(details: Details) -> dict[str, Any] | None:
     """The coded reasons with a text: what the caller is told first when something is refused."""
-    if not details.reasons:
+    if not details.shown:
         return None
-    words = [
-        reason.text or codes.REASONS.get(reason.code, reason.code) for reason in details.reasons
+    words = [reason.text or codes.REASONS.get(reason.code, reason.code) for reason in details.shown]
+    coded = [
+        codes.coding(codes.DETERMINATION_REASON, reason.code, codes.REASONS)
+        for reason in details.shown
+        if reason.code in codes.REASONS
     ]
-    return {
-        "coding": [
-            codes.coding(codes.DETERMINATION_REASON, reason.code, codes.REASONS)
-            for reason in details.reasons
-            if reason.code in codes.REASONS
-        ],
-        "text": "; ".join(words),
-    }
+    return {**({"coding": coded} if coded else {}), "text": "; ".join(words)}
 
 
 def _head(
@@ -100,10 +96,12 @@ def referral_task(
     patient: Mapping[str, Any],
     plan_organization: str | None,
     adopted: Mapping[str, Any] | None = None,
+    outputs: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The referral's own Task: the plan owns it, the referring organization asked for it.
 
     `adopted` is a Task that the referrer sent: its identifiers, inputs and notes are kept.
+    `outputs` are the performer's: its lead care manager, and what came of the service.
     """
     task = _head(referral, details, patient, referral.id)
     task["status"] = task_status(referral.state, referral.business_status)
@@ -120,15 +118,24 @@ def referral_task(
             {
                 "type": {"coding": [{"system": codes.TASK_OUTPUT, "code": "authorization"}]},
                 "valueReference": {"reference": f"ClaimResponse/{referral.id}"},
-            }
+            },
+            *outputs,
         ]
     return task
 
 
 def service_task(
-    referral: Referral, details: Details, patient: Mapping[str, Any], task_id: str, plan: str | None
+    referral: Referral,
+    details: Details,
+    patient: Mapping[str, Any],
+    task_id: str,
+    plan: str | None,
+    kept: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The performer's Task: part of the referral's, with the same focus."""
+    """The performer's Task: part of the referral's, with the same focus.
+
+    `kept` is its version before this one: what the performer put there stays.
+    """
     task = _head(referral, details, patient, task_id)
     task["status"] = service_task_status(referral.state, referral.business_status)
     task["partOf"] = [{"reference": f"Task/{referral.id}"}]
@@ -136,4 +143,7 @@ def service_task(
         task["requester"] = {"reference": f"Organization/{plan}"}
     if referral.performer_id:
         task["owner"] = {"reference": f"Organization/{referral.performer_id}"}
+    for name in ("identifier", "note", "output", "contained"):
+        if kept and kept.get(name):
+            task[name] = kept[name]
     return task

@@ -47,6 +47,14 @@ class Event(StrEnum):
     VOID = "void"
     CANCEL = "cancel"
     ASSIGN = "assign"
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    HOLD = "hold"
+    RESUME = "resume"
+    START = "start"
+    COMPLETE = "complete"
+    FAIL = "fail"
+    ANNOTATE = "annotate"
 
 
 #: The moves of a referral. `None` is "not received yet".
@@ -59,20 +67,57 @@ TRANSITIONS: dict[tuple[State | None, Event], State] = {
     (State.PENDING, Event.DENY): State.DENIED,
     (State.PENDING, Event.VOID): State.VOID,
     (State.PENDING, Event.CANCEL): State.CANCELLED,
+    (State.PENDING, Event.ANNOTATE): State.PENDING,
     (State.APPROVED, Event.ASSIGN): State.APPROVED,
     (State.APPROVED, Event.CANCEL): State.CANCELLED,
+    (State.APPROVED, Event.ACCEPT): State.APPROVED,
+    (State.APPROVED, Event.DECLINE): State.APPROVED,
+    (State.APPROVED, Event.HOLD): State.APPROVED,
+    (State.APPROVED, Event.RESUME): State.APPROVED,
+    (State.APPROVED, Event.START): State.APPROVED,
+    (State.APPROVED, Event.COMPLETE): State.APPROVED,
+    (State.APPROVED, Event.FAIL): State.APPROVED,
+    (State.APPROVED, Event.ANNOTATE): State.APPROVED,
 }
 
+_WITH_PERFORMER = frozenset({BusinessStatus.ASSIGNED, BusinessStatus.ALTERNATE})
+_WITH_NOBODY = frozenset({BusinessStatus.WAITLISTED, BusinessStatus.UNASSIGNED})
+_UNDER_WAY = frozenset({BusinessStatus.ON_HOLD, BusinessStatus.IN_SERVICE})
+_ENDED = frozenset({BusinessStatus.COMPLETED, BusinessStatus.UNFULFILLED})
+
 #: Business statuses in which no service has begun, so that an approval may still be cancelled.
-NOT_BEGUN = frozenset(
-    {
-        BusinessStatus.ASSIGNED,
-        BusinessStatus.ALTERNATE,
-        BusinessStatus.WAITLISTED,
-        BusinessStatus.UNASSIGNED,
-        BusinessStatus.ACCEPTED,
-    }
-)
+NOT_BEGUN = _WITH_PERFORMER | _WITH_NOBODY | {BusinessStatus.ACCEPTED}
+_OPEN = NOT_BEGUN | _UNDER_WAY
+_TAKEN_ON = _UNDER_WAY | {BusinessStatus.ACCEPTED}
+
+#: What an approved referral's business status must be for an event, and what it is then. The order
+#: of a service is Gravity's (SDOHCC-TaskForReferralManagement, state diagram): requested, accepted,
+#: in progress, with a hold in between; accepted and held services may be completed and may fail.
+AFTER_APPROVAL: dict[Event, tuple[frozenset[BusinessStatus], frozenset[BusinessStatus | None]]] = {
+    Event.ASSIGN: (_OPEN, _WITH_PERFORMER | {BusinessStatus.WAITLISTED}),
+    Event.CANCEL: (NOT_BEGUN, frozenset({None})),
+    Event.ACCEPT: (_WITH_PERFORMER, frozenset({BusinessStatus.ACCEPTED})),
+    Event.DECLINE: (
+        _WITH_PERFORMER | {BusinessStatus.ACCEPTED},
+        _WITH_NOBODY | {BusinessStatus.ALTERNATE},
+    ),
+    Event.HOLD: (
+        frozenset({BusinessStatus.ACCEPTED, BusinessStatus.IN_SERVICE}),
+        frozenset({BusinessStatus.ON_HOLD}),
+    ),
+    Event.RESUME: (
+        frozenset({BusinessStatus.ON_HOLD}),
+        frozenset({BusinessStatus.IN_SERVICE}),
+    ),
+    Event.START: (
+        frozenset({BusinessStatus.ACCEPTED}),
+        frozenset({BusinessStatus.IN_SERVICE}),
+    ),
+    Event.COMPLETE: (_TAKEN_ON, frozenset({BusinessStatus.COMPLETED})),
+    Event.FAIL: (_TAKEN_ON, frozenset({BusinessStatus.UNFULFILLED})),
+    # What is added to a referral moves nothing, and may come after the end of the service.
+    Event.ANNOTATE: (_OPEN | _ENDED, frozenset(_OPEN | _ENDED)),
+}
 
 
 class IllegalMove(Exception):
@@ -88,19 +133,26 @@ class IllegalMove(Exception):
 
     @property
     def allowed(self) -> list[str]:
-        """The events that the state does allow, for the answer to the caller."""
-        return sorted({event.value for state, event in TRANSITIONS if state == self.state})
+        """The events that are allowed now, for the answer to the caller."""
+        return sorted(
+            event.value
+            for state, event in TRANSITIONS
+            if state == self.state and is_legal(state, event, self.status)
+        )
+
+
+def is_legal(state: State | None, event: Event, status: BusinessStatus | None = None) -> bool:
+    """Whether the table has the event in this state and, once approved, business status."""
+    if (state, event) not in TRANSITIONS:
+        return False
+    return state is not State.APPROVED or status in AFTER_APPROVAL[event][0]
 
 
 def next_state(state: State | None, event: Event, status: BusinessStatus | None = None) -> State:
     """The state that `event` leads to; raises `IllegalMove` for every pair that is not listed.
 
-    An approved referral is cancelled only while no service has begun (spec.md 2).
+    `status` is the business status before the event: after approval the service's own order holds.
     """
-    try:
-        target = TRANSITIONS[state, event]
-    except KeyError:
-        raise IllegalMove(state, event, status) from None
-    if state is State.APPROVED and status not in NOT_BEGUN:
+    if not is_legal(state, event, status):
         raise IllegalMove(state, event, status)
-    return target
+    return TRANSITIONS[state, event]
