@@ -6,6 +6,7 @@ months, of a member whom the plan's roster knows.
 
 import itertools
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,11 @@ def responses(facts: dict[str, Any], visits: tuple[str, ...] = ()) -> dict[str, 
         "status": "completed",
         "item": [*map(visit, visits), *(answer(name, value) for name, value in facts.items())],
     }
+
+
+def visits_before(now: datetime) -> tuple[str, ...]:
+    """Five visits in the six months before a moment."""
+    return tuple((now - timedelta(days=30 * each)).date().isoformat() for each in range(1, 6))
 
 
 def performer(organization: str) -> list[dict[str, Any]]:

@@ -107,8 +107,9 @@ class Service:
         return answer.json()
 
     async def found(self, search: str, by: str = "hospital") -> list[dict[str, Any]]:
-        """The matches of a search."""
-        answer = await self.ask(by, "GET", f"/fhir/{search}")
+        """The matches of a search; a parameter that is not known is an error."""
+        strict = {"Prefer": "handling=strict"}
+        answer = await self.ask(by, "GET", f"/fhir/{search}", headers=strict)
         assert answer.status_code == 200, answer.text
         return [entry["resource"] for entry in answer.json().get("entry", ())]
 

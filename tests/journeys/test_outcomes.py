@@ -85,7 +85,7 @@ async def test_denied_because_of_the_line_of_business_the_member_gets_a_notice(s
     (reason,) = [e for e in request["extension"] if e["url"].endswith("request-statusReason")]
     assert reason["valueCodeableConcept"]["coding"][0]["code"] == "line-of-business"
     assert task["statusReason"]["text"]
-    letters = await service.found(f"Communication?based-on=ServiceRequest/{referral}")
+    letters = await service.found(f"Communication?referral=ServiceRequest/{referral}")
     told = {
         letter["recipient"][0].get("reference") or "member"
         for letter in letters
