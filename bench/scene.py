@@ -1,0 +1,232 @@
+"""Starts what is measured, on a PostgreSQL of its own that syncs every commit, and ends it.
+
+The demonstration's network, enlarged so that referrals do not all compete for one offer nor repeat
+members; the service, the floor and, on request, the delivery worker, each a process of its own.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import psutil
+from sqlalchemy.engine import make_url
+
+from app.demo.postgres import EmbeddedPostgres
+from app.demo.throwaway import home
+from app.migrate import upgrade
+from bench.bodies import PERFORMERS
+from bench.floor import SCHEMA
+from bench.load import HOST, Connection, Wrong, request
+from bench.receiver import Receiver
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "app" / "demo" / "data"
+#: Members of the enlarged roster: more than a run refers.
+MEMBERS = 60_000
+#: The clients that refer, and which messages their organizations want.
+CLIENTS = {"hospital": [], "practice": ["referral.approved"]}
+
+_ENLARGE = """
+INSERT INTO member (plan, id, cin, birth_date, facts, version, updated_at)
+SELECT plan, 'bench-' || n, (9100000 + n) || 'XA', birth_date,
+    replace(facts, cin, (9100000 + n) || 'XA'), version, updated_at
+FROM member, generate_series(0, {members} - 1) n WHERE plan = 'HPSM' AND cin = '9000001XA';
+INSERT INTO organization (id, name, npi, plan, active, version, updated_at)
+SELECT 'org-bench-' || n, 'Performer ' || n, (9100000000 + n)::text, NULL, true, 1, now()
+FROM generate_series(0, {performers} - 1) n;
+INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations, places,
+    taken_outside, taken, capacity_status, active, version, updated_at)
+SELECT plan, 'offer-bench-' || n, 'org-bench-' || n, (9100000000 + n)::text, service, counties,
+    populations, 1000000, 0, 0, 'capacity', true, 1, now()
+FROM offer, generate_series(0, {performers} - 1) n WHERE id = 'offer-tidepool-ecm';
+"""
+
+_PERFORMERS_ENDPOINTS = """
+INSERT INTO webhook_endpoint (organization_id, id, url, event_types, plans, payload, status,
+    secrets, created_at, updated_at)
+SELECT 'org-bench-' || n, 'endpoint-bench-' || n, replace(url, '/hospital', '/performer'), '{{}}',
+    plans, payload, status, secrets, created_at, updated_at
+FROM webhook_endpoint, generate_series(0, {performers} - 1) n WHERE url LIKE '%/hospital';
+"""
+
+
+_LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'LISTEN %'"
+
+
+class Process:
+    """One process of the scene and the CPU that it and its children have used."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._seen = psutil.Process(process.pid)
+
+    def cpu(self) -> float:
+        """Seconds of CPU so far."""
+        times = self._seen.cpu_times()
+        return times.user + times.system
+
+    def check(self) -> None:
+        """`RuntimeError` when the process has ended."""
+        if self._process.returncode is not None:
+            raise RuntimeError(f"a process of the scene ended with {self._process.returncode}")
+
+    async def ended(self) -> None:
+        """Waits for a command that ends by itself; `RuntimeError` when it failed."""
+        if await self._process.wait():
+            self.check()
+
+    async def stop(self) -> None:
+        """Asks it to end, and waits."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        await self._process.wait()
+
+
+class Scene:
+    """The running scene: ports, the database, and the CPU of each part."""
+
+    def __init__(self, server: EmbeddedPostgres, receiver: Receiver) -> None:
+        self.url = make_url(server.url).set(drivername="postgresql").render_as_string(False)
+        self.receiver = receiver
+        self.port, self.floor_port = _free_port(), _free_port()
+        self._environment = {
+            **os.environ,
+            "DATABASE_URL": server.url,
+            "PORT": str(self.port),
+            "PUBLIC_URL": f"http://{HOST}:{self.port}",
+            "DEMONSTRATION": "true",
+            "WEBHOOK_ALLOW_PRIVATE": f"{HOST}:{receiver.port}",
+            "TOKEN_SECRET": "bench only: of no use to anybody",
+        }
+
+    async def run(self, *arguments: str, **more: str) -> Process:
+        """Starts a Python module in a process of its own; its log lines are written nowhere."""
+        return Process(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                *arguments,
+                cwd=ROOT,
+                env={**self._environment, **more},
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+        )
+
+    @asynccontextmanager
+    async def running(self, *arguments: str) -> AsyncIterator[Process]:
+        """The same, ended at the end."""
+        process = await self.run(*arguments)
+        try:
+            yield process
+        finally:
+            await process.stop()
+
+    async def prepare(self) -> None:
+        """Migrates, loads the demonstration's network and enlarges it."""
+        await upgrade(self._environment["DATABASE_URL"])
+        files = [str(DATA / name) for name in ("network.ndjson", "roster.ndjson")]
+        await (await self.run("-m", "app", "load", *files)).ended()
+        async with self.database() as connection:
+            await connection.execute(_ENLARGE.format(members=MEMBERS, performers=PERFORMERS))
+            await connection.execute(SCHEMA)
+            await connection.execute("ANALYZE member, organization, offer")
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Any]:
+        """The owner's connection."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def answers(self, process: Process, port: int, path: str) -> None:
+        """Returns when a port answers; `RuntimeError` when its process ends instead."""
+        async with asyncio.timeout(60):
+            while True:
+                process.check()
+                try:
+                    line = await Connection.open(port)
+                    await line.send(request("GET", path))
+                    line.close()
+                except OSError:
+                    await asyncio.sleep(0.05)
+                else:
+                    return
+
+    async def token(self, client: str) -> str:
+        """A new access token of a demonstration client, as the Authorization header takes it."""
+        form = f"grant_type=client_credentials&client_id={client}&client_secret=demo-{client}"
+        line = await Connection.open(self.port)
+        answer = await line.send(
+            request("POST", "/oauth/token", form.encode(),
+                    Content_Type="application/x-www-form-urlencoded")
+        )  # fmt: skip
+        line.close()
+        return "Bearer " + orjson.loads(answer.body)["access_token"]
+
+    async def register(self) -> None:
+        """Endpoints for the referring clients (as `CLIENTS` says) and for every performer."""
+        for client, events in CLIENTS.items():
+            url = f"http://{HOST}:{self.receiver.port}/{client}"
+            wanted = {"url": url, "event_types": events, "send_test": False}
+            line = await Connection.open(self.port)
+            answer = await line.send(
+                request("POST", "/v1/webhook-endpoints", orjson.dumps(wanted),
+                        Content_Type="application/json", Authorization=await self.token(client))
+            )  # fmt: skip
+            line.close()
+            if answer.status != 201:
+                raise Wrong(f"no endpoint: {answer.status} {answer.body!r}")
+        async with self.database() as connection:
+            await connection.execute(_PERFORMERS_ENDPOINTS.format(performers=PERFORMERS))
+
+    @asynccontextmanager
+    async def delivering(self) -> AsyncIterator[Process]:
+        """A delivery worker, from the moment at which it listens."""
+        async with self.running("-m", "app", "deliver") as worker, self.database() as connection:
+            async with asyncio.timeout(60):
+                while not await connection.fetchval(_LISTENS):
+                    worker.check()
+                    await asyncio.sleep(0.05)
+            yield worker
+
+    async def waiting(self) -> int:
+        """Deliveries that are due and not made."""
+        async with self.database() as connection:
+            return await connection.fetchval(
+                "SELECT count(*) FROM delivery WHERE state = 'pending'"
+            )
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[tuple[Scene, Process, Process]]:
+    """The scene with service and floor running; both processes are given for their CPU."""
+    async with AsyncExitStack() as ending:
+        server = EmbeddedPostgres(ending.enter_context(home()), durable=True)
+        await asyncio.to_thread(server.start)
+        ending.callback(server.stop, immediately=True)
+        receiver = await Receiver().start()
+        ending.callback(receiver.server.close)
+        here = Scene(server, receiver)
+        await here.prepare()
+        service = await here.run("-m", "app", "serve")
+        ending.push_async_callback(service.stop)
+        floor = await here.run("-m", "bench.floor", str(here.floor_port), here.url)
+        ending.push_async_callback(floor.stop)
+        await here.answers(service, here.port, "/health/live")
+        await here.answers(floor, here.floor_port, "/floor/none")
+        await here.register()
+        yield here, service, floor

@@ -1,0 +1,73 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+from rich.console import Console
+
+from bench.report import rows, table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "--quick", "--results", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    (written,) = folder.glob("*.json")
+    return orjson.loads(written.read_bytes())
+
+
+def test_every_measurement_of_the_service_stands_beside_its_floor(results):
+    measured = [*results["decided"].values(), results["read"], results["search"]]
+    for found in [*measured, results["deliveries"]]:
+        assert found["ratio"] > 0
+    for found in measured:
+        assert found["service"]["count"] > 0
+        assert found["floor"]["count"] > 0
+        assert 0 < found["service"]["p50_ms"] <= found["service"]["p99_ms"]
+    assert set(results["decided"]) == {"1", "8", "32"}
+    assert set(results["webhook"]) == {"20", "100"}
+    assert results["commit"] > 0
+
+
+def test_the_ratio_is_that_of_the_turns_beside_each_other(results):
+    found = results["decided"]["8"]
+    rate = found["service"]["rate"] / found["floor"]["rate"]
+    assert found["ratio"] == pytest.approx(rate)  # one turn of each
+
+
+def test_a_figure_that_misses_its_aim_is_marked():
+    side = {"rate": 50.0, "p50_ms": 1, "p95_ms": 2, "p99_ms": 30, "cpu_ms": 2.0}
+    one = {"service": side, "floor": {**side, "cpu_ms": 1.0}, "ratio": 0.5}
+    results = {
+        "decided": {8: one},
+        "read": {"ratio": 0.5},
+        "search": {"ratio": 0.49},
+        "check": {"ratio": 0.2},
+        "deliveries": {"ratio": 0.2},
+        "commit": 100.0,
+        "webhook": {20: {"practice": {"p50_ms": 2.9, "p99_ms": 15}}},
+        "inprocess": {"evaluate_ms": 0.29, "load_policies_ms": 300, "read_ms": 0.5},
+    }
+    found = {what.strip(): (reached, good) for what, reached, _, good in rows(results)}
+    assert found["referrals decided, 8 connections"] == ("0.50", False)
+    assert found["p99, 8 connections"] == ("30.00 ms", False)
+    assert found["reads by id"] == ("0.50", True)
+    assert found["searches by patient and status, 5 of 10"] == ("0.49", False)
+    assert found["referrals to one-row commits of the database alone"] == ("0.50", None)
+    assert found["answer to webhook at 20/s, decision alone, p50"] == ("2.90 ms", True)
+    assert found["answer to webhook at 20/s, decision alone, p99"] == ("15.00 ms", False)
+    assert found["policy evaluation"] == ("0.29 ms", True)
+    with Console(record=True, width=120) as console:
+        console.print(table(results))
+    assert "0.49" in console.export_text()
