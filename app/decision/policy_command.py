@@ -173,15 +173,17 @@ def _show_simulation(version: str, counted: Counter[str], changes: list[Change])
 
 def _show_changes(old: str, new: str, changes: list[PolicyChange]) -> None:
     console = Console()
-    console.print(f"From {old} to {new}: {len(changes)} changes.", highlight=False)
+    console.print(f"From {old} to {new}: {len(changes)} changes.", highlight=False, soft_wrap=True)
     section = ""
     for change in changes:
         if change.section != section:
             section = change.section
             console.print(f"\n[bold]{section}[/bold]")
-        console.print(escape(f"{change.where}  [{change.citation}]"), highlight=False)
-        console.print(f"  - {escape(change.before or 'nothing')}", highlight=False)
-        console.print(f"  + {escape(change.after or 'nothing')}", highlight=False)
+        console.print(
+            escape(f"{change.where}  [{change.citation}]"), highlight=False, soft_wrap=True
+        )
+        console.print(f"  - {escape(change.before or 'nothing')}", highlight=False, soft_wrap=True)
+        console.print(f"  + {escape(change.after or 'nothing')}", highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def _citation(value: Any) -> str:
 
 def _shown(value: Any) -> str | None:
     """A value as an analyst reads it; a whole new part as its own words."""
-    if value is None or value in ({}, []):
+    if value is None or value in ({}, [], ""):
         return None
     if isinstance(value, dict):
         told = {k: _shown(v) for k, v in value.items() if k not in _BESIDE}

@@ -18,7 +18,8 @@ from app.policy.dictionary import Dictionary, load_dictionary
 from app.policy.policy import Policy, PolicyFault, build
 from app.policy.read_files import FileFault, Layer, Place, read_file
 from app.policy.references import dangling
-from app.policy.schema import Citation, Clocks, PolicyData, Shape
+from app.policy.schema import Clocks, PolicyData
+from app.policy.shape import Citation, Shape
 
 FILES = Path(__file__).with_name("files")
 #: The folder of the criteria that several plans share.

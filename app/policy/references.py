@@ -25,6 +25,11 @@ def dangling(
             advice = getattr(exclusion, key)
             if advice is not None and advice not in data.advice:
                 yield ("exclusions", name, key), f"{advice!r} is not among advice"
+    for section in ("contact_only", "channels"):
+        for name, entry in getattr(data.catalog, section).items():
+            if entry.contact is not None and entry.contact not in data.contacts:
+                place = ("catalog", section, name, "contact")
+                yield place, f"{entry.contact!r} is not among contacts"
     if data.clocks.calendar not in calendars:
         yield ("clocks", "calendar"), f"expected one of {', '.join(sorted(calendars))}"
 

@@ -4,47 +4,14 @@ Only the shape: where files lie and how one extends another is `library.py`; wha
 to a referral is `engine.py` and, for clocks, correspondence and terms, the stage that uses them.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-_SOURCE = re.compile(
-    r"S00[0-4]:L\d+(-\d+)?(,L?\d+(-\d+)?)*"  # a line of a plan's own page
-    r"|G26 p\.\d+(-\d+)?(,\d+(-\d+)?)*( fn ?\d+(-\d+)?)?"  # a page of the DHCS ECM Policy Guide
-    r"|(W|GH):\S+|CO-\d+( \S+)?|facts \d+(\.\d+)*|E|U"
-)
-
-
-def _cited(text: str) -> str:
-    for source in text.split("; "):
-        if not _SOURCE.fullmatch(source):
-            raise ValueError(
-                f"{source!r} is no citation; expected S003:L36, G26 p.19, W:…, GH:…, CO-…, "
-                "facts 6.2, E or U, separated by '; '"
-            )
-    return text
-
-
-Citation = Annotated[str, AfterValidator(_cited)]
-County = Annotated[str, Field(pattern=r"^[a-z_]+$")]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class Shape(BaseModel):
-    """Unknown keys are faults, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Words(Shape):
-    """Words that a person reads, by language."""
-
-    en: Text
-    es: str | None = None
-    hmn: str | None = None
+from app.policy.catalog_schema import Catalog
+from app.policy.shape import Citation, County, Shape, Text, Words
 
 
 class Way(Shape):
@@ -77,10 +44,6 @@ class Count(Shape):
     citation: Citation
 
 
-#: Live dates by county; `any` where the plan has no counties.
-Live = Mapping[County, date]
-
-
 class Period(Shape):
     """From a day to a day, both included."""
 
@@ -99,9 +62,10 @@ class Population(Shape):
 
     name: Words
     any_of: Annotated[tuple[Way, ...], Field(min_length=1)]
-    live: Live = {}
-    live_adults: Live = {}
-    live_children: Live = {}
+    #: Live dates by county; `any` where the plan has no counties.
+    live: Mapping[County, date] = {}
+    live_adults: Mapping[County, date] = {}
+    live_children: Mapping[County, date] = {}
     for_a_person: Period | None = None
     live_citation: Citation
     live_quote: str | None = None
@@ -121,6 +85,7 @@ class Cell(Shape):
     tbd: bool = False
     citation: Citation
     quote: str | None = None
+    note: str = ""  # what a reader should know beside the date
 
     @model_validator(mode="after")
     def _dated_or_announced(self) -> "Cell":
@@ -292,5 +257,6 @@ class PolicyData(Shape):
     default_term: Term
     correspondence: Correspondence
     contacts: Mapping[str, Contact] = {}
+    catalog: Catalog = Catalog()
     advice: Mapping[str, Words] = {}
     switched_off: Mapping[str, str] = {}  # what the sources say and this file does not use, and why
