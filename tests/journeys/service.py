@@ -157,7 +157,7 @@ class Service:
     async def delivering(self) -> AsyncIterator[None]:
         """A delivery worker, until the end of the block."""
         stop = asyncio.Event()
-        pace = Pace(poll_s=0.1, sweep_s=0.1, grace_s=2.0)
+        pace = Pace(poll_s=0.1, sweep_s=0.1, clocks_s=0.1, grace_s=2.0)
         worker = asyncio.create_task(
             deliver_forever(self.settings, stop=stop, clock=self.clock, pace=pace)
         )
@@ -235,8 +235,10 @@ async def furnish(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Service]:
-    """The service on a free port, with the demonstration's clients."""
+async def serving(settings: Settings, store: str = "") -> AsyncIterator[Service]:
+    """The service on a free port, with the demonstration's clients. `store` is a URL to look into
+    its database by, where the service's own is not the way.
+    """
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -252,9 +254,9 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
                 await asyncio.sleep(0.01)
             limits = httpx.Limits(max_connections=40, max_keepalive_connections=40)
             async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as http:
-                store = await asyncpg.connect(plain(settings.database_url))
-                yield Service(chosen, app, http, store)
-                await store.close()
+                seen = await asyncpg.connect(plain(store or settings.database_url))
+                yield Service(chosen, app, http, seen)
+                await seen.close()
         finally:
             server.should_exit = True
             await running

@@ -1,0 +1,96 @@
+"""A wire between the service and PostgreSQL: it counts round trips, and can be cut at a COMMIT.
+
+Speaks as much of the frontend protocol as it takes to tell messages apart (PostgreSQL docs, 54.7):
+each `Q` (simple query) and each `S` (sync) is one round trip.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import make_url
+
+#: What to do when a COMMIT comes by.
+PASS, CUT_BEFORE, CUT_AFTER = "pass", "cut before it arrives", "cut before it is answered"
+
+
+class Wire:
+    """Start with `async with Wire(url, folder) as wire`; `wire.url` leads through it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self._target = make_url(url)
+        self._folder = folder
+        #: By connection, because hints to the workers go on one of their own.
+        self.round_trips: dict[int, list[str]] = {}
+        self.at_commit = PASS
+        self._open: set[asyncio.StreamWriter] = set()
+        self._ending = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        through = self._target.set(host=None, port=None).update_query_dict(
+            {"host": str(self._folder), "port": "5432"}
+        )
+        return through.render_as_string(hide_password=False)
+
+    async def __aenter__(self) -> "Wire":
+        path = str(self._folder / ".s.PGSQL.5432")
+        server = await asyncio.start_unix_server(self._carry, path)
+        self._ending.push_async_callback(server.wait_closed)
+        self._ending.callback(server.close)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._cut()
+        await self._ending.aclose()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host = self._target.query.get("host") or self._target.host or "localhost"
+        port = self._target.query.get("port") or self._target.port or 5432
+        if str(host).startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(str(host), int(port))
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await self._connect()
+        self._open |= {writer, back}
+        answers = asyncio.create_task(_pump(there, writer))
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await self._forward(reader, back)
+        answers.cancel()
+        for end in (writer, back):
+            self._open.discard(end)
+            end.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, back: Any) -> None:
+        length = await reader.readexactly(4)  # the startup message has no type
+        back.write(length + await reader.readexactly(int.from_bytes(length) - 4))
+        while True:
+            head = await reader.readexactly(5)
+            body = await reader.readexactly(int.from_bytes(head[1:]) - 4)
+            if head[:1] in b"QS":
+                said = body.rstrip(b"\0;").decode() or "statement"
+                self.round_trips.setdefault(id(reader), []).append(said)
+            commits = head[:1] == b"Q" and body.upper().startswith(b"COMMIT")
+            if commits and self.at_commit == CUT_BEFORE:
+                self._cut()
+                return
+            back.write(head + body)
+            if commits and self.at_commit == CUT_AFTER:
+                await back.drain()
+                await asyncio.sleep(0.2)  # the server does it; nobody hears
+                self._cut()
+                return
+
+    def _cut(self) -> None:
+        for end in self._open:
+            end.transport.abort()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
