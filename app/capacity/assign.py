@@ -74,6 +74,12 @@ class Placement:
     offer: Offer | None = None
 
     @property
+    def performer_id(self) -> str | None:
+        """The organization that has the member now; None while the member waits."""
+        placed = self.assignment in (Assignment.ASSIGNED, Assignment.ALTERNATE)
+        return self.offer.organization_id if self.offer and placed else None
+
+    @property
     def needs_assessment(self) -> bool:
         return self.offer is not None and self.offer.status == ASSESSMENT
 

@@ -16,8 +16,10 @@ WHERE plan = $1 AND id = (
       AND capacity_status = ANY($3::text[]) AND taken + taken_outside < places
     ORDER BY array_position($2::text[], id)
     LIMIT 1 FOR UPDATE)
-RETURNING id, taken + taken_outside
+RETURNING id, taken + taken_outside, capacity_status
 """
+
+_HOLD = "SELECT 1 FROM offer WHERE plan = $1 AND id = ANY($2::text[]) ORDER BY id FOR UPDATE"
 
 _RELEASE = "UPDATE offer SET taken = taken - 1 WHERE plan = $1 AND id = $2 AND taken > 0"
 
@@ -30,14 +32,33 @@ async def take(
     The row lock decides the race: of N approvals on the last place exactly one gets it, the others
     see the place gone and are given the next offer, or wait.
     """
-    able = [offer.id for offer in ordered if offer.status in TAKING]
-    if not able:
-        return waiting(ordered, wish)
-    row = await fetch_one(connection, _TAKE, (plan, able, sorted(TAKING)))
+    able = [offer for offer in ordered if offer.status in TAKING]
+    placed = await _take(connection, plan, able, wish) if able else None
+    if placed is not None:
+        return placed
+    wait = waiting(ordered, wish)
+    if wait.offer is None:
+        return wait
+    # A place that is freed while we look would be lost on us: with the offer's row ours, what was
+    # freed before is there to be taken, and who frees one after finds us waiting.
+    await hold(connection, plan, [wait.offer.id])
+    return await _take(connection, plan, [wait.offer], wish) or wait
+
+
+async def _take(
+    connection: AsyncConnection, plan: str, offers: Sequence[Offer], wish: Wish
+) -> Placement | None:
+    ids = [offer.id for offer in offers]
+    row = await fetch_one(connection, _TAKE, (plan, ids, sorted(TAKING)))
     if row is None:
-        return waiting(ordered, wish)
-    offer = next(offer for offer in ordered if offer.id == row[0])
-    return Placement(named(offer, wish), replace(offer, taken=row[1]))
+        return None
+    offer = next(offer for offer in offers if offer.id == row[0])
+    return Placement(named(offer, wish), replace(offer, taken=row[1], status=row[2]))
+
+
+async def hold(connection: AsyncConnection, plan: str, offer_ids: Sequence[str]) -> None:
+    """Locks offers, in the order of their ids, until the end of the transaction."""
+    await connection.exec_driver_sql(_HOLD, (plan, list(offer_ids)))
 
 
 async def release(connection: AsyncConnection, plan: str, offer_id: str) -> None:

@@ -9,12 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import NETWORK, Caller
+from app.capacity.waitlist import move_up
 from app.database import Connection
 from app.directory.store import stamped
 from app.errors import Issue, Refusal, not_found, refuse
 from app.fhir.capability import fhir
 from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
 from app.fhir.strict_json import parse
+from app.intake.routes import door_of
 from app.intake.submission import read_tree
 from app.openapi.bodies import fhir_body, fhir_response, versioned
 from app.openapi.responses import errors
@@ -52,8 +54,9 @@ class Stated:
     summary="State an offer's capacity",
     description="By the offer's own organization, or the staff of its plan. `places`: all places; "
     "`taken`: those taken outside this service (the ones our approvals hold are counted by us and "
-    "added); `status`: the Gravity capacity status. What is left out stays. Going to `no-capacity` "
-    "affects later referrals only. `If-Match` is honoured. Answers with the offer as it now is.",
+    "added); `status`: the Gravity capacity status. What is left out stays. Whoever waits here "
+    "moves up as far as there is room now; going to `no-capacity` affects later referrals only. "
+    "`If-Match` is honoured. Answers with the offer as it now is.",
     tags=["Providers"],
     responses={
         200: fhir_response(_KIND, ["healthcare-service"], headers=versioned()),
@@ -75,7 +78,9 @@ async def state_capacity(
     stated = read_stated(read_tree(await read_body(request), ["Parameters"]))
     found = await read(connection, _KIND, id, sight(caller))
     now: datetime = request.app.state.clock.now()
-    await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
+    plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
+    if await move_up(connection, plan, id, door_of(request, caller)):
+        request.state.announced = True
     found = await read(connection, _KIND, id, sight(caller))
     return of_resource(request, found)
 
@@ -87,7 +92,8 @@ async def _write(
     stated: Stated,
     if_match: str | None,
     now: datetime,
-) -> None:
+) -> str:
+    """Writes what is stated; the plan of the offer, whose row is now locked."""
     row: Any = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
     if row is None:
         raise not_found(_KIND)
@@ -107,6 +113,7 @@ async def _write(
         _UPDATE, (plan, offer_id, places, taken, status, version + 1, now)
     )
     await connection.exec_driver_sql(_VERSION, (plan, offer_id, version + 1, now, written))
+    return str(plan)
 
 
 def read_stated(parameters: dict[str, Any]) -> Stated:

@@ -16,11 +16,11 @@ from app.intake.known import Held
 from app.local_time import local_date
 from app.notification.correspond import notices
 from app.notification.messages import EventType
-from app.policy.model import Missing
+from app.policy.model import Missing, Reason
 from app.policy.policy import Policy
 from app.referral.draft import Actor, Draft
 from app.referral.lifecycle import BusinessStatus, Event
-from app.referral.record import Details
+from app.referral.record import Details, Referral
 
 _ANNOUNCED = {
     Assignment.ASSIGNED: EventType.ASSIGNED,
@@ -56,9 +56,6 @@ class Grant:
 def approve(draft: Draft, act: Act, grant: Grant) -> None:
     """Approves, authorizes and assigns in one move."""
     placement = grant.placement
-    placed = placement.assignment in (Assignment.ASSIGNED, Assignment.ALTERNATE)
-    offer = placement.offer
-    performer = offer.organization_id if offer and placed else None
     draft.move(
         Event.APPROVE,
         act.actor,
@@ -67,18 +64,9 @@ def approve(draft: Draft, act: Act, grant: Grant) -> None:
         note=act.note,
         policy=act.version,
     )
-    draft.after = replace(
-        draft.after,
-        assignment=placement.assignment.value,
-        offer_id=offer.id if offer else None,
-        holds_place=placed,
-        performer_id=performer,
-        void_due=None,
-    )
-    _authorize(draft, act, grant, performer)
-    if performer:
-        draft.become_party(performer, "performer")
-        draft.leaves(draft.after.asked_performer_id, performer)
+    draft.after = replace(draft.after, void_due=None)
+    place_with(draft, placement)
+    _authorize(draft, act, grant, draft.after.performer_id)
     draft.announcements.append(EventType.APPROVED)
     if placement.assignment in _ANNOUNCED:
         draft.announcements.append(_ANNOUNCED[placement.assignment])
@@ -103,27 +91,67 @@ def _authorize(draft: Draft, act: Act, grant: Grant, performer: str | None) -> N
     draft.new_authorization = True
 
 
-def reassign(draft: Draft, act: Act, placement: Placement) -> None:
-    """Gives an approved referral to another performer; the one before stops being a party."""
-    placed = placement.assignment is not Assignment.WAITLISTED
-    offer = placement.offer
-    performer = offer.organization_id if offer and placed else None
-    draft.leaves(draft.after.performer_id, performer)
-    details = replace(act.details, needs_assessment=placement.needs_assessment)
-    status = BusinessStatus(placement.assignment.value)
-    draft.move(Event.ASSIGN, act.actor, status=status, details=details, note=act.note)
+def place_with(draft: Draft, placement: Placement) -> None:
+    """Notes where the referral is, or waits; the performer becomes a party, the one asked for and
+    passed over stops being one.
+    """
+    performer = placement.performer_id
     draft.after = replace(
         draft.after,
         assignment=placement.assignment.value,
-        offer_id=offer.id if offer else None,
-        holds_place=placed,
+        offer_id=placement.offer.id if placement.offer else None,
+        holds_place=performer is not None,
         performer_id=performer,
     )
     if draft.authorization is not None:
         draft.authorization = replace(draft.authorization, performer_id=performer)
     if performer:
         draft.become_party(performer, "performer")
-    draft.announcements.append(_ANNOUNCED[placement.assignment])
+        draft.leaves(draft.asked_party, performer)
+
+
+def reassign(
+    draft: Draft, act: Act, placement: Placement, reasons: tuple[Reason, ...] = ()
+) -> None:
+    """Gives an approved referral to another performer; the one before stops being a party.
+
+    The place held before is given back when the change is written (`app.capacity.waitlist`).
+    """
+    before = draft.after
+    status = BusinessStatus(placement.assignment.value)
+    details = renewed(act.details, placement)
+    draft.move(Event.ASSIGN, act.actor, status=status, details=details, note=act.note, why=reasons)
+    hand_over(draft, before, placement, act.policy)
+
+
+def renewed(details: Details, placement: Placement) -> Details:
+    """What is known of the service begins anew with the performer that has it now."""
+    return replace(
+        details, needs_assessment=placement.needs_assessment, begun=False, service_reasons=()
+    )
+
+
+def hand_over(
+    draft: Draft,
+    before: Referral,
+    placement: Placement,
+    policy: Policy | None,
+    status: str = "cancelled",
+    reasons: tuple[Reason, ...] = (),
+) -> None:
+    """From the performer of `before` to the one of `placement`; each is told what it may know.
+
+    `status` is how the service Task of the former ends.
+    """
+    if before.holds_place and before.offer_id:
+        draft.freed.append(before.offer_id)
+    draft.leaves(before.performer_id, placement.performer_id, status, reasons)
+    place_with(draft, placement)
+    if placement.assignment in _ANNOUNCED:
+        draft.announcements.append(_ANNOUNCED[placement.assignment])
+    if draft.after.performer_id:
+        told = notices("approved", draft.parties, policy)
+        draft.notices.extend(notice for notice in told if notice.recipient == "servicing")
 
 
 def deny(draft: Draft, act: Act) -> None:
@@ -172,8 +200,10 @@ def void(draft: Draft, act: Act) -> None:
 
 
 def cancel(draft: Draft, act: Act) -> None:
-    """Takes a referral back; an authorization ends, and its place is the caller's to free."""
+    """Takes a referral back; an authorization ends, and its place is given on."""
     draft.move(Event.CANCEL, act.actor, details=act.details, note=act.note, policy=act.version)
+    if draft.after.holds_place and draft.after.offer_id:
+        draft.freed.append(draft.after.offer_id)
     if draft.authorization is not None:
         draft.authorization = replace(draft.authorization, status="ended")
     draft.announcements.append(EventType.CANCELLED)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import Offer, Wish, preference, serving
-from app.capacity.places import release, take
+from app.capacity.assign import Assignment, Offer, Wish, preference, serving
+from app.capacity.places import hold, take
 from app.decision.apply import Act, Grant, approve, reassign
 from app.decision.finish import policy_of, require_move
 from app.errors import refuse
@@ -23,7 +23,7 @@ from app.local_time import local_date
 from app.policy.model import Outcome, Question, Reason
 from app.policy.policy import Policy
 from app.referral.draft import Draft
-from app.referral.lifecycle import Event
+from app.referral.lifecycle import UNDER_WAY, Event
 from app.referral.record import Details
 
 EXCEPTION = "exception-granted"
@@ -36,9 +36,9 @@ async def approve_by_person(
     require_move(draft, Event.APPROVE)
     policy = _decidable(draft, door)
     details = _approval(draft.details, given)
-    known = await _network(connection, draft, door)
+    known = await network(connection, draft, door)
     wish = _wish(draft, given)
-    placement = await take(connection, draft.after.plan, _ordered(draft, known, wish), wish)
+    placement = await take(connection, draft.after.plan, ordered_offers(draft, known, wish), wish)
     request = read_referral(draft.sent, (), local_date(draft.after.received_at))
     units = requested_units(question) if question else None
     grant = Grant(placement, _continued(draft, known), request.occurrence_start, units)
@@ -48,20 +48,27 @@ async def approve_by_person(
 async def assign_by_person(
     connection: AsyncConnection, draft: Draft, given: Given, door: Door
 ) -> None:
-    """Gives an approved referral, whose service has not begun, to the performer that is named."""
+    """Gives an approved referral to the performer that is named, also while the service goes on:
+    a change at the member's request comes with the `reason` `declined-by-member` (spec.md 6).
+    """
     require_move(draft, Event.ASSIGN)
     wish = _named(given)
-    known = await _network(connection, draft, door)
-    ordered = [offer for offer in _ordered(draft, known, wish) if wish.names(offer)]
+    known = await network(connection, draft, door)
+    ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
     if not ordered:
         text = "This performer does not offer the service under the plan in the member's county."
         raise refuse(422, "business-rule", text, "Parameters.parameter('performer')")
     before = draft.after
+    if before.performer_id in {offer.organization_id for offer in ordered}:
+        raise refuse(409, "conflict", "The referral is with this performer already.")
+    rows = [offer.id for offer in ordered] + ([before.offer_id] if before.offer_id else [])
+    await hold(connection, before.plan, rows)
     placement = await take(connection, before.plan, ordered, wish)
-    if before.holds_place and before.offer_id:
-        await release(connection, before.plan, before.offer_id)
+    if before.business_status in UNDER_WAY and placement.assignment is Assignment.WAITLISTED:
+        text = "This performer has no room. A service that has begun is not moved to wait."
+        raise refuse(409, "conflict", text)
     act = Act(door.actor, draft.details, policy_of(draft, door), given.text("note"))
-    reassign(draft, act, placement)
+    reassign(draft, act, placement, tuple(given.reasons()))
 
 
 def _decidable(draft: Draft, door: Door) -> Policy:
@@ -85,7 +92,8 @@ def _approval(details: Details, given: Given) -> Details:
     return replace(details, reasons=(Reason(EXCEPTION),), missing=())
 
 
-async def _network(connection: AsyncConnection, draft: Draft, door: Door) -> Known:
+async def network(connection: AsyncConnection, draft: Draft, door: Door) -> Known:
+    """The offers of the plan for the service, and what the member holds already."""
     after = draft.after
     inquiry = Inquiry(
         organization_id=after.organization_id,
@@ -114,7 +122,8 @@ def _named(given: Given) -> Wish:
     return wish
 
 
-def _ordered(draft: Draft, known: Known, wish: Wish) -> Sequence[Offer]:
+def ordered_offers(draft: Draft, known: Known, wish: Wish) -> Sequence[Offer]:
+    """The offers that serve the member, best first."""
     offers = serving(
         known.offers.get(draft.after.plan, ()),
         service=draft.after.service or "",

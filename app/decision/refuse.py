@@ -2,9 +2,6 @@
 
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from app.capacity.places import release
 from app.decision.apply import Act, cancel, deny, void
 from app.decision.finish import policy_of, require_move
 from app.errors import refuse
@@ -13,9 +10,6 @@ from app.intake.door import Door
 from app.policy.model import Reason
 from app.referral.draft import Draft
 from app.referral.lifecycle import BusinessStatus, Event
-
-_END = """UPDATE service_authorization SET status = 'ended', updated_at = $3
-WHERE plan = $1 AND referral_id = $2 AND status = 'open'"""
 
 
 def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
@@ -44,16 +38,12 @@ def void_by_person(draft: Draft, given: Given, door: Door) -> None:
     void(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
 
 
-async def cancel_by_party(
-    connection: AsyncConnection, draft: Draft, given: Given, door: Door
-) -> None:
-    """Takes it back, by the requester or by the plan; an authorization ends, its place is free."""
+def cancel_by_party(draft: Draft, given: Given, door: Door, *, mistaken: bool = False) -> None:
+    """Takes it back, by the requester or by the plan; an authorization ends, its place is free.
+
+    `mistaken`: it was sent by mistake, and its ServiceRequest says so.
+    """
     require_move(draft, Event.CANCEL)
     reasons = tuple(given.reasons()) or (Reason("withdrawn"),)
-    details = replace(draft.details, reasons=reasons, missing=())
-    before = draft.after
+    details = replace(draft.details, reasons=reasons, missing=(), mistaken=mistaken)
     cancel(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
-    if before.holds_place and before.offer_id:
-        await release(connection, before.plan, before.offer_id)
-    if draft.authorization is not None:
-        await connection.exec_driver_sql(_END, (before.plan, before.id, draft.at))

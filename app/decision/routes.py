@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from app.caller.dependency import CallerDep, require, require_scope
 from app.caller.model import DECIDE, Caller
+from app.capacity.waitlist import give_on
 from app.database import Connection
 from app.decision.finish import finish, illegal
 from app.decision.grant import approve_by_person, assign_by_person
@@ -49,6 +50,7 @@ async def _move(
     except IllegalMove as move:
         raise illegal(move) from None
     changes = await finish(connection, opened.draft)
+    await give_on(connection, opened.draft, door)
     request.state.announced = True
     answer = current(changes)
     return Response(answer.body, 200, answer.headers, media_type=FHIR_JSON)
@@ -242,7 +244,7 @@ async def cancel_referral(
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
         _by_requester_or_staff(caller, opened)
-        await cancel_by_party(connection, opened.draft, asked, door)
+        cancel_by_party(opened.draft, asked, door)
 
     return await _move(request, caller, connection, id, work)
 

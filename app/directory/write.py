@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import require, require_scope
 from app.caller.model import NETWORK, ROSTER, Caller
+from app.capacity.waitlist import move_up
+from app.database import fetch_one
 from app.directory.record import ROSTER_TYPES, DirectoryRefused, Resource
 from app.directory.store import write
 from app.errors import Issue, Refusal, refuse
@@ -22,6 +24,7 @@ from app.fhir.directory import plan_named
 from app.fhir.payload import own_identifier
 from app.fhir.strict_json import parse
 from app.ids import new_id
+from app.intake.routes import door_of
 from app.intake.submission import read_tree
 from app.reading.access import sight
 from app.reading.answer import of_resource
@@ -29,6 +32,7 @@ from app.reading.read import Read, check_if_match, read
 from app.settings import Settings
 from app.web.gate import read_body
 
+_PLAN = "SELECT plan FROM locator WHERE type = 'HealthcareService' AND id = $1"
 #: What an offer's own organization may change of it; the contract is the plan's.
 _OWNERS = frozenset(
     {"extension", "active", "comment", "telecom", "availableTime", "notAvailable", "text", "meta",
@@ -146,6 +150,10 @@ async def _store(
     except IntegrityError:
         said = "The same was written by another request just now. Read it again, then repeat."
         raise refuse(409, "conflict", said) from None
+    if resource["resourceType"] == "HealthcareService":
+        row = await fetch_one(connection, _PLAN, (resource["id"],))
+        if row and await move_up(connection, row[0], resource["id"], door_of(request, caller)):
+            request.state.announced = True
     stored = await read(connection, resource["resourceType"], resource["id"], sight(caller))
     response = of_resource(request, stored)
     if new:

@@ -82,13 +82,13 @@ TRANSITIONS: dict[tuple[State | None, Event], State] = {
 
 _WITH_PERFORMER = frozenset({BusinessStatus.ASSIGNED, BusinessStatus.ALTERNATE})
 _WITH_NOBODY = frozenset({BusinessStatus.WAITLISTED, BusinessStatus.UNASSIGNED})
-_UNDER_WAY = frozenset({BusinessStatus.ON_HOLD, BusinessStatus.IN_SERVICE})
+UNDER_WAY = frozenset({BusinessStatus.ON_HOLD, BusinessStatus.IN_SERVICE})
 _ENDED = frozenset({BusinessStatus.COMPLETED, BusinessStatus.UNFULFILLED})
 
 #: Business statuses in which no service has begun, so that an approval may still be cancelled.
 NOT_BEGUN = _WITH_PERFORMER | _WITH_NOBODY | {BusinessStatus.ACCEPTED}
-_OPEN = NOT_BEGUN | _UNDER_WAY
-_TAKEN_ON = _UNDER_WAY | {BusinessStatus.ACCEPTED}
+_OPEN = NOT_BEGUN | UNDER_WAY
+_TAKEN_ON = UNDER_WAY | {BusinessStatus.ACCEPTED}
 
 #: What an approved referral's business status must be for an event, and what it is then. The order
 #: of a service is Gravity's (SDOHCC-TaskForReferralManagement, state diagram): requested, accepted,

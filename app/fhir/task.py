@@ -1,0 +1,154 @@
+"""What somebody who writes a Task wants: its new status with the reason, and what is added to it.
+
+Compares the Task as sent with the Task as it is; nothing else of it is the sender's to change. What
+a status means as a move, and whose it is, is `app.service.moves`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.errors import Issue, Refusal, refuse
+from app.fhir import codes
+from app.fhir.payload import codings
+from app.policy.model import Reason
+
+#: Ours alone: sending them back as they are is fine, changing them is not.
+_OURS = ("focus", "for", "owner", "requester", "code", "intent", "partOf", "basedOn")
+#: Only added to, never changed or taken away.
+_GROWING = ("identifier", "input", "note", "contained")
+#: Statuses that mean "not answered yet" (spec.md 7: taken as `requested`, never emitted).
+_ASKED = frozenset({"draft", "requested", "received", "ready"})
+LEAD_CARE_MANAGER = "lead-care-manager"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUpdate:
+    """The difference that a sender makes. An empty one changes nothing."""
+
+    #: The FHIR status asked for; None: as it is.
+    status: str | None = None
+    #: The `statusReason` that is new, as sent.
+    concept: Mapping[str, Any] | None = None
+    #: Element → all of its items, where some are new.
+    grown: Mapping[str, list[Any]] = field(default_factory=dict)
+    #: The performer's outputs, where they differ.
+    output: list[Any] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.status or self.grown or self.output is not None)
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """The reason as ours: a code of determination-reason where there is one, and the words."""
+        concept = self.concept or {}
+        known = next(
+            (
+                str(coding["code"])
+                for coding in codings(concept)
+                if coding.get("system") == codes.DETERMINATION_REASON
+                and coding.get("code") in codes.REASONS
+            ),
+            "",
+        )
+        text = concept.get("text")
+        return (Reason(known, text),) if known or text else ()
+
+    def require_text(self) -> None:
+        """422 unless the status comes with a reason in words of its own (Gravity: text 1..1)."""
+        if not (self.concept or {}).get("text"):
+            said = "Say why in `statusReason.text`: the requester and the plan are told."
+            raise refuse(422, "required", said, "Task.statusReason.text")
+
+
+def read_update(
+    sent: Mapping[str, Any], current: Mapping[str, Any], *, base: str, performers: bool
+) -> TaskUpdate:
+    """What `sent` changes of `current`. 422 with every element that is not the sender's to change.
+
+    `performers`: it is the performer's own service Task, whose outputs the performer writes.
+    """
+    faults = [
+        _fault(name, "is ours. Send it back as it is, or leave it out.")
+        for name in _OURS
+        if name in sent and not _agrees(sent[name], current.get(name), base)
+    ]
+    grown: dict[str, list[Any]] = {}
+    for name in _GROWING:
+        items = sent.get(name) or []
+        before = current.get(name) or []
+        if items and any(item not in items for item in before):
+            faults.append(_fault(name, "is only added to. Send what was there as well."))
+        elif any(item not in before for item in items):
+            grown[name] = items
+    output = sent.get("output")
+    if output is None or output == current.get("output"):
+        output = None
+    elif not performers:
+        faults.append(_fault("output", "is written by the performer, on its own service Task."))
+    if faults:
+        raise Refusal(422, faults)
+    concept = sent.get("statusReason")
+    return TaskUpdate(
+        status=_wanted(sent["status"], current["status"]),
+        concept=None if concept == current.get("statusReason") else concept,
+        grown=grown,
+        output=output,
+    )
+
+
+def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
+    """The elements that a Task of the referrer adds to the referral's own; empty: nothing new."""
+    added: dict[str, Any] = {}
+    for name in _GROWING:
+        before = current.get(name) or []
+        new = [item for item in sent.get(name) or [] if item not in before]
+        if new:
+            added[name] = [*before, *new]
+    if sent.get("description") and not current.get("description"):
+        added["description"] = sent["description"]
+    return added
+
+
+def is_adopted(task: Mapping[str, Any]) -> bool:
+    """Whether the referral's Task carries anything that a referrer sent."""
+    return any(task.get(name) for name in (*_GROWING, "description"))
+
+
+def focus_of(sent: Mapping[str, Any], base: str) -> str | None:
+    """The id of the ServiceRequest that a Task is about; None where it names none of ours."""
+    reference = (sent.get("focus") or {}).get("reference") or ""
+    kind, _, id_ = reference.removeprefix(base + "/").partition("/")
+    return id_.partition("/")[0] if kind == "ServiceRequest" else None
+
+
+def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether an output says who leads the member's care."""
+    return any(
+        coding.get("code") == LEAD_CARE_MANAGER
+        and coding.get("system") in (codes.TASK_OUTPUT, None)
+        for output in outputs
+        for coding in codings(output.get("type"))
+    )
+
+
+def _wanted(sent: str, current: str) -> str | None:
+    if sent == current or (sent in _ASKED and current in _ASKED):
+        return None
+    return "requested" if sent in _ASKED else sent
+
+
+def _agrees(sent: Any, current: Any, base: str) -> bool:
+    """The same, or a reference that means the same thing."""
+    if sent == current:
+        return True
+    if not isinstance(sent, dict) or not isinstance(current, dict) or "reference" not in sent:
+        return False
+    return _local(sent["reference"], base) == current.get("reference")
+
+
+def _local(reference: Any, base: str) -> str:
+    return str(reference).removeprefix(base + "/").partition("/_history/")[0]
+
+
+def _fault(name: str, said: str) -> Issue:
+    return Issue("business-rule", f"`{name}` {said}", f"Task.{name}")

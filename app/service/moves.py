@@ -1,0 +1,217 @@
+"""Every move: what a party may do to a referral, in which state and business status.
+
+PURE. The lifecycle (`app.referral.lifecycle`) says what is legal; this says who may do it, what a
+Task's status means as a move, and writes the page that shows both (docs/moves.md).
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from app.referral.lifecycle import (
+    AFTER_APPROVAL,
+    TRANSITIONS,
+    BusinessStatus,
+    Event,
+    State,
+    is_legal,
+)
+
+
+class Party(StrEnum):
+    """A caller's part in one referral; the rules and the clock move referrals, too."""
+
+    REQUESTER = "requester"
+    #: The performer asked for, while nobody has the referral: it looks on.
+    ASKED = "asked"
+    PERFORMER = "performer"
+    STAFF = "staff"
+    RULES = "rules"
+    CLOCK = "clock"
+
+
+class Verdict(StrEnum):
+    """What a caller is answered: the HTTP status says it."""
+
+    ALLOWED = "allowed"
+    CONFLICT = "409"
+    FORBIDDEN = "403"
+    NOT_FOUND = "404"
+
+
+#: Who may cause an event (spec.md 2, 5, 6).
+BY: dict[Event, frozenset[Party]] = {
+    Event.RECEIVE: frozenset({Party.REQUESTER}),
+    Event.REVIEW: frozenset({Party.RULES}),
+    Event.REQUEST_INFORMATION: frozenset({Party.RULES, Party.STAFF}),
+    Event.ADD_INFORMATION: frozenset({Party.REQUESTER, Party.STAFF}),
+    Event.APPROVE: frozenset({Party.RULES, Party.STAFF}),
+    Event.DENY: frozenset({Party.RULES, Party.STAFF}),
+    Event.VOID: frozenset({Party.CLOCK, Party.STAFF}),
+    Event.CANCEL: frozenset({Party.REQUESTER, Party.STAFF}),
+    Event.ASSIGN: frozenset({Party.RULES, Party.STAFF}),
+    Event.ACCEPT: frozenset({Party.PERFORMER}),
+    Event.DECLINE: frozenset({Party.PERFORMER}),
+    Event.HOLD: frozenset({Party.PERFORMER}),
+    Event.RESUME: frozenset({Party.PERFORMER}),
+    Event.START: frozenset({Party.PERFORMER}),
+    Event.COMPLETE: frozenset({Party.PERFORMER}),
+    Event.FAIL: frozenset({Party.PERFORMER}),
+    Event.ANNOTATE: frozenset({Party.REQUESTER, Party.PERFORMER, Party.STAFF}),
+}
+
+#: Events that change nothing for those who look at a referral's state: additions.
+WITHOUT_STATUS = frozenset({Event.ANNOTATE})
+
+#: A status asked for on the referral's Task, and on the performer's service Task, as events: the
+#: first that is legal now, else the last is refused. Source: Gravity SDOHCC 3.0.0, Task for
+#: referral management, state diagram and "set by".
+ON_REFERRAL_TASK: dict[str, tuple[Event, ...]] = {
+    "accepted": (Event.APPROVE,),
+    "rejected": (Event.DENY,),
+    "cancelled": (Event.CANCEL,),
+    "entered-in-error": (Event.CANCEL,),
+}
+ON_SERVICE_TASK: dict[str, tuple[Event, ...]] = {
+    "accepted": (Event.ACCEPT,),
+    "rejected": (Event.DECLINE,),
+    "on-hold": (Event.HOLD,),
+    "in-progress": (Event.START, Event.RESUME),
+    "completed": (Event.COMPLETE,),
+    "failed": (Event.FAIL,),
+}
+
+#: Every state with every business status that it can have, in the order of a referral's life.
+SITUATIONS: tuple[tuple[State | None, BusinessStatus | None], ...] = (
+    (None, None),
+    (State.PENDING, None),
+    (State.PENDING, BusinessStatus.IN_REVIEW),
+    (State.PENDING, BusinessStatus.INFORMATION_NEEDED),
+    *(
+        (State.APPROVED, status)
+        for status in BusinessStatus
+        if status not in (BusinessStatus.IN_REVIEW, BusinessStatus.INFORMATION_NEEDED)
+    ),
+    (State.DENIED, None),
+    (State.VOID, None),
+    (State.CANCELLED, None),
+)
+
+
+def judge(
+    parties: Iterable[Party], state: State | None, status: BusinessStatus | None, event: Event
+) -> Verdict:
+    """The answer to a caller that is all of `parties` to a referral; of none: it sees nothing."""
+    held = frozenset(parties)
+    if not held:
+        return Verdict.NOT_FOUND
+    if not held & BY[event]:
+        return Verdict.FORBIDDEN
+    return Verdict.ALLOWED if is_legal(state, event, status) else Verdict.CONFLICT
+
+
+def meant(
+    wanted: dict[str, tuple[Event, ...]],
+    task_status: str,
+    state: State,
+    status: BusinessStatus | None,
+) -> Event | None:
+    """The event that a Task's new status asks for; None for a status that nobody sets there."""
+    events = wanted.get(task_status, ())
+    legal = (event for event in events if is_legal(state, event, status))
+    return next(legal, events[0] if events else None)
+
+
+_LETTERS = {
+    Party.REQUESTER: "R",
+    Party.PERFORMER: "P",
+    Party.STAFF: "S",
+    Party.RULES: "rules",
+    Party.CLOCK: "clock",
+}
+_HEAD = """# Moves
+
+Written by `python -m app moves` from `app/referral/lifecycle.py` and `app/service/moves.py`; a test
+compares. A referral has a state and, beside it, a business status; each row below is one of the
+pairs that exist. A cell says who may do it then: **R** the requester, **P** the performer that has
+the referral, **S** the plan's staff, the **rules**, the **clock**. An empty cell is refused:
+
+* 409 to a party that may do it in another situation, with nothing written and nothing announced;
+* 403 to a party that may never do it (a performer that was only asked for may do nothing);
+* 404 to everybody else: a performer that declined or was passed over is a stranger again.
+"""
+_NOTES = """
+Readings where the sources are silent:
+
+* A held service that is resumed is in service, as Gravity draws it, even if it was held before it
+  began; `service.started` is announced the first time.
+* An approval on hold cannot be cancelled by the requester: the performer resumes it or ends it.
+* A change of provider is `assign`, at any time until the service has ended. The place of the former
+  is freed, its Task is cancelled, and the service begins anew with the next. A service that has
+  begun is not moved to a waiting list.
+* A performer ends its part with `rejected` (before it begins) or `failed`; `cancelled` is the
+  requester's and the plan's.
+* `annotate` keeps notes, inputs, outputs (the lead care manager, also after the end) and supporting
+  information, and moves nothing.
+* `failed` ends the authorization, so that the member can be referred anew; after `completed` it
+  runs to its last day.
+"""
+
+
+def document() -> str:
+    """docs/moves.md: the whole matrix, where each move leads, and the Task statuses that ask."""
+    parts = [_HEAD, _matrix(), "\n## Where each move leads\n", _targets()]
+    parts += ["\n## By Task\n", _tasks(), _NOTES]
+    return "\n".join(parts)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _situation(state: State | None, status: BusinessStatus | None) -> str:
+    if state is None:
+        return "not received"
+    return f"{state.value}, {status.value}" if status else state.value
+
+
+def _matrix() -> str:
+    lines = [
+        _row(["", *(event.value for event in Event)]),
+        _row(["---"] * (len(Event) + 1)),
+    ]
+    for state, status in SITUATIONS:
+        cells = [
+            " ".join(
+                letter
+                for party, letter in _LETTERS.items()
+                if judge([party], state, status, event) is Verdict.ALLOWED
+            )
+            for event in Event
+        ]
+        lines.append(_row([_situation(state, status), *cells]))
+    return "\n".join(lines) + "\n"
+
+
+def _targets() -> str:
+    lines = [_row(["event", "from", "to", "business status then"]), _row(["---"] * 4)]
+    for (state, event), target in TRANSITIONS.items():
+        then = ""
+        if state is State.APPROVED and event is not Event.ANNOTATE:
+            then = ", ".join(sorted(status.value for status in AFTER_APPROVAL[event][1] if status))
+        if event is Event.ANNOTATE:
+            then = "as before"
+        lines.append(_row([event.value, state.value if state else "", target.value, then]))
+    return "\n".join(lines) + "\n"
+
+
+def _tasks() -> str:
+    lines = [_row(["Task", "status asked for", "event", "by"]), _row(["---"] * 4)]
+    for name, wanted in (("referral", ON_REFERRAL_TASK), ("service", ON_SERVICE_TASK)):
+        for status, events in wanted.items():
+            words = " or ".join(event.value for event in events)
+            by = " ".join(_LETTERS[party] for party in _LETTERS if party in BY[events[0]] - _OTHERS)
+            lines.append(_row([name, f"`{status}`", words, by]))
+    return "\n".join(lines) + "\n"
+
+
+_OTHERS = frozenset({Party.RULES, Party.CLOCK})
