@@ -1,0 +1,46 @@
+"""What of the queue is asked for: the query parameters of `/v1/work-queue`."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import urlencode
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+
+from app.workqueue.model import Held, Waits
+
+
+def _of_this_era(moment: datetime) -> datetime:
+    """Moments at the ends of the calendar do not survive a change of time zone."""
+    return min(max(moment, datetime(2000, 1, 1, tzinfo=UTC)), datetime(3000, 1, 1, tzinfo=UTC))
+
+
+class Filters(BaseModel):
+    """All that are given must hold."""
+
+    plan: str | None = Field(
+        None, description="Only this plan: yours, or `unassigned`.", pattern=r"^[A-Za-z0-9-]{1,32}$"
+    )
+    waits: Waits | None = Field(None, description="Only what waits for this.")
+    urgent: bool | None = Field(None, description="Only urgent ones, or only the others.")
+    assignee: Held = Field(
+        Held.ANYONE, description="`me`: yours. `none`: what nobody has claimed yet."
+    )
+    due_before: Annotated[AwareDatetime, AfterValidator(_of_this_era)] | None = Field(
+        None,
+        description="Decisions due before this moment, with its time zone.",
+        examples=["2026-11-30T08:00:00Z"],
+    )
+    limit: int = Field(50, description="Items on a page.", ge=1, le=100)
+    cursor: str | None = Field(
+        None, description="Taken from `next`, never made up.", max_length=300
+    )
+
+    def link(self) -> str:
+        """The path that asks this again, without the cursor."""
+        given = self.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
+        words = {
+            name: str(value).lower() if value in (True, False) else value
+            for name, value in given.items()
+            if name != "limit"
+        }
+        return "/v1/work-queue?" + urlencode({**words, "limit": self.limit})

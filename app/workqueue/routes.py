@@ -1,0 +1,169 @@
+"""`/v1/work-queue`: what waits for a person of the plan, and who has it in hand.
+
+For plan staff, and only about their own plan; the moves themselves are operations on the referral,
+to which every item links.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+
+from app.caller.dependency import CallerDep, require_scope
+from app.caller.model import DECIDE, Caller
+from app.database import Connection
+from app.errors import busy, not_found, refuse
+from app.openapi.responses import errors
+from app.policy.answer_json import answer_from_json
+from app.policy.explain import explain
+from app.reading.cursor import Position, seal, unseal
+from app.settings import Settings
+from app.workqueue import store
+from app.workqueue.filters import Filters
+from app.workqueue.model import Explained, Queue
+from app.workqueue.show import counted, item
+
+router = APIRouter(prefix="/v1/work-queue", tags=["Plan staff"])
+
+Id = Annotated[
+    str, Path(description="The referral's id.", min_length=1, max_length=64, pattern=r"^[\w.-]+$")
+]
+_READING = errors(400, 401, 403, 404, 406, 503)
+_CHANGING = errors(400, 401, 403, 404, 406, 409, 503)
+
+
+@router.get(
+    "",
+    operation_id="readWorkQueue",
+    summary="What waits for you",
+    description="Every referral of your plan that waits for a person or a clock: urgent ones "
+    "first, then by due date; those that are approved and have no performer yet come last in each. "
+    "Each item says why it waits and, under `next`, what you can do: copy the `href` and the body "
+    "under `send`. Referrals whose plan is not known yet are shown to the staff of every plan.",
+    responses=_READING,
+)
+async def read_queue(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    filters: Annotated[Filters, Query()],
+) -> Queue:
+    """The page, and the counts of the whole queue."""
+    plans = _plans(caller, filters.plan)
+    pages = _Pages(request, caller, filters.link())
+    now: datetime = request.app.state.clock.now()
+    wanted = store.Wanted(
+        plans=plans,
+        now=now,
+        waits=filters.waits,
+        urgent=filters.urgent,
+        held=filters.assignee,
+        client=caller.client_id,
+        due_before=filters.due_before,
+        after=pages.after(filters.cursor) if filters.cursor is not None else None,
+        limit=filters.limit,
+    )
+    rows = await store.page(connection, wanted)
+    shown = rows[: filters.limit]
+    return Queue(
+        items=[item(row, now, pages.public_url) for row in shown],
+        counts=counted(await store.counts(connection, plans, now)),
+        next=pages.link(shown[-1]) if len(rows) > filters.limit else None,
+    )
+
+
+@router.get(
+    "/{id}",
+    operation_id="readWorkItem",
+    summary="Why one referral waits",
+    description="The item, with what the rules looked at in plain words and with sources.",
+    responses=_READING,
+)
+async def read_item(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Explained:
+    """One item; 404 where it does not wait, or not for this caller."""
+    plans = _plans(caller)
+    now: datetime = request.app.state.clock.now()
+    wanted = store.Wanted(plans=plans, now=now, referral=id, limit=1)
+    rows = await store.page(connection, wanted)
+    if not rows:
+        raise not_found("waiting referral")
+    settings: Settings = request.app.state.settings
+    shown = item(rows[0], now, settings.public_url.rstrip("/"))
+    answer = await store.determination(connection, plans, id)
+    library = request.app.state.rules.library
+    said = explain(answer_from_json(answer), library) if answer else None
+    return Explained(**shown.model_dump(), explanation=said)
+
+
+@router.post(
+    "/{id}/claim",
+    operation_id="claimWorkItem",
+    summary="Take a referral in hand",
+    description="So that nobody else works on it. Claiming again what is yours changes nothing; "
+    "what a colleague has is 409, with the colleague's name. A claim reserves and forbids nothing: "
+    "whoever may decide may still do so.",
+    responses=_CHANGING,
+)
+async def claim_item(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Explained:
+    """The item as it now is."""
+    plans = _plans(caller)
+    now: datetime = request.app.state.clock.now()
+    holder = await store.claim(connection, plans, id, caller.client_id, now)
+    shown = await read_item(id, request, caller, connection)
+    if holder is None:
+        raise busy()  # released between our two looks at it
+    if holder != caller.client_id:
+        said = f"{holder} has this referral in hand. Ask them, or release it first."
+        raise refuse(409, "conflict", said)
+    return shown
+
+
+@router.post(
+    "/{id}/release",
+    operation_id="releaseWorkItem",
+    summary="Let go of a referral",
+    description="By whoever has it or by a colleague: somebody may be away. Releasing what nobody "
+    "has changes nothing.",
+    responses=_CHANGING,
+)
+async def release_item(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Explained:
+    """The item as it now is."""
+    await store.release(connection, _plans(caller), id)
+    return await read_item(id, request, caller, connection)
+
+
+def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
+    """The plans to look at; 403 for who is no staff, 404 for another plan's name."""
+    require_scope(caller, DECIDE)
+    if wanted is None:
+        return caller.staff_plans
+    if wanted not in caller.staff_plans:
+        raise not_found("plan")
+    return [wanted]
+
+
+class _Pages:
+    """Cursors of one query by one caller: an item's rank goes before its id."""
+
+    def __init__(self, request: Request, caller: Caller, link: str) -> None:
+        settings: Settings = request.app.state.settings
+        self.public_url = settings.public_url.rstrip("/")
+        self._secret = settings.token_secret.get_secret_value()
+        self._link = link
+        self._bound_to = f"{caller.client_id}\0{link}"
+
+    def after(self, cursor: str) -> tuple[int, datetime, str]:
+        position = unseal(cursor, self._secret, self._bound_to)
+        rank, _, referral = position.id.partition(":")
+        return int(rank), position.at, referral
+
+    def link(self, last: Any) -> str:
+        position = Position(last.at, f"{last.rank}:{last.id}")
+        cursor = seal(position, self._secret, self._bound_to)
+        return f"{self.public_url}{self._link}&cursor={cursor}"

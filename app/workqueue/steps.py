@@ -1,0 +1,164 @@
+"""What staff can do next about a waiting referral, as links with a body that can be sent as it is.
+
+PURE. Which moves a state allows is `app.referral.lifecycle`'s; what an operation then demands is
+the operation's own, and is said in the hint.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.caller.model import UNASSIGNED
+from app.fhir import codes
+from app.policy.model import Outcome
+from app.referral.lifecycle import State
+from app.referral.record import Details
+from app.workqueue.model import Step
+
+#: Reasons for which the rules ask or hand over; they are no reasons to deny.
+_NO_DENIAL = frozenset(
+    {"facts-missing", "population-missing", "member-unidentified", "review-required"}
+    | {"population-met", "service-criteria-met", "partial-availability", "already-authorized"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a referral stands, as far as its next steps depend on it."""
+
+    id: str
+    plan: str
+    state: State
+    service: str | None
+    member_id: str | None
+    void_due: datetime | None
+    details: Details
+
+    @property
+    def decidable(self) -> bool:
+        """An approval needs to know the member, the plan and the service."""
+        return bool(self.service and self.member_id and self.plan != UNASSIGNED)
+
+
+def steps(standing: Standing, now: datetime, public_url: str) -> list[Step]:
+    """The next steps, the likeliest first, then what is always possible."""
+    fhir = f"{public_url}/fhir/ServiceRequest/{standing.id}"
+    own = _pending(standing, now, fhir) if standing.state is State.PENDING else _placing(fhir)
+    return [*own, *_always(fhir, f"{public_url}/v1", standing.id)]
+
+
+def _pending(standing: Standing, now: datetime, fhir: str) -> list[Step]:
+    found = [_deny(standing, fhir), _ask(standing, fhir)]
+    if standing.decidable:
+        approve = _approve(standing, fhir)
+        against = standing.details.recommendation == Outcome.DENIED.value
+        found.insert(1 if against else 0, approve)
+    if standing.void_due is not None and standing.void_due <= now:
+        title = "Close it: the information never came"
+        found.append(_post("void", title, f"{fhir}/$void"))
+    found.append(_add(fhir))
+    return found
+
+
+def _approve(standing: Standing, fhir: str) -> Step:
+    if standing.details.recommendation != Outcome.DENIED.value:
+        hint = "Nothing need be sent. A `performer` chooses another than the engine would."
+        return _post("approve", "Approve the referral", f"{fhir}/$approve", hint=hint)
+    return _post(
+        "approve",
+        "Approve as an exception, against the recommendation of the rules",
+        f"{fhir}/$approve",
+        _parameters(
+            ("reason", "valueCoding", _reason("exception-granted")),
+            ("note", "valueString", "Say here why the exception is granted."),
+        ),
+        "Write your own reason into `note`: it is recorded.",
+    )
+
+
+def _deny(standing: Standing, fhir: str) -> Step:
+    found = [r.code for r in standing.details.reasons if r.code and r.code not in _NO_DENIAL]
+    otherwise = "no-population" if standing.service == "ECM" else "service-criteria-not-met"
+    given = [
+        ("reason", "valueCodeableConcept", {"coding": [_reason(code)]})
+        for code in dict.fromkeys(found or [otherwise])
+    ]
+    hint = "The member is told by a notice. Check that the `reason` is the true one."
+    return _post("deny", "Deny the referral", f"{fhir}/$deny", _parameters(*given), hint)
+
+
+def _ask(standing: Standing, fhir: str) -> Step:
+    facts = [m.fact for m in standing.details.missing if m.fact]
+    asked = [("fact", "valueString", fact) for fact in facts]
+    question = ("question", "valueString", "Write your question here.")
+    return _post(
+        "request-information",
+        "Ask the requester for information",
+        f"{fhir}/$request-information",
+        _parameters(*(asked or [question])),
+        "The void clock starts (again). Add a `question` in your own words where you like.",
+    )
+
+
+def _add(fhir: str) -> Step:
+    response = {"resourceType": "QuestionnaireResponse", "status": "completed", "item": []}
+    return _post(
+        "add-information",
+        "Add information that you were given, by phone for example",
+        f"{fhir}/$add-information",
+        {
+            "resourceType": "Parameters",
+            "parameter": [{"name": "resource", "resource": response}],
+        },
+        "Put the answers into `item`, each under the `fact` of a question as `linkId`. "
+        "The rules are asked again at once.",
+    )
+
+
+def _placing(fhir: str) -> list[Step]:
+    performer = {"reference": "Organization/write-the-id-here"}
+    return [
+        _post(
+            "assign",
+            "Give it to a performer",
+            f"{fhir}/$assign",
+            _parameters(("performer", "valueReference", performer)),
+            "Find organizations with room by GET /fhir/HealthcareService.",
+        )
+    ]
+
+
+def _always(fhir: str, ours: str, id_: str) -> list[Step]:
+    word = {"coding": [_reason("declined-by-member")]}
+    return [
+        _post(
+            "cancel",
+            "Take it back, on the member's word",
+            f"{fhir}/$cancel",
+            _parameters(("reason", "valueCodeableConcept", word)),
+        ),
+        _post("claim", "Take it in hand", f"{ours}/work-queue/{id_}/claim"),
+        _post("release", "Let go of it", f"{ours}/work-queue/{id_}/release"),
+        Step(
+            name="timeline",
+            title="Read what has happened so far",
+            method="GET",
+            href=f"{ours}/referrals/{id_}/timeline",
+        ),
+        Step(name="read", title="Read the referral itself", method="GET", href=fhir),
+    ]
+
+
+def _post(
+    name: str, title: str, href: str, send: dict[str, Any] | None = None, hint: str | None = None
+) -> Step:
+    return Step(name=name, title=title, method="POST", href=href, send=send, hint=hint)
+
+
+def _parameters(*parts: tuple[str, str, Any]) -> dict[str, Any]:
+    listed = [{"name": name, kind: value} for name, kind, value in parts]
+    return {"resourceType": "Parameters", "parameter": listed}
+
+
+def _reason(code: str) -> dict[str, str]:
+    return codes.coding(codes.DETERMINATION_REASON, code, codes.REASONS)
