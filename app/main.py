@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.settings = chosen
-    app.state.clock = clock or Clock(chosen.clock_offset)
+    app.state.clock = clock or Clock.of(chosen)
     app.state.tokens = tokens(chosen)
     for router in routers():
         # Flat, not nested: the capability statement and the hot path read one list.

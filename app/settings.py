@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         description="Moves the clock of every process (tests and rehearsals). Production refuses "
         "it.",
     )
+    clock_offset_file: str = Field(
+        "",
+        description="A file with the seconds to move the clock by, read again and again by every "
+        "process: moves a running deployment in tests and rehearsals. Production refuses it.",
+    )
     plans: str = Field(
         "",
         description="Comma-separated plans this deployment serves. Empty: all plans with policy "
@@ -119,6 +124,7 @@ class Settings(BaseSettings):
                 ("WEBHOOK_KEY must be set", not self.webhook_key.get_secret_value()),
                 ("DEMONSTRATION must be off", self.demonstration),
                 ("CLOCK_OFFSET_S must be 0", self.clock_offset_s != 0),
+                ("CLOCK_OFFSET_FILE must be empty", bool(self.clock_offset_file)),
                 (
                     "PUBLIC_URL must begin with https://",
                     not self.public_url.startswith("https://"),

@@ -29,7 +29,7 @@ async def add(client_id: str, organization_id: str, role: str, scopes: Sequence[
             )
             if found.first() is None:
                 return _fail("There is no such organization. Load the network first.")
-            now = Clock(settings().clock_offset).now()
+            now = Clock.of(settings()).now()
             granted = frozenset(scopes) if scopes else _ROLES[role]
             secret = await register(connection, client_id, organization_id, granted, now)
     except Refusal as refusal:

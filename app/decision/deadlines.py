@@ -94,7 +94,7 @@ def reminder_due(asked: datetime, void: datetime, clocks: Clocks) -> datetime | 
 
 def is_over(due: datetime, now: datetime) -> bool:
     """Whether a due moment has passed; its last second is still in time (23:59:59 ends a day)."""
-    return now >= due + timedelta(seconds=1)
+    return now - due >= timedelta(seconds=1)
 
 
 def expires(ends_on: date) -> datetime:

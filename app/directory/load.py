@@ -105,7 +105,7 @@ async def load(paths: Sequence[Path], chosen: Settings) -> Counts:
     engine = create_engine(chosen, pool_size=1)
     try:
         async with begin(engine) as connection:
-            now = Clock(chosen.clock_offset).now()
+            now = Clock.of(chosen).now()
             return await load_resources(connection, [line.resource for line in lines], now)
     except DirectoryRefused as refused:
         raise LoadRefused([_said(places[at], fault) for at, fault in refused.faults]) from None

@@ -3,7 +3,8 @@
 Any number of workers may run, on any machine. Four loops: one listens for hints, one claims what
 is due (at a hint, when something was recorded, and at least every `poll_s`), one records results
 in groups, one sweeps. Killed at any moment, it loses nothing: the lease of what it held ends, and
-another sends it again under the same webhook-id. The rules are `retry.py`'s.
+another sends it again under the same webhook-id. The rules are `retry.py`'s. The clocks run beside
+them in the same process (`app.clocks.run`).
 """
 
 import asyncio
@@ -11,14 +12,15 @@ import logging
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from app.clock import Clock
+from app.clocks.run import run_clocks
 from app.notification.claim import Claim, claim, plans_waiting, release
 from app.notification.connect import CHANNEL, LOST, Link
-from app.notification.deliver import TOTAL_S, Sender, open_session
+from app.notification.deliver import Sender, open_session
+from app.notification.pace import Pace
 from app.notification.record import Result, record
 from app.notification.retry import outcome
 from app.notification.secrets import Vault
@@ -26,21 +28,9 @@ from app.notification.sweep import sweep
 from app.notification.targets import Guard
 from app.settings import Settings
 
+__all__ = ["Pace", "Worker", "deliver_forever"]
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How one worker works; seconds. The lease outlasts connecting, sending and recording."""
-
-    poll_s: float = 1.0
-    sweep_s: float = 15.0
-    lease_s: float = 60.0
-    total_s: float = TOTAL_S
-    grace_s: float = 8.0
-    at_once: int = 64
-    per_endpoint: int = 8
-    longest_backoff_s: float = 5.0
 
 
 async def deliver_forever(
@@ -50,11 +40,16 @@ async def deliver_forever(
     # Name lookups run in threads: a few slow names must not hold up the others.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, "lookup"))
     guard = Guard.of(settings)
-    pace = pace or Pace()
+    pace, clock = pace or Pace(), clock or Clock.of(settings)
+    clocks = asyncio.create_task(run_clocks(settings, clock, stop=stop, every=pace.clocks_s))
+    clocks.add_done_callback(lambda _: stop.set())
     async with open_session(guard, pace.total_s) as session:
         sender = Sender(session, guard, Vault(settings))
-        worker = Worker(settings, sender, clock or Clock(settings.clock_offset), pace)
-        await worker.run(stop)
+        try:
+            await Worker(settings, sender, clock, pace).run(stop)
+        finally:
+            stop.set()
+            await clocks
 
 
 class Worker:

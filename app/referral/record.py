@@ -66,6 +66,8 @@ class Authorization:
     units: Mapping[str, Any] | None = None
     previous_id: str | None = None
     status: str = "open"
+    expiring_told_at: datetime | None = None
+    expired_told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ _BESIDE = """SELECT
     AND status NOT IN ('cancelled', 'rejected') ORDER BY id DESC LIMIT 1)
     ORDER BY version DESC LIMIT 1),
 (SELECT json_build_array(number, service, performer_id, starts_on, ends_on, units, previous_id,
-    status)::text FROM service_authorization WHERE plan = $1 AND referral_id = $2),
+    status, expiring_told_at, expired_told_at)::text FROM service_authorization
+    WHERE plan = $1 AND referral_id = $2),
 (SELECT json_build_array(id, seq, asked::json, actor, asked_at, void_due, remind_at, attempts,
     reminded_at)::text FROM information_request
     WHERE plan = $1 AND referral_id = $2 AND ended_at IS NULL ORDER BY seq DESC LIMIT 1),
@@ -127,16 +128,21 @@ def _asked(text: str | None) -> Asked | None:
         actor=actor,
         asked_at=datetime.fromisoformat(at),
         void_due=datetime.fromisoformat(void),
-        remind_at=datetime.fromisoformat(remind) if remind else None,
+        remind_at=_moment(remind),
         attempts=attempts,
-        reminded_at=datetime.fromisoformat(reminded) if reminded else None,
+        reminded_at=_moment(reminded),
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _authorization(text: str | None) -> Authorization | None:
     if text is None:
         return None
-    number, service, performer, starts, ends, units, previous, status = orjson.loads(text)
+    number, service, performer, starts, ends, units, previous, *rest = orjson.loads(text)
+    status, expiring, expired = rest
     return Authorization(
         number=number,
         service=service,
@@ -146,6 +152,8 @@ def _authorization(text: str | None) -> Authorization | None:
         units=orjson.loads(units) if units else None,
         previous_id=previous,
         status=status,
+        expiring_told_at=_moment(expiring),
+        expired_told_at=_moment(expired),
     )
 
 

@@ -188,6 +188,8 @@ def _authorization(draft: Draft, changes: Changes) -> None:
         units=orjson.dumps(authorization.units).decode() if authorization.units else None,
         previous_id=authorization.previous_id,
         status=authorization.status,
+        expiring_told_at=authorization.expiring_told_at,
+        expired_told_at=authorization.expired_told_at,
         created_at=draft.at,
         updated_at=draft.at,
     )

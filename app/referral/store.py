@@ -37,6 +37,7 @@ _UPSERT: dict[Table, str] = {
     " updated_at = excluded.updated_at",
     service_authorization: "ON CONFLICT (plan, referral_id) DO UPDATE SET"
     " performer_id = excluded.performer_id, status = excluded.status,"
+    " expiring_told_at = excluded.expiring_told_at, expired_told_at = excluded.expired_told_at,"
     " updated_at = excluded.updated_at",
     information_request: "ON CONFLICT (plan, referral_id, seq) DO UPDATE SET"
     " attempts = excluded.attempts, reminded_at = excluded.reminded_at,"

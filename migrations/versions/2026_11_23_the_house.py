@@ -89,8 +89,48 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False, comment="sent | to-send | skipped"),
         sa.Column("reason", sa.Text(), nullable=True, comment="why it was skipped"),
+        sa.Column(
+            "about",
+            sa.Text(),
+            nullable=False,
+            comment="JSON: what was so at that moment, for the letter",
+        ),
+        sa.Column(
+            "message_id",
+            sa.Text(),
+            nullable=True,
+            comment="the message that tells it; null for a letter",
+        ),
+        sa.Column(
+            "medium",
+            sa.Text(),
+            nullable=True,
+            comment="endpoint | mail | fax | phone | hand, once it is sent",
+        ),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "sent_by", sa.Text(), nullable=True, comment="the client that says a letter was sent"
+        ),
+        sa.Column("note", sa.Text(), nullable=True, comment="what that person noted"),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "medium IN ('endpoint', 'mail', 'fax', 'phone', 'hand')",
+            name=op.f("ck_correspondence_medium"),
+        ),
+        sa.CheckConstraint(
+            "status IN ('sent', 'to-send', 'skipped')", name=op.f("ck_correspondence_status")
+        ),
         sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_correspondence")),
+    )
+    op.create_index(
+        "ix_correspondence_message",
+        "correspondence",
+        ["plan", "message_id"],
+        unique=False,
+        postgresql_where="medium = 'endpoint'",
+    )
+    op.create_index(
+        "ix_correspondence_newest", "correspondence", ["plan", "created_at", "id"], unique=False
     )
     op.create_index(
         "ix_correspondence_referral", "correspondence", ["plan", "referral_id"], unique=False
@@ -540,6 +580,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where="state IN ('pending', 'held')",
     )
+    op.create_index(
+        "ix_delivery_undelivered",
+        "delivery",
+        ["plan", "message_id"],
+        unique=False,
+        postgresql_where="state IN ('dead', 'held')",
+    )
     op.create_table(
         "determination",
         sa.Column("plan", sa.Text(), nullable=False),
@@ -813,6 +860,11 @@ def downgrade() -> None:
     op.drop_table("information_request")
     op.drop_table("determination")
     op.drop_index(
+        "ix_delivery_undelivered",
+        table_name="delivery",
+        postgresql_where="state IN ('dead', 'held')",
+    )
+    op.drop_index(
         "ix_delivery_stream", table_name="delivery", postgresql_where="state IN ('pending', 'held')"
     )
     op.drop_index("ix_delivery_endpoint", table_name="delivery")
@@ -869,6 +921,12 @@ def downgrade() -> None:
         postgresql_where="status = 'to-send'",
     )
     op.drop_index("ix_correspondence_referral", table_name="correspondence")
+    op.drop_index("ix_correspondence_newest", table_name="correspondence")
+    op.drop_index(
+        "ix_correspondence_message",
+        table_name="correspondence",
+        postgresql_where="medium = 'endpoint'",
+    )
     op.drop_table("correspondence")
     op.drop_table("client")
     op.drop_table("attempt")

@@ -64,6 +64,7 @@ def test_the_example_filled_in_is_a_production(monkeypatch):
         ("webhook_key", ""),
         ("demonstration", "true"),
         ("clock_offset_s", "3600"),
+        ("clock_offset_file", "offset"),
     ],
 )
 def test_production_refuses_what_is_for_rehearsals(name, value):

@@ -1,0 +1,96 @@
+"""What happens to a referral when one of its clocks fires: the same moves that people make.
+
+Composes the draft; nothing is written here but the place that an expired authorization gives back.
+Whether a clock fires at all is `due.py`'s.
+"""
+
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.capacity.places import release
+from app.clocks.due import Alarm, expired, expiring, is_overdue, reminds, voids
+from app.decision.apply import Act, void
+from app.decision.finish import policy_of
+from app.intake.door import Door
+from app.local_time import local_date
+from app.notification.correspond import notices
+from app.notification.messages import EventType
+from app.policy.model import Reason
+from app.referral.draft import Actor, Draft
+
+#: Who moves a referral when nobody does.
+CLOCK = Actor("clock", None)
+
+
+async def fire(connection: AsyncConnection, draft: Draft, alarm: Alarm, door: Door) -> bool:
+    """Composes what the alarm does. False, and nothing done, where it is not due after all."""
+    match alarm:
+        case Alarm.VOID:
+            return _void(draft, door)
+        case Alarm.REMINDER:
+            return _remind(draft, door)
+        case Alarm.OVERDUE:
+            return _overdue(draft, door)
+        case Alarm.EXPIRING:
+            return _expiring(draft, door)
+        case Alarm.EXPIRED:
+            return await _expired(connection, draft, door)
+
+
+def _void(draft: Draft, door: Door) -> bool:
+    if not voids(draft.after, draft.open_request, door.now):
+        return False
+    details = replace(draft.details, reasons=(Reason("information-not-received"),))
+    void(draft, Act(CLOCK, details, policy_of(draft, door)))
+    return True
+
+
+def _remind(draft: Draft, door: Door) -> bool:
+    """The second attempt: told again, by message and by letter. No move, so no row of history."""
+    if not reminds(draft.after, draft.open_request, door.now):
+        return False
+    draft.remind()
+    _announce(draft, EventType.INFORMATION_REQUESTED)
+    draft.notices.extend(notices("information-needed", draft.parties, policy_of(draft, door)))
+    return True
+
+
+def _overdue(draft: Draft, door: Door) -> bool:
+    if not is_overdue(draft.after, door.now):
+        return False
+    draft.after = replace(draft.after, overdue_told_at=door.now)
+    _announce(draft, EventType.OVERDUE)
+    return True
+
+
+def _expiring(draft: Draft, door: Door) -> bool:
+    clocks = door.rules.clocks(draft.after.plan, local_date(door.now))
+    if draft.authorization is None or not expiring(draft.authorization, clocks, door.now):
+        return False
+    draft.authorization = replace(draft.authorization, expiring_told_at=door.now)
+    _announce(draft, EventType.EXPIRING)
+    return True
+
+
+async def _expired(connection: AsyncConnection, draft: Draft, door: Door) -> bool:
+    """The authorization has run out: announced, and its place is free for whoever waits.
+
+    Its status stays `open`, which means not taken back: a reauthorization that comes late still
+    goes on from it. The service's own status is its performer's to close. A reauthorization has its
+    own place since its approval.
+    """
+    if draft.authorization is None or not expired(draft.authorization, door.now):
+        return False
+    draft.authorization = replace(draft.authorization, expired_told_at=door.now)
+    _announce(draft, EventType.EXPIRED)
+    after = draft.after
+    if after.holds_place and after.offer_id:
+        await release(connection, after.plan, after.offer_id)
+        draft.after = replace(after, holds_place=False)
+    return True
+
+
+def _announce(draft: Draft, event_type: EventType) -> None:
+    draft.first_actor = CLOCK
+    draft.announcements.append(event_type)
