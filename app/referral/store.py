@@ -6,7 +6,7 @@ nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
@@ -29,6 +29,9 @@ _CASTS: list[tuple[type[TypeEngine[Any]], str]] = [
     (Boolean, "bool"),
     (LargeBinary, "bytea"),
 ]
+#: The driver looks at every element of an array several times, so a few rows go as VALUES. Many go
+#: as arrays: a statement has at most 32,767 parameters, and one text for every number of rows.
+_MOST_VALUES = 8
 #: Tables whose rows may be there already, and what is then brought up to date.
 _UPSERT: dict[Table, str] = {
     task: "ON CONFLICT (plan, id) DO UPDATE SET status = excluded.status, version = "
@@ -77,21 +80,31 @@ class _Parameters:
         return f"${len(self.values)}"
 
 
-@cache
-def _insert_sql(table: Table, names: tuple[str, ...], first: int) -> str:
+@lru_cache(maxsize=1024)
+def _insert_sql(table: Table, names: tuple[str, ...], count: int | None, first: int) -> str:
+    """So many rows as VALUES, or any number of rows as one array for each column."""
     columns = ", ".join(f'"{name}"' for name in names)
-    arrays = ", ".join(
-        f"${first + index}::{_cast(table, name)}[]" for index, name in enumerate(names)
-    )
-    into = f'INSERT INTO "{table.name}" ({columns})'
-    return f"{into} SELECT * FROM unnest({arrays}) {_UPSERT.get(table, '')}"
+    casts = [_cast(table, name) for name in names]
+    numbers = iter(range(first, first + (count or 1) * len(names)))
+    if count is None:
+        arrays = ", ".join(f"${next(numbers)}::{cast}[]" for cast in casts)
+        rows = f"SELECT * FROM unnest({arrays})"
+    else:
+        rows = "VALUES " + ", ".join(
+            f"({', '.join(f'${next(numbers)}::{cast}' for cast in casts)})" for _ in range(count)
+        )
+    return f'INSERT INTO "{table.name}" ({columns}) {rows} {_UPSERT.get(table, "")}'
 
 
 def _insert(parameters: _Parameters, table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
     names = tuple(rows[0])
     first = len(parameters.values) + 1
-    parameters.values.extend([row[name] for row in rows] for name in names)
-    return _insert_sql(table, names, first)
+    if len(rows) > _MOST_VALUES:
+        parameters.values.extend([row[name] for row in rows] for name in names)
+        return _insert_sql(table, names, None, first)
+    for row in rows:
+        parameters.values.extend([row[name] for name in names])
+    return _insert_sql(table, names, len(rows), first)
 
 
 @cache
