@@ -1,0 +1,201 @@
+"""A determination as the API shows it: the answer, the tree of criteria, the facts, the words.
+
+Made from what is stored; nothing is decided again here.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from app.fhir import codes
+from app.policy.explain import explain, explain_xhtml
+from app.policy.library import Library
+from app.policy.model import Criterion, Determination, Event, FactValue, Question, Span
+
+_ID = "01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c11"
+_FORM = "QuestionnaireResponse/01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c12"
+_RESULTS: Mapping[bool | None, Literal["true", "false", "unknown"]] = {
+    True: "true",
+    False: "false",
+    None: "unknown",
+}
+_TEXT = "The rules approve this. As of 2024-03-04 (policy HPSM/2024-01-01), because:"
+
+
+class ShownReason(BaseModel):
+    """A coded reason."""
+
+    code: str = Field(description="A code of determination-reason.", examples=["population-met"])
+    display: str = Field(examples=["A population of focus is met"])
+    text: str | None = Field(description="The plan's own advice.", examples=[None])
+
+
+class ShownPopulation(BaseModel):
+    """A population of focus that is met."""
+
+    code: str = Field(examples=["POF2"])
+    display: str = Field(examples=["At risk for avoidable hospital or emergency department use"])
+
+
+class ShownMissing(BaseModel):
+    """A fact that could still change the answer."""
+
+    fact: str = Field(examples=["homeless"])
+    question: str = Field(examples=["Is the member homeless?"])
+
+
+class ShownCriterion(BaseModel):
+    """One node of the tree of criteria."""
+
+    name: str = Field(examples=["ed_avoidable_in_any_6m >= 5"])
+    result: Literal["true", "false", "unknown"]
+    citation: str = Field(
+        description="Seed and line, or document and page.", examples=["S003:L35-37"]
+    )
+    detail: str = Field(description="What the facts said.", examples=["5 or more"])
+    facts: list[str] = Field(description="The facts that it read.", examples=[["utilization"]])
+    criteria: list["ShownCriterion"] = Field(description="Its parts.", examples=[[]])
+
+
+class ShownFact(BaseModel):
+    """A fact as it was known then, and the resource that stated it."""
+
+    name: str = Field(examples=["homeless"])
+    value: bool | int | str | list[str] | dict[str, str] = Field(
+        description="A partial date is `{from, to}`; money is a text of US dollars.",
+        examples=[False],
+    )
+    source: str = Field(examples=[_FORM])
+
+
+class ShownEvent(BaseModel):
+    """One emergency visit or stay as it was known then; null is unknown."""
+
+    type: str = Field(examples=["ed-visit"])
+    date: str | dict[str, str] | None = Field(examples=["2023-10-02"])
+    avoidable: bool | None = Field(examples=[True])
+    unplanned: bool | None = Field(examples=[None])
+    led_to_admission: bool | None = Field(examples=[False])
+    reason: str | None = Field(examples=["other"])
+    source: str = Field(examples=[_FORM])
+
+
+class ShownDetermination(BaseModel):
+    """One determination of a referral: what the rules said then, and why."""
+
+    number: int = Field(description="In the order of the referral's moves.", examples=[1])
+    made_at: datetime = Field(examples=["2024-03-04T17:12:01Z"])
+    basis: str = Field(description="`rules`, `person` or `clock`.", examples=["rules"])
+    outcome: Literal["approved", "denied", "pending"]
+    as_of: date = Field(description="The date it was decided for.", examples=["2024-03-04"])
+    policy: str | None = Field(
+        description="The policy file, by which it can be replayed.", examples=["HPSM/2024-01-01"]
+    )
+    service: str | None = Field(examples=["ECM"])
+    reasons: list[ShownReason]
+    populations: list[ShownPopulation]
+    missing: list[ShownMissing]
+    criteria: list[ShownCriterion]
+    facts: list[ShownFact]
+    events: list[ShownEvent] = Field(description="Emergency visits and stays.")
+    events_complete: bool | None = Field(
+        description="Whether the list of events is complete for the last 12 months.",
+        examples=[None],
+    )
+    notes: list[str] = Field(
+        description="Conflicts, and answers that could not be read.", examples=[[]]
+    )
+    text: str = Field(description="The explanation in plain words.", examples=[_TEXT])
+    div: str = Field(
+        description="The same as XHTML, ready for a narrative (`text.div`).",
+        examples=[f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{_TEXT}</p></div>'],
+    )
+
+
+class Determinations(BaseModel):
+    """Every determination of a referral, the first one first."""
+
+    referral: str = Field(examples=[_ID])
+    determinations: list[ShownDetermination]
+
+
+def show(
+    library: Library,
+    question: Question,
+    answer: Determination,
+    *,
+    number: int,
+    made_at: datetime,
+    basis: str,
+) -> ShownDetermination:
+    """A stored question and answer as shown."""
+    facts = question.facts
+    return ShownDetermination(
+        number=number,
+        made_at=made_at,
+        basis=basis,
+        outcome=answer.outcome.value,
+        as_of=answer.as_of,
+        policy=answer.policy,
+        service=question.service,
+        reasons=[
+            ShownReason(code=r.code, display=codes.REASONS.get(r.code, r.code), text=r.text)
+            for r in answer.reasons
+        ],
+        populations=[
+            ShownPopulation(code=code, display=codes.POPULATIONS.get(code, code))
+            for code in answer.populations
+        ],
+        missing=[ShownMissing(fact=m.fact, question=m.question) for m in answer.missing],
+        criteria=list(_criteria(answer.criteria)),
+        facts=[
+            ShownFact(name=name, value=_value(fact.value), source=fact.source)
+            for name, fact in facts.values.items()
+        ],
+        events=[_event(event) for event in facts.events],
+        events_complete=facts.events_complete,
+        notes=list(answer.notes),
+        text=explain(answer, library),
+        div=explain_xhtml(answer, library),
+    )
+
+
+def _criteria(nodes: tuple[Criterion, ...]) -> Iterator[ShownCriterion]:
+    for node in nodes:
+        yield ShownCriterion(
+            name=node.name,
+            result=_RESULTS[node.result],
+            citation=node.citation,
+            detail=node.detail,
+            facts=list(node.facts),
+            criteria=list(_criteria(node.children)),
+        )
+
+
+def _event(event: Event) -> ShownEvent:
+    return ShownEvent(
+        type=event.type,
+        date=None if event.when is None else _span(event.when),
+        avoidable=event.avoidable,
+        unplanned=event.unplanned,
+        led_to_admission=event.led_to_admission,
+        reason=event.reason,
+        source=event.source,
+    )
+
+
+def _value(value: FactValue) -> Any:
+    if isinstance(value, Span):
+        return _span(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _span(span: Span) -> str | dict[str, str]:
+    if span.first == span.last:
+        return span.first.isoformat()
+    return {"from": span.first.isoformat(), "to": span.last.isoformat()}
