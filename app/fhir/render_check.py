@@ -19,8 +19,11 @@ def parameters(
     placement: Placement | None,
     offers: Sequence[Offer],
     due: datetime,
+    explanation: str,
 ) -> Parameter:
-    """All of spec.md 4's parameters; `offers` are those that could take the member, best first."""
+    """All of spec.md 4's parameters, then the whole in plain words; `offers` are those that could
+    take the member, best first.
+    """
     found: list[Parameter] = [{"name": "outcome", "valueCode": determination.outcome.value}]
     found += [_reason(reason) for reason in determination.reasons]
     found += [
@@ -42,6 +45,7 @@ def parameters(
     local = due.astimezone(LOCAL).isoformat(timespec="seconds")
     found.append({"name": "decisionDue", "valueDateTime": local})
     found += [{"name": "note", "valueString": note} for note in determination.notes]
+    found.append({"name": "explanation", "valueString": explanation})
     return {"resourceType": "Parameters", "parameter": found}
 
 

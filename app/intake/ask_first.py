@@ -21,6 +21,7 @@ from app.intake.gather import gather
 from app.intake.post import Terms, inquire
 from app.intake.submission import read_submission
 from app.local_time import LOCAL
+from app.policy.explain import explain
 from app.policy.model import Outcome
 from app.process import candidates, eligibility
 from app.reading.access import sight
@@ -49,7 +50,9 @@ async def ask_first(
         placement = place(ordered, wish)
     clocks = door.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
-    return dumps(parameters(case.determination, placement, _able(placement, ordered), due))
+    explanation = explain(case.determination, door.rules.library)
+    able = _able(placement, ordered)
+    return dumps(parameters(case.determination, placement, able, due, explanation))
 
 
 def _able(placement: Placement | None, ordered: list[Offer]) -> list[Offer]:
