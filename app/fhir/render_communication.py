@@ -1,6 +1,7 @@
 """One piece of correspondence as a Communication: who is told what of an outcome, and how."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from app.fhir import codes
@@ -8,6 +9,21 @@ from app.fhir.dates import instant
 from app.referral.record import Referral
 
 _STATUS = {"sent": "completed", "to-send": "preparation", "skipped": "not-done"}
+_OUTCOMES = {
+    "approved": "Approved",
+    "denied": "Denied",
+    "void": "Void",
+    "information-needed": "Information needed",
+    "cancelled": "Cancelled",
+}
+#: How it was told → v3-ParticipationMode. What is handed over is written, too.
+_MEDIA = {
+    "endpoint": ("ELECTRONIC", "electronic data"),
+    "mail": ("MAILWRIT", "mail"),
+    "fax": ("FAXWRIT", "telefax"),
+    "phone": ("PHONE", "telephone"),
+    "hand": ("WRITTEN", "written"),
+}
 
 
 def communication(
@@ -34,6 +50,7 @@ def communication(
                 "text": outcome,
             }
         ],
+        "topic": {"coding": [codes.coding(codes.CORRESPONDENCE_OUTCOME, outcome, _OUTCOMES)]},
         "about": [{"reference": f"ServiceRequest/{referral.id}"}],
         "payload": [{"contentString": text}],
     }
@@ -42,7 +59,28 @@ def communication(
     if plan_organization:
         body["sender"] = {"reference": f"Organization/{plan_organization}"}
     if status == "sent":
+        body["medium"] = [_medium("endpoint")]
         body["sent"] = instant(referral.updated_at)
     if reason:
         body["statusReason"] = {"text": reason}
     return body
+
+
+def letter_sent(
+    stored: Mapping[str, Any], *, at: datetime, how: str, by: str, note: str | None
+) -> dict[str, Any]:
+    """The next version of a Communication whose letter was sent: mail, fax, phone or hand."""
+    body = {name: value for name, value in stored.items() if name != "statusReason"}
+    version = int(stored["meta"]["versionId"]) + 1
+    body["meta"] = {**stored["meta"], "versionId": str(version), "lastUpdated": instant(at)}
+    body.update(status="completed", medium=[_medium(how)], sent=instant(at))
+    if note:
+        said = {"authorString": by, "time": instant(at), "text": note}
+        body["note"] = [*stored.get("note", ()), said]
+    return body
+
+
+def _medium(how: str) -> dict[str, Any]:
+    code, display = _MEDIA[how]
+    coding = {"system": codes.PARTICIPATION_MODE, "code": code, "display": display}
+    return {"coding": [coding]}

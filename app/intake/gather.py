@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.capacity.assign import Offer
 from app.database import fetch_one
 from app.intake.known import Held, Inquiry, Known, Member, Organization, Replay, Twin
+from app.notification.correspond import Listening
 from app.referral.record import Authorization
 
 _SQL = """SELECT
@@ -38,7 +39,13 @@ _SQL = """SELECT
     WHERE plan = ANY ($6::text[]) OR id = ANY ($9::text[]) OR npi = ANY ($10::text[])),
 (SELECT json_agg(referral_id)::text FROM referral_business_identifier
     WHERE plan = ANY ($6::text[])
-      AND (system, value) IN (SELECT * FROM unnest($11::text[], $12::text[])))"""
+      AND (system, value) IN (SELECT * FROM unnest($11::text[], $12::text[]))),
+(SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
+    WHERE status = 'active' AND organization_id IN (
+        SELECT $1::text UNION ALL SELECT unnest($9::text[])
+        UNION ALL SELECT id FROM organization WHERE npi = ANY ($10::text[])
+        UNION ALL SELECT organization_id FROM offer
+            WHERE plan = ANY ($6::text[]) AND service = $8 AND active))"""
 
 
 async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
@@ -61,8 +68,8 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
             [value for _, value in inquiry.based_on_identifiers],
         ),
     )
-    replay, *lists = row or (None,) * 7
-    twins, members, held, offers, organizations, based_on = (
+    replay, *lists = row or (None,) * 8
+    twins, members, held, offers, organizations, based_on, listening = (
         orjson.loads(text) if text else [] for text in lists
     )
     return Known(
@@ -75,6 +82,7 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
         offers=_offers(offers, inquiry.service),
         organizations=tuple(Organization(*row) for row in organizations),
         based_on=frozenset(inquiry.based_on) | frozenset(based_on),
+        listening=tuple(Listening(*row) for row in listening),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.capacity.assign import Offer
+from app.notification.correspond import Listening
 from app.referral.record import Authorization
 
 
@@ -87,6 +88,8 @@ class Known:
     offers: dict[str, list[Offer]] = field(default_factory=dict)
     organizations: tuple[Organization, ...] = ()
     based_on: frozenset[str] = frozenset()
+    #: Active endpoints of the organizations that may be concerned.
+    listening: tuple[Listening, ...] = ()
 
     def plan_organization(self, plan: str) -> str | None:
         """The Organization that is the plan, where the network has it."""

@@ -12,6 +12,7 @@ import orjson
 
 from app.decision.deadlines import decision_due
 from app.eligibility.identify import Identity
+from app.fhir.asker import asker
 from app.fhir.render_referral import copy
 from app.intake.door import Door
 from app.intake.known import Known
@@ -43,7 +44,9 @@ def receive(submission: Submission, identity: Identity, known: Known, door: Door
         details=Details(),
         plan_organization=known.plan_organization(identity.key),
         adopted=submission.adopted,
-        self_referred=submission.request.self_referred,
+        asker=asker(submission.service_request, submission.request.cin),
+        entered_by_plan=door.plan is not None,
+        listening=known.listening,
         fhir_base=door.fhir_base,
     )
     draft.move(Event.RECEIVE, door.actor)

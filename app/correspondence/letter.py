@@ -1,0 +1,307 @@
+"""What a letter says: its content as data, in the language of whoever reads it. PURE.
+
+How it looks is `render_html.py` and `render_pdf.py`; who gets one is `app.notification.correspond`;
+where the values come from is `outbox.py`. What a notice of denial must hold: fact sheet 6.3.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from app.correspondence.criteria import Decisive
+from app.correspondence.occasion import Occasion
+from app.correspondence.sources import in_words
+from app.correspondence.words import LANGUAGES, Words, translated, words
+from app.local_time import local_date
+from app.policy.dictionary import load_dictionary
+from app.policy.model import Missing, Reason
+from app.policy.policy import Policy
+from app.policy.schema import Contact
+
+#: Whom an office calls, and whom a member calls: keys of the plan's contacts, the best first.
+_OFFICE_CALLS = ("referrals", "authorization_status", "member")
+_MEMBER_CALLS = ("member", "referrals")
+_BY_TIME = "clock"
+_SECONDARY = "secondary-source"
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Somebody to write to: a name, the lines of the address, and how to reach them otherwise."""
+
+    name: str | None = None
+    lines: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    faxes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that a letter is made of."""
+
+    outcome: str
+    recipient: str  # requesting | servicing | member
+    language: str
+    at: datetime
+    referral_id: str
+    to: Addressee
+    member: str | None
+    occasion: Occasion
+    policy: Policy | None = None
+    decisive: tuple[Decisive, ...] = ()
+    provider: Addressee | None = None
+    #: The requester is the member or family: a letter to a person, not to an office.
+    person: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part under its heading: paragraphs, then a list, then a paragraph after it."""
+
+    heading: str
+    paragraphs: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter, ready to be laid out."""
+
+    language: str
+    sender: str
+    date: str
+    addressee: tuple[str, ...]
+    title: str
+    about: tuple[tuple[str, str], ...]
+    greeting: str
+    sections: tuple[Section, ...]
+    taglines: tuple[tuple[str, str], ...]  # language, words
+    page: str  # "Page {number} of {count}"
+
+
+def compose(content: Content) -> Letter:
+    """The letter."""
+    writer = _Writer(content)
+    said = writer.said
+    name = content.to.name
+    titles = said["titles"] if writer.to_person else said["titles_offices"]
+    return Letter(
+        language=content.language,
+        sender=writer.plan,
+        date=written_date(local_date(content.at), said),
+        addressee=writer.address(),
+        title=titles[content.outcome],
+        about=tuple(writer.about()),
+        greeting=said["dear"].format(name=name) if name else said["dear_nobody"],
+        sections=tuple(section for section in writer.sections() if section),
+        taglines=tuple((each, writer.tagline(each)) for each in writer.tag_languages()),
+        page=said["page"],
+    )
+
+
+def written_date(day: date, said: Words) -> str:
+    """A date in words."""
+    month = said["months"][day.month - 1]
+    return str(said["date"].format(day=day.day, month=month, year=day.year))
+
+
+class _Writer:
+    """The words of one letter."""
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+        self.said = words(content.language)
+        self.policy = content.policy
+        self.to_person = content.recipient == "member" or content.person
+        #: Which of the words fit the reader: a person is spoken to as the member is.
+        self.voice = "member" if content.recipient == "member" else content.recipient
+        language = content.language
+        data = self.policy.data if self.policy else None
+        self.plan: str = translated(data.name, language) if data else self.said["plan_unknown"]
+        known = data.services.get(content.occasion.service or "") if data else None
+        self.service: str = (
+            translated(known.name, language) if known else self.said["service_unknown"]
+        )
+
+    def address(self) -> tuple[str, ...]:
+        to, labels = self.content.to, self.said["labels"]
+        reached = [f"{labels['fax']}: {fax}" for fax in to.faxes[:1]]
+        if not to.lines and not to.faxes:
+            reached = [f"{labels['phone']}: {phone}" for phone in to.phones[:1]]
+        return tuple(line for line in (to.name, *to.lines, *reached) if line)
+
+    def about(self) -> list[tuple[str, str]]:
+        content, labels = self.content, self.said["labels"]
+        received = written_date(local_date(content.occasion.received_at), self.said)
+        rows = [
+            (labels["member"], content.member),
+            (labels["service"], self.service),
+            (labels["referral"], content.referral_id),
+            (labels["received"], received),
+        ]
+        return [(label, value) for label, value in rows if value]
+
+    def sections(self) -> list[Section | None]:
+        outcome = self.content.outcome
+        asks, denied = outcome == "information-needed", outcome == "denied"
+        return [
+            self._decision(),
+            self._reason() if outcome in ("denied", "void", "cancelled") else None,
+            self._criterion() if denied and self.content.recipient != "servicing" else None,
+            self._questions() if asks else None,
+            self._authorization() if outcome == "approved" else None,
+            self._section("next", items=self.said["next"][self.voice][outcome]),
+            self._contact(),
+            self._decided_by() if not asks else None,
+            self._rights() if denied and self.content.recipient != "servicing" else None,
+        ]
+
+    def tag_languages(self) -> Sequence[str]:
+        """The reader's own language first."""
+        mine = self.content.language
+        return (mine, *(each for each in LANGUAGES if each != mine))
+
+    def tagline(self, language: str) -> str:
+        said = words(language)
+        contact = self._contacts(_MEMBER_CALLS)[:1]
+        phone = contact[0].phone if contact and contact[0].phone else said["tagline_phone"]
+        return str(said["tagline"].format(phone=phone))
+
+    def _section(
+        self,
+        heading: str,
+        *paragraphs: str,
+        items: Sequence[str] = (),
+        after: Sequence[str] = (),
+    ) -> Section:
+        return Section(self.said["headings"][heading], paragraphs, tuple(items), tuple(after))
+
+    def _decision(self) -> Section:
+        text = self.said["decision"][self.voice][self.content.outcome]
+        return self._section("decision", text.format(plan=self.plan, service=self.service))
+
+    def _reason(self) -> Section | None:
+        if self.content.recipient == "servicing":
+            return None
+        told = [self._one_reason(reason) for reason in self.content.occasion.reasons]
+        return self._section("reason", *filter(None, dict.fromkeys(told)))
+
+    def _one_reason(self, reason: Reason) -> str:
+        known: str = self.said["reasons"].get(reason.code, "")
+        return " ".join(part for part in (known, self._advice(reason.text)) if part)
+
+    def _advice(self, text: str | None) -> str | None:
+        """Advice of the plan in the reader's language; what a person wrote, as it was written.
+
+        That a source is another plan's stands with the criterion: here it would say it twice.
+        """
+        advice = self.policy.data.advice if self.policy else {}
+        key = next((name for name, each in advice.items() if each.en == text), None)
+        if key is None:
+            return text
+        return None if key == _SECONDARY else translated(advice[key], self.content.language)
+
+    def _criterion(self) -> Section:
+        said, data = self.said, self.policy.data if self.policy else None
+        told = self.content.decisive
+        if not told:
+            known = data.services.get(self.content.occasion.service or "") if data else None
+            name = said["rules_of"].format(service=self.service)
+            told = (Decisive(name, known.citation if known else ""),)
+        items = []
+        for each in told:
+            source = in_words(each.citation, said)
+            items.append(said["criterion_line"].format(criterion=each.name, source=source))
+            items.extend(f"– {part}" for part in each.parts)
+        after = [] if self._by_machine() else [said["criterion_person"]]
+        after.append(said["criterion_free"])
+        intro = said["criterion_intro"].format(plan=self.plan)
+        return self._section("criterion", intro, items=items, after=after)
+
+    def _questions(self) -> Section:
+        said, occasion = self.said, self.content.occasion
+        items = [self._question(missing) for missing in occasion.missing]
+        after = []
+        if occasion.void_due is not None:
+            due = written_date(local_date(occasion.void_due), said)
+            after.append(f"{said['labels']['due']}: {due}")
+        return self._section("questions", items=items, after=after)
+
+    def _question(self, missing: Missing) -> str:
+        dictionary = load_dictionary()
+        if self.content.language == "es" and missing.fact in dictionary:
+            return dictionary.question(missing.fact, "es")
+        return missing.question
+
+    def _authorization(self) -> Section:
+        said, labels = self.said, self.said["labels"]
+        occasion, provider = self.content.occasion, self.content.provider
+        items = []
+        if (held := occasion.authorized) is not None:
+            first, last = (written_date(day, said) for day in (held.starts_on, held.ends_on))
+            items.append(f"{labels['authorization']}: {held.number}")
+            items.append(f"{labels['period']} {first} {labels['until']} {last}")
+            items += [f"{labels['amount']}: {amount}" for amount in _amount(held.units, said)]
+        told = said["provider" if self.to_person else "provider_office"]
+        text = told.get(occasion.assignment or "", "")
+        after = [text.format(provider=provider.name if provider else "")] if text else []
+        if provider is not None:
+            after += self._reach(provider)
+        return self._section("authorization", items=items, after=after)
+
+    def _reach(self, provider: Addressee) -> list[str]:
+        labels = self.said["labels"]
+        reached = [f"{labels['phone']}: {phone}" for phone in provider.phones[:1]]
+        line = ". ".join([", ".join(filter(None, [provider.name, *provider.lines])), *reached])
+        return [f"{labels['provider']}: {line}"] if line else []
+
+    def _contacts(self, keys: Sequence[str]) -> list[Contact]:
+        contacts = self.policy.data.contacts if self.policy else {}
+        return [contacts[key] for key in keys if key in contacts]
+
+    def _contact(self) -> Section:
+        found = self._contacts(_MEMBER_CALLS if self.to_person else _OFFICE_CALLS)
+        told = found[:1] if self.to_person else found
+        items = [self._one_contact(contact) for contact in told]
+        after = []
+        if not any(contact.phone for contact in told):
+            after.append(self.said["contact_none"].format(plan=self.plan))
+        if not any(contact.tty for contact in told):
+            after.append(self.said["tty_relay"])
+        return self._section("contact", items=items, after=after)
+
+    def _one_contact(self, contact: Contact) -> str:
+        labels = self.said["labels"]
+        named = ("phone", "tty", "fax", "hours", "mail")
+        known = ((labels[name], getattr(contact, name)) for name in named)
+        return ". ".join([contact.name, *(f"{label}: {value}" for label, value in known if value)])
+
+    def _by_machine(self) -> bool:
+        return self.content.occasion.decided_by in ("rules", _BY_TIME)
+
+    def _decided_by(self) -> Section:
+        said, occasion = self.said["decided_by"], self.content.occasion
+        policy = occasion.policy or self.plan
+        if self.content.outcome == "cancelled" and occasion.reasons == (Reason("withdrawn"),):
+            return self._section("decided_by", said["requester"])
+        if self._by_machine():
+            key = "clock" if occasion.decided_by == _BY_TIME else "rules"
+            return self._section("decided_by", said[key].format(policy=policy))
+        text = said["person"].format(plan=self.plan, name=occasion.decided_by)
+        return self._section("decided_by", text)
+
+    def _rights(self) -> Section:
+        told = [
+            f"{right['heading']}. {right['text'].format(plan=self.plan)}"
+            for right in self.said["rights"]
+        ]
+        return self._section("rights", items=told)
+
+
+def _amount(units: Any, said: Words) -> list[str]:
+    if not units:
+        return []
+    unit = said["units"].get(units.get("unit"), units.get("unit"))
+    return [f"{units.get('quantity')} {unit}"]

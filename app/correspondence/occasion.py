@@ -1,0 +1,90 @@
+"""What was so when something was decided to be written: kept beside the correspondence.
+
+PURE. A letter is made from this and from the versions of that moment, so that it reads the same
+whenever it is printed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+
+from app.policy.model import Missing, Reason
+from app.referral.draft import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Authorized:
+    """What was authorized: the plan's number, the period, the amount where it is limited."""
+
+    number: str
+    starts_on: date
+    ends_on: date
+    units: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """One decision, as letters tell it. `seq` is its row of history, `version` the referral's."""
+
+    seq: int
+    version: int
+    service: str | None
+    received_at: datetime
+    policy: str | None = None
+    decided_by: str = "rules"
+    reasons: tuple[Reason, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    void_due: datetime | None = None
+    assignment: str | None = None
+    performer_id: str | None = None
+    authorized: Authorized | None = None
+
+    def to_json(self) -> str:
+        return orjson.dumps(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Occasion":
+        raw = orjson.loads(text)
+        due, authorized = raw.pop("void_due"), raw.pop("authorized")
+        received = datetime.fromisoformat(raw.pop("received_at"))
+        reasons = tuple(Reason(**item) for item in raw.pop("reasons"))
+        missing = tuple(Missing(**item) for item in raw.pop("missing"))
+        return cls(
+            **raw,
+            received_at=received,
+            reasons=reasons,
+            missing=missing,
+            void_due=datetime.fromisoformat(due) if due else None,
+            authorized=_authorized(authorized),
+        )
+
+
+def _authorized(raw: Mapping[str, Any] | None) -> Authorized | None:
+    if raw is None:
+        return None
+    starts, ends = (date.fromisoformat(raw[name]) for name in ("starts_on", "ends_on"))
+    return Authorized(raw["number"], starts, ends, raw["units"])
+
+
+def occasion_of(draft: Draft, policy: str | None, decided_by: str) -> Occasion:
+    """The occasion of the change that is being composed."""
+    after, held = draft.after, draft.authorization
+    return Occasion(
+        seq=after.moves,
+        version=after.version,
+        service=after.service,
+        received_at=after.received_at,
+        policy=policy,
+        decided_by=decided_by,
+        reasons=draft.details.reasons,
+        missing=draft.details.missing,
+        void_due=after.void_due,
+        assignment=after.assignment,
+        performer_id=after.performer_id,
+        authorized=Authorized(held.number, held.starts_on, held.ends_on, held.units)
+        if held
+        else None,
+    )

@@ -1,0 +1,33 @@
+"""Where a rule comes from, in words: `S003:L36; G26 p.19` as a person can look it up. PURE."""
+
+import re
+
+from app.correspondence.words import Words
+
+_PAGE = re.compile(r"(S00\d):L(.+)")
+_GUIDE = re.compile(r"G26 p\.(.+)")
+_OTHERS = {"lacare": "L.A. Care"}
+
+
+def in_words(citation: str, said: Words) -> str:
+    """The sources of a citation, each once; an empty citation is this service's own rule."""
+    named = [_one(source, said) for source in citation.split("; ") if source]
+    return "; ".join(dict.fromkeys(named)) or said["sources"]["own"]
+
+
+def _one(source: str, said: Words) -> str:
+    sources = said["sources"]
+    if found := _PAGE.fullmatch(source):
+        document = said["documents"].get(found[1], found[1])
+        return str(sources["page"].format(document=document, line=found[2].replace("L", "")))
+    if found := _GUIDE.fullmatch(source):
+        return str(sources["guide"].format(page=found[1]))
+    if source.startswith("CO-"):
+        return str(sources["other_plan"].format(document=f"CalOptima Health, {source[3:]}"))
+    kind, _, address = source.partition(":")
+    if kind == "W" and "." not in address:
+        document = _OTHERS.get(address, address)
+        return str(sources["other_plan"].format(document=document))
+    if kind in ("W", "GH") and address:
+        return str(sources["web"].format(address=address))
+    return str(sources["own"])

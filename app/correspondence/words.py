@@ -1,0 +1,48 @@
+"""The words of letters: one YAML file a language, all with the same keys and the same placeholders.
+
+Reads files once; what a letter says with them is `letter.py`.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app.policy.shape import Words as Translated
+
+TEMPLATES = Path(__file__).with_name("templates")
+#: The languages that letters are written in; English stands for every other.
+LANGUAGES = ("en", "es", "hmn")
+
+Words = Mapping[str, Any]
+
+
+def language_of(tag: str | None) -> str:
+    """The language of a letter to somebody whose language tag (BCP 47) this is.
+
+    `mww` and `hnj` (Hmong Daw, Hmong Njua) are read as Hmong.
+    """
+    base = (tag or "").lower().replace("_", "-").partition("-")[0]
+    known = {"es": "es", "spa": "es", "hmn": "hmn", "mww": "hmn", "hnj": "hmn"}
+    return known.get(base, "en")
+
+
+def translated(name: Translated, language: str) -> str:
+    """A name of the policy files in a language; in English where there is no other."""
+    other: str | None = getattr(name, language)
+    return other or name.en
+
+
+@cache
+def words(language: str) -> Words:
+    """All words of one of `LANGUAGES`."""
+    text = (TEMPLATES / language / "letter.yaml").read_text("utf-8")
+    read: Words = yaml.load(text, Loader=yaml.CSafeLoader)
+    return read
+
+
+def english() -> Words:
+    """The words that are there for everybody."""
+    return words("en")
