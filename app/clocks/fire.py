@@ -1,14 +1,13 @@
 """What happens to a referral when one of its clocks fires: the same moves that people make.
 
-Composes the draft; nothing is written here but the place that an expired authorization gives back.
-Whether a clock fires at all is `due.py`'s.
+Composes the draft and touches no database. Whether a clock fires at all is `due.py`'s, where the
+place of an expired authorization goes `place.py`'s.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from app.capacity.places import release
+from app.capacity.assign import Assignment
 from app.clocks.due import Alarm, expired, expiring, is_overdue, reminds, voids
 from app.decision.apply import Act, void
 from app.decision.finish import policy_of
@@ -18,24 +17,15 @@ from app.notification.correspond import notices
 from app.notification.messages import EventType
 from app.policy.model import Reason
 from app.referral.draft import Actor, Draft
+from app.referral.lifecycle import BusinessStatus, Event
 
 #: Who moves a referral when nobody does.
 CLOCK = Actor("clock", None)
 
 
-async def fire(connection: AsyncConnection, draft: Draft, alarm: Alarm, door: Door) -> bool:
+def fire(draft: Draft, alarm: Alarm, door: Door) -> bool:
     """Composes what the alarm does. False, and nothing done, where it is not due after all."""
-    match alarm:
-        case Alarm.VOID:
-            return _void(draft, door)
-        case Alarm.REMINDER:
-            return _remind(draft, door)
-        case Alarm.OVERDUE:
-            return _overdue(draft, door)
-        case Alarm.EXPIRING:
-            return _expiring(draft, door)
-        case Alarm.EXPIRED:
-            return await _expired(connection, draft, door)
+    return _WORK[alarm](draft, door)
 
 
 def _void(draft: Draft, door: Door) -> bool:
@@ -73,24 +63,37 @@ def _expiring(draft: Draft, door: Door) -> bool:
     return True
 
 
-async def _expired(connection: AsyncConnection, draft: Draft, door: Door) -> bool:
+def _expired(draft: Draft, door: Door) -> bool:
     """The authorization has run out: announced, and its place is free for whoever waits.
 
     Its status stays `open`, which means not taken back: a reauthorization that comes late still
-    goes on from it. The service's own status is its performer's to close. A reauthorization has its
-    own place since its approval.
+    goes on from it. The service's own status is its performer's to close; who still waits for a
+    place waits no longer.
     """
     if draft.authorization is None or not expired(draft.authorization, door.now):
         return False
     draft.authorization = replace(draft.authorization, expired_told_at=door.now)
-    _announce(draft, EventType.EXPIRED)
     after = draft.after
-    if after.holds_place and after.offer_id:
-        await release(connection, after.plan, after.offer_id)
+    if after.business_status is BusinessStatus.WAITLISTED:
+        draft.move(Event.ASSIGN, CLOCK, status=BusinessStatus.UNASSIGNED)
+        unassigned = Assignment.UNASSIGNED.value
+        draft.after = replace(draft.after, assignment=unassigned, offer_id=None)
+    elif after.holds_place and after.offer_id:
+        draft.freed.append(after.offer_id)
         draft.after = replace(after, holds_place=False)
+    _announce(draft, EventType.EXPIRED)
     return True
 
 
 def _announce(draft: Draft, event_type: EventType) -> None:
     draft.first_actor = CLOCK
     draft.announcements.append(event_type)
+
+
+_WORK: dict[Alarm, Callable[[Draft, Door], bool]] = {
+    Alarm.VOID: _void,
+    Alarm.REMINDER: _remind,
+    Alarm.OVERDUE: _overdue,
+    Alarm.EXPIRING: _expiring,
+    Alarm.EXPIRED: _expired,
+}

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.clocks.due import Alarm
 from app.clocks.fire import fire
+from app.clocks.place import pass_on
 from app.database import begin, fetch, fetch_one
 from app.decision.finish import finish
 from app.errors import Refusal
@@ -147,7 +148,8 @@ async def claim_and_fire(
     if row is None:
         return False
     found = await opened(connection, to_referral(row), now=door.now, fhir_base=door.fhir_base)
-    if not await fire(connection, found.draft, alarm, door):
+    if not fire(found.draft, alarm, door):
         return False
     await finish(connection, found.draft)
+    await pass_on(connection, found.draft, door)
     return True

@@ -94,7 +94,8 @@ _TAKEN_ON = UNDER_WAY | {BusinessStatus.ACCEPTED}
 #: of a service is Gravity's (SDOHCC-TaskForReferralManagement, state diagram): requested, accepted,
 #: in progress, with a hold in between; accepted and held services may be completed and may fail.
 AFTER_APPROVAL: dict[Event, tuple[frozenset[BusinessStatus], frozenset[BusinessStatus | None]]] = {
-    Event.ASSIGN: (_OPEN, _WITH_PERFORMER | {BusinessStatus.WAITLISTED}),
+    # To nobody: the clock ends the waiting of a referral whose authorization has run out.
+    Event.ASSIGN: (_OPEN, _WITH_PERFORMER | _WITH_NOBODY),
     Event.CANCEL: (NOT_BEGUN, frozenset({None})),
     Event.ACCEPT: (_WITH_PERFORMER, frozenset({BusinessStatus.ACCEPTED})),
     Event.DECLINE: (

@@ -1,0 +1,63 @@
+"""What the clocks do to a referral, and how to let time pass for them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from app.clocks.run import rules_of, sweep_all
+from app.clocks.sweep import Swept
+from app.database import create_engine
+
+
+async def strike(service: Any, *, workers: int = 1) -> Swept:
+    """One sweep of all plans at the service's time, by so many workers at once."""
+    known = rules_of(service.settings)
+    engines = [create_engine(service.settings, pool_size=1) for _ in range(workers)]
+    base = service.settings.fhir_base
+    try:
+        swept = await asyncio.gather(
+            *(sweep_all(engine, known, service.clock, base) for engine in engines)
+        )
+    finally:
+        for engine in engines:
+            await engine.dispose()
+    return Swept(sum(each.fired for each in swept), sum(each.left for each in swept))
+
+
+async def at(service: Any, moment: str, *, workers: int = 1) -> int:
+    """It is this moment, and the clocks have struck; how many alarms fired."""
+    service.at(moment)
+    return (await strike(service, workers=workers)).fired
+
+
+async def told(service: Any, referral: str, *types: str) -> list[str]:
+    """The messages about a referral in order: of these types, or all."""
+    rows = await service.rows(
+        "SELECT event_type FROM message WHERE referral_id = $1 ORDER BY seq", referral
+    )
+    return [kind for (kind,) in rows if not types or kind in types]
+
+
+async def moves(service: Any, referral: str, event: str) -> list[tuple[Any, ...]]:
+    """(to state, actor, reasons) of each move of a kind."""
+    return await service.rows(
+        "SELECT to_state, actor, reason FROM referral_history WHERE referral_id = $1"
+        " AND event = $2 ORDER BY seq",
+        referral,
+        event,
+    )
+
+
+async def due(service: Any, referral: str, column: str = "void_due") -> str | None:
+    """A due moment of the referral, in California."""
+    ((moment,),) = await service.rows(
+        f"SELECT ({column} AT TIME ZONE 'America/Los_Angeles')::text FROM referral WHERE id = $1",
+        referral,
+    )
+    return moment
+
+
+async def asked(service: Any, referral: str, by: str = "hospital") -> Sequence[dict[str, Any]]:
+    """The requests for information of a referral, the first first."""
+    found = await service.found(f"CommunicationRequest?referral=ServiceRequest/{referral}", by)
+    return sorted(found, key=lambda each: each["authoredOn"])
