@@ -59,7 +59,7 @@ async def list_determinations(
     rows = await _rows(connection, located(_KIND, id, sight(caller)))
     if not rows:
         raise not_found("referral")
-    library: Library = request.app.state.library
+    library: Library = request.app.state.rules.library
     shown = [_shown(library, *row) for row in rows if row[0] is not None]
     body = Determinations(referral=id, determinations=shown).model_dump_json()
     return Response(body, headers=NO_STORE, media_type="application/json")

@@ -58,7 +58,7 @@ def publish(library: Library) -> Published:
 def _published(request: Request) -> Published:
     known: Published | None = getattr(request.app.state, "forms", None)
     if known is None:
-        known = request.app.state.forms = publish(request.app.state.library)
+        known = request.app.state.forms = publish(request.app.state.rules.library)
     return known
 
 
