@@ -1,6 +1,6 @@
 """The waiting list: who moves up when a place is free, in the very transaction that frees it.
 
-Urgent first, then by receipt (spec.md 5). A place is free when a referral is cancelled, completed,
+Urgent first, then by receipt (spec.md 5); not one whose authorization has run out. A place is free when a referral is cancelled, completed,
 failed, declined or given to another, and when an offer's numbers or status are raised.
 
 Locks are taken in one order, so that nobody waits for each other in a circle: the referral that is
@@ -20,6 +20,7 @@ from app.database import fetch, fetch_one
 from app.decision.apply import Act, reassign
 from app.decision.finish import finish, policy_of
 from app.intake.door import Door
+from app.local_time import local_date
 from app.referral.draft import Draft
 from app.referral.models import URGENT
 from app.referral.reopen import opened
@@ -30,6 +31,8 @@ FROM offer o JOIN referral r ON r.plan = o.plan AND r.offer_id = o.id
 WHERE o.plan = $1 AND o.id = $2 AND o.active AND o.capacity_status = ANY($3::text[])
   AND o.taken + o.taken_outside < o.places
   AND r.state = 'approved' AND r.business_status = 'waitlisted' AND r.assignment = 'waitlisted'
+  AND NOT EXISTS (SELECT 1 FROM service_authorization a
+    WHERE a.plan = r.plan AND a.referral_id = r.id AND a.ends_on < $5::date)
 ORDER BY (r.priority = ANY($4::text[])) DESC, r.received_at, r.id
 LIMIT 1 FOR UPDATE OF r"""
 _TAKE = "UPDATE offer SET taken = taken + 1 WHERE plan = $1 AND id = $2"
@@ -69,7 +72,9 @@ async def move_up(connection: AsyncConnection, plan: str, offer_id: str, door: D
     await hold(connection, plan, [offer_id])
     placed = 0
     while True:
-        row = await fetch_one(connection, _HEAD, (plan, offer_id, sorted(TAKING), sorted(URGENT)))
+        today = local_date(door.now)
+        values = (plan, offer_id, sorted(TAKING), sorted(URGENT), today)
+        row = await fetch_one(connection, _HEAD, values)
         if row is None:
             return placed
         *columns, organization, npi, status = row
