@@ -4,14 +4,21 @@ from fastapi import APIRouter
 
 from app.caller import routes as caller
 from app.capacity import routes as capacity
+from app.catalog import routes as catalog
+from app.correspondence import routes as correspondence
 from app.decision import routes as decision
 from app.directory import routes as directory
+from app.explanation import routes as explanation
 from app.fhir import capability
+from app.forms import routes as forms
 from app.health import routes as health
 from app.intake import routes as intake
 from app.notification import routes as notification
 from app.openapi import docs
 from app.reading import routes as reading
+from app.service import routes as service
+from app.timeline import routes as timeline
+from app.workqueue import routes as workqueue
 
 
 def routers() -> list[APIRouter]:
@@ -19,9 +26,16 @@ def routers() -> list[APIRouter]:
     parts = (
         intake,
         decision,
+        service,
+        explanation,
+        workqueue,
+        correspondence,
+        timeline,
         reading,
         capacity,
         directory,
+        forms,
+        catalog,
         notification,
         caller,
         health,

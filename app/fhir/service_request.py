@@ -76,7 +76,7 @@ def read_referral(
         occurrence_start=_occurrence(service_request),
         authored=read_moment(service_request.get("authoredOn")),
         received=read_received(service_request),
-        language=_language(patient),
+        language=language_of(patient),
         contact=_contact(patient),
     )
 
@@ -201,7 +201,7 @@ def read_received(request: Resource) -> datetime | None:
     return None
 
 
-def _language(patient: Resource) -> str | None:
+def language_of(patient: Resource) -> str | None:
     """The language to write in: the preferred one, else the first named."""
     spoken = list(patient.get("communication") or ())
     spoken.sort(key=lambda entry: entry.get("preferred") is not True)
@@ -215,14 +215,15 @@ def _language(patient: Resource) -> str | None:
 def _contact(patient: Resource) -> MemberContact:
     telecom = patient.get("telecom") or ()
     return MemberContact(
-        _name(patient),
+        name_of(patient),
         tuple(t["value"] for t in telecom if t.get("system") == "phone" and t.get("value")),
         tuple(t["value"] for t in telecom if t.get("system") == "email" and t.get("value")),
-        _address(patient),
+        address_lines(patient),
     )
 
 
-def _name(patient: Resource) -> str | None:
+def name_of(patient: Resource) -> str | None:
+    """The name to write to: official or usual before others, never an old one."""
     names = [n for n in patient.get("name") or () if n.get("use") not in ("old", "maiden")]
     names.sort(key=lambda name: name.get("use") not in ("official", "usual", None))
     for name in names:
@@ -234,7 +235,7 @@ def _name(patient: Resource) -> str | None:
     return None
 
 
-def _address(patient: Resource) -> tuple[str, ...]:
+def address_lines(patient: Resource) -> tuple[str, ...]:
     """The lines of the address to write to: the home's, else the first that is not old."""
     usable = [a for a in patient.get("address") or () if a.get("use") != "old"]
     usable.sort(key=lambda address: address.get("use") != "home")

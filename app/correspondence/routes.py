@@ -1,0 +1,218 @@
+"""`/v1/correspondence`: the letters of a plan, for its staff alone: read, print, mark as sent.
+
+Letters are made when they are asked for, from what was so when they were due to be written.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.dependency import CallerDep, require_scope
+from app.caller.model import DECIDE, Caller
+from app.correspondence import outbox
+from app.correspondence.letter import Content, compose
+from app.correspondence.model import Correspondence, Filters, Links, Outbox, Sent
+from app.correspondence.render_html import POLICY, html
+from app.correspondence.render_pdf import pdf
+from app.database import Connection
+from app.errors import not_found, refuse
+from app.openapi.responses import errors
+from app.reading.cursor import Position, seal, unseal
+from app.settings import Settings
+
+router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
+
+_WHAT = "correspondence"
+_NO_STORE = {"Cache-Control": "no-store"}
+_READING = errors(400, 401, 403, 404, 406, 503)
+_CHANGING = errors(400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 503)
+
+Id = Annotated[
+    str,
+    Path(
+        description="The Communication's id.",
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9.-]+$",
+    ),
+]
+
+
+def _document(media: str, said: str, example: str) -> dict[int | str, dict[str, Any]]:
+    schema: dict[str, str] = {"type": "string"}
+    if media == "application/pdf":
+        schema["format"] = "binary"
+    content = {media: {"schema": schema, "example": example}}
+    return {200: {"description": said, "content": content}, **_READING}
+
+
+@router.get(
+    "",
+    operation_id="listCorrespondence",
+    summary="The outbox",
+    description="Who is told of which outcome, the oldest first. `status=to-send` are the letters "
+    "that wait; `status=failed` are messages that an endpoint never took.",
+    responses=_READING,
+)
+async def list_correspondence(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    filters: Annotated[Filters, Query()],
+) -> Outbox:
+    """One page."""
+    plans = _plans(caller, filters.plan)
+    settings: Settings = request.app.state.settings
+    secret, link = settings.token_secret.get_secret_value(), filters.link()
+    bound_to = f"{caller.client_id}\0{link}"
+    after = unseal(filters.cursor, secret, bound_to) if filters.cursor is not None else None
+    wanted = outbox.Wanted(
+        plans=plans,
+        status=filters.status,
+        outcome=filters.outcome,
+        referral=filters.referral,
+        after=(after.at, after.id) if after else None,
+        limit=filters.limit,
+    )
+    rows = await outbox.listed(connection, wanted)
+    base, following = _base(request), None
+    if len(rows) > filters.limit:
+        last = rows[filters.limit - 1]
+        cursor = seal(Position(last["created_at"], last["id"]), secret, bound_to)
+        following = f"{base}{link}&cursor={cursor}"
+    return Outbox(items=[_shown(row, base) for row in rows[: filters.limit]], next=following)
+
+
+@router.get(
+    "/{id}",
+    operation_id="readCorrespondence",
+    summary="Read one piece of correspondence",
+    description="Who is told what, and how; with links to the letter, the Communication and the "
+    "referral.",
+    responses=_READING,
+)
+async def read_correspondence(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Correspondence:
+    """404 for another plan's."""
+    row = await outbox.one(connection, _plans(caller), id)
+    if row is None:
+        raise not_found(_WHAT)
+    return _shown(row, _base(request))
+
+
+@router.get(
+    "/{id}/letter",
+    operation_id="readLetter",
+    summary="The letter, to read and to print",
+    description="A page of its own, in the recipient's language. 404 where nobody is written to.",
+    response_class=Response,
+    responses=_document("text/html", "The letter.", '<!DOCTYPE html><html lang="en">…</html>'),
+)
+async def read_letter(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """HTML."""
+    found = await _content(request, caller, connection, id)
+    headers = {**_NO_STORE, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+    return Response(html(compose(found)), headers=headers, media_type="text/html")
+
+
+@router.get(
+    "/{id}/letter.pdf",
+    operation_id="readLetterPdf",
+    summary="The letter as a PDF",
+    description="On US letter paper, ready for the printer or the fax.",
+    response_class=Response,
+    responses=_document("application/pdf", "The letter.", "%PDF-1.3 …"),
+)
+async def read_letter_pdf(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """PDF."""
+    found = await _content(request, caller, connection, id)
+    headers = {**_NO_STORE, "Content-Disposition": f'inline; filename="letter-{id}.pdf"'}
+    body = pdf(compose(found), found.at)
+    return Response(body, headers=headers, media_type="application/pdf")
+
+
+@router.post(
+    "/{id}/sent",
+    operation_id="markLetterSent",
+    summary="Mark a letter as sent",
+    description="Says how it was sent: by mail, fax, phone or hand. The Communication is then "
+    "completed. What is sent already, or has nobody to go to, is 409.",
+    responses=_CHANGING,
+)
+async def mark_sent(
+    id: Id, request: Request, caller: CallerDep, sent: Sent, connection: Connection
+) -> Correspondence:
+    """By whom: the client that says so."""
+    plans = _plans(caller)
+    row = await outbox.lock(connection, plans, id)
+    if row is None:
+        raise not_found(_WHAT)
+    if row[2] not in ("to-send", "failed"):
+        said = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
+        raise refuse(409, "conflict", said)
+    now: datetime = request.app.state.clock.now()
+    by = caller.client_id
+    await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
+    return await read_correspondence(id, request, caller, connection)
+
+
+async def _content(
+    request: Request, caller: Caller, connection: AsyncConnection, id_: str
+) -> Content:
+    library = request.app.state.rules.library
+    found = await outbox.letter_content(connection, _plans(caller), id_, library)
+    if found is None:
+        raise not_found("letter")
+    return found
+
+
+def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
+    """The plans to look at; 403 for who is no staff, 404 for another plan's name."""
+    require_scope(caller, DECIDE)
+    if wanted is None:
+        return caller.staff_plans
+    if wanted not in caller.staff_plans:
+        raise not_found("plan")
+    return [wanted]
+
+
+def _base(request: Request) -> str:
+    settings: Settings = request.app.state.settings
+    return settings.public_url.rstrip("/")
+
+
+def _shown(row: RowMapping, base: str) -> Correspondence:
+    own = f"{base}{router.prefix}/{row['id']}"
+    written = row["status"] != "skipped"
+    return Correspondence(
+        id=row["id"],
+        plan=row["plan"],
+        referral=row["referral_id"],
+        outcome=row["outcome"],
+        recipient=row["recipient"],
+        organization=row["organization_id"],
+        organization_name=row["organization"],
+        status=row["status"],
+        reason=row["reason"],
+        created=row["created_at"],
+        sent=row["sent_at"],
+        how=row["medium"],
+        sent_by=row["sent_by"],
+        note=row["note"],
+        links=Links(
+            self=own,
+            letter=f"{own}/letter" if written else None,
+            pdf=f"{own}/letter.pdf" if written else None,
+            mark_sent=f"{own}/sent" if row["status"] in ("to-send", "failed") else None,
+            communication=f"{base}/fhir/Communication/{row['id']}",
+            referral=f"{base}/fhir/ServiceRequest/{row['referral_id']}",
+        ),
+    )

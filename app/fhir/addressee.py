@@ -1,0 +1,66 @@
+"""Who a letter goes to, from FHIR: the member, whoever asked for them, an organization."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.correspondence.letter import Addressee
+from app.fhir.asker import asker
+from app.fhir.payload import Payload, Resource
+from app.fhir.service_request import address_lines, language_of, name_of
+from app.notification.correspond import Asker
+
+Copies = Sequence[tuple[str, Resource]]
+
+
+def addressee(resource: Resource | None, display: str | None = None) -> Addressee:
+    """Name, address, phones and faxes of a person or an organization; `display` for want of one."""
+    if not resource:
+        return Addressee(display)
+    stated = resource.get("name")
+    name = stated if isinstance(stated, str) else name_of(resource)
+    role = resource.get("practitioner") or resource.get("organization") or {}
+    return Addressee(
+        name=name or role.get("display") or display,
+        lines=address_lines(resource),
+        phones=_telecom(resource, "phone"),
+        faxes=_telecom(resource, "fax"),
+    )
+
+
+def member(sent: Resource, copies: Copies, roster: Resource | None) -> Addressee:
+    """The member: as the plan's roster knows them, else as the referral says (spec.md 4)."""
+    display = (sent.get("subject") or {}).get("display")
+    stated = addressee(Payload(sent, copies).patient, display)
+    known = addressee(roster)
+    return Addressee(
+        name=known.name or stated.name,
+        lines=known.lines or stated.lines,
+        phones=known.phones or stated.phones,
+        faxes=(),
+    )
+
+
+def member_language(sent: Resource, copies: Copies, roster: Resource | None) -> str | None:
+    """The language tag that the referral states for the member, else the roster's."""
+    stated = language_of(Payload(sent, copies).patient)
+    return stated or (language_of(roster) if roster else None)
+
+
+def requester(sent: Resource, copies: Copies) -> Addressee:
+    """Whoever the referral names as its requester."""
+    named = sent.get("requester") or {}
+    return addressee(Payload(sent, copies).resolve(named), named.get("display"))
+
+
+def is_family(sent: Mapping[str, Any], cin: str | None) -> bool:
+    """Whether a relative of the member asked."""
+    return asker(sent, cin) is Asker.FAMILY
+
+
+def _telecom(resource: Resource, system: str) -> tuple[str, ...]:
+    found = resource.get("telecom") or ()
+    return tuple(
+        str(point["value"])
+        for point in found
+        if point.get("system") == system and point.get("value") and point.get("use") != "old"
+    )
