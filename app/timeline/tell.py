@@ -80,8 +80,8 @@ def _moves(found: Found) -> Iterator[Entry]:
         said = text.replace("{by}", by)
         details = reasons(orjson.loads(row.reason)) if row.event in _REASONED else []
         if row.seq in asked and row.event == "request-information":
-            details += [missing["question"] for missing in orjson.loads(asked[row.seq].asked)]
             details.append(f"To be answered by {moment(asked[row.seq].void_due)}")
+            details += [missing["question"] for missing in orjson.loads(asked[row.seq].asked)]
         if row.note and found.staff:
             details.append(f"Note: {row.note}")
         yield Entry(
@@ -180,8 +180,8 @@ def _messages(rows: Sequence[Any]) -> Iterator[Entry]:
         yield Entry(
             at=sent[0].occurred_at,
             kind=Kind.MESSAGE,
-            title=f"Announced: {kind}",
-            text=MEANINGS[EventType(kind)] if known else kind,
+            title="Announced",
+            text=f"{MEANINGS[EventType(kind)] if known else ''} ({kind})".strip(),
             by=None,
             details=reached or ["No party has an endpoint that asks for it."],
         )

@@ -79,3 +79,21 @@ def _bare(word: str) -> str:
 def _unacceptable() -> Refusal:
     said = "Answers are JSON. Accept application/fhir+json or application/json."
     return refuse(406, "not-supported", said)
+
+
+def prefers(accept: str, media: str) -> bool:
+    """Whether a caller names this type and wants it no less than JSON (RFC 9110 12.5.1)."""
+    weights = {name: weight for name, weight in map(_weighed, accept.split(",")) if name}
+    wanted = weights.get(media, 0.0)
+    json = max(weights.get(name, 0.0) for name in FHIR)
+    return wanted > 0 and wanted >= json
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            known = re.fullmatch(r"[01](\.[0-9]{0,3})?", value.strip())
+            return media, float(value) if known else 0.0
+    return media, 1.0

@@ -56,7 +56,7 @@ def _pending(standing: Standing, now: datetime, fhir: str) -> list[Step]:
     if standing.void_due is not None and standing.void_due <= now:
         title = "Close it: the information never came"
         found.append(_post("void", title, f"{fhir}/$void"))
-    found.append(_add(fhir))
+    found.append(_add(standing, fhir))
     return found
 
 
@@ -100,8 +100,11 @@ def _ask(standing: Standing, fhir: str) -> Step:
     )
 
 
-def _add(fhir: str) -> Step:
-    response = {"resourceType": "QuestionnaireResponse", "status": "completed", "item": []}
+def _add(standing: Standing, fhir: str) -> Step:
+    response: dict[str, Any] = {"resourceType": "QuestionnaireResponse", "status": "completed"}
+    asked = [{"linkId": m.fact, "text": m.question} for m in standing.details.missing if m.fact]
+    if asked:
+        response["item"] = asked
     return _post(
         "add-information",
         "Add information that you were given, by phone for example",
@@ -110,8 +113,8 @@ def _add(fhir: str) -> Step:
             "resourceType": "Parameters",
             "parameter": [{"name": "resource", "resource": response}],
         },
-        "Put the answers into `item`, each under the `fact` of a question as `linkId`. "
-        "The rules are asked again at once.",
+        "Give each `item` of which you know it an `answer`, such as "
+        '[{"valueBoolean": true}]. The rules are asked again at once.',
     )
 
 

@@ -1,4 +1,4 @@
-"""What plan staff find in the morning: what waits, why, until when, and what they can do about it."""
+"""What plan staff find in the morning: what waits, why, until when, and what they can do."""
 
 import asyncio
 
