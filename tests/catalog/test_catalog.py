@@ -1,0 +1,252 @@
+"""The catalog over HTTP: what each plan offers, where, from when, for whom."""
+
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.caller.model import Caller
+from app.clock import Clock
+from app.main import create_app
+from app.policy.library import load_library
+from app.rules import rules
+from app.settings import Settings
+
+LIBRARY = load_library()
+SETTINGS = Settings(database_url="postgresql://nowhere/none")
+#: No scope at all: whoever has a token may read.
+ANYBODY = Caller("anybody", "org-open-gate", None, frozenset())
+SEEDS = Path(__file__).parents[1] / "seeds"
+ON = "2024-03-04"
+
+
+@pytest.fixture
+async def ask():
+    app = create_app(SETTINGS, clock=Clock())
+    app.state.rules = rules(SETTINGS, LIBRARY)
+    headers = {"Authorization": f"Bearer {app.state.tokens.issue(ANYBODY, time.time())}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+
+        async def send(path, **params):
+            return await http.get(f"/v1/catalog/{path}", params=params, headers=headers)
+
+        yield send
+
+
+async def where(ask, plan, service, county, on=ON):
+    found = (await ask(f"plans/{plan}/services", county=county, on=on)).json()
+    (entry,) = [one for one in found["services"] if one["code"] == service]
+    (cell,) = entry["where"]
+    return cell["status"], cell["since"]
+
+
+async def test_every_plan_is_listed_with_its_counties_and_policy(ask):
+    found = (await ask("plans", on=ON)).json()
+    assert {p["plan"]: [c["name"] for c in p["counties"]] for p in found["plans"]} == {
+        "HPSM": ["San Mateo"],
+        "HPSJ": ["San Joaquin", "Stanislaus"],
+        "CCAH": ["Merced", "Monterey", "Santa Cruz"],
+        "GEN002": [],
+    }
+    assert {p["policy"] for p in found["plans"]} >= {"HPSM/2024-01-01"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "service", "county", "on", "status", "since"),
+    [
+        ("HPSJ", "NFTD", "San Joaquin", "2023-06-30", "announced", "2023-07-01"),
+        ("HPSJ", "NFTD", "San Joaquin", "2023-07-01", "available", "2023-07-01"),
+        ("HPSJ", "ECM", "Stanislaus County", "2022-06-30", "announced", "2022-07-01"),
+        ("HPSJ", "ECM", "stanislaus", "2022-07-01", "available", "2022-07-01"),
+        ("HPSJ", "ECM", "stanislaus", "2021-01-01", "announced", "2022-07-01"),
+        ("HPSM", "STPHH", "san_mateo", ON, "not-offered", None),
+        ("HPSM", "HTNS", "San Mateo", ON, "available", "2022-01-01"),
+        ("CCAH", "SC", "Santa Cruz", ON, "announced", None),
+        ("CCAH", "SC", "Merced", ON, "available", "2022-07-01"),
+        ("CCAH", "AR", "Merced", "2030-01-01", "announced", None),
+        ("CCAH", "EAA", "Monterey", "2022-12-31", "announced", "2023-01-01"),
+        ("CCAH", "EAA", "Monterey", "2023-01-01", "partial", "2023-01-01"),
+        ("CCAH", "DH", "Merced", ON, "not-offered", None),
+        ("CCAH", "TR", "Merced", "2026-01-01", "not-offered", None),
+    ],
+)
+async def test_a_service_is_available_announced_partial_or_not_offered(
+    ask, plan, service, county, on, status, since
+):
+    assert await where(ask, plan, service, county, on) == (status, since)
+
+
+async def test_without_a_county_every_county_is_shown(ask):
+    found = (await ask("plans/CCAH/services", on=ON)).json()
+    ecm = next(one for one in found["services"] if one["code"] == "ECM")
+    assert [cell["county"] for cell in ecm["where"]] == ["merced", "monterey", "santa_cruz"]
+    assert ecm["form"] == "/fhir/Questionnaire/ecm"
+
+
+async def test_services_are_named_in_the_languages_of_the_pages(ask):
+    found = (await ask("plans/CCAH/services", on=ON)).json()
+    names = {one["code"]: one["name"] for one in found["services"]}
+    assert names["HD"]["hmn"] == "Cov Nyiaj Tso Them Vaj Tsev Nyob"
+    assert names["HD"]["es"] == "Depósitos de Vivienda"
+    page = (SEEDS / "004_7d58892bd79edeb2.txt").read_text("utf-8")
+    for code in ("HTNS", "HD", "HTSS", "STPHH", "RC", "MTM", "SC"):
+        assert names[code]["hmn"] in page
+
+
+async def test_transitional_care_is_a_matter_of_calling(ask):
+    plan = (await ask("plans/HPSJ", on=ON)).json()
+    (entry,) = plan["contact_only"]
+    assert (entry["code"], entry["referable"]) == ("TCS", False)
+    assert entry["contact"]["phone"] == "1-888-936-PLAN (7526)"
+    assert entry["who"].startswith("Anyone")
+    services = (await ask("plans/HPSJ/services", on=ON)).json()
+    assert services["contact_only"] == plan["contact_only"]
+    assert "TCS" not in {one["code"] for one in services["services"]}
+
+
+async def test_a_plan_says_what_ecm_consists_of_and_that_it_costs_nothing(ask):
+    plan = (await ask("plans/HPSJ", on=ON)).json()
+    assert len(plan["core_services"]) == 7
+    assert "There is no cost to the member." in {note["text"] for note in plan["notes"]}
+    ccah = (await ask("plans/CCAH", on=ON)).json()
+    contacts = {contact["key"]: contact for contact in ccah["contacts"]}
+    assert contacts["member"]["hours"] == "8 a.m. to 5:30 p.m., Monday through Friday"
+    assert contacts["referrals"]["phone"] == "831-430-5512"
+    assert (ccah["decision_business_days"], ccah["decision_calendar_days"]) == (5, None)
+    later = (await ask("plans/CCAH", on="2026-01-01")).json()
+    assert later["decision_calendar_days"] == 7
+
+
+async def test_channels_name_their_forms(ask):
+    plan = (await ask("plans/HPSM", on=ON)).json()
+    forms = {tuple(c["services"]): c["forms"] for c in plan["channels"] if c["forms"]}
+    assert forms[("ecm",)] == ["HPSM Prior Authorization Request Form"]
+    assert forms[("community-supports",)] == [
+        "HPSM Prior Authorization Request Form",
+        "Community Supports Request Information Form",
+    ]
+    sources = {who for plan in ("HPSJ", "HPSM", "CCAH") for who in await _who(ask, plan)}
+    assert {"member", "pcp", "cbo", "hospital_facility", "ecm_provider"} <= sources
+
+
+async def _who(ask, plan):
+    channels = (await ask(f"plans/{plan}", on=ON)).json()["channels"]
+    return {who for channel in channels for who in channel["who"]}
+
+
+@pytest.mark.parametrize(
+    ("plan", "county", "code", "on", "status", "adults", "children"),
+    [
+        ("HPSJ", "Stanislaus", "POF4", "2023-12-31", "announced", "2024-01-01", "2024-01-01"),
+        ("HPSJ", "San Joaquin", "POF4", "2022-01-01", "live", "2022-01-01", "2022-01-01"),
+        (
+            "HPSJ",
+            "San Joaquin",
+            "POF2",
+            "2023-06-30",
+            "live-in-part",
+            "2022-01-01",
+            "2023-07-01",
+        ),
+        ("HPSJ", "San Joaquin", "POF2", "2023-07-01", "live", "2022-01-01", "2023-07-01"),
+        ("HPSM", "San Mateo", "POF9", "2023-12-31", "announced", "2024-01-01", "2024-01-01"),
+        ("HPSM", "San Mateo", "POF9", "2024-01-01", "live", "2024-01-01", "2024-01-01"),
+    ],
+)
+async def test_a_population_is_live_from_its_date(
+    ask, plan, county, code, on, status, adults, children
+):
+    found = (await ask(f"plans/{plan}/populations", county=county, on=on)).json()
+    (population,) = [one for one in found["populations"] if one["code"] == code]
+    (cell,) = population["where"]
+    assert (cell["status"], cell["adults_since"], cell["children_since"]) == (
+        status,
+        adults,
+        children,
+    )
+
+
+async def test_a_population_is_told_in_words_with_its_source(ask):
+    found = (await ask("plans/HPSM/populations", on=ON)).json()
+    (population,) = [one for one in found["populations"] if one["code"] == "POF2"]
+    adults = population["any_of"][0]
+    assert adults["text"].splitlines() == [
+        "All of:",
+        "- Is the member an adult (21 or older)?",
+        "- One of:",
+        "  - Avoidable emergency visits in any 6 months of the last 12: 5 or more",
+        "  - Unplanned hospital stays or short nursing-facility stays in the last 6 months:"
+        " 3 or more",
+    ]
+    assert adults["source"]["citation"] == "S003:L35-37"
+
+
+async def test_what_only_a_person_decides_says_so(ask):
+    hpsj = (await ask("plans/HPSJ/populations", on=ON)).json()["populations"]
+    assert {p["code"] for p in hpsj if p["decided_by"] == "person"} == {"HPSJ_IDD", "HPSJ_PREG"}
+    for on, by in (("2024-12-31", "person"), ("2025-01-01", "rules")):
+        ccah = (await ask("plans/CCAH/populations", on=on)).json()["populations"]
+        assert {p["decided_by"] for p in ccah if p["code"] == "POF4"} == {by}
+
+
+async def test_the_profile_without_counties_has_no_dates(ask):
+    found = (await ask("plans/GEN002/populations", on=ON)).json()
+    cells = [cell for population in found["populations"] for cell in population["where"]]
+    assert {(c["county"], c["status"], c["adults_since"]) for c in cells} == {(None, "live", None)}
+
+
+async def test_one_service_stands_side_by_side(ask):
+    found = (await ask("compare", service="RC", on=ON)).json()
+    plans = {plan["plan"]: plan for plan in found["plans"]}
+    assert {c["status"] for c in plans["HPSM"]["where"]} == {"not-offered"}
+    assert {c["status"] for c in plans["HPSJ"]["where"]} == {"available"}
+    one_leg_more = "Would an unstable living environment make the condition worse?"
+    assert one_leg_more in plans["CCAH"]["criteria"][0]["text"]
+    assert one_leg_more not in plans["HPSJ"]["criteria"][0]["text"]
+    assert any("at most 90" in limit["text"] for limit in plans["HPSJ"]["limits"])
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status"),
+    [
+        ("plans/NONE", {}, 404),
+        ("plans/NONE/services", {}, 404),
+        ("plans/hpsm/populations", {}, 404),
+        ("plans/HPSM/services", {"county": "Merced"}, 400),
+        ("plans/GEN002/services", {"county": "Merced"}, 400),
+        ("plans/HPSM/services", {"county": ""}, 400),
+        ("plans/HPSM/services", {"on": "2024-02-30"}, 400),
+        ("plans/HPSM/populations", {"on": "soon"}, 400),
+        ("plans", {"on": "x"}, 400),
+        ("compare", {"service": "XYZ"}, 400),
+        ("compare", {}, 400),
+    ],
+)
+async def test_what_cannot_be_answered_is_an_operation_outcome(ask, path, params, status):
+    answer = await ask(path, **params)
+    assert answer.status_code == status
+    assert answer.json()["resourceType"] == "OperationOutcome"
+    assert "XYZ" not in answer.text
+
+
+async def test_a_token_is_needed():
+    app = create_app(SETTINGS)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        assert (await http.get("/v1/catalog/plans")).status_code == 401
+
+
+@pytest.mark.parametrize("version", LIBRARY.versions)
+@pytest.mark.parametrize("part", ["services", "populations"])
+async def test_every_statement_of_every_policy_has_a_source(ask, version, part):
+    plan, on = version.split("/")
+    found = (await ask(f"plans/{plan}/{part}", on=on)).json()
+    for one in found[part]:
+        for cell in one["where"]:
+            listed = cell["status"] not in ("not-offered", "not-listed")
+            assert not listed or cell.get("source", one.get("source"))["citation"]
+        for way in one.get("any_of", []):
+            assert way["source"]["citation"]
+            assert way["text"]
