@@ -24,6 +24,7 @@ class Wire:
         #: By connection, because hints to the workers go on one of their own.
         self.round_trips: dict[int, list[str]] = {}
         self.at_commit = PASS
+        self._silent = False
         self._open: set[asyncio.StreamWriter] = set()
         self._ending = AsyncExitStack()
 
@@ -55,7 +56,7 @@ class Wire:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await self._connect()
         self._open |= {writer, back}
-        answers = asyncio.create_task(_pump(there, writer))
+        answers = asyncio.create_task(self._pump(there, writer))
         with suppress(OSError, asyncio.IncompleteReadError):
             await self._forward(reader, back)
         answers.cancel()
@@ -76,21 +77,23 @@ class Wire:
             if commits and self.at_commit == CUT_BEFORE:
                 self._cut()
                 return
+            self._silent = commits and self.at_commit == CUT_AFTER
             back.write(head + body)
-            if commits and self.at_commit == CUT_AFTER:
+            if self._silent:
                 await back.drain()
                 await asyncio.sleep(0.2)  # the server does it; nobody hears
                 self._cut()
                 return
 
     def _cut(self) -> None:
+        self._silent = False
         for end in self._open:
             end.transport.abort()
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                if not self._silent:
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
