@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     document = _add(commands, "openapi", _openapi, "write the contract")
     document.add_argument("--check", action="store_true", help="compare instead of writing")
     _add(commands, "check-policies", _check_policies, "validate the policy files")
+    _add(commands, "check-places", _check_places, "recount the places that referrals hold")
+    moves = _add(commands, "moves", _moves, "write docs/moves.md: who may do what, and when")
+    moves.add_argument("--check", action="store_true", help="compare instead of writing")
     _add_policy(commands)
     _add_client(commands)
     return parser
@@ -166,6 +169,23 @@ def _policy_simulate(given: argparse.Namespace) -> int:
     from app.decision.policy_command import simulate_command
 
     return simulate_command(given.plan, given.file, given.over)
+
+
+def _check_places(_: argparse.Namespace) -> int:
+    from app.capacity.command import check_places
+
+    return asyncio.run(check_places())
+
+
+def _moves(given: argparse.Namespace) -> int:
+    from app.service.moves import document
+
+    path = Path(__file__).parents[1] / "docs" / "moves.md"
+    if not given.check:
+        path.write_text(document(), "utf-8")
+    elif not path.exists() or path.read_text("utf-8") != document():
+        return _fail("docs/moves.md is out of date; mend it with: python -m app moves")
+    return 0
 
 
 def _client_add(given: argparse.Namespace) -> int:

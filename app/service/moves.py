@@ -4,7 +4,7 @@ PURE. The lifecycle (`app.referral.lifecycle`) says what is legal; this says who
 Task's status means as a move, and writes the page that shows both (docs/moves.md).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from app.referral.lifecycle import (
@@ -48,7 +48,7 @@ BY: dict[Event, frozenset[Party]] = {
     Event.DENY: frozenset({Party.RULES, Party.STAFF}),
     Event.VOID: frozenset({Party.CLOCK, Party.STAFF}),
     Event.CANCEL: frozenset({Party.REQUESTER, Party.STAFF}),
-    Event.ASSIGN: frozenset({Party.RULES, Party.STAFF}),
+    Event.ASSIGN: frozenset({Party.RULES, Party.STAFF, Party.CLOCK}),
     Event.ACCEPT: frozenset({Party.PERFORMER}),
     Event.DECLINE: frozenset({Party.PERFORMER}),
     Event.HOLD: frozenset({Party.PERFORMER}),
@@ -58,9 +58,6 @@ BY: dict[Event, frozenset[Party]] = {
     Event.FAIL: frozenset({Party.PERFORMER}),
     Event.ANNOTATE: frozenset({Party.REQUESTER, Party.PERFORMER, Party.STAFF}),
 }
-
-#: Events that change nothing for those who look at a referral's state: additions.
-WITHOUT_STATUS = frozenset({Event.ANNOTATE})
 
 #: A status asked for on the referral's Task, and on the performer's service Task, as events: the
 #: first that is legal now, else the last is refused. Source: Gravity SDOHCC 3.0.0, Task for
@@ -110,7 +107,7 @@ def judge(
 
 
 def meant(
-    wanted: dict[str, tuple[Event, ...]],
+    wanted: Mapping[str, tuple[Event, ...]],
     task_status: str,
     state: State,
     status: BusinessStatus | None,
@@ -128,6 +125,7 @@ _LETTERS = {
     Party.RULES: "rules",
     Party.CLOCK: "clock",
 }
+_OTHERS = frozenset({Party.RULES, Party.CLOCK})
 _HEAD = """# Moves
 
 Written by `python -m app moves` from `app/referral/lifecycle.py` and `app/service/moves.py`; a test
@@ -212,6 +210,3 @@ def _tasks() -> str:
             by = " ".join(_LETTERS[party] for party in _LETTERS if party in BY[events[0]] - _OTHERS)
             lines.append(_row([name, f"`{status}`", words, by]))
     return "\n".join(lines) + "\n"
-
-
-_OTHERS = frozenset({Party.RULES, Party.CLOCK})

@@ -1,0 +1,53 @@
+"""What every change by resource shares: the version it is made on, its writing, its answer."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from email.utils import format_datetime
+
+from fastapi import Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.capacity.waitlist import give_on
+from app.decision.finish import finish
+from app.errors import refuse
+from app.fhir.outcome import FHIR_JSON
+from app.intake.door import Door
+from app.reading.answer import NO_STORE
+from app.referral.changes import Changes
+from app.referral.reopen import Opened
+from app.referral.tables import resource_version
+
+
+async def write_move(
+    request: Request, connection: AsyncConnection, opened: Opened, door: Door
+) -> Changes:
+    """Writes the composed change, and gives on the places that it frees."""
+    changes = await finish(connection, opened.draft)
+    await give_on(connection, opened.draft, door)
+    request.state.announced = True
+    return changes
+
+
+def task_answer(
+    changes: Changes, task_id: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The Task as the change leaves it, with its ETag."""
+    rows = changes.rows[resource_version]
+    body = next(row["body"] for row in rows if (row["type"], row["id"]) == ("Task", task_id))
+    after = changes.after
+    said = {
+        **NO_STORE,
+        "ETag": f'W/"{after.version}"',
+        "Last-Modified": format_datetime(after.updated_at.astimezone(UTC), usegmt=True),
+        **(headers or {}),
+    }
+    return Response(body, status, said, media_type=FHIR_JSON)
+
+
+def required_version(request: Request) -> str:
+    """`If-Match`; 428 without: nobody moves what they have not read."""
+    header = request.headers.get("if-match")
+    if header is None:
+        said = 'Send the version you have read: `If-Match: W/"3"`.'
+        raise refuse(428, "conflict", said)
+    return header

@@ -1,0 +1,270 @@
+"""Moves by Task and by ServiceRequest: update, JSON Patch, and a referrer's own Task.
+
+`If-Match` is required wherever something is changed, so that nobody moves what they have not read.
+What a move is and whose is `act.py`'s; the operations of plan staff are `app.decision.routes`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.dependency import CallerDep, require
+from app.caller.model import Caller
+from app.database import Connection
+from app.decision.apply import Act
+from app.decision.finish import illegal
+from app.decision.refuse import cancel_by_party
+from app.errors import Refusal, refuse
+from app.fhir.capability import fhir
+from app.fhir.json_patch import patched, read_patch
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.r4.check import check_resource
+from app.fhir.r4.service import find_unsupported
+from app.fhir.task import focus_of, is_adopted, read_adopted, read_update
+from app.intake.answer import current as current_answer
+from app.intake.door import Door
+from app.intake.routes import door_of
+from app.intake.submission import read_tree, refuse_faults
+from app.openapi.bodies import created, fhir_body, fhir_response, patch_body, versioned
+from app.openapi.responses import errors
+from app.reading.access import sight
+from app.reading.answer import of_resource
+from app.reading.read import check_if_match, read
+from app.referral.lifecycle import IllegalMove
+from app.referral.reopen import Opened, reopen
+from app.service.act import (
+    change_referral_task,
+    change_service_task,
+    parties_of,
+    require_annotation,
+)
+from app.service.answer import required_version, task_answer, write_move
+from app.service.compose import annotate
+from app.service.moves import Party
+from app.service.revise import read_revision
+from app.web.gate import read_body
+
+router = APIRouter(prefix="/fhir")
+
+Resource = dict[str, Any]
+_FAILURES = errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 428, 429, 503)
+_MOVES = (
+    "The performer moves its own service Task: `accepted`, `rejected` with `statusReason.text` "
+    "(the next performer is tried), `on-hold`, `in-progress`, `completed` with `output`, `failed` "
+    "with `statusReason.text`; it may write `output` later, too. The requester moves the "
+    "referral's Task: `cancelled` or `entered-in-error`, and adds `input` and `note`. Plan staff "
+    "set it to `accepted` or `rejected` with `statusReason`. `If-Match` is required."
+)
+
+
+@router.put(
+    "/Task/{id}",
+    operation_id="updateTask",
+    summary="Move a referral or its service",
+    description=_MOVES,
+    tags=["Providers"],
+    responses={
+        200: fhir_response("Task", ["task-accepted"], "The Task as it now is.", versioned()),
+        **_FAILURES,
+    },
+    openapi_extra={
+        **fhir_body("Task", ["task-accept", "task-reject"]),
+        **fhir("Task", interaction="update"),
+    },
+)
+async def update_task(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By the performer, the requester or plan staff."""
+    require(caller, "Task", "u")
+    version = required_version(request)
+    tree = read_tree(await read_body(request), ["Task"])
+    if tree.get("id") != id:
+        raise refuse(400, "value", "Give the resource the id of the URL.", "Task.id")
+    return await _change(request, caller, connection, id, version, lambda _: tree)
+
+
+@router.patch(
+    "/Task/{id}",
+    operation_id="patchTask",
+    summary="Move a referral or its service with a JSON Patch",
+    description="RFC 6902. " + _MOVES,
+    tags=["Providers"],
+    responses={
+        200: fhir_response("Task", ["task-accepted"], "The Task as it now is.", versioned()),
+        **_FAILURES,
+    },
+    openapi_extra={**patch_body(["task-patch"]), **fhir("Task", interaction="patch")},
+)
+async def patch_task(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """As an update with the patched Task."""
+    require(caller, "Task", "u")
+    version = required_version(request)
+    steps = read_patch(await read_body(request))
+
+    def wanted(current: Resource) -> Resource:
+        tree = patched(current, steps)
+        if (tree.get("resourceType"), tree.get("id")) != ("Task", id):
+            raise refuse(422, "business-rule", "A Task keeps its type and id.", "Task.id")
+        faults = check_resource(tree) or find_unsupported(tree)
+        if faults:
+            raise refuse_faults(faults, 422)
+        return tree
+
+    return await _change(request, caller, connection, id, version, wanted)
+
+
+async def _change(
+    request: Request,
+    caller: Caller,
+    connection: AsyncConnection,
+    task_id: str,
+    version: str,
+    wanted: Callable[[Resource], Resource],
+) -> Response:
+    door, seen = door_of(request, caller), sight(caller)
+    opened = await reopen(
+        connection, task_id, seen, now=door.now, fhir_base=door.fhir_base, kind="Task"
+    )
+    draft = opened.draft
+    performers = task_id == draft.service_task_id
+    current = draft.service_kept if performers else draft.adopted
+    if current is None or current["id"] != task_id:
+        raise refuse(409, "conflict", "This Task has ended: the referral is with another.")
+    check_if_match(version, int(current["meta"]["versionId"]))
+    update = read_update(wanted(dict(current)), current, base=door.fhir_base, performers=performers)
+    if not update:
+        return of_resource(request, await read(connection, "Task", task_id, seen))
+    work = change_service_task if performers else change_referral_task
+    try:
+        await work(connection, opened, caller, update, door)
+    except IllegalMove as move:
+        raise illegal(move) from None
+    changes = await write_move(request, connection, opened, door)
+    return task_answer(changes, task_id)
+
+
+@router.post(
+    "/Task",
+    operation_id="adoptTask",
+    summary="Send your own Task about a referral",
+    description="A Task with `focus` on a referral of yours becomes the referral's own Task: its "
+    "identifiers, inputs and notes are kept; status, owner and business status are ours; there is "
+    "never a second one. Answers with Task/{the referral's id}.",
+    tags=["Referrals"],
+    status_code=201,
+    responses={
+        201: fhir_response("Task", ["task"], "Adopted.", created()),
+        200: fhir_response("Task", ["task"], "Adopted before: the Task as it now is.", versioned()),
+        **errors(400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 503),
+    },
+    openapi_extra={**fhir_body("Task", ["task-adopt"]), **fhir("Task", interaction="create")},
+)
+async def adopt_task(request: Request, caller: CallerDep, connection: Connection) -> Response:
+    """By the requester."""
+    require(caller, "Task", "c")
+    sent = read_tree(await read_body(request), ["Task"])
+    door, seen = door_of(request, caller), sight(caller)
+    opened = await _focused(connection, caller, sent, door)
+    draft = opened.draft
+    own: Mapping[str, Any] = draft.adopted or {}
+    added = read_adopted(sent, own)
+    if not added:
+        return of_resource(request, await read(connection, "Task", draft.after.id, seen))
+    status = 200 if is_adopted(own) else 201
+    draft.adopted = {**own, **added}
+    _annotate(opened, door)
+    changes = await write_move(request, connection, opened, door)
+    where = f"{door.fhir_base}/Task/{draft.after.id}/_history/{changes.after.version}"
+    return task_answer(changes, draft.after.id, status, {"Location": where})
+
+
+async def _focused(
+    connection: AsyncConnection, caller: Caller, sent: Resource, door: Door
+) -> Opened:
+    """The caller's own referral that the Task is about; another's is like one that is not there."""
+    referral_id = focus_of(sent, door.fhir_base)
+    said = "Point `focus` to a ServiceRequest of yours: a Task is about a referral."
+    unknown = refuse(422, "not-found", said, "Task.focus")
+    if referral_id is None:
+        raise unknown
+    try:
+        opened = await reopen(
+            connection, referral_id, sight(caller), now=door.now, fhir_base=door.fhir_base
+        )
+    except Refusal as refusal:
+        raise unknown if refusal.status == 404 else refusal from None
+    if Party.REQUESTER not in parties_of(caller, opened.draft.after):
+        raise unknown
+    return opened
+
+
+def _annotate(opened: Opened, door: Door) -> None:
+    draft = opened.draft
+    try:
+        require_annotation(draft)
+    except IllegalMove as move:
+        raise illegal(move) from None
+    annotate(draft, Act(door.actor, draft.details, None))
+
+
+@router.put(
+    "/ServiceRequest/{id}",
+    operation_id="updateReferral",
+    summary="Take a referral back, or add to it",
+    description="By the requester. `status` `revoked`, or `entered-in-error` for one that was sent "
+    "by mistake, takes it back as `$cancel` does; `note`, `supportingInfo` and `contained` may be "
+    "added. Facts are better sent with `$add-information`, which asks the rules again. `If-Match` "
+    "is required.",
+    tags=["Referrals"],
+    responses={
+        200: fhir_response(
+            "ServiceRequest", ["referral-after-cancel"], "The referral as it now is.", versioned()
+        ),
+        **_FAILURES,
+    },
+    openapi_extra={
+        **fhir_body("ServiceRequest", ["referral-revoke"]),
+        **fhir("ServiceRequest", interaction="update"),
+    },
+)
+async def update_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """The requester's revoke and additions only."""
+    require(caller, "ServiceRequest", "u")
+    version = required_version(request)
+    sent = read_tree(await read_body(request), ["ServiceRequest"])
+    if sent.get("id") != id:
+        raise refuse(400, "value", "Give the resource the id of the URL.", "ServiceRequest.id")
+    door, seen = door_of(request, caller), sight(caller)
+    opened = await reopen(connection, id, seen, now=door.now, fhir_base=door.fhir_base)
+    draft = opened.draft
+    if Party.REQUESTER not in parties_of(caller, draft.after):
+        raise refuse(403, "forbidden", "Only its requester updates a referral.")
+    check_if_match(version, draft.after.version)
+    revision = read_revision(sent, draft.sent)
+    if not revision:
+        return of_resource(request, await read(connection, "ServiceRequest", id, seen))
+    draft.sent = {**draft.sent, **revision.grown}
+    if revision.taken_back is None:
+        _annotate(opened, door)
+    else:
+        _take_back(opened, revision.given, revision.taken_back == "entered-in-error", door)
+    answer = current_answer(await write_move(request, connection, opened, door))
+    return Response(answer.body, 200, answer.headers, media_type=FHIR_JSON)
+
+
+def _take_back(opened: Opened, given: Any, mistaken: bool, door: Door) -> None:
+    try:
+        cancel_by_party(opened.draft, given, door, mistaken=mistaken)
+    except IllegalMove as move:
+        raise illegal(move) from None
+    except Refusal as refusal:
+        issues = [replace(one, expression="ServiceRequest.extension") for one in refusal.issues]
+        raise Refusal(refusal.status, issues) from None
