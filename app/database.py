@@ -7,6 +7,7 @@ here and nowhere else.
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from typing import Annotated, Any
 
 import asyncpg
@@ -148,3 +149,21 @@ async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
 
 
 Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]
+
+
+@lru_cache(maxsize=8)
+def _autocommit(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool, without BEGIN and COMMIT around what is asked."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+async def single(request: Request) -> AsyncIterator[AsyncConnection]:
+    """A connection for one statement that reads: the statement sees one snapshot by itself, and
+    two round trips of three are saved. Whoever needs two statements takes `Connection`.
+    """
+    with named_errors():
+        async with _autocommit(request.app.state.engine).connect() as connection:
+            yield connection
+
+
+SingleRead = Annotated[AsyncConnection, Depends(single, scope="function")]

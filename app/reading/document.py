@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.caller.dependency import CallerDep, require
-from app.database import Connection
+from app.database import SingleRead
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import history as history_bundle
@@ -69,7 +69,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         id: str,
         request: Request,
         caller: CallerDep,
-        connection: Connection,
+        connection: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
         return of_resource(request, await read(connection, kind, id, sight(caller)))
@@ -79,7 +79,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         version: str,
         request: Request,
         caller: CallerDep,
-        connection: Connection,
+        connection: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
         return of_resource(request, await vread(connection, kind, id, version, sight(caller)))
@@ -88,7 +88,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         id: str,
         request: Request,
         caller: CallerDep,
-        connection: Connection,
+        connection: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
         versions = await history(connection, kind, id, sight(caller))
@@ -136,13 +136,13 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
 
 def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
     async def search_by_get(
-        request: Request, caller: CallerDep, connection: Connection
+        request: Request, caller: CallerDep, connection: SingleRead
     ) -> Response:
         require(caller, kind, "s")
         return await of_search(request, connection, caller, kind)
 
     async def search_by_post(
-        request: Request, caller: CallerDep, connection: Connection
+        request: Request, caller: CallerDep, connection: SingleRead
     ) -> Response:
         require(caller, kind, "s")
         return await of_search(request, connection, caller, kind, await read_body(request))
