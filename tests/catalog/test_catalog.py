@@ -177,8 +177,10 @@ async def test_a_population_is_told_in_words_with_its_source(ask):
         "- Is the member an adult (21 or older)?",
         "- One of:",
         "  - Avoidable emergency visits in any 6 months of the last 12: 5 or more",
-        "  - Unplanned hospital stays or short nursing-facility stays in the last 6 months:"
-        " 3 or more",
+        (
+            "  - Unplanned hospital stays or short nursing-facility stays in the last 6 months:"
+            " 3 or more"
+        ),
     ]
     assert adults["source"]["citation"] == "S003:L35-37"
 

@@ -30,8 +30,10 @@ def test_an_approval_says_what_was_met_and_by_what():
     assert told[2].startswith("Met: Individuals At Risk for Avoidable Hospital")
     visits_met = [line for line in told if "Avoidable emergency visits in any 6 months" in line]
     assert visits_met == [
-        "    - Avoidable emergency visits in any 6 months of the last 12: 5 or more: "
-        "Yes (5 or more). [S003:L35-37]"
+        (
+            "    - Avoidable emergency visits in any 6 months of the last 12: 5 or more: "
+            "Yes (5 or more). [S003:L35-37]"
+        )
     ]
     assert not [line for line in told if "homeless?" in line]
 
