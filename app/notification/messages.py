@@ -6,7 +6,7 @@ name (docs of Standard Webhooks: a thin payload makes every reading of the data 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -135,14 +135,17 @@ class About:
         return {name: f"{base}/{kind}/{id_}" for name, kind, id_ in named if id_ is not None}
 
 
+_ABOUT = [field.name for field in fields(About)]
+
+
 def thin_payload(event_type: str, occurred_at: datetime, about: About, base: str) -> bytes:
     """The body exactly as it is stored, signed and sent: `{type, timestamp, data}`.
 
     `occurred_at` is when it happened, the same on every attempt; `base` begins the links
     (`Settings.fhir_base`).
     """
-    fields = {
-        **asdict(about),
+    said = {
+        **{name: getattr(about, name) for name in _ABOUT},
         "reasons": list(about.reasons) or None,
         "links": about.links(base) or None,
     }
@@ -150,6 +153,6 @@ def thin_payload(event_type: str, occurred_at: datetime, about: About, base: str
         {
             "type": event_type,
             "timestamp": occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "data": {name: value for name, value in fields.items() if value is not None},
+            "data": {name: value for name, value in said.items() if value is not None},
         }
     )
