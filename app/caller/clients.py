@@ -23,9 +23,10 @@ from app.directory.tables import organization
 #: scrypt's cost: about 50 ms and 16 MB a try (RFC 7914; OWASP's password storage cheat sheet).
 _N, _R, _P = 2**14, 8, 1
 
-_READ = ("ClaimResponse", "Communication", "HealthcareService", "Organization", "Questionnaire",
-         "QuestionnaireResponse", "Condition", "Encounter", "Observation", "DocumentReference",
-         "Consent", "Patient", "Coverage", "Provenance", "AuditEvent")  # fmt: skip
+_READ = ("ClaimResponse", "Communication", "CommunicationRequest", "HealthcareService",
+         "Organization", "Questionnaire", "QuestionnaireResponse", "Condition", "Encounter",
+         "Observation", "DocumentReference", "Consent", "Patient", "Coverage", "Provenance",
+         "AuditEvent")  # fmt: skip
 
 #: Refers, follows what it referred, and is told.
 REQUESTER = frozenset(

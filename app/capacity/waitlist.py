@@ -1,7 +1,8 @@
 """The waiting list: who moves up when a place is free, in the very transaction that frees it.
 
-Urgent first, then by receipt (spec.md 5); not one whose authorization has run out. A place is free when a referral is cancelled, completed,
-failed, declined or given to another, and when an offer's numbers or status are raised.
+Urgent first, then by receipt (spec.md 5); not one whose authorization has run out. A place is free
+when a referral is cancelled, completed, failed, declined or given to another, and when an offer's
+numbers or status are raised.
 
 Locks are taken in one order, so that nobody waits for each other in a circle: the referral that is
 moved; then offers, by id; then those who wait, each offer's from its head. Whoever begins to wait

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from app.clocks.due import voids
 from app.decision.apply import Act, cancel, deny, void
 from app.decision.finish import policy_of, require_move
 from app.errors import refuse
@@ -9,7 +10,7 @@ from app.fhir.parameters import Given
 from app.intake.door import Door
 from app.policy.model import Reason
 from app.referral.draft import Draft
-from app.referral.lifecycle import BusinessStatus, Event
+from app.referral.lifecycle import Event
 
 
 def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
@@ -26,9 +27,7 @@ def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
 def void_by_person(draft: Draft, given: Given, door: Door) -> None:
     """Ends it only when the clock could: information asked for, none came, the time is over."""
     require_move(draft, Event.VOID)
-    after = draft.after
-    waiting = after.business_status is BusinessStatus.INFORMATION_NEEDED
-    if not waiting or after.void_due is None or after.void_due > door.now:
+    if not voids(draft.after, draft.open_request, door.now):
         text = (
             "A referral becomes void only when information was asked for and none came in the time "
             "that the plan gives. Decide it, or ask for information."

@@ -1,4 +1,4 @@
-"""A request for information as a CommunicationRequest: what the plan asks the requester, until when.
+"""A request for information as a CommunicationRequest: what the plan asks, and until when.
 
 `payload` is what is put to the recipient, one question each; a question that a form asks too names
 its `linkId` in an extension, so that a system can answer it with a QuestionnaireResponse.
@@ -64,3 +64,15 @@ def _question(missing: Missing) -> dict[str, Any]:
     if missing.fact:
         question["extension"] = [{"url": codes.REQUESTED_FACT, "valueString": missing.fact}]
     return question
+
+
+def naming_request(task: dict[str, Any], asked: Asked | None) -> dict[str, Any]:
+    """The referral's Task with the open request among its inputs; none that is over stays there."""
+    named = {"coding": [{"system": codes.TASK_INPUT, "code": "information-request"}]}
+    inputs = [item for item in task.get("input", ()) if item.get("type") != named]
+    if asked is not None:
+        reference = {"reference": f"CommunicationRequest/{asked.id}"}
+        inputs.append({"type": named, "valueReference": reference})
+    if inputs:
+        return {**task, "input": inputs}
+    return {name: value for name, value in task.items() if name != "input"}

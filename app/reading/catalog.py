@@ -185,6 +185,13 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         Parameter("recipient", "reference", "who is told", "$.recipient[*].reference"),
         Parameter("sent", "date", "when it was sent", "$.sent"),
     ),
+    "CommunicationRequest": (
+        *_COPIES,
+        Parameter("status", "token", "active, completed or revoked", "$.status", code=""),
+        Parameter("recipient", "reference", "who is asked", "$.recipient[*].reference"),
+        Parameter("authored", "date", "when it was asked", "$.authoredOn"),
+        Parameter("occurrence", "date", "from when on it waits", "$.occurrencePeriod.start"),
+    ),
     "QuestionnaireResponse": (
         *_COPIES,
         _plain("status", "the status"),

@@ -12,6 +12,7 @@ _TYPES: dict[str, tuple[str, list[str]]] = {
     "Task": ("Providers", ["task"]),
     "ClaimResponse": ("Referrals", ["claim-response"]),
     "Communication": ("Referrals", ["communication"]),
+    "CommunicationRequest": ("Referrals", ["communication-request"]),
     "QuestionnaireResponse": ("Referrals", ["questionnaire-response"]),
     "Condition": ("Referrals", ["condition"]),
     "Encounter": ("Referrals", ["encounter"]),

@@ -12,7 +12,7 @@ import orjson
 from app.correspondence.record import compose
 from app.decision.tables import information_request
 from app.fhir.render_claim_response import claim_response
-from app.fhir.render_communication_request import communication_request
+from app.fhir.render_communication_request import communication_request, naming_request
 from app.fhir.render_referral import patient_reference, service_request, stamped
 from app.fhir.render_task import referral_task, service_task, task_status
 from app.fhir.strict_json import dumps
@@ -73,6 +73,7 @@ def _resources(draft: Draft, changes: Changes) -> None:
     _version(draft, changes, service_request(after, details, draft.sent))
     given = (draft.service_kept or {}).get("output", ())
     own = referral_task(after, details, patient, draft.plan_organization, draft.adopted, given)
+    own = naming_request(own, draft.open_request)
     _version(draft, changes, own)
     status = task_status(after.state, after.business_status)
     _task_row(draft, changes, after, after.id, "referral", status, draft.plan_organization)
