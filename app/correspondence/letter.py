@@ -5,18 +5,16 @@ where the values come from is `outbox.py`. What a notice of denial must hold: fa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
+from app.correspondence.content import Addressee, Content, Letter, Section
 from app.correspondence.criteria import Decisive
-from app.correspondence.occasion import Occasion
 from app.correspondence.sources import in_words
 from app.correspondence.words import LANGUAGES, Words, translated, words
 from app.local_time import local_date
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason
-from app.policy.policy import Policy
 from app.policy.schema import Contact
 
 #: Whom an office calls, and whom a member calls: keys of the plan's contacts, the best first.
@@ -24,61 +22,6 @@ _OFFICE_CALLS = ("referrals", "authorization_status", "member")
 _MEMBER_CALLS = ("member", "referrals")
 _BY_TIME = "clock"
 _SECONDARY = "secondary-source"
-
-
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Somebody to write to: a name, the lines of the address, and how to reach them otherwise."""
-
-    name: str | None = None
-    lines: tuple[str, ...] = ()
-    phones: tuple[str, ...] = ()
-    faxes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """All that a letter is made of."""
-
-    outcome: str
-    recipient: str  # requesting | servicing | member
-    language: str
-    at: datetime
-    referral_id: str
-    to: Addressee
-    member: str | None
-    occasion: Occasion
-    policy: Policy | None = None
-    decisive: tuple[Decisive, ...] = ()
-    provider: Addressee | None = None
-    #: The requester is the member or family: a letter to a person, not to an office.
-    person: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One part under its heading: paragraphs, then a list, then a paragraph after it."""
-
-    heading: str
-    paragraphs: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A letter, ready to be laid out."""
-
-    language: str
-    sender: str
-    date: str
-    addressee: tuple[str, ...]
-    title: str
-    about: tuple[tuple[str, str], ...]
-    greeting: str
-    sections: tuple[Section, ...]
-    taglines: tuple[tuple[str, str], ...]  # language, words
-    page: str  # "Page {number} of {count}"
 
 
 def compose(content: Content) -> Letter:

@@ -13,8 +13,8 @@ import orjson
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.correspondence.content import Addressee, Content
 from app.correspondence.criteria import decisive
-from app.correspondence.letter import Addressee, Content
 from app.correspondence.occasion import Occasion
 from app.correspondence.words import language_of, words
 from app.database import fetch_one

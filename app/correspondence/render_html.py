@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from app.correspondence.letter import Letter, Section
+from app.correspondence.content import Letter, Section
 
 #: Nothing is loaded from anywhere: the browser is told so, too.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"

@@ -10,7 +10,7 @@ from datetime import datetime
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
-from app.correspondence.letter import Letter, Section
+from app.correspondence.content import Letter, Section
 
 _MARGIN = 22.0  # millimetres
 _LINE = 5.4

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.caller.dependency import CallerDep, require_scope
 from app.caller.model import DECIDE, Caller
 from app.correspondence import outbox
-from app.correspondence.letter import Content, compose
+from app.correspondence.content import Content
+from app.correspondence.letter import compose
 from app.correspondence.model import Correspondence, Filters, Links, Outbox, Sent
 from app.correspondence.render_html import POLICY, html
 from app.correspondence.render_pdf import pdf

@@ -14,7 +14,7 @@ from app.decision.authorize import authorization_number, authorize
 from app.decision.deadlines import Clocks, reminder_due, void_due
 from app.intake.known import Held
 from app.local_time import local_date
-from app.notification.correspond import notices
+from app.notification.correspond import assignment_notices, notices
 from app.notification.messages import EventType
 from app.policy.model import Missing, Reason
 from app.policy.policy import Policy
@@ -150,8 +150,7 @@ def hand_over(
     if placement.assignment in _ANNOUNCED:
         draft.announcements.append(_ANNOUNCED[placement.assignment])
     if draft.after.performer_id:
-        told = notices("approved", draft.parties, policy)
-        draft.notices.extend(notice for notice in told if notice.recipient == "servicing")
+        draft.notices.extend(assignment_notices(draft.parties, policy))
 
 
 def deny(draft: Draft, act: Act) -> None:

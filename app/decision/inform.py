@@ -85,6 +85,7 @@ async def add_information(
     submission = _submission(draft, [*earlier, *added])
     terms = Terms(door.actor.name, None, None, seen, minimal=False)
     known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))
+    draft.listening = [*draft.listening, *known.listening]
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
     if identity.key != before.plan:
         identity = replace(identity, plan=before.plan, identified=False)

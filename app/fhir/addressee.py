@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.correspondence.letter import Addressee
+from app.correspondence.content import Addressee
 from app.fhir.asker import asker
 from app.fhir.payload import Payload, Resource
 from app.fhir.service_request import address_lines, language_of, name_of
