@@ -4,6 +4,7 @@ PURE. `urn:uuid` names of a Bundle's entries stand for their place in it, becaus
 ones for every try (spec.md 7, Repeatable).
 """
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from hashlib import sha256
@@ -23,10 +24,16 @@ def _number(value: Any) -> Any:
 def canonical(tree: Any, full_urls: Iterable[str | None] = ()) -> bytes:
     """Sorted keys, no white space, numbers as doubles, entries named by their place."""
     text = orjson.dumps(tree, default=_number, option=orjson.OPT_SORT_KEYS)
-    for index, url in enumerate(full_urls):
-        if url and url.startswith("urn:"):
-            text = text.replace(orjson.dumps(url)[1:-1], b"urn:entry:%d" % index)
-    return text
+    places = {
+        orjson.dumps(url)[1:-1]: b"urn:entry:%d" % index
+        for index, url in enumerate(full_urls)
+        if url and url.startswith("urn:")
+    }
+    if not places:
+        return text
+    # Longest first: a name may be the beginning of another.
+    names = sorted(places, key=len, reverse=True)
+    return re.sub(b"|".join(map(re.escape, names)), lambda found: places[found[0]], text)
 
 
 def fingerprint(tree: Any, full_urls: Iterable[str | None] = ()) -> str:
