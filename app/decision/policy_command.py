@@ -8,7 +8,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,14 +48,11 @@ def replay_command() -> int:
 
 def export_command(output: Path | None) -> int:
     """Writes every stored question, without persons, one a line."""
-
-    async def to(engine: AsyncEngine) -> int:
-        if output is None:
-            return await _export(engine, sys.stdout.buffer)
-        with output.open("wb") as file:
-            return await _export(engine, file)
-
-    return _with_engine(to)
+    try:
+        with output.open("wb") if output else nullcontext(sys.stdout.buffer) as file:
+            return _with_engine(lambda engine: _export(engine, file))
+    except OSError:
+        return _fail(f"{output}: cannot be written.")
 
 
 def diff_command(old: str, new: str) -> int:
@@ -86,8 +83,8 @@ def simulate_command(plan: str, file: Path, over: Path) -> int:
                     changes.append(found)
     except (FileFault, BadLine) as fault:
         return _fail(str(fault))
-    except OSError as fault:
-        return _fail(f"{fault.filename}: cannot be read.")
+    except OSError:
+        return _fail(f"{over}: cannot be read.")
     _show_simulation(candidate.version, counted, changes)
     return 0
 

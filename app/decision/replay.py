@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import begin, fetch, fetch_one
 from app.policy.depersonalize import depersonalize
@@ -17,10 +17,10 @@ from app.policy.question_json import question_from_json, question_to_json
 from app.policy.replay import Difference, replay
 
 #: Rows held at once: memory stays bounded however many determinations there are.
-_PAGE = 500
-_NEXT = f"""SELECT plan, referral_id, seq, outcome, policy, question, answer FROM determination
+PAGE = 500
+_NEXT = """SELECT plan, referral_id, seq, outcome, policy, question, answer FROM determination
 WHERE (plan, referral_id, seq) > ($1::text, $2::text, $3::int) AND basis = 'rules'
-ORDER BY plan, referral_id, seq LIMIT {_PAGE}"""
+ORDER BY plan, referral_id, seq LIMIT $4::int"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +45,18 @@ async def count(engine: AsyncEngine) -> int:
     return int(row[0]) if row else 0
 
 
-async def stored(engine: AsyncEngine) -> AsyncIterator[StoredDetermination]:
+async def stored(engine: AsyncEngine, size: int = PAGE) -> AsyncIterator[StoredDetermination]:
     """Every determination of the rules, by plan and referral; a short transaction a page."""
     after: tuple[str, str, int] = ("", "", 0)
     while True:
         async with begin(engine) as connection:
-            page = await _page(connection, after)
+            rows = await fetch(connection, _NEXT, (*after, size))
+        page = [StoredDetermination(*row) for row in rows]
         for row in page:
             yield row
-        if len(page) < _PAGE:
+        if len(page) < size:
             return
         after = (page[-1].plan, page[-1].referral_id, page[-1].seq)
-
-
-async def _page(
-    connection: AsyncConnection, after: tuple[str, str, int]
-) -> list[StoredDetermination]:
-    return [StoredDetermination(*row) for row in await fetch(connection, _NEXT, after)]
 
 
 def differences(library: Library, row: StoredDetermination) -> list[Difference]:

@@ -23,7 +23,7 @@ from app.policy.library import (
 )
 from app.policy.model import Determination, Question
 from app.policy.policy import Policy
-from app.policy.read_files import read_file
+from app.policy.read_files import FileFault, read_file
 from app.policy.replay import Difference, criteria_compared
 
 #: The date under which a file that is in force nowhere is read.
@@ -58,7 +58,10 @@ def read_candidate(plan: str, file: Path, path: Path = FILES) -> Policy:
         if name.startswith(f"{CALENDARS}/")
     }
     version = f"{plan}/{_NEVER}"
-    layers[version] = read_file(file)
+    try:
+        layers[version] = read_file(file)
+    except (OSError, UnicodeDecodeError):
+        raise FileFault(file, 1, "cannot be read; expected a YAML file in UTF-8") from None
     found = read_policy(version, layers, calendars, load_dictionary())
     return replace(found, version=f"{plan}/{file.name}")
 

@@ -1,4 +1,4 @@
-"""A fictional plan in one YAML file, taken from the documentation itself, is decided by its rules."""
+"""A fictional plan in one YAML file, taken from the documentation, is decided by its rules."""
 
 import re
 import shutil
