@@ -4,6 +4,7 @@ Columns answer what is asked often (member, status, identifier); the stored JSON
 and only for rows that the caller may see anyway. What is not listed here is not supported.
 """
 
+from app.fhir import render_provenance
 from app.reading.columns import (
     business_identifier,
     business_status,
@@ -170,6 +171,17 @@ ARMS: dict[str, tuple[Arm, ...]] = {
         ),
     ),
     "HealthcareService": (_DIRECTORY_ARM,),
+    # A move of a referral is shown as one; beside these, what referrers sent themselves.
+    "Provenance": (
+        Arm(
+            "referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id",
+            "h.plan",
+            render_provenance.ID,
+            "h.at",
+            json=render_provenance.JSON,
+        ),
+        _CHILD_ARM,
+    ),
     **dict.fromkeys(("Patient", "Coverage", "Organization"), (_CHILD_ARM, _DIRECTORY_ARM)),
     "QuestionnaireResponse": (_CHILD_ARM, _DIRECTORY_ARM),
 }
@@ -220,8 +232,14 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "Consent": (*_COPIES, _identifiers("an identifier"), _plain("status", "the status")),
     "Provenance": (
         *_COPIES,
-        Parameter("target", "reference", "what it is about", "$.target[*].reference"),
+        Parameter(
+            "target",
+            "reference",
+            "the referral it is about",
+            column=refers("ServiceRequest", "r.id"),
+        ),
         Parameter("recorded", "date", "when", "$.recorded"),
+        Parameter("agent", "reference", "who did it", "$.agent[*].who.reference"),
     ),
     "Patient": (
         _REFERRAL,

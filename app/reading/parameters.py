@@ -76,3 +76,5 @@ class Arm:
     id: str
     at: str
     owned: bool = True
+    #: What is made when it is read, not stored: its FHIR JSON (SQL of type jsonb).
+    json: str = ""

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Refusal, not_found, refuse
+from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
 from app.reading.access import SEES_LOCATED, Sight, located
 
@@ -39,6 +40,11 @@ CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version
 LEFT JOIN offer o ON o.plan = l.plan AND o.id = l.id
 WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
 
+#: A move of a referral, seen by whoever sees the referral.
+_MOVE = f"""SELECT 1 AS version, h.at, convert_to({JSON}::text, 'UTF8') FROM locator l
+JOIN referral_history h ON h.plan = l.plan AND h.referral_id = l.referral_id AND h.seq = $7::int
+WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
+
 _MAX_VERSION = 2**31 - 1
 _FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
@@ -54,6 +60,8 @@ class Read:
 
 async def read(connection: AsyncConnection, kind: str, resource_id: str, seen: Sight) -> Read:
     """The current version; 404 where there is none, or none for this caller."""
+    if move := _named_move(kind, resource_id):
+        return await _move(connection, resource_id, *move, seen)
     sql = _READ_OFFER if kind == "HealthcareService" else _READ
     result = await connection.exec_driver_sql(sql, located(kind, _id(kind, resource_id), seen))
     row: Any = result.first()
@@ -69,6 +77,8 @@ async def vread(
     """One version by its number; 404 as for `read`."""
     if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
         raise not_found(f"version of a {kind}")
+    if (move := _named_move(kind, resource_id)) and int(version) == 1:
+        return await _move(connection, resource_id, *move, seen)
     parameters = (*located(kind, _id(kind, resource_id), seen), int(version))
     row: Any = (await connection.exec_driver_sql(_VREAD, parameters)).first()
     if row is None:
@@ -80,11 +90,29 @@ async def history(
     connection: AsyncConnection, kind: str, resource_id: str, seen: Sight
 ) -> Sequence[Stored]:
     """Every version, newest first; 404 as for `read`."""
+    if move := _named_move(kind, resource_id):
+        return [(await _move(connection, resource_id, *move, seen)).stored]
     parameters = located(kind, _id(kind, resource_id), seen)
     rows: Any = (await connection.exec_driver_sql(_HISTORY, parameters)).fetchall()
     if not rows:
         raise not_found(kind)
     return [Stored(kind, resource_id, row[0], row[2]) for row in rows]
+
+
+def _named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
+    return named(resource_id) if kind == "Provenance" else None
+
+
+async def _move(
+    connection: AsyncConnection, resource_id: str, referral_id: str, number: int, seen: Sight
+) -> Read:
+    """The Provenance of one move; it is made from history and has one version."""
+    _id("Provenance", resource_id)
+    parameters = (*located("ServiceRequest", referral_id, seen), number)
+    row: Any = (await connection.exec_driver_sql(_MOVE, parameters)).first()
+    if row is None:
+        raise not_found("Provenance")
+    return Read(Stored("Provenance", resource_id, row[0], row[2]), row[1])
 
 
 def _id(kind: str, resource_id: str) -> str:

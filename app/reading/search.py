@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.fhir.render_provenance import JSON, OF_KEY
 from app.fhir.searchset import Stored
 from app.reading import match
 from app.reading.access import (
@@ -35,13 +36,16 @@ _ORDER = {
 #: Parameters that leave few rows whatever the number stored.
 _NARROW = frozenset(
     {"_id", "identifier", "patient", "subject", "patient.identifier", "subject.identifier"}
-    | {"focus", "part-of", "referral"}
+    | {"focus", "part-of", "referral", "target"}
 )
 #: Columns and join that bring an offer's present numbers.
 _NUMBERS = (
     ", o.places, o.taken + o.taken_outside, o.capacity_status",
     "LEFT JOIN offer o ON o.plan = k.plan AND o.id = k.id",
 )
+#: A move of a referral is no stored version.
+_MADE = f"""UNION ALL SELECT 1, convert_to({JSON}::text, 'UTF8')
+    FROM referral_history h WHERE {OF_KEY}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,12 @@ def compose(statement: Statement, query: Query, seen: Sight, position: Position 
         counted = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
         total = "(SELECT count(*) FROM (" + " UNION ALL ".join(counted) + ") n)"
     numbers, offer = _NUMBERS if query.kind == "HealthcareService" else ("", "")
+    made = _MADE if query.kind == "Provenance" else ""
     return f"""SELECT k.id, k.at, b.version, b.body, t.total{numbers}
 FROM (SELECT {total} AS total) t LEFT JOIN {keys} k ON true
-LEFT JOIN LATERAL (SELECT c.version, c.body FROM resource_version c WHERE c.plan = k.plan
-    AND c.type = {statement.bind(query.kind)} AND c.id = k.id ORDER BY c.version DESC LIMIT 1) b
-    ON true {offer}
+LEFT JOIN LATERAL ((SELECT c.version, c.body FROM resource_version c WHERE c.plan = k.plan
+    AND c.type = {statement.bind(query.kind)} AND c.id = k.id ORDER BY c.version DESC LIMIT 1)
+    {made}) b ON true {offer}
 ORDER BY {order}"""
 
 
@@ -109,6 +114,8 @@ def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
 
 def _body(statement: Statement, kind: str, arm: Arm) -> str:
     """Joins the current body as JSON, for conditions on elements that have no column."""
+    if arm.json:
+        return f" CROSS JOIN LATERAL (SELECT {arm.json} AS json) b"
     return (
         " CROSS JOIN LATERAL (SELECT convert_from(c.body, 'UTF8')::jsonb AS json"
         f" FROM resource_version c WHERE c.plan = {arm.plan} AND c.type = {statement.bind(kind)}"

@@ -1,0 +1,59 @@
+"""One move of a referral as a Provenance, made from its row of history when it is read.
+
+Written as SQL, because searches compare what they find: a row of history is never stored twice, and
+what is searched is what is shown. `h` is a row of `referral_history`. Notes are the plan's own and
+are left out.
+"""
+
+import re
+
+from app.fhir import codes
+
+#: Ids sort as the moves were made: the referral's id, then the move's number in five digits.
+ID = "h.referral_id || '-' || lpad(h.seq::text, 5, '0')"
+_ID = re.compile(r"(.+)-([0-9]{5})")
+
+_AT = """to_char(h.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
+_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+#: The version of the ServiceRequest that the move made: the first written at its moment or later.
+_VERSION = """(SELECT s.version FROM resource_version s WHERE s.plan = h.plan
+    AND s.type = 'ServiceRequest' AND s.id = h.referral_id AND s.updated_at >= h.at
+    ORDER BY s.version LIMIT 1)"""
+_REASONS = f"""(SELECT jsonb_agg(jsonb_build_object(
+        'coding', CASE WHEN c->>'code' = '' THEN NULL ELSE jsonb_build_array(
+            jsonb_build_object('system', '{codes.DETERMINATION_REASON}', 'code', c->>'code')) END,
+        'text', CASE WHEN c->>'text' = '' THEN NULL ELSE c->>'text' END))
+    FROM jsonb_array_elements(h.reason::jsonb) c)"""
+
+#: The resource, as jsonb; what is not known is left out.
+JSON = f"""jsonb_strip_nulls(jsonb_build_object(
+    'resourceType', 'Provenance',
+    'id', {ID},
+    'meta', jsonb_build_object('versionId', '1', 'lastUpdated', {_AT}),
+    'target', jsonb_build_array(jsonb_build_object('reference', 'ServiceRequest/' || h.referral_id
+        || coalesce('/_history/' || {_VERSION}, ''))),
+    'recorded', {_AT},
+    'occurredDateTime', {_AT},
+    'policy', CASE WHEN h.policy IS NULL THEN NULL
+        ELSE jsonb_build_array('{codes.BASE}policy/' || h.policy) END,
+    'reason', CASE WHEN h.event = 'receive' THEN NULL ELSE {_REASONS} END,
+    'activity', jsonb_build_object('coding', jsonb_build_array(
+        jsonb_build_object('system', '{codes.REFERRAL_EVENT}', 'code', h.event))),
+    'agent', jsonb_build_array(jsonb_build_object(
+        'type', jsonb_build_object('coding', jsonb_build_array(
+            jsonb_build_object('system', '{_PARTICIPANT}', 'code', 'performer'))),
+        'who', CASE WHEN h.organization_id IS NOT NULL
+            THEN jsonb_build_object('reference', 'Organization/' || h.organization_id)
+            ELSE jsonb_build_object('display', CASE h.actor
+                WHEN 'rules' THEN 'The rules of the plan' WHEN 'clock' THEN 'The clock'
+                ELSE 'This service' END) END))))"""
+
+#: The move that a row `k` (plan, id) names; an id of another form names none.
+OF_KEY = """h.plan = k.plan AND h.referral_id = regexp_replace(k.id, '-[0-9]{5}$', '')
+    AND h.seq = substring(k.id from '-([0-9]{5})$')::int"""
+
+
+def named(provenance_id: str) -> tuple[str, int] | None:
+    """The referral and the number of the move; None for a Provenance that somebody sent."""
+    found = _ID.fullmatch(provenance_id)
+    return (found[1], int(found[2])) if found else None
