@@ -9,8 +9,11 @@ import pytest
 
 from app.settings import Settings
 from tests.faults.wire import Wire
+from tests.journeys.conftest import running, service
 from tests.journeys.service import furnish, serving
 from tests.postgres import token
+
+__all__ = ["running", "service"]
 
 
 @pytest.fixture
