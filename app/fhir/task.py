@@ -74,8 +74,7 @@ def read_update(
     ]
     grown: dict[str, list[Any]] = {}
     for name in _GROWING:
-        items = sent.get(name) or []
-        before = current.get(name) or []
+        items, before = _theirs(sent, name), _theirs(current, name)
         if items and any(item not in items for item in before):
             faults.append(_fault(name, "is only added to. Send what was there as well."))
         elif any(item not in before for item in items):
@@ -100,8 +99,8 @@ def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
     """The elements that a Task of the referrer adds to the referral's own; empty: nothing new."""
     added: dict[str, Any] = {}
     for name in _GROWING:
-        before = current.get(name) or []
-        new = [item for item in sent.get(name) or [] if item not in before]
+        before = _theirs(current, name)
+        new = [item for item in _theirs(sent, name) if item not in before]
         if new:
             added[name] = [*before, *new]
     if sent.get("description") and not current.get("description"):
@@ -111,7 +110,7 @@ def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
 
 def is_adopted(task: Mapping[str, Any]) -> bool:
     """Whether the referral's Task carries anything that a referrer sent."""
-    return any(task.get(name) for name in (*_GROWING, "description"))
+    return bool(task.get("description")) or any(_theirs(task, name) for name in _GROWING)
 
 
 def focus_of(sent: Mapping[str, Any], base: str) -> str | None:
@@ -129,6 +128,16 @@ def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
         for output in outputs
         for coding in codings(output.get("type"))
     )
+
+
+def _theirs(task: Mapping[str, Any], name: str) -> list[Any]:
+    """The items of an element but for our own: what the requester is asked for is an input."""
+    return [
+        item
+        for item in task.get(name) or []
+        if name != "input"
+        or not any(c.get("system") == codes.TASK_INPUT for c in codings(item.get("type")))
+    ]
 
 
 def _wanted(sent: str, current: str) -> str | None:

@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.journeys.payloads import EXTRA, a_referral
+from tests.journeys.payloads import EXTRA, a_referral, parameters
 
 TASK_OUTPUT = "https://nowrongdoor.example/fhir/CodeSystem/task-output"
 PERFORMERS = {"org-tidepool": "ecm-provider"}
@@ -36,12 +36,25 @@ async def move(service, referral, status, reason=None, by="ecm-provider", **elem
     return await put(service, by, task, status, reason, **elements)
 
 
+async def capacity(service, offer, by="staff-hpsm", **stated):
+    """States an offer's capacity: `places` count those beside the ones taken outside."""
+    if "places" in stated:
+        ((outside,),) = await service.rows("SELECT taken_outside FROM offer WHERE id = $1", offer)
+        stated["places"] += outside
+    named = {
+        name: {"valueCode": value} if name == "status" else {"valueInteger": value}
+        for name, value in stated.items()
+    }
+    path = f"/fhir/HealthcareService/{offer}/$capacity"
+    answer = await service.ask(by, "POST", path, parameters(**named))
+    assert answer.status_code == 200, answer.text
+
+
 async def walk(service, referral, *statuses):
     """The performer's moves one after another, each of which must be taken."""
     for status in statuses:
         answer = await move(service, referral, status, "A reason.")
         assert answer.status_code == 200, answer.text
-    return answer
 
 
 async def patch(service, by, task, *steps, version=None) -> httpx.Response:

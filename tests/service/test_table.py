@@ -1,4 +1,4 @@
-"""The table of moves, complete: every situation, event and party has one answer; so has the page."""
+"""The table of moves, complete: every situation, event and party has one answer; the page too."""
 
 import itertools
 from pathlib import Path
