@@ -46,7 +46,7 @@ def decisive(
         population = node.name in populations
         detailed = not population or node in named
         parts = tuple(teller.parts(node)) if detailed else ()
-        found.append(Decisive(teller.name(node.name), node.citation, parts))
+        found.append(Decisive(teller.name(node), node.citation, parts))
     return tuple(found)
 
 
@@ -60,14 +60,19 @@ class _Teller:
     def __init__(self, phrases: Phrases, said: Words, language: str) -> None:
         self._phrases, self._said, self._language = phrases, said, language
 
-    def name(self, name: str) -> str:
+    def name(self, node: Criterion) -> str:
+        """What was looked at, and how it came out."""
+        name = node.name
         data = self._phrases.policy.data if self._phrases.policy else None
         if data and name in data.populations:
-            return translated(data.populations[name].name, self._language)
+            return self._not_met(translated(data.populations[name].name, self._language))
         if data and name in data.services:
             service = translated(data.services[name].name, self._language)
-            return str(self._said["rules_of"].format(service=service))
-        return self._fact(name).rstrip("?")
+            return self._not_met(self._said["rules_of"].format(service=service))
+        return self._leaf(node)
+
+    def _not_met(self, name: str) -> str:
+        return str(self._said["not_met"].format(name=name))
 
     def parts(self, node: Criterion) -> list[str]:
         """The facts that made it so, each once."""

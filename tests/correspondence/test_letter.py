@@ -1,0 +1,259 @@
+"""What letters say: complete, in the reader's language, and no more than the reader may know."""
+
+import itertools
+import re
+from dataclasses import replace
+
+import pytest
+
+from app.correspondence.criteria import decisive
+from app.correspondence.essence import essence
+from app.correspondence.letter import compose
+from app.correspondence.occasion import Occasion
+from app.correspondence.sources import in_words
+from app.correspondence.words import LANGUAGES, language_of, words
+from app.fhir.codes import REASONS
+from app.notification.correspond import OUTCOMES
+from app.policy.model import Reason
+from app.policy.phrases import phrases
+from tests.correspondence.samples import (
+    LIBRARY,
+    NOBODY,
+    content,
+    denied,
+    occasion,
+    texts,
+)
+
+RECIPIENTS = ("requesting", "servicing", "member")
+
+
+def flat(tree, path=""):
+    """Every string of a template under the path of its keys."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from flat(value, f"{path}.{key}")
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from flat(value, f"{path}[{index}]")
+    else:
+        yield path, tree
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_templates_have_the_same_keys_and_placeholders_in_every_language(language):
+    english, other = dict(flat(words("en"))), dict(flat(words(language)))
+    assert list(english) == list(other)
+    for path, text in english.items():
+        assert isinstance(other[path], str), path
+        assert other[path].strip(), path
+        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", other[path])), path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_has_words(language):
+    assert set(words(language)["reasons"]) == set(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("language", "outcome", "recipient", "person", "decided_by"),
+    list(
+        itertools.product(
+            LANGUAGES, OUTCOMES, RECIPIENTS, (False, True), ("rules", "clock", "staff")
+        )
+    ),
+)
+def test_every_letter_is_whole(language, outcome, recipient, person, decided_by):
+    letter = compose(content(outcome, recipient, language, person=person, decided_by=decided_by))
+    said = texts(letter)
+    assert all(isinstance(text, str) and text.strip() for text in said)
+    assert not [text for text in said if re.search(r"{\w*}|None|S00\d|G26", text)]
+    headings = [section.heading for section in letter.sections]
+    assert len(set(headings)) == len(headings)
+    assert next(tag for tag, _ in letter.taglines) == language
+    assert sorted(tag for tag, _ in letter.taglines) == sorted(LANGUAGES)
+
+
+def test_a_denial_holds_all_that_a_notice_of_action_must():
+    letter = compose(content(decided_by="staff-hpsj"))
+    said = "\n".join(texts(letter))
+    for words_ in (
+        "Notice of action: denial",
+        "Health Plan of San Joaquin did not approve Housing Deposits for you.",
+        "the rules for this service are not met",
+        "The rules for Housing Deposits: not met. Source: a published policy of another",
+        "Does the member receive housing transition navigation now? no",
+        "A person looked at your request",
+        "free copy of the rules",
+        "HPSJ Customer Service. Phone: 888.936.7526. TTY: 711",
+        "staff decided this (staff-hpsj)",
+        "60 calendar days",
+        "expedited appeal",
+        "72 hours",
+        "State Hearing",
+        "1-800-743-8525",
+        "you may keep it while you appeal",
+        "civil rights",
+        "November 23, 2026",
+    ):
+        assert words_ in said, words_
+
+
+def test_in_spanish_the_criteria_are_spanish_where_the_dictionary_is():
+    said = "\n".join(texts(compose(content(language="es"))))
+    assert "Aviso de acción: denegación" in said
+    assert "Depósitos de Vivienda" in said
+    assert "23 de noviembre de 2026" in said
+    assert "Does the member" not in said
+
+
+def test_in_hmong_the_service_has_its_hmong_name():
+    said = "\n".join(texts(compose(content(language="hmn"))))
+    assert "tsis pom zoo muab Cov Nyiaj Tso Them Vaj Tsev Nyob rau koj" in said
+
+
+def test_advice_of_the_plan_is_in_the_language_of_the_letter():
+    answer = denied("HPSM", "ECM", {"line_of_business": "CAREADVANTAGE"}, county="san_mateo")
+    english = "\n".join(texts(compose(content(answer=answer, service="ECM"))))
+    spanish = "\n".join(texts(compose(content(language="es", answer=answer, service="ECM"))))
+    assert "CareAdvantage members do not qualify for ECM" in english
+    assert "Los miembros de CareAdvantage no califican para ECM" in spanish
+    assert "Health Plan of San Mateo, page for providers, line 15" in english
+
+
+def test_what_a_person_wrote_is_the_reason_as_written():
+    reasons = (Reason("", "The member moved to another state."),)
+    said = texts(compose(content(reasons=reasons, decided_by="staff-hpsj")))
+    assert "The member moved to another state." in said
+
+
+def test_the_performer_learns_no_reasons():
+    letter = compose(content(recipient="servicing"))
+    headings = [section.heading for section in letter.sections]
+    assert not {"Why", "Your rights"} & set(headings)
+    assert "rules for this service are not met" not in "\n".join(texts(letter))
+
+
+def test_an_approval_names_number_period_amount_and_provider():
+    said = "\n".join(texts(compose(content("approved"))))
+    for words_ in (
+        "Authorization number: HPSJ-1",
+        "Authorized from November 23, 2026 through May 22, 2027",
+        "Amount: 5000 US dollars",
+        "Your provider is Redwood Slope.",
+        "Provider: Redwood Slope, 1 Example Way, Lodi, CA 95240. Phone: 209-555-0100",
+    ):
+        assert words_ in said, words_
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words_"),
+    [
+        ("waitlisted", "You are on the waiting list"),
+        ("unassigned", "No provider has been found yet"),
+        ("alternate", "so another was chosen"),
+    ],
+)
+def test_an_approval_says_how_it_stands_with_the_place(assignment, words_):
+    letter = compose(content("approved", assignment=assignment))
+    assert words_ in "\n".join(texts(letter))
+
+
+def test_a_request_for_information_asks_and_says_by_when():
+    said = "\n".join(texts(compose(content("information-needed", "requesting"))))
+    assert "Is the member experiencing homelessness?" in said
+    assert "Please answer by: December 1, 2026" in said  # the last second of that day, local time
+    assert "209.762.4720" in said
+
+
+def test_without_a_name_plan_or_service_the_letter_still_stands():
+    bare = replace(content("void", "requesting", to=NOBODY, member=None), policy=None)
+    letter = compose(bare)
+    said = texts(letter)
+    assert letter.addressee == ()
+    assert "To whom it may concern:" in said
+    assert any("the service asked for" in text for text in said)
+
+
+def test_of_populations_only_the_claimed_one_is_told_in_detail():
+    facts = {"homeless": False, "complex_need": False, "coverage_active": True}
+    answer = denied(
+        "HPSM", "ECM", {"line_of_business": "CAREADVANTAGE", **facts}, ["POF1A"], "san_mateo"
+    )
+    spoken = phrases(LIBRARY, answer.policy)
+    told = {
+        each.name: each.parts for each in decisive(answer, ("POF1A",), spoken, words("en"), "en")
+    }
+    assert "Is the member homeless? no" in told.pop(
+        next(name for name in told if "omeless" in name)
+    )
+    assert not any(told.values())
+    assert "Excluded (CareAdvantage): yes" in told
+
+
+def test_an_approval_or_nothing_has_no_decisive_criteria():
+    spoken = phrases(LIBRARY, None)
+    assert decisive(None, (), spoken, words("en"), "en") == ()
+
+
+@pytest.mark.parametrize(
+    ("citation", "said"),
+    [
+        ("S003:L36", "Health Plan of San Mateo, page for providers, line 36"),
+        (
+            "S004:L28,L30-32",
+            "Central California Alliance for Health, page for providers, line 28,30-32",
+        ),
+        (
+            "G26 p.19",
+            "the ECM Policy Guide of the California Department of Health Care Services, page 19",
+        ),
+        ("W:dhcs.ca.gov/x", "dhcs.ca.gov/x"),
+        ("W:lacare", "a published policy of another Medi-Cal plan (L.A. Care)"),
+        (
+            "CO-1355 III.I.2",
+            "a published policy of another Medi-Cal plan (CalOptima Health, 1355 III.I.2)",
+        ),
+        ("E", "this plan's rules for referrals"),
+        ("facts 6.2; E", "this plan's rules for referrals"),
+        ("", "this plan's rules for referrals"),
+    ],
+)
+def test_sources_are_told_in_words(citation, said):
+    assert in_words(citation, words("en")) == said
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"),
+    [
+        (None, "en"),
+        ("", "en"),
+        ("en-US", "en"),
+        ("es", "es"),
+        ("ES-mx", "es"),
+        ("hmn", "hmn"),
+        ("mww", "hmn"),
+        ("hnj-Latn", "hmn"),
+        ("vi", "en"),
+    ],
+)
+def test_languages_are_found_by_their_tags(tag, language):
+    assert language_of(tag) == language
+
+
+@pytest.mark.parametrize("assignment", [None, "assigned", "waitlisted"])
+def test_an_occasion_is_kept_and_read_back(assignment):
+    made = occasion(denied(), assignment=assignment)
+    assert Occasion.from_json(made.to_json()) == made
+    bare = Occasion(1, 1, None, made.received_at)
+    assert Occasion.from_json(bare.to_json()) == bare
+
+
+def test_the_essence_tells_each_what_they_may_know():
+    made = occasion(denied())
+    assert "rules for this service are not met" in essence("denied", "requesting", made)
+    assert essence("denied", "servicing", made) == "Housing Deposits: not approved."
+    assert "Authorization HPSJ-1, from 2026-11-23 to 2027-05-22" in essence(
+        "approved", "servicing", made
+    )
+    assert "Please answer by 2026-12-01." in essence("information-needed", "requesting", made)

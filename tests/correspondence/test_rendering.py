@@ -1,0 +1,143 @@
+"""How letters look: whole, escaped, on the page, and the same every time."""
+
+import re
+import zlib
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.correspondence.content import Addressee
+from app.correspondence.letter import compose
+from app.correspondence.render_html import html
+from app.correspondence.render_pdf import pdf, printable
+from app.correspondence.words import LANGUAGES
+from app.notification.correspond import OUTCOMES
+from tests.correspondence.samples import NOON, content, texts
+
+HOSTILE = '<script>alert("x")</script> & O\'Brien {plan} </style>'
+#: US letter in points, and the margin that text keeps.
+WIDTH, HEIGHT, MARGIN = 612.0, 792.0, 60.0
+_SHOWN = re.compile(
+    rb"BT (?:/F\d+ [\d.]+ Tf )?([\d.]+) ([\d.]+) Td (?:/F\d+ [\d.]+ Tf )?(?:[\d.]+ Tw )?"
+    rb"\(((?:[^\\()]|\\.)*)\) Tj",
+    re.DOTALL,
+)
+
+
+class Page(HTMLParser):
+    """The elements and the text of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.words, self.attributes = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def streams(document):
+    """The page contents of a PDF, unpacked."""
+    found = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", document, re.DOTALL)
+    return [zlib.decompress(each) for each in found if each[:1] == b"\x78"]
+
+
+def placed(document):
+    """(x, y, text) of everything that is shown."""
+    for stream in streams(document):
+        for x, y, raw in _SHOWN.findall(stream):
+            text = re.sub(rb"\\(.)", rb"\1", raw, flags=re.DOTALL).decode("cp1252")
+            yield float(x), float(y), text
+
+
+def squeezed(text):
+    """The text without the spaces that a line break may take."""
+    return re.sub(r"\s+", "", text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("recipient", ["requesting", "servicing", "member"])
+def test_page_and_print_hold_every_word_of_the_letter(language, outcome, recipient):
+    letter = compose(content(outcome, recipient, language))
+    page = squeezed("".join(Page(html(letter)).words))
+    body = (text for _, y, text in placed(pdf(letter, NOON)) if y > MARGIN)
+    printed = squeezed("".join(body))
+    for text in texts(letter):
+        assert squeezed(text) in page
+        assert squeezed(printable(text)).removeprefix("–") in printed
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_print_stays_inside_the_margins_on_few_pages(language, outcome):
+    document = pdf(compose(content(outcome, language=language)), NOON)
+    pages = len(re.findall(rb"/Type /Page\b", document))
+    assert 1 <= pages <= 3
+    shown = list(placed(document))
+    assert shown
+    for x, y, text in shown:
+        # Helvetica at 12 points is at most 0.6 em wide on average over a line of words.
+        assert MARGIN <= x <= WIDTH - MARGIN, text
+        assert 20 <= y <= HEIGHT - MARGIN, text
+    sizes = {
+        float(size) for part in streams(document) for size in re.findall(rb"/F\d ([\d.]+) Tf", part)
+    }
+    assert min(sizes) >= 9
+    assert 12.0 in sizes
+
+
+def test_print_is_the_same_every_time_and_says_its_language():
+    letter = compose(content(language="es"))
+    assert pdf(letter, NOON) == pdf(letter, NOON)
+    assert b"/Lang (es)" in pdf(letter, NOON)
+
+
+def test_the_page_is_escaped_and_loads_nothing():
+    to = Addressee(HOSTILE, (HOSTILE,))
+    made = replace(content(), to=to, member=HOSTILE, referral_id=HOSTILE)
+    shown = html(compose(made))
+    page = Page(shown)
+    assert "script" not in page.tags
+    assert page.tags.count("style") == 1
+    assert not [name for name, _ in page.attributes if name in ("src", "href", "onload")]
+    assert HOSTILE in "".join(page.words)
+    assert "<script>" not in shown
+
+
+def test_the_page_is_a_document_in_its_language():
+    page = Page(html(compose(content(language="hmn"))))
+    assert ("lang", "hmn") in page.attributes
+    assert page.tags.count("h1") == 1
+    assert {"header", "main", "footer", "address", "dl", "ul"} <= set(page.tags)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Ñandú “Ejemplo” – é", "Ñandú “Ejemplo” – é"),
+        ("Nguyễn Thị Đào", "Nguyen Thi Dào"),
+        ("Łukasz", "Lukasz"),
+        ("e\u0301", "e"),
+        ("王", "?"),
+        ("a\x00b\u200bc", "a bc"),
+        ("two\nlines", "two lines"),
+    ],
+)
+def test_letters_that_the_font_lacks_become_their_nearest(text, said):
+    assert printable(text) == said
+
+
+@given(st.text(max_size=300), st.text(max_size=60))
+def test_no_name_stops_a_letter(name, line):
+    made = replace(content("cancelled"), to=Addressee(name, (line,)), member=name)
+    letter = compose(made)
+    assert pdf(letter, NOON).startswith(b"%PDF-")
+    assert html(letter).endswith("</html>\n")
