@@ -29,6 +29,12 @@ _ANNOUNCED = {
 }
 
 
+_WHO = Missing(
+    "", "Who is the member? Send the CIN and the date of birth as the member's card has them."
+)
+_WHAT = Missing("", "What else is known of the member that speaks for the service asked for?")
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One decision as it takes effect: who, why, and under which policy."""
@@ -185,9 +191,17 @@ def ask(draft: Draft, act: Act, missing: Sequence[Missing], clocks: Clocks) -> N
         policy=act.version,
     )
     due = void_due(draft.at, clocks)
-    draft.ask(missing, act.actor, due, reminder_due(draft.at, due, clocks))
+    draft.ask(_questions(missing, act.details), act.actor, due, reminder_due(draft.at, due, clocks))
     draft.announcements.append(EventType.INFORMATION_REQUESTED)
     draft.notices.extend(notices("information-needed", draft.parties, act.policy))
+
+
+def _questions(missing: Sequence[Missing], details: Details) -> Sequence[Missing]:
+    """What the requester is asked in words; never nothing."""
+    reasons = {reason.code for reason in details.reasons}
+    if "member-unidentified" in reasons:
+        return (_WHO, *missing)
+    return missing or (_WHAT,)
 
 
 def void(draft: Draft, act: Act) -> None:

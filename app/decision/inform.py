@@ -10,19 +10,30 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.caller.model import UNASSIGNED
+from app.decision.added import (
+    Identified,
+    Listed,
+    about_the_member,
+    named_by,
+    service_stated,
+    who,
+)
 from app.decision.apply import Act, ask
+from app.decision.deadlines import decision_due
 from app.decision.finish import policy_of, require_move
-from app.eligibility.identify import identify
+from app.eligibility.identify import Identity, identify
 from app.errors import refuse
 from app.fhir.facts import read_facts
 from app.fhir.parameters import Given
 from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
-from app.ids import new_id
 from app.intake.door import Door
 from app.intake.gather import gather
+from app.intake.known import Known
 from app.intake.post import Terms, inquire
-from app.intake.submission import Submission
+from app.intake.receive import asked_performer
+from app.intake.submission import Copy, Submission
 from app.local_time import local_date
 from app.notification.messages import EventType
 from app.policy.dictionary import load_dictionary
@@ -31,6 +42,8 @@ from app.process import candidates, eligibility, settle
 from app.reading.access import Sight
 from app.referral.draft import Draft
 from app.referral.lifecycle import Event
+from app.referral.models import ReferralRequest
+from app.referral.rehome import move_to_plan
 from app.referral.reopen import copies
 
 
@@ -65,42 +78,73 @@ def _asked(given: Given) -> list[Missing]:
 async def add_information(
     connection: AsyncConnection,
     draft: Draft,
-    resources: Sequence[dict[str, Any]],
+    added: Sequence[Copy],
     door: Door,
     seen: Sight,
 ) -> None:
-    """Keeps the resources with the referral and asks the rules again."""
+    """Keeps the resources with the referral, stops the void clock and asks the rules again."""
     require_move(draft, Event.ADD_INFORMATION)
-    if not resources:
-        text = "Send at least one `resource`, or a Bundle."
-        raise refuse(422, "required", text, "Parameters.parameter('resource')")
-    before = draft.after
-    earlier = await copies(connection, before.plan, before.id)
-    added = [(f"{item['resourceType']}/{new_id()}", item) for item in resources]
-    draft.copies += [copy(item, name.partition("/")[2], before) for name, item in added]
-    details = replace(draft.details, missing=())
-    draft.move(Event.ADD_INFORMATION, door.actor, details=details)
-    draft.answered()
-    draft.announcements.append(EventType.INFORMATION_RECEIVED)
-    submission = _submission(draft, [*earlier, *added])
+    earlier = await copies(connection, draft.after.plan, draft.after.id)
+    submission = _submission(draft, earlier, added, door)
     terms = Terms(door.actor.name, None, None, seen, minimal=False)
     known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))
-    draft.listening = [*draft.listening, *known.listening]
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
-    if identity.key != before.plan:
-        identity = replace(identity, plan=before.plan, identified=False)
+    if draft.after.plan == UNASSIGNED and identity.plan is not None:
+        await _belongs_to(connection, draft, identity, submission, known, door)
+    elif identity.key != draft.after.plan:
+        identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
+    draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
+    draft.move(Event.ADD_INFORMATION, door.actor, details=replace(draft.details, missing=()))
+    draft.answered()
+    draft.announcements.append(EventType.INFORMATION_RECEIVED)
+    draft.listening = [*draft.listening, *known.listening]
     case = eligibility(submission, identity, known, door.rules)
     ordered, wish = candidates(submission, case, known)
+    request = submission.request
     draft.after = replace(
-        draft.after, member_id=identity.member_id, service=submission.request.service
+        draft.after, member_id=identity.member_id, cin=request.cin, service=request.service
     )
     await settle(connection, draft, case, ordered, wish, submission, door)
 
 
-def _submission(draft: Draft, beside: Sequence[tuple[str, dict[str, Any]]]) -> Submission:
+async def _belongs_to(
+    connection: AsyncConnection,
+    draft: Draft,
+    identity: Identity,
+    submission: Submission,
+    known: Known,
+    door: Door,
+) -> None:
+    """The referral whose plan nobody knew is this plan's, with its id and its history.
+
+    Due dates go by the plan's own clocks from now on, still counted from receipt.
+    """
+    plan, after = identity.key, draft.after
+    await move_to_plan(connection, after.id, after.plan, plan)
+    asked = after.asked_performer_id or asked_performer(submission, known, identity)
+    clocks = door.rules.clocks(plan, submission.on)
+    due = decision_due(after.received_at, after.priority, clocks)
+    draft.before = draft.before and replace(draft.before, plan=plan)
+    draft.after = replace(after, plan=plan, decision_due=due, asked_performer_id=asked)
+    draft.plan_organization = known.plan_organization(plan)
+    if asked and asked != after.asked_performer_id:
+        draft.become_party(asked, "asked")
+
+
+def _submission(
+    draft: Draft,
+    earlier: Sequence[tuple[str, dict[str, Any]]],
+    added: Sequence[Copy],
+    door: Door,
+) -> Submission:
     """The stored referral and all that came with it, as if it came in now."""
     received = draft.after.received_at
     on = local_date(received)
+    new = [(f"{item.type}/{item.id}", {**item.resource, "meta": {}}) for item in added]
+    beside: Listed = [*earlier, *new]
+    found = None if draft.after.member_id else who(beside)
+    if found is not None:
+        beside = about_the_member(beside, found, draft.sent["subject"])
     named = {
         item["reference"] for item in draft.sent.get("supportingInfo", ()) if "reference" in item
     }
@@ -109,8 +153,21 @@ def _submission(draft: Draft, beside: Sequence[tuple[str, dict[str, Any]]]) -> S
     return Submission(
         referral_id=draft.after.id,
         service_request=sent,
-        request=read_referral(sent, beside, on),
-        stated=read_facts(sent, beside, on),
+        request=_request(draft, read_referral(sent, beside, on, door.rules.plans), beside, found),
+        stated=[*read_facts(sent, beside, on), *([found.stated()] if found else [])],
         received_at=received,
         fingerprint="",
     )
+
+
+def _request(
+    draft: Draft, request: ReferralRequest, beside: Listed, found: Identified | None
+) -> ReferralRequest:
+    """Who is meant, once known, stays; so does the service that the requester named later."""
+    after = draft.after
+    service = request.service or service_stated(beside) or after.service
+    if after.member_id is not None:
+        request = replace(request, cin=after.cin, plan=after.plan, birth_date=None)
+    elif found is not None:
+        request = named_by(request, found)
+    return replace(request, service=service)

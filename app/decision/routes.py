@@ -13,6 +13,7 @@ from app.caller.dependency import CallerDep, require, require_scope
 from app.caller.model import DECIDE, Caller
 from app.capacity.waitlist import give_on
 from app.database import Connection
+from app.decision.added import read_added
 from app.decision.finish import finish, illegal
 from app.decision.grant import approve_by_person, assign_by_person
 from app.decision.inform import add_information, ask_by_person
@@ -213,14 +214,11 @@ async def add_to_referral(
     """By the requester or plan staff."""
     require(caller, "ServiceRequest", "u")
     tree = read_tree(await read_body(request), ["Parameters", "Bundle"])
-    if tree["resourceType"] == "Bundle":
-        resources = [entry["resource"] for entry in tree.get("entry", ()) if "resource" in entry]
-    else:
-        resources = given(tree).resources("resource")
+    added = read_added(tree)
 
     async def work(opened: Opened, door: Door, seen: Sight) -> None:
         _by_requester_or_staff(caller, opened)
-        await add_information(connection, opened.draft, resources, door, seen)
+        await add_information(connection, opened.draft, added, door, seen)
 
     return await _move(request, caller, connection, id, work)
 

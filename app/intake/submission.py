@@ -6,7 +6,7 @@ against a rule of this service is 422. Being ineligible or incomplete is neither
 wrong door).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from app.capacity.assign import Wish
 from app.errors import Issue, Refusal
 from app.fhir import codes
 from app.fhir.bundle import Entry, read_bundle, rewrite_references
+from app.fhir.documents import document_faults
 from app.fhir.facts import read_facts
 from app.fhir.fault import Fault
 from app.fhir.r4.check import check_resource
@@ -139,9 +140,20 @@ def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
 
 def read_submission(tree: Resource, door: Door) -> Submission:
     """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault."""
+    unkept = list(_unkept_documents(tree))
+    if unkept:
+        raise refuse_faults(unkept, 422)
     if tree["resourceType"] == "Bundle":
         return _from_bundle(tree, door)
     return _understood(tree, (), door, new_id(), fingerprint(tree), None)
+
+
+def _unkept_documents(tree: Resource) -> Iterator[Fault]:
+    if tree["resourceType"] != "Bundle":
+        yield from document_faults(tree, "ServiceRequest")
+        return
+    for index, entry in enumerate(tree.get("entry") or ()):
+        yield from document_faults(entry.get("resource") or {}, f"Bundle.entry[{index}].resource")
 
 
 def _understood(

@@ -1,0 +1,161 @@
+"""What is added to a referral later: which resources are taken, and what they say of who and what.
+
+PURE. The rules read the facts among them as those of the payload itself (`app.fhir.facts`); here is
+only what identifies the member or names the service where the referral did not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.errors import refuse
+from app.fhir import codes
+from app.fhir.bundle import MAX_ENTRIES, rewrite_references
+from app.fhir.documents import document_faults
+from app.fhir.facts_member import read_patient
+from app.fhir.fault import Fault
+from app.fhir.parameters import given
+from app.fhir.payload import codings, own_identifier
+from app.ids import new_id
+from app.intake.submission import Copy, refuse_faults
+from app.policy.stated import SourcedFacts
+from app.referral.models import ReferralRequest
+
+Resource = dict[str, Any]
+Listed = Sequence[tuple[str, Resource]]
+
+#: What may be added; anything else is no information about the member.
+KINDS = (
+    "QuestionnaireResponse",
+    "Condition",
+    "Encounter",
+    "Observation",
+    "DocumentReference",
+    "Consent",
+    "Patient",
+    "Coverage",
+    "Organization",
+    "Practitioner",
+    "PractitionerRole",
+    "RelatedPerson",
+    "CareTeam",
+    "Procedure",
+    "MedicationStatement",
+    "AllergyIntolerance",
+    "CarePlan",
+    "Goal",
+    "Communication",
+)
+_BUNDLES = ("transaction", "batch", "collection")
+
+
+def read_added(tree: Resource) -> list[Copy]:
+    """The resources of Parameters or of a Bundle, each with an id of its own; 422 with all faults.
+
+    References between the entries of a Bundle are put right.
+    """
+    bundle = tree["resourceType"] == "Bundle"
+    if bundle and tree.get("type") not in _BUNDLES:
+        text = f"Send a Bundle of type {', '.join(_BUNDLES)}, or Parameters."
+        raise refuse_faults([Fault("not-supported", "Bundle.type", text)], 422)
+    if bundle:
+        entries = [
+            (f"Bundle.entry[{index}].resource", entry.get("fullUrl"), entry["resource"])
+            for index, entry in enumerate(tree.get("entry", ()))
+            if "resource" in entry
+        ]
+    else:
+        found = given(tree).resources("resource")
+        entries = [(f"Parameters.parameter[{i}].resource", None, r) for i, r in enumerate(found)]
+    _require(entries, "Bundle.entry" if bundle else "Parameters.parameter('resource')")
+    copies = [Copy(item["resourceType"], new_id(), item) for _, _, item in entries]
+    names = {
+        url: f"{copy.type}/{copy.id}"
+        for (_, url, _), copy in zip(entries, copies, strict=True)
+        if url
+    }
+    return [replace(copy, resource=rewrite_references(copy.resource, names)) for copy in copies]
+
+
+def _require(entries: Sequence[tuple[str, str | None, Resource]], at: str) -> None:
+    if not entries:
+        raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", at)
+    if len(entries) > MAX_ENTRIES:
+        raise refuse(413, "too-long", f"Send at most {MAX_ENTRIES} resources at once.", at)
+    faults: list[Fault] = []
+    for path, _, resource in entries:
+        if resource.get("resourceType") not in KINDS:
+            text = f"Information is added as {', '.join(KINDS)}."
+            faults.append(Fault("not-supported", path, text))
+        faults += document_faults(resource, path)
+    if faults:
+        raise refuse_faults(faults, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The one Patient among what was added that says who the member is."""
+
+    reference: str
+    patient: Resource
+
+    def stated(self) -> SourcedFacts:
+        """Birth date and county, as any Patient states them."""
+        return read_patient(self.patient, self.reference)
+
+
+def who(listed: Listed) -> Identified | None:
+    """The Patient with a CIN that was added last; nobody where two of them differ.
+
+    What came with the referral itself does not count: there its `subject` says who is meant.
+    """
+    later = [
+        Identified(reference, resource)
+        for reference, resource in listed
+        if resource["resourceType"] == "Patient"
+        and (resource.get("meta") or {}).get("versionId") != "1"
+        and own_identifier(resource, codes.CIN)
+    ]
+    numbers = {own_identifier(found.patient, codes.CIN) for found in later}
+    return later[-1] if len(numbers) == 1 else None
+
+
+def about_the_member(listed: Listed, found: Identified, subject: Mapping[str, Any]) -> Listed:
+    """The same resources; those about the Patient added are about the referral's own subject."""
+    return [(reference, _about(resource, found, subject)) for reference, resource in listed]
+
+
+def _about(resource: Resource, found: Identified, subject: Mapping[str, Any]) -> Resource:
+    about = {
+        name: subject
+        for name in ("subject", "patient", "beneficiary")
+        if isinstance(resource.get(name), dict)
+        and resource[name].get("reference") == found.reference
+    }
+    return {**resource, **about} if about else resource
+
+
+def named_by(request: ReferralRequest, found: Identified) -> ReferralRequest:
+    """The request, with the CIN and birth date that the Patient added states."""
+    birth = found.patient.get("birthDate")
+    return replace(
+        request,
+        cin=own_identifier(found.patient, codes.CIN),
+        birth_date=birth if isinstance(birth, str) and birth else request.birth_date,
+    )
+
+
+def service_stated(listed: Listed) -> str | None:
+    """The service that an answer to "Which service is meant?" names, the last one said."""
+    answers = [
+        coding.get("code")
+        for _, resource in listed
+        if resource["resourceType"] == "QuestionnaireResponse"
+        for item in resource.get("item", ())
+        if item.get("linkId") == "service"
+        for answer in item.get("answer", ())
+        for coding in codings({"coding": [answer.get("valueCoding") or {}]})
+        if coding.get("system") in (codes.CALAIM_SERVICE, None)
+    ]
+    known = [str(code) for code in answers if code in codes.SERVICES]
+    return known[-1] if known else None

@@ -1,0 +1,51 @@
+"""Documents sent inline: how large they may be, and of which kinds.
+
+What lies behind a URL is never fetched. What a document says is for people: no rule reads it.
+Source: spec.md 7 (413; inline attachments up to 3.5 MB decoded).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.fhir.fault import Fault
+
+#: Of one attachment, decoded.
+MAX_BYTES = 3_670_016  # 3.5 MB
+
+#: Kinds that staff can open without running anything that the document brings along.
+MEDIA_TYPES = (
+    "application/pdf",
+    "image/jpeg",
+    "image/png",
+    "image/tiff",
+    "text/plain",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+)
+
+
+def document_faults(resource: Mapping[str, Any], at: str) -> Iterator[Fault]:
+    """Every inline document of a DocumentReference, and of those contained, that is not kept."""
+    for index, held in enumerate(resource.get("contained") or ()):
+        yield from document_faults(held, f"{at}.contained[{index}]")
+    if resource.get("resourceType") != "DocumentReference":
+        return
+    for index, content in enumerate(resource.get("content") or ()):
+        attachment = content.get("attachment") or {}
+        if "data" in attachment:
+            yield from _attachment(attachment, f"{at}.content[{index}].attachment")
+
+
+def _attachment(attachment: Mapping[str, Any], at: str) -> Iterator[Fault]:
+    kind = str(attachment.get("contentType") or "").partition(";")[0].strip().lower()
+    if kind not in MEDIA_TYPES:
+        text = f"Send documents as {', '.join(MEDIA_TYPES)}."
+        yield Fault("not-supported", f"{at}.contentType", text)
+    if decoded_size(str(attachment["data"])) > MAX_BYTES:
+        text = "A document may have 3.5 MB when decoded; send a smaller one, or parts."
+        yield Fault("too-long", f"{at}.data", text)
+
+
+def decoded_size(data: str) -> int:
+    """How many bytes base64 stands for; white space, which R4 allows in it, counts for nothing."""
+    length = len(data) - sum(map(data.count, " \t\r\n"))
+    return length * 3 // 4 - data.rstrip().endswith("=") - data.rstrip().endswith("==")
