@@ -6,7 +6,7 @@ A field says `Field(examples=[…])`; a model need not repeat them.
 from collections.abc import Mapping
 from typing import Any
 
-_DEPTH = 6
+_DEPTH = 12
 
 
 def compose(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:

@@ -13,6 +13,8 @@ from typing import Any
 from fhir.resources.R4B import get_fhir_model_class
 from pydantic.fields import FieldInfo
 
+from app.fhir.r4.bindings import binding_of
+
 Schema = dict[str, Any]
 Schemas = dict[str, Schema]
 
@@ -110,7 +112,7 @@ def _derive(name: str, waiting: list[str]) -> Schema:
             continue
         if not extra.get("element_property"):
             continue
-        properties[element] = _element(field, extra, waiting)
+        properties[element] = _element(f"{name}.{element}", field, extra, waiting)
         if extra.get("element_required") or field.is_required():
             required.append(element)
     properties = _typed(name, properties, required)
@@ -132,12 +134,18 @@ def _typed(name: str, properties: Schemas, required: list[str]) -> Schemas:
     return {"resourceType": {"const": name}, **properties}
 
 
-def _element(field: FieldInfo, extra: dict[str, Any], waiting: list[str]) -> Schema:
+def _element(name: str, field: FieldInfo, extra: dict[str, Any], waiting: list[str]) -> Schema:
     kind, many = _unwrapped(field.annotation)
     schema = _type(kind, waiting)
     if extra.get("enum_values") and kind is str:
-        schema = {"enum": list(extra["enum_values"])}
+        schema = {"enum": _codes(name, list(extra["enum_values"]))}
     return {"type": "array", "minItems": 1, "items": schema} if many else schema
+
+
+def _codes(name: str, listed: list[str]) -> list[str]:
+    """The codes of an element. The tables break off long lists with `+`; R4's bindings do not."""
+    binding = binding_of(name) if "+" in listed else None
+    return sorted(binding.codes) if binding else listed
 
 
 def _beside(field: FieldInfo, waiting: list[str]) -> Schema:
