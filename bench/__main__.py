@@ -24,7 +24,7 @@ from bench.report import STEPS, table
 from bench.scene import ROOT, scene
 
 RESULTS = ROOT / "bench" / "results"
-_FULL = Length(turn_s=3.0, turns=3, paced_s=8.0, searched=20)
+_FULL = Length(turn_s=2.0, turns=3, paced_s=8.0, searched=20)
 _QUICK = Length(turn_s=0.2, turns=1, paced_s=0.3, searched=1)
 
 

@@ -33,7 +33,9 @@ def rows(results: dict[str, Any]) -> Iterator[Row]:
     commits = eight["service"]["rate"] / results["commit"]
     yield _ratio("referrals to one-row commits of the database alone", commits, None)
     yield _ratio("reads by id", results["read"]["ratio"], 0.50)
+    yield _split(results["read"])
     yield _ratio("searches by patient and status, 5 of 10", results["search"]["ratio"], 0.50)
+    yield _split(results["search"])
     yield _ratio("$check, to a bare read", results["check"]["ratio"], None)
     yield _ratio("deliveries, to bare posts", results["deliveries"]["ratio"], None)
     for rate, clients in results["webhook"].items():

@@ -51,8 +51,8 @@ def test_a_figure_that_misses_its_aim_is_marked():
     one = {"service": side, "floor": {**side, "cpu_ms": 1.0}, "ratio": 0.5}
     results = {
         "decided": {8: one},
-        "read": {"ratio": 0.5},
-        "search": {"ratio": 0.49},
+        "read": {**one, "ratio": 0.5},
+        "search": {**one, "ratio": 0.49},
         "check": {"ratio": 0.2},
         "deliveries": {"ratio": 0.2},
         "commit": 100.0,
