@@ -173,8 +173,11 @@ def _policy_simulate(given: argparse.Namespace) -> int:
 
 def _check_places(_: argparse.Namespace) -> int:
     from app.capacity.command import check_places
+    from app.settings import settings
 
-    return asyncio.run(check_places())
+    if not settings().database_url:
+        return _fail("Set DATABASE_URL.")
+    return asyncio.run(check_places(settings()))
 
 
 def _moves(given: argparse.Namespace) -> int:

@@ -4,12 +4,12 @@ from rich.console import Console
 
 from app.capacity.waitlist import recount
 from app.database import begin, create_engine
-from app.settings import settings
+from app.settings import Settings
 
 
-async def check_places() -> int:
+async def check_places(settings: Settings) -> int:
     """0 when every count agrees with the referrals; 1 with a line for each that does not."""
-    engine = create_engine(settings(), pool_size=1)
+    engine = create_engine(settings, pool_size=1)
     try:
         async with begin(engine) as connection:
             found = await recount(connection)
