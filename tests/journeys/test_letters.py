@@ -1,0 +1,326 @@
+"""The staff's outbox: who is written to, in which language, and what becomes of a letter."""
+
+import pytest
+
+from tests.journeys.payloads import (
+    a_referral,
+    because,
+    example,
+    hopeless,
+    incomplete,
+    parameters,
+    visits_before,
+)
+
+SELF = {"requester": {"reference": "#patient"}}
+AUNT = {
+    "resourceType": "RelatedPerson",
+    "id": "aunt",
+    "patient": {"reference": "#patient"},
+    "name": [{"given": ["Berta"], "family": "Beispiel"}],
+    "address": [{"line": ["5 Example Court"], "city": "Daly City", "state": "CA"}],
+}
+OFFICE = {
+    "resourceType": "Practitioner",
+    "id": "office",
+    "name": [{"text": "Dr. Office <Example>"}],
+    "telecom": [{"system": "fax", "value": "650-555-0199"}],
+}
+CAREADVANTAGE, SPANISH, HMONG = "9000002XA", "9000012XA", "9000011XA"
+
+
+async def outbox(service, by="staff-hpsm", **params):
+    answer = await service.ask(by, "GET", "/v1/correspondence", params=params)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def letters(service, referral, by="staff-hpsm"):
+    """recipient → the piece of correspondence, of one referral."""
+    items = (await outbox(service, by, referral=referral))["items"]
+    return {item["recipient"]: item for item in items}
+
+
+async def printed(service, item, by="staff-hpsm"):
+    """The letter as a page."""
+    answer = await service.ask(by, "GET", item["links"]["letter"], headers={"Accept": "text/html"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.text
+
+
+async def marked(service, item, body, by="staff-hpsm"):
+    json = {"Content-Type": "application/json"}
+    return await service.ask(by, "POST", item["links"]["mark_sent"], body, headers=json)
+
+
+async def test_a_denied_member_gets_a_notice_that_staff_print_and_mail(service):
+    referral = await service.refer(a_referral(CAREADVANTAGE))
+    told = await letters(service, referral)
+    assert {name: item["status"] for name, item in told.items()} == {
+        "requesting": "to-send",
+        "servicing": "skipped",
+        "member": "to-send",
+    }
+    notice = told["member"]
+    page = await printed(service, notice)
+    for words in (
+        "Bruno Fixturelli",
+        "102 Example Street",
+        "Notice of action: denial",
+        "CareAdvantage members do not qualify for ECM",
+        "State Hearing",
+        "published rules decided this (HPSM/2026-01-01)",
+    ):
+        assert words in page, words
+    pdf = await service.ask("staff-hpsm", "GET", notice["links"]["pdf"])
+    assert pdf.headers["content-type"] == "application/pdf"
+    assert pdf.content.startswith(b"%PDF-")
+
+    service.later(hours=1)
+    answer = await marked(service, notice, {"how": "mail", "note": "First class."})
+    assert answer.status_code == 200, answer.text
+    sent = answer.json()
+    assert (sent["status"], sent["how"], sent["sent_by"]) == ("sent", "mail", "staff-hpsm")
+    assert sent["links"]["mark_sent"] is None
+    body = await service.read("Communication", notice["id"], "staff-hpsm")
+    assert (body["status"], body["meta"]["versionId"]) == ("completed", "2")
+    assert body["medium"][0]["coding"][0]["code"] == "MAILWRIT"
+    assert body["note"][0]["text"] == "First class."
+    assert body["sent"] == body["meta"]["lastUpdated"]
+    assert body["topic"]["coding"][0]["code"] == "denied"
+    assert await printed(service, notice) == page
+    again = await marked(service, notice, {"how": "fax"})
+    assert again.status_code == 409
+
+
+async def test_what_is_skipped_has_no_letter_and_cannot_be_sent(service):
+    referral = await service.refer(a_referral(CAREADVANTAGE))
+    skipped = (await letters(service, referral))["servicing"]
+    assert skipped["reason"] == "No servicing provider is assigned."
+    assert skipped["links"]["letter"] is None
+    path = f"/v1/correspondence/{skipped['id']}"
+    for method, end, status in (("GET", "/letter", 404), ("GET", "/letter.pdf", 404)):
+        assert (await service.ask("staff-hpsm", method, path + end)).status_code == status
+    json = {"Content-Type": "application/json"}
+    answer = await service.ask("staff-hpsm", "POST", f"{path}/sent", {"how": "hand"}, headers=json)
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("cin", "words"),
+    [
+        (SPANISH, ["Luis Ejemplo", "Aviso de acción: denegación", 'lang="es"', "20 de noviembre"]),
+        (HMONG, ["Kalia Samplexiong", "Ntawv ceeb toom: tsis pom zoo", 'lang="hmn"']),
+    ],
+)
+async def test_the_notice_is_in_the_language_of_the_roster(service, cin, words):
+    referral = await service.refer(a_referral(cin, plan="HPSJ", service="TR"))
+    if await service.words(referral) != ["denied"]:
+        because_ = parameters(reason=because("service-criteria-not-met"))
+        answer = await service.do("staff-hpsj", "deny", referral, because_)
+        assert answer.status_code == 200, answer.text
+    told = await letters(service, referral, "staff-hpsj")
+    page = await printed(service, told["member"], "staff-hpsj")
+    for each in words:
+        assert each in page, each
+    assert 'lang="en"' in await printed(service, told["requesting"], "staff-hpsj")
+
+
+async def test_the_language_that_the_referral_states_comes_first(service):
+    body = a_referral(CAREADVANTAGE)
+    body["contained"][0]["communication"] = [
+        {"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "es-MX"}]}}
+    ]
+    told = await letters(service, await service.refer(body))
+    assert 'lang="es"' in await printed(service, told["member"])
+
+
+async def test_an_organization_with_an_endpoint_needs_no_letter(service, receiver):
+    await service.listen(receiver, "hospital", "hook")
+    referral = await service.refer(a_referral())
+    told = await letters(service, referral)
+    assert (told["requesting"]["status"], told["requesting"]["how"]) == ("sent", "endpoint")
+    assert (told["servicing"]["status"], told["servicing"]["organization"]) == (
+        "to-send",
+        "org-tidepool",
+    )
+    body = await service.read("Communication", told["requesting"]["id"])
+    assert body["status"] == "completed"
+    assert body["medium"][0]["coding"][0]["code"] == "ELECTRONIC"
+    assert "Authorization" in body["payload"][0]["contentString"]
+    later = await service.do("staff-hpsm", "cancel", referral)
+    assert later.status_code == 200, later.text
+    items = (await outbox(service, referral=referral, outcome="cancelled"))["items"]
+    assert {item["recipient"]: item["status"] for item in items} == {
+        "requesting": "sent",
+        "servicing": "to-send",
+    }
+
+
+async def test_a_message_that_never_arrived_shows_as_failed_and_becomes_a_letter(service, receiver):
+    await service.listen(receiver, "hospital", "hook")
+    referral = await service.refer(a_referral())
+    assert (await outbox(service, status="failed"))["items"] == []
+    await service.store.execute("UPDATE delivery SET state = 'dead'")
+    (failed,) = (await outbox(service, status="failed"))["items"]
+    assert (failed["referral"], failed["recipient"]) == (referral, "requesting")
+    assert "requesting" not in [
+        item["recipient"] for item in (await outbox(service, status="sent"))["items"]
+    ]
+    assert "approved" in await printed(service, failed)
+    answer = await marked(service, failed, {"how": "fax"})
+    assert (answer.json()["status"], answer.json()["how"]) == ("sent", "fax")
+    assert (await outbox(service, status="failed"))["items"] == []
+
+
+async def test_a_later_delivery_heals_what_had_failed(service, receiver):
+    await service.listen(receiver, "hospital", "hook")
+    await service.refer(a_referral())
+    await service.store.execute("UPDATE delivery SET state = 'held'")
+    assert len((await outbox(service, status="failed"))["items"]) == 1
+    await service.store.execute("UPDATE delivery SET state = 'delivered'")
+    assert (await outbox(service, status="failed"))["items"] == []
+
+
+async def test_a_member_who_asks_is_written_to_at_every_outcome(service):
+    body = incomplete(**SELF)
+    referral = await service.refer(body, by="staff-hpsm")
+    assert await service.words(referral, "staff-hpsm") == ["pending", "information-needed"]
+    told = await letters(service, referral)
+    assert {name: item["status"] for name, item in told.items()} == {"member": "to-send"}
+    page = await printed(service, told["member"])
+    assert "Please answer by: December 1, 2026" in page
+    await service.do("staff-hpsm", "cancel", referral)
+    items = (await outbox(service, referral=referral, outcome="cancelled"))["items"]
+    assert [item["recipient"] for item in items] == ["member"]
+
+
+async def test_a_family_gets_its_letter_at_its_own_address(service):
+    body = incomplete(requester={"reference": "#aunt"})
+    body["contained"].append(AUNT)
+    told = await letters(service, await service.refer(body, by="staff-hpsm"))
+    page = await printed(service, told["requesting"])
+    assert "Berta Beispiel\n5 Example Court\nDaly City, CA" in page
+
+
+async def test_an_office_without_a_system_gets_its_letter_by_fax(service):
+    body = hopeless(requester={"reference": "#office"})
+    body["contained"].append(OFFICE)
+    referral = await service.refer(body, by="staff-hpsm")
+    reason = parameters(reason={"valueString": "A better service is <b>open</b>."})
+    answer = await service.do("staff-hpsm", "deny", referral, reason)
+    assert answer.status_code == 200, answer.text
+    office = (await letters(service, referral))["requesting"]
+    assert (office["status"], office["organization"]) == ("to-send", None)
+    page = await printed(service, office)
+    assert "Dr. Office &lt;Example&gt;\nFax: 650-555-0199" in page
+    assert "A better service is &lt;b&gt;open&lt;/b&gt;." in page
+    assert "staff decided this (staff-hpsm)" in page
+    answer = await marked(service, office, {"how": "fax"})
+    assert answer.json()["how"] == "fax"
+
+
+async def test_what_staff_enter_for_nobody_is_skipped(service):
+    told = await letters(service, await service.refer(incomplete(), by="staff-hpsm"))
+    assert told["requesting"]["status"] == "skipped"
+
+
+async def test_the_self_referral_of_the_examples_is_answered_by_letter(service):
+    referral = await service.refer(example("05"), by="staff-hpsm")
+    told = await letters(service, referral)
+    assert told["member"]["status"] == "to-send"
+    assert "<main>" in await printed(service, told["member"])
+
+
+async def test_letters_are_for_the_staff_of_their_plan_alone(service):
+    referral = await service.refer(a_referral(CAREADVANTAGE))
+    notice = (await letters(service, referral))["member"]
+    assert (await outbox(service, "staff-hpsj"))["items"] == []
+    paths = [notice["links"][name] for name in ("self", "letter", "pdf")]
+    for path in paths:
+        assert (await service.ask("staff-hpsj", "GET", path)).status_code == 404
+        assert (await service.ask("hospital", "GET", path)).status_code == 403
+    assert (await marked(service, notice, {"how": "mail"}, "staff-hpsj")).status_code == 404
+    assert (await marked(service, notice, {"how": "mail"}, "hospital")).status_code == 403
+    assert (await service.ask("hospital", "GET", "/v1/correspondence")).status_code == 403
+    wrong = await service.ask("staff-hpsm", "GET", "/v1/correspondence?plan=HPSJ")
+    assert wrong.status_code == 404
+    assert (await letters(service, referral))["member"]["status"] == "to-send"
+
+
+async def test_the_outbox_is_paged_oldest_first(service):
+    service.at("2025-06-02T10:00-07:00")
+    now = service.clock.now()
+    for cin in ("9100001XA", "9100002XA", "9100003XA"):
+        await service.refer(a_referral(cin, visits=visits_before(now)))
+        service.later(minutes=5)
+    first = await outbox(service, status="to-send", limit=4)
+    again = await service.ask("staff-hpsm", "GET", first["next"])
+    assert again.status_code == 200, again.text
+    items = first["items"] + again.json()["items"]
+    assert again.json()["next"] is None
+    assert [item["recipient"] for item in items] == ["requesting", "servicing"] * 3
+    assert len({item["id"] for item in items}) == 6
+    assert [item["created"] for item in items] == sorted(item["created"] for item in items)
+    other = await service.ask("staff-ccah", "GET", first["next"])
+    assert other.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"status": "lost"},
+        {"outcome": "maybe"},
+        {"limit": "0"},
+        {"cursor": "made-up"},
+        {"plan": "<>"},
+        {"referral": "a b"},
+    ],
+)
+async def test_odd_questions_are_answered_in_words(service, params):
+    answer = await service.ask("staff-hpsm", "GET", "/v1/correspondence", params=params)
+    assert answer.status_code in (400, 422)
+    assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"how": "pigeon"}, {"how": "mail", "note": ""}, {"how": "mail", "x": 1}, []]
+)
+async def test_odd_ways_of_sending_are_refused(service, body):
+    referral = await service.refer(a_referral(CAREADVANTAGE))
+    notice = (await letters(service, referral))["member"]
+    answer = await marked(service, notice, body)
+    assert answer.status_code in (400, 422)
+    assert (await letters(service, referral))["member"]["status"] == "to-send"
+
+
+async def test_a_letter_stays_as_it_was_when_the_roster_changes(service):
+    referral = await service.refer(a_referral(CAREADVANTAGE))
+    notice = (await letters(service, referral))["member"]
+    before = await printed(service, notice)
+    service.later(hours=1)
+    roster = await service.read("Patient", "member-02", "staff-hpsm")
+    roster["name"] = [{"family": "Renamed"}]
+    version = roster["meta"]["versionId"]
+    changed = await service.ask(
+        "staff-hpsm",
+        "PUT",
+        "/fhir/Patient/member-02",
+        roster,
+        headers={"If-Match": f'W/"{version}"'},
+    )
+    assert changed.status_code == 200, changed.text
+    try:
+        assert await printed(service, notice) == before
+    finally:
+        roster["name"] = [{"use": "official", "family": "Fixturelli", "given": ["Bruno"]}]
+        back = await service.ask(
+            "staff-hpsm",
+            "PUT",
+            "/fhir/Patient/member-02",
+            roster,
+            headers={"If-Match": changed.headers["etag"]},
+        )
+        assert back.status_code == 200, back.text
