@@ -118,7 +118,7 @@ class Explained(Item):
     )
 
 
-class Count(BaseModel):
+class Counted(BaseModel):
     """How many."""
 
     what: str = Field(examples=["in-review"])
@@ -131,10 +131,10 @@ class Counts(BaseModel):
     waiting: int = Field(description="Referrals in the queue.", examples=[7])
     overdue: int = Field(description="Pending after their due date.", examples=[1])
     urgent: int = Field(description="Of those waiting, urgent ones.", examples=[2])
-    by_reason: list[Count] = Field(
+    by_reason: list[Counted] = Field(
         description="By what they wait for. Overdue ones are counted under their reason, too."
     )
-    by_age: list[Count] = Field(description="By days since receipt.")
+    by_age: list[Counted] = Field(description="By days since receipt.")
     letters_to_send: int = Field(
         description="Letters that wait for somebody to send them.", examples=[3]
     )

@@ -12,7 +12,7 @@ from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Details
 from app.referral.tables import WAITING
 from app.timeline.spans import due_in_words, span
-from app.workqueue.model import Assignee, Count, Counts, Item, Member, Question, Waits, Why
+from app.workqueue.model import Assignee, Counted, Counts, Item, Member, Question, Waits, Why
 from app.workqueue.steps import Standing, steps
 from app.workqueue.store import AGES
 
@@ -54,15 +54,15 @@ def counted(row: Sequence[int]) -> Counts:
     waiting, overdue, urgent, *rest = row
     reasons, ages = rest[: len(WAITING)], rest[len(WAITING) : -2]
     by_reason = [
-        Count(what=word, referrals=number) for word, number in zip(WAITING, reasons, strict=True)
+        Counted(what=word, referrals=number) for word, number in zip(WAITING, reasons, strict=True)
     ]
     return Counts(
         waiting=waiting,
         overdue=overdue,
         urgent=urgent,
-        by_reason=[*by_reason, Count(what=Waits.OVERDUE, referrals=overdue)],
+        by_reason=[*by_reason, Counted(what=Waits.OVERDUE, referrals=overdue)],
         by_age=[
-            Count(what=word, referrals=number) for word, number in zip(AGES, ages, strict=True)
+            Counted(what=word, referrals=number) for word, number in zip(AGES, ages, strict=True)
         ],
         letters_to_send=rest[-2],
         undelivered_messages=rest[-1],
