@@ -58,9 +58,10 @@ async def test_a_repeat_by_identifier_is_two(wired):
 
 
 async def test_a_token_is_verified_without_the_database(wired):
-    await wired.refer(a_referral())
-    await wired.ask("hospital", "GET", "/fhir/ServiceRequest/x")
-    wired.wire.round_trips.clear()
-    answer = await wired.ask("hospital", "GET", "/fhir/ServiceRequest/x")
-    assert answer.status_code == 404
-    assert transaction(wired).count("statement") == 1
+    """What is asked for a read is the read alone."""
+    for _ in range(2):
+        wired.wire.round_trips.clear()
+        answer = await wired.ask("hospital", "GET", "/fhir/ServiceRequest/x")
+        assert answer.status_code == 404
+    told = [trip for trips in wired.wire.round_trips.values() for trip in trips]
+    assert told.count("statement") == 1

@@ -24,7 +24,7 @@ OPERATIONS = {
     "request-information": parameters(question="Who lives with the member?"),
     "add-information": parameters(resource={"resource": responses({}, VISITS)}),
     "cancel": None,
-    "assign": parameters(performer=to("Organization/org-tidepool")),
+    "assign": parameters(performer=to("Organization/org-foghorn")),
 }
 
 

@@ -16,7 +16,7 @@ from tests.journeys.payloads import (
     responses,
     to,
 )
-from tests.journeys.service import issue
+from tests.journeys.service import id_of, issue
 
 MEMBER = EXTRA[0]
 ENOUGH = responses({}, VISITS)
@@ -296,3 +296,51 @@ async def test_a_bundles_resources_belong_to_the_referral(service):
     request = await service.read("ServiceRequest", referral)
     kept = await service.read("Patient", request["subject"]["reference"].partition("/")[2])
     assert kept["identifier"] == patient["identifier"]
+
+
+async def test_a_task_in_the_bundle_becomes_the_referrals_own(service):
+    names = ["urn:uuid:00000000-0000-4000-8000-00000000000a"]
+    names += ["urn:uuid:00000000-0000-4000-8000-00000000000b"]
+    task = {
+        "resourceType": "Task",
+        "status": "ready",
+        "intent": "order",
+        "identifier": [{"system": "https://referrer.example/tasks", "value": "T-1"}],
+        "focus": {"reference": names[1]},
+        "note": [{"text": "Call before noon."}],
+    }
+    answer = await service.post(a_bundle(incomplete(), task, urns=names))
+    assert answer.status_code == 200, answer.text
+    places = [entry["response"]["location"] for entry in answer.json()["entry"]]
+    referral = id_of(answer)
+    assert [place.split("/")[-4:-2] for place in places] == [
+        ["Task", referral],
+        ["ServiceRequest", referral],
+    ]
+    (own,) = await service.found(f"Task?focus=ServiceRequest/{referral}")
+    assert (own["id"], own["status"]) == (referral, "on-hold")
+    assert (own["identifier"], own["note"]) == (task["identifier"], task["note"])
+    named = "Follow it at Task/"
+    outcome = answer.json()["entry"][1]["response"]["outcome"]
+    assert f"{named}{referral}" in outcome["issue"][0]["diagnostics"]
+
+
+async def test_what_was_sent_is_given_back(service):
+    """Every element and extension stays; id, meta and status are ours."""
+    body = a_referral(
+        identifier="K-1",
+        extension=[{"url": "https://referrer.example/x", "valueString": "kept"}],
+        _authoredOn={"extension": [{"url": "https://referrer.example/y", "valueBoolean": True}]},
+        authoredOn="2026-11-20T09:12:00.000-08:00",
+        doNotPerform=False,
+        quantityQuantity={"value": 1.50, "unit": "h"},
+        note=[{"text": "Ünïcode — «kept»"}],
+    )
+    referral = await service.refer(body)
+    kept = await service.read("ServiceRequest", referral)
+    ours = {"id", "meta", "status"}
+    assert {name: value for name, value in kept.items() if name not in ours} == {
+        name: value for name, value in body.items() if name not in ours
+    }
+    raw = await service.ask("hospital", "GET", f"/fhir/ServiceRequest/{referral}")
+    assert b'"value":1.5' in raw.content.replace(b" ", b"")

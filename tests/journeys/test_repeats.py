@@ -106,6 +106,19 @@ async def test_key_and_identifier_are_each_of_one_client_or_organization(service
     assert await referrals(service) == 2
 
 
+async def test_a_key_whose_first_request_is_under_way_waits_and_then_says_so(service):
+    """Another request holds the key and does not end: after two seconds, come again."""
+    async with service.store.transaction():
+        await service.store.execute(
+            "INSERT INTO idempotency_key (organization_id, client_id, key, fingerprint, status,"
+            " headers, body, created_at) VALUES ('org-harbor-lantern', 'hospital', 'key-6', 'f',"
+            " 201, '{}', '', now())"
+        )
+        answer = await service.post(a_referral(), Idempotency_Key="key-6")
+        assert (answer.status_code, answer.headers["retry-after"]) == (409, "1")
+        assert await referrals(service) == 0
+
+
 async def test_white_space_and_order_make_no_other_body(service):
     body = a_referral()
     turned = dict(reversed(body.items()))
