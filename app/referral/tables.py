@@ -166,10 +166,10 @@ referral_history = Table(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),
     Index(
-        "ix_referral_history_decided",
+        "ix_referral_history_ended",
         "plan",
         "at",
-        postgresql_where="event IN ('approve', 'deny')",
+        postgresql_where="event IN ('approve', 'deny', 'void', 'cancel')",
     ),
 )
 

@@ -711,11 +711,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan", "referral_id", "seq", name=op.f("pk_referral_history")),
     )
     op.create_index(
-        "ix_referral_history_decided",
+        "ix_referral_history_ended",
         "referral_history",
         ["plan", "at"],
         unique=False,
-        postgresql_where="event IN ('approve', 'deny')",
+        postgresql_where="event IN ('approve', 'deny', 'void', 'cancel')",
     )
     op.create_table(
         "service_authorization",
@@ -845,9 +845,9 @@ def downgrade() -> None:
     )
     op.drop_table("service_authorization")
     op.drop_index(
-        "ix_referral_history_decided",
+        "ix_referral_history_ended",
         table_name="referral_history",
-        postgresql_where="event IN ('approve', 'deny')",
+        postgresql_where="event IN ('approve', 'deny', 'void', 'cancel')",
     )
     op.drop_table("referral_history")
     op.drop_index("ix_party_referral", table_name="party")
