@@ -39,12 +39,14 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part under its heading: paragraphs, then a list, then a paragraph after it."""
+    """One part under its heading: paragraphs, a list, paragraphs after it, points."""
 
     heading: str
     paragraphs: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    #: Points with a heading of their own, and what it says.
+    points: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

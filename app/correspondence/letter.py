@@ -236,11 +236,11 @@ class _Writer:
         return self._section("decided_by", text)
 
     def _rights(self) -> Section:
-        told = [
-            f"{right['heading']}. {right['text'].format(plan=self.plan)}"
+        told = tuple(
+            (right["heading"], right["text"].format(plan=self.plan))
             for right in self.said["rights"]
-        ]
-        return self._section("rights", items=told)
+        )
+        return Section(self.said["headings"]["rights"], points=told)
 
 
 def _amount(units: Any, said: Words) -> list[str]:

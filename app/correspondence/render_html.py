@@ -18,6 +18,7 @@ header .sender { font-size: 14pt; font-weight: bold; border-bottom: 2px solid #1
   padding-bottom: .3rem; margin-bottom: 1.2rem }
 address { font-style: normal; margin: 1.2rem 0; white-space: pre-line }
 h1 { font-size: 16pt; margin: 1.2rem 0 .6rem }
+h3 { font-size: 12pt; margin: .6rem 0 0; break-after: avoid }
 h2 { font-size: 13pt; margin: 1.2rem 0 .3rem; break-after: avoid }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0 0 1.2rem }
 dt { font-weight: bold }
@@ -47,9 +48,11 @@ def html(letter: Letter) -> str:
 
 def _section(section: Section) -> str:
     items = "".join(f"<li>{_(item)}</li>" for item in section.items)
+    points = "".join(f"<h3>{_(lead)}</h3><p>{_(text)}</p>" for lead, text in section.points)
     return (
         f"<section><h2>{_(section.heading)}</h2>{_paragraphs(section.paragraphs)}"
-        f"{f'<ul>{items}</ul>' if items else ''}{_paragraphs(section.after)}</section>"
+        f"{f'<ul>{items}</ul>' if items else ''}{_paragraphs(section.after)}"
+        f"{points}</section>"
     )
 
 

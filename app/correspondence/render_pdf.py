@@ -104,9 +104,7 @@ def _head(page: FPDF, letter: Letter) -> None:
 
 
 def _section(page: FPDF, section: Section) -> None:
-    # A heading at the foot of a page belongs to the next page.
-    if page.will_page_break(4 * _LINE):
-        page.add_page()
+    _keep(page, 4 * _LINE)
     page.ln(3)
     _text(page, section.heading, style="B", size=_HEADING, line=6.5)
     for text in section.paragraphs:
@@ -115,6 +113,17 @@ def _section(page: FPDF, section: Section) -> None:
         _item(page, item)
     for text in section.after:
         _text(page, text)
+    for lead, text in section.points:
+        _keep(page, 3 * _LINE)
+        _text(page, lead, style="B")
+        _text(page, text)
+        page.ln(1.5)
+
+
+def _keep(page: FPDF, height: float) -> None:
+    """A heading at the foot of a page belongs to the next page."""
+    if page.will_page_break(height):
+        page.add_page()
 
 
 def _item(page: FPDF, text: str) -> None:

@@ -84,4 +84,5 @@ def texts(letter):
     said.append(letter.greeting)
     for section in letter.sections:
         said += [section.heading, *section.paragraphs, *section.items, *section.after]
+        said += [part for point in section.points for part in point]
     return said + [text for _, text in letter.taglines]
