@@ -53,15 +53,16 @@ class Process:
                 stderr=said,
             )
 
-    async def answering(self, seconds: float = 30) -> None:
-        """Returns when it is alive."""
+    async def answering(self, seconds: float = 60) -> None:
+        """Returns when it is alive; what it said, when it ended instead."""
         async with asyncio.timeout(seconds), httpx.AsyncClient(base_url=self.base) as http:
-            while True:
+            while self.child.returncode is None:
                 try:
                     if (await http.get("/health/live")).status_code == 200:
                         return
                 except httpx.TransportError:
                     await asyncio.sleep(0.05)
+        raise AssertionError(self.log.read_text())
 
     async def kill(self) -> None:
         """As the kernel does it when memory is short."""
