@@ -16,6 +16,7 @@ from app.intake import routes as intake
 from app.notification import routes as notification
 from app.openapi import docs
 from app.reading import routes as reading
+from app.reports import routes as reports
 from app.service import routes as service
 from app.timeline import routes as timeline
 from app.workqueue import routes as workqueue
@@ -31,6 +32,7 @@ def routers() -> list[APIRouter]:
         workqueue,
         correspondence,
         timeline,
+        reports,
         reading,
         capacity,
         directory,
