@@ -12,8 +12,9 @@ from fpdf.enums import XPos, YPos
 
 from app.correspondence.content import Letter, Section
 
-_MARGIN = 22.0  # millimetres
-_LINE = 5.4
+_MARGIN = 20.0  # millimetres
+_BOTTOM = 18.0
+_LINE = 5.2
 _BODY, _HEADING, _TITLE = 12, 13, 16  # points; 12 is the least for a notice to a member
 #: Letters that do not come apart into a Latin letter and an accent.
 _NEAREST = str.maketrans(
@@ -29,7 +30,7 @@ class _Page(FPDF):
         self._letter = letter
         self.core_fonts_encoding = "windows-1252"
         self.set_margins(_MARGIN, _MARGIN, _MARGIN)
-        self.set_auto_page_break(auto=True, margin=_MARGIN)
+        self.set_auto_page_break(auto=True, margin=_BOTTOM)
         self.alias_nb_pages("{nb}")
         self.set_title(letter.title)
         self.set_author(letter.sender)
@@ -50,6 +51,7 @@ def pdf(letter: Letter, at: datetime) -> bytes:
     _head(page, letter)
     for section in letter.sections:
         _section(page, section)
+    _keep(page, 2 * _LINE * len(letter.taglines) + 4 * _LINE)
     page.ln(_LINE)
     page.line(_MARGIN, page.get_y(), page.w - _MARGIN, page.get_y())
     page.ln(2)

@@ -20,7 +20,7 @@ from tests.correspondence.samples import NOON, content, texts
 
 HOSTILE = '<script>alert("x")</script> & O\'Brien {plan} </style>'
 #: US letter in points, and the margin that text keeps.
-WIDTH, HEIGHT, MARGIN = 612.0, 792.0, 60.0
+WIDTH, HEIGHT, MARGIN, FOOT = 612.0, 792.0, 56.0, 45.0
 _SHOWN = re.compile(
     rb"BT (?:/F\d+ [\d.]+ Tf )?([\d.]+) ([\d.]+) Td (?:/F\d+ [\d.]+ Tf )?(?:[\d.]+ Tw )?"
     rb"\(((?:[^\\()]|\\.)*)\) Tj",
@@ -69,7 +69,7 @@ def squeezed(text):
 def test_page_and_print_hold_every_word_of_the_letter(language, outcome, recipient):
     letter = compose(content(outcome, recipient, language))
     page = squeezed("".join(Page(html(letter)).words))
-    body = (text for _, y, text in placed(pdf(letter, NOON)) if y > MARGIN)
+    body = (text for _, y, text in placed(pdf(letter, NOON)) if y > FOOT)
     printed = squeezed("".join(body))
     for text in texts(letter):
         assert squeezed(text) in page
