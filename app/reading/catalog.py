@@ -1,10 +1,10 @@
-"""Which resource types are searched, by which parameters, and where their rows come from.
+"""Which resource types are searched, and by which parameters.
 
 Columns answer what is asked often (member, status, identifier); the stored JSON answers the rest,
-and only for rows that the caller may see anyway. What is not listed here is not supported.
+and only for rows that the caller may see anyway. What is not listed here is not supported. Where
+the rows come from is `app.reading.arms`.
 """
 
-from app.fhir import render_provenance
 from app.reading.columns import (
     business_identifier,
     business_status,
@@ -15,7 +15,7 @@ from app.reading.columns import (
     refers,
     request_status,
 )
-from app.reading.parameters import Arm, Parameter
+from app.reading.parameters import Parameter
 
 _REQUEST_CODES = frozenset(
     {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
@@ -141,50 +141,8 @@ _CLAIM_RESPONSE = (
 )
 _COPIES = (*_MEMBER, _REFERRAL)
 
-_VERSION = """resource_version v JOIN referral r ON r.plan = v.plan AND r.id = v.referral_id"""
-_LATEST = """NOT EXISTS (SELECT 1 FROM resource_version w WHERE w.plan = v.plan AND w.type = v.type
-    AND w.id = v.id AND w.version > v.version)"""
-
-_CHILD_ARM = Arm(_VERSION, "v.plan", "v.id", "v.updated_at")
-_DIRECTORY_ARM = Arm("resource_version v", "v.plan", "v.id", "v.updated_at", owned=False)
-LATEST = _LATEST
-
 #: Types of the directory, which may also stand beside a referral as copies.
 DIRECTORY = frozenset({"Patient", "Coverage", "Organization", "HealthcareService"})
-
-ARMS: dict[str, tuple[Arm, ...]] = {
-    "ServiceRequest": (Arm("referral r", "r.plan", "r.id", "r.updated_at"),),
-    "Task": (
-        Arm(
-            "task t JOIN referral r ON r.plan = t.plan AND r.id = t.referral_id",
-            "t.plan",
-            "t.id",
-            "t.updated_at",
-        ),
-    ),
-    "ClaimResponse": (
-        Arm(
-            "service_authorization a JOIN referral r ON r.plan = a.plan AND r.id = a.referral_id",
-            "r.plan",
-            "r.id",
-            "a.updated_at",
-        ),
-    ),
-    "HealthcareService": (_DIRECTORY_ARM,),
-    # A move of a referral is shown as one; beside these, what referrers sent themselves.
-    "Provenance": (
-        Arm(
-            "referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id",
-            "h.plan",
-            render_provenance.ID,
-            "h.at",
-            json=render_provenance.JSON,
-        ),
-        _CHILD_ARM,
-    ),
-    **dict.fromkeys(("Patient", "Coverage", "Organization"), (_CHILD_ARM, _DIRECTORY_ARM)),
-    "QuestionnaireResponse": (_CHILD_ARM, _DIRECTORY_ARM),
-}
 
 PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "ServiceRequest": _SERVICE_REQUEST,
@@ -306,11 +264,6 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         _plain("active", "true or false", frozenset({"true", "false"})),
     ),
 }
-
-
-def arms(kind: str) -> tuple[Arm, ...]:
-    """Where the rows of a type come from; most stand beside a referral."""
-    return ARMS.get(kind, (_CHILD_ARM,))
 
 
 def parameter(kind: str, name: str) -> Parameter | None:

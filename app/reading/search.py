@@ -22,7 +22,7 @@ from app.reading.access import (
     plan_keys,
     sees_referral,
 )
-from app.reading.catalog import LATEST, arms
+from app.reading.arms import LATEST, arms
 from app.reading.cursor import Position
 from app.reading.parameters import Arm, Criterion
 from app.reading.query import ID, LAST_UPDATED, Query

@@ -101,28 +101,100 @@ class _Report(BaseModel):
 class TimelinessReport(_Report):
     """Standard and expedited decisions."""
 
-    rows: list[Timeliness]
+    rows: list[Timeliness] = Field(
+        examples=[
+            [
+                {
+                    "track": "standard",
+                    "decided": 40,
+                    "in_time": 39,
+                    "late": 1,
+                    "in_time_percent": 97.5,
+                    "average_hours": 31.4,
+                    "median_hours": 26.0,
+                    "longest_hours": 131.2,
+                    "overdue_now": 1,
+                }
+            ]
+        ]
+    )
 
 
 class OutcomesReport(_Report):
     """By service."""
 
-    rows: list[Outcomes]
+    rows: list[Outcomes] = Field(
+        examples=[
+            [
+                {
+                    "service": "ECM",
+                    "received": 52,
+                    "approved": 31,
+                    "denied": 9,
+                    "void": 3,
+                    "cancelled": 1,
+                    "pending": 8,
+                    "approved_percent": 77.5,
+                }
+            ]
+        ]
+    )
 
 
 class ReasonsReport(_Report):
     """By outcome and reason, the most frequent first."""
 
-    rows: list[Reasons]
+    rows: list[Reasons] = Field(
+        examples=[
+            [
+                {
+                    "outcome": "denied",
+                    "reason": "no-population",
+                    "meaning": "No population of focus is met",
+                    "referrals": 6,
+                }
+            ]
+        ]
+    )
 
 
 class SourcesReport(_Report):
     """By source and kind of organization, the most frequent first."""
 
-    rows: list[Sources]
+    rows: list[Sources] = Field(
+        examples=[
+            [
+                {
+                    "source": "hospital_facility",
+                    "organization_kind": "Healthcare Provider",
+                    "referrals": 24,
+                    "urgent": 11,
+                }
+            ]
+        ]
+    )
 
 
 class PriorAuthorizationReport(_Report):
     """Standard and expedited requests."""
 
-    rows: list[PriorAuthorization]
+    rows: list[PriorAuthorization] = Field(
+        examples=[
+            [
+                {
+                    "track": "standard",
+                    "requests": 40,
+                    "approved": 31,
+                    "denied": 9,
+                    "approved_percent": 77.5,
+                    "denied_percent": 22.5,
+                    "approved_after_extension_percent": None,
+                    "approved_after_appeal_percent": None,
+                    "average_hours": 31.4,
+                    "median_hours": 26.0,
+                    "average_days": 1.31,
+                    "median_days": 1.08,
+                }
+            ]
+        ]
+    )
