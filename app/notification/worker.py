@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+from app.caller.model import UNASSIGNED
 from app.clock import Clock
 from app.clocks.run import run_clocks
 from app.notification.claim import Claim, claim, plans_waiting, release
@@ -56,7 +57,8 @@ class Worker:
     """One process's share of the delivering."""
 
     def __init__(self, settings: Settings, sender: Sender, clock: Clock, pace: Pace) -> None:
-        self._plans = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
+        named = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
+        self._plans = [*named, UNASSIGNED] if named else []
         self._sender = sender
         self._clock = clock
         self._pace = pace
