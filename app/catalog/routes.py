@@ -3,10 +3,12 @@
 For every authenticated caller, whatever its scopes: who refers must be able to read it first.
 """
 
+import re
 from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import BeforeValidator
 
 from app.caller.dependency import CallerDep
 from app.catalog import show
@@ -21,6 +23,7 @@ from app.rules import Rules
 
 router = APIRouter(tags=["Directory"])
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _FAILURES = errors(400, 401, 404, 406)
 
 Plan = Annotated[str, Path(description="The plan's code.", examples=["HPSM"])]
@@ -30,10 +33,21 @@ County = Annotated[
         description="One county of the plan: `San Mateo`, `san_mateo`. All of them where left out.",
         examples=["San Mateo"],
         max_length=100,
+        pattern=r"^[A-Za-z][A-Za-z _]*$",
     ),
 ]
+
+
+def _written(value: object) -> object:
+    """Only `2024-03-04`: a number would be read as seconds since 1970."""
+    if isinstance(value, str) and not _DATE.fullmatch(value):
+        raise ValueError("expected a date such as 2024-03-04")
+    return value
+
+
 On = Annotated[
     date | None,
+    BeforeValidator(_written),
     Query(description="The date asked about; today where left out.", examples=["2024-03-04"]),
 ]
 
@@ -107,13 +121,18 @@ async def list_populations(
     operation_id="compareService",
     summary="One service at every plan, side by side",
     description="Where each plan offers it and from when, and by which criteria and limits.",
-    responses=errors(400, 401, 406),
+    responses=_FAILURES,
 )
 async def compare_service(
     request: Request,
     _: CallerDep,
     service: Annotated[
-        str, Query(description="A code of calaim-service.", examples=["EAA"], max_length=32)
+        str,
+        Query(
+            description="A code of calaim-service; 404 for one that no plan knows.",
+            examples=["EAA"],
+            pattern="^[A-Z]{2,32}$",
+        ),
     ],
     on: On = None,
 ) -> Comparison:
@@ -122,8 +141,8 @@ async def compare_service(
     found = show.comparison(_rules(request).library, _all(request, day), service, day)
     if found is None:
         known = dict.fromkeys(code for p in _all(request, day) for code in p.data.services)
-        said = f"Query service: no such service. Expected one of {', '.join(known)}."
-        raise refuse(400, "code-invalid", said)
+        said = f"No plan knows this service. There are {', '.join(known)}."
+        raise refuse(404, "not-found", said)
     return found
 
 
@@ -151,14 +170,14 @@ def _policy(request: Request, plan: str, on: date) -> Policy:
 
 
 def _county(policy: Policy, stated: str | None) -> str | None:
-    """The county as the policy writes it; 400 for one that the plan does not serve."""
+    """The county as the policy writes it; 404 for one that the plan does not serve."""
     if stated is None:
         return None
     code = county_code(stated)
     if code not in policy.data.counties:
         names = ", ".join(show.county_name(c) for c in policy.data.counties)
-        served = f"The plan serves {names}." if names else "Leave it out: this has no counties."
-        raise refuse(400, "value", f"Query county: not a county of this plan. {served}")
+        served = f"The plan serves {names}." if names else "It has no counties: leave it out."
+        raise refuse(404, "not-found", f"This is no county of the plan. {served}")
     return code
 
 

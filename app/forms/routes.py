@@ -99,12 +99,14 @@ async def read_form(
     return Response(published.bodies[id], headers=headers, media_type=FHIR_JSON)
 
 
+#: Something beside separators, and no control characters.
+_VALUE = r"^[^\x00-\x1f\x7f]*[^\s,|\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 _QUERY = [
     {
         "name": name,
         "in": "query",
         "description": f"{said} ({kind}).",
-        "schema": {"type": "string", "minLength": 1, "pattern": r"[^\s,|]"},
+        "schema": {"type": "string", "minLength": 1, "pattern": _VALUE},
     }
     for name, (kind, said) in PARAMETERS.items()
 ] + [
