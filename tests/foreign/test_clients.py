@@ -1,0 +1,66 @@
+"""Other people's clients, as they come from PyPI and npm, against the running service."""
+
+import base64
+import time
+
+import pytest
+
+from app.notification.signature import headers
+from tests.foreign.conftest import run_script
+
+pytestmark = pytest.mark.foreign
+
+
+def test_fhirpy(let_try):
+    seen = let_try("by_fhirpy.py", range(5))
+    assert seen == {
+        "made": 5,
+        "read": True,
+        "found": 5,
+        "by_member": True,
+        "conditional": [True, False],
+        "missing": 404,
+        "refused": "OperationOutcome",
+    }
+
+
+def test_fhirclient(let_try):
+    seen = let_try("by_fhirclient.py", range(5, 10))
+    assert seen == {"oauth": "oauth2", "made": 5, "read": True, "found": 5, "missing": 404}
+
+
+def test_fhir_kit_client(let_try, service_url):
+    seen = let_try("by_fhir_kit.js", range(10, 15))
+    assert seen == {
+        "token": f"{service_url}/oauth/token",
+        "made": 5,
+        "read": True,
+        "version": "1",
+        "history": "history",
+        "found": 5,
+        "by_form": 1,
+        "conditional": True,
+        "stale": 412,
+        "missing": 404,
+    }
+
+
+def test_medplum(let_try):
+    seen = let_try("by_medplum.js", range(15, 20))
+    assert seen == {
+        "made": 5,
+        "read": True,
+        "found": 5,
+        "conditional": True,
+        "history": "history",
+        "missing": "not-found",
+    }
+
+
+def test_the_verifiers_of_standard_webhooks_and_svix():
+    secret = "whsec_" + base64.b64encode(b"k" * 32).decode()
+    body = b'{"type": "referral.approved", "data": {"note": "caf\xc3\xa9"}}'
+    signed = headers([secret], "msg_1", int(time.time()), body)
+    told = {"secret": secret, "headers": signed, "body": body.decode()}
+    verdict = ["referral.approved", "refused"]
+    assert run_script("verify_webhook.js", told) == {"standard": verdict, "svix": verdict}
