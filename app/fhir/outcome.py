@@ -13,6 +13,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from app.errors import Issue, Refusal, refuse
 
@@ -71,22 +72,35 @@ async def http_handler(request: Request, error: HTTPException) -> Response:
         said = "There is nothing at this path. GET /fhir/metadata lists what there is."
         return respond(request.url.path, refuse(404, "not-found", said))
     if error.status_code == 405:
-        allowed = ", ".join(allowed_methods(request))
-        said = f"This path takes {allowed}."
-        return respond(request.url.path, refuse(405, "not-supported", said, Allow=allowed))
+        return respond(request.url.path, _only(allowed_methods(request.scope)))
     said = "The request could not be read. Check its body and its headers."
     code = "too-long" if error.status_code == 413 else "structure"
     return respond(request.url.path, refuse(error.status_code, code, said))
 
 
-def allowed_methods(request: Request) -> list[str]:
-    """Every method of every route at this path: each route alone knows only its own."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(dict(request.scope))
+def wrong_method(scope: Scope) -> Refusal | None:
+    """The 405 of a path that does not take this method; None where it does, or is unknown."""
+    allowed = allowed_methods(scope)
+    return _only(allowed) if allowed and scope["method"] not in allowed else None
+
+
+def _only(methods: Iterable[str]) -> Refusal:
+    allowed = ", ".join(methods)
+    return refuse(405, "not-supported", f"This path takes {allowed}.", Allow=allowed)
+
+
+def allowed_methods(scope: Scope) -> list[str]:
+    """Every method of every route at this path: each route alone knows only its own.
+
+    `$check` and `_search` are no ids: a path that a route spells out is that route's alone.
+    """
+    found: dict[bool, set[str]] = {}
+    for route in scope["app"].routes:
+        match, _ = route.matches(dict(scope))
         if match is not Match.NONE:
-            methods |= set(getattr(route, "methods", None) or ())
-    return sorted(methods)
+            spelled_out = getattr(route, "path", "") == scope["path"]
+            found.setdefault(spelled_out, set()).update(getattr(route, "methods", None) or ())
+    return sorted(found.get(True) or found.get(False, set()))
 
 
 async def validation_handler(request: Request, error: RequestValidationError) -> Response:

@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Refusal, refuse
-from app.fhir.outcome import respond
+from app.fhir.outcome import respond, wrong_method
 from app.web.media import check_accept, check_content
 
 #: How much of a body that is too large is read before the answer.
@@ -38,7 +38,9 @@ class Gate:
             body = await self._body(receive, headers)
             _check(scope, headers, body)
         except Refusal as refusal:
-            await respond(scope["path"], refusal)(scope, receive, send)
+            # Which media types a path takes is no matter where it does not take the method.
+            told = wrong_method(scope) if refusal.status == 415 else None
+            await respond(scope["path"], told or refusal)(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
