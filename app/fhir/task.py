@@ -88,7 +88,7 @@ def read_update(
         raise Refusal(422, faults)
     concept = sent.get("statusReason")
     return TaskUpdate(
-        status=_wanted(sent["status"], current["status"]),
+        status=_wanted(sent.get("status"), current["status"]),
         concept=None if concept == current.get("statusReason") else concept,
         grown=grown,
         output=output,
@@ -140,8 +140,8 @@ def _theirs(task: Mapping[str, Any], name: str) -> list[Any]:
     ]
 
 
-def _wanted(sent: str, current: str) -> str | None:
-    if sent == current or (sent in _ASKED and current in _ASKED):
+def _wanted(sent: str | None, current: str) -> str | None:
+    if sent is None or sent == current or (sent in _ASKED and current in _ASKED):
         return None
     return "requested" if sent in _ASKED else sent
 
