@@ -28,7 +28,7 @@ dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:10p
 dt{font-size:13px;color:#5a6b77}
 dd{margin:0;font-weight:600;overflow-wrap:anywhere}
 .picture{overflow-x:auto}
-svg{display:block;width:100%;min-width:640px;height:auto}
+svg{display:block;width:100%;min-width:600px;height:auto}
 ol{list-style:none;margin:0;padding:0 0 0 22px;border-left:3px solid #dbe3e8}
 ol>li{position:relative;padding:0 0 18px}
 ol>li:last-child{padding-bottom:0}
