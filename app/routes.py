@@ -18,6 +18,7 @@ from app.openapi import docs
 from app.reading import routes as reading
 from app.reports import routes as reports
 from app.service import routes as service
+from app.subscription import routes as subscription
 from app.timeline import routes as timeline
 from app.workqueue import routes as workqueue
 
@@ -39,6 +40,7 @@ def routers() -> list[APIRouter]:
         forms,
         catalog,
         notification,
+        subscription,
         caller,
         health,
         capability,

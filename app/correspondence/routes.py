@@ -3,6 +3,7 @@
 Letters are made when they are asked for, from what was so when they were due to be written.
 """
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,11 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.caller.dependency import CallerDep, require_scope
 from app.caller.model import DECIDE, Caller
 from app.correspondence import outbox
-from app.correspondence.content import Content
+from app.correspondence.content import Content, Letter
 from app.correspondence.letter import compose
 from app.correspondence.model import Correspondence, Filters, Links, Outbox, Sent
 from app.correspondence.render_html import POLICY, html
-from app.correspondence.render_pdf import pdf
 from app.database import Connection
 from app.errors import not_found, refuse
 from app.openapi.responses import errors
@@ -136,7 +136,7 @@ async def read_letter_pdf(
     """PDF."""
     found = await _content(request, caller, connection, id)
     headers = {**_NO_STORE, "Content-Disposition": f'inline; filename="letter-{id}.pdf"'}
-    body = pdf(compose(found), found.at)
+    body = await asyncio.to_thread(_print, compose(found), found.at)
     return Response(body, headers=headers, media_type="application/pdf")
 
 
@@ -163,6 +163,13 @@ async def mark_sent(
     by = caller.client_id
     await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
     return await read_correspondence(id, request, caller, connection)
+
+
+def _print(letter: Letter, at: datetime) -> bytes:
+    """In a thread of its own: the printer takes a second to load, once; no caller waits."""
+    from app.correspondence.render_pdf import pdf  # noqa: PLC0415
+
+    return pdf(letter, at)
 
 
 async def _content(

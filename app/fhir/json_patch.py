@@ -69,7 +69,7 @@ def patched(resource: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> 
             raise refuse(422, "conflict", said, f"Patch[{index}]") from None
         if budget < 0:
             raise refuse(422, "too-costly", "The patch copies too much.", f"Patch[{index}]")
-    root = holder["root"]
+    root = holder.get("root")  # removed as a whole, nothing is left
     if not isinstance(root, dict):
         raise _no_resource()
     return root

@@ -26,6 +26,7 @@ from app.openapi.responses import errors
 from app.policy.library import Library
 from app.reading.answer import is_strict
 from app.reading.query import pairs
+from app.reading.values import TEXT_PATTERN
 from app.web.gate import read_body
 
 router = APIRouter()
@@ -99,14 +100,12 @@ async def read_form(
     return Response(published.bodies[id], headers=headers, media_type=FHIR_JSON)
 
 
-#: Something beside separators, and no control characters.
-_VALUE = r"^[^\x00-\x1f\x7f]*[^\s,|\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
-_QUERY = [
+_QUERY: list[dict[str, Any]] = [
     {
         "name": name,
         "in": "query",
         "description": f"{said} ({kind}).",
-        "schema": {"type": "string", "minLength": 1, "pattern": _VALUE},
+        "schema": {"type": "string", "pattern": TEXT_PATTERN},
     }
     for name, (kind, said) in PARAMETERS.items()
 ] + [
@@ -154,7 +153,7 @@ async def search_forms(request: Request, caller: CallerDep) -> Response:
     tags=[_TAG],
     responses={**_FOUND, **errors(408, 413, 415)},
     openapi_extra={
-        **search_body({name: said for name, (_, said) in PARAMETERS.items()}),
+        **search_body({one["name"]: (one["schema"], one["description"]) for one in _QUERY}),
         **fhir(_KIND, interaction="search-type", search=_SEARCH),
     },
 )

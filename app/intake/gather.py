@@ -41,7 +41,8 @@ _SQL = """SELECT
     WHERE plan = ANY ($6::text[])
       AND (system, value) IN (SELECT * FROM unnest($11::text[], $12::text[]))),
 (SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
-    WHERE status = 'active' AND organization_id IN (
+    WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
+        AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
         SELECT $1::text UNION ALL SELECT unnest($9::text[])
         UNION ALL SELECT id FROM organization WHERE npi = ANY ($10::text[])
         UNION ALL SELECT organization_id FROM offer

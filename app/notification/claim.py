@@ -68,6 +68,7 @@ WHERE d.plan = $1 AND d.message_id = due.message_id AND d.endpoint_id = due.endp
 RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
   d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,
   e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,
+  e.kind = 'subscription' AS subscribed, coalesce(e.mime, 'application/json') AS mime,
   CASE WHEN e.payload = 'full' THEN coalesce(m.full_body, m.body) ELSE m.body END AS body
 """
 
@@ -81,7 +82,8 @@ WHERE plan = $1 AND message_id = $2 AND endpoint_id = $3 AND attempts = $4 AND s
 class Claim:
     """One delivery that this worker may send until its lease ends.
 
-    `number` is the attempt's number, `tried` its place in the retry schedule (from 1).
+    `number` is the attempt's number, `tried` its place in the retry schedule (from 1). Where the
+    endpoint is a FHIR Subscription (`subscribed`), `app.subscription` makes the body.
     """
 
     plan: str
@@ -99,6 +101,8 @@ class Claim:
     full_payload: bool
     failing_since: datetime | None
     body: bytes
+    subscribed: bool = False
+    mime: str = "application/json"
 
 
 async def plans_waiting(connection: Any) -> list[str]:

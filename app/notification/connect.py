@@ -18,7 +18,14 @@ from app.settings import Settings
 CHANNEL = "nwd_deliver"
 
 #: What a database that is away, or going away, raises through asyncpg.
-LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    # What the driver says of a connection that was lost while it was being tried.
+    asyncpg.InternalClientError,
+)
 
 
 #: A queue's statistics are always wrong: full one minute, empty the next. So the plan is made once

@@ -71,6 +71,7 @@ class Sender:
     async def send(self, claim: Claim, now: datetime) -> Sent:
         """One attempt. Raises only for secrets that this deployment's key does not open."""
         headers = CIMultiDict(self._vault.open_headers(claim.headers))
+        headers["Content-Type"] = claim.mime
         secrets = [s.value for s in self._vault.open_secrets(claim.secrets, now)]
         headers.update(signed_headers(secrets, claim.message_id, int(now.timestamp()), claim.body))
         began = time.perf_counter()

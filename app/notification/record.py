@@ -70,7 +70,8 @@ UPDATE webhook_endpoint SET paused_until = $3
 WHERE organization_id = $1 AND id = $2 AND (paused_until IS NULL OR paused_until < $3)
 """
 _DISABLE = """
-UPDATE webhook_endpoint SET status = 'disabled', disabled_reason = $3, updated_at = $4
+UPDATE webhook_endpoint SET status = CASE kind WHEN 'webhook' THEN 'disabled' ELSE 'error' END,
+  disabled_reason = $3, updated_at = $4, version = version + 1, next_beat_at = NULL
 WHERE organization_id = $1 AND id = $2 AND status = 'active'
 """
 _HOLD = """
@@ -99,7 +100,8 @@ class Result:
             case Retry():
                 return "pending"
             case Dead():
-                return "dead"
+                # A subscription goes into error, and what waits is sent when it is active again.
+                return "held" if self.claim.subscribed else "dead"
             case Gone() | Blocked():
                 return "held"
 
@@ -165,6 +167,8 @@ def _consequences(result: Result) -> list[tuple[Any, ...]]:
 
 def _reason_to_disable(result: Result) -> str | None:
     match result.outcome:
+        case Dead() if result.claim.subscribed:
+            return FAILING
         case Gone():
             return GONE
         case Blocked():

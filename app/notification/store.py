@@ -93,19 +93,30 @@ VALUES (:plan, :message, :endpoint, :organization, :message, 1, 'pending', 0, :n
 """)
 
 
-async def endpoints(connection: AsyncConnection, organization: str) -> list[RowMapping]:
-    """All endpoints of an organization, oldest first."""
+async def endpoints(
+    connection: AsyncConnection, organization: str, kind: str = "webhook"
+) -> list[RowMapping]:
+    """All endpoints of a kind (webhook, subscription) of an organization, oldest first."""
     found = await connection.execute(
-        table.select().where(table.c.organization_id == organization).order_by(table.c.id)
+        table.select()
+        .where(table.c.organization_id == organization, table.c.kind == kind)
+        .order_by(table.c.id)
     )
     return list(found.mappings())
 
 
 async def endpoint(
-    connection: AsyncConnection, organization: str, id_: str, *, lock: bool = False
+    connection: AsyncConnection,
+    organization: str,
+    id_: str,
+    *,
+    lock: bool = False,
+    kind: str = "webhook",
 ) -> RowMapping | None:
     """One endpoint of an organization; `lock` keeps others from changing it meanwhile."""
-    query = table.select().where(table.c.organization_id == organization, table.c.id == id_)
+    query = table.select().where(
+        table.c.organization_id == organization, table.c.id == id_, table.c.kind == kind
+    )
     found = await connection.execute(query.with_for_update() if lock else query)
     return found.mappings().one_or_none()
 

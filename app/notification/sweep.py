@@ -11,7 +11,7 @@ from typing import Any
 _HOLD = """
 UPDATE delivery d SET state = 'held' FROM webhook_endpoint e
 WHERE d.plan = $1 AND d.state = 'pending' AND e.organization_id = d.organization_id
-  AND e.id = d.endpoint_id AND e.status = 'disabled'
+  AND e.id = d.endpoint_id AND e.status <> 'active'
 """
 _RESUME = """
 UPDATE delivery d SET state = 'pending', next_attempt_at = $2, lease_until = NULL

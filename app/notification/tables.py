@@ -27,7 +27,7 @@ webhook_endpoint = Table(
     Column("event_types", ARRAY(Text), nullable=False, comment="empty: all"),
     Column("plans", ARRAY(Text), nullable=False, comment="empty: all"),
     text("payload", comment="thin | full"),
-    text("status", comment="active | disabled"),
+    text("status", comment="active | disabled; a subscription: also requested | error"),
     Column("disabled_reason", Text),
     Column(
         "secrets",
@@ -46,10 +46,37 @@ webhook_endpoint = Table(
         DateTime(timezone=True),
         comment="asked for by a 429: nothing is sent before",
     ),
+    text("kind", server_default="webhook", comment="webhook | subscription (FHIR)"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("topic", Text, comment="the canonical URL that a subscription names"),
+    Column("focus", Text, comment="the type that the topic is about"),
+    Column("content", Text, comment="empty | id-only | full-resource"),
+    Column("mime", Text, comment="the Content-Type of a subscription's notifications"),
+    Column("filter_statuses", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("filter_owners", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("filter_requesters", ARRAY(Text), nullable=False, server_default="{}"),
+    Column(
+        "events", Integer, nullable=False, server_default="0", comment="event numbers given so far"
+    ),
+    Column("heartbeat_s", Integer, comment="a heartbeat after so long without an event"),
+    Column("last_event_at", DateTime(timezone=True), comment="when a number was last given"),
+    Column(
+        "next_beat_at",
+        DateTime(timezone=True),
+        comment="when the keeper looks again: a handshake or a heartbeat is due",
+    ),
+    Column("resource", LargeBinary, comment="the Subscription as sent, without header values"),
     moment("created_at"),
     moment("updated_at"),
-    CheckConstraint("status IN ('active', 'disabled')", name="status"),
+    CheckConstraint("status IN ('active', 'disabled', 'requested', 'error')", name="status"),
     CheckConstraint("payload IN ('thin', 'full')", name="payload"),
+    CheckConstraint("kind IN ('webhook', 'subscription')", name="kind"),
+    CheckConstraint("content IN ('empty', 'id-only', 'full-resource')", name="content"),
+    Index(
+        "ix_webhook_endpoint_beat",
+        "next_beat_at",
+        postgresql_where="next_beat_at IS NOT NULL",
+    ),
 )
 
 #: What happened, once. Written in the transaction of the move that causes it.
@@ -114,6 +141,12 @@ delivery = Table(
         comment="a worker is sending it until then",
     ),
     Column("delivered_at", DateTime(timezone=True)),
+    Column("focus", Text, comment="a subscription's: the resource that the event is about"),
+    Column(
+        "event_number",
+        Integer,
+        comment="its place among a subscription's events, given before the first attempt",
+    ),
     moment("created_at"),
     CheckConstraint("state IN ('pending', 'delivered', 'dead', 'held')", name="state"),
     ForeignKeyConstraint(
@@ -141,6 +174,20 @@ delivery = Table(
         "plan",
         "message_id",
         postgresql_where="state IN ('dead', 'held')",
+    ),
+    Index(
+        "ix_delivery_event",
+        "plan",
+        "endpoint_id",
+        "event_number",
+        postgresql_where="event_number IS NOT NULL",
+        unique=True,
+    ),
+    Index(
+        "ix_delivery_unnumbered",
+        "plan",
+        "endpoint_id",
+        postgresql_where="focus IS NOT NULL AND event_number IS NULL",
     ),
     Index("ix_delivery_dead", "plan", postgresql_where="state = 'dead'"),
 )

@@ -28,6 +28,8 @@ from app.notification.secrets import Vault
 from app.notification.sweep import sweep
 from app.notification.targets import Guard
 from app.settings import Settings
+from app.subscription.keeper import keep_subscriptions
+from app.subscription.prepare import prepare
 
 __all__ = ["Pace", "Worker", "deliver_forever"]
 
@@ -46,11 +48,15 @@ async def deliver_forever(
     clocks.add_done_callback(lambda _: stop.set())
     async with open_session(guard, pace.total_s) as session:
         sender = Sender(session, guard, Vault(settings))
+        keeper = asyncio.create_task(
+            keep_subscriptions(settings, sender, clock, stop=stop, every=pace.poll_s)
+        )
+        keeper.add_done_callback(lambda _: stop.set())
         try:
             await Worker(settings, sender, clock, pace).run(stop)
         finally:
             stop.set()
-            await clocks
+            await asyncio.gather(clocks, keeper)
 
 
 class Worker:
@@ -59,6 +65,7 @@ class Worker:
     def __init__(self, settings: Settings, sender: Sender, clock: Clock, pace: Pace) -> None:
         named = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
         self._plans = [*named, UNASSIGNED] if named else []
+        self._fhir_base = settings.fhir_base
         self._sender = sender
         self._clock = clock
         self._pace = pace
@@ -187,6 +194,7 @@ class Worker:
                 per_endpoint=self._pace.per_endpoint,
                 sending=self._busy,
             )
+            claims = await prepare(connection, plan, claims, self._fhir_base, now)
         for each in claims:
             self._begin(each)
         if any(self._saturated(each) for each in claims) or len(claims) == room:

@@ -53,12 +53,20 @@ def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json-patch+json": content}}}
 
 
-def search_body(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The form of a `POST …/_search`: parameter name → what it selects."""
-    properties = {
-        name: {"type": "string", "description": said} for name, said in parameters.items()
+def search_body(parameters: Mapping[str, str | tuple[dict[str, Any], str]]) -> dict[str, Any]:
+    """The form of a `POST …/_search`: parameter name → what it selects, or its schema and that."""
+    properties = {}
+    for name, given in parameters.items():
+        schema, said = ({"type": "string"}, given) if isinstance(given, str) else given
+        properties[name] = {**schema, "description": said}
+    # What is not known is ignored with a warning; nothing holds control characters.
+    plain = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
+    schema = {
+        "type": "object",
+        "properties": properties,
+        "propertyNames": plain,
+        "additionalProperties": plain,
     }
-    schema = {"type": "object", "properties": properties}
     content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {"_count": "20"}}}
     return {"requestBody": {"required": False, "content": content}}
 

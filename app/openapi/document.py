@@ -53,6 +53,13 @@ _IDS: dict[str, dict[str, Any]] = {
         "example": "discharge-2026-11-20-0007",
     },
 }
+#: Headers that a kind of operation listens to: what it answers says which kind it is.
+_CONDITIONS: dict[str, dict[str, Any]] = {
+    "If-Match": {"description": "The version that you have read.", "example": 'W/"1"'},
+    "If-None-Match": {"description": "The version that you have: 304 while it is current."},
+    "If-None-Exist": {"description": "A search: nothing is created where it finds one."},
+    "Idempotency-Key": {"description": "Your key of this request: a repeat has the same answer."},
+}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -111,7 +118,31 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         responses.setdefault(str(status), documented)
     operation["responses"] = dict(sorted(responses.items()))
     references = [{"$ref": f"#/components/parameters/{name}"} for name in _IDS]
-    operation["parameters"] = [*operation.get("parameters", []), *references]
+    given = operation.get("parameters", [])
+    named = {parameter.get("name") for parameter in given}
+    listed = [header for header in _conditions(operation) if header["name"] not in named]
+    operation["parameters"] = [*given, *listed, *references]
+
+
+def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    """The conditional headers of an operation."""
+    statuses, about = operation["responses"].keys(), operation.get("x-fhir", {})
+    intake = about.get("interaction") == "transaction" or about.get("conditional")
+    names = ["Idempotency-Key", "If-None-Exist"] if intake else []
+    if "304" in statuses:
+        names.append("If-None-Match")
+    if "412" in statuses and not intake:
+        names.append("If-Match")
+    return [
+        {
+            "name": name,
+            "in": "header",
+            "required": name == "If-Match" and "428" in statuses,
+            "schema": {"type": "string"},
+            **_CONDITIONS[name],
+        }
+        for name in names
+    ]
 
 
 def _exemplify(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

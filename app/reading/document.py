@@ -18,14 +18,14 @@ from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import NO_STORE, of_resource, of_search
 from app.reading.catalog import PARAMETERS
-from app.reading.query import CURSOR, MAX_COUNT, SORTS
+from app.reading.query import MAX_COUNT, SORTS
 from app.reading.read import history, read, vread
-from app.reading.values import DATE_PATTERN
+from app.reading.values import DATE_PATTERN, TEXT_PATTERN
 from app.web.gate import read_body
 
 #: Parameters of every search: name → (schema, meaning).
 _COMMON: dict[str, tuple[dict[str, Any], str]] = {
-    "_id": ({"type": "string", "minLength": 1}, "The id, or several separated by commas."),
+    "_id": ({"type": "string", "pattern": TEXT_PATTERN}, "The id, or several separated by commas."),
     "_lastUpdated": (
         {"type": "string", "pattern": DATE_PATTERN},
         "When it last changed: `ge2026-11-20`, `lt2026-11-20T08:00:00Z`; without a zone, UTC.",
@@ -175,38 +175,32 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         tags=[tag],
         responses={**responses, **errors(408, 413, 415)},
         openapi_extra={
-            **search_body(meanings(kind)),
+            **search_body(form(kind)),
             **fhir(kind, interaction="search-type", search=types),
         },
     )
 
 
-def meanings(kind: str) -> dict[str, str]:
-    """Search parameter → what it selects."""
-    own = {known.name: f"({known.kind}) {known.about}" for known in PARAMETERS[kind]}
-    return {**{name: said for name, (_, said) in _COMMON.items()}, **own}
+def form(kind: str) -> dict[str, tuple[dict[str, Any], str]]:
+    """Search parameter → its schema and what it selects, for the form."""
+    return {each["name"]: (each["schema"], each["description"]) for each in parameters(kind)}
 
 
 def parameters(kind: str) -> list[dict[str, Any]]:
-    """The query parameters of a search, for the contract."""
+    """The query parameters of a search, for the contract.
+
+    The cursor of a `next` link is no parameter: the link is followed as it stands.
+    """
     listed = [
         {"name": name, "in": "query", "description": said, "schema": schema}
         for name, (schema, said) in _COMMON.items()
     ]
     for known in PARAMETERS[kind]:
-        schema: dict[str, Any] = {"type": "string", "minLength": 1, "pattern": r"[^\s,|]"}
+        schema: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
         if known.kind == "date":
             schema = {"type": "string", "pattern": DATE_PATTERN}
         said = f"{known.about[0].upper()}{known.about[1:]} ({known.kind})."
         if known.modifiers:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed.append({"name": known.name, "in": "query", "description": said, "schema": schema})
-    listed.append(
-        {
-            "name": CURSOR,
-            "in": "query",
-            "description": "Where a page begins: taken from a `next` link, never made up.",
-            "schema": {"type": "string"},
-        }
-    )
     return listed

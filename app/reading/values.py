@@ -12,10 +12,14 @@ from datetime import UTC, datetime, timedelta, timezone
 #: What a date may begin with; `ap` (approximately) is left out: it means another thing everywhere.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 
+#: As the contract says it: days that the calendar has. (It leaves out 29 February, which is read.)
 DATE_PATTERN = (
-    r"^(eq|ne|gt|lt|ge|le|sa|eb)?\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?"
-    r"(Z|[+-]\d{2}:\d{2})?)?)?)?$"
+    r"^(eq|ne|gt|lt|ge|le|sa|eb)?[1-9]\d{3}(-(0[1-9]|1[0-2])|"
+    r"-((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+    r"(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?)?)?$"
 )
+#: Text of a search: no control characters, and something that is neither space nor separator.
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*$"
 _DATE = re.compile(
     r"(?P<prefix>[a-z]{2})?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
     r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<part>\d{1,9}))?)?"

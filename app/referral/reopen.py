@@ -46,7 +46,8 @@ _BESIDE = """SELECT
 (SELECT id FROM organization WHERE plan = $1),
 (SELECT plan FROM organization WHERE id = $3),
 (SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
-    WHERE status = 'active' AND organization_id IN (
+    WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
+        AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
         SELECT organization_id FROM party WHERE plan = $1 AND referral_id = $2
         UNION ALL SELECT organization_id FROM offer
             WHERE plan = $1 AND service = $4::text AND active)),

@@ -50,14 +50,21 @@ _UPSERT: dict[Table, str] = {
 
 _FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id,
     seq,
-    state, attempts, next_attempt_at, created_at)
+    state, attempts, next_attempt_at, created_at, focus)
 SELECT ${plan}, m.message_id, e.id, e.organization_id, ${referral}, m.seq,
-    CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, ${now}, ${now}
-FROM unnest(${ids}::text[], ${types}::text[], ${seqs}::int[], ${organizations}::text[])
-    AS m(message_id, event_type, seq, organization_id)
+    CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, ${now}, ${now},
+    CASE WHEN e.focus = 'Task' OR e.focus = 'ClaimResponse' AND NOT ${authorized}
+        THEN 'Task/' || m.task_id ELSE e.focus || '/' || ${referral} END
+FROM unnest(${ids}::text[], ${types}::text[], ${seqs}::int[], ${organizations}::text[],
+        ${tasks}::text[], ${statuses}::text[], ${owners}::text[], ${requesters}::text[])
+    AS m(message_id, event_type, seq, organization_id, task_id, task_status, owner, requester)
 JOIN webhook_endpoint e ON e.organization_id = m.organization_id
     AND (e.event_types = '{}' OR m.event_type = ANY (e.event_types))
-    AND (e.plans = '{}' OR ${plan} = ANY (e.plans))"""
+    AND (e.plans = '{}' OR ${plan} = ANY (e.plans))
+    AND (e.kind = 'webhook' OR e.status <> 'disabled'
+        AND (e.filter_statuses = '{}' OR m.task_status = ANY (e.filter_statuses))
+        AND (e.filter_owners = '{}' OR m.owner = ANY (e.filter_owners))
+        AND (e.filter_requesters = '{}' OR m.requester = ANY (e.filter_requesters)))"""
 
 
 class StaleReferral(Exception):
@@ -145,11 +152,31 @@ def _fan_out(parameters: _Parameters, changes: Changes) -> str:
         "types": parameters.add([row["event_type"] for row, _ in named]),
         "seqs": parameters.add([row["seq"] for row, _ in named]),
         "organizations": parameters.add([organization for _, organization in named]),
+        "authorized": parameters.add(service_authorization in changes.rows) + "::bool",
     }
+    about = [_task_of(changes, organization) for _, organization in named]
+    for index, name in enumerate(("tasks", "statuses", "owners", "requesters")):
+        marks[name] = parameters.add([each[index] for each in about])
     sql = _FAN_OUT
     for name, mark in marks.items():
         sql = sql.replace("${" + name + "}", mark)
     return sql
+
+
+def _task_of(changes: Changes, organization: str) -> tuple[str, str | None, str | None, str | None]:
+    """The Task that an event is about for an organization: its own service Task where it has one,
+    else the referral's. Its id, status, owner and requester.
+    """
+    after = changes.after
+    own, plan = (after.id, None, None, after.organization_id), None
+    for row in changes.rows.get(task, ()):
+        if row["kind"] == "referral":
+            plan = row["owner_id"]
+            own = (row["id"], row["status"], plan, after.organization_id)
+    for row in changes.rows.get(task, ()):
+        if row["kind"] == "service" and row["owner_id"] == organization:
+            return row["id"], row["status"], organization, plan
+    return own
 
 
 def _depart(parameters: _Parameters, changes: Changes) -> str:

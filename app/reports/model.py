@@ -79,10 +79,10 @@ class PriorAuthorization(BaseModel):
     approved_percent: Percent
     denied_percent: Percent
     approved_after_extension_percent: float | None = Field(
-        description="Null: this service extends no decision.", examples=[None]
+        None, description="Null: this service extends no decision.", examples=[None]
     )
     approved_after_appeal_percent: float | None = Field(
-        description="Null: appeals are decided outside of this service.", examples=[None]
+        None, description="Null: appeals are decided outside of this service.", examples=[None]
     )
     average_hours: Hours
     median_hours: Hours

@@ -32,6 +32,11 @@ class Revision:
         return bool(self.taken_back or self.grown)
 
     @property
+    def informs(self) -> bool:
+        """Something is added that may say what the rules ask for; a note does not."""
+        return bool({"supportingInfo", "contained"} & set(self.grown))
+
+    @property
     def given(self) -> Given:
         """The reason as `$cancel` takes it."""
         return Given(

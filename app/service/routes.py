@@ -16,6 +16,7 @@ from app.caller.model import Caller
 from app.database import Connection
 from app.decision.apply import Act
 from app.decision.finish import illegal
+from app.decision.inform import add_information
 from app.decision.refuse import cancel_by_party
 from app.errors import Refusal, refuse
 from app.fhir.capability import fhir
@@ -33,7 +34,7 @@ from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_resource
 from app.reading.read import check_if_match, read
-from app.referral.lifecycle import IllegalMove
+from app.referral.lifecycle import IllegalMove, State
 from app.referral.reopen import Opened, reopen
 from app.service.act import (
     change_referral_task,
@@ -219,8 +220,8 @@ def _annotate(opened: Opened, door: Door) -> None:
     summary="Take a referral back, or add to it",
     description="By the requester. `status` `revoked`, or `entered-in-error` for one that was sent "
     "by mistake, takes it back as `$cancel` does; `note`, `supportingInfo` and `contained` may be "
-    "added. Facts are better sent with `$add-information`, which asks the rules again. `If-Match` "
-    "is required.",
+    "added: while it is pending, the latter two stop the void clock and the rules are asked again. "
+    "`If-Match` is required.",
     tags=["Referrals"],
     responses={
         200: fhir_response(
@@ -252,10 +253,12 @@ async def update_referral(
     if not revision:
         return of_resource(request, await read(connection, "ServiceRequest", id, seen))
     draft.sent = {**draft.sent, **revision.grown}
-    if revision.taken_back is None:
-        _annotate(opened, door)
-    else:
+    if revision.taken_back is not None:
         _take_back(opened, revision.given, revision.taken_back == "entered-in-error", door)
+    elif revision.informs and draft.after.state is State.PENDING:
+        await add_information(connection, draft, [], door, seen)
+    else:
+        _annotate(opened, door)
     answer = current_answer(await write_move(request, connection, opened, door))
     return Response(answer.body, 200, answer.headers, media_type=FHIR_JSON)
 

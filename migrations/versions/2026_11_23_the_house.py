@@ -467,7 +467,12 @@ def upgrade() -> None:
         sa.Column("event_types", postgresql.ARRAY(sa.Text()), nullable=False, comment="empty: all"),
         sa.Column("plans", postgresql.ARRAY(sa.Text()), nullable=False, comment="empty: all"),
         sa.Column("payload", sa.Text(), nullable=False, comment="thin | full"),
-        sa.Column("status", sa.Text(), nullable=False, comment="active | disabled"),
+        sa.Column(
+            "status",
+            sa.Text(),
+            nullable=False,
+            comment="active | disabled; a subscription: also requested | error",
+        ),
         sa.Column("disabled_reason", sa.Text(), nullable=True),
         sa.Column(
             "secrets",
@@ -490,13 +495,87 @@ def upgrade() -> None:
             nullable=True,
             comment="asked for by a 429: nothing is sent before",
         ),
+        sa.Column(
+            "kind",
+            sa.Text(),
+            server_default="webhook",
+            nullable=False,
+            comment="webhook | subscription (FHIR)",
+        ),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column(
+            "topic", sa.Text(), nullable=True, comment="the canonical URL that a subscription names"
+        ),
+        sa.Column("focus", sa.Text(), nullable=True, comment="the type that the topic is about"),
+        sa.Column("content", sa.Text(), nullable=True, comment="empty | id-only | full-resource"),
+        sa.Column(
+            "mime",
+            sa.Text(),
+            nullable=True,
+            comment="the Content-Type of a subscription's notifications",
+        ),
+        sa.Column(
+            "filter_statuses", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "filter_owners", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "filter_requesters", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "events",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="event numbers given so far",
+        ),
+        sa.Column(
+            "heartbeat_s",
+            sa.Integer(),
+            nullable=True,
+            comment="a heartbeat after so long without an event",
+        ),
+        sa.Column(
+            "last_event_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when a number was last given",
+        ),
+        sa.Column(
+            "next_beat_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when the keeper looks again: a handshake or a heartbeat is due",
+        ),
+        sa.Column(
+            "resource",
+            sa.LargeBinary(),
+            nullable=True,
+            comment="the Subscription as sent, without header values",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "content IN ('empty', 'id-only', 'full-resource')",
+            name=op.f("ck_webhook_endpoint_content"),
+        ),
+        sa.CheckConstraint(
+            "kind IN ('webhook', 'subscription')", name=op.f("ck_webhook_endpoint_kind")
+        ),
         sa.CheckConstraint("payload IN ('thin', 'full')", name=op.f("ck_webhook_endpoint_payload")),
         sa.CheckConstraint(
-            "status IN ('active', 'disabled')", name=op.f("ck_webhook_endpoint_status")
+            "status IN ('active', 'disabled', 'requested', 'error')",
+            name=op.f("ck_webhook_endpoint_status"),
         ),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_webhook_endpoint")),
+    )
+    op.create_index(
+        "ix_webhook_endpoint_beat",
+        "webhook_endpoint",
+        ["next_beat_at"],
+        unique=False,
+        postgresql_where="next_beat_at IS NOT NULL",
     )
     op.create_table(
         "work_item",
@@ -548,6 +627,18 @@ def upgrade() -> None:
             comment="a worker is sending it until then",
         ),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "focus",
+            sa.Text(),
+            nullable=True,
+            comment="a subscription's: the resource that the event is about",
+        ),
+        sa.Column(
+            "event_number",
+            sa.Integer(),
+            nullable=True,
+            comment="its place among a subscription's events, given before the first attempt",
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "state IN ('pending', 'delivered', 'dead', 'held')", name=op.f("ck_delivery_state")
@@ -574,6 +665,13 @@ def upgrade() -> None:
         "ix_delivery_endpoint", "delivery", ["plan", "endpoint_id", "created_at"], unique=False
     )
     op.create_index(
+        "ix_delivery_event",
+        "delivery",
+        ["plan", "endpoint_id", "event_number"],
+        unique=True,
+        postgresql_where="event_number IS NOT NULL",
+    )
+    op.create_index(
         "ix_delivery_stream",
         "delivery",
         ["plan", "endpoint_id", "referral_id", "seq"],
@@ -586,6 +684,13 @@ def upgrade() -> None:
         ["plan", "message_id"],
         unique=False,
         postgresql_where="state IN ('dead', 'held')",
+    )
+    op.create_index(
+        "ix_delivery_unnumbered",
+        "delivery",
+        ["plan", "endpoint_id"],
+        unique=False,
+        postgresql_where="focus IS NOT NULL AND event_number IS NULL",
     )
     op.create_table(
         "determination",
@@ -860,6 +965,11 @@ def downgrade() -> None:
     op.drop_table("information_request")
     op.drop_table("determination")
     op.drop_index(
+        "ix_delivery_unnumbered",
+        table_name="delivery",
+        postgresql_where="focus IS NOT NULL AND event_number IS NULL",
+    )
+    op.drop_index(
         "ix_delivery_undelivered",
         table_name="delivery",
         postgresql_where="state IN ('dead', 'held')",
@@ -867,11 +977,19 @@ def downgrade() -> None:
     op.drop_index(
         "ix_delivery_stream", table_name="delivery", postgresql_where="state IN ('pending', 'held')"
     )
+    op.drop_index(
+        "ix_delivery_event", table_name="delivery", postgresql_where="event_number IS NOT NULL"
+    )
     op.drop_index("ix_delivery_endpoint", table_name="delivery")
     op.drop_index("ix_delivery_due", table_name="delivery", postgresql_where="state = 'pending'")
     op.drop_index("ix_delivery_dead", table_name="delivery", postgresql_where="state = 'dead'")
     op.drop_table("delivery")
     op.drop_table("work_item")
+    op.drop_index(
+        "ix_webhook_endpoint_beat",
+        table_name="webhook_endpoint",
+        postgresql_where="next_beat_at IS NOT NULL",
+    )
     op.drop_table("webhook_endpoint")
     op.drop_index("ix_resource_version_referral", table_name="resource_version")
     op.drop_table("resource_version")

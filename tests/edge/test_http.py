@@ -95,7 +95,7 @@ def outcome(answer: httpx.Response) -> list[dict]:
         ("POST", "/fhir/Probe", {**FHIR, "Content-Encoding": "gzip"}, b"x", 415, NO),
         ("PATCH", "/fhir/Probe/1", of("application/json"), b"[]", 405, NO),
         ("GET", "/fhir/ServiceRequest/_search", of("text/plain"), b"x", 405, NO),
-        ("POST", "/fhir/Probe/_search", FHIR, b"{}", 415, NO),
+        ("POST", "/fhir/Probe/_search", FHIR, b"{}", 405, NO),
         ("POST", "/v1/probe", FHIR, b"{}", 415, NO),
         ("GET", "/fhir/metadata", {"Accept": "application/fhir+xml"}, b"", 406, NO),
         ("GET", "/fhir/metadata", {"Accept": "text/html"}, b"", 406, NO),

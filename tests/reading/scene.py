@@ -14,6 +14,8 @@ from app.database import begin
 from app.directory.load import load_resources, read_lines
 from app.ids import new_id
 from app.main import create_app
+from app.notification.wake import Waker
+from app.policy.library import load_library
 from app.referral.tables import (
     locator,
     party,
@@ -23,6 +25,7 @@ from app.referral.tables import (
     service_authorization,
     task,
 )
+from app.rules import rules
 
 DATA = Path(__file__).parents[2] / "app" / "demo" / "data"
 START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -56,6 +59,8 @@ class World:
     def __post_init__(self):
         app = create_app(self.settings)
         app.state.engine = self.engine
+        app.state.rules = rules(self.settings, load_library())
+        app.state.waker = Waker(self.settings)
         self.app = app
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://test"

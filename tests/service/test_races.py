@@ -93,7 +93,12 @@ async def test_32_mixed_moves_at_once_leave_every_place_with_one_person(service)
     ]
     assert len(acts) == 32
     answers = await asyncio.gather(*(until_heard(act) for act in acts))
-    assert {answer.status_code for answer in answers} <= {200, 201, 409}
+    assert {answer.status_code for answer in answers} <= {
+        200,
+        201,
+        409,
+        503,
+    }  # 503: load is shed, nothing stored
     assert sum(answer.status_code == 409 for answer in answers) <= 3  # already there, already gone
     await settled(service)
 

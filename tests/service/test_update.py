@@ -4,7 +4,7 @@ import pytest
 
 from app.referral.lifecycle import BusinessStatus, Event, State
 from app.service.moves import ON_SERVICE_TASK, Party, Verdict, judge, meant
-from tests.journeys.payloads import EXTRA, coded, hopeless, incomplete
+from tests.journeys.payloads import EXTRA, VISITS, coded, hopeless, incomplete, responses
 from tests.journeys.service import issue
 from tests.service.scene import approved, move, patch, put, service_task, walk
 
@@ -298,6 +298,25 @@ async def test_a_request_is_added_to_and_nothing_else(service):
     assert (added.status_code, added.json()["note"]) == (200, note["note"])
     assert await service.words(referral) == ["approved", "assigned"]
     assert (await service.history(referral))[-1][1] == "annotate"
+
+
+async def test_facts_added_to_a_pending_request_are_read_at_once(service):
+    referral = await service.refer(incomplete())
+    body = await service.read("ServiceRequest", referral)
+    more = {**responses({}, VISITS), "id": "more"}
+    body["contained"] = [*body["contained"], more]
+    body["supportingInfo"] = [*body["supportingInfo"], {"reference": "#more"}]
+    answer = await service.ask(
+        "hospital",
+        "PUT",
+        f"/fhir/ServiceRequest/{referral}",
+        body,
+        headers={"If-Match": 'W/"1"'},
+    )
+    assert answer.status_code == 200, answer.text
+    assert await service.words(referral) == ["approved", "assigned"]
+    events = [row[1] for row in await service.history(referral)]
+    assert events[-2:] == ["add-information", "approve"]
 
 
 async def test_a_referral_that_has_ended_is_not_written_to(service):

@@ -1,0 +1,152 @@
+"""A headless Chromium, driven over its own DevTools protocol: no driver, no further library.
+
+What it is asked is in `Page`; every host that it asks for is noted.
+"""
+
+import asyncio
+import base64
+import itertools
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+_PATIENCE_S = 30
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-dev-shm-usage", "--remote-debugging-port=0", "--window-size=1280,1600",
+)  # fmt: skip
+
+
+class Page:
+    """One page: JavaScript, real clicks and keys, screenshots, and the addresses it asked for."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self.asked: list[str] = []
+        self.complaints: list[str] = []
+
+    async def listen(self) -> None:
+        async for message in self._socket:
+            said = json.loads(message.data)
+            if "id" in said:
+                self._waiting.pop(said["id"]).set_result(said)
+            elif said["method"] == "Network.requestWillBeSent":
+                self.asked.append(said["params"]["request"]["url"])
+            elif said["method"] == "Runtime.exceptionThrown":
+                self.complaints.append(said["params"]["exceptionDetails"]["text"])
+            elif said["method"] == "Log.entryAdded" and said["params"]["entry"]["level"] == "error":
+                self.complaints.append(said["params"]["entry"]["text"])
+
+    async def do(self, method: str, **parameters: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        said = await asyncio.wait_for(answer, _PATIENCE_S)
+        assert "error" not in said, said
+        return said["result"]
+
+    async def open(self, url: str) -> None:
+        for domain in ("Page", "Network", "Runtime", "Log"):
+            await self.do(f"{domain}.enable")
+        await self.do("Page.navigate", url=url)
+
+    async def run(self, script: str) -> Any:
+        """The value of an expression in the page."""
+        said = await self.do("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in said, said
+        return said["result"].get("value")
+
+    async def when(self, script: str) -> Any:
+        """The value of an expression as soon as it is true."""
+        async with asyncio.timeout(_PATIENCE_S):
+            while not (value := await self.run(script)):  # noqa: ASYNC110  Chromium tells nobody
+                await asyncio.sleep(0.05)
+        return value
+
+    async def click(self, selector: str) -> None:
+        """Clicks the middle of an element with the mouse, once it is there."""
+        found = json.dumps(selector)
+        await self.when(f"!!document.querySelector({found})")
+        await self.run(f"document.querySelector({found}).scrollIntoView({{block: 'center'}})")
+        x, y = await self.run(
+            f"(() => {{ const b = document.querySelector({found}).getBoundingClientRect();"
+            " return [b.x + b.width / 2, b.y + b.height / 2] })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.do(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
+            )
+
+    async def type(self, selector: str, text: str) -> None:
+        await self.click(selector)
+        await self.do("Input.insertText", text=text)
+
+    async def text(self, selector: str) -> str:
+        return await self.when(f"document.querySelector({json.dumps(selector)})?.innerText")
+
+    async def photograph(self, path: Path) -> None:
+        said = await self.do("Page.captureScreenshot", format="png")
+        path.write_bytes(base64.b64decode(said["data"]))  # noqa: ASYNC240  a test, one file
+
+    @property
+    def hosts(self) -> set[str]:
+        """Whom the page asked; `data:` addresses ask nobody."""
+        return {urlsplit(url).netloc for url in self.asked if not url.startswith("data:")}
+
+
+@asynccontextmanager
+async def a_page() -> AsyncIterator[Page]:
+    """An empty page of a new browser, which ends with the block."""
+    program = shutil.which("chromium")
+    assert program, "Chromium is not installed: .ci/install-browser"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        browser = await asyncio.create_subprocess_exec(
+            program,
+            *_FLAGS,
+            f"--user-data-dir={profile}",
+            "about:blank",
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # its helpers end with it
+        )
+        try:
+            port = await _port(Path(profile) / "DevToolsActivePort", browser)
+            async with aiohttp.ClientSession() as session:
+                async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+                    targets = await answer.json()
+                target = next(one for one in targets if one["type"] == "page")
+                async with session.ws_connect(
+                    target["webSocketDebuggerUrl"], max_msg_size=0
+                ) as socket:
+                    page = Page(socket)
+                    listening = asyncio.create_task(page.listen())
+                    yield page
+                    listening.cancel()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(browser.pid, signal.SIGKILL)
+            await browser.wait()
+
+
+async def _port(note: Path, browser: asyncio.subprocess.Process) -> int:
+    async with asyncio.timeout(_PATIENCE_S):
+        while not (said := _read(note)):
+            assert browser.returncode is None, "Chromium ended before it began."
+            await asyncio.sleep(0.05)
+    return int(said.split()[0])
+
+
+def _read(note: Path) -> str:
+    return note.read_text().strip() if note.exists() else ""
