@@ -46,7 +46,8 @@ def read_patch(body: bytes) -> list[dict[str, Any]]:
 
 
 def _well_formed(step: Any) -> bool:
-    if not isinstance(step, dict) or step.get("op") not in _NEEDS:
+    name = step.get("op") if isinstance(step, dict) else None
+    if not isinstance(name, str) or name not in _NEEDS:
         return False
     pointers = [step.get("path"), step.get("from", "")]
     if not all(isinstance(p, str) and (not p or p.startswith("/")) for p in pointers):
