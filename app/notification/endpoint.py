@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from app.notification.messages import EventType
 
@@ -94,7 +94,7 @@ class NewEndpoint(EndpointChange):
         description="`symmetric`: HMAC-SHA256 with a shared secret (`v1`). `asymmetric`: ed25519, "
         "verified with a public key (`v1a`).",
     )
-    send_test: bool = Field(True, description="Send an `endpoint.test` message at once.")
+    send_test: StrictBool = Field(True, description="Send an `endpoint.test` message at once.")
 
 
 class Endpoint(BaseModel):
@@ -157,7 +157,7 @@ class Recovery(_Closed):
     since: Moment = Field(
         description="Messages written at or after this moment.", examples=["2026-03-01T00:00:00Z"]
     )
-    include_delivered: bool = Field(
+    include_delivered: StrictBool = Field(
         False, description="Also what was delivered: for a receiver that lost its data."
     )
 

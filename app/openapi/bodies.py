@@ -67,7 +67,7 @@ def search_body(parameters: Mapping[str, str | tuple[dict[str, Any], str]]) -> d
         "propertyNames": plain,
         "additionalProperties": plain,
     }
-    content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {"_count": "20"}}}
+    content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {"_count": 20}}}
     return {"requestBody": {"required": False, "content": content}}
 
 

@@ -4,9 +4,16 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from app.workqueue.model import Held, Waits
+
+
+def _written_out(given: object) -> object:
+    """A bare number is no moment here, though it could be read as seconds."""
+    if isinstance(given, str) and "-" not in given[1:]:
+        raise ValueError("expected a date and time with its zone")
+    return given
 
 
 def _of_this_era(moment: datetime) -> datetime:
@@ -25,7 +32,9 @@ class Filters(BaseModel):
     assignee: Held = Field(
         Held.ANYONE, description="`me`: yours. `none`: what nobody has claimed yet."
     )
-    due_before: Annotated[AwareDatetime, AfterValidator(_of_this_era)] | None = Field(
+    due_before: (
+        Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_of_this_era)] | None
+    ) = Field(
         None,
         description="Decisions due before this moment, with its time zone.",
         examples=["2026-11-30T08:00:00Z"],
