@@ -280,7 +280,8 @@ async def test_a_stopped_worker_finishes_what_is_under_way(scene, receiver):
     assert await scene.states() == ["delivered"]
 
 
-async def test_a_worker_outlives_the_loss_of_its_connections(scene, receiver):
+async def test_a_worker_outlives_the_loss_of_its_connections(scene, receiver, worker_engine):
+    await worker_engine.dispose()  # its connections would be lost too, to the next test's surprise
     await scene.endpoint(receiver.url())
     async with scene.worker():
         for n in range(4):

@@ -28,14 +28,18 @@ async def free_beside_waiting(service):
     )
 
 
-async def overfull(service):
-    return await service.rows("SELECT id FROM offer WHERE taken + taken_outside > places")
+async def overfull(service, lowered):
+    """Offers with more members than places; `lowered`: the most places that one of them had."""
+    rows = await service.rows(
+        "SELECT id, taken + taken_outside, places FROM offer WHERE taken + taken_outside > places"
+    )
+    return [id_ for id_, taken, places in rows if taken > lowered.get(id_, places)]
 
 
-async def settled(service):
+async def settled(service, lowered=frozenset()):
     assert await balanced(service)
     assert await free_beside_waiting(service) == []
-    assert await overfull(service) == []
+    assert await overfull(service, dict(lowered)) == []
     odd = await service.rows(
         "SELECT r.id FROM referral r JOIN LATERAL (SELECT h.to_state, h.business_status"
         " FROM referral_history h WHERE h.plan = r.plan AND h.referral_id = r.id"
@@ -100,7 +104,8 @@ async def test_32_mixed_moves_at_once_leave_every_place_with_one_person(service)
         503,
     }  # 503: load is shed, nothing stored
     assert sum(answer.status_code == 409 for answer in answers) <= 3  # already there, already gone
-    await settled(service)
+    # Five places may have been filled before they became four: nobody loses theirs by that.
+    await settled(service, {FOGHORN: outside + 5}.items())
 
 
 async def test_of_16_who_leave_at_once_16_are_followed(service):
