@@ -19,8 +19,9 @@ from app.caller.model import UNASSIGNED
 from app.clock import Clock
 from app.clocks.run import run_clocks
 from app.notification.claim import Claim, claim, plans_waiting, release
-from app.notification.connect import CHANNEL, LOST, Link
+from app.notification.connect import LOST, Link
 from app.notification.deliver import Sender, open_session
+from app.notification.hints import Hints
 from app.notification.pace import Pace
 from app.notification.record import Result, record
 from app.notification.retry import outcome
@@ -73,14 +74,12 @@ class Worker:
         self._recording = Link(settings, "records")
         self._listening = Link(settings, "listens")
         self._sweeping = Link(settings, "sweeps")
-        self._hinted: set[str] = set()
-        self._awake = asyncio.Event()
+        self._hints = Hints(self._plans, pace.poll_s)
         self._sending: dict[Claim, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
         self._full: set[str] = set()
         self._results: list[Result] = []
         self._heard = asyncio.Event()
-        self._next_poll = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; raises what a loop did not expect, so that the process is started anew."""
@@ -120,56 +119,16 @@ class Worker:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
                 pause = min(2 * pause, self._pace.longest_backoff_s)
 
-    # --- hints ---
+    # --- claims ---
 
     async def _listen(self) -> None:
-        lost = asyncio.Event()
-        async with self._listening as connection:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, self._hint)
-            self._wake("")  # what was committed while nobody listened
-            await lost.wait()
-            raise ConnectionError("the listening connection ended")
-
-    def _hint(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        self._wake(*payload.split(","))
-
-    def _wake(self, *plans: str) -> None:
-        """Something may be due for these plans; for all of them where one is empty."""
-        if "" in plans:
-            self._next_poll = 0.0
-        self._hinted.update(plans)
-        self._awake.set()
-
-    # --- claims ---
+        await self._hints.listen(self._listening)
 
     async def _claim(self) -> None:
         while True:
-            for plan in await self._plans_to_look_at():
+            for plan in await self._hints.plans(self._claiming):
                 await self._claim_plan(plan)
-            await self._wait()
-
-    async def _wait(self) -> None:
-        """Until a hint, a recorded result that leaves more to do, or the next poll."""
-        left = self._next_poll - asyncio.get_running_loop().time()
-        if left > 0 and not self._awake.is_set():
-            try:
-                async with asyncio.timeout(left):
-                    await self._awake.wait()
-            except TimeoutError:
-                return
-
-    async def _plans_to_look_at(self) -> list[str]:
-        """The hinted plans; when a poll is due, every plan with something waiting."""
-        self._awake.clear()
-        hinted, self._hinted = self._hinted, set()
-        now = asyncio.get_running_loop().time()
-        if now < self._next_poll:
-            return sorted(hinted - {""})
-        self._next_poll = now + self._pace.poll_s
-        async with self._claiming as connection:
-            plans = self._plans or await plans_waiting(connection)
-        return sorted({*plans, *hinted} - {""})
+            await self._hints.wait()
 
     async def _sweep(self) -> None:
         while True:
@@ -279,7 +238,7 @@ class Worker:
         if more:
             waiting.add(plan)
         if waiting:
-            self._wake(*waiting)
+            self._hints.wake(*waiting)
 
     # --- the end ---
 
