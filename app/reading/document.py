@@ -57,10 +57,13 @@ _ID = {
     "schema": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"},
 }
 
+_FAILURES = errors(400, 401, 403, 404, 406, 503)
+
 
 def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
     """Read, vread, history and both searches of one type."""
     _add_reads(router, kind, tag, examples)
+    _add_history(router, kind, tag)
     _add_searches(router, kind, tag)
 
 
@@ -84,6 +87,33 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         require(caller, kind, "r")
         return of_resource(request, await vread(connection, kind, id, version, sight(caller)))
 
+    found: dict[int | str, dict[str, Any]] = {
+        200: fhir_response(kind, examples, "The resource.", versioned()),
+        304: {"description": "Not changed since the `If-None-Match` that was sent."},
+    }
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}",
+        read_one,
+        operation_id=f"read{kind}",
+        summary=f"Read one {kind}",
+        description="Its current version, with its ETag. What is not the caller's to see is 404.",
+        tags=[tag],
+        responses={**found, **_FAILURES},
+        openapi_extra=fhir(kind, interaction="read"),
+    )
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}/_history/{{version}}",
+        read_version,
+        operation_id=f"readVersionOf{kind}",
+        summary=f"Read one version of a {kind}",
+        description="As it was stored then.",
+        tags=[tag],
+        responses={**found, **_FAILURES},
+        openapi_extra=fhir(kind, interaction="vread"),
+    )
+
+
+def _add_history(router: APIRouter, kind: str, tag: str) -> None:
     async def read_history(
         id: str,
         request: Request,
@@ -96,31 +126,6 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         body = history_bundle(base, versions, f"{base}/{kind}/{id}/_history")
         return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
 
-    found: dict[int | str, dict[str, Any]] = {
-        200: fhir_response(kind, examples, "The resource.", versioned()),
-        304: {"description": "Not changed since the `If-None-Match` that was sent."},
-    }
-    failures = errors(400, 401, 403, 404, 406, 503)
-    router.add_api_route(
-        f"/fhir/{kind}/{{id}}",
-        read_one,
-        operation_id=f"read{kind}",
-        summary=f"Read one {kind}",
-        description="Its current version, with its ETag. What is not the caller's to see is 404.",
-        tags=[tag],
-        responses={**found, **failures},
-        openapi_extra=fhir(kind, interaction="read"),
-    )
-    router.add_api_route(
-        f"/fhir/{kind}/{{id}}/_history/{{version}}",
-        read_version,
-        operation_id=f"readVersionOf{kind}",
-        summary=f"Read one version of a {kind}",
-        description="As it was stored then.",
-        tags=[tag],
-        responses={**found, **failures},
-        openapi_extra=fhir(kind, interaction="vread"),
-    )
     bundle = fhir_response("Bundle", ["history"], "A Bundle of type history, newest first.")
     router.add_api_route(
         f"/fhir/{kind}/{{id}}/_history",
@@ -129,7 +134,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         summary=f"Read all versions of a {kind}",
         description="Every version that was ever stored, newest first.",
         tags=[tag],
-        responses={200: bundle, **failures},
+        responses={200: bundle, **_FAILURES},
         openapi_extra=fhir(kind, interaction="history-instance"),
     )
 
