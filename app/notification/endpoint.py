@@ -73,6 +73,11 @@ class EndpointChange(_Closed):
         "thin",
         description="`thin`: ids, state, codes and links. `full`: the FHIR resources too.",
     )
+    max_per_minute: Annotated[int, Field(strict=True, ge=1, le=60_000)] | None = Field(
+        None,
+        description="No more messages a minute, evenly spread. Null: as fast as you answer.",
+        examples=[600],
+    )
     headers: dict[HeaderName, HeaderValue] = Field(
         {},
         max_length=16,
@@ -106,6 +111,7 @@ class Endpoint(BaseModel):
     event_types: list[str] = Field(description="Empty: all.", examples=[["referral.approved"]])
     plans: list[str] = Field(description="Empty: all.", examples=[[]])
     payload: Literal["thin", "full"] = Field(examples=["thin"])
+    max_per_minute: int | None = Field(description="Null: as fast as it answers.", examples=[None])
     header_names: list[str] = Field(
         description="The headers sent along, without their values.", examples=[["X-Route"]]
     )
@@ -118,7 +124,7 @@ class Endpoint(BaseModel):
         description="Since when every attempt failed.", examples=[None]
     )
     paused_until: datetime | None = Field(
-        description="Nothing is sent before; a 429 asked for it.", examples=[None]
+        description="Nothing is sent before: it asked for time, or was away.", examples=[None]
     )
     public_key: str | None = Field(
         description="What an asymmetric signature is verified with (`whpk_…`).", examples=[None]

@@ -204,6 +204,7 @@ def _columns(change: EndpointChange, vault: Vault, only: set[str] | None = None)
         "event_types": [each.value for each in change.event_types],
         "plans": change.plans,
         "payload": change.payload,
+        "max_per_minute": change.max_per_minute,
         "headers": vault.seal_headers(change.headers),
     }
     return {name: value for name, value in values.items() if only is None or name in only}

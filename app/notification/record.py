@@ -58,7 +58,8 @@ SELECT EXISTS (
 """
 
 _WELL = """
-UPDATE webhook_endpoint SET failing_since = NULL, paused_until = NULL
+UPDATE webhook_endpoint SET failing_since = NULL,
+  paused_until = CASE WHEN paused_until > $3 THEN paused_until END
 WHERE organization_id = $1 AND id = $2 AND failing_since IS NOT NULL
 """
 _ILL = """
@@ -156,12 +157,12 @@ def _consequences(result: Result) -> list[tuple[Any, ...]]:
             (_HOLD, claim.plan, claim.endpoint_id),
         ]
     if isinstance(result.outcome, Delivered):
-        return [(_WELL, *endpoint)] if claim.failing_since is not None else []
+        return [(_WELL, *endpoint, now)] if claim.failing_since is not None else []
     found: list[tuple[Any, ...]] = []
     if claim.failing_since is None:
         found.append((_ILL, *endpoint, now))
-    if isinstance(result.outcome, Retry) and result.outcome.pause:
-        found.append((_PAUSE, *endpoint, result.outcome.at))
+    if isinstance(result.outcome, Retry) and result.outcome.pause is not None:
+        found.append((_PAUSE, *endpoint, result.outcome.pause))
     return found
 
 

@@ -1,7 +1,10 @@
 """What an attempt's outcome means for its delivery, and when the next attempt is due. PURE.
 
 Standard Webhooks 1.0.0: ten attempts over 75.6 hours; any 2xx is success, a redirect is not;
-410 ends an endpoint. Chance comes in as a number. Recording and sending are others' work.
+410 ends an endpoint. Where an answer speaks of the endpoint and not of the message (429, 502, 503,
+504, or none at all), the endpoint is left alone for a while: what else waits for it keeps its own
+tries, and is due as soon as it is well again. Chance comes in as a number. Recording and sending
+are others' work.
 """
 
 from dataclasses import dataclass
@@ -19,6 +22,10 @@ SCHEDULE: tuple[timedelta, ...] = (
 JITTER = 0.2
 #: A receiver may ask for more time, but not for ever.
 LONGEST_WAIT = timedelta(hours=24)
+#: How long an endpoint that did not ask for a time is left alone at most.
+LONGEST_PAUSE = timedelta(minutes=1)
+#: The statuses that throttle an endpoint (Standard Webhooks; 503 is asked for beside them).
+THROTTLES = frozenset({429, 502, 503, 504})
 #: An endpoint whose every attempt failed for so long is disabled, and its deliveries held.
 GIVE_UP_ON_ENDPOINT = timedelta(days=5)
 
@@ -49,10 +56,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Failed; due again at `at`. `pause` stops the whole endpoint until then (429)."""
+    """Failed; due again at `at`. Until `pause`, where given, nothing goes to the endpoint."""
 
     at: datetime
-    pause: bool = False
+    pause: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +94,12 @@ def outcome(answer: Answer, tried: int, now: datetime, chance: float) -> Outcome
         return Gone()
     if tried > len(SCHEDULE):
         return Dead()
-    wait = scheduled_wait(tried, chance)
-    asked = retry_after(answer.retry_after, now)
-    if asked is not None:
-        wait = max(wait, min(asked, LONGEST_WAIT))
-    return Retry(now + wait, pause=answer.status == 429)
+    scheduled = scheduled_wait(tried, chance)
+    asked = min(retry_after(answer.retry_after, now) or timedelta(0), LONGEST_WAIT)
+    pause = None
+    if answer.error is not None or answer.status in THROTTLES:
+        pause = now + max(asked, min(scheduled, LONGEST_PAUSE))
+    return Retry(now + max(scheduled, asked), pause)
 
 
 def scheduled_wait(tried: int, chance: float) -> timedelta:

@@ -5,6 +5,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -44,7 +45,15 @@ webhook_endpoint = Table(
     Column(
         "paused_until",
         DateTime(timezone=True),
-        comment="asked for by a 429: nothing is sent before",
+        comment="throttled, or away: nothing is sent before",
+    ),
+    Column(
+        "max_per_minute", Integer, comment="no more messages a minute than that; null: no limit"
+    ),
+    Column(
+        "sent_until",
+        Double,
+        comment="epoch seconds up to which the rate is spent; only where there is one",
     ),
     text("kind", server_default="webhook", comment="webhook | subscription (FHIR)"),
     Column("version", Integer, nullable=False, server_default="1"),
@@ -71,6 +80,7 @@ webhook_endpoint = Table(
     CheckConstraint("status IN ('active', 'disabled', 'requested', 'error')", name="status"),
     CheckConstraint("payload IN ('thin', 'full')", name="payload"),
     CheckConstraint("kind IN ('webhook', 'subscription')", name="kind"),
+    CheckConstraint("max_per_minute > 0", name="rate"),
     CheckConstraint("content IN ('empty', 'id-only', 'full-resource')", name="content"),
     Index(
         "ix_webhook_endpoint_beat",
@@ -92,11 +102,6 @@ message = Table(
     Column("seq", Integer, nullable=False, comment="order within the referral"),
     text("event_type"),
     Column("body", LargeBinary, nullable=False, comment="the thin payload, exactly as sent"),
-    Column(
-        "full_body",
-        LargeBinary,
-        comment="the full payload, where an endpoint asks for it",
-    ),
     moment("occurred_at"),
     Column("request_id", Text),
     Column("correlation_id", Text),
@@ -210,6 +215,8 @@ attempt = Table(
     Column("duration_ms", Integer, nullable=False),
     Column("response", Text, comment="the first part of the answer"),
     Column("manual", Boolean, nullable=False),
+    # The latest attempts are counted (`figures.py`); they lie at the end of the table.
+    Index("ix_attempt_at", "plan", "at", postgresql_using="brin"),
 )
 
 #: Who was told of an outcome, and how (spec.md 2, Correspondence).

@@ -21,6 +21,7 @@ from app.clocks.run import run_clocks
 from app.notification.claim import Claim, claim, plans_waiting, release
 from app.notification.connect import LOST, Link
 from app.notification.deliver import Sender, open_session
+from app.notification.enlarge import enlarge
 from app.notification.hints import Hints
 from app.notification.pace import Pace
 from app.notification.record import Result, record
@@ -154,6 +155,7 @@ class Worker:
                 sending=self._busy,
             )
             claims = await prepare(connection, plan, claims, self._fhir_base, now)
+            claims = await enlarge(connection, plan, claims, self._fhir_base)
         for each in claims:
             self._begin(each)
         if any(self._saturated(each) for each in claims) or len(claims) == room:

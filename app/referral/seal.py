@@ -225,7 +225,6 @@ def _messages(draft: Draft, changes: Changes) -> None:
             seq=draft.after.announced,
             event_type=str(event_type),
             body=_payload(draft, event_type, actor),
-            full_body=None,
             occurred_at=draft.at,
             request_id=actor.request_id if actor else None,
             correlation_id=actor.correlation_id if actor else None,

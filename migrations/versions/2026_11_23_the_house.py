@@ -61,6 +61,9 @@ def upgrade() -> None:
             "plan", "message_id", "endpoint_id", "number", name=op.f("pk_attempt")
         ),
     )
+    op.create_index(
+        "ix_attempt_at", "attempt", ["plan", "at"], unique=False, postgresql_using="brin"
+    )
     op.create_table(
         "client",
         sa.Column("id", sa.Text(), nullable=False),
@@ -219,12 +222,6 @@ def upgrade() -> None:
         sa.Column("event_type", sa.Text(), nullable=False),
         sa.Column(
             "body", sa.LargeBinary(), nullable=False, comment="the thin payload, exactly as sent"
-        ),
-        sa.Column(
-            "full_body",
-            sa.LargeBinary(),
-            nullable=True,
-            comment="the full payload, where an endpoint asks for it",
         ),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("request_id", sa.Text(), nullable=True),
@@ -493,7 +490,19 @@ def upgrade() -> None:
             "paused_until",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="asked for by a 429: nothing is sent before",
+            comment="throttled, or away: nothing is sent before",
+        ),
+        sa.Column(
+            "max_per_minute",
+            sa.Integer(),
+            nullable=True,
+            comment="no more messages a minute than that; null: no limit",
+        ),
+        sa.Column(
+            "sent_until",
+            sa.Double(),
+            nullable=True,
+            comment="epoch seconds up to which the rate is spent; only where there is one",
         ),
         sa.Column(
             "kind",
@@ -563,6 +572,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "kind IN ('webhook', 'subscription')", name=op.f("ck_webhook_endpoint_kind")
         ),
+        sa.CheckConstraint("max_per_minute > 0", name=op.f("ck_webhook_endpoint_rate")),
         sa.CheckConstraint("payload IN ('thin', 'full')", name=op.f("ck_webhook_endpoint_payload")),
         sa.CheckConstraint(
             "status IN ('active', 'disabled', 'requested', 'error')",
@@ -1047,4 +1057,5 @@ def downgrade() -> None:
     )
     op.drop_table("correspondence")
     op.drop_table("client")
+    op.drop_index("ix_attempt_at", table_name="attempt", postgresql_using="brin")
     op.drop_table("attempt")

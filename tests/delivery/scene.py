@@ -24,8 +24,8 @@ INSERT INTO webhook_endpoint (organization_id, id, url, event_types, plans, payl
 VALUES ($1, $2, $3, '{}', '{}', $4, $5, $6, $7, $8, $9, $9)
 """
 _MESSAGE = """
-INSERT INTO message (plan, id, referral_id, seq, event_type, body, full_body, occurred_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO message (plan, id, referral_id, seq, event_type, body, occurred_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 _DELIVERY = """
 INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id, seq, state,
@@ -77,9 +77,7 @@ class Scene:
         )
         return id_
 
-    async def announce(
-        self, referral: str, *, organization: str = HOSPITAL, full_body: bytes | None = None
-    ) -> str:
+    async def announce(self, referral: str, *, organization: str = HOSPITAL) -> str:
         """The next message about a referral, for every endpoint of an organization."""
         seq = self._seq[referral] = self._seq.get(referral, 0) + 1
         id_, now = new_id(), self.clock.now()
@@ -87,7 +85,7 @@ class Scene:
         body = thin_payload("referral.received", now, about, "http://here/fhir")
         async with self.connection.transaction():
             await self.connection.execute(
-                _MESSAGE, PLAN, id_, referral, seq, "referral.received", body, full_body, now
+                _MESSAGE, PLAN, id_, referral, seq, "referral.received", body, now
             )
             await self.connection.execute(_DELIVERY, PLAN, id_, referral, seq, now, organization)
         return id_

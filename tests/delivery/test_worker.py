@@ -323,13 +323,36 @@ async def test_a_hint_never_fails_without_a_database(scene):
     await waker.close()
 
 
-async def test_full_payloads_go_only_where_they_are_asked_for(scene, receiver):
-    await scene.endpoint(receiver.url("thin"))
-    await scene.endpoint(receiver.url("full"), payload="full")
-    await scene.announce("r1", full_body=b'{"type":"referral.received","data":{"full":true}}')
-    receiver.answer = lambda _: Reply(500, body=b"echo")
-    async with scene.worker():
-        attempts = await scene.until_attempts(2)
-    assert receiver.at("full")[0].data["data"] == {"full": True}
-    assert receiver.at("thin")[0].data["data"]["referral_id"] == "r1"
-    assert sorted(str(a["response"]) for a in attempts) == ["None", "echo"]
+async def test_a_rate_holds_over_all_workers_and_over_time(scene, receiver):
+    await scene.endpoint(receiver.url())
+    await scene.connection.execute("UPDATE webhook_endpoint SET max_per_minute = 2")
+    await scene.endpoint(receiver.url("other"), organization="org-tidepool")
+    for n in range(5):
+        await scene.announce(f"r{n}")
+    async with scene.worker(), scene.worker():
+        for sent, seconds in ((1, 0), (2, 31), (3, 62)):
+            scene.move(seconds=seconds)
+            await receiver.until(lambda sent=sent: len(receiver.at("hook")) >= sent)
+            # The workers look at the same plan again, several times, and leave the rest alone.
+            for _ in range(3):
+                before = len(receiver.at("other"))
+                await scene.announce("other", organization="org-tidepool")
+                await receiver.until(lambda b=before: len(receiver.at("other")) > b)
+            assert len(receiver.at("hook")) == sent
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+async def test_an_endpoint_that_is_away_costs_the_others_of_its_messages_no_try(
+    scene, receiver, status
+):
+    await scene.endpoint(receiver.url())
+    for n in range(20):
+        await scene.announce(f"r{n}")
+    receiver.answer = lambda _: Reply(status)
+    async with scene.worker(per_endpoint=2):
+        await scene.until_attempts(2)
+        assert (await scene.one("webhook_endpoint"))["paused_until"] is not None
+        receiver.answer = lambda _: Reply()
+        scene.move(seconds=70)
+        await scene.until_states(*["delivered"] * 20)
+    assert len(receiver.received) == 22

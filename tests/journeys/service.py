@@ -140,9 +140,9 @@ class Service:
         union = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for name in tables)
         return dict(await self.rows(union))
 
-    async def listen(self, receiver: Any, by: str, path: str) -> str:
+    async def listen(self, receiver: Any, by: str, path: str, **more: Any) -> str:
         """Registers a webhook endpoint of the client's organization; returns its secret."""
-        wanted = {"url": receiver.url(path), "send_test": False}
+        wanted = {"url": receiver.url(path), "send_test": False, **more}
         answer = await self.ask(
             by,
             "POST",

@@ -35,19 +35,35 @@ def test_any_2xx_is_delivered(status):
         *range(400, 410),
         *range(411, 429),
         *range(430, 452),
-        *range(500, 600),
+        500,
+        501,
+        *range(505, 600),
     ],
 )
 def test_everything_else_is_tried_again(status):
     assert outcome(Answer(status), 1, NOW, MIDDLE) == Retry(NOW + timedelta(seconds=5))
 
 
+AWAY = [
+    *(Answer(status) for status in (429, 502, 503, 504)),
+    *(
+        Answer(error=error)
+        for error in ("timeout", "dns_error", "tls_error", "connection_refused", "connection_error")
+    ),
+]
+
+
+@pytest.mark.parametrize("answer", AWAY)
 @pytest.mark.parametrize(
-    "error",
-    ["timeout", "dns_error", "tls_error", "connection_refused", "connection_error"],
+    ("tried", "waits", "pauses"),
+    [
+        (1, timedelta(seconds=5), timedelta(seconds=5)),
+        (2, timedelta(minutes=5), timedelta(minutes=1)),
+        (9, timedelta(hours=24), timedelta(minutes=1)),
+    ],
 )
-def test_no_answer_is_tried_again(error):
-    assert outcome(Answer(error=error), 2, NOW, MIDDLE) == Retry(NOW + timedelta(minutes=5))
+def test_an_endpoint_that_is_away_is_left_alone_a_while(answer, tried, waits, pauses):
+    assert outcome(answer, tried, NOW, MIDDLE) == Retry(NOW + waits, NOW + pauses)
 
 
 def test_gone_ends_the_endpoint_even_at_the_last_attempt():
@@ -96,17 +112,27 @@ def test_retry_after_is_seconds_or_a_date(value, waits):
     assert retry_after(value, NOW) == waits
 
 
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
 @pytest.mark.parametrize(
-    ("status", "asked", "waits", "pause"),
+    ("asked", "waits"),
     [
-        (429, "60", timedelta(seconds=60), True),
-        (503, "60", timedelta(seconds=60), False),
-        (429, "1", timedelta(seconds=5), True),  # never earlier than the schedule
-        (429, "900000", timedelta(hours=24), True),  # never later than a day
-        (429, "whenever", timedelta(seconds=5), True),
-        (302, "60", timedelta(seconds=60), False),
+        ("60", timedelta(seconds=60)),
+        ("3600", timedelta(hours=1)),
+        ("1", timedelta(seconds=5)),  # never earlier than the schedule
+        ("900000", timedelta(hours=24)),  # never later than a day
+        ("whenever", timedelta(seconds=5)),
     ],
 )
-def test_a_receiver_may_ask_for_time_between_the_schedule_and_a_day(status, asked, waits, pause):
+def test_a_receiver_may_ask_for_time_between_the_schedule_and_a_day(status, asked, waits):
     answer = Answer(status, retry_after=asked)
-    assert outcome(answer, 1, NOW, MIDDLE) == Retry(NOW + waits, pause)
+    assert outcome(answer, 1, NOW, MIDDLE) == Retry(NOW + waits, NOW + waits)
+
+
+def test_time_that_is_asked_for_with_another_answer_is_given_to_that_message():
+    answer = Answer(302, retry_after="60")
+    assert outcome(answer, 1, NOW, MIDDLE) == Retry(NOW + timedelta(seconds=60))
+
+
+def test_the_long_wait_of_one_message_is_not_the_endpoints():
+    later = outcome(Answer(429, retry_after="120"), 6, NOW, MIDDLE)
+    assert later == Retry(NOW + timedelta(hours=10), NOW + timedelta(minutes=2))
