@@ -7,6 +7,7 @@ from app.capacity import routes as capacity
 from app.catalog import routes as catalog
 from app.correspondence import routes as correspondence
 from app.decision import routes as decision
+from app.deliveries import routes as deliveries
 from app.directory import routes as directory
 from app.explanation import routes as explanation
 from app.fhir import capability
@@ -40,6 +41,7 @@ def routers() -> list[APIRouter]:
         forms,
         catalog,
         notification,
+        deliveries,
         subscription,
         caller,
         health,

@@ -1,0 +1,144 @@
+"""`/v1/deliveries`: did they get it? For a referral, an endpoint, or all that one may see."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.dependency import CallerDep
+from app.caller.model import Caller
+from app.database import Connection
+from app.deliveries import store
+from app.deliveries.document import document
+from app.deliveries.model import Channel, DeliveriesPage, Outcome
+from app.deliveries.show import letter, told
+from app.openapi.responses import errors
+from app.reading.access import sight
+from app.reading.cursor import Position, seal, unseal
+from app.settings import Settings
+from app.web.media import prefers
+from app.web.page import HTML, html_response
+
+router = APIRouter(prefix="/v1/deliveries", tags=["Notifications"])
+
+_FAILURES = errors(400, 401, 406, 503)
+_ID = r"^[A-Za-z0-9.-]{1,64}$"
+
+
+class Filters(BaseModel):
+    """All that are given must hold."""
+
+    referral: str | None = Field(None, description="Only about this referral.", pattern=_ID)
+    endpoint: str | None = Field(
+        None, description="Only to this webhook endpoint or Subscription.", pattern=_ID
+    )
+    state: Outcome | None = Field(None, description="Only these.")
+    kind: Channel | None = Field(None, description="Only webhooks, or only Subscriptions.")
+    limit: int = Field(50, description="Deliveries on a page.", ge=1, le=100)
+    cursor: str | None = Field(
+        None, description="Taken from `next`, never made up.", max_length=400
+    )
+
+    def query(self) -> str:
+        """What asks this again, without the cursor."""
+        return urlencode(self.model_dump(mode="json", exclude_none=True, exclude={"cursor"}))
+
+
+@router.get(
+    "",
+    operation_id="listDeliveries",
+    summary="Did they get it?",
+    description="Each message, to whom, how often it was tried and with what result, newest first; "
+    "for one `referral`, also the letters to those whom no endpoint tells. You see what was sent "
+    "to your own organization; plan staff see what was sent to anybody about their plan's "
+    "referrals. `Accept: text/html` answers with the page.",
+    response_model=DeliveriesPage,
+    responses={
+        200: {"description": "The deliveries.", "content": html_response("")["content"]},
+        **_FAILURES,
+    },
+)
+async def list_deliveries(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    filters: Annotated[Filters, Query()],
+) -> DeliveriesPage | Response:
+    """By every client."""
+    found = await _found(request, caller, connection, filters)
+    if prefers(request.headers.get("accept", ""), HTML):
+        return document(found, filters.referral, request.app.state.clock.now())
+    return found
+
+
+@router.get(
+    ".html",
+    operation_id="readDeliveriesPage",
+    summary="Did they get it? On a page",
+    description="The same as a page to read or to print.",
+    response_class=Response,
+    responses={200: html_response("The page."), **_FAILURES},
+)
+async def read_deliveries_page(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    filters: Annotated[Filters, Query()],
+) -> Response:
+    """By every client."""
+    found = await _found(request, caller, connection, filters, path=".html")
+    return document(found, filters.referral, request.app.state.clock.now())
+
+
+async def _found(
+    request: Request,
+    caller: Caller,
+    connection: AsyncConnection,
+    filters: Filters,
+    path: str = "",
+) -> DeliveriesPage:
+    pages = _Pages(request, caller, f"{router.prefix}{path}?{filters.query()}")
+    wanted = store.Wanted(
+        seen=sight(caller),
+        referral=filters.referral,
+        endpoint=filters.endpoint,
+        state=filters.state,
+        kind=filters.kind,
+        after=pages.after(filters.cursor) if filters.cursor is not None else None,
+        limit=filters.limit,
+    )
+    rows = await store.page(connection, wanted)
+    letters: Sequence[Any] = ()
+    if filters.referral is not None and caller.may("ServiceRequest", "r"):
+        letters = await store.letters(connection, filters.referral, wanted.seen)
+    shown = rows[: filters.limit]
+    return DeliveriesPage(
+        deliveries=[told(row, caller.organization_id, pages.public_url) for row in shown],
+        letters=[letter(row) for row in letters],
+        next=pages.link(shown[-1]) if len(rows) > filters.limit else None,
+    )
+
+
+class _Pages:
+    """Cursors of one query by one caller: a row is a message at an endpoint."""
+
+    def __init__(self, request: Request, caller: Caller, link: str) -> None:
+        settings: Settings = request.app.state.settings
+        self.public_url = settings.public_url.rstrip("/")
+        self._secret = settings.token_secret.get_secret_value()
+        self._link = link
+        self._bound_to = f"{caller.client_id}\0{link}"
+
+    def after(self, cursor: str) -> tuple[Any, str, str]:
+        position = unseal(cursor, self._secret, self._bound_to)
+        message, _, endpoint = position.id.partition("/")
+        return position.at, message, endpoint
+
+    def link(self, last: Any) -> str:
+        position = Position(last.created_at, f"{last.message_id}/{last.endpoint_id}")
+        return (
+            f"{self.public_url}{self._link}&cursor={seal(position, self._secret, self._bound_to)}"
+        )
