@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import NETWORK, Caller
+from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
 from app.database import Connection
 from app.directory.store import stamped
@@ -79,8 +80,9 @@ async def state_capacity(
     found = await read(connection, _KIND, id, sight(caller))
     now: datetime = request.app.state.clock.now()
     plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
-    if await move_up(connection, plan, id, door_of(request, caller)):
-        request.state.announced = True
+    await announce_room(connection, plan, id, now, request.app.state.settings.fhir_base)
+    request.state.announced = True
+    await move_up(connection, plan, id, door_of(request, caller))
     found = await read(connection, _KIND, id, sight(caller))
     return of_resource(request, found)
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import require, require_scope
 from app.caller.model import NETWORK, ROSTER, Caller
+from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
 from app.database import fetch_one
 from app.directory.record import ROSTER_TYPES, DirectoryRefused, Resource
@@ -152,7 +153,9 @@ async def _store(
         raise refuse(409, "conflict", said) from None
     if resource["resourceType"] == "HealthcareService":
         row = await fetch_one(connection, _PLAN, (resource["id"],))
-        if row and await move_up(connection, row[0], resource["id"], door_of(request, caller)):
+        if row is not None:
+            await announce_room(connection, row[0], resource["id"], now, settings.fhir_base)
+            await move_up(connection, row[0], resource["id"], door_of(request, caller))
             request.state.announced = True
     stored = await read(connection, resource["resourceType"], resource["id"], sight(caller))
     response = of_resource(request, stored)

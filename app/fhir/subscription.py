@@ -64,7 +64,8 @@ class Topic:
     filters: Mapping[str, str]
 
 
-_OF_REFERRALS = tuple(e for e in EVENT_TYPES if e is not EventType.CAPACITY_CHANGED)
+_OF_NONE = (EventType.CAPACITY_CHANGED, EventType.ENDPOINT_DISABLED)
+_OF_REFERRALS = tuple(e for e in EVENT_TYPES if e not in _OF_NONE)
 _PARTIES = {"requester": "requesters", "performer": "owners"}
 TOPICS = {
     topic.url: topic

@@ -33,6 +33,7 @@ class EventType(StrEnum):
     EXPIRING = "authorization.expiring"
     EXPIRED = "authorization.expired"
     CAPACITY_CHANGED = "capacity.changed"
+    ENDPOINT_DISABLED = "endpoint.disabled"
 
 
 #: The type of the message that tries an endpoint out. It is about no referral, and never filtered.
@@ -57,6 +58,7 @@ MEANINGS: dict[EventType, str] = {
     EventType.EXPIRING: "The authorization ends soon.",
     EventType.EXPIRED: "The authorization has ended.",
     EventType.CAPACITY_CHANGED: "An offer's places or capacity status changed.",
+    EventType.ENDPOINT_DISABLED: "Another endpoint of yours is not sent to any more.",
 }
 
 EVENT_TYPES: tuple[EventType, ...] = tuple(EventType)
@@ -95,6 +97,8 @@ _RECIPIENTS: dict[EventType, frozenset[Role]] = {
     EventType.EXPIRED: _ALL,
     # About an offer and no referral: its owner, and the plan it is offered under.
     EventType.CAPACITY_CHANGED: frozenset({Role.PERFORMER, Role.PLAN}),
+    # About no referral either: the other endpoints of the organization whose endpoint it is.
+    EventType.ENDPOINT_DISABLED: frozenset(),
 }
 
 
@@ -122,6 +126,8 @@ class About:
     performer_id: str | None = None
     offer_id: str | None = None
     endpoint_id: str | None = None
+    endpoint_kind: str | None = None
+    disabled_reason: str | None = None
     correlation_id: str | None = None
 
     def links(self, base: str) -> dict[str, str]:

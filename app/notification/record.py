@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.caller.model import UNASSIGNED
+from app.ids import new_id
+from app.notification.announce import writing
 from app.notification.claim import Claim
+from app.notification.messages import About, EventType, thin_payload
 from app.notification.retry import (
     GIVE_UP_ON_ENDPOINT,
     Blocked,
@@ -70,10 +74,19 @@ _PAUSE = """
 UPDATE webhook_endpoint SET paused_until = $3
 WHERE organization_id = $1 AND id = $2 AND (paused_until IS NULL OR paused_until < $3)
 """
-_DISABLE = """
-UPDATE webhook_endpoint SET status = CASE kind WHEN 'webhook' THEN 'disabled' ELSE 'error' END,
-  disabled_reason = $3, updated_at = $4, version = version + 1, next_beat_at = NULL
-WHERE organization_id = $1 AND id = $2 AND status = 'active'
+# The organization's other endpoints hear of it, unless somebody disabled it in the same moment.
+_DISABLE = f"""
+WITH disabled AS (
+  UPDATE webhook_endpoint SET status = CASE kind WHEN 'webhook' THEN 'disabled' ELSE 'error' END,
+    disabled_reason = $8::text, updated_at = $5, version = version + 1, next_beat_at = NULL
+  WHERE organization_id = $6 AND id = $7 AND status = 'active' RETURNING id
+), {
+    writing(
+        "e.organization_id = $6 AND e.id <> $7 AND e.status = 'active'"
+        " AND EXISTS (SELECT FROM disabled)",
+        given="FROM disabled",
+    )
+}
 """
 _HOLD = """
 UPDATE delivery SET state = 'held' WHERE plan = $1 AND endpoint_id = $2 AND state = 'pending'
@@ -153,7 +166,7 @@ def _consequences(result: Result) -> list[tuple[Any, ...]]:
     reason = _reason_to_disable(result)
     if reason is not None:
         return [
-            (_DISABLE, *endpoint, reason, now),
+            (_DISABLE, *_notice(claim, reason, now), *endpoint, reason),
             (_HOLD, claim.plan, claim.endpoint_id),
         ]
     if isinstance(result.outcome, Delivered):
@@ -164,6 +177,14 @@ def _consequences(result: Result) -> list[tuple[Any, ...]]:
     if isinstance(result.outcome, Retry) and result.outcome.pause is not None:
         found.append((_PAUSE, *endpoint, result.outcome.pause))
     return found
+
+
+def _notice(claim: Claim, reason: str, now: datetime) -> tuple[Any, ...]:
+    """The message that says so: plan, id, type, body and time, as `writing` takes them."""
+    kind = "subscription" if claim.subscribed else "webhook"
+    about = About(endpoint_id=claim.endpoint_id, endpoint_kind=kind, disabled_reason=reason)
+    event = EventType.ENDPOINT_DISABLED
+    return UNASSIGNED, new_id(), event.value, thin_payload(event, now, about, ""), now
 
 
 def _reason_to_disable(result: Result) -> str | None:

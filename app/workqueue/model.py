@@ -143,10 +143,36 @@ class Counts(BaseModel):
     )
 
 
+class Notice(BaseModel):
+    """Somebody who is not told any more, though messages about this plan's referrals wait."""
+
+    organization: str = Field(examples=["org-tidepool"])
+    organization_name: str = Field(examples=["Tidepool Care Management (fictional)"])
+    endpoint: str = Field(
+        description="The id of the webhook endpoint or Subscription.", examples=[_ID]
+    )
+    reason: str = Field(
+        description="`gone` (it answered 410), `failing` (for five days) or `blocked-target`.",
+        examples=["gone"],
+    )
+    since: datetime = Field(examples=[_AT])
+    messages: int = Field(description="How many wait, or were given up.", examples=[3])
+    text: str = Field(
+        examples=["Tidepool Care Management (fictional) is not told any more: …. Call them."]
+    )
+    deliveries: str = Field(
+        description="Which messages these are.",
+        examples=[f"http://127.0.0.1:8000/v1/deliveries?endpoint={_ID}"],
+    )
+
+
 class Queue(BaseModel):
     """One page of the work queue."""
 
     items: list[Item]
+    notices: list[Notice] = Field(
+        description="Organizations whose endpoint was disabled, until they enable it again."
+    )
     counts: Counts
     next: str | None = Field(
         description="The next page; null on the last.",

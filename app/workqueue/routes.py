@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.workqueue import store
 from app.workqueue.filters import Filters
 from app.workqueue.model import Explained, Queue
-from app.workqueue.show import counted, item
+from app.workqueue.show import counted, item, notice
 
 router = APIRouter(prefix="/v1/work-queue", tags=["Plan staff"])
 
@@ -39,7 +39,8 @@ _CHANGING = errors(400, 401, 403, 404, 406, 409, 503)
     description="Every referral of your plan that waits for a person or a clock: urgent ones "
     "first, then by due date; those that are approved and have no performer yet come last in each. "
     "Each item says why it waits and, under `next`, what you can do: copy the `href` and the body "
-    "under `send`. Referrals whose plan is not known yet are shown to the staff of every plan.",
+    "under `send`. Referrals whose plan is not known yet are shown to the staff of every plan. "
+    "`notices` name who is not told any more, because their endpoint was disabled.",
     responses=_READING,
 )
 async def read_queue(
@@ -67,6 +68,7 @@ async def read_queue(
     shown = rows[: filters.limit]
     return Queue(
         items=[item(row, now, pages.public_url) for row in shown],
+        notices=[notice(row, pages.public_url) for row in await store.not_told(connection, plans)],
         counts=counted(await store.counts(connection, plans, now)),
         next=pages.link(shown[-1]) if len(rows) > filters.limit else None,
     )

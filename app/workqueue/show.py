@@ -12,7 +12,17 @@ from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Details
 from app.referral.tables import WAITING
 from app.timeline.spans import due_in_words, span
-from app.workqueue.model import Assignee, Counted, Counts, Item, Member, Question, Waits, Why
+from app.workqueue.model import (
+    Assignee,
+    Counted,
+    Counts,
+    Item,
+    Member,
+    Notice,
+    Question,
+    Waits,
+    Why,
+)
 from app.workqueue.steps import Standing, steps
 from app.workqueue.store import AGES
 
@@ -46,6 +56,29 @@ def item(row: Any, now: datetime, public_url: str) -> Item:
         questions=[Question(fact=m.fact, question=m.question) for m in details.missing],
         assignee=Assignee(client=row.assignee, since=row.claimed_at) if row.assignee else None,
         next=steps(_standing(row, details), now, public_url),
+    )
+
+
+_OVER = {
+    "gone": "its endpoint answered 410 Gone",
+    "failing": "its endpoint failed for five days",
+    "blocked-target": "its endpoint's address is not one that we send to",
+}
+
+
+def notice(row: Any, public_url: str) -> Notice:
+    """An organization that is not told any more; nothing of its endpoint but the id."""
+    waiting = f"{row.messages} message" + ("" if row.messages == 1 else "s")
+    return Notice(
+        organization=row.organization_id,
+        organization_name=row.organization,
+        endpoint=row.id,
+        reason=row.disabled_reason,
+        since=row.updated_at,
+        messages=row.messages,
+        text=f"{row.organization} is not told any more: {_OVER[row.disabled_reason]}. {waiting} "
+        "about referrals of your plan did not arrive. Call them.",
+        deliveries=f"{public_url}/v1/deliveries?endpoint={row.id}",
     )
 
 

@@ -65,6 +65,17 @@ FROM (SELECT count(*),
     WHERE r.plan = ANY ($1::text[]) AND {_WAITS}) r) w"""
 AGES = ("0 to 1 day", "2 to 5 days", "6 to 10 days", "11 days or more")
 
+#: At most fifty: whoever has more has one problem, not fifty.
+_NOT_TOLD = """SELECT e.organization_id, coalesce(o.name, e.organization_id) AS organization, e.id,
+    e.disabled_reason, e.updated_at, w.messages
+FROM (SELECT d.organization_id, d.endpoint_id, count(*) AS messages FROM delivery d
+    WHERE d.plan = ANY ($1::text[]) AND d.state IN ('dead', 'held')
+      AND d.referral_id <> d.message_id GROUP BY 1, 2) w
+JOIN webhook_endpoint e ON e.organization_id = w.organization_id AND e.id = w.endpoint_id
+    AND e.status <> 'active' AND e.disabled_reason IN ('gone', 'failing', 'blocked-target')
+LEFT JOIN organization o ON o.id = e.organization_id
+ORDER BY e.updated_at, e.id LIMIT 50"""
+
 _CLAIM = f"""INSERT INTO work_item AS w (plan, referral_id, assignee, claimed_at)
 SELECT r.plan, r.id, $3::text, $4::timestamptz FROM referral r
 WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND {_WAITS}
@@ -119,6 +130,11 @@ async def counts(connection: AsyncConnection, plans: Sequence[str], now: datetim
     """Waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`), letters, dead."""
     row = await fetch_one(connection, _COUNTS, (list(plans), now))
     return row if row is not None else [0] * 13
+
+
+async def not_told(connection: AsyncConnection, plans: Sequence[str]) -> Sequence[Any]:
+    """Endpoints that were disabled while messages about these plans' referrals wait for them."""
+    return await fetch(connection, _NOT_TOLD, (list(plans),))
 
 
 async def claim(
