@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from app.demo.postgres import EmbeddedPostgres
 from app.demo.throwaway import home
 from app.migrate import upgrade
-from bench.bodies import PERFORMERS
+from bench.enlarge import enlarge, performers_listen
 from bench.floor import SCHEMA
 from bench.load import HOST, Connection, Wrong, request
 from bench.receiver import Receiver
@@ -32,30 +32,6 @@ DATA = ROOT / "app" / "demo" / "data"
 MEMBERS = 60_000
 #: The clients that refer, and which messages their organizations want.
 CLIENTS = {"hospital": [], "practice": ["referral.approved"]}
-
-_ENLARGE = """
-INSERT INTO member (plan, id, cin, birth_date, facts, version, updated_at)
-SELECT plan, 'bench-' || n, (9100000 + n) || 'XA', birth_date,
-    replace(facts, cin, (9100000 + n) || 'XA'), version, updated_at
-FROM member, generate_series(0, {members} - 1) n WHERE plan = 'HPSM' AND cin = '9000001XA';
-INSERT INTO organization (id, name, npi, plan, active, version, updated_at)
-SELECT 'org-bench-' || n, 'Performer ' || n, (9100000000 + n)::text, NULL, true, 1, now()
-FROM generate_series(0, {performers} - 1) n;
-INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations, places,
-    taken_outside, taken, capacity_status, active, version, updated_at)
-SELECT plan, 'offer-bench-' || n, 'org-bench-' || n, (9100000000 + n)::text, service, counties,
-    populations, 1000000, 0, 0, 'capacity', true, 1, now()
-FROM offer, generate_series(0, {performers} - 1) n WHERE id = 'offer-tidepool-ecm';
-"""
-
-_PERFORMERS_ENDPOINTS = """
-INSERT INTO webhook_endpoint (organization_id, id, url, event_types, plans, payload, status,
-    secrets, created_at, updated_at)
-SELECT 'org-bench-' || n, 'endpoint-bench-' || n, replace(url, '/hospital', '/performer'), '{{}}',
-    plans, payload, status, secrets, created_at, updated_at
-FROM webhook_endpoint, generate_series(0, {performers} - 1) n WHERE url LIKE '%/hospital';
-"""
-
 
 _LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'LISTEN %'"
 
@@ -133,9 +109,8 @@ class Scene:
         files = [str(DATA / name) for name in ("network.ndjson", "roster.ndjson")]
         await (await self.run("-m", "app", "load", *files)).ended()
         async with self.database() as connection:
-            await connection.execute(_ENLARGE.format(members=MEMBERS, performers=PERFORMERS))
+            await enlarge(connection, MEMBERS)
             await connection.execute(SCHEMA)
-            await connection.execute("ANALYZE member, organization, offer")
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Any]:
@@ -184,8 +159,10 @@ class Scene:
             line.close()
             if answer.status != 201:
                 raise Wrong(f"no endpoint: {answer.status} {answer.body!r}")
+            created = orjson.loads(answer.body)
         async with self.database() as connection:
-            await connection.execute(_PERFORMERS_ENDPOINTS.format(performers=PERFORMERS))
+            url = f"http://{HOST}:{self.receiver.port}/performer-"
+            await performers_listen(connection, url, created["id"])
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[Process]:

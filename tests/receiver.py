@@ -39,9 +39,12 @@ class Reply:
 
 
 class Receiver:
-    """Start with `async with Receiver() as receiver`; `url(path)` is where it listens."""
+    """Start with `async with Receiver() as receiver`; `url(path)` is where it listens, on a free
+    port unless one is given.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
         self.received: list[Received] = []
         self.answer: Callable[[Received], Reply] = lambda _: Reply()
         self._arrived = asyncio.Event()
@@ -51,7 +54,7 @@ class Receiver:
         app.router.add_route("*", "/{path:.*}", self._take)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self

@@ -23,11 +23,16 @@ def free_port() -> int:
 
 
 class Process:
-    """`python -m app serve` on a port of its own; `log` is all that it has said."""
+    """`python -m app serve` on a port of its own, or another command; `log` is all that it has
+    said.
+    """
 
-    def __init__(self, url: str, log: Path, port: int = 0, **settings: Any) -> None:
+    def __init__(
+        self, url: str, log: Path, port: int = 0, command: str = "serve", **settings: Any
+    ) -> None:
         self.port = port or free_port()
         self.log = log
+        self._command = command
         self.base = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **os.environ,
@@ -46,7 +51,7 @@ class Process:
                 sys.executable,
                 "-m",
                 "app",
-                "serve",
+                self._command,
                 cwd=ROOT,
                 env=self._environment,
                 stdout=said,

@@ -5,7 +5,7 @@ Nothing of it is replaced but the clock, which a test moves.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -223,10 +223,10 @@ def issue(answer: httpx.Response) -> dict[str, Any]:
     return only
 
 
-async def furnish(settings: Settings) -> None:
-    """Loads the demonstration's network and roster, and members enough for races."""
+async def furnish(settings: Settings, extra: Sequence[str] = EXTRA) -> None:
+    """Loads the demonstration's network and roster, and by default members enough for races."""
     lines = read_lines([EXAMPLES / "network.ndjson", EXAMPLES / "roster.ndjson"])
-    members = [resource for cin in EXTRA for resource in a_member(cin)]
+    members = [resource for cin in extra for resource in a_member(cin)]
     engine = create_engine(settings, pool_size=1)
     async with begin(engine) as connection:
         resources = [*(line.resource for line in lines), *members]
