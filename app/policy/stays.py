@@ -32,6 +32,7 @@ def resolve(events: tuple[Event, ...]) -> list[Counted]:
     others = [_counted(e) for e in events if e.type == SNF_SHORT]
     if not any(_may_lead(v, stays) for v in visits):
         return others + [_counted(e) for e in visits] + [_counted(e) for e in stays]
+    visits, stays = sorted(visits, key=_openness), sorted(stays, key=_openness)
     said = [v for v in visits if v.led_to_admission is True]
     silent = [v for v in visits if v.led_to_admission is None]
     pairs = _pair(said, stays)
@@ -42,6 +43,14 @@ def resolve(events: tuple[Event, ...]) -> list[Counted]:
     loose = [s for s in stays if id(s) not in taken]
     alone = [_alone(v, loose) for v in visits if id(v) not in paired]
     return others + alone + [_completed(s, taken.get(id(s))) for s in stays]
+
+
+def _openness(event: Event) -> tuple[bool, int, str]:
+    """Which of two events of one day comes first, however the list is ordered: the one not said to
+    be planned, then the one that leaves more open.
+    """
+    said = (event.unplanned, event.avoidable, event.reason)
+    return event.unplanned is False, 3 - said.count(None), str(said)
 
 
 def _may_lead(visit: Event, stays: list[Event]) -> bool:
@@ -93,8 +102,12 @@ def _alone(visit: Event, loose: list[Event]) -> Counted:
 
 
 def _maybe_same(visit: Event, stay: Event) -> bool:
-    """A partial or missing date leaves open whether this stay is the visit's admission."""
-    if visit.when is None or stay.when is None:
+    """A partial date leaves open whether this stay is the visit's admission. A stay without any date
+    is dated like no visit (facts.md 1.2), and proves nothing itself.
+    """
+    if stay.when is None:
+        return False
+    if visit.when is None:
         return True
     if _day(visit) is not None and _day(stay) is not None:
         return False  # both known to the day: they would have been paired

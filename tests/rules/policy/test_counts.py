@@ -1,6 +1,7 @@
 """Counting visits and stays: bounds, windows, and visits that were stays (facts.md 2.3)."""
 
 from datetime import date
+from itertools import permutations
 
 import pytest
 
@@ -81,6 +82,13 @@ def test_an_open_list_has_no_upper_bound() -> None:
         # what is not known to the day leaves it open
         ([*visits("2024-01"), *stays("2024-01-15")], (0, 1), (1, 1)),
         ([event("ed-visit", None, led_to_admission=True), *stays("2024-01-15")], (0, 0), (1, 2)),
+        # a stay without a date is dated like no visit: it adds to its own upper bound only
+        ([*visits("2024-01-10"), event("inpatient", None)], (1, 1), (0, 1)),
+        (
+            [*visits("2024-01-10", led_to_admission=True), event("inpatient", None)],
+            (0, 0),
+            (1, 2),
+        ),
     ],
 )
 def test_a_visit_that_led_to_admission_counts_once_as_the_stay(
@@ -97,6 +105,13 @@ def test_the_visit_completes_what_the_stay_does_not_say() -> None:
     planned = event("inpatient", "2024-01-11", avoidable=False, unplanned=False, reason="other")
     [stay] = resolve((visit, planned))
     assert (stay.avoidable, stay.unplanned, stay.reason) == (False, False, "other")
+
+
+def test_a_visit_is_the_same_days_unplanned_stay_however_the_list_is_ordered() -> None:
+    visit = event("ed-visit", "2024-01-10", avoidable=True)
+    same_day = [event("inpatient", "2024-01-10", unplanned=said) for said in (False, None, True)]
+    for listed in permutations([visit, *same_day]):
+        assert bounds(UNPLANNED_6M, list(listed)) == (2, 2)
 
 
 def test_a_long_list_is_counted_in_time() -> None:
