@@ -102,8 +102,8 @@ def _alone(visit: Event, loose: list[Event]) -> Counted:
 
 
 def _maybe_same(visit: Event, stay: Event) -> bool:
-    """A partial date leaves open whether this stay is the visit's admission. A stay without any date
-    is dated like no visit (facts.md 1.2), and proves nothing itself.
+    """A partial date leaves open whether this stay is the visit's admission. A stay without any
+    date is dated like no visit (facts.md 1.2), and proves nothing itself.
     """
     if stay.when is None:
         return False
