@@ -102,6 +102,7 @@ def _deliver(_: argparse.Namespace) -> int:
 async def _deliver_until_stopped() -> None:
     import signal
 
+    from app.notification.tally import shown_on
     from app.notification.worker import deliver_forever
     from app.settings import settings
     from app.web.logs import configure
@@ -110,7 +111,9 @@ async def _deliver_until_stopped() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await deliver_forever(settings(), stop=stop)
+    chosen = settings()
+    with shown_on(chosen.host, chosen.worker_metrics_port):
+        await deliver_forever(chosen, stop=stop)
 
 
 def _migrate(_: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from app.caller.token import tokens
 from app.clock import Clock
 from app.errors import Refusal
 from app.fhir.outcome import http_handler, refusal_handler, validation_handler
+from app.notification.figures import Figures
 from app.openapi.document import describe
 from app.routes import routers
 from app.settings import Settings
@@ -43,6 +44,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.state.settings = chosen
     app.state.clock = clock or Clock.of(chosen)
     app.state.tokens = tokens(chosen)
+    app.state.figures = Figures()
     for router in routers():
         # Flat, not nested: the capability statement and the hot path read one list.
         app.router.routes.extend(router.routes)

@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
     port: int = Field(8000, ge=1, le=65535, description="The port that `serve` listens on.")
+    worker_metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="The port, on HOST, where a delivery worker shows its metrics. 0: none.",
+    )
     token_secret: SecretStr = Field(
         SecretStr(""),
         description="Signs access tokens (32 characters or more). The same for every service "

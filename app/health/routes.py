@@ -68,7 +68,7 @@ async def ready(request: Request) -> Response:
     summary="Counts and times, for Prometheus",
     responses={
         200: {
-            "description": "The metrics of this process.",
+            "description": "The metrics of this process, and those of the deliveries.",
             "content": {
                 "text/plain": {
                     "schema": {"type": "string"},
@@ -80,9 +80,14 @@ async def ready(request: Request) -> Response:
     },
     response_class=Response,
 )
-async def metrics() -> Response:
-    """Requests by route template and status, and their times. Not for the public: see to it."""
-    return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+async def metrics(request: Request) -> Response:
+    """Requests of this process by route template and status, with their times; and from the
+    database what waits to be delivered, since when, what was tried and which endpoints are
+    disabled: the same in every process. Not for the public: see to it.
+    """
+    state = request.app.state
+    text = generate_latest() + await state.figures.text(getattr(state, "engine", None), state.clock)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _say(status: str) -> Response:

@@ -219,7 +219,8 @@ class Attempt(BaseModel):
     )
     duration_ms: int = Field(examples=[31])
     response: str | None = Field(
-        description="The first part of the answer, masked; never kept where payloads are full.",
+        description="The first part of the answer, of which only a server's usual words are "
+        "kept; nothing where payloads are full.",
         examples=["try later"],
     )
     manual: bool = Field(description="Asked for by a person.", examples=[False])

@@ -28,6 +28,7 @@ from app.notification.record import Result, record
 from app.notification.retry import outcome
 from app.notification.secrets import Vault
 from app.notification.sweep import sweep
+from app.notification.tally import attempted
 from app.notification.targets import Guard
 from app.settings import Settings
 from app.subscription.keeper import keep_subscriptions
@@ -185,6 +186,7 @@ class Worker:
             self._end(claimed)
             return
         now = self._clock.now()
+        attempted(sent.answer.status, sent.answer.error, sent.duration_ms)
         after = outcome(sent.answer, claimed.tried, now, random.random())  # noqa: S311  jitter
         self._results.append(
             Result(

@@ -11,7 +11,7 @@ import pytest_asyncio
 from app.settings import Settings
 from tests.journeys.service import furnish, serving
 from tests.postgres import token
-from tests.receiver import Receiver
+from tests.receiver import Receiver, Reply
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -32,6 +32,7 @@ async def running(cluster):
 async def service(running):
     running.at("2026-11-20T10:00-08:00")
     running.receiver.received.clear()
+    running.receiver.answer = lambda _: Reply()
     yield running
     await running.empty()
 

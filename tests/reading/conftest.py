@@ -11,3 +11,4 @@ async def world(engine, database_settings):
     made = World(engine, database_settings)
     yield made
     await made.client.aclose()
+    await made.app.state.waker.close()
