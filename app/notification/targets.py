@@ -32,17 +32,14 @@ _DENIED = tuple(
         "192.88.99.0/24",  # 6to4 relays
         "198.18.0.0/15",  # benchmarking
         "224.0.0.0/3",  # multicast, reserved, broadcast
-        "::/96",  # IPv4-compatible, loopback, unspecified
-        "64:ff9b:1::/48",  # local NAT64
-        "100::/64",  # discard
         "2001::/23",  # IETF protocol assignments, Teredo
+        "2001:db8::/32",  # documentation
         "3fff::/20",  # documentation
-        "5f00::/16",  # segment routing
-        "fc00::/7",  # unique local
-        "fe80::/9",  # link-local and the retired site-local
-        "ff00::/8",  # multicast
     )
 )
+#: Of IPv6, only what is given out to be routed: no loopback, unique local, link-local, site-local,
+#: IPv4-compatible or IPv4-translated form, local NAT64, discard, segment routing or multicast.
+_GIVEN_OUT = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NAMES_DENIED = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion", "arpa")
 
@@ -57,6 +54,8 @@ class Guard:
 
     allowed: frozenset[str]
     plain_http: bool
+    #: This service's own host name: it sends nothing to itself.
+    own_name: str = ""
 
     @staticmethod
     def of(settings: Settings) -> "Guard":
@@ -65,6 +64,7 @@ class Guard:
         return Guard(
             allowed=frozenset(target.strip() for target in listed if target.strip()),
             plain_http=settings.environment != "production",
+            own_name=(URL(settings.public_url).host or "").lower(),
         )
 
     def admits(self, host: str, port: int | None) -> bool:
@@ -97,6 +97,8 @@ class Guard:
             return None
         if scheme != "https":
             return "Use https: this deployment does not send in plain text."
+        if self.own_name and host.lower().rstrip(".") == self.own_name:
+            return "This is the service's own name. Use the receiver's."
         return _fault_of_name(host)
 
 
@@ -126,6 +128,8 @@ def public(text: str) -> bool:
         inner = _inside(address)
         if inner is not None:
             return public(str(inner))
+        if address not in _GIVEN_OUT:
+            return False
     denied = any(address in network for network in _DENIED if network.version == address.version)
     return address.is_global and not address.is_multicast and not denied
 

@@ -58,9 +58,11 @@ def test_medplum(let_try):
 
 
 def test_the_verifiers_of_standard_webhooks_and_svix():
-    secret = "whsec_" + base64.b64encode(b"k" * 32).decode()
+    secret, next_secret = ("whsec_" + base64.b64encode(c * 32).decode() for c in (b"k", b"n"))
     body = b'{"type": "referral.approved", "data": {"note": "caf\xc3\xa9"}}'
-    signed = headers([secret], "msg_1", int(time.time()), body)
-    told = {"secret": secret, "headers": signed, "body": body.decode()}
+    # In a rotation both secrets sign: the receiver may hold either.
+    signed = headers([next_secret, secret], "msg_1", int(time.time()), body)
     verdict = ["referral.approved", "refused"]
-    assert run_script("verify_webhook.js", told) == {"standard": verdict, "svix": verdict}
+    for held in (secret, next_secret):
+        told = {"secret": held, "headers": signed, "body": body.decode()}
+        assert run_script("verify_webhook.js", told) == {"standard": verdict, "svix": verdict}

@@ -18,6 +18,9 @@ NEVER = """
 :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe
 64:ff9b:1::1 2002:7f00:1:: 2002:a00:1:: fe80::1 fe80::1%eth0 fec0::1 fc00::1 fd00:ec2::254
 ff02::1 5f00::1 3fff::1 2001:db8::1 2001::1 100::1
+::ffff:0:7f00:1 ::ffff:0:a9fe:a9fe 100:0:0:1::1 4000::1 2002:a9fe:a9fe:: 2002:c0a8:101::1
+64:ff9b::a00:1 64:ff9b::6440:1 ::ffff:100.64.0.1 ::ffff:168.63.129.16 169.254.170.2 192.0.0.170
+fd12:3456:789a::1 2001:10::1 2001:20::1 fe80::a9fe:a9fe 0.0.0.1 172.31.255.255 100.127.255.254
 """
 
 
@@ -79,6 +82,13 @@ def test_public_https_names_are_taken(url):
 )
 def test_everything_else_is_refused_in_words(url):
     assert STRICT.fault(url)
+
+
+def test_the_service_sends_nothing_to_itself():
+    guard = Guard(frozenset(), plain_http=False, own_name="referrals.example.org")
+    for host in ("referrals.example.org", "Referrals.Example.ORG", "referrals.example.org."):
+        assert guard.fault(f"https://{host}/v1/webhook-endpoints")
+    assert guard.fault("https://hooks.example.org/") is None
 
 
 def test_named_receivers_in_the_house_may_be_private_and_plain():
