@@ -13,7 +13,7 @@ from app.web.page import esc, page
 
 _WORDS = {
     Outcome.DELIVERED: "Delivered",
-    Outcome.PENDING: "On its way",
+    Outcome.PENDING: "Waiting",
     Outcome.FAILING: "Failing",
     Outcome.DEAD: "Given up",
     Outcome.HELD: "Held",
@@ -69,7 +69,7 @@ def _row(row: Told, now: datetime) -> str:
 def _when(row: Told, now: datetime) -> str:
     said = f'<br><span class="quiet">{esc(row.in_words)}'
     if row.delivered_at is not None and row.state is Outcome.DELIVERED:
-        said += f" {esc(moment(row.delivered_at))}."
+        said = said.removesuffix(".") + f", {esc(moment(row.delivered_at))}."
     if row.next_attempt_at is not None and row.next_attempt_at > now:
         said += f" Not before {esc(moment(row.next_attempt_at))}."
     if row.redeliver is not None:

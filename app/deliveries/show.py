@@ -107,7 +107,10 @@ def _in_words(row: Any, state: Outcome, tries: list[Try]) -> str:
         case Outcome.HELD:
             why = _OVER.get(row.disabled_reason or "", "it is disabled")
             return f"Held until the endpoint is enabled again: {why}."
-    return "On its way." if not row.attempts else "Being sent again."
+    if row.attempts:
+        return "Being sent again."
+    behind = row.next_attempt_at > row.created_at
+    return "Waits for an earlier message about the same referral." if behind else "To be sent now."
 
 
 def _counted(attempts: int) -> str:

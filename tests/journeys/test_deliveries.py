@@ -180,7 +180,7 @@ async def test_the_page_answers_the_question(service, receiver):
     read = read_page(answer, drawn=False)
     for said in (
         "Did they get it?",
-        "6 delivered, 2 on its way, 1 failing",
+        "6 delivered, 2 waiting, 1 failing",
         "The plan approved the referral; an authorization exists.",
         "it answered 503",
         "Letters",
