@@ -20,6 +20,7 @@ What is seen of it:
 * `reading`        FHIR reads and searches
 * `explanation`    why it was decided as it was
 * `timeline`       all that happened, in words and as a picture
+* `deliveries`     did they get it
 * `workqueue`      what waits for the plan's staff
 * `reports`        how a plan does, in figures
 * `subscription`   FHIR's way to be told

@@ -45,6 +45,8 @@ ALSO = {
     # A cursor is opaque and signed; dates have an order and a calendar.
     "GET /v1/work-queue": ["400"],
     "GET /v1/correspondence": ["400"],
+    "GET /v1/deliveries": ["400"],
+    "GET /v1/deliveries.html": ["400"],
     "GET /v1/reports": ["400"],
     "GET /fhir/Questionnaire": ["400"],
     "POST /fhir/Questionnaire/_search": ["400"],
