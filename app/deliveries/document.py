@@ -51,7 +51,8 @@ def _table(rows: Sequence[Told], now: datetime) -> str:
     heads = ("What happened", "To", "State", "Attempts")
     top = "".join(f"<th>{head}</th>" for head in heads)
     body = "".join(_row(row, now) for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    listed = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="picture">{listed}</div>'
 
 
 def _row(row: Told, now: datetime) -> str:

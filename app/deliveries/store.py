@@ -80,40 +80,47 @@ async def letters(connection: AsyncConnection, referral: str, seen: Sight) -> Se
 def _found(statement: Statement, wanted: Wanted) -> tuple[str, str]:
     """The rows of the page as CTEs that end with `found`, and the order that they are in.
 
-    The plan of a whole is read by its key, whose message ids rise with time; the rest is read by
-    endpoint and time, or from the few messages of one referral.
+    All of a plan is read by its key, whose message ids rise with time; the rest by endpoint and
+    time, or from the few messages of one referral.
     """
-    whole = wanted.referral is None and wanted.endpoint is None and wanted.seen.staff
+    narrow = wanted.referral or wanted.endpoint or wanted.kind
+    whole = wanted.seen.staff and not narrow
     key = ("message_id", "endpoint_id") if whole else ("created_at", "message_id", "endpoint_id")
     order = ", ".join(f"d.{name} DESC" for name in key)
     which = _which(statement, wanted, key)
-    limit = statement.bind(wanted.limit + 1, "int")
+    last = f"ORDER BY {order} LIMIT {statement.bind(wanted.limit + 1, 'int')}"
     if whole and wanted.state not in (None, Outcome.DELIVERED):
         # Few: taken by their own index, and then put in order.
         few = f"few AS MATERIALIZED (SELECT {_COLUMNS} FROM delivery d WHERE {which})"
-        return f"{few}, found AS (SELECT * FROM few d ORDER BY {order} LIMIT {limit})", order
-    if whole:
-        source = f"SELECT {_COLUMNS} FROM delivery d WHERE {which}"
-    elif wanted.referral is not None:
+        return f"{few}, found AS (SELECT * FROM few d {last})", order
+    if wanted.referral is not None:
         source = (
             f"SELECT {_COLUMNS} FROM message s JOIN delivery d ON d.plan = s.plan"
             f" AND d.message_id = s.id WHERE s.plan = ANY ({_plans(statement)})"
             f" AND s.referral_id = {statement.bind(wanted.referral)} AND {which}"
         )
     else:
-        endpoints = (
-            f"(SELECT {statement.bind(wanted.endpoint)} AS id)"
-            if wanted.endpoint is not None
-            else "(SELECT id FROM webhook_endpoint WHERE organization_id = "
-            f"{statement.bind(wanted.seen.organization_id)})"
-        )
+        plans, endpoints, by = _plans(statement), "", ""
+        if not whole:
+            endpoints = f"CROSS JOIN {_endpoints(statement, wanted)} AS w"
+            by = "AND d.endpoint_id = w.id"
         source = (
-            f"SELECT each.* FROM unnest({_plans(statement)}) AS known(plan)"
-            f" CROSS JOIN {endpoints} AS w CROSS JOIN LATERAL (SELECT {_COLUMNS} FROM delivery d"
-            f" WHERE d.plan = known.plan AND d.endpoint_id = w.id AND {which}"
-            f" ORDER BY {order} LIMIT {limit}) AS each"
+            f"SELECT each.* FROM unnest({plans}) AS known(plan) {endpoints} CROSS JOIN LATERAL ("
+            f"SELECT {_COLUMNS} FROM delivery d WHERE d.plan = known.plan {by} AND {which} {last}"
+            ") AS each"
         )
-    return f"found AS (SELECT * FROM ({source}) d ORDER BY {order} LIMIT {limit})", order
+    return f"found AS (SELECT * FROM ({source}) d {last})", order
+
+
+def _endpoints(statement: Statement, wanted: Wanted) -> str:
+    """The endpoints to look at: the one asked for, the caller's own, or for staff all of a kind."""
+    if wanted.endpoint is not None:
+        return f"(SELECT {statement.bind(wanted.endpoint)} AS id)"
+    if wanted.seen.staff and wanted.kind is not None:
+        kind = statement.bind(wanted.kind.value)
+        return f"(SELECT id FROM webhook_endpoint WHERE kind = {kind})"
+    mine = statement.bind(wanted.seen.organization_id)
+    return f"(SELECT id FROM webhook_endpoint WHERE organization_id = {mine})"
 
 
 def _which(statement: Statement, wanted: Wanted, key: Sequence[str]) -> str:
@@ -134,13 +141,9 @@ def _which(statement: Statement, wanted: Wanted, key: Sequence[str]) -> str:
         )
     if wanted.after is not None:
         casts = ("timestamptz", "text", "text")
-        marks = [
-            statement.bind(value, cast) for value, cast in zip(wanted.after, casts, strict=True)
-        ]
-        after = ", ".join(marks[-len(key) :])
-        if len(key) == 2:
-            conditions.append(f"{marks[0]} IS NOT NULL")
-        conditions.append(f"({', '.join('d.' + name for name in key)}) < ({after})")
+        last = list(zip(wanted.after, casts, strict=True))[-len(key) :]
+        marks = ", ".join(statement.bind(value, cast) for value, cast in last)
+        conditions.append(f"({', '.join('d.' + name for name in key)}) < ({marks})")
     return " AND ".join(conditions)
 
 

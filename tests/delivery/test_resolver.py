@@ -4,9 +4,10 @@ import socket
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
-from app.notification.deliver import error_class
+from app.notification.deliver import error_class, open_session
 from app.notification.retry import BLOCKED, DNS
 from app.notification.targets import BlockedTarget, Guard, GuardedResolver
 
@@ -64,3 +65,30 @@ async def test_the_client_dials_nothing_and_says_which_it_was(answer, expected):
         with pytest.raises(aiohttp.ClientConnectorDNSError) as caught:
             await session.post("https://hooks.example.org/")
     assert error_class(caught.value) == expected
+
+
+async def test_two_receivers_at_one_address_never_share_a_connection():
+    """The pool is kept by name: what is meant for one does not go down the other's connection."""
+    peers = []
+
+    async def take(request):
+        peers.append((request.host.partition(":")[0], request.transport.get_extra_info("peername")))
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    names = ("one.example", "other.example")
+    guard = Guard(frozenset(f"{name}:{port}" for name in names), plain_http=True)
+    async with open_session(guard) as session:
+        session.connector._resolver = GuardedResolver(guard, Names(*[["127.0.0.1"]] * 2))
+        for name in (*names, *names):
+            async with session.post(f"http://{name}:{port}/", allow_redirects=False) as answer:
+                await answer.read()
+    await runner.cleanup()
+    by_name = {name: {peer for host, peer in peers if host == name} for name in names}
+    assert [len(found) for found in by_name.values()] == [1, 1]  # each kept its own alive
+    assert not set.intersection(*by_name.values())

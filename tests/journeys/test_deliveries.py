@@ -146,7 +146,10 @@ async def test_staff_page_through_their_plan_and_filter_by_endpoint(service, rec
     for by, number in (("staff-hpsm", 12), ("ecm-provider", 12), ("hospital", 0)):
         assert len(await everything(service, by, endpoint=endpoint, limit=5)) == number
     assert len(await everything(service, "hospital", limit=5, kind="webhook")) == 12
-    assert await everything(service, "hospital", kind="subscription") == []
+    assert len(await everything(service, "staff-hpsm", limit=7, kind="webhook")) == 36
+    assert len(await everything(service, "staff-hpsm", limit=7, state="pending")) == 36
+    for by in ("hospital", "staff-hpsm"):
+        assert await everything(service, by, kind="subscription") == []
 
 
 async def test_a_test_message_is_its_owners_alone(service, receiver):
