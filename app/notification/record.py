@@ -61,6 +61,10 @@ SELECT EXISTS (
     AND f.referral_id = r.referral_id AND f.seq > r.seq AND f.state = 'pending')
 """
 
+#: Endpoints before their deliveries, in one order: who numbers or records waits, and never both.
+LOCK_ENDPOINTS = """SELECT e.id FROM unnest($1::text[], $2::text[]) AS c(organization_id, id)
+JOIN webhook_endpoint e ON e.organization_id = c.organization_id AND e.id = c.id
+ORDER BY e.organization_id, e.id FOR UPDATE OF e"""
 _WELL = """
 UPDATE webhook_endpoint SET failing_since = NULL,
   paused_until = CASE WHEN paused_until > $3 THEN paused_until END
@@ -132,6 +136,11 @@ async def record(connection: Any, plan: str, results: list[Result]) -> bool:
         more: bool = await connection.fetchval(_RECORD, plan, *columns)
         return more
     async with connection.transaction():
+        claims = [result.claim for result in results]
+        organizations = [claim.organization_id for claim in claims]
+        await connection.fetch(
+            LOCK_ENDPOINTS, organizations, [claim.endpoint_id for claim in claims]
+        )
         more = await connection.fetchval(_RECORD, plan, *columns)
         for statement, *values in consequences:
             await connection.execute(statement, *values)

@@ -9,11 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-Run = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
+from app.notification.record import LOCK_ENDPOINTS
 
-_LOCK = """SELECT e.id FROM unnest($1::text[], $2::text[]) AS c(organization_id, id)
-JOIN webhook_endpoint e ON e.organization_id = c.organization_id AND e.id = c.id
-ORDER BY e.organization_id, e.id FOR UPDATE OF e"""
+Run = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
 
 _FRESH = """SELECT d.plan, d.message_id, d.endpoint_id, d.organization_id,
     row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.created_at, d.referral_id, d.seq)::int
@@ -54,11 +52,11 @@ async def number_messages(
 ) -> None:
     """Numbers deliveries of a plan: (message, endpoint, organization). In a transaction."""
     messages, endpoints, organizations = (list(each) for each in zip(*deliveries, strict=True))
-    await run(_LOCK, organizations, endpoints)
+    await run(LOCK_ENDPOINTS, organizations, endpoints)
     await run(_OF_MESSAGES, now, plan, messages, endpoints)
 
 
 async def number_all(run: Run, organization: str, endpoint: str, now: datetime) -> None:
     """Numbers whatever a subscription has without a number. In a transaction."""
-    await run(_LOCK, [organization], [endpoint])
+    await run(LOCK_ENDPOINTS, [organization], [endpoint])
     await run(_OF_ENDPOINT, now, endpoint)
