@@ -74,6 +74,7 @@ webhook_endpoint = Table(
         DateTime(timezone=True),
         comment="when the keeper looks again: a handshake or a heartbeat is due",
     ),
+    Column("ends_at", DateTime(timezone=True), comment="a subscription is off from then on"),
     Column("resource", LargeBinary, comment="the Subscription as sent, without header values"),
     moment("created_at"),
     moment("updated_at"),
@@ -87,6 +88,7 @@ webhook_endpoint = Table(
         "next_beat_at",
         postgresql_where="next_beat_at IS NOT NULL",
     ),
+    Index("ix_webhook_endpoint_end", "ends_at", postgresql_where="ends_at IS NOT NULL"),
 )
 
 #: What happened, once. Written in the transaction of the move that causes it.

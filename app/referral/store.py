@@ -48,23 +48,34 @@ _UPSERT: dict[Table, str] = {
     party: "ON CONFLICT (plan, organization_id, referral_id, role) DO UPDATE SET until = NULL",
 }
 
+#: told: a Subscription hears of one Task that it may ask for: its organization's own service Task
+#: first, then the referral's, then another's service Task. The other topics are about the referral.
 _FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id,
     seq,
     state, attempts, next_attempt_at, created_at, focus)
 SELECT ${plan}, m.message_id, e.id, e.organization_id, ${referral}, m.seq,
     CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, ${now}, ${now},
     CASE WHEN e.focus = 'Task' OR e.focus = 'ClaimResponse' AND NOT ${authorized}
-        THEN 'Task/' || m.task_id ELSE e.focus || '/' || ${referral} END
-FROM unnest(${ids}::text[], ${types}::text[], ${seqs}::int[], ${organizations}::text[],
-        ${tasks}::text[], ${statuses}::text[], ${owners}::text[], ${requesters}::text[])
-    AS m(message_id, event_type, seq, organization_id, task_id, task_status, owner, requester)
+        THEN 'Task/' || told.task_id ELSE e.focus || '/' || ${referral} END
+FROM unnest(${ids}::text[], ${types}::text[], ${seqs}::int[], ${organizations}::text[])
+    AS m(message_id, event_type, seq, organization_id)
 JOIN webhook_endpoint e ON e.organization_id = m.organization_id
     AND (e.event_types = '{}' OR m.event_type = ANY (e.event_types))
     AND (e.plans = '{}' OR ${plan} = ANY (e.plans))
-    AND (e.kind = 'webhook' OR e.status <> 'disabled'
-        AND (e.filter_statuses = '{}' OR m.task_status = ANY (e.filter_statuses))
-        AND (e.filter_owners = '{}' OR m.owner = ANY (e.filter_owners))
-        AND (e.filter_requesters = '{}' OR m.requester = ANY (e.filter_requesters)))"""
+LEFT JOIN LATERAL (
+    SELECT t.task_id FROM unnest(${tasks}::text[], ${statuses}::text[], ${owners}::text[],
+        ${requesters}::text[]) WITH ORDINALITY AS t(task_id, status, owner, requester, place)
+    WHERE e.kind = 'subscription' AND e.status <> 'disabled'
+        AND (e.ends_at IS NULL OR e.ends_at > ${now})
+        AND (e.filter_statuses = '{}' OR t.status = ANY (e.filter_statuses))
+        AND (e.filter_owners = '{}' OR ${performer} = ANY (e.filter_owners) AND e.focus <> 'Task'
+            OR t.owner = ANY (e.filter_owners) AND e.focus = 'Task')
+        AND (e.filter_requesters = '{}'
+            OR ${requester} = ANY (e.filter_requesters) AND e.focus <> 'Task'
+            OR t.requester = ANY (e.filter_requesters) AND e.focus = 'Task')
+    ORDER BY t.place > 1 AND t.owner = e.organization_id DESC NULLS LAST,
+        t.place LIMIT 1) AS told ON true
+WHERE e.kind = 'webhook' OR told.task_id IS NOT NULL"""
 
 
 class StaleReferral(Exception):
@@ -153,30 +164,28 @@ def _fan_out(parameters: _Parameters, changes: Changes) -> str:
         "seqs": parameters.add([row["seq"] for row, _ in named]),
         "organizations": parameters.add([organization for _, organization in named]),
         "authorized": parameters.add(service_authorization in changes.rows) + "::bool",
+        "performer": parameters.add(changes.after.performer_id or changes.after.asked_performer_id)
+        + "::text",
+        "requester": parameters.add(changes.after.organization_id) + "::text",
     }
-    about = [_task_of(changes, organization) for _, organization in named]
+    tasks = _tasks(changes)
     for index, name in enumerate(("tasks", "statuses", "owners", "requesters")):
-        marks[name] = parameters.add([each[index] for each in about])
+        marks[name] = parameters.add([each[index] for each in tasks])
     sql = _FAN_OUT
     for name, mark in marks.items():
         sql = sql.replace("${" + name + "}", mark)
     return sql
 
 
-def _task_of(changes: Changes, organization: str) -> tuple[str, str | None, str | None, str | None]:
-    """The Task that an event is about for an organization: its own service Task where it has one,
-    else the referral's. Its id, status, owner and requester.
-    """
-    after = changes.after
-    own, plan = (after.id, None, None, after.organization_id), None
-    for row in changes.rows.get(task, ()):
-        if row["kind"] == "referral":
-            plan = row["owner_id"]
-            own = (row["id"], row["status"], plan, after.organization_id)
-    for row in changes.rows.get(task, ()):
-        if row["kind"] == "service" and row["owner_id"] == organization:
-            return row["id"], row["status"], organization, plan
-    return own
+def _tasks(changes: Changes) -> list[tuple[str, str, str | None, str | None]]:
+    """The Tasks as the change leaves them: id, status, owner, requester; the referral's first."""
+    rows = changes.rows[task]
+    (own,) = (row for row in rows if row["kind"] == "referral")
+    plan = own["owner_id"]
+    return [
+        (own["id"], own["status"], plan, changes.after.organization_id),
+        *((r["id"], r["status"], r["owner_id"], plan) for r in rows if r["kind"] == "service"),
+    ]
 
 
 def _depart(parameters: _Parameters, changes: Changes) -> str:

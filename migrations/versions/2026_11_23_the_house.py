@@ -558,6 +558,12 @@ def upgrade() -> None:
             comment="when the keeper looks again: a handshake or a heartbeat is due",
         ),
         sa.Column(
+            "ends_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="a subscription is off from then on",
+        ),
+        sa.Column(
             "resource",
             sa.LargeBinary(),
             nullable=True,
@@ -586,6 +592,13 @@ def upgrade() -> None:
         ["next_beat_at"],
         unique=False,
         postgresql_where="next_beat_at IS NOT NULL",
+    )
+    op.create_index(
+        "ix_webhook_endpoint_end",
+        "webhook_endpoint",
+        ["ends_at"],
+        unique=False,
+        postgresql_where="ends_at IS NOT NULL",
     )
     op.create_table(
         "work_item",
@@ -995,6 +1008,11 @@ def downgrade() -> None:
     op.drop_index("ix_delivery_dead", table_name="delivery", postgresql_where="state = 'dead'")
     op.drop_table("delivery")
     op.drop_table("work_item")
+    op.drop_index(
+        "ix_webhook_endpoint_end",
+        table_name="webhook_endpoint",
+        postgresql_where="ends_at IS NOT NULL",
+    )
     op.drop_index(
         "ix_webhook_endpoint_beat",
         table_name="webhook_endpoint",
