@@ -19,6 +19,7 @@ from app.openapi import docs
 from app.reading import routes as reading
 from app.reports import routes as reports
 from app.service import routes as service
+from app.subscription import operations as subscription_operations
 from app.subscription import routes as subscription
 from app.timeline import routes as timeline
 from app.workqueue import routes as workqueue
@@ -42,6 +43,7 @@ def routers() -> list[APIRouter]:
         catalog,
         notification,
         deliveries,
+        subscription_operations,  # `$status` before ids
         subscription,
         caller,
         health,

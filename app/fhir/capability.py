@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from app.fhir.outcome import FHIR_JSON
+from app.fhir.subscription import BACKPORT, TOPIC_CANONICAL, TOPICS
 from app.openapi.bodies import fhir_response
 from app.openapi.responses import errors
 from app.openapi.version import VERSION
@@ -46,6 +47,14 @@ _PUBLISHED = {
     ("Subscription", "events"): "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
     "/backport-subscription-events",
 }
+#: Roles that others have described, and that this server plays.
+_INSTANTIATES = [
+    "http://hl7.org/fhir/us/sdoh-clinicalcare/CapabilityStatement/SDOHCC-CoordinationPlatform",
+    (
+        "http://hl7.org/fhir/uv/subscriptions-backport/CapabilityStatement"
+        "/backport-subscription-server-r4"
+    ),
+]
 #: Changed by hand when what it says changes in kind; the rest follows from the routes.
 _DATE = "2026-11-23"
 
@@ -133,6 +142,7 @@ def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
         "status": "active",
         "date": _DATE,
         "kind": "instance",
+        **({"instantiates": _INSTANTIATES} if "Subscription" in types else {}),
         "software": {"name": "No Wrong Door", "version": VERSION},
         "implementation": {"description": "No Wrong Door", "url": settings.fhir_base},
         "fhirVersion": "4.0.1",
@@ -161,6 +171,9 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
     for word in said:
         parameters |= word.get("search", {})
     found: dict[str, Any] = {"type": kind}
+    if kind == "Subscription":
+        found["extension"] = [{"url": TOPIC_CANONICAL, "valueCanonical": url} for url in TOPICS]
+        found["supportedProfile"] = [BACKPORT + "backport-subscription"]
     if codes & set(_CODES):
         found["interaction"] = [{"code": code} for code in _CODES if code in codes]
     found["versioning"] = "versioned-update" if codes & {"update", "patch"} else "versioned"

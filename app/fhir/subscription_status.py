@@ -4,7 +4,7 @@ Source: Subscriptions R5 Backport 1.1.0, profiles backport-subscription-notifica
 backport-subscription-status-r4. Which events there are, and who may see them, is others' work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,22 +12,29 @@ from typing import Any
 import orjson
 
 from app.fhir.dates import instant
-from app.fhir.subscription import BACKPORT
+from app.fhir.subscription import BACKPORT, Problem
 
 _ERRORS = "http://terminology.hl7.org/CodeSystem/subscription-error"
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its number, when it was, and the resource in focus (`Task/1`).
+    """One event: its number, when it was, and the resource that it is about (`Task/1`).
 
-    `body` is that resource for a full notification; None where it may not be seen any more.
+    `body` is what a full notification carries: that resource as the event left it, or None where
+    it may not be seen. Where that is a Bundle around it (PAS), `bundle_id` is the Bundle's, and the
+    Bundle is in focus.
     """
 
     number: int
     at: datetime
-    focus: str
+    about: str
     body: bytes | None = None
+    bundle_id: str | None = None
+
+    def focus(self, base: str) -> str:
+        """The reference to what is in focus; in a full notification an entry's `fullUrl`."""
+        return f"urn:uuid:{self.bundle_id}" if self.bundle_id else f"{base}/{self.about}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,11 @@ class Standing:
     topic: str
     status: str
     events: int
-    failing: bool
+    problem: Problem | None = None
 
 
 def status_parameters(
-    base: str, standing: Standing, kind: str, content: str, events: Sequence[Event] = ()
+    base: str, standing: Standing, kind: str, content: str, id_: str, events: Sequence[Event] = ()
 ) -> dict[str, Any]:
     """The status: `kind` is handshake, heartbeat, event-notification, query-status, query-event."""
     said: list[dict[str, Any]] = [
@@ -59,11 +66,13 @@ def status_parameters(
         {"name": "events-since-subscription-start", "valueString": str(standing.events)},
     ]
     said += [_event(base, event, content) for event in events]
-    if standing.failing:
-        coding = {"system": _ERRORS, "code": "no-response"}
-        said.append({"name": "error", "valueCodeableConcept": {"coding": [coding]}})
+    if standing.problem is not None:
+        coding = {"system": _ERRORS, "code": standing.problem.code}
+        concept = {"coding": [coding], "text": standing.problem.text}
+        said.append({"name": "error", "valueCodeableConcept": concept})
     return {
         "resourceType": "Parameters",
+        "id": id_,
         "meta": {"profile": [BACKPORT + "backport-subscription-status-r4"]},
         "parameter": said,
     }
@@ -81,10 +90,10 @@ def notification(
 ) -> bytes:
     """The Bundle that is POSTed, or answers `$events`. `id_` is a UUID, kept over attempts."""
     entries = [
-        _entry(
+        orjson.dumps(
             {
                 "fullUrl": f"urn:uuid:{id_}",
-                "resource": status_parameters(base, standing, kind, content, events),
+                "resource": status_parameters(base, standing, kind, content, id_, events),
                 "request": {"method": "GET", "url": f"{base}/Subscription/{standing.id}/$status"},
                 "response": {"status": "200"},
             }
@@ -104,12 +113,33 @@ def notification(
     return b'%b,"entry":[%b]}' % (head[:-1], b",".join(entries))
 
 
+def response_bundle(base: str, id_: str, at: datetime, held: Mapping[str, bytes]) -> bytes:
+    """PAS' collection around an authorization: what is in focus first, then what it refers to.
+
+    `held`: `Type/id` → the resource.
+    """
+    head = orjson.dumps(
+        {
+            "resourceType": "Bundle",
+            "id": id_,
+            "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{id_}"},
+            "type": "collection",
+            "timestamp": instant(at),
+        }
+    )
+    entries = [
+        b'{"fullUrl":%b,"resource":%b}' % (orjson.dumps(f"{base}/{name}"), body)
+        for name, body in held.items()
+    ]
+    return b'%b,"entry":[%b]}' % (head[:-1], b",".join(entries))
+
+
 def statuses(base: str, found: Sequence[tuple[Standing, str]], self_link: str) -> bytes:
     """The `searchset` that `$status` answers with; each standing with its content."""
     entries = [
         {
             "fullUrl": f"urn:uuid:{standing.id}",
-            "resource": status_parameters(base, standing, "query-status", content),
+            "resource": status_parameters(base, standing, "query-status", content, standing.id),
             "search": {"mode": "match"},
         }
         for standing, content in found
@@ -131,25 +161,24 @@ def _event(base: str, event: Event, content: str) -> dict[str, Any]:
         {"name": "timestamp", "valueInstant": instant(event.at)},
     ]
     if content != "empty":
-        reference = {"reference": f"{base}/{event.focus}"}
-        part.append({"name": "focus", "valueReference": reference})
+        part.append({"name": "focus", "valueReference": {"reference": event.focus(base)}})
     return {"name": "notification-event", "part": part}
 
 
 def _focuses(base: str, content: str, events: Sequence[Event]) -> list[bytes]:
-    """One entry for each resource in focus: two events may be about the same one."""
-    last = {event.focus: event for event in events}
-    entries = []
-    for focus, event in last.items():
-        missing = content == "full-resource" and event.body is None
-        about: dict[str, Any] = {"fullUrl": f"{base}/{focus}"}
-        if content == "full-resource" and event.body is not None:
-            about["resource"] = orjson.Fragment(event.body)
-        about["request"] = {"method": "GET" if missing else "PUT", "url": focus}
-        about["response"] = {"status": "404" if missing else "200"}
-        entries.append(_entry(about))
-    return entries
+    """One entry for each resource in focus, and for each version of it that is given in full."""
+    full = content == "full-resource"
+    distinct = {(event.focus(base), event.body if full else None): event for event in events}
+    return [_focus(url, event, full) for (url, _), event in distinct.items()]
 
 
-def _entry(about: dict[str, Any]) -> bytes:
+def _focus(url: str, event: Event, full: bool) -> bytes:
+    """Every entry of a history says what request would have led to it."""
+    about: dict[str, Any] = {"fullUrl": url}
+    if full and event.body is not None:
+        about["resource"] = orjson.Fragment(event.body)
+    missing = full and event.body is None
+    method = "GET" if missing or event.bundle_id else "PUT"
+    about["request"] = {"method": method, "url": event.about}
+    about["response"] = {"status": "404" if missing else "200"}
     return orjson.dumps(about)

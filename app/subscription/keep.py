@@ -5,7 +5,6 @@ What a Subscription may ask for is `app.fhir.subscription`'s; handshakes and hea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,26 +14,48 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import fetch
 from app.errors import not_found, refuse
-from app.fhir.subscription import MASK, Wanted, fhir_status, kept, shown
+from app.fhir.fault import Fault
+from app.fhir.subscription import MASK, fhir_status, kept, problem, shown
+from app.fhir.subscription_read import Wanted
 from app.fhir.subscription_status import Event, Standing
 from app.ids import new_id
 from app.notification import store
 from app.notification.secrets import Secret, Vault, new_secret
 from app.notification.signature import public_key
+from app.subscription.content import BODY, ENTITLED, OF_PAS, bundled
 from app.subscription.number import PLANS, number_all
-from app.subscription.prepare import BODY, ENTITLED
 
 #: How many Subscriptions one organization may have.
 MOST = 50
+#: How many events one answer of `$events` has.
+MOST_EVENTS = 1000
 
-_EVENTS = f"""{PLANS} SELECT d.event_number, m.occurred_at, d.focus,
+_EVENTS = f"""{PLANS} SELECT d.message_id, d.referral_id, d.event_number, m.occurred_at, d.focus,
   CASE WHEN $4::bool AND {ENTITLED} THEN {BODY} END
 FROM known JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $1
   AND d.event_number BETWEEN $2 AND $3
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-WHERE d.organization_id = $5 ORDER BY d.event_number LIMIT 1000"""
-_UNNUMBERED = f"""{PLANS} SELECT count(*)::int FROM known JOIN delivery d ON d.plan = known.plan
-  AND d.endpoint_id = $1 AND d.focus IS NOT NULL AND d.event_number IS NULL"""
+WHERE d.organization_id = $5 ORDER BY d.event_number LIMIT {MOST_EVENTS}"""
+_UNNUMBERED = f"""{PLANS} SELECT d.endpoint_id, count(*)::int FROM known JOIN delivery d
+  ON d.plan = known.plan AND d.endpoint_id = ANY ($1) AND d.focus IS NOT NULL
+  AND d.event_number IS NULL GROUP BY 1"""
+_IDENTIFIED = """SELECT w.value, o.id FROM unnest($1::text[]) AS w(value)
+CROSS JOIN LATERAL (
+  SELECT id FROM directory_index WHERE plan = '*' AND type = 'Organization'
+    AND name = 'identifier' AND value = w.value
+  UNION SELECT id FROM organization WHERE id = w.value) AS o"""
+
+
+async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Fault]:
+    """Makes the identifiers of PAS' filter organizations of the network; what names none."""
+    if not wanted.identifiers:
+        return []
+    rows = await fetch(connection, _IDENTIFIED, (wanted.identifiers,))
+    if set(wanted.identifiers) - {row[0] for row in rows}:
+        said = "org-identifier takes identifiers of organizations that this network knows."
+        return [Fault("not-found", "Subscription.criteria.extension", said)]
+    wanted.requesters = sorted({row[1] for row in rows})
+    return []
 
 
 async def create(
@@ -46,7 +67,7 @@ async def create(
     now: datetime,
 ) -> RowMapping:
     """A new Subscription, `requested` until its handshake is answered."""
-    if len(await store.endpoints(connection, organization, "subscription")) >= MOST:
+    if len(await all_of(connection, organization)) >= MOST:
         raise refuse(409, "too-costly", f"An organization has at most {MOST} Subscriptions.")
     row = {
         **_columns(tree, wanted, vault, {}, now),
@@ -88,6 +109,7 @@ async def end(connection: AsyncConnection, row: RowMapping, now: datetime) -> No
             "status": "disabled",
             "disabled_reason": "deleted",
             "next_beat_at": None,
+            "headers": None,
             "version": row["version"] + 1,
             "updated_at": now,
         },
@@ -119,7 +141,8 @@ def _columns(
     before: Mapping[str, str],
     now: datetime,
 ) -> dict[str, Any]:
-    headers = {n: before.get(n, "") if v == MASK else v for n, v in wanted.headers}
+    stored = {name.lower(): value for name, value in before.items()}
+    headers = {n: stored.get(n.lower(), "") if v == MASK else v for n, v in wanted.headers}
     requested = wanted.status == "requested"
     return {
         "url": wanted.url,
@@ -137,6 +160,7 @@ def _columns(
         "filter_requesters": wanted.requesters,
         "heartbeat_s": wanted.heartbeat_s,
         "next_beat_at": now if requested else None,
+        "ends_at": wanted.ends_at,
         "resource": orjson.dumps(kept(dict(tree))),
         "updated_at": now,
     }
@@ -145,7 +169,7 @@ def _columns(
 def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
     """The Subscription as its owner reads it."""
     secret = vault.open_secrets(row["secrets"], now)[0]
-    reason = row["disabled_reason"] if row["status"] == "error" else None
+    wrong = problem(row["status"], row["disabled_reason"], row["failing_since"])
     return shown(
         orjson.loads(row["resource"]),
         id_=row["id"],
@@ -153,16 +177,24 @@ def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
         version=row["version"],
         updated_at=row["updated_at"],
         public_key=public_key(secret.value) if secret.asymmetric else None,
-        error=reason,
+        error=wrong.text if wrong else None,
     )
 
 
-async def standing(connection: AsyncConnection, row: RowMapping) -> Standing:
-    """How it stands; events that have no number yet are counted too."""
-    waiting = (await fetch(connection, _UNNUMBERED, (row["id"],)))[0][0]
-    failing = row["status"] == "error" or row["failing_since"] is not None
-    status = fhir_status(row["status"])
-    return Standing(row["id"], row["topic"], status, row["events"] + waiting, failing)
+async def standings(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[Standing]:
+    """How they stand; events that have no number yet are counted too."""
+    found = await fetch(connection, _UNNUMBERED, ([row["id"] for row in rows],))
+    waiting: dict[str, int] = {row[0]: row[1] for row in found}
+    return [
+        Standing(
+            row["id"],
+            row["topic"],
+            fhir_status(row["status"]),
+            row["events"] + waiting.get(row["id"], 0),
+            problem(row["status"], row["disabled_reason"], row["failing_since"]),
+        )
+        for row in rows
+    ]
 
 
 async def events(
@@ -172,6 +204,7 @@ async def events(
     last: int,
     *,
     full: bool,
+    base: str,
     now: datetime,
 ) -> tuple[Standing, list[Event]]:
     """The events numbered `first` to `last`, both included; numbers what has none first."""
@@ -182,6 +215,8 @@ async def events(
     organization = row["organization_id"]
     await number_all(run, organization, row["id"], now)
     rows = await fetch(connection, _EVENTS, (row["id"], first, last, full, organization))
-    now_row = await find(connection, organization, row["id"])
-    stands = replace(await standing(connection, row), events=now_row["events"])
-    return stands, [Event(*each) for each in rows]
+    found = [(each[0], each[1], Event(*each[2:])) for each in rows]
+    (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
+    if full and row["focus"] == OF_PAS:
+        return stands, await bundled(run, found, base)
+    return stands, [event for _, _, event in found]

@@ -3,7 +3,8 @@
 A subscription is `requested` until a handshake is answered with a 2xx; then what was held for it is
 due. One try decides: a client asks again by an update. A heartbeat goes out only where one was
 asked for and no event came for its period; its failure changes nothing, the events' own retries
-see to that. Any number of keepers may run: the lease is the row's `next_beat_at`.
+see to that. What reaches its `end` is off. Any number of keepers may run: the lease is the row's
+`next_beat_at`.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.clock import Clock
+from app.fhir.subscription import problem
 from app.fhir.subscription_status import Standing, notification
 from app.ids import new_id
 from app.notification.claim import Claim
@@ -51,6 +53,9 @@ _ERROR = """UPDATE webhook_endpoint SET status = 'error', version = version + 1,
 WHERE organization_id = $1 AND id = $2 AND status = 'requested' AND version = $3"""
 _NEXT = """UPDATE webhook_endpoint SET next_beat_at = $4
 WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'active'"""
+_END = """UPDATE webhook_endpoint SET status = 'disabled', version = version + 1,
+  disabled_reason = 'ended', updated_at = $1, next_beat_at = NULL
+WHERE ends_at <= $1 AND status <> 'disabled'"""
 _UNNUMBERED = f"""{PLANS} SELECT count(*)::int FROM known JOIN delivery d
   ON d.plan = known.plan AND d.endpoint_id = $1 AND d.focus IS NOT NULL
   AND d.event_number IS NULL"""
@@ -85,16 +90,27 @@ class Keeper:
         self._sender = sender
         self._clock = clock
         self._link = Link(settings, "subscriptions")
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
+        """Leaves what is under way to another keeper: its lease ends."""
+        for task in self._under_way:
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
         await self._link.close()
 
     async def look(self) -> None:
-        """Everything that is due now, a few at once."""
+        """Begins everything that is due now, a few at once: who hangs holds up nobody else."""
         now = self._clock.now()
         async with self._link as connection:
-            rows = await connection.fetch(_DUE, now, now + LEASE, AT_ONCE)
-        await asyncio.gather(*(self._keep(row, now) for row in rows))
+            await connection.execute(_END, now)
+            room = AT_ONCE - len(self._under_way)
+            rows = await connection.fetch(_DUE, now, now + LEASE, room) if room else ()
+        for row in rows:
+            task = asyncio.create_task(self._keep(row, now))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
 
     async def _keep(self, row: Any, now: datetime) -> None:
         try:
@@ -102,8 +118,8 @@ class Keeper:
                 await self._shake_hands(row, now)
             elif row["heartbeat_s"] is not None:
                 await self._beat(row, now)
-        except LOST:
-            raise
+        except LOST as error:
+            _log.warning("database lost", extra={"error": type(error).__name__})
         except Exception as error:  # noqa: BLE001  a key that opens nothing, or a fault of ours
             _log.exception(
                 "subscription not kept",
@@ -111,7 +127,9 @@ class Keeper:
             )
 
     async def _shake_hands(self, row: Any, now: datetime) -> None:
-        accepted = await self._post(row, "handshake", row["events"], now)
+        # Nothing came before the first handshake; a later one says what it has missed.
+        count = 0 if row["version"] == 1 else await self._count(row)
+        accepted = await self._post(row, "handshake", count, now)
         subscription = (row["organization_id"], row["id"], row["version"])
         after = self._clock.now()
         async with self._link as connection, connection.transaction():
@@ -124,19 +142,22 @@ class Keeper:
         last = row["last_event_at"]
         quiet_until = _later(row, last) if last else None
         if quiet_until is None or quiet_until <= now:
-            async with self._link as connection:
-                waiting = await connection.fetchval(_UNNUMBERED, row["id"])
-            await self._post(row, "heartbeat", row["events"] + waiting, now)
+            await self._post(row, "heartbeat", await self._count(row), now)
             quiet_until = _later(row, now)
         async with self._link as connection:
             await connection.execute(
                 _NEXT, row["organization_id"], row["id"], row["version"], quiet_until
             )
 
+    async def _count(self, row: Any) -> int:
+        async with self._link as connection:
+            waiting: int = await connection.fetchval(_UNNUMBERED, row["id"])
+        return int(row["events"]) + waiting
+
     async def _post(self, row: Any, kind: str, events: int, now: datetime) -> bool:
         """Sends one notification without an event; whether it was answered with a 2xx."""
-        failing = row["failing_since"] is not None
-        standing = Standing(row["id"], row["topic"], row["status"], events, failing)
+        wrong = problem(row["status"], None, row["failing_since"])
+        standing = Standing(row["id"], row["topic"], row["status"], events, wrong)
         id_ = new_id()
         body = notification(self._base, standing, kind, row["content"], id_=id_, at=now)
         sent = await self._sender.send(_as_claim(row, id_, body), now)

@@ -1,11 +1,13 @@
-"""FHIR topic-based Subscriptions (R5 backport for R4): made, changed, ended, and asked about."""
+"""FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
@@ -15,64 +17,66 @@ from app.fhir.capability import fhir
 from app.fhir.fault import Fault
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
-from app.fhir.subscription import CONTENTS, Wanted, fhir_status, read_subscription
-from app.fhir.subscription_status import notification, statuses
-from app.ids import new_id
+from app.fhir.subscription_read import Wanted, read_subscription
 from app.intake.submission import read_tree, refuse_faults
-from app.notification.secrets import Vault
 from app.notification.targets import Guard
-from app.openapi.bodies import created, fhir_body, fhir_response, versioned
+from app.openapi.bodies import created, fhir_body, fhir_response, search_body, versioned
 from app.openapi.responses import errors
+from app.reading.answer import is_strict
+from app.reading.query import pairs
 from app.reading.read import check_if_match
 from app.subscription import keep
+from app.subscription.search import KINDS, QUERY, read_search
+from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of, vault_of
 from app.web.gate import read_body
 
-router = APIRouter(prefix="/fhir/Subscription", tags=["Notifications"])
+router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
 _BODY = fhir_body("Subscription", ["subscription"])
 _FAULTS = (400, 401, 403, 406, 408, 409, 413, 415, 422, 503)
-_SEARCH = {"status": "token", "criteria": "string", "url": "uri", "_id": "token"}
-_LAST = 2**31 - 1
-Id = Annotated[str, Path(max_length=64, description="The Subscription's id.")]
+_FOUND = {
+    200: fhir_response("Bundle", ["searchset"], "A Bundle of type searchset."),
+    **errors(400, 401, 403, 406, 503),
+}
 
 
-def _now(request: Request) -> datetime:
-    moment: datetime = request.app.state.clock.now()
-    return moment
-
-
-def _vault(request: Request) -> Vault:
-    return Vault(request.app.state.settings)
-
-
-async def _wanted(request: Request) -> tuple[dict[str, Any], Wanted]:
+async def _wanted(
+    request: Request,
+    caller: Caller,
+    connection: AsyncConnection,
+    before: RowMapping | None = None,
+) -> tuple[dict[str, Any], Wanted]:
+    """The body and what it asks for, or every fault of it at once."""
     tree = read_tree(await read_body(request), ["Subscription"])
-    settings = request.app.state.settings
-    wanted, faults = read_subscription(tree, settings.fhir_base)
-    url = tree["channel"].get("endpoint")
-    blocked = Guard.of(settings).fault(url) if isinstance(url, str) else None
-    if blocked is not None:
-        faults.append(Fault("value", "Subscription.channel.endpoint", blocked))
+    headers = vault_of(request).open_headers(before["headers"]) if before else {}
+    known = {name.lower() for name in headers}
+    wanted, faults = read_subscription(tree, base_of(request), now_of(request), known)
+    faults += _unsendable(request, tree)
+    if before is not None and tree["criteria"] != before["topic"]:
+        said = "The topic stays, since event numbers go with it. Make another Subscription."
+        faults.append(Fault("business-rule", "Subscription.criteria", said))
+    if wanted is not None:
+        faults += await keep.identify(connection, wanted)
     if wanted is None or faults:
         raise refuse_faults(faults, 422)
+    if wanted.content == "full-resource":
+        require(caller, wanted.topic.focus, "r")
     return tree, wanted
 
 
+def _unsendable(request: Request, tree: Mapping[str, Any]) -> list[Fault]:
+    url = tree["channel"].get("endpoint")
+    guard = Guard.of(request.app.state.settings)
+    blocked = guard.fault(url) if isinstance(url, str) else None
+    return [Fault("value", "Subscription.channel.endpoint", blocked)] if blocked else []
+
+
 def _answer(request: Request, row: RowMapping, status: int = 200) -> Response:
-    body = orjson.dumps(keep.as_resource(row, _vault(request), _now(request)))
+    body = orjson.dumps(keep.as_resource(row, vault_of(request), now_of(request)))
     headers = {"ETag": f'W/"{row["version"]}"', "Cache-Control": "no-store"}
     if status == 201:
-        base = request.app.state.settings.fhir_base
-        headers["Location"] = f"{base}/Subscription/{row['id']}/_history/{row['version']}"
+        headers["Location"] = f"{base_of(request)}/Subscription/{row['id']}"
     return Response(body, status, headers, media_type=FHIR_JSON)
-
-
-def _check_version(request: Request, row: RowMapping) -> None:
-    header = request.headers.get("if-match")
-    if header is None:
-        text = 'Send the version that you have read: `If-Match: W/"1"`.'
-        raise refuse(428, "conflict", text)
-    check_if_match(header, row["version"])
 
 
 @router.post(
@@ -80,8 +84,8 @@ def _check_version(request: Request, row: RowMapping) -> None:
     operation_id="createSubscription",
     summary="Subscribe to a topic",
     description="A rest-hook on a topic: Gravity's Task and Servicerequest, or PAS. `criteria` is "
-    "topic's URL; the extension backport-payload-content says empty, id-only or full-resource. It "
-    "is `requested` until a handshake is answered with a 2xx.",
+    "the topic's URL; the extension backport-payload-content says empty, id-only or full-resource. "
+    "It is `requested` until a handshake is answered with a 2xx.",
     status_code=201,
     responses={
         201: fhir_response("Subscription", ["subscription"], "Asked for.", created()),
@@ -94,9 +98,9 @@ async def create_subscription(
 ) -> Response:
     """The worker sends the handshake after the answer."""
     require(caller, "Subscription", "c")
-    tree, wanted = await _wanted(request)
+    tree, wanted = await _wanted(request, caller, connection)
     row = await keep.create(
-        connection, caller.organization_id, tree, wanted, _vault(request), _now(request)
+        connection, caller.organization_id, tree, wanted, vault_of(request), now_of(request)
     )
     return _answer(request, row, 201)
 
@@ -105,33 +109,45 @@ async def create_subscription(
     "",
     operation_id="searchSubscriptions",
     summary="List your organization's Subscriptions",
-    description="By `status`, `criteria` (the topic), `url` and `_id`.",
-    responses={
-        200: fhir_response("Bundle", ["searchset"], "A searchset."),
-        **errors(400, 401, 403, 406, 503),
+    description="All of them, or those that fit; other organizations' are never found.",
+    responses=_FOUND,
+    openapi_extra={
+        "parameters": QUERY,
+        **fhir("Subscription", interaction="search-type", search=KINDS),
     },
-    openapi_extra=fhir("Subscription", interaction="search-type", search=_SEARCH),
 )
 async def search_subscriptions(
-    request: Request,
-    caller: CallerDep,
-    connection: Connection,
-    status: Annotated[str | None, Query(max_length=64, description="FHIR status.")] = None,
-    criteria: Annotated[str | None, Query(max_length=512, description="The topic.")] = None,
-    url: Annotated[str | None, Query(max_length=2048, description="The endpoint.")] = None,
-    _id: Annotated[str | None, Query(max_length=64, description="The id.")] = None,
+    request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Only the caller's organization's."""
+    """Those that the query asks for."""
+    return await _search(request, caller, connection, b"")
+
+
+@router.post(
+    "/_search",
+    operation_id="searchSubscriptionsByForm",
+    summary="List your organization's Subscriptions with a form",
+    description="The same search with its parameters in the body.",
+    responses={**_FOUND, **errors(408, 413, 415)},
+    openapi_extra={
+        **search_body({each["name"]: (each["schema"], each["description"]) for each in QUERY}),
+        **fhir("Subscription", interaction="search-type", search=KINDS),
+    },
+)
+async def search_subscriptions_by_form(
+    request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """Those that the body asks for."""
+    return await _search(request, caller, connection, await read_body(request))
+
+
+async def _search(
+    request: Request, caller: Caller, connection: AsyncConnection, form: bytes
+) -> Response:
     require(caller, "Subscription", "s")
-    found = [
-        row
-        for row in await keep.all_of(connection, caller.organization_id)
-        if status in (None, fhir_status(row["status"]))
-        and criteria in (None, row["topic"])
-        and url in (None, row["url"])
-        and _id in (None, row["id"])
-    ]
-    vault, now = _vault(request), _now(request)
+    asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
+    search = read_search(asked, strict=is_strict(request.headers.get("prefer", "")))
+    vault, now, base = vault_of(request), now_of(request), base_of(request)
     stored = [
         Stored(
             "Subscription",
@@ -139,111 +155,21 @@ async def search_subscriptions(
             row["version"],
             orjson.dumps(keep.as_resource(row, vault, now)),
         )
-        for row in found
+        for row in await keep.all_of(connection, caller.organization_id)
+        if search.finds(row)
     ]
-    base = request.app.state.settings.fhir_base
-    body = searchset(base, stored, links=[("self", f"{base}/Subscription")])
-    return Response(body, headers={"Cache-Control": "no-store"}, media_type=FHIR_JSON)
-
-
-async def _statuses(
-    request: Request, connection: Connection, rows: list[RowMapping], link: str
-) -> Response:
-    base = request.app.state.settings.fhir_base
-    stand = [(await keep.standing(connection, row), row["content"]) for row in rows]
-    body = statuses(base, stand, f"{base}/{link}")
-    return Response(body, headers={"Cache-Control": "no-store"}, media_type=FHIR_JSON)
-
-
-@router.get(
-    "/$status",
-    operation_id="readSubscriptionStatuses",
-    summary="How all your Subscriptions stand",
-    description="A searchset of status Parameters, one for each Subscription.",
-    responses={
-        200: fhir_response("Bundle", ["subscription-status"], "The statuses."),
-        **errors(400, 401, 403, 406, 503),
-    },
-    openapi_extra=fhir("Subscription", operation="status"),
-)
-async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
-    """Type level."""
-    require(caller, "Subscription", "r")
-    rows = await keep.all_of(connection, caller.organization_id)
-    return await _statuses(request, connection, rows, "Subscription/$status")
-
-
-@router.get(
-    "/{id}/$status",
-    operation_id="readSubscriptionStatus",
-    summary="How a Subscription stands",
-    description="Its status, and how many events there have been, delivered or not.",
-    responses={
-        200: fhir_response("Bundle", ["subscription-status"], "The status."),
-        **errors(400, 401, 403, 404, 406, 410, 503),
-    },
-    openapi_extra=fhir("Subscription", operation="status"),
-)
-async def read_status(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
-) -> Response:
-    """Instance level."""
-    require(caller, "Subscription", "r")
-    row = await keep.find(connection, caller.organization_id, id)
-    return await _statuses(request, connection, [row], f"Subscription/{id}/$status")
-
-
-@router.get(
-    "/{id}/$events",
-    operation_id="readSubscriptionEvents",
-    summary="Events of a Subscription by number",
-    description="For a receiver that finds a gap: the events from one number to another, both "
-    "included, at most 1,000.",
-    responses={
-        200: fhir_response("Bundle", ["subscription-events"], "A Bundle of type history."),
-        **errors(400, 401, 403, 404, 406, 410, 503),
-    },
-    openapi_extra=fhir("Subscription", operation="events"),
-)
-async def read_events(
-    id: Id,
-    request: Request,
-    caller: CallerDep,
-    connection: Connection,
-    eventsSinceNumber: Annotated[  # noqa: N803  FHIR's spelling
-        int, Query(ge=0, le=_LAST, description="From this number.")
-    ] = 0,
-    eventsUntilNumber: Annotated[  # noqa: N803
-        int, Query(ge=0, le=_LAST, description="To this number.")
-    ] = _LAST,
-    content: Annotated[
-        str | None,
-        Query(pattern=f"^({'|'.join(CONTENTS)})$", description="Not more than asked for."),
-    ] = None,
-) -> Response:
-    """Numbers whatever has none yet, so that nothing is missing."""
-    require(caller, "Subscription", "r")
-    row = await keep.find(connection, caller.organization_id, id)
-    # More than the Subscription asked for is not given: what a receiver may see was set with it.
-    wanted = content or row["content"]
-    level = min(CONTENTS.index(wanted), CONTENTS.index(row["content"]))
-    full = CONTENTS[level] == "full-resource"
-    now = _now(request)
-    standing, found = await keep.events(
-        connection, row, eventsSinceNumber, eventsUntilNumber, full=full, now=now
-    )
-    base = request.app.state.settings.fhir_base
-    body = notification(
-        base, standing, "query-event", CONTENTS[level], id_=new_id(), at=now, events=found
-    )
-    return Response(body, headers={"Cache-Control": "no-store"}, media_type=FHIR_JSON)
+    query = urlencode(search.used, safe=":/|,")
+    link = f"{base}/Subscription" + (f"?{query}" if query else "")
+    page, total = [] if search.alone else stored, len(stored)
+    said = search.warnings
+    return bundle(searchset(base, page, links=[("self", link)], total=total, warnings=said))
 
 
 @router.get(
     "/{id}",
     operation_id="readSubscription",
     summary="Read a Subscription",
-    description="As asked for, with its status; header values are masked.",
+    description="As asked for, with its status and what is wrong; header values are masked.",
     responses={
         200: fhir_response("Subscription", ["subscription"], "The Subscription.", versioned()),
         **errors(400, 401, 403, 404, 406, 410, 503),
@@ -261,7 +187,8 @@ async def read_one(id: Id, request: Request, caller: CallerDep, connection: Conn
     operation_id="updateSubscription",
     summary="Change a Subscription, stop it, or start it again",
     description="`status` off stops it; requested asks for a new handshake, after an error too. "
-    "`If-Match` is required.",
+    "The topic stays. A header whose masked value is sent back keeps its value. `If-Match` is "
+    "required.",
     responses={
         200: fhir_response("Subscription", ["subscription"], "As it now is.", versioned()),
         **errors(*_FAULTS, 404, 410, 412, 428),
@@ -273,12 +200,17 @@ async def update_subscription(
 ) -> Response:
     """What is waiting is sent after the handshake."""
     require(caller, "Subscription", "u")
-    row = await _locked(id, caller, connection)
-    _check_version(request, row)
-    tree, wanted = await _wanted(request)
-    if tree.get("id", id) != id:
-        raise refuse(400, "value", "The body's id is not that of the address.", "Subscription.id")
-    changed = await keep.update(connection, row, tree, wanted, _vault(request), _now(request))
+    row = await keep.find(connection, caller.organization_id, id, lock=True)
+    header = request.headers.get("if-match")
+    if header is None:
+        text = 'Send the version that you have read: `If-Match: W/"1"`.'
+        raise refuse(428, "conflict", text)
+    check_if_match(header, row["version"])
+    tree, wanted = await _wanted(request, caller, connection, row)
+    if tree.get("id") != id:
+        said = "The body's id must be that of the address."
+        raise refuse(400, "value", said, "Subscription.id")
+    changed = await keep.update(connection, row, tree, wanted, vault_of(request), now_of(request))
     return _answer(request, changed)
 
 
@@ -299,11 +231,7 @@ async def delete_subscription(
 ) -> Response:
     """`If-Match` is honoured."""
     require(caller, "Subscription", "d")
-    row = await _locked(id, caller, connection)
+    row = await keep.find(connection, caller.organization_id, id, lock=True)
     check_if_match(request.headers.get("if-match"), row["version"])
-    await keep.end(connection, row, _now(request))
+    await keep.end(connection, row, now_of(request))
     return Response(status_code=204)
-
-
-async def _locked(id_: str, caller: Caller, connection: Connection) -> RowMapping:
-    return await keep.find(connection, caller.organization_id, id_, lock=True)

@@ -1,0 +1,259 @@
+"""`$status` and `$events`: how Subscriptions stand, and their events by number. GET and POST.
+
+Source: Subscriptions R5 Backport 1.1.0, operations backport-subscription-status and -events.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.dependency import CallerDep, require
+from app.caller.model import Caller
+from app.database import Connection
+from app.errors import refuse
+from app.fhir.capability import fhir
+from app.fhir.parameters import Given, given
+from app.fhir.subscription import CONTENTS, fhir_status
+from app.fhir.subscription_status import notification, statuses
+from app.ids import new_id
+from app.intake.submission import read_tree
+from app.openapi.bodies import fhir_body, fhir_response
+from app.openapi.responses import errors
+from app.reading.query import pairs
+from app.subscription import keep
+from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of
+from app.web.gate import read_body
+
+router = APIRouter(prefix=PREFIX, tags=["Notifications"])
+
+_LAST = 2**31 - 1
+
+_STATUS = {
+    200: fhir_response("Bundle", ["subscription-status"], "A Bundle of type searchset."),
+    **errors(400, 401, 403, 406, 503),
+}
+_EVENTS = {
+    200: fhir_response("Bundle", ["subscription-events"], "A Bundle of type history."),
+    **errors(400, 401, 403, 404, 406, 410, 503),
+}
+_POSTED = errors(408, 413, 415, 422)
+_FORM = fhir_body("Parameters", ["subscription-status-parameters"], required=False)
+_RANGE = fhir_body("Parameters", ["subscription-events-parameters"], required=False)
+_STATUSES_SAID = (
+    "A searchset of status Parameters, one for each of your organization's Subscriptions; `id` and "
+    "`status` choose among them."
+)
+_STATUS_SAID = "Its status, what is wrong, and how many events there have been, delivered or not."
+_EVENTS_SAID = (
+    "For a receiver that finds a gap: the events from `eventsSinceNumber` to `eventsUntilNumber`, "
+    f"both included, at most {keep.MOST_EVENTS:,}. `content` may ask for less than the "
+    "Subscription does; what it may see is asked anew."
+)
+
+_CHOICE: list[dict[str, Any]] = [
+    {
+        "name": name,
+        "in": "query",
+        "description": said,
+        "schema": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"},
+    }
+    for name, said in (
+        ("id", "These Subscriptions: repeated, or separated by commas."),
+        ("status", "Only of these statuses: active, error …"),
+    )
+]
+First = Annotated[int, Query(ge=0, le=_LAST, description="From this number.")]
+Last = Annotated[int, Query(ge=0, le=_LAST, description="To this number.")]
+Content = Annotated[
+    str | None,
+    Query(pattern=f"^({'|'.join(CONTENTS)})$", description="Not more than the Subscription's."),
+]
+
+
+async def _posted(request: Request) -> Given:
+    body = await read_body(request)
+    return given(read_tree(body, ["Parameters"]) if body else None)
+
+
+@router.get(
+    "/$status",
+    operation_id="readSubscriptionStatuses",
+    summary="How your Subscriptions stand",
+    description=_STATUSES_SAID,
+    responses=_STATUS,
+    openapi_extra={"parameters": _CHOICE, **fhir("Subscription", operation="status")},
+)
+async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
+    """Type level."""
+    asked = pairs(request.url.query.encode())
+    ids, words = ([value for name, value in asked if name == each] for each in ("id", "status"))
+    return await _statuses(request, caller, connection, ids, words)
+
+
+@router.post(
+    "/$status",
+    operation_id="askSubscriptionStatuses",
+    summary="How your Subscriptions stand, asked with Parameters",
+    description=_STATUSES_SAID,
+    responses={**_STATUS, **_POSTED},
+    openapi_extra={**_FORM, **fhir("Subscription", operation="status")},
+)
+async def ask_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
+    """Type level."""
+    require(caller, "Subscription", "r")
+    asked = await _posted(request)
+    ids = _words(asked, "id")
+    return await _statuses(request, caller, connection, ids, _words(asked, "status"))
+
+
+@router.get(
+    "/{id}/$status",
+    operation_id="readSubscriptionStatus",
+    summary="How a Subscription stands",
+    description=_STATUS_SAID,
+    responses={**_STATUS, **errors(404, 410)},
+    openapi_extra=fhir("Subscription", operation="status"),
+)
+async def read_status(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """Instance level."""
+    return await _status(request, caller, connection, id)
+
+
+@router.post(
+    "/{id}/$status",
+    operation_id="askSubscriptionStatus",
+    summary="How a Subscription stands, asked with a POST",
+    description=_STATUS_SAID + " Parameters are ignored here.",
+    responses={**_STATUS, **_POSTED, **errors(404, 410)},
+    openapi_extra={**_FORM, **fhir("Subscription", operation="status")},
+)
+async def ask_status(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """Instance level."""
+    await _posted(request)
+    return await _status(request, caller, connection, id)
+
+
+@router.get(
+    "/{id}/$events",
+    operation_id="readSubscriptionEvents",
+    summary="Events of a Subscription by number",
+    description=_EVENTS_SAID,
+    responses=_EVENTS,
+    openapi_extra=fhir("Subscription", operation="events"),
+)
+async def read_events(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    eventsSinceNumber: First = 0,  # noqa: N803  FHIR's spelling
+    eventsUntilNumber: Last = _LAST,  # noqa: N803
+    content: Content = None,
+) -> Response:
+    """By its query."""
+    numbers = (eventsSinceNumber, eventsUntilNumber)
+    return await _events(request, caller, connection, id, numbers, content)
+
+
+@router.post(
+    "/{id}/$events",
+    operation_id="askSubscriptionEvents",
+    summary="Events of a Subscription by number, asked with Parameters",
+    description=_EVENTS_SAID,
+    responses={**_EVENTS, **_POSTED},
+    openapi_extra={**_RANGE, **fhir("Subscription", operation="events")},
+)
+async def ask_events(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """By its Parameters."""
+    require(caller, "Subscription", "r")
+    asked = await _posted(request)
+    numbers = (_number(asked, "eventsSinceNumber", 0), _number(asked, "eventsUntilNumber", _LAST))
+    content = next(iter(_words(asked, "content")), None)
+    if content is not None and content not in CONTENTS:
+        said = f"`content` takes {', '.join(CONTENTS)}."
+        raise refuse(400, "value", said, "Parameters.parameter('content')")
+    return await _events(request, caller, connection, id, numbers, content)
+
+
+def _words(asked: Given, name: str) -> list[str]:
+    """The ids, codes or strings under a name."""
+    found = (
+        part.get(kind)
+        for part in asked.parts.get(name, ())
+        for kind in ("valueId", "valueCode", "valueString")
+    )
+    return [word for word in found if isinstance(word, str)]
+
+
+def _number(asked: Given, name: str, default: int) -> int:
+    """R4 has no 64-bit integer: the guide sends numbers as strings."""
+    whole = asked.integer(name)
+    word = next(iter(_words(asked, name)), default if whole is None else whole)
+    if not str(word).isascii() or not str(word).isdigit() or int(str(word)[:20]) > _LAST:
+        said = f"`{name}` takes a whole number from 0 to {_LAST}, as a string."
+        raise refuse(400, "value", said, f"Parameters.parameter('{name}')")
+    return int(word)
+
+
+async def _statuses(
+    request: Request,
+    caller: Caller,
+    connection: AsyncConnection,
+    ids: Sequence[str],
+    wanted: Sequence[str],
+) -> Response:
+    require(caller, "Subscription", "r")
+    named = {one for each in ids for one in each.split(",")}
+    words = {one for each in wanted for one in each.split(",")}
+    rows = [
+        row
+        for row in await keep.all_of(connection, caller.organization_id)
+        if (not named or row["id"] in named) and (not words or fhir_status(row["status"]) in words)
+    ]
+    base = base_of(request)
+    stand = zip(await keep.standings(connection, rows), rows, strict=True)
+    found = [(each, row["content"]) for each, row in stand]
+    return bundle(statuses(base, found, f"{base}/Subscription/$status"))
+
+
+async def _status(
+    request: Request, caller: Caller, connection: AsyncConnection, id_: str
+) -> Response:
+    require(caller, "Subscription", "r")
+    row = await keep.find(connection, caller.organization_id, id_)
+    base = base_of(request)
+    (stands,) = await keep.standings(connection, [row])
+    return bundle(statuses(base, [(stands, row["content"])], f"{base}/Subscription/{id_}/$status"))
+
+
+async def _events(
+    request: Request,
+    caller: Caller,
+    connection: AsyncConnection,
+    id_: str,
+    numbers: tuple[int, int],
+    content: str | None,
+) -> Response:
+    """Numbers whatever has none yet, so that nothing is missing."""
+    require(caller, "Subscription", "r")
+    row = await keep.find(connection, caller.organization_id, id_)
+    # More than the Subscription asked for is not given: what a receiver may see was set with it.
+    level = min(CONTENTS.index(content or row["content"]), CONTENTS.index(row["content"]))
+    full = CONTENTS[level] == "full-resource"
+    if full:
+        require(caller, row["focus"], "r")
+    now, base = now_of(request), base_of(request)
+    stands, found = await keep.events(connection, row, *numbers, full=full, base=base, now=now)
+    return bundle(
+        notification(
+            base, stands, "query-event", CONTENTS[level], id_=new_id(), at=now, events=found
+        )
+    )

@@ -1,0 +1,49 @@
+"""What every Subscription route asks: the parts of the running service, and how it answers."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Path, Request, Response
+
+from app.errors import not_found
+from app.fhir.outcome import FHIR_JSON, wrong_method
+from app.notification.secrets import Vault
+
+PREFIX = "/fhir/Subscription"
+_FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+
+
+def _id(
+    request: Request,
+    id: Annotated[str, Path(max_length=64, description="The Subscription's id.")],
+) -> str:
+    """An id that FHIR allows; `_search` and `$status` are none, and take their own methods."""
+    if not _FHIR_ID.fullmatch(id):
+        raise wrong_method(request.scope) or not_found("Subscription")
+    return id
+
+
+Id = Annotated[str, Depends(_id)]
+
+
+def now_of(request: Request) -> datetime:
+    """The time by the service's clock."""
+    moment: datetime = request.app.state.clock.now()
+    return moment
+
+
+def vault_of(request: Request) -> Vault:
+    """What opens the stored headers and keys."""
+    return Vault(request.app.state.settings)
+
+
+def base_of(request: Request) -> str:
+    """Our FHIR base URL."""
+    base: str = request.app.state.settings.fhir_base
+    return base
+
+
+def bundle(body: bytes) -> Response:
+    """A Bundle that nobody on the way keeps."""
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type=FHIR_JSON)
