@@ -14,7 +14,7 @@ from typing import Any
 from app.fhir.full_payload import TYPES, full_payload
 from app.fhir.searchset import Stored
 from app.notification.claim import Claim
-from app.subscription.prepare import ENTITLED
+from app.subscription.content import ENTITLED
 
 #: No webhook's body is larger.
 MOST_BYTES = 64 * 1024
