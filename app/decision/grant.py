@@ -43,6 +43,7 @@ async def approve_by_person(
     units = requested_units(question) if question else None
     grant = Grant(placement, _continued(draft, known), request.occurrence_start, units)
     approve(draft, Act(door.actor, details, policy, given.text("note")), grant)
+    _require_alone(draft, known)
 
 
 async def assign_by_person(
@@ -77,6 +78,21 @@ def _decidable(draft: Draft, door: Door) -> Policy:
         text = "Approving needs to know the member, the plan and the service. Add what is missing."
         raise refuse(409, "conflict", text)
     return policy
+
+
+def _require_alone(draft: Draft, known: Known) -> None:
+    """409 where the new authorization would run beside another of the member's for the service."""
+    new = draft.authorization
+    for item in known.authorizations:
+        held = item.authorization
+        apart = new is None or held.ends_on < new.starts_on or new.ends_on < held.starts_on
+        if held.service == draft.after.service and not apart:
+            text = (
+                f"The member has authorization {held.number} for this service from "
+                f"{held.starts_on} to {held.ends_on}. Assign that one to another performer, take it "
+                "back, or refer anew with `basedOn` to go on from it."
+            )
+            raise refuse(409, "duplicate", text)
 
 
 def _approval(details: Details, given: Given) -> Details:

@@ -58,7 +58,7 @@ def check_eligibility(
         claimed=request.claimed,
         facts=facts,
         identified=identity.identified,
-        already_authorized=_already(request, held, previous, identity),
+        already_authorized=_already(request, known, previous, identity, on),
     )
     policy = library.policy(identity.plan, on) if identity.plan else None
     return Case(identity, policy, question, evaluate(library, question), previous)
@@ -94,22 +94,29 @@ def _continued(known: Known, identity: Identity, request: ReferralRequest) -> He
 
 def _already(
     request: ReferralRequest,
-    held: Sequence[Held],
+    known: Known,
     previous: Held | None,
     identity: Identity,
+    on: date,
 ) -> bool:
-    """An open authorization for the same service that the request does not go on from (facts.md
-    6.7).
+    """An authorization for the same service that has not ended on the date, and that the request
+    does not go on from (facts.md 6.7): also one that begins later, and one that goes on from the
+    same.
 
     What the roster lists counts too, but only of a member whom the plan's roster knows.
     """
     if request.service is None or not identity.identified:
         return False
-    ours = [item for item in held if item.authorization.service == request.service]
-    if ours:
-        return previous not in ours
-    if previous is not None or identity.roster is None:
-        return False
+    lasting = [
+        item.authorization.ends_on
+        for item in known.authorizations
+        if (item.plan, item.authorization.service) == (identity.plan, request.service)
+        and item.authorization.ends_on >= on
+    ]
+    if previous is not None:
+        return any(ends_on > previous.authorization.ends_on for ends_on in lasting)
+    if lasting or identity.roster is None:
+        return bool(lasting)
     roster = identity.roster.stated.values.get("current_authorizations")
     return (
         roster is not None
