@@ -18,7 +18,7 @@ from app.decision.finish import finish, illegal
 from app.decision.grant import approve_by_person, assign_by_person
 from app.decision.inform import add_information, ask_by_person
 from app.decision.refuse import cancel_by_party, deny_by_person, void_by_person
-from app.errors import not_found
+from app.errors import refuse
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.parameters import Given, given
@@ -251,4 +251,4 @@ def _by_requester_or_staff(caller: Caller, opened: Opened) -> None:
     """A performer sees the referral and may not do this to it."""
     after = opened.draft.after
     if caller.organization_id != after.organization_id and after.plan not in caller.staff_plans:
-        raise not_found("ServiceRequest operation")
+        raise refuse(403, "forbidden", "Only its requester and the staff of its plan do this.")

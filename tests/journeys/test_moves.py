@@ -147,10 +147,12 @@ async def test_to_everybody_else_it_does_not_exist(service, by):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_what_a_performer_may_not_do_is_not_there_for_it(service, operation):
+async def test_a_performer_sees_the_referral_and_may_not_decide_about_it(service, operation):
     referral = await service.refer(a_referral(asks_for="org-tidepool"))
+    before = await service.counts()
     answer = await service.do("ecm-provider", operation, referral, OPERATIONS[operation])
-    assert answer.status_code == (404 if operation in ("cancel", "add-information") else 403)
+    assert (answer.status_code, issue(answer)["code"]) == (403, "forbidden")
+    assert await service.counts() == before
 
 
 async def test_a_performer_passed_over_sees_nothing_any_more(service):
