@@ -10,6 +10,7 @@ from datetime import date
 
 from app.eligibility.identify import Identity
 from app.eligibility.merge import merge
+from app.eligibility.used import at_least, used_amounts
 from app.intake.known import Held, Known
 from app.policy.engine import evaluate
 from app.policy.library import Library
@@ -47,8 +48,13 @@ def check_eligibility(
     on: date,
 ) -> Case:
     """The plan's answer to the request as of a date, explained."""
-    held = [item for item in known.authorizations if item.plan == identity.plan and _open(item, on)]
+    policy = library.policy(identity.plan, on) if identity.plan else None
+    # Of a stranger under a mistyped number nothing is read.
+    ours = known.authorizations if identity.identified else ()
+    held = [item for item in ours if item.plan == identity.plan and _open(item, on)]
     facts = _with_held(merge(stated, identity.roster, request.coverages, on, library.plans), held)
+    if policy is not None:
+        facts = at_least(facts, used_amounts(policy, ours, on), OURS)
     previous = _continued(known, identity, request)
     question = Question(
         plan=identity.plan,
@@ -60,7 +66,6 @@ def check_eligibility(
         identified=identity.identified,
         already_authorized=_already(request, known, previous, identity, on),
     )
-    policy = library.policy(identity.plan, on) if identity.plan else None
     return Case(identity, policy, question, evaluate(library, question), previous)
 
 

@@ -46,12 +46,6 @@ def read_moment(text: object) -> datetime | None:
         return None
 
 
-def read_day(text: object) -> date | None:
-    """The one day a date means; None where it may be several."""
-    span = read_span(text)
-    return span.first if span is not None and span.first == span.last else None
-
-
 def _local(text: str) -> datetime:
     # A leap second (`:60`), which FHIR allows and Python does not know, is read as the one before.
     if text[16:19] == ":60":

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.fhir import codes
-from app.fhir.dates import read_day, read_span
+from app.fhir.dates import read_span
 from app.fhir.facts_answers import read_dollars, read_quantity, unread_note
 from app.fhir.payload import Payload, code_of, identifier_value, own_identifier
 from app.policy.dictionary import load_dictionary
-from app.policy.model import Fact, FactValue
+from app.policy.model import Fact, FactValue, Span
 from app.policy.stated import CoverageTerms, Kind, SourcedFacts
 
 #: CDC race and ethnicity codes of the US Core extension; `UNK` and `ASKU` are in neither list.
@@ -53,16 +53,18 @@ def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
 def read_coverage(coverage: Mapping[str, Any], payload: Payload, source: str) -> CoverageTerms:
     """One Coverage as stated; a class or type of a foreign system says nothing."""
     period = coverage.get("period") or {}
-    first, last = read_day(period.get("start")), read_day(period.get("end"))
-    unclear = (first is None and period.get("start")) or (last is None and period.get("end"))
+    starts, ends = read_span(period.get("start")), read_span(period.get("end"))
+    unclear = not _to_the_day(starts, period.get("start")) or not _to_the_day(
+        ends, period.get("end")
+    )
     line = code_of(coverage.get("type"), codes.LINE_OF_BUSINESS)
     listed = load_dictionary()["line_of_business"].codes
     plan, payor = _payor(coverage, payload)
     return CoverageTerms(
         source,
         active=coverage.get("status") == "active",
-        first=first,
-        last=last,
+        first=starts.first if starts else None,
+        last=ends.last if ends else None,
         plan=plan,
         payor=payor,
         line_of_business=line if line in listed else None,
@@ -70,6 +72,11 @@ def read_coverage(coverage: Mapping[str, Any], payload: Payload, source: str) ->
         subscriber=_text(coverage.get("subscriberId")),
         period_known=not unclear,
     )
+
+
+def _to_the_day(when: Span | None, stated: object) -> bool:
+    """Whether an end of a period is open, or known to the day."""
+    return when.first == when.last if when else not stated
 
 
 def read_request(payload: Payload) -> SourcedFacts:

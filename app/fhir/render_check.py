@@ -44,7 +44,8 @@ def parameters(
         found.append({"name": "policy", "valueString": determination.policy})
     local = due.astimezone(LOCAL).isoformat(timespec="seconds")
     found.append({"name": "decisionDue", "valueDateTime": local})
-    found += [{"name": "note", "valueString": note} for note in determination.notes]
+    # Conflicts between sources, unreadable answers, exclusions set aside (facts.md 4.4).
+    found += [{"name": "detail", "valueString": note} for note in determination.notes]
     found.append({"name": "explanation", "valueString": explanation})
     return {"resourceType": "Parameters", "parameter": found}
 

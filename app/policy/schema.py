@@ -110,10 +110,14 @@ class Support(Shape):
 
 
 class Limit(Shape):
-    """Reached when used + requested is more than `most`; without `requested`, when all is used."""
+    """Reached when used + requested is more than `most`; without `requested`, when all is used.
+
+    `over`: which of our own authorizations have used it up (`app.eligibility.used`).
+    """
 
     services: tuple[str, ...]
     used: str
+    over: Literal["lifetime", "calendar-year", "twelve-months", "in-a-row"] = "lifetime"
     requested: str | None = None
     most: Annotated[int, Field(ge=0)]
     unless: str | None = None

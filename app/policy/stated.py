@@ -50,16 +50,17 @@ class CoverageTerms:
     line_of_business: str | None = None
     delegate: str | None = None
     subscriber: str | None = None
-    #: False: a period is stated that cannot be read to the day, so the date proves nothing.
+    #: False: an end of the period is not known to the day, so a date between the outermost days
+    #: that it may mean proves nothing.
     period_known: bool = True
 
     def covers(self, on: date) -> bool | None:
         """Whether it is in force on a day, both ends included; None where that is unknown."""
-        if not self.active:
+        begun = self.first is None or self.first <= on
+        ended = self.last is not None and self.last < on
+        if not self.active or not begun or ended:
             return False
-        if not self.period_known:
-            return None
-        return (self.first is None or self.first <= on) and (self.last is None or on <= self.last)
+        return True if self.period_known else None
 
 
 @dataclass(frozen=True, slots=True)
