@@ -3,12 +3,10 @@
 For every authenticated caller, whatever its scopes: who refers must be able to read it first.
 """
 
-import re
 from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BeforeValidator
 
 from app.caller.dependency import CallerDep
 from app.catalog import show
@@ -20,10 +18,10 @@ from app.openapi.responses import errors
 from app.policy.engine import county_code
 from app.policy.policy import Policy
 from app.rules import Rules
+from app.web.dates import Day
 
 router = APIRouter(tags=["Directory"])
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _FAILURES = errors(400, 401, 404, 406)
 
 Plan = Annotated[str, Path(description="The plan's code.", examples=["HPSM"])]
@@ -38,16 +36,8 @@ County = Annotated[
 ]
 
 
-def _written(value: object) -> object:
-    """Only `2024-03-04`: a number would be read as seconds since 1970."""
-    if isinstance(value, str) and not _DATE.fullmatch(value):
-        raise ValueError("expected a date such as 2024-03-04")
-    return value
-
-
 On = Annotated[
-    date | None,
-    BeforeValidator(_written),
+    Day,
     Query(description="The date asked about; today where left out.", examples=["2024-03-04"]),
 ]
 

@@ -64,6 +64,13 @@ def end_of(day: date) -> datetime:
 
 def decision_due(received: datetime, priority: str, clocks: Clocks) -> datetime:
     """When the plan must have decided. Hours and calendar days run from actual receipt."""
+    try:
+        return _due(received, priority, clocks)
+    except OverflowError:  # asked about the last days of the calendar
+        return datetime.max.replace(microsecond=0, tzinfo=UTC)
+
+
+def _due(received: datetime, priority: str, clocks: Clocks) -> datetime:
     if priority in URGENT:
         return received.astimezone(UTC) + timedelta(hours=clocks.urgent_hours)
     due = add_business_days(

@@ -1,7 +1,7 @@
 """The answer to `$check`: what the rules say, criterion by criterion, as Parameters."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.capacity.assign import Offer, Placement
@@ -42,12 +42,17 @@ def parameters(
     found += [{"name": "performer", "valueReference": _performer(offer)} for offer in offers]
     if determination.policy:
         found.append({"name": "policy", "valueString": determination.policy})
-    local = due.astimezone(LOCAL).isoformat(timespec="seconds")
-    found.append({"name": "decisionDue", "valueDateTime": local})
+    found.append({"name": "decisionDue", "valueDateTime": _local(due)})
     # Conflicts between sources, unreadable answers, exclusions set aside (facts.md 4.4).
     found += [{"name": "detail", "valueString": note} for note in determination.notes]
     found.append({"name": "explanation", "valueString": explanation})
     return {"resourceType": "Parameters", "parameter": found}
+
+
+def _local(moment: datetime) -> str:
+    """California time as a FHIR dateTime; in UTC before 1883, when it had no whole minutes."""
+    local = moment.astimezone(LOCAL).isoformat(timespec="seconds")
+    return local if local.count(":") == 3 else moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _reason(reason: Reason) -> Parameter:

@@ -2,7 +2,6 @@
 it.
 """
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -21,6 +20,7 @@ from app.openapi.bodies import created, fhir_body, fhir_response
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.referral.draft import Actor
+from app.web.dates import Day
 from app.web.gate import read_body
 
 router = APIRouter()
@@ -168,7 +168,7 @@ async def check_referral(
     caller: CallerDep,
     connection: Connection,
     as_of: Annotated[
-        date | None,
+        Day,
         Query(
             alias="asOf",
             description="The date to answer for (noon in California); today where left out.",

@@ -1,5 +1,6 @@
 """Every example vector, asked over HTTP as `$check`."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -92,6 +93,23 @@ def an_event(event: Any) -> dict[str, Any]:
         day = [{"valueDate": written(event.when)}]
         items.append({"linkId": "utilization.date", "answer": day})
     return {"linkId": "utilization", "item": items}
+
+
+@pytest.mark.parametrize("priority", ["routine", "urgent"])
+@pytest.mark.parametrize("on", ["0001-01-01", "1883-11-17", "2000-02-29", "9999-12-31"])
+async def test_any_day_of_the_calendar_may_be_asked_about(service, on, priority):
+    vector = {**load_vectors()[0], "asOf": on, "priority": priority, "facts": {}}
+    said = await service.check(a_question(vector), on=on)
+    due = said.one("decisionDue", "valueDateTime")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", due)
+
+
+@pytest.mark.parametrize("on", ["2024", "2024-02-30", "2024-03-04T00:00:00Z", "1709510400", ""])
+async def test_a_day_is_written_as_a_date(service, on):
+    path = "/fhir/ServiceRequest/$check"
+    question = a_question(load_vectors()[0])
+    answer = await service.ask("hospital", "POST", path, question, params={"asOf": on})
+    assert (answer.status_code, answer.json()["resourceType"]) == (400, "OperationOutcome")
 
 
 @pytest.mark.parametrize("vector", load_vectors(), ids=lambda vector: vector["id"])
