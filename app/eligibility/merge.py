@@ -12,14 +12,10 @@ from datetime import date
 from functools import cache
 
 from app.eligibility.coverage import choose_coverage, coverage_facts
-from app.policy.dictionary import load_dictionary
+from app.policy.dictionary import KNOWN_FROM_RESOURCES, load_dictionary
 from app.policy.model import Event, Fact, Facts, Span
 from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
 
-#: Known from Patient and Coverage (facts.md 3.1): there too the roster holds over the payload.
-FROM_RESOURCES = frozenset(
-    {"age", "county", "line_of_business", "coverage_active", "delegated_to", "race"}
-)
 _WHO = {
     Kind.DERIVED: "the derived value holds",
     Kind.OBSERVED: "the Observation holds",
@@ -30,7 +26,7 @@ _WHO = {
 
 @cache
 def _rosters_own() -> frozenset[str]:
-    return FROM_RESOURCES.union(n for n, fact in load_dictionary().items() if fact.roster)
+    return KNOWN_FROM_RESOURCES.union(n for n, fact in load_dictionary().items() if fact.roster)
 
 
 def merge(

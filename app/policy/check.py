@@ -4,39 +4,72 @@ The service itself stops at the first fault (`library.py`); `python -m app check
 this list.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from app.policy.dictionary import load_dictionary
+from app.policy.dictionary import FACTS_FILE, Dictionary, load_dictionary
 from app.policy.library import (
     CALENDARS,
     FILES,
     SHARED,
     Calendar,
+    fault_at,
     read_calendar,
     read_clocks,
     read_layer,
     read_policy,
+    resolve,
     version_of,
 )
+from app.policy.policy import Policy
 from app.policy.read_files import FileFault, Layer
+from app.policy.unreachable import unasked, unused
 
 
-def check_policies(path: Path = FILES) -> list[str]:
+def check_policies(path: Path = FILES, dictionary: Dictionary | None = None) -> list[str]:
     """Every fault, one sentence each: file, line, what is wrong, what was expected."""
+    dictionary = dictionary or load_dictionary()
     faults: dict[str, None] = {}
     layers: dict[str, Layer] = {}
     for file in sorted(path.glob("*/*.yaml")):
         try:
             layers[version_of(file)] = read_layer(file)
         except FileFault as fault:
-            faults[str(fault)] = None
+            _tell(fault, faults)
     calendars = _calendars(layers, faults)
-    for version in layers:
-        _check(version, layers, calendars, faults)
+    policies = [p for v in layers if (p := _check(v, layers, calendars, dictionary, faults))]
     faults.update(dict.fromkeys(_dates(layers)))
+    if not faults:
+        faults.update(dict.fromkeys(_idle(policies, layers, dictionary)))
     return list(faults)
+
+
+def _tell(fault: FileFault, faults: dict[str, None]) -> None:
+    faults.update(dict.fromkeys(str(one) for one in (fault, *fault.beside)))
+
+
+def _idle(
+    policies: Sequence[Policy], layers: Mapping[str, Layer], dictionary: Dictionary
+) -> Iterator[str]:
+    """What nothing leads to, and what is read that nobody is asked: over all files together."""
+    for place in unused(policies):
+        for policy in policies:
+            layer = resolve(policy.version, layers)
+            if place in layer.origins:
+                yield str(fault_at(layer, place, "nothing uses it; expected a criterion that does"))
+                break
+    for policy in policies:
+        own = layers[policy.version].values.get("supports") or {}
+        for service in (s for s in own if s not in policy.data.availability):
+            place = ("supports", service)
+            fault = "has criteria, but availability lists it nowhere; expected a county"
+            yield str(fault_at(resolve(policy.version, layers), place, fault))
+        for fact in unasked(policy, dictionary):
+            yield (
+                f"{policy.version}.yaml: reads {fact}, which no form asks for; expected `forms` in "
+                f"{FACTS_FILE.name}"
+            )
 
 
 def _calendars(layers: Mapping[str, Layer], faults: dict[str, None]) -> dict[str, Calendar]:
@@ -48,7 +81,7 @@ def _calendars(layers: Mapping[str, Layer], faults: dict[str, None]) -> dict[str
         try:
             calendars[name] = read_calendar(layer)
         except FileFault as fault:
-            faults[str(fault)] = None
+            _tell(fault, faults)
     return calendars
 
 
@@ -56,16 +89,18 @@ def _check(
     version: str,
     layers: Mapping[str, Layer],
     calendars: Mapping[str, Calendar],
+    dictionary: Dictionary,
     faults: dict[str, None],
-) -> None:
+) -> Policy | None:
     folder, _ = version.split("/")
     try:
         if folder == SHARED:
             read_clocks(version, layers)
         elif folder != CALENDARS:
-            read_policy(version, layers, calendars, load_dictionary())
+            return read_policy(version, layers, calendars, dictionary)
     except FileFault as fault:
-        faults[str(fault)] = None
+        _tell(fault, faults)
+    return None
 
 
 def _dates(layers: Mapping[str, Layer]) -> list[str]:

@@ -15,6 +15,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 FactType = Literal["boolean", "code", "code-list", "integer", "money", "text", "date", "events"]
 
+#: Facts that Patient and Coverage state; no form asks for them (facts.md 3.1).
+KNOWN_FROM_RESOURCES = frozenset(
+    {"age", "county", "line_of_business", "coverage_active", "delegated_to", "race"}
+)
+
 FACTS_FILE = Path(__file__).with_name("facts.yaml")
 
 

@@ -6,7 +6,7 @@ it says itself holds. Nothing is decided here.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,11 +15,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.policy.dictionary import Dictionary, load_dictionary
+from app.policy.faults import in_words
 from app.policy.policy import Policy, PolicyFault, build
 from app.policy.read_files import FileFault, Layer, Place, read_file
 from app.policy.references import dangling
 from app.policy.schema import Clocks, PolicyData
 from app.policy.shape import Citation, Shape
+from app.policy.unreachable import unreachable
 
 FILES = Path(__file__).with_name("files")
 #: The folder of the criteria that several plans share.
@@ -128,13 +130,14 @@ def read_policy(
     layer = resolve(version, layers)
     data = _data(layer)
     if data.plan != plan:
-        raise _fault(layer, ("plan",), f"found {data.plan!r}, expected {plan!r}, as the folder")
-    for place, fault in dangling(data, dictionary, frozenset(calendars)):
-        raise _fault(layer, place, fault)
+        raise fault_at(layer, ("plan",), f"found {data.plan!r}, expected {plan!r}, as the folder")
+    _refuse(layer, dangling(data, dictionary, frozenset(calendars)))
     try:
-        return build(version, date.fromisoformat(start), data, dictionary)
+        policy = build(version, date.fromisoformat(start), data, dictionary)
     except PolicyFault as fault:
-        raise _fault(layer, fault.place, str(fault)) from None
+        raise fault_at(layer, fault.place, str(fault)) from None
+    _refuse(layer, unreachable(policy, dictionary))
+    return policy
 
 
 def resolve(version: str, layers: Mapping[str, Layer]) -> Layer:
@@ -152,7 +155,7 @@ def _chain(
     own = Layer(values, layer.origins)
     for key, name in (("extends", extends), ("shared", shared)):
         if name is not None and (name not in layers or name in (*seen, version)):
-            raise _fault(layer, (key,), f"{name!r} is no other policy file")
+            raise fault_at(layer, (key,), f"{name!r} is no other policy file")
     if extends is None:
         return own, shared
     base, base_shared = _chain(extends, layers, (*seen, version))
@@ -163,7 +166,7 @@ def _data(layer: Layer) -> PolicyData:
     try:
         return PolicyData.model_validate(layer.values)
     except ValidationError as fault:
-        raise _first(layer, fault) from None
+        raise _found(layer, in_words(fault, PolicyData)) from None
 
 
 def read_clocks(version: str, layers: Mapping[str, Layer]) -> Clocks:
@@ -172,7 +175,8 @@ def read_clocks(version: str, layers: Mapping[str, Layer]) -> Clocks:
     try:
         return Clocks.model_validate(layer.values.get("clocks", {}))
     except ValidationError as fault:
-        raise _first(layer, fault, ("clocks",)) from None
+        words = ((("clocks", *place), told) for place, told in in_words(fault, Clocks))
+        raise _found(layer, words) from None
 
 
 def read_calendar(layer: Layer) -> Calendar:
@@ -180,20 +184,25 @@ def read_calendar(layer: Layer) -> Calendar:
     try:
         read = _CalendarFile.model_validate(layer.values)
     except ValidationError as fault:
-        raise _first(layer, fault) from None
+        raise _found(layer, in_words(fault, _CalendarFile)) from None
     return Calendar(read.name, read.holidays)
 
 
-def _first(layer: Layer, fault: ValidationError, within: Place = ()) -> FileFault:
-    """The first fault that the schema found, at its line."""
-    error = fault.errors()[0]
-    place = (*within, *error["loc"])
-    if error["type"] == "extra_forbidden":
-        return _fault(layer, place, "unknown key; expected one that the schema names")
-    return _fault(layer, place, error["msg"])
+def _refuse(layer: Layer, faults: Iterable[tuple[Place, str]]) -> None:
+    found = list(faults)
+    if found:
+        raise _found(layer, found)
 
 
-def _fault(layer: Layer, place: Place, fault: str) -> FileFault:
+def _found(layer: Layer, faults: Iterable[tuple[Place, str]]) -> FileFault:
+    """The first of several faults at its line; it names the others."""
+    first, *others = (fault_at(layer, place, fault) for place, fault in faults)
+    first.beside = tuple(others)
+    return first
+
+
+def fault_at(layer: Layer, place: Place, fault: str) -> FileFault:
+    """A fault at the line where the value at `place` was written."""
     origin = layer.origin(place)
     where = ".".join(str(key) for key in place)
     path, line = origin or (Path("?"), 0)

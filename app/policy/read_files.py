@@ -14,10 +14,16 @@ Origin = tuple[Path, int]
 
 
 class FileFault(ValueError):
-    """A policy file that cannot be used: file, line, what is wrong, what was expected."""
+    """A policy file that cannot be used: file, line, what is wrong, what was expected.
 
-    def __init__(self, path: Path, line: int, fault: str) -> None:
+    `beside`: what else was found in the same reading.
+    """
+
+    def __init__(
+        self, path: Path, line: int, fault: str, beside: tuple["FileFault", ...] = ()
+    ) -> None:
         super().__init__(f"{path.parent.name}/{path.name}:{line}: {fault}")
+        self.beside = beside
 
 
 class Layer:
@@ -46,7 +52,10 @@ class Layer:
 
 def read_file(path: Path) -> Layer:
     """One file as written. Raises `FileFault` for what is no YAML, or names a key twice."""
-    loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
+    try:
+        loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError):
+        raise FileFault(path, 1, "no text in UTF-8") from None
     try:
         root = loader.get_single_node()
         origins: dict[Place, Origin] = {(): (path, 1)}
@@ -67,7 +76,7 @@ def _value(
     if isinstance(node, yaml.MappingNode):
         values: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node)
+            key = _scalar(loader, key_node, path)
             line = key_node.start_mark.line + 1
             if key in values:
                 raise FileFault(path, line, f"{key!r} is written twice")
@@ -76,7 +85,17 @@ def _value(
         return values
     if isinstance(node, yaml.SequenceNode):
         return list(_items(loader, node, place, path, origins))
-    return loader.construct_object(node)
+    return _scalar(loader, node, path)
+
+
+def _scalar(loader: Any, node: yaml.Node, path: Path) -> Any:
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.ScalarNode):
+        raise FileFault(path, line, "a key is one word; found a group or a list")
+    try:
+        return loader.construct_object(node)
+    except (ValueError, yaml.YAMLError):
+        raise FileFault(path, line, f"found {node.value!r}, expected a date or text") from None
 
 
 def _items(

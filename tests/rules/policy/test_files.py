@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import holidays
 import pytest
 
 from app.policy.check import check_policies
-from app.policy.dictionary import load_dictionary
+from app.policy.dictionary import Dictionary, load_dictionary
 from app.policy.library import FILES, load_library
 from app.policy.read_files import FileFault
 from app.policy.schema import Shape
@@ -62,7 +63,30 @@ def test_every_plan_has_a_policy_at_every_date() -> None:
         ("CCAH/2022-01-01", "[social_information]", "[social]", "no fact of the dictionary"),
         ("CCAH/2022-01-01", "tbd: true, ", "", "expected either start"),
         ("HPSJ/2022-01-01", "advice_when: delegate_offers_service", "advice_when: age", "yes/no"),
-        ("calendars/CA_STATE_OFFICE", "2021-01-01:", "new year:", "date"),
+        ("calendars/CA_STATE_OFFICE", "2021-01-01:", "new year:", "expected a date"),
+        ("calendars/CA_STATE_OFFICE", "2021-01-01:", "2021-02-30:", "expected a date"),
+        ("HPSM/2022-01-01", "san_mateo: 2024-01-01", "san_mateo: 2024-13-01", "expected a date"),
+        ("HPSM/2022-01-01", "san_mateo: 2024-01-01", "san_mateo: soon", "expected a date such"),
+        ("HPSM/2022-01-01", "live: {san_mateo: 2024-01-01}", "live: {}", "live in no county"),
+        ("HPSM/2022-01-01", "san_mateo: 2024-01-01", "san_mateo: 2021-01-01", "offered there from"),
+        ("HPSM/2022-01-01", "when: age < 18 and", "when: age < 18 and adult and", "never be met"),
+        (
+            "HPSM/2022-01-01",
+            "reason: line-of-business",
+            "reason: lob",
+            "found 'lob', expected 'lin",
+        ),
+        ("HPSM/2022-01-01", "name: {en: Health Plan of San Mateo}", "name: H", "a group of keys"),
+        ("HPSM/2022-01-01", "source: S003", "sorce: S003", "source: is missing"),
+        (
+            "CCAH/2022-01-01",
+            "first: 2024-01-01, last: 2024-12-31",
+            "first: 2022-01-01, last: 2023-12-31",
+            "ends before it is live",
+        ),
+        ("DHCS/2022-01-01", "n(ji_conditions) >= 1", "n(ji_conditions) >= 9", "never be met"),
+        ("DHCS/2022-01-01", "decision_business_days: 5", "decision_business_days: five", "a whole"),
+        ("DHCS/2022-01-01", "services: [RESP]", "services: [ECM]", "no service that has criteria"),
     ],
 )
 def test_a_bad_file_stops_the_start_and_is_named_with_its_line(
@@ -77,6 +101,78 @@ def test_a_bad_file_stops_the_start_and_is_named_with_its_line(
         load_library(tmp_path / "files")
     assert re.match(r"\w+/[\w-]+\.yaml:\d+: ", str(stopped.value))
     assert any(fault in told for told in check_policies(tmp_path / "files"))
+
+
+def _changed(tmp_path: Path, *changes: tuple[str, str, str]) -> Path:
+    """The shipped files with some words replaced."""
+    files = tmp_path / "files"
+    shutil.copytree(FILES, files)
+    for file, old, new in changes:
+        path = files / f"{file}.yaml"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return files
+
+
+def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    told = check_policies(
+        _changed(
+            tmp_path,
+            ("HPSM/2022-01-01", "source: S003", "sorce: S003"),
+            ("HPSM/2022-01-01", "reason: line-of-business", "reason: lob"),
+            ("HPSM/2022-01-01", "gate:\n  when:", "gate:\n  whenever:"),
+        )
+    )
+    of_file = [fault for fault in told if fault.startswith("HPSM/2022-01-01.yaml:")]
+    for fault in (
+        "source: is missing",
+        "sorce: unknown key; expected one of advice, asks_beside",
+        "found 'lob', expected 'line-of-business'",
+        "gate.when: is missing",
+        "gate.whenever: unknown key; expected one of citation, quote, when",
+    ):
+        assert any(fault in one for one in of_file), fault
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fault"),
+    [
+        (
+            "DHCS/2022-01-01",
+            "counts:\n",
+            "counts:\n  idle: {types: [ed-visit], months: 6, citation: E}\n",
+            "27: counts.idle: nothing uses it",
+        ),
+        (
+            "DHCS/2022-01-01",
+            "definitions:\n",
+            "definitions:\n  idle: {when: smhs, citation: E}\n",
+            "15: definitions.idle: nothing uses it",
+        ),
+        ("HPSM/2022-01-01", "advice:\n", "advice:\n  idle: {en: x}\n", "advice.idle: nothing"),
+        (
+            "HPSM/2022-01-01",
+            "advice:\n",
+            "supports:\n  RC: {any_of: [{when: smhs, citation: E}]}\nadvice:\n",
+            "supports.RC: has criteria, but availability",
+        ),
+    ],
+)
+def test_what_nothing_leads_to_is_refused(
+    tmp_path: Path, file: str, old: str, new: str, fault: str
+) -> None:
+    [told] = check_policies(_changed(tmp_path, (file, old, new)))
+    assert told.startswith(f"{file}.yaml:")
+    assert fault in told
+
+
+def test_a_fact_that_no_form_asks_for_is_refused() -> None:
+    known = load_dictionary()
+    silent = replace(known["smhs"], forms=())
+    told = check_policies(dictionary=Dictionary({**known, "smhs": silent}, {}))
+    assert told
+    assert all("reads smhs, which no form asks for" in fault for fault in told)
 
 
 def test_a_plan_must_take_up_every_change_of_the_shared_criteria(tmp_path: Path) -> None:
