@@ -18,7 +18,7 @@ from app.policy.dictionary import Dictionary, FactDefinition
 from app.policy.library import Library
 from app.policy.uses import facts_used
 
-#: The form of the plan's own knowledge (facts.md 3.2), shown to plans alone.
+#: The form of what a plan knows, and anybody may state (facts.md 3.2).
 ROSTER = "roster"
 _WORDS = Path(__file__).with_name("words.yaml")
 

@@ -1,7 +1,6 @@
 """The referral forms as FHIR Questionnaires: read and search. Made once from the policies.
 
-The plan's own form (`roster`) is shown to plans alone; the others to every caller who may read
-Questionnaires.
+Every published form (facts.md 1.1) is shown to every caller who may read Questionnaires.
 """
 
 from collections.abc import Mapping
@@ -13,13 +12,12 @@ import orjson
 from fastapi import APIRouter, Path, Request, Response
 
 from app.caller.dependency import CallerDep, require
-from app.caller.model import ROSTER as ROSTER_SCOPE
 from app.caller.model import Caller
 from app.errors import Issue, not_found
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON, operation_outcome
 from app.fhir.questionnaire import render
-from app.forms.form import ROSTER, build_forms, load_words
+from app.forms.form import build_forms, load_words
 from app.forms.search import CURSOR, PARAMETERS, FormSearch, read_search
 from app.openapi.bodies import fhir_response, search_body
 from app.openapi.responses import errors
@@ -63,10 +61,6 @@ def _published(request: Request) -> Published:
     return known
 
 
-def _sees(caller: Caller, name: str) -> bool:
-    return name != ROSTER or caller.plan is not None or ROSTER_SCOPE in caller.scopes
-
-
 @router.get(
     "/fhir/Questionnaire/{id}",
     operation_id="readQuestionnaire",
@@ -90,7 +84,7 @@ async def read_form(
     """A form by its name."""
     require(caller, _KIND, "r")
     published = _published(request)
-    if id not in published.forms or not _sees(caller, id):
+    if id not in published.forms:
         raise not_found(_KIND)
     tag = f'W/"{published.forms[id]["version"]}"'
     headers = {**_HEADERS, "ETag": tag}
@@ -166,7 +160,7 @@ def _search(request: Request, caller: Caller, form: bytes) -> Response:
     require(caller, _KIND, "s")
     asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
     search = read_search(asked, strict=is_strict(request.headers.get("prefer", "")))
-    forms = [f for name, f in _published(request).forms.items() if _sees(caller, name)]
+    forms = list(_published(request).forms.values())
     bundle = _bundle(request.app.state.settings.fhir_base, search, forms)
     return Response(orjson.dumps(bundle), headers=_HEADERS, media_type=FHIR_JSON)
 

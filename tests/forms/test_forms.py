@@ -222,11 +222,10 @@ async def test_a_form_is_read_and_not_sent_again(ask):
     assert (await ask("Questionnaire/cs-meals", headers=tag)).status_code == 304
 
 
-async def test_the_plans_own_form_is_the_plans(ask):
-    assert (await ask("Questionnaire/roster")).status_code == 404
-    assert (await ask("Questionnaire/roster", PLAN)).status_code == 200
-    assert (await ask("Questionnaire")).json()["total"] == len(FORMS) - 1
-    assert (await ask("Questionnaire", PLAN)).json()["total"] == len(FORMS)
+async def test_every_form_is_published_to_all_who_may_read(ask):
+    for by in (HOSPITAL, PLAN):
+        assert (await ask("Questionnaire/roster", by)).status_code == 200
+        assert (await ask("Questionnaire", by)).json()["total"] == len(FORMS)
     assert (await ask("Questionnaire/nothing")).status_code == 404
     assert (await ask("Questionnaire/ecm", NOBODY)).status_code == 403
 
@@ -243,6 +242,7 @@ async def test_the_plans_own_form_is_the_plans(ask):
         ("name:exact=ecm", []),
         ("title:contains=meals", ["cs-meals"]),
         ("status=active&context=SC", ["cs-care"]),
+        ("url=https://nowrongdoor.example/fhir/Questionnaire/roster", ["roster"]),
         ("status=retired", []),
     ],
 )
@@ -259,7 +259,7 @@ async def test_a_search_is_paged_to_its_end(ask):
         seen += [entry["resource"]["id"] for entry in bundle["entry"]]
         links = {link["relation"]: link["url"] for link in bundle["link"]}
         path = links["next"].partition("/fhir/")[2] if "next" in links else None
-    assert seen == sorted(name for name in FORMS if name != ROSTER)
+    assert seen == sorted(FORMS)
 
 
 @pytest.mark.parametrize(
