@@ -104,6 +104,11 @@ class Settings(BaseSettings):
     policy_path: str = Field(
         "", description="A folder of policy files in place of the shipped ones."
     )
+    policy_switches: str = Field(
+        "",
+        description="Rules of the policies that this deployment turns on or off: "
+        "`sobering-center-age=on, cms-0057-f=off`. The others are as their files say.",
+    )
     body_limit_mb: int = Field(
         5, ge=1, le=32, description="Larger request bodies are answered 413."
     )

@@ -22,6 +22,7 @@ from app.errors import Refusal
 from app.intake.door import Door
 from app.notification.connect import LOST
 from app.policy.library import FILES, Library, load_library
+from app.policy.switches import read_choice
 from app.rules import Rules, rules
 from app.settings import Settings
 
@@ -69,9 +70,9 @@ async def sweep_all(
 
 def rules_of(settings: Settings) -> Rules:
     """The rules that the service of the same settings decides by."""
-    return rules(settings, _library(settings.policy_path))
+    return rules(settings, _library(settings.policy_path, settings.policy_switches))
 
 
 @cache
-def _library(path: str) -> Library:
-    return load_library(Path(path) if path else FILES)
+def _library(path: str, switches: str) -> Library:
+    return load_library(Path(path) if path else FILES, read_choice(switches))

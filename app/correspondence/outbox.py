@@ -161,7 +161,7 @@ def content(row: RowMapping, library: Library) -> Content:
         to=_to(row, sent, copies, roster),
         member=member(sent, copies, roster).name,
         occasion=occasion,
-        policy=library.versions.get(version) if version else None,
+        policy=library.version(version) if version else None,
         decisive=decisive(determination, claimed, phrases(library, version), known, language),
         provider=addressee(parse(row["performer"])) if row["performer"] else None,
         person=person,

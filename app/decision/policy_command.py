@@ -28,6 +28,7 @@ from app.policy.model import Question
 from app.policy.question_json import question_from_json
 from app.policy.read_files import FileFault
 from app.policy.simulate import Change, read_candidate, simulate
+from app.policy.switches import read_choice
 from app.settings import settings
 
 Advance = Callable[[int], None]
@@ -199,7 +200,7 @@ def _files() -> Path:
 
 
 def _library() -> Library:
-    return load_library(_files())
+    return load_library(_files(), read_choice(settings().policy_switches))
 
 
 def _fail(said: str) -> int:

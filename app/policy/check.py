@@ -42,6 +42,7 @@ def check_policies(path: Path = FILES, dictionary: Dictionary | None = None) -> 
     faults.update(dict.fromkeys(_dates(layers)))
     if not faults:
         faults.update(dict.fromkeys(_idle(policies, layers, dictionary)))
+        _turn(policies, layers, calendars, dictionary, faults)
     return list(faults)
 
 
@@ -101,6 +102,28 @@ def _check(
     except FileFault as fault:
         _tell(fault, faults)
     return None
+
+
+def _turn(
+    policies: Sequence[Policy],
+    layers: Mapping[str, Layer],
+    calendars: Mapping[str, Calendar],
+    dictionary: Dictionary,
+    faults: dict[str, None],
+) -> None:
+    """Each switch turned the other way, once for each date, and for each file of its own."""
+    seen = set()
+    for policy in policies:
+        own = layers[policy.version].values.get("switches") or {}
+        for name, switch in policy.data.switches.items():
+            turn = (name, policy.start, policy.plan if name in own else "")
+            if turn in seen:
+                continue
+            seen.add(turn)
+            try:
+                read_policy(policy.version, layers, calendars, dictionary, {name: not switch.holds})
+            except FileFault as fault:
+                _tell(fault, faults)
 
 
 def _dates(layers: Mapping[str, Layer]) -> list[str]:

@@ -6,7 +6,7 @@ it says itself holds. Nothing is decided here.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +21,7 @@ from app.policy.read_files import FileFault, Layer, Place, read_file
 from app.policy.references import dangling
 from app.policy.schema import Clocks, PolicyData
 from app.policy.shape import Citation, Shape
+from app.policy.switches import Choice, choice_in, named, switched
 from app.policy.unreachable import unreachable
 
 FILES = Path(__file__).with_name("files")
@@ -52,11 +53,14 @@ class Library:
         calendars: Mapping[str, Calendar],
         shared_clocks: Mapping[date, Clocks],
         dictionary: Dictionary,
+        rebuild: Callable[[str], Policy | None] = lambda _: None,
     ) -> None:
         self.dictionary = dictionary
         self.calendars = calendars
         self.versions = policies
         self._shared_clocks = shared_clocks
+        self._rebuild = rebuild
+        self._turned: dict[str, Policy | None] = {}
         self._by_plan: dict[str, list[Policy]] = {}
         for policy in sorted(policies.values(), key=lambda p: (p.plan, p.start)):
             self._by_plan.setdefault(policy.plan, []).append(policy)
@@ -71,6 +75,14 @@ class Library:
             return None
         return dated[max(0, bisect_right(dated, on, key=lambda p: p.start) - 1)]
 
+    def version(self, name: str) -> Policy | None:
+        """The policy that a determination names, also where switches were turned otherwise then."""
+        if name in self.versions:
+            return self.versions[name]
+        if name not in self._turned:
+            self._turned[name] = self._rebuild(name)
+        return self._turned[name]
+
     def clocks(self, plan: str | None, on: date) -> Clocks:
         """The plan's clocks; for a referral whose plan is not known yet, the shared ones."""
         policy = self.policy(plan, on) if plan else None
@@ -80,8 +92,10 @@ class Library:
         return self._shared_clocks[starts[max(0, bisect_right(starts, on) - 1)]]
 
 
-def load_library(path: Path = FILES) -> Library:
-    """Load every policy. Raises `FileFault`: file, line, what is wrong, what was expected."""
+def load_library(path: Path = FILES, chosen: Choice | None = None) -> Library:
+    """Load every policy, with the switches as the deployment has `chosen` them. Raises
+    `FileFault`: file, line, what is wrong, what was expected.
+    """
     dictionary = load_dictionary()
     layers = {version_of(file): read_layer(file) for file in sorted(path.glob("*/*.yaml"))}
     calendars = {
@@ -90,16 +104,31 @@ def load_library(path: Path = FILES) -> Library:
         if name.startswith(f"{CALENDARS}/")
     }
     policies = {
-        version: read_policy(version, layers, calendars, dictionary)
+        (policy := read_policy(version, layers, calendars, dictionary, chosen)).version: policy
         for version in layers
         if version.split("/")[0] not in (SHARED, CALENDARS)
     }
+    if chosen:
+        _refuse_unknown(chosen, policies.values())
     shared = {
-        date.fromisoformat(version.split("/")[1]): read_clocks(version, layers)
+        date.fromisoformat(version.split("/")[1]): read_clocks(version, layers, chosen)
         for version in layers
         if version.startswith(f"{SHARED}/")
     }
-    return Library(policies, calendars, shared, dictionary)
+
+    def rebuild(version: str) -> Policy | None:
+        file, turned = choice_in(version)
+        known = file in layers and file.split("/")[0] not in (SHARED, CALENDARS)
+        return read_policy(file, layers, calendars, dictionary, turned) if known else None
+
+    return Library(policies, calendars, shared, dictionary, rebuild)
+
+
+def _refuse_unknown(chosen: Choice, policies: Iterable[Policy]) -> None:
+    known = {name for policy in policies for name in policy.data.switches}
+    if unknown := sorted(set(chosen) - known):
+        expected = ", ".join(sorted(known))
+        raise ValueError(f"no policy has the switch {', '.join(unknown)}; there are {expected}")
 
 
 def version_of(file: Path) -> str:
@@ -124,10 +153,13 @@ def read_policy(
     layers: Mapping[str, Layer],
     calendars: Mapping[str, Calendar],
     dictionary: Dictionary,
+    chosen: Choice | None = None,
 ) -> Policy:
     """One plan's policy at one date. Raises `FileFault` for the first fault in it."""
     plan, start = version.split("/")
-    layer = resolve(version, layers)
+    stated = _stated(version, layers)
+    turned = {name: on for name, on in (chosen or {}).items() if stated.get(name, on) is not on}
+    version, layer = named(version, turned), resolve(version, layers, turned)
     data = _data(layer)
     if data.plan != plan:
         raise fault_at(layer, ("plan",), f"found {data.plan!r}, expected {plan!r}, as the folder")
@@ -140,10 +172,19 @@ def read_policy(
     return policy
 
 
-def resolve(version: str, layers: Mapping[str, Layer]) -> Layer:
+def resolve(version: str, layers: Mapping[str, Layer], chosen: Choice | None = None) -> Layer:
     """A plan's file over what it extends, over the shared criteria it stands on."""
     own, shared = _chain(version, layers, ())
-    return (own if shared is None else own.over(_chain(shared, layers, ())[0])).settled()
+    own = switched(own, chosen or {})
+    if shared is None:
+        return own.settled()
+    return own.over(switched(_chain(shared, layers, ())[0], chosen or {})).settled()
+
+
+def _stated(version: str, layers: Mapping[str, Layer]) -> dict[str, Any]:
+    """What the files themselves say of each switch: on or off."""
+    switches = resolve(version, layers).values.get("switches") or {}
+    return {name: switch.get("holds") for name, switch in switches.items()}
 
 
 def _chain(
@@ -169,9 +210,9 @@ def _data(layer: Layer) -> PolicyData:
         raise _found(layer, in_words(fault, PolicyData)) from None
 
 
-def read_clocks(version: str, layers: Mapping[str, Layer]) -> Clocks:
+def read_clocks(version: str, layers: Mapping[str, Layer], chosen: Choice | None = None) -> Clocks:
     """The clocks of the shared criteria. Raises `FileFault` for the first fault in them."""
-    layer = resolve(version, layers)
+    layer = resolve(version, layers, chosen)
     try:
         return Clocks.model_validate(layer.values.get("clocks", {}))
     except ValidationError as fault:

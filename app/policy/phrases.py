@@ -149,4 +149,4 @@ def _amount(operator: str, number: str) -> str:
 @lru_cache(maxsize=64)
 def phrases(library: Library, version: str | None) -> Phrases:
     """The words of one policy version."""
-    return Phrases(library.dictionary, library.versions.get(version) if version else None)
+    return Phrases(library.dictionary, library.version(version) if version else None)

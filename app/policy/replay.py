@@ -36,7 +36,7 @@ def replay(library: Library, question_json: str, answer_json: str) -> list[Diffe
         then = answer_from_json(answer_json)
     except (KeyError, ValueError, TypeError, AttributeError):
         return [Difference("determination", "stored", "cannot be read")]
-    policy = library.versions.get(then.policy) if then.policy else None
+    policy = library.version(then.policy) if then.policy else None
     if then.policy and policy is None:
         return [Difference("policy", then.policy, "no such file")]
     return list(compare(then, evaluate_under(policy, library.dictionary, question)))

@@ -237,6 +237,16 @@ class Contact(Shape):
     citation: Citation
 
 
+class Switch(Shape):
+    """Rules that a deployment turns on or off (`app.policy.switches`): what they are, and whether
+    they hold where the deployment says nothing.
+    """
+
+    holds: bool
+    says: Text
+    citation: Citation
+
+
 class PolicyData(Shape):
     """Everything that one plan says at one date, after what it extends has been filled in."""
 
@@ -263,4 +273,5 @@ class PolicyData(Shape):
     contacts: Mapping[str, Contact] = {}
     catalog: Catalog = Catalog()
     advice: Mapping[str, Words] = {}
+    switches: Mapping[str, Switch] = {}
     switched_off: Mapping[str, str] = {}  # what the sources say and this file does not use, and why

@@ -20,6 +20,7 @@ from app.fhir.hcpcs import load_hcpcs
 from app.fhir.r4.tables import warm
 from app.notification.wake import Waker
 from app.policy.library import FILES, load_library
+from app.policy.switches import read_choice
 from app.rules import rules
 from app.settings import Settings
 from app.web.logs import configure
@@ -58,7 +59,8 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     configure(settings.log_level)
     if not settings.token_secret.get_secret_value():
         log.warning("TOKEN_SECRET is not set: tokens are signed with the development secret")
-    app.state.library = load_library(Path(settings.policy_path) if settings.policy_path else FILES)
+    files = Path(settings.policy_path) if settings.policy_path else FILES
+    app.state.library = load_library(files, read_choice(settings.policy_switches))
     app.state.rules = rules(settings, app.state.library)
     warm(COMMON)
     load_diagnoses()
