@@ -89,7 +89,7 @@ def _require_alone(draft: Draft, known: Known) -> None:
         if held.service == draft.after.service and not apart:
             text = (
                 f"The member has authorization {held.number} for this service from "
-                f"{held.starts_on} to {held.ends_on}. Assign that one to another performer, take it "
+                f"{held.starts_on} to {held.ends_on}. Assign it to another performer, take it "
                 "back, or refer anew with `basedOn` to go on from it."
             )
             raise refuse(409, "duplicate", text)
