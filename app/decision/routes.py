@@ -63,7 +63,11 @@ async def _parameters(request: Request) -> Given:
 
 
 def _documented(
-    name: str, examples: list[str], *, body: str | list[str] = "Parameters"
+    name: str,
+    examples: list[str],
+    *,
+    body: str | list[str] = "Parameters",
+    required: bool = True,
 ) -> dict[str, Any]:
     return {
         "responses": {
@@ -76,7 +80,7 @@ def _documented(
             **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 429, 503),
         },
         "openapi_extra": {
-            **fhir_body(body, examples, required=bool(examples)),
+            **fhir_body(body, examples, required=required),
             **fhir("ServiceRequest", operation=name),
         },
     }
@@ -94,7 +98,7 @@ def _staff(caller: Caller) -> None:
     "Against the "
     "recommendation of the rules, send `reason` `exception-granted` and a `note` that says why.",
     tags=["Plan staff"],
-    **_documented("approve", ["approve-exception"]),
+    **_documented("approve", ["approve-exception"], required=False),
 )
 async def approve_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -139,7 +143,7 @@ async def deny_referral(
     "the time "
     "that the plan gives is over. A complete referral is never voided.",
     tags=["Plan staff"],
-    **_documented("void", []),
+    **_documented("void", [], required=False),
 )
 async def void_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -231,7 +235,7 @@ async def add_to_referral(
     "and the "
     "place is free.",
     tags=["Referrals"],
-    **_documented("cancel", []),
+    **_documented("cancel", [], required=False),
 )
 async def cancel_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection

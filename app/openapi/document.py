@@ -37,25 +37,28 @@ To try it here: *Authorize* with a client (`make run` prints the demonstration's
 """
 _REF = re.compile(r'"#/components/schemas/([A-Za-z]+)"')
 _FRAMEWORK = ("HTTPValidationError", "ValidationError")
+#: Their examples stand in the schema: /docs would send one of the parameter's own as the caller's,
+#: and put a made-up conversation, or an old version, on what staff do.
 _IDS: dict[str, dict[str, Any]] = {
     "RequestId": {
         "name": "X-Request-ID",
         "in": "header",
         "description": "Your id of this request, echoed; a new one is made where there is none.",
-        "schema": {"type": "string"},
-        "example": "1b2a6f0e-6c1c-4a6e-9a55-1f3a2f5a7c11",
+        "schema": {"type": "string", "examples": ["1b2a6f0e-6c1c-4a6e-9a55-1f3a2f5a7c11"]},
     },
     "CorrelationId": {
         "name": "X-Correlation-ID",
         "in": "header",
         "description": "Your id of the conversation, echoed, kept, and put on what is announced.",
-        "schema": {"type": "string"},
-        "example": "discharge-2026-11-20-0007",
+        "schema": {"type": "string", "examples": ["discharge-2026-11-20-0007"]},
     },
 }
 #: Headers that a kind of operation listens to: what it answers says which kind it is.
 _CONDITIONS: dict[str, dict[str, Any]] = {
-    "If-Match": {"description": "The version that you have read.", "example": 'W/"1"'},
+    "If-Match": {
+        "description": "The version that you have read.",
+        "schema": {"type": "string", "examples": ['W/"1"']},
+    },
     "If-None-Match": {"description": "The version that you have: 304 while it is current."},
     "If-None-Exist": {"description": "A search: nothing is created where it finds one."},
     "Idempotency-Key": {"description": "Your key of this request: a repeat has the same answer."},

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-_PATIENCE_S = 30
+#: The page has a hundred operations to draw, and the machine may be busy.
+_PATIENCE_S = 120
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -95,6 +96,10 @@ class Page:
 
     async def text(self, selector: str) -> str:
         return await self.when(f"document.querySelector({json.dumps(selector)})?.innerText")
+
+    async def scroll_until(self, script: str) -> None:
+        """Scrolls down until an expression is true: what is below is drawn when somebody looks."""
+        await self.when(f"(scrollTo(0, 1e7), {script})")
 
     async def photograph(self, path: Path) -> None:
         said = await self.do("Page.captureScreenshot", format="png")

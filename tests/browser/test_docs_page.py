@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser.devtools import a_page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 SEARCH = "#operations-Referrals-searchServiceRequest"
 
@@ -30,9 +30,11 @@ async def test_a_person_authorizes_and_tries_an_operation(service_url, tmp_path)
 
         await page.click(f"{SEARCH} .opblock-summary-control")
         await page.click(f"{SEARCH} .execute")
-        status = await page.text(f"{SEARCH} .live-responses-table .response-col_status")
+        status = await page.text(f"{SEARCH} .live-responses-table tbody .response-col_status")
         assert status.startswith("200")
-        body = await page.text(f"{SEARCH} .live-responses-table .response-col_description pre")
+        body = await page.text(
+            f"{SEARCH} .live-responses-table tbody .response-col_description pre"
+        )
         assert '"searchset"' in body
         await page.photograph(tmp_path / "answered.png")
 
@@ -43,7 +45,7 @@ async def test_a_person_authorizes_and_tries_an_operation(service_url, tmp_path)
 async def test_every_heading_of_the_contract_is_on_the_page_in_its_order(service_url, tmp_path):
     async with a_page() as page:
         await page.open(f"{service_url}/docs")
-        await page.when("document.querySelectorAll('.opblock-tag').length > 3")
+        await page.scroll_until("document.querySelectorAll('.opblock-tag').length >= 7")
         headings = await page.run(
             "[...document.querySelectorAll('.opblock-tag')].map(h => h.dataset.tag)"
         )
