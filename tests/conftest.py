@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from app.database import create_engine
 from app.demo.postgres import EmbeddedPostgres
@@ -17,6 +18,8 @@ from app.settings import Settings
 from tests.postgres import Cluster, emptying, execute, programs, token
 
 DATABASE_FIXTURES = {"cluster", "own_postgres"}
+#: Named with --hypothesis-profile: as many lives of tests/life as one has patience for.
+settings.register_profile("long")
 _RUN = pytest.StashKey[tuple[ExitStack, Path]]()
 
 
