@@ -7,7 +7,15 @@ mirror image. Which facts an unknown node still needs is `missing.py`.
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from app.policy.details import NOT_STATED, OPERATORS, compared, in_words, is_open, sources
+from app.policy.details import (
+    NOT_STATED,
+    OPERATORS,
+    compared,
+    in_words,
+    is_open,
+    list_sources,
+    sources,
+)
 from app.policy.model import Criterion, Outcome
 from app.policy.reading import COMPUTED, DERIVED_FROM, Reading
 
@@ -67,7 +75,7 @@ class AnyOfCodes(Node):
     def read(self, reading: Reading) -> Criterion:
         found = reading.codes(self.fact)
         result = None if found is None else bool(found & self.codes)
-        detail = sources(reading, self.asks)
+        detail = list_sources(reading, self.fact)
         return Criterion(self.name, result, self.citation, detail, self.asks)
 
 
@@ -82,7 +90,7 @@ class CodesCounted(Node):
     def read(self, reading: Reading) -> Criterion:
         found = reading.codes(self.fact)
         result = None if found is None else OPERATORS[self.compare](len(found), self.number)
-        detail = sources(reading, self.asks)
+        detail = list_sources(reading, self.fact)
         return Criterion(self.name, result, self.citation, detail, self.asks)
 
 

@@ -55,6 +55,16 @@ def sources(reading: Reading, names: tuple[str, ...]) -> str:
     return NOT_STATED
 
 
+def list_sources(reading: Reading, name: str) -> str:
+    """The same for a list, which pregnancy may have added to (facts.md 3.8)."""
+    if not reading.value(name) and reading.codes(name):
+        told = [fact for fact in ("pregnant", "postpartum_12m") if reading.boolean(fact)]
+        if "postpartum_12m" in told:
+            told.append("pregnancy_end_date")
+        return sources(reading, tuple(told))
+    return sources(reading, (name,))
+
+
 def _shown(value: FactValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from app.policy.details import list_sources
 from app.policy.model import Facts
 from app.policy.reading import Reading
 from app.policy.windows import completed_years, minus_months, within
@@ -166,3 +167,20 @@ def test_pregnancy_is_a_condition_of_those_leaving_a_facility() -> None:
     assert Reading(facts({"pregnant": True, "ji_conditions": []}), on, {}).codes("ji_conditions")
     assert Reading(facts({"pregnant": False}), on, {}).codes("ji_conditions") is None
     assert Reading(Facts(), on, {}).codes("ji_conditions") is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "detail"),
+    [
+        ({"pregnant": True}, "pregnant: yes (test)"),
+        ({"pregnant": True, "ji_conditions": []}, "pregnant: yes (test)"),
+        ({"pregnant": False, "postpartum_12m": True}, "postpartum_12m: yes (test)"),
+        ({"pregnancy_end_date": "2024-01-05"}, "pregnancy_end_date: 2024-01-05 (test)"),
+        ({"pregnant": True, "ji_conditions": ["sud"]}, "ji_conditions: sud (test)"),
+        ({"ji_conditions": []}, "ji_conditions: none (test)"),
+        ({}, "not stated"),
+    ],
+)
+def test_a_condition_tells_what_made_it_so(stated: dict[str, object], detail: str) -> None:
+    reading = Reading(facts(stated), date(2024, 3, 4), {})
+    assert list_sources(reading, "ji_conditions") == detail
