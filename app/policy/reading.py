@@ -102,7 +102,9 @@ class Reading:
         known = self._counts.get(name)
         if known is None:
             if self._stays is None:
-                self._stays = resolve(self.facts.events)
+                told = self.facts.events  # those after the as-of date are ignored
+                until = (e for e in told if e.when is None or e.when.first <= self.as_of)
+                self._stays = resolve(tuple(until))
             known = count(self._rules[name], self._stays, self.as_of, self.facts.events_complete)
             self._counts[name] = known
         return known

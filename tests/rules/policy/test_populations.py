@@ -42,6 +42,10 @@ def populations(plan: str, *, events: list[Event] | None = None, **stated: Any) 
         ("HPSM", {"housing_insecure": True}, [], set()),
         ("HPSM", {}, FIVE, {"POF2"}),
         ("HPSM", {}, FIVE[:4], set()),
+        ("HPSM", {}, [*FIVE[:4], *visits("2024-03-05")], set()),
+        # a stay after the as-of date is ignored: the visit of the day before stays a visit
+        ("HPSM", {}, [*FIVE[:4], *visits("2024-03-04"), *stays("2024-03-05")], {"POF2"}),
+        ("HPSM", {}, [*FIVE[:4], *visits("2024-03-03"), *stays("2024-03-04")], set()),
         ("HPSM", {}, stays("2023-09-04", "2023-10-01", "2024-01-01"), {"POF2"}),
         ("HPSM", {}, stays("2023-09-03", "2023-10-01", "2024-01-01"), set()),
         ("HPSM", {"birth": CHILD}, FIVE[:3], {"POF2"}),
