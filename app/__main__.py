@@ -142,12 +142,19 @@ def _openapi(given: argparse.Namespace) -> int:
 
 def _check_policies(_: argparse.Namespace) -> int:
     from app.policy.check import check_policies
-    from app.policy.library import FILES
+    from app.policy.library import FILES, load_library
+    from app.policy.switches import read_choice
     from app.settings import settings
 
-    path = settings().policy_path
-    faults = check_policies(Path(path) if path else FILES)
-    return _fail("\n".join(faults)) if faults else 0
+    path = Path(settings().policy_path) if settings().policy_path else FILES
+    faults = check_policies(path)
+    if faults:
+        return _fail("\n".join(faults))
+    try:
+        load_library(path, read_choice(settings().policy_switches))
+    except ValueError as fault:
+        return _fail(f"POLICY_SWITCHES: {fault}")
+    return 0
 
 
 def _policy_replay(_: argparse.Namespace) -> int:

@@ -26,6 +26,16 @@ def test_a_policy_file_that_cannot_be_read_is_named(tmp_path, monkeypatch, capsy
     assert "2024-01-01.yaml" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [("cms-0057-f=off", ""), ("cms=off", "no policy has the switch cms"), ("cms", "name=on")],
+)
+def test_the_choice_of_switches_is_checked_too(monkeypatch, capsys, chosen, said):
+    monkeypatch.setenv("POLICY_SWITCHES", chosen)
+    assert main(["check-policies"]) == (1 if said else 0)
+    assert said in capsys.readouterr().err
+
+
 def test_migrating_without_a_database_says_what_to_set(monkeypatch, capsys):
     monkeypatch.setenv("DATABASE_URL", "")
     monkeypatch.setenv("MIGRATION_DATABASE_URL", "")
