@@ -28,7 +28,7 @@ from app.policy.model import Question
 from app.policy.question_json import question_from_json
 from app.policy.read_files import FileFault
 from app.policy.simulate import Change, read_candidate, simulate
-from app.policy.switches import read_choice
+from app.policy.switches import Choice, read_choice
 from app.settings import settings
 
 Advance = Callable[[int], None]
@@ -75,7 +75,7 @@ def simulate_command(plan: str, file: Path, over: Path) -> int:
     """Prints which answers of the past a new file would change, and why."""
     try:
         library = _library()
-        candidate = read_candidate(plan, file, _files())
+        candidate = read_candidate(plan, file, _files(), _switches())
         with over.open("rb") as lines, _progress(over.stat().st_size) as advance:
             counted, changes = Counter[str](), list[Change]()
             for found in simulate(library, candidate, _questions(lines, advance)):
@@ -199,8 +199,12 @@ def _files() -> Path:
     return Path(named) if named else FILES
 
 
+def _switches() -> Choice:
+    return read_choice(settings().policy_switches)
+
+
 def _library() -> Library:
-    return load_library(_files(), read_choice(settings().policy_switches))
+    return load_library(_files(), _switches())
 
 
 def _fail(said: str) -> int:

@@ -25,6 +25,7 @@ _SECTIONS: Mapping[str, str] = {
     "catalog": "Catalog",
     "advice": "Advice",
     "services": "Names of services",
+    "switches": "Switches",
 }
 _OTHER = "Other"
 #: Told with what they stand beside, not as changes of their own.

@@ -25,6 +25,7 @@ from app.policy.model import Determination, Question
 from app.policy.policy import Policy
 from app.policy.read_files import FileFault, read_file
 from app.policy.replay import Difference, criteria_compared
+from app.policy.switches import Choice
 
 #: The date under which a file that is in force nowhere is read.
 _NEVER = date.max
@@ -49,7 +50,9 @@ class Change:
         return sorted(changed, key=lambda d: -d.where.count(" > "))
 
 
-def read_candidate(plan: str, file: Path, path: Path = FILES) -> Policy:
+def read_candidate(
+    plan: str, file: Path, path: Path = FILES, chosen: Choice | None = None
+) -> Policy:
     """A new file of a plan, over what it extends and shares. Raises `FileFault`."""
     layers = {version_of(known): read_layer(known) for known in sorted(path.glob("*/*.yaml"))}
     calendars = {
@@ -62,7 +65,7 @@ def read_candidate(plan: str, file: Path, path: Path = FILES) -> Policy:
         layers[version] = read_file(file)
     except (OSError, UnicodeDecodeError):
         raise FileFault(file, 1, "cannot be read; expected a YAML file in UTF-8") from None
-    found = read_policy(version, layers, calendars, load_dictionary())
+    found = read_policy(version, layers, calendars, load_dictionary(), chosen)
     return replace(found, version=f"{plan}/{file.name}")
 
 
