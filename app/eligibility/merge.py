@@ -6,7 +6,7 @@ the fact's name, never by its value. What the facts mean is left to `app.policy`
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import cache
@@ -62,7 +62,7 @@ def merge(
         birth = roster.stated.birth or birth
     if birth is not None:
         values.pop("age", None)
-    events, complete = merge_events(stated)
+    events, complete = merge_events(stated, notes)
     return Facts(values, events, complete, birth, tuple(dict.fromkeys(notes)))
 
 
@@ -130,7 +130,9 @@ def _union(before: Fact, fact: Fact) -> Fact:
     return Fact(_codes(before) | _codes(fact), ", ".join(sources))
 
 
-def merge_events(stated: Iterable[SourcedFacts]) -> tuple[tuple[Event, ...], bool | None]:
+def merge_events(
+    stated: Iterable[SourcedFacts], notes: list[str]
+) -> tuple[tuple[Event, ...], bool | None]:
     """The events of all sources, and whether the list is complete for the last twelve months.
 
     Of several forms the later list holds, with its own word on completeness. An Encounter of the
@@ -158,10 +160,21 @@ def merge_events(stated: Iterable[SourcedFacts]) -> tuple[tuple[Event, ...], boo
         if encounter.when is not None and free[key] > 0:
             index = places[key][len(places[key]) - free[key]]
             free[key] -= 1
+            notes += _differing(told[index], encounter)
             told[index] = _completed(told[index], encounter)
         else:
             told.append(encounter)
     return tuple(told), complete
+
+
+def _differing(told: Event, encounter: Event) -> Iterator[str]:
+    for name in ("avoidable", "unplanned", "led_to_admission", "reason"):
+        said, other = getattr(told, name), getattr(encounter, name)
+        if None not in (said, other) and said != other:
+            yield (
+                f"utilization.{name}: {told.source} and {encounter.source} differ; "
+                f"{_WHO[Kind.FORM]}"
+            )
 
 
 def _completed(told: Event, encounter: Event) -> Event:

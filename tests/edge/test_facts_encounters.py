@@ -197,8 +197,12 @@ def test_an_event_told_twice_is_one_and_the_form_holds() -> None:
     form = response(event(type="ed-visit", date="2026-05-01", avoidable=False))
     avoidable = {"extension": [{"url": AVOIDABLE, "valueBoolean": True}]}
     sent = encounter("EMER", reasonCode=[coded(ICD, "F11.20")], **avoidable)
-    (only,) = facts_of(request(form, sent)).events
+    facts = facts_of(request(form, sent))
+    (only,) = facts.events
     assert (only.avoidable, only.reason) == (False, "substance-use")
+    [conflict] = facts.notes
+    assert conflict.startswith("utilization.avoidable: ")
+    assert conflict.endswith("the answer on the form holds")
 
 
 @pytest.mark.parametrize(
