@@ -9,6 +9,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,25 +25,27 @@ from bench.report import STEPS, table
 from bench.scene import ROOT, scene
 
 RESULTS = ROOT / "bench" / "results"
-_FULL = Length(turn_s=2.0, turns=3, paced_s=8.0, searched=20)
-_QUICK = Length(turn_s=0.2, turns=1, paced_s=0.3, searched=1)
+_FULL = Length(turn_s=2.0, turns=3, paced_s=8.0, searched=20, stock=50_000)
+_QUICK = Length(turn_s=0.2, turns=1, paced_s=0.3, searched=1, stock=100)
+#: The members of the roster: more than a run without a soak refers.
+_MEMBERS = 30_000
 
 
-async def run(length: Length, progress: Progress) -> dict[str, Any]:
+async def run(length: Length, progress: Progress, *, quick: bool) -> dict[str, Any]:
     """Everything, as the results file holds it."""
     bar = progress.add_task("starts", total=STEPS)
 
     def on_step(name: str) -> None:
         progress.update(bar, advance=1, description=name)
 
-    async with scene() as (here, service, floor):
+    async with scene(_MEMBERS + length.soak) as (here, service, floor):
         on_step("webhooks")
         found = await Bench(here, service, floor, length, on_step).everything()
-    found["inprocess"] = await asyncio.to_thread(_inprocess, 300 if length is _FULL else 5)
+    found["inprocess"] = await asyncio.to_thread(_inprocess, 5 if quick else 300)
     on_step("done")
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "quick": length is _QUICK,
+        "quick": quick,
         "cores": os.cpu_count(),
         "load": os.getloadavg()[0],
         **found,
@@ -70,12 +73,16 @@ def main() -> int:
     """Runs the bench and prints its table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; no use")
+    parser.add_argument("--stock", type=int, help="referrals stored for the last turns (50,000)")
+    parser.add_argument("--soak", type=int, default=0, help="so many more, to watch the memory")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of the results")
     given = parser.parse_args()
+    length = _QUICK if given.quick else _FULL
+    length = replace(length, stock=given.stock or length.stock, soak=given.soak)
     console = Console()
     columns = (TextColumn("{task.description:>28}"), BarColumn(), TimeElapsedColumn())
     with ended_by_signals(), Progress(*columns, console=console, transient=True) as progress:
-        results = uvloop.run(run(_QUICK if given.quick else _FULL, progress))
+        results = uvloop.run(run(length, progress, quick=given.quick))
     console.print(table(results))
     console.print(f"Written to {write(results, given.results)}")
     return 0

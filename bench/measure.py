@@ -12,25 +12,27 @@ import asyncpg
 
 from bench.bodies import CIN, cin, referral
 from bench.load import Measured, path_of, request, turn
-from bench.scene import MEMBERS, Process, Scene
+from bench.scene import Process, Scene
+from bench.stock import grow, rows_of_a_referral
 from bench.webhooks import Webhooks
 
 _FHIR = "application/fhir+json"
-#: The first of the members who have ten referrals each, for the searches.
-_SEARCHED = MEMBERS - 100
 _ONE_ROW = "INSERT INTO floor_history VALUES ('HPSM', $1, 1, 'row', now(), 'x')"
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How long things take: seconds of a turn, turns of each kind, seconds of paced sending, and
-    how many members are searched for.
+    """How long things take: seconds of a turn, turns of each kind, seconds of paced sending; how
+    many members are searched for, how many referrals are added to the stock, and how many are
+    posted at the end to watch the memory.
     """
 
     turn_s: float
     turns: int
     paced_s: float
     searched: int
+    stock: int
+    soak: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +56,73 @@ class Bench:
         self.scene, self.service, self.floor = scene, service, floor
         self.length = length
         self._on_step = on_step
-        self._number = itertools.count()
+        self._number, self._floor_number = itertools.count(), itertools.count()
         self._bearer: dict[str, tuple[float, str]] = {}
-        self._searched = range(_SEARCHED, _SEARCHED + length.searched)
+        # The last members of the roster have ten referrals each, for the searches.
+        self._searched = range(scene.members - length.searched, scene.members)
         self._read: dict[str, list[str]] = {"service": [], "floor": []}
 
     async def everything(self) -> dict[str, Any]:
         """All measurements with the database, by name."""
-        found: dict[str, Any] = {"decided": {}}
+        found: dict[str, Any] = {"webhook": {}, "decided": {}}
         webhooks = Webhooks(self.scene, self.length.paced_s, self._number)
-        found["webhook"] = {}
         for rate in (20, 100):
             found["webhook"][rate] = await webhooks.paced(rate)
             self._on_step(f"webhooks at {rate} a second")
-        async with self.scene.database() as connection:
-            await connection.execute("ANALYZE")  # as autovacuum does within a minute
+        await self._analyze()
         for connections in (1, 8, 32):
-            found["decided"][connections] = await self._decided(connections)
+            found["decided"][connections] = await self._turns(connections, self._decisions)
+        memory = [await self._memory()]
         found["deliveries"] = await webhooks.sustained()
         self._on_step("deliveries")
+        found["hanging"] = await webhooks.hanging(3 * self.length.turns)
+        self._on_step("a receiver that hangs")
         await self._have_ten()
-        found["read"] = await self._turns(8, self._reads)
-        found["search"] = await self._turns(8, self._searches)
+        await self._analyze()
+        few = await self._stored_now()
         found["check"] = await self._turns(8, self._checks)
         found["commit"] = await self._commits()
+        found |= {name: few[name] for name in ("read", "search")}
+        found["stock"] = await self._many(few)
+        found["memory"] = [*memory, await self._memory(), *await self._soak()]
+        return found
+
+    async def _analyze(self) -> None:
+        """As autovacuum does within a minute."""
+        async with self.scene.database() as connection:
+            await connection.execute("VACUUM ANALYZE")
+
+    async def _stored_now(self) -> dict[str, Any]:
+        """What a post, a read and a search cost with what is stored at the moment."""
+        return {
+            "decided": await self._turns(8, self._decisions),
+            "read": await self._turns(8, self._reads),
+            "search": await self._turns(8, self._searches),
+        }
+
+    async def _many(self, few: dict[str, Any]) -> dict[str, Any]:
+        """The same with a large stock: how many times as much each costs, floor by floor."""
+        async with self.scene.database() as connection:
+            before = await connection.fetchval("SELECT count(*) FROM referral")
+            stored = await grow(connection, self.length.stock)
+            rows = await rows_of_a_referral(connection)
+        self._on_step("a stock of referrals")
+        many = await self._stored_now()
+        cost = {name: few[name]["ratio"] / many[name]["ratio"] for name in few}
+        return {"few": before, "many": stored, "rows": rows, "cost": cost, "measured": many}
+
+    async def _memory(self) -> tuple[int, float]:
+        """Referrals stored by the service, and the megabytes that its process holds."""
+        return next(self._number), self.service.memory()
+
+    async def _soak(self) -> list[tuple[int, float]]:
+        """More referrals at 8 connections, and the memory after each tenth of them."""
+        found = []
+        for _ in range(10 if self.length.soak else 0):
+            make = await self._post("/fhir/ServiceRequest")
+            most = self.length.soak // 10
+            await turn(Measured(8), self.scene.port, make, 3600, 201, most=most)
+            found.append(await self._memory())
         return found
 
     # --- requests ---
@@ -95,7 +140,8 @@ class Bench:
         return lambda: self._referral(path, bearer)
 
     def _referral(self, path: str, bearer: str, member: int | None = None) -> bytes:
-        body = referral(next(self._number), member=member)
+        number = next(self._floor_number if path == "/floor" else self._number)
+        body = referral(number, member=member)
         return request("POST", path, body, Content_Type=_FHIR, Authorization=bearer)
 
     async def _decisions(self) -> tuple[Side, Side]:
@@ -135,9 +181,6 @@ class Bench:
         return Side(name, port, self.service if ours else self.floor, make, status)
 
     # --- turns ---
-
-    async def _decided(self, connections: int) -> dict[str, Any]:
-        return await self._turns(connections, self._decisions)
 
     async def _turns(
         self, connections: int, sides: Callable[[], Awaitable[tuple[Side, Side]]]

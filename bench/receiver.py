@@ -14,18 +14,37 @@ _DONE = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 @dataclass(slots=True)
 class Receiver:
-    """What arrived: the body and the moment (`time.perf_counter`), in order."""
+    """What arrived: the message and the moment (`time.perf_counter`), in order.
+
+    Posts to the path `hangs` are taken and not answered until `let_go`.
+    """
 
     port: int = 0
     arrived: list[tuple[float, bytes]] = field(default_factory=list)
     server: Any = None
+    hangs: str = ""
+    held: list[Any] = field(default_factory=list)
 
     async def start(self) -> "Receiver":
         """Listens on a free port."""
         loop = asyncio.get_running_loop()
-        self.server = await loop.create_server(lambda: _Line(self.arrived), HOST, 0)
+        self.server = await loop.create_server(lambda: _Line(self), HOST, 0)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
+
+    def take(self, message: bytes, transport: Any) -> None:
+        """One post: noted, and answered unless its path hangs."""
+        self.arrived.append((time.perf_counter(), message))
+        if self.hangs and message.startswith(f"POST {self.hangs} ".encode()):
+            self.held.append(transport)
+        else:
+            transport.write(_DONE)
+
+    def let_go(self) -> None:
+        """Nothing hangs any more; what did is answered."""
+        self.hangs, held, self.held = "", self.held, []
+        for transport in held:
+            transport.write(_DONE)
 
     def first(self, since: int, event: str, path: str) -> dict[str, float]:
         """Referral id → when its first message of this type came to this path."""
@@ -39,8 +58,8 @@ class Receiver:
 
 
 class _Line(asyncio.Protocol):
-    def __init__(self, arrived: list[tuple[float, bytes]]) -> None:
-        self._arrived = arrived
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,6 +74,5 @@ class _Line(asyncio.Protocol):
             whole = end + 4 + length
             if len(self._buffer) < whole:
                 return
-            self._arrived.append((time.perf_counter(), self._buffer[:whole]))
-            self._buffer = self._buffer[whole:]
-            self._transport.write(_DONE)  # type: ignore[attr-defined]
+            message, self._buffer = self._buffer[:whole], self._buffer[whole:]
+            self._receiver.take(message, self._transport)

@@ -5,9 +5,11 @@ from typing import Any
 
 from rich.table import Table
 
-#: Steps of the progress bar: start, two rates, three loads, deliveries, three kinds of question,
-#: commits, the stages alone.
-STEPS = 12
+#: Steps of the progress bar: start, two rates, three loads, deliveries, a receiver that hangs,
+#: four kinds of question, commits, the stock and three kinds of question, the stages alone.
+STEPS = 17
+
+_WORDS = {"decided": "referral", "read": "read", "search": "search"}
 
 Row = tuple[str, str, str, bool | None]
 
@@ -24,31 +26,65 @@ def table(results: dict[str, Any]) -> Table:
 
 def rows(results: dict[str, Any]) -> Iterator[Row]:
     """One row per figure."""
-    for connections, found in results["decided"].items():
-        aim = 0.60 if connections == 8 else None
-        yield _ratio(f"referrals decided, {connections} connections", found["ratio"], aim)
-        yield _split(found)
-    eight = results["decided"][8]
-    yield _below("  p99, 8 connections", eight["service"]["p99_ms"], 25)
-    commits = eight["service"]["rate"] / results["commit"]
-    yield _ratio("referrals to one-row commits of the database alone", commits, None)
-    yield _ratio("reads by id", results["read"]["ratio"], 0.50)
-    yield _split(results["read"])
-    yield _ratio("searches by patient and status, 5 of 10", results["search"]["ratio"], 0.50)
-    yield _split(results["search"])
+    yield from _decided(results)
+    yield from _beside("reads by id", results["read"], 0.50)
+    yield from _beside("searches by patient and status, 5 of 10", results["search"], 0.50)
     yield _ratio("$check, to a bare read", results["check"]["ratio"], None)
-    yield _ratio("deliveries, to bare posts", results["deliveries"]["ratio"], None)
-    for rate, clients in results["webhook"].items():
-        for client, found in clients.items():
-            aims = (3, 15) if rate == 20 and client == "practice" else (None, None)
-            name = "decision alone" if client == "practice" else "after the receipt's message"
-            what = f"answer to webhook at {rate}/s, {name}"
-            yield _below(f"{what}, p50", found["p50_ms"], aims[0])
-            yield _below(f"{what}, p99", found["p99_ms"], aims[1])
+    yield from _told(results)
+    yield from _in_the_long_run(results)
     alone = results["inprocess"]
     yield _below("policy evaluation", alone["evaluate_ms"], 0.3)
     yield _below("loading all policies", alone["load_policies_ms"], 1000)
     yield _below("parse, check and understand 2 KB", alone["read_ms"], None)
+
+
+def _decided(results: dict[str, Any]) -> Iterator[Row]:
+    for connections, found in results["decided"].items():
+        aim = 0.60 if connections == 8 else None
+        yield from _beside(f"referrals decided, {connections} connections", found, aim)
+    eight = results["decided"][8]
+    yield _below("  p99, 8 connections", eight["service"]["p99_ms"], 25)
+    rows_each = results["stock"]["rows"]
+    what = f"rows written a second, {rows_each:.0f} a referral to the floor's 3"
+    yield _ratio(what, eight["ratio"] * rows_each / 3, None)
+    commits = eight["service"]["rate"] / results["commit"]
+    yield _ratio("referrals to one-row commits of the database alone", commits, None)
+
+
+def _told(results: dict[str, Any]) -> Iterator[Row]:
+    for rate, clients in results["webhook"].items():
+        for client, found in clients.items():
+            alone = client == "practice"
+            aims = {20: (3, 15), 100: (20, 150)}[rate] if alone or rate == 100 else (None, None)
+            name = "decision alone" if alone else "after the receipt's message"
+            what = f"answer to webhook at {rate}/s, {name}"
+            yield _below(f"{what}, p50", found["p50_ms"], aims[0])
+            yield _below(f"{what}, p99", found["p99_ms"], aims[1])
+    found = results["deliveries"]
+    yield _ratio("deliveries, to a bare aiohttp loop" + _rates(found), found["ratio"], None)
+    hanging = results["hanging"]["ratio"]
+    yield _at_most("others' p95 while one receiver hangs", hanging, 1.10)
+
+
+def _in_the_long_run(results: dict[str, Any]) -> Iterator[Row]:
+    stock, memory = results["stock"], results["memory"]
+    for name, cost in stock["cost"].items():
+        what = f"cost of a {_WORDS[name]} at {stock['many']:,} stored, to {stock['few']:,}"
+        yield _at_most(what, cost, 1.30)
+    (first, before), (last, after) = memory[0], memory[-1]
+    what = f"memory of the service after {last:,} referrals ({after:.0f} MB), to {first:,}"
+    yield _at_most(what, after / before, 1.10)
+
+
+def _beside(what: str, found: dict[str, Any], aim: float | None) -> Iterator[Row]:
+    """A rate beside the floor's, and its times."""
+    rates = {name: found[name]["rate"] for name in ("service", "floor")}
+    yield _ratio(what + _rates(rates), found["ratio"], aim)
+    yield _split(found)
+
+
+def _rates(found: dict[str, float]) -> str:
+    return f" ({found['service']:,.0f} to {found['floor']:,.0f} a second)"
 
 
 def _split(found: dict[str, Any]) -> Row:
@@ -63,6 +99,10 @@ def _ratio(what: str, value: float, aim: float | None) -> Row:
     if aim is None:
         return what, f"{value:.2f}", "", None
     return what, f"{value:.2f}", f"≥ {aim:.2f}", value >= aim
+
+
+def _at_most(what: str, value: float, aim: float) -> Row:
+    return what, f"{value:.2f}", f"≤ {aim:.2f}", value <= aim
 
 
 def _below(what: str, value: float, aim: float | None) -> Row:

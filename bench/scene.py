@@ -28,8 +28,6 @@ from bench.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "app" / "demo" / "data"
-#: Members of the enlarged roster: more than a run refers.
-MEMBERS = 60_000
 #: The clients that refer, and which messages their organizations want.
 CLIENTS = {"hospital": [], "practice": ["referral.approved"]}
 
@@ -42,6 +40,11 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._seen = psutil.Process(process.pid)
+
+    def memory(self) -> float:
+        """Megabytes that it holds."""
+        held: int = self._seen.memory_info().rss
+        return held / 2**20
 
     def cpu(self) -> float:
         """Seconds of CPU so far."""
@@ -68,9 +71,10 @@ class Process:
 class Scene:
     """The running scene: ports, the database, and the CPU of each part."""
 
-    def __init__(self, server: EmbeddedPostgres, receiver: Receiver) -> None:
+    def __init__(self, server: EmbeddedPostgres, receiver: Receiver, members: int) -> None:
         self.url = make_url(server.url).set(drivername="postgresql").render_as_string(False)
         self.receiver = receiver
+        self.members = members
         self.port, self.floor_port = _free_port(), _free_port()
         self._environment = {
             **os.environ,
@@ -109,7 +113,7 @@ class Scene:
         files = [str(DATA / name) for name in ("network.ndjson", "roster.ndjson")]
         await (await self.run("-m", "app", "load", *files)).ended()
         async with self.database() as connection:
-            await enlarge(connection, MEMBERS)
+            await enlarge(connection, self.members)
             await connection.execute(SCHEMA)
 
     @asynccontextmanager
@@ -149,20 +153,25 @@ class Scene:
     async def register(self) -> None:
         """Endpoints for the referring clients (as `CLIENTS` says) and for every performer."""
         for client, events in CLIENTS.items():
-            url = f"http://{HOST}:{self.receiver.port}/{client}"
-            wanted = {"url": url, "event_types": events, "send_test": False}
-            line = await Connection.open(self.port)
-            answer = await line.send(
-                request("POST", "/v1/webhook-endpoints", orjson.dumps(wanted),
-                        Content_Type="application/json", Authorization=await self.token(client))
-            )  # fmt: skip
-            line.close()
-            if answer.status != 201:
-                raise Wrong(f"no endpoint: {answer.status} {answer.body!r}")
-            created = orjson.loads(answer.body)
+            made = await self.endpoint(client, events)
         async with self.database() as connection:
             url = f"http://{HOST}:{self.receiver.port}/performer-"
-            await performers_listen(connection, url, created["id"])
+            await performers_listen(connection, url, made)
+
+    async def endpoint(self, client: str, events: list[str]) -> str:
+        """A webhook endpoint of a client's organization, at the path that is its name."""
+        url = f"http://{HOST}:{self.receiver.port}/{client}"
+        wanted = {"url": url, "event_types": events, "send_test": False}
+        line = await Connection.open(self.port)
+        answer = await line.send(
+            request("POST", "/v1/webhook-endpoints", orjson.dumps(wanted),
+                    Content_Type="application/json", Authorization=await self.token(client))
+        )  # fmt: skip
+        line.close()
+        if answer.status != 201:
+            raise Wrong(f"no endpoint: {answer.status} {answer.body!r}")
+        made: str = orjson.loads(answer.body)["id"]
+        return made
 
     @asynccontextmanager
     async def delivering(self) -> AsyncIterator[Process]:
@@ -189,15 +198,18 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[tuple[Scene, Process, Process]]:
-    """The scene with service and floor running; both processes are given for their CPU."""
+async def scene(members: int) -> AsyncIterator[tuple[Scene, Process, Process]]:
+    """The scene with service and floor running; both processes are given for their CPU.
+
+    `members` is how many the enlarged roster has: more than a run refers.
+    """
     async with AsyncExitStack() as ending:
         server = EmbeddedPostgres(ending.enter_context(home()), durable=True)
         await asyncio.to_thread(server.start)
         ending.callback(server.stop, immediately=True)
         receiver = await Receiver().start()
         ending.callback(receiver.server.close)
-        here = Scene(server, receiver)
+        here = Scene(server, receiver, members)
         await here.prepare()
         service = await here.run("-m", "app", "serve")
         ending.push_async_callback(service.stop)

@@ -40,6 +40,17 @@ def test_every_measurement_of_the_service_stands_beside_its_floor(results):
     assert results["commit"] > 0
 
 
+def test_what_others_and_years_do_to_it_is_measured(results):
+    assert results["hanging"]["ratio"] > 0
+    stock = results["stock"]
+    assert stock["many"] >= stock["few"] + 100
+    assert stock["rows"] > 20
+    assert stock["cost"].keys() == {"decided", "read", "search"}
+    (before, _), (after, megabytes) = results["memory"]
+    assert before < after
+    assert megabytes > 20
+
+
 def test_the_ratio_is_that_of_the_turns_beside_each_other(results):
     found = results["decided"]["8"]
     rate = found["service"]["rate"] / found["floor"]["rate"]
@@ -54,19 +65,29 @@ def test_a_figure_that_misses_its_aim_is_marked():
         "read": {**one, "ratio": 0.5},
         "search": {**one, "ratio": 0.49},
         "check": {"ratio": 0.2},
-        "deliveries": {"ratio": 0.2},
+        "deliveries": {"ratio": 0.2, "service": 1000.0, "floor": 5000.0},
+        "hanging": {"ratio": 1.11},
+        "stock": {"rows": 30.0, "few": 10, "many": 1000, "cost": {"decided": 1.3, "search": 1.31}},
+        "memory": [(100, 100.0), (900, 111.0)],
         "commit": 100.0,
         "webhook": {20: {"practice": {"p50_ms": 2.9, "p99_ms": 15}}},
         "inprocess": {"evaluate_ms": 0.29, "load_policies_ms": 300, "read_ms": 0.5},
     }
     found = {what.strip(): (reached, good) for what, reached, _, good in rows(results)}
-    assert found["referrals decided, 8 connections"] == ("0.50", False)
+    assert found["referrals decided, 8 connections (50 to 50 a second)"] == ("0.50", False)
+    assert found["rows written a second, 30 a referral to the floor's 3"] == ("5.00", None)
     assert found["p99, 8 connections"] == ("30.00 ms", False)
-    assert found["reads by id"] == ("0.50", True)
-    assert found["searches by patient and status, 5 of 10"] == ("0.49", False)
+    assert found["reads by id (50 to 50 a second)"] == ("0.50", True)
+    searches = "searches by patient and status, 5 of 10 (50 to 50 a second)"
+    assert found[searches] == ("0.49", False)
     assert found["referrals to one-row commits of the database alone"] == ("0.50", None)
     assert found["answer to webhook at 20/s, decision alone, p50"] == ("2.90 ms", True)
     assert found["answer to webhook at 20/s, decision alone, p99"] == ("15.00 ms", False)
+    assert found["others' p95 while one receiver hangs"] == ("1.11", False)
+    assert found["cost of a referral at 1,000 stored, to 10"] == ("1.30", True)
+    assert found["cost of a search at 1,000 stored, to 10"] == ("1.31", False)
+    memory = "memory of the service after 900 referrals (111 MB), to 100"
+    assert found[memory] == ("1.11", False)
     assert found["policy evaluation"] == ("0.29 ms", True)
     with Console(record=True, width=120) as console:
         console.print(table(results))
