@@ -214,17 +214,18 @@ def _organizations(draft: Draft) -> dict[Role, str | None]:
 def _messages(draft: Draft, changes: Changes) -> None:
     actor = draft.first_actor
     by_role = _organizations(draft)
-    for event_type in draft.announcements:
-        draft.after = replace(draft.after, announced=draft.after.announced + 1)
+    first = draft.after.announced + 1
+    draft.after = replace(draft.after, announced=draft.after.announced + len(draft.announcements))
+    for number, event_type in enumerate(draft.announcements, first):
         message_id = new_id()
         changes.add(
             message,
             plan=draft.after.plan,
             id=message_id,
             referral_id=draft.after.id,
-            seq=draft.after.announced,
+            seq=number,
             event_type=str(event_type),
-            body=_payload(draft, event_type, actor),
+            body=_payload(draft, event_type, number, actor),
             occurred_at=draft.at,
             request_id=actor.request_id if actor else None,
             correlation_id=actor.correlation_id if actor else None,
@@ -235,12 +236,12 @@ def _messages(draft: Draft, changes: Changes) -> None:
         )
 
 
-def _payload(draft: Draft, event_type: str, actor: Actor | None) -> bytes:
+def _payload(draft: Draft, event_type: str, number: int, actor: Actor | None) -> bytes:
     after = draft.after
     about = About(
         plan=after.plan,
         referral_id=after.id,
-        sequence=after.announced,
+        sequence=number,
         state=after.state.value,
         business_status=after.business_status.value if after.business_status else None,
         reasons=[reason.code for reason in draft.details.shown if reason.code],

@@ -78,6 +78,8 @@ def configure(level: str) -> None:
         Line("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=dict(renamed))
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # No line shows these, and each costs a look-up a line (the logging HOWTO's "Optimization").
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # The access line is ours (app.web.envelope); uvicorn's would carry the query.
     logging.getLogger("uvicorn.access").disabled = True
     # These speak in statements and in whole addresses.

@@ -3,6 +3,8 @@
 Each process counts for itself: run one process per container, or scrape each.
 """
 
+from functools import cache
+
 from prometheus_client import Counter, Histogram
 
 _REQUESTS = Counter("nwd_requests_total", "Requests answered", ["method", "route", "status"])
@@ -18,6 +20,12 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:
     """Count one answered request. Methods nobody knows share one label, so that labels stay few."""
-    known = method if method in _METHODS else "other"
-    _REQUESTS.labels(known, route, status).inc()
-    _SECONDS.labels(known, route).observe(seconds)
+    counter, histogram = _series(method if method in _METHODS else "other", route, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Looked up once: finding a series by its labels costs more than counting."""
+    return _REQUESTS.labels(method, route, status), _SECONDS.labels(method, route)
