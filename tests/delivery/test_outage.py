@@ -24,11 +24,13 @@ def seed():
     return chosen
 
 
+@pytest.mark.timeout(300)  # ten seconds on two cores that nobody else uses
 async def test_half_an_hour_away_and_nobody_misses_a_message(own_postgres, tmp_path, seed):
     outage = Outage(own_postgres, tmp_path, referrals_for(400), seed)
     await through(outage)
 
 
+@pytest.mark.timeout(300)
 async def test_the_same_with_postgresql_restarted_twice(own_postgres, tmp_path, seed):
     outage = Outage(own_postgres, tmp_path, referrals_for(400), seed)
     third = outage.referrals // 3

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from datetime import timedelta
 
 import pytest
@@ -229,15 +228,13 @@ async def test_a_hanging_receiver_holds_up_no_other(scene, receiver):
         await scene.endpoint(receiver.url(), organization="org-tidepool")
         for n in range(40):
             await scene.announce(f"slow{n}")
-        async with scene.worker():
+        async with scene.worker(total_s=600, lease_s=900):  # no attempt ends by itself
             await hanging.count(8)
             for n in range(20):
-                began = time.perf_counter()
                 await scene.announce(f"quick{n}", organization="org-tidepool")
                 await scene.hint()
-                await receiver.count(n + 1, seconds=2)
-                assert time.perf_counter() - began < 1
-            assert len(hanging.received) == 8  # its share and no more
+                await receiver.count(n + 1)
+            assert len(hanging.received) == 8  # its share, kept all the while, and no more
             held.set()
 
 
