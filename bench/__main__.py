@@ -33,7 +33,7 @@ _MEMBERS = 30_000
 
 async def run(length: Length, progress: Progress, *, quick: bool) -> dict[str, Any]:
     """Everything, as the results file holds it."""
-    bar = progress.add_task("starts", total=STEPS)
+    bar = progress.add_task("starts", total=STEPS + length.soaks)
 
     def on_step(name: str) -> None:
         progress.update(bar, advance=1, description=name)

@@ -34,6 +34,11 @@ class Length:
     stock: int
     soak: int = 0
 
+    @property
+    def soaks(self) -> int:
+        """How many times the memory is taken in the soak."""
+        return min(10, self.soak)
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -118,11 +123,12 @@ class Bench:
     async def _soak(self) -> list[tuple[int, float]]:
         """More referrals at 8 connections, and the memory after each tenth of them."""
         found = []
-        for _ in range(10 if self.length.soak else 0):
+        for _ in range(self.length.soaks):
             make = await self._post("/fhir/ServiceRequest")
-            most = self.length.soak // 10
+            most = self.length.soak // self.length.soaks
             await turn(Measured(8), self.scene.port, make, 3600, 201, most=most)
             found.append(await self._memory())
+            self._on_step(f"{found[-1][0]:,} referrals")
         return found
 
     # --- requests ---

@@ -7,7 +7,7 @@ from rich.table import Table
 
 #: Steps of the progress bar: start, two rates, three loads, deliveries, a receiver that hangs,
 #: four kinds of question, commits, the stock and three kinds of question, the stages alone.
-STEPS = 17
+STEPS = 18
 
 _WORDS = {"decided": "referral", "read": "read", "search": "search"}
 
