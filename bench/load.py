@@ -103,9 +103,12 @@ def request(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
 
 @dataclass(slots=True)
 class Measured:
-    """What one kind of request showed, over all its turns."""
+    """What one kind of request showed, over all its turns. `shed` were told to come again (503):
+    the service does not queue what it cannot take.
+    """
 
     connections: int
+    shed: int = 0
     seconds: float = 0.0
     times: list[float] = field(default_factory=list)
     cpu: float = 0.0
@@ -141,9 +144,12 @@ async def turn(
         while time.perf_counter() - began < seconds and left > 0:
             left -= 1
             answer = await line.send(make())
-            if answer.status != status:
+            if answer.status == 503:
+                measured.shed += 1
+            elif answer.status != status:
                 raise Wrong(f"{answer.status} instead of {status}: {answer.body[:400]!r}")
-            answers.append(answer)
+            else:
+                answers.append(answer)
 
     await asyncio.gather(*(work(line) for line in lines))
     measured.seconds += time.perf_counter() - began

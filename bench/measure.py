@@ -261,4 +261,5 @@ def _shown(measured: Measured) -> dict[str, float]:
         "p99_ms": measured.percentile(0.99),
         "cpu_ms": 1000 * measured.cpu / count,
         "count": count,
+        "shed": measured.shed,
     }

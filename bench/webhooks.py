@@ -95,6 +95,8 @@ class Webhooks:
                 )
             )
             free.append(line)
+            if answer.status == 503:  # a machine too busy for this rate
+                return
             if answer.status != 201:
                 raise Wrong(f"{answer.status}: {answer.body[:400]!r}")
             id_ = path_of(answer.header("location") or "").rpartition("/")[2]
