@@ -9,6 +9,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from app.errors import Refusal, Stopped
+from app.settings import WrongSettings, settings
+
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -20,6 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(given)
     except KeyboardInterrupt:
         return 130
+    except WrongSettings as wrong:
+        return _fail(str(wrong))
+    except Refusal as refusal:
+        return _fail(refusal.issues[0].diagnostics)
+    except Stopped as stopped:
+        return _fail(str(stopped))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +104,8 @@ def _serve(_: argparse.Namespace) -> int:
 def _deliver(_: argparse.Namespace) -> int:
     import uvloop
 
+    if not settings().database_url:
+        return _fail("Set DATABASE_URL.")
     uvloop.run(_deliver_until_stopped())
     return 0
 
@@ -104,10 +115,11 @@ async def _deliver_until_stopped() -> None:
 
     from app.notification.tally import shown_on
     from app.notification.worker import deliver_forever
-    from app.settings import settings
+    from app.waiting import until_it_answers
     from app.web.logs import configure
 
     configure(settings().log_level)
+    await until_it_answers(settings())
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -117,13 +129,12 @@ async def _deliver_until_stopped() -> None:
 
 
 def _migrate(_: argparse.Namespace) -> int:
-    from app.migrate import upgrade
-    from app.settings import settings
+    from app.migrate import upgrade_when_it_answers
 
     url = settings().migration_database_url or settings().database_url
     if not url:
         return _fail("Set DATABASE_URL, or MIGRATION_DATABASE_URL for the owner's connection.")
-    asyncio.run(upgrade(url))
+    asyncio.run(upgrade_when_it_answers(url, settings()))
     return 0
 
 
@@ -144,7 +155,6 @@ def _check_policies(_: argparse.Namespace) -> int:
     from app.policy.check import check_policies
     from app.policy.library import FILES, load_library
     from app.policy.switches import read_choice
-    from app.settings import settings
 
     path = Path(settings().policy_path) if settings().policy_path else FILES
     faults = check_policies(path)
@@ -183,7 +193,6 @@ def _policy_simulate(given: argparse.Namespace) -> int:
 
 def _check_places(_: argparse.Namespace) -> int:
     from app.capacity.command import check_places
-    from app.settings import settings
 
     if not settings().database_url:
         return _fail("Set DATABASE_URL.")

@@ -31,6 +31,10 @@ class Refusal(Exception):
         return f"{self.status}: " + "; ".join(issue.code for issue in self.issues)
 
 
+class Stopped(Exception):
+    """A process cannot start or go on. The message says what to do, and holds no secret."""
+
+
 def refuse(
     status: int,
     code: str,

@@ -9,12 +9,16 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.database import database_url, sqlstate
+from app.errors import Stopped
+from app.settings import Settings
+from app.waiting import until_it_answers
 
 _MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 _UNDEFINED_TABLE = "42P01"
@@ -29,6 +33,24 @@ async def upgrade(url: str, revision: str = "head") -> None:
     engine = create_async_engine(database_url(url), poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade, revision)
+
+
+async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
+    """`upgrade` for a command: waits for the database, and says what went wrong in a sentence.
+
+    Raises `DatabaseAway`, and `Stopped` where the owner may not do it or the schema is another's.
+    """
+    # As the owner: the restricted role that sessions take is made by the migration itself.
+    owner = chosen.model_copy(update={"database_url": url, "migration_database_url": url})
+    await until_it_answers(owner)
+    try:
+        await upgrade(url)
+    except (DBAPIError, CommandError) as error:
+        raise Stopped(
+            f"The database was not migrated ({sqlstate(error) or type(error).__name__}). The "
+            "owner must be allowed to create tables and roles, and the schema must not be newer "
+            "than this code."
+        ) from error
 
 
 def _upgrade(connection: Connection, revision: str) -> None:

@@ -7,7 +7,7 @@ from app.decision.deadlines import Clocks
 from app.decision.decide import Automation
 from app.policy.library import Library
 from app.policy.policy import Policy
-from app.settings import Settings
+from app.settings import Settings, WrongSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +51,5 @@ def rules(settings: Settings, library: Library) -> Rules:
     named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
     unknown = [name for name in named if name not in library.plans]
     if unknown:
-        raise ValueError(f"PLANS names {', '.join(unknown)}, which have no policy files")
+        raise WrongSettings(f"PLANS names {', '.join(unknown)}, which have no policy files")
     return Rules(library, named or tuple(library.plans))

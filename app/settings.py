@@ -8,14 +8,23 @@ from datetime import timedelta
 from functools import cache
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from cryptography.fernet import Fernet
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+
+class WrongSettings(Exception):
+    """The environment does not make settings. The message names each fault and repeats no value:
+    any of them may be a secret.
+    """
 
 
 class Settings(BaseSettings):
     """The settings of one process. Wrong ones stop the start with a sentence that says which."""
 
-    model_config = SettingsConfigDict(env_file=None, extra="ignore")
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
 
     environment: Literal["development", "production"] = Field(
         "development",
@@ -120,6 +129,26 @@ class Settings(BaseSettings):
         "INFO", description="Log lines are JSON and never carry a value of a payload."
     )
 
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _names_a_postgresql(cls, url: str) -> str:
+        try:
+            named = not url or make_url(url).get_backend_name() in ("postgresql", "postgres")
+        except (ArgumentError, ValueError):  # ValueError: a port that is no number
+            named = False
+        if not named:
+            raise ValueError("write it as postgresql://user:password@host:5432/database")
+        return url
+
+    @field_validator("webhook_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+        try:
+            Fernet(key.get_secret_value() or Fernet.generate_key())
+        except ValueError:
+            raise ValueError("must be 32 bytes in URL-safe base64 (a Fernet key)") from None
+        return key
+
     @model_validator(mode="after")
     def _production_is_strict(self) -> "Settings":
         if self.environment != "production":
@@ -156,7 +185,21 @@ class Settings(BaseSettings):
         return self.public_url.rstrip("/") + "/fhir"
 
 
+def read_settings() -> Settings:
+    """The settings that the environment makes now. Raises `WrongSettings`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        said = [
+            f"{''.join(f'{name}: '.upper() for name in fault['loc'])}"
+            f"{fault['msg'].removeprefix('Value error, ')}"
+            for fault in faults
+        ]
+    raise WrongSettings("\n".join(said))
+
+
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once. Raises `WrongSettings`."""
+    return read_settings()

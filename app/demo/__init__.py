@@ -4,5 +4,6 @@ place.py      who runs the embedded PostgreSQL, from which files, in which folde
 postgres.py   starts and stops it
 process.py    finds the server process of a data folder
 throwaway.py  one that leaves nothing behind, for tests and checks
+attached.py  a process that ends with the demonstration, however that ends
 signals.py    INT, TERM and HUP end a command in order
 """

@@ -2,12 +2,14 @@
 
 import asyncio
 import queue
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -18,7 +20,13 @@ from app.demo.referral import NewMember, hospital_bundle, new_member, roster_ent
 from app.directory.load import load_resources
 from app.settings import Settings
 
-_MARKS = {"true": "[green]yes[/]", "false": "[red]no[/]", "unknown": "[yellow]not known[/]"}
+_COLOURS = {"Met": "green", "Yes": "green", "Not met": "red", "No": "red", "Not known": "yellow"}
+_RESULT = re.compile(r"(?<=[:?] )(Not known|Not met|Met|Yes|No)\b")
+_IDS = re.compile(r"\((\w+)/[\w-]+\)")
+_SOURCES = (
+    "Sources: S003 is the plan's own page on ECM and Community Supports, L its lines; G26 is the "
+    "ECM Policy Guide of the Department of Health Care Services (DHCS)."
+)
 #: How long the webhook may take before the demonstration says that it did not come.
 _WEBHOOK_S = 20.0
 #: Keep this many places free with the hospital's performer, so that every start shows one taken.
@@ -56,15 +64,15 @@ def show(console: Console, base: str, receiver: Receiver, settings: Settings) ->
     asyncio.run(_enrol(settings, member))
     bundle = hospital_bundle(member, datetime.now(UTC))
 
-    checked = hospital.post("/fhir/ServiceRequest/$check", bundle)
     answer = hospital.post("/fhir", bundle)
     referral_id = _referral_id(answer)
     task = hospital.get(f"/fhir/Task/{referral_id}")
     authorization = hospital.get(f"/fhir/ClaimResponse/{referral_id}")
+    determinations = hospital.get(f"/v1/referrals/{referral_id}/determinations")
 
     console.rule("[bold]One referral, five stages[/]", align="left")
     console.print(_intake(member, answer, referral_id))
-    console.print(_eligibility(checked))
+    console.print(_eligibility(determinations))
     console.print(_capacity(hospital, task, referral_id))
     console.print(_decision(task, authorization))
     console.print(_notification(receiver, referral_id))
@@ -87,12 +95,7 @@ def _listen(client: _Client, receiver: Receiver, name: str) -> None:
 
 def _make_room(staff: _Client) -> None:
     offer = staff.get("/fhir/HealthcareService/offer-tidepool-ecm")
-    numbers = {
-        part["url"]: part["valueInteger"]
-        for extension in offer["extension"]
-        if extension["url"].endswith("/capacity")
-        for part in extension["extension"]
-    }
+    numbers = _places(offer)
     if numbers["places"] - numbers["taken"] < _FREE_PLACES:
         places = {"name": "places", "valueInteger": numbers["places"] + 10 * _FREE_PLACES}
         staff.post(
@@ -121,47 +124,57 @@ def _intake(member: NewMember, answer: dict[str, Any], referral_id: str) -> Tree
     return tree
 
 
-def _values(parameters: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    return [part for part in parameters["parameter"] if part["name"] == name]
-
-
-def _eligibility(checked: dict[str, Any]) -> Tree:
-    policy = _values(checked, "policy")[0]["valueString"]
-    outcome = _values(checked, "outcome")[0]["valueCode"]
-    tree = Tree(f"[bold]2 Eligibility[/]: {outcome} by the plan's policy {policy}")
-    for node in _values(checked, "criterion"):
-        _criterion(tree, node, depth=0)
+def _eligibility(found: dict[str, Any]) -> Tree:
+    """The explanation that every party reads (`determinations`), as a tree."""
+    said = found["determinations"][0]
+    first, *lines = said["text"].split("\n")
+    tree = Tree(f"[bold]2 Eligibility[/]: {escape(first)}")
+    branches = [tree]
+    for line in lines:
+        words = line.lstrip(" ")
+        inside = (len(line) - len(words)) // 2 + 1 if words.startswith("- ") else 0
+        depth = min(inside, len(branches) - 1)  # the first reasons stand below no heading
+        del branches[depth + 1 :]
+        branches.append(branches[depth].add(_marked(words.removeprefix("- "))))
+    tree.add(f"[dim]{escape(_SOURCES)}[/]")
     return tree
 
 
-def _criterion(tree: Tree, node: dict[str, Any], depth: int) -> None:
-    said = {part["name"]: part for part in node["part"]}
-    result = said["result"]["valueCode"]
-    source = said.get("citation", {}).get("valueString", "")
-    line = f"{_MARKS[result]}  {said['name']['valueString']}"
-    branch = tree.add(line + (f"  [dim]{source}[/]" if source else ""))
-    if depth > 1 or result != "true":
-        return
-    for child in node["part"]:
-        if child["name"] == "criterion":
-            _criterion(branch, child, depth + 1)
+def _marked(words: str) -> str:
+    """A line with its result in colour and its source dimmed, without ids of resources."""
+    said, bracket, source = _IDS.sub(r"(\1)", words).partition(" [")
+    line = _RESULT.sub(lambda found: f"[{_COLOURS[found[0]]}]{found[0]}[/]", escape(said), count=1)
+    return line + (f"  [dim]{escape(source.removesuffix(']'))}[/]" if bracket else "")
 
 
 def _capacity(hospital: _Client, task: dict[str, Any], referral_id: str) -> Tree:
     status = task["businessStatus"]["coding"][1]
     tree = Tree(f"[bold]3 Capacity[/]: {status['display'].lower()}")
+    offer = hospital.get("/fhir/HealthcareService/offer-tidepool-ecm")
     found = hospital.get(f"/fhir/Task?focus=ServiceRequest/{referral_id}")
     for entry in found.get("entry", ()):
         service = entry["resource"]
         if service.get("partOf"):
             owner = hospital.get(f"/fhir/{service['owner']['reference']}")
-            tree.add(f"a place is taken with {owner['name']}; its Task is {service['status']}")
+            tree.add(f"a place is taken with {owner['name']}, whom the hospital asked for")
+            numbers = _places(offer)
+            tree.add(f"{numbers['taken']} of its {numbers['places']} places are taken now")
+            tree.add(f"its Task is {service['status']}: it may accept or decline")
     return tree
+
+
+def _places(offer: dict[str, Any]) -> dict[str, int]:
+    return {
+        part["url"]: part["valueInteger"]
+        for extension in offer["extension"]
+        if extension["url"].endswith("/capacity")
+        for part in extension["extension"]
+    }
 
 
 def _decision(task: dict[str, Any], authorization: dict[str, Any]) -> Tree:
     state = task["businessStatus"]["coding"][0]["display"].lower()
-    tree = Tree(f"[bold]4 Decision[/]: {state}")
+    tree = Tree(f"[bold]4 Decision[/]: {state}, by the rules alone")
     tree.add(f"why: {task['statusReason']['text']}")
     period = authorization["preAuthPeriod"]
     tree.add(f"authorization {authorization['preAuthRef']}, {period['start']} to {period['end']}")
@@ -198,16 +211,23 @@ def _clients(console: Console) -> None:
 
 
 def _links(console: Console, base: str, referral_id: str) -> None:
-    console.print("\nOpen next")
-    console.print(f"  {base}/docs           try everything; Authorize with a client above")
-    console.print(f"  {base}/fhir/metadata  what this server can do")
-    console.print("\nPaste this to read the referral as the hospital does:")
-    console.print("  " + _curl(base, referral_id), soft_wrap=True, markup=False)
-    console.print("\nCtrl-C stops everything.")
+    page = f"/v1/referrals/{referral_id}/timeline.html"
+    lines = (
+        "\nOpen next",
+        f"  {base}/docs           try everything, as one of these clients: press Authorize",
+        f"  {base}/fhir/metadata  what this server can do",
+        "\nPaste this to read the referral as the hospital does:",
+        "  " + _curl(base, f"/fhir/ServiceRequest/{referral_id}"),
+        "\nPaste this to save its journey as a page, journey.html, and open that:",
+        "  " + _curl(base, page) + " -o journey.html",
+        "\nCtrl-C stops everything.",
+    )
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False)
 
 
-def _curl(base: str, referral_id: str) -> str:
-    """One line to paste: it asks for a token, takes it out of the JSON, and reads the referral."""
+def _curl(base: str, path: str) -> str:
+    """One line to paste: it asks for a token, takes it out of the JSON, and reads the path."""
     ask = f"curl -s -u hospital:{demonstration_secret('hospital')} -d grant_type=client_credentials"
     token = rf"""$({ask} {base}/oauth/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"""
-    return f'curl -s -H "Authorization: Bearer {token}" {base}/fhir/ServiceRequest/{referral_id}'
+    return f'curl -s -H "Authorization: Bearer {token}" {base}{path}'

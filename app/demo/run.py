@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,23 +18,25 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 
 from app.demo.journey import show
 from app.demo.place import PostgresProblem
 from app.demo.postgres import EmbeddedPostgres
 from app.demo.receiver import Receiver
 from app.demo.referral import DATA
-from app.demo.signals import ended_by_signals
+from app.demo.signals import Ended, ended_by_signals
 from app.directory.load import load
-from app.migrate import upgrade
-from app.settings import Settings
+from app.errors import Stopped
+from app.migrate import upgrade_when_it_answers
+from app.settings import Settings, WrongSettings, read_settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 #: Long enough for a first start on a busy machine.
 _START_S = 60.0
 
 
-class CannotRun(Exception):
+class CannotRun(Stopped):
     """The demonstration cannot start; the message says why and what to do."""
 
 
@@ -44,10 +47,10 @@ def main() -> int:
     try:
         with ended_by_signals(), ExitStack() as started:
             _run(console, started)
-    except (CannotRun, PostgresProblem) as problem:
-        console.print(f"[bold red]make run:[/] {problem}")
+    except (Stopped, PostgresProblem, WrongSettings) as problem:
+        console.print(f"[bold red]make run:[/] {escape(str(problem))}")
         return 1
-    except SystemExit:
+    except Ended:
         console.print("Stopped: service, worker, receiver and database.")
     return 0
 
@@ -56,7 +59,8 @@ def _run(console: Console, started: ExitStack) -> None:
     if os.environ.get("ENVIRONMENT") == "production":
         raise CannotRun("ENVIRONMENT=production: the demonstration is not for production.")
     began = time.monotonic()
-    port = _free_port(int(os.environ.get("PORT") or "8000"))
+    os.environ["PORT"] = os.environ.get("PORT") or "8000"
+    port = _free_port(read_settings().port)
     url = _database(console, started)
     receiver = Receiver()
     started.callback(receiver.close)
@@ -64,9 +68,9 @@ def _run(console: Console, started: ExitStack) -> None:
     console.print(
         "Bringing the database up to date, loading the demonstration network and roster …"
     )
-    asyncio.run(upgrade(url))
+    asyncio.run(upgrade_when_it_answers(settings.migration_database_url or url, settings))
     asyncio.run(load([DATA / "network.ndjson", DATA / "roster.ndjson"], settings))
-    logs = _log_folder()
+    logs = _log_folder(started)
     service = started.enter_context(_process("serve", logs))
     worker = started.enter_context(_process("deliver", logs))
     base = f"http://127.0.0.1:{port}"
@@ -105,22 +109,27 @@ def _environment(url: str, port: int, receiver: Receiver) -> Settings:
         DEMONSTRATION="true",
         WEBHOOK_ALLOW_PRIVATE=f"127.0.0.1:{receiver.port}",
     )
-    return Settings()
+    return read_settings()
 
 
-def _log_folder() -> Path:
+def _log_folder(started: ExitStack) -> Path:
     folder = CHECKOUT / ".run"
-    folder.mkdir(mode=0o755, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o755, exist_ok=True)
+        (folder / "serve.log").open("ab").close()
+    except OSError:  # a read-only checkout, or one in which another user ran before
+        return Path(started.enter_context(tempfile.TemporaryDirectory(prefix="nwd-logs-")))
     return folder
 
 
 @contextmanager
 def _process(command: str, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """One process of the service, stopped in order at the end."""
+    """One process of the service, stopped in order at the end, and at once if we are killed."""
     with (logs / f"{command}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", command],
+            [sys.executable, "-m", "app.demo.attached", command],
             cwd=CHECKOUT,
+            stdin=subprocess.PIPE,  # never written to: it ends when we do, however we end
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches us alone: we stop it, in order
@@ -153,8 +162,10 @@ def _wait_until_ready(base: str, service: subprocess.Popen[bytes], logs: Path) -
 
 
 def _stay_up(processes: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
-    while True:
+    make = os.getppid() if os.environ.get("MAKELEVEL") else None
+    while make in (None, os.getppid()):
         for name, process in processes.items():
             if process.poll() is not None:
                 raise CannotRun(f"the {name} has ended; its last words are in {logs}")
         time.sleep(0.5)
+    raise Ended  # make was killed, and can no longer tell us to stop

@@ -1,20 +1,15 @@
 """What a service process opens before its first request and closes after its last."""
 
-import asyncio
 import gc
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.caller.clients import register_demonstration
 from app.database import begin, create_engine
-from app.errors import Refusal
 from app.fhir.diagnoses import load_diagnoses
 from app.fhir.hcpcs import load_hcpcs
 from app.fhir.r4.tables import warm
@@ -23,6 +18,7 @@ from app.policy.library import FILES, load_library
 from app.policy.switches import read_choice
 from app.rules import rules
 from app.settings import Settings
+from app.waiting import wait_for_database
 from app.web.logs import configure
 
 log = logging.getLogger(__name__)
@@ -46,10 +42,6 @@ COMMON = (
 #: Allocations before a pass of the garbage collector. A referral makes some thousand objects that
 #: all die with its request, nearly all without the collector's help.
 _COLLECT_AFTER = (50_000, 20, 20)
-
-
-class DatabaseAway(Exception):
-    """The database did not answer in time. The message says what to check; it holds no secret."""
 
 
 @asynccontextmanager
@@ -80,24 +72,3 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await app.state.waker.close()
         await app.state.engine.dispose()
-
-
-async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
-    """Returns when the database answers; raises `DatabaseAway` when it does not in time."""
-    deadline = time.monotonic() + seconds
-    pause = 0.1
-    while True:
-        try:
-            async with begin(engine) as connection:
-                await connection.exec_driver_sql("SELECT 1")
-        except (Refusal, DBAPIError):
-            if time.monotonic() + pause > deadline:
-                raise DatabaseAway(
-                    f"The database did not answer within {seconds:g} s. Check that it runs, that "
-                    "DATABASE_URL names it, and that `python -m app migrate` has been run."
-                ) from None
-            log.warning("waiting for the database")
-        else:
-            return
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, 2.0)

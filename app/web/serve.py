@@ -7,10 +7,9 @@ import sys
 
 import uvicorn
 
-from app.database import create_engine
 from app.main import create_app
 from app.settings import Settings, settings
-from app.web.lifespan import DatabaseAway, wait_for_database
+from app.waiting import until_it_answers
 from app.web.logs import configure
 
 #: How long requests that are under way may take to end.
@@ -18,17 +17,17 @@ _GRACE_S = 10
 
 
 def serve() -> int:
-    """Serves on HOST and PORT. Returns the exit status; a sentence says what stood in the way."""
+    """Serves on HOST and PORT. Returns the exit status; a sentence says what stood in the way.
+
+    Raises `DatabaseAway` where the database does not answer in time.
+    """
     chosen = settings()
     if not chosen.database_url:
         return _fail("Set DATABASE_URL; or use `make run`, which brings its own PostgreSQL.")
     if _is_taken(chosen.host, chosen.port):
         return _fail(f"Port {chosen.port} is in use. Choose another one with PORT=….")
     configure(chosen.log_level)
-    try:
-        asyncio.run(_wait(chosen))
-    except DatabaseAway as away:
-        return _fail(str(away))
+    asyncio.run(until_it_answers(chosen))
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends in good order and then raises the signal again: that is no failure.
         signal.signal(number, lambda *_: None)
@@ -53,14 +52,6 @@ def configuration(chosen: Settings) -> uvicorn.Config:
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_GRACE_S,
     )
-
-
-async def _wait(chosen: Settings) -> None:
-    engine = create_engine(chosen, pool_size=1)
-    try:
-        await wait_for_database(engine, chosen.database_start_wait_s)
-    finally:
-        await engine.dispose()
 
 
 def _is_taken(host: str, port: int) -> bool:

@@ -1,5 +1,8 @@
 """The commands say what they did, and fail with a sentence."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from app import settings as settings_module
@@ -46,6 +49,62 @@ def test_migrating_without_a_database_says_what_to_set(monkeypatch, capsys):
 def test_a_database_that_is_migrated_already_stays_as_it_is(database_url, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", database_url)
     assert main(["migrate"]) == 0
+
+
+COMMANDS = [
+    ["serve"],
+    ["deliver"],
+    ["migrate"],
+    ["check-places"],
+    ["client", "rotate", "x"],
+    ["policy", "replay"],
+    ["load", str(Path(__file__).parents[2] / "app/demo/data/network.ndjson")],
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_without_its_database_every_command_ends_with_a_sentence(arguments, monkeypatch, capsys):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app:hidden@127.0.0.1:1/nwd")
+    monkeypatch.setenv("DATABASE_START_WAIT_S", "0")
+    monkeypatch.setenv("PORT", "59371")
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert re.search("database did not answer|cannot reach its database", said.err)
+    assert "Traceback" not in said.err + said.out
+    assert "hidden" not in said.err + said.out
+
+
+WRONG = {
+    "DATABASE_URL": ("mysql://app:hidden@db/nwd", "write it as postgresql://"),
+    "MIGRATION_DATABASE_URL": ("postgresql://app:hidden@db:port/nwd", "write it as postgresql://"),
+    "WEBHOOK_KEY": ("hidden", "must be 32 bytes in URL-safe base64"),
+    "PORT": ("hidden", "valid integer"),
+    "ENVIRONMENT": ("hidden", "'development' or 'production'"),
+    "TOKEN_LIFETIME_S": ("3600", "less than or equal to 300"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_setting_is_named_and_never_quoted(name, monkeypatch, capsys):
+    value, sentence = WRONG[name]
+    monkeypatch.setenv(name, value)
+    assert main(["deliver"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{name}: ")
+    assert sentence in said
+    assert "hidden" not in said
+
+
+def test_all_that_production_lacks_is_said_at_once_and_no_secret(monkeypatch, capsys):
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app:hidden@db/nwd")
+    monkeypatch.setenv("TOKEN_SECRET", "hidden")
+    monkeypatch.setenv("DEMONSTRATION", "true")
+    assert main(["serve"]) == 1
+    said = capsys.readouterr().err
+    for name in ("TOKEN_SECRET", "WEBHOOK_KEY", "DEMONSTRATION", "PUBLIC_URL"):
+        assert f"{name} must" in said
+    assert "hidden" not in said
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["client"], ["load"], ["client", "add"]])
