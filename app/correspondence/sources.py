@@ -6,13 +6,24 @@ from app.correspondence.words import Words
 
 _PAGE = re.compile(r"(S00\d):L(.+)")
 _GUIDE = re.compile(r"G26 p\.(.+)")
+_DOCUMENT = re.compile(r"(S00\d:L|G26 p\.).")
 _OTHERS = {"lacare": "L.A. Care"}
 
 
 def in_words(citation: str, said: Words) -> str:
     """The sources of a citation, each once; an empty citation is this service's own rule."""
-    named = [_one(source, said) for source in citation.split("; ") if source]
+    named = [_one(source, said) for source in _together(citation.split("; ")) if source]
     return "; ".join(dict.fromkeys(named)) or said["sources"]["own"]
+
+
+def _together(sources: list[str]) -> list[str]:
+    """Lines of one page, and pages of the guide, named at one place: `S003:L50, 51`."""
+    places: dict[str, list[str]] = {}
+    for source in sources:
+        found = _DOCUMENT.match(source)
+        begins = found[1] if found else source
+        places.setdefault(begins, []).append(source.removeprefix(begins))
+    return [begins + ", ".join(dict.fromkeys(ends)) for begins, ends in places.items()]
 
 
 def _one(source: str, said: Words) -> str:

@@ -205,6 +205,13 @@ def test_an_approval_or_nothing_has_no_decisive_criteria():
             "Central California Alliance for Health, page for providers, line 28,30-32",
         ),
         (
+            "S003:L50; S003:L51; S003:L51; G26 p.19",
+            (
+                "Health Plan of San Mateo, page for providers, line 50, 51; the ECM Policy Guide "
+                "of the California Department of Health Care Services, page 19"
+            ),
+        ),
+        (
             "G26 p.19",
             "the ECM Policy Guide of the California Department of Health Care Services, page 19",
         ),
