@@ -59,6 +59,7 @@ def _run(console: Console, started: ExitStack) -> None:
     if os.environ.get("ENVIRONMENT") == "production":
         raise CannotRun("ENVIRONMENT=production: the demonstration is not for production.")
     began = time.monotonic()
+    make = os.getppid() if os.environ.get("MAKELEVEL") else None
     os.environ["PORT"] = os.environ.get("PORT") or "8000"
     port = _free_port(read_settings().port)
     url = _database(console, started)
@@ -77,7 +78,7 @@ def _run(console: Console, started: ExitStack) -> None:
     _wait_until_ready(base, service, logs)
     console.print(f"Up in {time.monotonic() - began:.1f} s.\n")
     show(console, base, receiver, settings)
-    _stay_up({"service": service, "delivery worker": worker}, logs)
+    _stay_up({"service": service, "delivery worker": worker}, logs, make)
 
 
 def _free_port(port: int) -> int:
@@ -161,8 +162,7 @@ def _wait_until_ready(base: str, service: subprocess.Popen[bytes], logs: Path) -
     raise CannotRun(f"the service is not ready after {_START_S:.0f} s; see {logs / 'serve.log'}")
 
 
-def _stay_up(processes: dict[str, subprocess.Popen[bytes]], logs: Path) -> None:
-    make = os.getppid() if os.environ.get("MAKELEVEL") else None
+def _stay_up(processes: dict[str, subprocess.Popen[bytes]], logs: Path, make: int | None) -> None:
     while make in (None, os.getppid()):
         for name, process in processes.items():
             if process.poll() is not None:

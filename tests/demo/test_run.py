@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.__main__ import main
 from app.caller.clients import DEMONSTRATION
 from tests.faults.processes import free_port
 
@@ -150,6 +151,15 @@ def test_killed_it_leaves_nothing_that_holds_the_port(fresh_database, tmp_path, 
     assert not answers(port)
 
 
+@pytest.fixture
+def surroundings():
+    """The environment, which the command adds to; put back at the end."""
+    before = dict(os.environ)
+    yield os.environ
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
@@ -167,17 +177,11 @@ def test_killed_it_leaves_nothing_that_holds_the_port(fresh_database, tmp_path, 
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_stands_in_the_way_is_a_sentence(settings, sentence):
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "run"],
-        cwd=ROOT,
-        env=environment(**({"PORT": free_port()} | settings)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "make run: " in done.stdout, done.stdout + done.stderr
-    assert sentence in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
-    assert "hidden" not in done.stdout + done.stderr
+def test_what_stands_in_the_way_is_a_sentence(settings, sentence, surroundings, capsys):
+    surroundings.update({"PORT": str(free_port())} | settings)
+    assert main(["run"]) == 1
+    said = capsys.readouterr()
+    assert "make run: " in said.out
+    assert sentence in said.out
+    assert "Traceback" not in said.out + said.err
+    assert "hidden" not in said.out + said.err
