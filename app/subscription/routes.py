@@ -1,6 +1,8 @@
 """FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended."""
 
 from collections.abc import Mapping
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -73,7 +75,11 @@ def _unsendable(request: Request, tree: Mapping[str, Any]) -> list[Fault]:
 
 def _answer(request: Request, row: RowMapping, status: int = 200) -> Response:
     body = orjson.dumps(keep.as_resource(row, vault_of(request), now_of(request)))
-    headers = {"ETag": f'W/"{row["version"]}"', "Cache-Control": "no-store"}
+    headers = {
+        "ETag": f'W/"{row["version"]}"',
+        "Last-Modified": format_datetime(row["updated_at"].astimezone(UTC), usegmt=True),
+        "Cache-Control": "no-store",
+    }
     if status == 201:
         headers["Location"] = f"{base_of(request)}/Subscription/{row['id']}"
     return Response(body, status, headers, media_type=FHIR_JSON)

@@ -108,9 +108,11 @@ class Subscribers:
         arrived = [each.data for each in self.receiver.at(path)]
         return [each for each in arrived if value(each, "type") == kind]
 
-    async def told(self, count: int, path: str = "hook", **more: Any) -> list[dict[str, Any]]:
+    async def told(
+        self, count: int, path: str = "hook", *, seconds: float = 15, **more: Any
+    ) -> list[dict[str, Any]]:
         """Returns when so many have arrived."""
-        await self.receiver.until(lambda: len(self.bundles(path, **more)) >= count)
+        await self.receiver.until(lambda: len(self.bundles(path, **more)) >= count, seconds)
         return self.bundles(path, **more)
 
 

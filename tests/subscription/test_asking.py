@@ -25,6 +25,7 @@ async def test_it_is_requested_until_the_handshake_is_answered(service, subscrib
     assert (answer.status_code, body["status"]) == (201, "requested")
     assert answer.headers["location"] == f"{service.settings.fhir_base}/Subscription/{body['id']}"
     assert answer.headers["etag"] == 'W/"1"'
+    assert answer.headers["last-modified"] == "Fri, 20 Nov 2026 18:00:00 GMT"
     async with service.delivering():
         await subscribers.active(body["id"])
     assert len(subscribers.bundles(kind="handshake")) == 1
@@ -117,6 +118,21 @@ async def test_switched_off_it_counts_nothing_and_goes_on_with_its_numbers(servi
         await service.refer(a_referral("9100002XA"))
         told = await subscribers.told(6)
     assert numbers(told) == [1, 2, 3, 4, 5, 6]
+
+
+async def test_it_is_no_webhook_endpoint(service, subscribers):
+    """What it is told is shaped, numbered and begun again by its own rules."""
+    id_ = await subscribers.subscribe()
+    path = f"/v1/webhook-endpoints/{id_}"
+    json = {"Content-Type": "application/json"}
+    for method, where, body in (
+        ("GET", "", None), ("PATCH", "", {"payload": "full"}), ("POST", "/enable", None),
+        ("POST", "/rotate-secret", {}), ("POST", "/test", None), ("GET", "/messages", None),
+    ):  # fmt: skip
+        headers = json if body is not None else {}
+        answer = await service.ask("hospital", method, path + where, body, headers=headers)
+        assert answer.status_code == 404, (method, where)
+    assert (await service.ask("hospital", "GET", "/v1/webhook-endpoints")).json() == []
 
 
 async def test_deleted_it_is_gone_and_told_nothing(service, subscribers):

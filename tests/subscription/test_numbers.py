@@ -240,7 +240,7 @@ async def test_workers_killed_at_any_moment_leave_no_gap(service, subscribers):
     id_ = await subscribers.subscribe()
     async with service.delivering():
         await subscribers.active(id_)
-    subscribers.receiver.answer = lambda _: Reply(wait=0.02)
+    subscribers.receiver.answer = lambda _: Reply(wait=0.05)
     scene = Scene(service.store, service.settings)
     workers = [await scene.process(per_endpoint=3) for _ in range(2)]
     try:
@@ -248,7 +248,7 @@ async def test_workers_killed_at_any_moment_leave_no_gap(service, subscribers):
         for cin in EXTRA[:8]:
             await service.refer(a_referral(cin, visits=visits))
         for worker, after in zip(workers, (3, 9), strict=True):
-            await subscribers.told(after)
+            await subscribers.told(after, seconds=60)  # a process takes its time to begin
             worker.kill()
             await worker.wait()
     finally:
