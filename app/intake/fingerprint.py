@@ -13,12 +13,16 @@ from typing import Any
 import orjson
 
 
+_WHOLE = float(2**53)
+
+
 def _number(value: Any) -> Any:
     """RFC 8785 writes numbers as doubles: 1.10 and 1.1, 1.0 and 1 are the same."""
     if not isinstance(value, Decimal):
         raise TypeError
     number = float(value)
-    return int(number) if number.is_integer() else number
+    # Beyond 2**53 a double is whole anyway, and the writer takes no integer of more than 64 bits.
+    return int(number) if number.is_integer() and abs(number) < _WHOLE else number
 
 
 def canonical(tree: Any, full_urls: Iterable[str | None] = ()) -> bytes:

@@ -76,6 +76,29 @@ async def test_approved_history_says_who_did_what(service):
     assert policies[0][1].startswith("HPSM/")
 
 
+async def test_reauthorized_once_a_second_time_goes_to_a_person(service):
+    first = await service.refer(a_referral())
+    after_it = [{"reference": f"ServiceRequest/{first}"}]
+    second = await service.refer(a_referral(basedOn=after_it), "ecm-provider")
+    period = (await authorization(service, second, "ecm-provider"))["preAuthPeriod"]
+    assert period == {"start": "2027-11-20", "end": "2028-05-19"}
+    again = await service.refer(a_referral(basedOn=after_it), "ecm-provider")
+    assert await service.words(again, "ecm-provider") == ["pending", "in-review"]
+    task = await service.read("Task", again, "ecm-provider")
+    assert task["statusReason"]["coding"][0]["code"] == "already-authorized"
+    third = await service.refer(
+        a_referral(basedOn=[{"reference": f"ServiceRequest/{second}"}]), "ecm-provider"
+    )
+    period = (await authorization(service, third, "ecm-provider"))["preAuthPeriod"]
+    assert period["start"] == "2028-05-20"
+
+
+async def test_an_authorization_that_is_still_to_begin_stands_too(service):
+    await service.refer(a_referral(occurrencePeriod={"start": "2026-12-15"}))
+    again = await service.refer(a_referral())
+    assert await service.words(again) == ["pending", "in-review"]
+
+
 async def test_denied_because_of_the_line_of_business_the_member_gets_a_notice(service):
     referral = await service.refer(a_referral("9000002XA"))
     assert await service.words(referral) == ["denied"]
