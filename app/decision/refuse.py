@@ -43,6 +43,12 @@ def cancel_by_party(draft: Draft, given: Given, door: Door, *, mistaken: bool = 
     `mistaken`: it was sent by mistake, and its ServiceRequest says so.
     """
     require_move(draft, Event.CANCEL)
+    if draft.details.begun:
+        text = (
+            f"The referral is {draft.after.state} ({draft.after.business_status}) and its service "
+            "has begun, so cancel is not possible: the performer resumes it or ends it."
+        )
+        raise refuse(409, "conflict", text)
     reasons = tuple(given.reasons()) or (Reason("withdrawn"),)
     details = replace(draft.details, reasons=reasons, missing=(), mistaken=mistaken)
     cancel(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))

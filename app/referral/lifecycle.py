@@ -96,7 +96,9 @@ _TAKEN_ON = UNDER_WAY | {BusinessStatus.ACCEPTED}
 AFTER_APPROVAL: dict[Event, tuple[frozenset[BusinessStatus], frozenset[BusinessStatus | None]]] = {
     # To nobody: the clock ends the waiting of a referral whose authorization has run out.
     Event.ASSIGN: (_OPEN, _WITH_PERFORMER | _WITH_NOBODY),
-    Event.CANCEL: (NOT_BEGUN, frozenset({None})),
+    # A service may be held before it begins; whether it has begun is known of the referral alone
+    # (`app.decision.refuse`).
+    Event.CANCEL: (NOT_BEGUN | {BusinessStatus.ON_HOLD}, frozenset({None})),
     Event.ACCEPT: (_WITH_PERFORMER, frozenset({BusinessStatus.ACCEPTED})),
     Event.DECLINE: (
         _WITH_PERFORMER | {BusinessStatus.ACCEPTED},

@@ -142,7 +142,8 @@ Readings where the sources are silent:
 
 * A held service that is resumed is in service, as Gravity draws it, even if it was held before it
   began; `service.started` is announced the first time.
-* An approval on hold cannot be cancelled by the requester: the performer resumes it or ends it.
+* An approval on hold can be cancelled where the service was held before it began; a service that
+  has begun is the performer's to resume or to end.
 * A change of provider is `assign`, at any time until the service has ended. The place of the former
   is freed, its Task is cancelled, and the service begins anew with the next. A service that has
   begun is not moved to a waiting list.

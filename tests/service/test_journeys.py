@@ -299,6 +299,20 @@ async def test_a_service_that_has_begun_is_not_taken_back(service):
     assert await service.counts() == before
 
 
+async def test_a_hold_before_the_service_begins_does_not_bind_the_requester(service):
+    begun = await approved(service, EXTRA[1])
+    await walk(service, begun, "accepted", "on-hold", "in-progress", "on-hold")
+    answer = await service.do("hospital", "cancel", begun)
+    assert answer.status_code == 409
+    assert "has begun" in issue(answer)["diagnostics"]
+    held = await approved(service)
+    await walk(service, held, "accepted", "on-hold")
+    answer = await service.do("hospital", "cancel", held)
+    assert answer.status_code == 200, answer.text
+    assert await service.words(held) == ["cancelled"]
+    assert await balanced(service)
+
+
 async def test_who_waits_elsewhere_is_not_promoted_by_a_place_here(service):
     """A place at Tidepool is nobody's who waits at Otter Cove."""
     waiting = await service.refer(a_referral(FULL, plan="CCAH"))

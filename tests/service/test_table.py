@@ -43,7 +43,7 @@ EXPECTED = {
     Event.APPROVE: ("pending", {S, Party.RULES}),
     Event.DENY: ("pending", {S, Party.RULES}),
     Event.VOID: ("pending", {S, Party.CLOCK}),
-    Event.CANCEL: ("pending", BEFORE | NOBODY | {B.ACCEPTED}, {R, S}),
+    Event.CANCEL: ("pending", BEFORE | NOBODY | {B.ACCEPTED, B.ON_HOLD}, {R, S}),
     Event.ASSIGN: (LIVE, {S, Party.RULES, Party.CLOCK}),
     Event.ACCEPT: (BEFORE, {P}),
     Event.DECLINE: (BEFORE | {B.ACCEPTED}, {P}),
