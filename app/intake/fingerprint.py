@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 
-
 _WHOLE = float(2**53)
 
 

@@ -103,11 +103,31 @@ async def _seen_before(
             text = "The condition matches several referrals; name one of them."
             raise refuse(412, "multiple-matches", text)
         if matches:
-            return await _existing(connection, *matches[0], None, terms, door)
+            plan, id_ = matches[0]
+            return await _existing(
+                connection, plan, id_, _where(submission, id_, known), terms, door
+            )
     first = twin(known, submission)
     if first is None:
         return None
     return await _existing(connection, first.plan, first.referral_id, first.locations, terms, door)
+
+
+def _where(submission: Submission, referral_id: str, known: Known) -> list[str] | None:
+    """Where the entries of a Bundle are whose condition matched: the first locations where it was
+    posted before, else with the referral, since nothing was created.
+    """
+    if submission.locations is None:
+        return None
+    for first in known.twins:
+        posted = first.locations or []
+        if first.referral_id == referral_id and len(posted) == len(submission.locations):
+            return posted
+    own = f"Task/{submission.referral_id}"
+    return [
+        f"{'Task' if place == own else 'ServiceRequest'}/{referral_id}"
+        for place in submission.locations
+    ]
 
 
 _CURRENT = """SELECT version, body FROM resource_version

@@ -2,6 +2,7 @@
 it.
 """
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -65,6 +66,8 @@ async def _receive(request: Request, caller: Caller, connection: Connection, kin
     door = door_of(request, caller)
     terms = _terms(request, caller)
     submission = read_submission(read_tree(await read_body(request), [kind]), door)
+    if submission.if_none_exist is not None:
+        terms = replace(terms, condition=read_condition(submission.if_none_exist, ""))
     answer = await post(connection, submission, terms, door)
     request.state.announced = True
     return to_response(answer)

@@ -22,6 +22,7 @@ from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.service_request import read_received, to_domain
 from app.fhir.strict_json import Unreadable, parse
+from app.fhir.task import read_adopted
 from app.ids import new_id
 from app.intake.door import Door
 from app.intake.fingerprint import fingerprint
@@ -60,6 +61,8 @@ class Submission:
     adopted: Resource | None = None
     #: `Type/id` of every entry in order; None for a single ServiceRequest.
     locations: list[str] | None = None
+    #: The condition on the request's entry of a Bundle, as sent.
+    if_none_exist: str | None = None
 
     @property
     def on(self) -> date:
@@ -193,17 +196,13 @@ def _from_bundle(tree: Resource, door: Door) -> Submission:
     if found is None:
         raise refuse_faults(faults, _bundle_status(faults))
     referral_id = new_id()
-    adopted = next((entry for entry in found.entries if _adoptable(entry)), None)
-    ids = {
-        entry.index: _id_of(entry, found.service_request, adopted, referral_id)
-        for entry in found.entries
-    }
+    request = found.service_request
+    ids = {entry.index: _id_of(entry, request, referral_id) for entry in found.entries}
     names = {entry.index: f"{entry.type}/{ids[entry.index]}" for entry in found.entries}
     rewritten = {
         entry.index: rewrite_references(entry.resource, found.mapping(entry, names))
         for entry in found.entries
     }
-    main = rewritten[found.service_request.index]
     copies = [
         Copy(entry.type, ids[entry.index], rewritten[entry.index])
         for entry in found.entries
@@ -211,11 +210,35 @@ def _from_bundle(tree: Resource, door: Door) -> Submission:
     ]
     beside = [(f"{copy.type}/{copy.id}", copy.resource) for copy in copies]
     digest = fingerprint(tree, [entry.full_url for entry in found.entries])
-    submission = _understood(main, beside, door, referral_id, digest, found.service_request.index)
+    main = rewritten[request.index]
+    adopted = _adopted(found.entries, rewritten, names[request.index])
+    submission = _understood(main, beside, door, referral_id, digest, request.index)
     submission.copies = copies
-    submission.adopted = rewritten[adopted.index] if adopted else None
+    submission.adopted = adopted
     submission.locations = [names[entry.index] for entry in found.entries]
+    submission.if_none_exist = request.if_none_exist
     return submission
+
+
+def _adopted(
+    entries: Sequence[Entry], rewritten: dict[int, Resource], request: str
+) -> Resource | None:
+    """The Tasks of a referral's Bundle as one: they become the referral's own, and there is never a
+    second one. 422 for a Task that is about something else.
+    """
+    tasks = {entry.index: rewritten[entry.index] for entry in entries if entry.type == "Task"}
+    text = "Point `focus` to the ServiceRequest of this Bundle: a Task in it is about the referral."
+    faults = [
+        Fault("business-rule", f"Bundle.entry[{index}].resource.focus", text)
+        for index, task in tasks.items()
+        if (task.get("focus") or {}).get("reference", request) != request
+    ]
+    if faults:
+        raise refuse_faults(faults, 422)
+    together: Resource = {}
+    for task in tasks.values():
+        together |= read_adopted(task, together)
+    return together if tasks else None
 
 
 def _bundle_status(faults: Sequence[Fault]) -> int:
@@ -226,13 +249,8 @@ def _bundle_status(faults: Sequence[Fault]) -> int:
     return 422 if codes_found <= {"business-rule", "not-supported", "required"} else 400
 
 
-def _adoptable(entry: Entry) -> bool:
-    """A Task in a referral's Bundle is the referral's own: there is never a second one."""
-    return entry.type == "Task"
-
-
-def _id_of(entry: Entry, request: Entry, adopted: Entry | None, referral_id: str) -> str:
-    return referral_id if entry is request or entry is adopted else new_id()
+def _id_of(entry: Entry, request: Entry, referral_id: str) -> str:
+    return referral_id if entry is request or entry.type == "Task" else new_id()
 
 
 def _under(faults: Sequence[Fault], index: int) -> list[Fault]:

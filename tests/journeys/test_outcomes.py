@@ -348,6 +348,38 @@ async def test_a_task_in_the_bundle_becomes_the_referrals_own(service):
     assert f"{named}{referral}" in outcome["issue"][0]["diagnostics"]
 
 
+async def test_several_tasks_in_the_bundle_become_one(service):
+    tasks = [
+        {
+            "resourceType": "Task",
+            "status": "requested",
+            "intent": "order",
+            "identifier": [{"system": "https://referrer.example/tasks", "value": value}],
+        }
+        for value in ("T-1", "T-2")
+    ]
+    bundle = a_bundle(incomplete(), *tasks)
+    bundle["entry"][0]["resource"]["focus"] = {"reference": bundle["entry"][-1]["fullUrl"]}
+    answer = await service.post(bundle)
+    referral = id_of(answer)
+    places = [entry["response"]["location"] for entry in answer.json()["entry"]]
+    assert places[0] == places[1] == f"{service.settings.fhir_base}/Task/{referral}/_history/1"
+    (own,) = await service.found(f"Task?referral=ServiceRequest/{referral}")
+    assert own["identifier"] == [task["identifier"][0] for task in tasks]
+
+
+async def test_a_task_in_the_bundle_about_something_else_is_refused(service):
+    task = {
+        "resourceType": "Task",
+        "status": "requested",
+        "intent": "order",
+        "focus": {"reference": "ServiceRequest/another"},
+    }
+    answer = await service.post(a_bundle(incomplete(), task))
+    assert answer.status_code == 422
+    assert issue(answer)["expression"] == ["Bundle.entry[0].resource.focus"]
+
+
 async def test_what_was_sent_is_given_back(service):
     """Every element and extension stays; id, meta and status are ours."""
     body = a_referral(

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.journeys.payloads import EXTRA, a_bundle, a_referral, example, incomplete
+from tests.journeys.payloads import EXTRA, a_bundle, a_referral, example, incomplete, responses
 from tests.journeys.service import id_of, issue
 
 CONDITION = "identifier=https://referrer.example/ids|{}"
@@ -227,6 +227,24 @@ async def test_a_query_on_the_post_is_a_condition_too(service):
         params={"status": "active"},
     )
     assert refused.status_code == 400
+
+
+async def test_a_condition_on_the_request_of_a_bundle(service):
+    """Whatever else differs: what is there is named, in a transaction-response."""
+    first = await service.refer(a_referral(identifier="R-11"))
+    task = {"resourceType": "Task", "status": "requested", "intent": "order"}
+    bundle = a_bundle(a_referral(EXTRA[1]), task, responses({"homeless": True}))
+    condition = "identifier=https://referrer.example/ids|R-11"
+    bundle["entry"][-1]["request"]["ifNoneExist"] = condition
+    again = await service.post(bundle)
+    assert again.status_code == 200, again.text
+    said = [entry["response"] for entry in again.json()["entry"]]
+    assert {one["status"] for one in said} == {"200 OK"}
+    places = [one["location"].split("/")[-4:-2] for one in said]
+    assert places == [["Task", first], ["ServiceRequest", first], ["ServiceRequest", first]]
+    bundle["entry"][-1]["request"]["ifNoneExist"] = "status=active"
+    refused = await service.post(bundle)
+    assert (refused.status_code, await referrals(service)) == (400, 1)
 
 
 async def test_a_minimal_answer_has_no_body(service):

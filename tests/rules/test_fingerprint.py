@@ -73,6 +73,8 @@ def test_absolute_names_are_content():
     assert fingerprint(bundle(*one), one) != fingerprint(bundle(*other), other)
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e30", "-1e30", "1e-400", "0.1", "12345678901234567890.5"])
+@pytest.mark.parametrize(
+    "number", ["1e400", "-1e400", "1e30", "-1e30", "1e-400", "0.1", "12345678901234567890.5"]
+)
 def test_no_number_is_too_odd(number):
     assert canonical({"a": Decimal(number)})
