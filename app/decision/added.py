@@ -14,7 +14,7 @@ from app.fhir.bundle import MAX_ENTRIES, rewrite_references
 from app.fhir.documents import document_faults
 from app.fhir.facts_member import read_patient
 from app.fhir.fault import Fault
-from app.fhir.parameters import given
+from app.fhir.parameters import RESOURCES, at, given
 from app.fhir.payload import codings, own_identifier
 from app.ids import new_id
 from app.intake.submission import Copy, refuse_faults
@@ -65,9 +65,9 @@ def read_added(tree: Resource) -> list[Copy]:
             if "resource" in entry
         ]
     else:
-        found = given(tree).resources("resource")
+        found = given(tree, {"resource": RESOURCES}).resources("resource")
         entries = [(f"Parameters.parameter[{i}].resource", None, r) for i, r in enumerate(found)]
-    _require(entries, "Bundle.entry" if bundle else "Parameters.parameter('resource')")
+    _require(entries, "Bundle.entry" if bundle else at("resource"))
     copies = [Copy(item["resourceType"], new_id(), item) for _, _, item in entries]
     names = {
         url: f"{copy.type}/{copy.id}"
@@ -77,11 +77,11 @@ def read_added(tree: Resource) -> list[Copy]:
     return [replace(copy, resource=rewrite_references(copy.resource, names)) for copy in copies]
 
 
-def _require(entries: Sequence[tuple[str, str | None, Resource]], at: str) -> None:
+def _require(entries: Sequence[tuple[str, str | None, Resource]], where: str) -> None:
     if not entries:
-        raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", at)
+        raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", where)
     if len(entries) > MAX_ENTRIES:
-        raise refuse(413, "too-long", f"Send at most {MAX_ENTRIES} resources at once.", at)
+        raise refuse(413, "too-long", f"Send at most {MAX_ENTRIES} resources at once.", where)
     faults: list[Fault] = []
     for path, _, resource in entries:
         if resource.get("resourceType") not in KINDS:

@@ -11,8 +11,8 @@ from app.capacity.assign import Assignment, Offer, Wish, preference, serving
 from app.capacity.places import hold, take
 from app.decision.apply import Act, Grant, approve, reassign
 from app.decision.finish import policy_of, require_move
-from app.errors import refuse
-from app.fhir.parameters import Given
+from app.errors import Issue, Refusal, refuse
+from app.fhir.parameters import Given, at
 from app.fhir.service_request import read_named, read_referral
 from app.intake.door import Door
 from app.intake.gather import gather
@@ -38,7 +38,10 @@ async def approve_by_person(
     details = _approval(draft.details, given)
     known = await network(connection, draft, door)
     wish = _wish(draft, given)
-    placement = await take(connection, draft.after.plan, ordered_offers(draft, known, wish), wish)
+    ordered = ordered_offers(draft, known, wish)
+    if given.reference("performer") is not None:
+        _require_offer(ordered, wish)
+    placement = await take(connection, draft.after.plan, ordered, wish)
     request = read_referral(draft.sent, (), local_date(draft.after.received_at))
     units = requested_units(question) if question else None
     grant = Grant(placement, _continued(draft, known), request.occurrence_start, units)
@@ -56,9 +59,7 @@ async def assign_by_person(
     wish = _named(given)
     known = await network(connection, draft, door)
     ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
-    if not ordered:
-        text = "This performer does not offer the service under the plan in the member's county."
-        raise refuse(422, "business-rule", text, "Parameters.parameter('performer')")
+    _require_offer(ordered, wish)
     before = draft.after
     if before.performer_id in {offer.organization_id for offer in ordered}:
         raise refuse(409, "conflict", "The referral is with this performer already.")
@@ -70,6 +71,13 @@ async def assign_by_person(
         raise refuse(409, "conflict", text)
     act = Act(door.actor, draft.details, policy_of(draft, door), given.text("note"))
     reassign(draft, act, placement, tuple(given.reasons()))
+
+
+def _require_offer(ordered: Sequence[Offer], wish: Wish) -> None:
+    """422 for a performer that could not take the member even with room."""
+    if not any(wish.names(offer) for offer in ordered):
+        text = "This performer does not offer the service under the plan in the member's county."
+        raise refuse(422, "business-rule", text, at("performer"))
 
 
 def _decidable(draft: Draft, door: Door) -> Policy:
@@ -99,12 +107,17 @@ def _approval(details: Details, given: Given) -> Details:
     if details.recommendation != Outcome.DENIED.value:
         return replace(details, missing=())
     codes = {reason.code for reason in given.reasons()}
-    if EXCEPTION not in codes or not given.text("note"):
-        text = (
-            "The rules recommend to deny. To approve all the same, send `reason` with the code "
-            "exception-granted and a `note` that says why."
-        )
-        raise refuse(422, "business-rule", text, "Parameters.parameter('reason')")
+    text = (
+        "The rules recommend to deny. To approve all the same, send `reason` with the code "
+        "exception-granted and a `note` that says why."
+    )
+    absent = [
+        Issue("business-rule", text, at(name))
+        for name, there in (("reason", EXCEPTION in codes), ("note", given.text("note")))
+        if not there
+    ]
+    if absent:
+        raise Refusal(422, absent)
     return replace(details, reasons=(Reason(EXCEPTION),), missing=())
 
 
@@ -134,7 +147,7 @@ def _named(given: Given) -> Wish:
     wish = wish_of([read_named(reference)]) if reference else None
     if not wish:
         text = "`performer` takes a Reference to a HealthcareService or an Organization."
-        raise refuse(422, "required", text, "Parameters.parameter('performer')")
+        raise refuse(422, "required", text, at("performer"))
     return wish
 
 

@@ -6,7 +6,7 @@ from app.clocks.due import voids
 from app.decision.apply import Act, cancel, deny, void
 from app.decision.finish import policy_of, require_move
 from app.errors import refuse
-from app.fhir.parameters import Given
+from app.fhir.parameters import Given, at
 from app.intake.door import Door
 from app.policy.model import Reason
 from app.referral.draft import Draft
@@ -19,7 +19,7 @@ def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
     reasons = tuple(given.reasons())
     if not reasons:
         text = "A denial needs at least one `reason`: a code of determination-reason, or a text."
-        raise refuse(422, "required", text, "Parameters.parameter('reason')")
+        raise refuse(422, "required", text, at("reason"))
     details = replace(draft.details, reasons=reasons, missing=())
     deny(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
 
@@ -40,7 +40,8 @@ def void_by_person(draft: Draft, given: Given, door: Door) -> None:
 def cancel_by_party(draft: Draft, given: Given, door: Door, *, mistaken: bool = False) -> None:
     """Takes it back, by the requester or by the plan; an authorization ends, its place is free.
 
-    `mistaken`: it was sent by mistake, and its ServiceRequest says so.
+    Without a reason it was withdrawn, or, by the plan, declined by the member. `mistaken`: it was
+    sent by mistake, and its ServiceRequest says so.
     """
     require_move(draft, Event.CANCEL)
     if draft.details.begun:
@@ -49,6 +50,7 @@ def cancel_by_party(draft: Draft, given: Given, door: Door, *, mistaken: bool = 
             "has begun, so cancel is not possible: the performer resumes it or ends it."
         )
         raise refuse(409, "conflict", text)
-    reasons = tuple(given.reasons()) or (Reason("withdrawn"),)
+    ours = door.actor.organization_id == draft.after.organization_id
+    reasons = tuple(given.reasons()) or (Reason("withdrawn" if ours else "declined-by-member"),)
     details = replace(draft.details, reasons=reasons, missing=(), mistaken=mistaken)
     cancel(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))

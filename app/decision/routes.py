@@ -21,7 +21,17 @@ from app.decision.refuse import cancel_by_party, deny_by_person, void_by_person
 from app.errors import refuse
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
-from app.fhir.parameters import Given, given
+from app.fhir.parameters import (
+    DENIAL,
+    NOTE,
+    PERFORMER,
+    REASON,
+    WITHDRAWAL,
+    WORDS,
+    Given,
+    Takes,
+    given,
+)
 from app.intake.answer import current
 from app.intake.door import Door
 from app.intake.routes import door_of
@@ -57,9 +67,9 @@ async def _move(
     return Response(answer.body, 200, answer.headers, media_type=FHIR_JSON)
 
 
-async def _parameters(request: Request) -> Given:
+async def _parameters(request: Request, **takes: Takes) -> Given:
     body = await read_body(request)
-    return given(read_tree(body, ["Parameters"]) if body else None)
+    return given(read_tree(body, ["Parameters"]) if body else None, takes)
 
 
 def _documented(
@@ -105,7 +115,7 @@ async def approve_referral(
 ) -> Response:
     """By plan staff."""
     _staff(caller)
-    asked = await _parameters(request)
+    asked = await _parameters(request, note=NOTE, reason=REASON, performer=PERFORMER)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
         await approve_by_person(connection, opened.draft, opened.question, asked, door)
@@ -127,7 +137,7 @@ async def deny_referral(
 ) -> Response:
     """By plan staff."""
     _staff(caller)
-    asked = await _parameters(request)
+    asked = await _parameters(request, reason=DENIAL, note=NOTE)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
         deny_by_person(opened.draft, asked, door)
@@ -150,7 +160,7 @@ async def void_referral(
 ) -> Response:
     """By plan staff."""
     _staff(caller)
-    asked = await _parameters(request)
+    asked = await _parameters(request, note=NOTE)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
         void_by_person(opened.draft, asked, door)
@@ -171,7 +181,7 @@ async def request_information(
 ) -> Response:
     """By plan staff."""
     _staff(caller)
-    asked = await _parameters(request)
+    asked = await _parameters(request, fact=WORDS, question=WORDS, note=NOTE)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
         ask_by_person(opened.draft, asked, door)
@@ -194,7 +204,7 @@ async def assign_referral(
 ) -> Response:
     """By plan staff."""
     _staff(caller)
-    asked = await _parameters(request)
+    asked = await _parameters(request, performer=PERFORMER, reason=REASON, note=NOTE)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
         await assign_by_person(connection, opened.draft, asked, door)
@@ -242,7 +252,7 @@ async def cancel_referral(
 ) -> Response:
     """By the requester, or by plan staff on the member's word."""
     require(caller, "ServiceRequest", "u")
-    asked = await _parameters(request)
+    asked = await _parameters(request, reason=WITHDRAWAL, note=NOTE)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
         _by_requester_or_staff(caller, opened)

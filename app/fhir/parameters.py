@@ -1,12 +1,68 @@
 """The `Parameters` that an operation takes, by name; an empty body where nothing is required."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import refuse
+from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.policy.model import Reason
+
+
+def at(name: str) -> str:
+    """The FHIRPath of the parameters of a name, whether they are there or not."""
+    return f"Parameters.parameter.where(name='{name}')"
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """What an operation takes under one name."""
+
+    #: Any of these elements of the part.
+    elements: tuple[str, ...]
+    many: bool = False
+    #: The codes of determination-reason that make sense here; None: any.
+    reasons: frozenset[str] | None = None
+    #: Whether a coding of another system will do for a reason.
+    foreign: bool = True
+
+    def faults(self, name: str, part: Mapping[str, Any], path: str) -> Iterator[Issue]:
+        """What is wrong with one part."""
+        values = [part[element] for element in self.elements if element in part]
+        if not values:
+            yield Issue("value", f"`{name}` takes {' or '.join(self.elements)}.", path)
+        elif isinstance(values[0], str) and not values[0].strip():
+            yield Issue("value", f"`{name}` is blank. Say it in words, or leave it out.", path)
+        elif "valueCodeableConcept" in self.elements:
+            yield from self._unfit(name, part, path)
+
+    def _unfit(self, name: str, part: Mapping[str, Any], path: str) -> Iterator[Issue]:
+        code = _own_code(part)
+        fit = codes.REASONS if self.reasons is None else sorted(self.reasons)
+        if code is not None and code not in fit:
+            text = f"`{name}` takes a code of determination-reason: {', '.join(fit)}."
+            yield Issue("code-invalid", text, path)
+        elif code is None and not _words(part, foreign=self.foreign):
+            text = f"`{name}` takes a CodeableConcept of determination-reason, or a text."
+            yield Issue("required", text, path)
+
+
+NOTE = Takes(("valueString", "valueMarkdown"))
+_REASON = ("valueCodeableConcept", "valueCoding", "valueCode", "valueString")
+PERFORMER = Takes(("valueReference",))
+#: Why a person approves against the recommendation, and why a performer is changed.
+REASON = Takes(_REASON)
+#: A denial is for what speaks against the referral, and may have several reasons.
+DENIAL = Takes(
+    _REASON,
+    many=True,
+    reasons=frozenset(codes.REASONS)
+    - {"population-met", "service-criteria-met", "exception-granted"},
+    foreign=False,
+)
+WITHDRAWAL = Takes(_REASON, many=True, reasons=frozenset({"withdrawn", "declined-by-member"}))
+WORDS = Takes(("valueString", "valueCode"), many=True)
+RESOURCES = Takes(("resource",), many=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +111,60 @@ class Given:
         return [_reason(part, name) for part in self.parts.get(name, ())]
 
 
-def given(tree: Mapping[str, Any] | None) -> Given:
-    """The parameters of a checked `Parameters` resource; None is an empty body."""
+def given(tree: Mapping[str, Any] | None, takes: Mapping[str, Takes]) -> Given:
+    """The parameters of a checked `Parameters` resource; None is an empty body. 422 with every
+    fault: a name that the operation does not take, a value of another type, one too many.
+    """
     parts: dict[str, list[dict[str, Any]]] = {}
-    for part in (tree or {}).get("parameter", ()):
-        parts.setdefault(part["name"], []).append(part)
+    faults: list[Issue] = []
+    for index, part in enumerate((tree or {}).get("parameter", ())):
+        name, path = part["name"], f"Parameters.parameter[{index}]"
+        known = takes.get(name)
+        if known is None:
+            text = f"This operation takes {', '.join(takes)}, and nothing of this name."
+            faults.append(Issue("not-supported", text, f"{path}.name"))
+            continue
+        if name in parts and not known.many:
+            faults.append(Issue("value", f"`{name}` is given once.", path))
+        faults += known.faults(name, part, path)
+        parts.setdefault(name, []).append(part)
+    if faults:
+        raise Refusal(422, faults)
     return Given(parts)
 
 
-def _reason(part: Mapping[str, Any], name: str) -> Reason:
+def _own_code(part: Mapping[str, Any]) -> str | None:
+    """The first code of determination-reason, or without a system."""
     concept = part.get("valueCodeableConcept") or {}
     codings = [*concept.get("coding", ()), *filter(None, [part.get("valueCoding")])]
     if isinstance(part.get("valueCode"), str):
         codings.append({"code": part["valueCode"]})
-    text = concept.get("text") or part.get("valueString")
     for coding in codings:
-        if coding.get("system", codes.DETERMINATION_REASON) != codes.DETERMINATION_REASON:
-            continue
-        if coding.get("code") not in codes.REASONS:
+        if coding.get("system", codes.DETERMINATION_REASON) == codes.DETERMINATION_REASON:
+            return str(coding.get("code", ""))
+    return None
+
+
+def _words(part: Mapping[str, Any], *, foreign: bool) -> str | None:
+    """A reason in words: its text, or what a coding of another system is called."""
+    concept = part.get("valueCodeableConcept") or {}
+    text = concept.get("text") or part.get("valueString")
+    if text or not foreign:
+        return text
+    codings = [*concept.get("coding", ()), *filter(None, [part.get("valueCoding")])]
+    called = (coding.get("display") or coding.get("code") for coding in codings)
+    return next(filter(None, called), None)
+
+
+def _reason(part: Mapping[str, Any], name: str) -> Reason:
+    concept = part.get("valueCodeableConcept") or {}
+    code = _own_code(part)
+    if code is not None:
+        if code not in codes.REASONS:
             words = f"`{name}` takes a code of determination-reason: {', '.join(codes.REASONS)}."
-            raise refuse(422, "code-invalid", words, f"Parameters.parameter('{name}')")
-        return Reason(coding["code"], text)
-    if text:
+            raise refuse(422, "code-invalid", words, at(name))
+        return Reason(code, concept.get("text") or part.get("valueString"))
+    if text := _words(part, foreign=True):
         return Reason("", text)
-    raise refuse(
-        422,
-        "required",
-        f"`{name}` takes a CodeableConcept of determination-reason, or a text.",
-        f"Parameters.parameter('{name}')",
-    )
+    said = f"`{name}` takes a CodeableConcept of determination-reason, or a text."
+    raise refuse(422, "required", said, at(name))

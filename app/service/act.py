@@ -22,7 +22,7 @@ from app.decision.finish import policy_of, require_move
 from app.decision.grant import approve_by_person, network, ordered_offers
 from app.decision.refuse import cancel_by_party, deny_by_person
 from app.errors import Refusal, refuse
-from app.fhir.parameters import Given
+from app.fhir.parameters import Given, at
 from app.fhir.task import TaskUpdate, names_care_manager
 from app.intake.door import Door
 from app.referral.draft import Draft
@@ -198,5 +198,12 @@ def _named_in_task() -> Iterator[None]:
     except Refusal as refusal:
         if not any("Parameters" in (issue.expression or "") for issue in refusal.issues):
             raise
-        issues = [replace(issue, expression="Task.statusReason") for issue in refusal.issues]
+        words = at("note")
+        issues = [
+            replace(
+                issue,
+                expression="Task.statusReason" + (".text" if issue.expression == words else ""),
+            )
+            for issue in refusal.issues
+        ]
         raise Refusal(refusal.status, issues, refusal.headers) from None

@@ -9,6 +9,7 @@ from tests.journeys.payloads import (
     VISITS,
     a_referral,
     because,
+    coded,
     hopeless,
     incomplete,
     parameters,
@@ -188,3 +189,78 @@ async def test_a_scope_that_is_short_is_403(service, scope, method, path, body):
     )
     assert refused.status_code == 403
     assert 'error="insufficient_scope"' in refused.headers["www-authenticate"]
+
+
+WRONG = [
+    ("approve", {"note": {"valueInteger": 3}, "nothing": "x"}, ["[0]", "[1].name"]),
+    (
+        "approve",
+        {"performer": "Organization/org-foghorn", "note": ["One.", "Two."]},
+        ["[0]", "[2]"],
+    ),
+    ("deny", {"reason": because("population-met")}, ["[0]"]),
+    ("deny", {"reason": {"valueCodeableConcept": coded("https://x.example", "y")}}, ["[0]"]),
+    (
+        "deny",
+        {"reason": [because("no-population"), because("mistyped")], "why": "x"},
+        ["[1]", "[2].name"],
+    ),
+    ("void", {"reason": "x"}, ["[0].name"]),
+    ("request-information", {"fact": {"valueInteger": 1}, "question": "  "}, ["[0]", "[1]"]),
+    ("add-information", {"resource": "x", "note": "y"}, ["[0]", "[1].name"]),
+    ("cancel", {"reason": because("no-population")}, ["[0]"]),
+    ("cancel", {"reason": {"valueBoolean": True}}, ["[0]"]),
+    ("assign", {"performer": [to("Organization/a"), to("Organization/b")]}, ["[1]"]),
+]
+
+
+@pytest.mark.parametrize(("operation", "sent", "at"), WRONG)
+async def test_every_parameter_at_fault_is_named_at_once(service, operation, sent, at):
+    referral = await pending(service)
+    before = await service.counts()
+    answer = await service.do("staff-hpsm", operation, referral, parameters(**sent))
+    assert answer.status_code == 422, answer.text
+    named = [one["expression"] for one in answer.json()["issue"]]
+    assert named == [[f"Parameters.parameter{where}"] for where in at]
+    assert await service.counts() == before
+
+
+async def test_an_exception_without_its_words_names_what_is_missing(service):
+    referral = await pending(service)
+    only = parameters(reason=because("exception-granted"))
+    answer = await service.do("staff-hpsm", "approve", referral, only)
+    assert (answer.status_code, issue(answer)["expression"]) == (
+        422,
+        ["Parameters.parameter.where(name='note')"],
+    )
+    answer = await service.do("staff-hpsm", "approve", referral)
+    assert len(answer.json()["issue"]) == 2
+
+
+async def test_a_performer_that_does_not_offer_it_is_no_performer(service):
+    referral = await pending(service)
+    sent = parameters(
+        reason=because("exception-granted"), note="Agreed.", performer=to("Organization/nobody")
+    )
+    answer = await service.do("staff-hpsm", "approve", referral, sent)
+    assert (answer.status_code, issue(answer)["code"]) == (422, "business-rule")
+
+
+@pytest.mark.parametrize(
+    ("client", "sent", "code", "text"),
+    [
+        ("hospital", None, "withdrawn", None),
+        ("staff-hpsm", None, "declined-by-member", None),
+        ("hospital", because("declined-by-member"), "declined-by-member", None),
+        ("hospital", {"valueCodeableConcept": {"text": "Moved away."}}, None, "Moved away."),
+        ("hospital", {"valueCodeableConcept": coded("https://x.example", "moved")}, None, "moved"),
+    ],
+)
+async def test_why_a_referral_is_taken_back(service, client, sent, code, text):
+    referral = await pending(service)
+    body = parameters(reason=sent) if sent else None
+    answer = await service.do(client, "cancel", referral, body)
+    assert answer.status_code == 200, answer.text
+    said = (await service.read("Task", referral))["statusReason"]
+    assert (said.get("coding") or [{}])[0].get("code") == code
+    assert text is None or said["text"] == text
