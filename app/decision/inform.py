@@ -4,7 +4,7 @@ What is added stops the void clock and puts the question to the rules again, whi
 once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -94,6 +94,7 @@ async def add_information(
     elif identity.key != draft.after.plan:
         identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
     draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
+    draft.sent = _pointing_to(draft.sent, added)
     draft.move(Event.ADD_INFORMATION, door.actor, details=replace(draft.details, missing=()))
     draft.answered()
     draft.announcements.append(EventType.INFORMATION_RECEIVED)
@@ -105,6 +106,14 @@ async def add_information(
         draft.after, member_id=identity.member_id, cin=request.cin, service=request.service
     )
     await settle(connection, draft, case, ordered, wish, submission, door)
+
+
+def _pointing_to(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
+    """The request with what was added among its supporting information (spec.md 4)."""
+    if not added:
+        return sent
+    new = [{"reference": f"{item.type}/{item.id}"} for item in added]
+    return {**sent, "supportingInfo": [*sent.get("supportingInfo", ()), *new]}
 
 
 async def _belongs_to(

@@ -216,6 +216,9 @@ async def test_information_as_a_bundle_is_taken_too(service):
     answer = await service.do("hospital", "add-information", referral, bundle)
     assert answer.status_code == 200, answer.text
     assert (await service.words(referral))[0] == "approved"
+    supporting = [item["reference"] for item in answer.json()["supportingInfo"]]
+    assert supporting[0] == "#facts"
+    assert (await service.read(*supporting[1].split("/")))["item"] == ENOUGH["item"]
 
 
 async def test_asked_by_a_person(service):
