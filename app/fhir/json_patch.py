@@ -27,14 +27,16 @@ _NEEDS = {
 
 
 def read_patch(body: bytes) -> list[dict[str, Any]]:
-    """The operations of a patch; 400 for what is none."""
+    """The operations of a patch; 400 for what is none, 413 for too many."""
     try:
         steps = parse_array(body)
     except Unreadable as unreadable:
         fault = unreadable.faults[0]
         raise refuse(400, fault.code, fault.diagnostics) from None
-    if not 0 < len(steps) <= _MOST:
-        raise refuse(400, "structure", f"Send between one and {_MOST} operations.")
+    if not steps:
+        raise refuse(400, "structure", "Send at least one operation.")
+    if len(steps) > _MOST:
+        raise refuse(413, "too-long", f"Send at most {_MOST} operations.")
     for index, step in enumerate(steps):
         if not _well_formed(step):
             said = (

@@ -111,9 +111,10 @@ async def patch_task(
     def wanted(current: Resource) -> Resource:
         tree = patched(current, steps)
         if (tree.get("resourceType"), tree.get("id")) != ("Task", id):
-            raise refuse(422, "business-rule", "A Task keeps its type and id.", "Task.id")
-        faults = check_resource(tree) or find_unsupported(tree)
-        if faults:
+            raise refuse(400, "value", "A Task keeps its type and id.", "Task.id")
+        if faults := check_resource(tree):
+            raise refuse_faults(faults, 400)
+        if faults := find_unsupported(tree):
             raise refuse_faults(faults, 422)
         return tree
 
