@@ -65,19 +65,21 @@ def fhir(
     interaction: str | None = None,
     operation: str | None = None,
     search: Mapping[str, str] | None = None,
+    include: Iterable[str] = (),
     conditional: bool = False,
 ) -> dict[str, Any]:
     """What a route is in FHIR's words, for its `openapi_extra`.
 
     `resource` None: the whole system. Either an R4 `interaction` or the name of an `operation`,
-    without `$`. `search`: parameter → type (`token`, `reference`, `date` …). `conditional`: the
-    create honours `If-None-Exist`.
+    without `$`. `search`: parameter → type (`token`, `reference`, `date` …). `include`: what
+    `_include` takes. `conditional`: the create honours `If-None-Exist`.
     """
     said: dict[str, Any] = {
         "type": resource,
         "interaction": interaction,
         "operation": operation,
         "search": dict(search or {}),
+        "include": list(include),
         "conditional": conditional,
     }
     return {KEY: {name: value for name, value in said.items() if value}}
@@ -183,6 +185,9 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
         found["conditionalCreate"] = True
     if parameters:
         found["searchParam"] = [{"name": n, "type": t} for n, t in sorted(parameters.items())]
+    includes = {name for word in said for name in word.get("include", ())}
+    if includes:
+        found["searchInclude"] = sorted(includes)
     operations = sorted({word["operation"] for word in said if "operation" in word})
     if operations:
         found["operation"] = [_operation(kind, name) for name in operations]

@@ -26,15 +26,19 @@ def searchset(
     base: str,
     found: Sequence[Stored],
     *,
+    included: Sequence[Stored] = (),
     links: Sequence[tuple[str, str]],
     total: int | None = None,
     warnings: Sequence[Issue] = (),
 ) -> bytes:
-    """A `searchset`: matches in order, then one OperationOutcome where something is to be said."""
+    """A `searchset`: matches in order, what they refer to where that was asked for, then one
+    OperationOutcome where something is to be said.
+    """
     entries = [
-        b'{"fullUrl":"%b","resource":%b,"search":{"mode":"match"}}'
-        % (_url(base, entry), entry.body)
-        for entry in found
+        b'{"fullUrl":"%b","resource":%b,"search":{"mode":"%b"}}'
+        % (_url(base, entry), entry.body, mode)
+        for mode, entries_of in ((b"match", found), (b"include", included))
+        for entry in entries_of
     ]
     if warnings:
         outcome = orjson.dumps(operation_outcome(warnings))

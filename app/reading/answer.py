@@ -12,7 +12,8 @@ from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
 from app.reading.access import sight
 from app.reading.cursor import seal, unseal
-from app.reading.query import pairs, read_query
+from app.reading.include import include
+from app.reading.query import Query, pairs, read_query
 from app.reading.read import Read
 from app.reading.search import Page, search
 from app.settings import Settings
@@ -57,8 +58,21 @@ async def of_search(
     links = [("self", query.link(base, query.cursor))]
     if page.after is not None:
         links.append(("next", query.link(base, seal(page.after, secret, bound_to))))
-    body = searchset(base, shown(page), links=links, total=page.total, warnings=query.warnings)
+    body = searchset(
+        base,
+        shown(page),
+        included=await include(connection, query.includes, page.rows, caller),
+        links=links,
+        total=_total(query, page),
+        warnings=query.warnings,
+    )
     return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
+
+
+def _total(query: Query, page: Page) -> int | None:
+    """Counted where that was asked for; else known where all matches are on this page."""
+    whole = page.total is None and query.total is None and query.cursor is None
+    return len(page.rows) if whole and page.after is None else page.total
 
 
 def shown(page: Page) -> list[Stored]:

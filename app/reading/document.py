@@ -18,6 +18,7 @@ from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import NO_STORE, of_resource, of_search
 from app.reading.catalog import PARAMETERS
+from app.reading.include import INCLUDES
 from app.reading.query import MAX_COUNT, SORTS
 from app.reading.read import history, read, vread
 from app.reading.values import DATE_PATTERN, TEXT_PATTERN
@@ -40,7 +41,7 @@ _COMMON: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "_total": (
         {"type": "string", "enum": ["none", "estimate", "accurate"]},
-        "`accurate` counts all matches; otherwise no total is given.",
+        "`accurate` counts all matches; left out, a total is given where one page holds them all.",
     ),
 }
 _SEARCH_SAID = (
@@ -156,6 +157,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
     responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
     types = {"_id": "token", "_lastUpdated": "date"}
     types |= {known.name: known.kind for known in PARAMETERS[kind]}
+    includes = [f"{kind}:{name}" for name in INCLUDES.get(kind, ())]
     router.add_api_route(
         f"/fhir/{kind}",
         search_by_get,
@@ -166,7 +168,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses=responses,
         openapi_extra={
             "parameters": parameters(kind),
-            **fhir(kind, interaction="search-type", search=types),
+            **fhir(kind, interaction="search-type", search=types, include=includes),
         },
     )
     router.add_api_route(
@@ -181,7 +183,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses={**responses, **errors(408, 413, 415)},
         openapi_extra={
             **search_body(form(kind)),
-            **fhir(kind, interaction="search-type", search=types),
+            **fhir(kind, interaction="search-type", search=types, include=includes),
         },
     )
 
@@ -208,4 +210,8 @@ def parameters(kind: str) -> list[dict[str, Any]]:
         if known.modifiers:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed.append({"name": known.name, "in": "query", "description": said, "schema": schema})
+    if names := INCLUDES.get(kind):
+        schema = {"type": "string", "enum": [f"{kind}:{name}" for name in names]}
+        said = "Brings along what the matches refer to, where the caller may read it."
+        listed.append({"name": "_include", "in": "query", "description": said, "schema": schema})
     return listed

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from app.errors import Issue, Refusal
 from app.reading import catalog
+from app.reading.include import read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.values import Unreadable, date_range, reference, split, token
 
@@ -35,8 +36,11 @@ class Query:
     criteria: list[Criterion] = field(default_factory=list)
     count: int = DEFAULT_COUNT
     sort: str = "_id"
-    total: bool = False
+    #: None: as it comes, where all matches are on the page.
+    total: bool | None = None
     cursor: str | None = None
+    #: The elements whose references are followed (`_include`).
+    includes: list[str] = field(default_factory=list)
     warnings: list[Issue] = field(default_factory=list)
     #: What was used, for the links; the cursor is not part of it.
     used: list[tuple[str, str]] = field(default_factory=list)
@@ -97,7 +101,13 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
         if fault is None and name != CURSOR:
             query.used.append((name, value))
         return fault
+    if name == "_include" and (element := read_include(query.kind, value)):
+        query.includes.append(element)
+        query.used.append((name, value))
+        return None
     plain, _, modifier = name.partition(":")
+    if modifier.startswith("Patient."):  # a chain that names the type: patient:Patient.identifier
+        plain, modifier = plain + modifier.removeprefix("Patient"), ""
     known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
     known = known or catalog.parameter(query.kind, plain)
     if known is None:

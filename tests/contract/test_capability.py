@@ -55,6 +55,11 @@ def test_search_parameters_are_claimed_where_there_is_a_search(kind):
     assert names == sorted(set(names))
 
 
+def test_what_a_search_may_include_is_claimed():
+    assert "Task:focus" in RESOURCES["Task"]["searchInclude"]
+    assert "searchInclude" not in RESOURCES["ClaimResponse"]
+
+
 def test_an_operation_of_ours_and_one_of_others_are_named_by_their_definitions():
     app = create_app(SETTINGS)
 

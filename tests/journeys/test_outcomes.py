@@ -63,6 +63,27 @@ async def test_approved_the_performer_has_a_task_of_its_own(service):
     assert words == ["approved", "assigned"]
 
 
+async def test_what_tasks_refer_to_comes_along_for_who_may_see_it(service):
+    referral = await service.refer(a_referral())
+
+    async def asked(by):
+        params = {"referral": referral, "_include": ["Task:focus", "Task:part-of", "Task:owner"]}
+        bundle = (await service.ask(by, "GET", "/fhir/Task", params=params)).json()
+        return [
+            (entry["search"]["mode"], entry["resource"]["resourceType"], entry["resource"]["id"])
+            for entry in bundle.get("entry", ())
+        ]
+
+    found = await asked("ecm-provider")
+    assert [mode for mode, _, _ in found] == ["match"] * 2 + ["include"] * 3
+    assert {(kind, id_) for mode, kind, id_ in found if mode == "include"} == {
+        ("ServiceRequest", referral),
+        ("Organization", "plan-hpsm"),
+        ("Organization", "org-tidepool"),
+    }
+    assert await asked("practice") == []
+
+
 async def test_approved_history_says_who_did_what(service):
     referral = await service.refer(a_referral())
     assert await service.history(referral) == [

@@ -53,6 +53,7 @@ REQUESTS = [
     ({"subject.identifier": "9000002XA"}, "b"),
     ({"patient:identifier": f"{CIN}|9000001XA"}, "a"),
     ({"patient.identifier": "urn:mrn|9000001XA"}, ""),
+    ({"patient:Patient.identifier": f"{CIN}|9000001XA"}, "a"),
     ({"status": "active"}, "a"),
     ({"status": "revoked"}, "b"),
     ({"status": "active,revoked"}, "ab"),
@@ -303,6 +304,23 @@ async def test_an_unknown_parameter_is_ignored_with_a_warning_or_refused(world):
     assert strict.status_code == 400
 
 
+def entries(bundle, mode):
+    return [
+        (entry["resource"]["resourceType"], entry["resource"].get("id"))
+        for entry in bundle.get("entry", ())
+        if entry["search"]["mode"] == mode
+    ]
+
+
+@pytest.mark.parametrize("wanted", ["Task:flavour", "ServiceRequest:patient", "*", "Task"])
+async def test_an_include_that_is_not_known_is_no_other_than_an_unknown_parameter(world, wanted):
+    await world.refer()
+    strict = await world.get(HOSPITAL, "Task", {"_include": wanted}, Prefer="handling=strict")
+    assert (strict.status_code, strict.json()["issue"][0]["code"]) == (400, "not-supported")
+    lenient = (await world.get(HOSPITAL, "Task", {"_include": wanted})).json()
+    assert len(entries(lenient, "outcome")) == 1
+
+
 async def test_an_unknown_code_finds_nothing_and_is_pointed_out(world):
     await world.refer()
     bundle = (await world.get(HOSPITAL, "ServiceRequest", {"status": "approved"})).json()
@@ -310,11 +328,13 @@ async def test_an_unknown_code_finds_nothing_and_is_pointed_out(world):
     assert bundle["entry"][0]["resource"]["issue"][0]["code"] == "code-invalid"
 
 
-async def test_a_total_is_given_when_asked_for(world):
+async def test_a_total_is_given_when_asked_for_or_known(world):
     for _ in range(3):
         await world.refer(number=None)
-    plain = (await world.get(HOSPITAL, "ServiceRequest")).json()
-    assert "total" not in plain
+    whole = (await world.get(HOSPITAL, "ServiceRequest")).json()
+    assert whole["total"] == 3
+    assert "total" not in (await world.get(HOSPITAL, "ServiceRequest", {"_total": "none"})).json()
+    assert "total" not in (await world.get(HOSPITAL, "ServiceRequest", {"_count": 2})).json()
     counted = (
         await world.get(HOSPITAL, "ServiceRequest", {"_total": "accurate", "_count": 1})
     ).json()

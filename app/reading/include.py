@@ -1,0 +1,88 @@
+"""`_include`: what the matches of a search refer to, on the same page.
+
+Only what the caller may see and its scopes let it read is included; the rest is left out, as if it
+were not there (FHIR R4, "Search", including other resources).
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.caller.model import Caller
+from app.fhir.searchset import Stored
+from app.reading.access import NETWORK_TYPES, SEES_LOCATED, sight
+
+#: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, what its
+#: clients ask of a server.
+INCLUDES: dict[str, dict[str, str]] = {
+    "ServiceRequest": {
+        "patient": "subject",
+        "subject": "subject",
+        "requester": "requester",
+        "performer": "performer",
+        "based-on": "basedOn",
+        "supporting-info": "supportingInfo",
+    },
+    "Task": {
+        "focus": "focus",
+        "patient": "for",
+        "subject": "for",
+        "owner": "owner",
+        "requester": "requester",
+        "part-of": "partOf",
+    },
+}
+#: An offer's numbers change without a new version, so that its stored form is not shown.
+_NOT_AS_STORED = frozenset({"HealthcareService", "Provenance"})
+_SEEN = SEES_LOCATED.replace("$6::bool", "l.type = ANY ($6::text[])")
+_SQL = f"""SELECT l.type, l.id, v.version, v.body
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY wanted (type, id, place)
+JOIN locator l ON l.type = wanted.type AND l.id = wanted.id
+CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v
+    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
+WHERE {_SEEN} ORDER BY wanted.place"""
+
+
+def read_include(kind: str, value: str) -> str | None:
+    """The element that `Task:focus` (or `Task:focus:ServiceRequest`) follows; None: no such."""
+    source, _, rest = value.partition(":")
+    return INCLUDES.get(kind, {}).get(rest.partition(":")[0]) if source == kind else None
+
+
+async def include(
+    connection: AsyncConnection, elements: Sequence[str], rows: Sequence[Stored], caller: Caller
+) -> list[Stored]:
+    """The current versions of what the rows refer to in these elements, each once."""
+    if not elements or not rows:
+        return []
+    shown = {(row.type, row.id) for row in rows}
+    wanted = [
+        (kind, id_)
+        for kind, id_ in dict.fromkeys(_referred(elements, rows))
+        if (kind, id_) not in shown and kind not in _NOT_AS_STORED and caller.may(kind, "r")
+    ]
+    seen = sight(caller)
+    parameters = (
+        [kind for kind, _ in wanted],
+        [id_ for _, id_ in wanted],
+        seen.organization_id,
+        list(seen.staff_plans),
+        list(seen.roster_plans),
+        list(NETWORK_TYPES),
+    )
+    found: Any = (await connection.exec_driver_sql(_SQL, parameters)).fetchall()
+    return [Stored(*row) for row in found]
+
+
+def _referred(elements: Sequence[str], rows: Sequence[Stored]) -> Iterator[tuple[str, str]]:
+    """(type, id) of every reference to a resource of ours."""
+    for row in rows:
+        body = orjson.loads(row.body)
+        for element in elements:
+            held = body.get(element) or []
+            for reference in held if isinstance(held, list) else [held]:
+                kind, slash, id_ = str(reference.get("reference", "")).partition("/")
+                if slash and kind.isalpha() and "/" not in id_:
+                    yield kind, id_
