@@ -32,7 +32,10 @@ class _Door(OAuth2):
     """Reads the bearer token, and documents itself as the security scheme of guarded operations."""
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
-        header = request.headers.get("authorization")
+        sent = request.headers.getlist("authorization")
+        if len(sent) > 1:  # which of them is meant would be a guess
+            raise refuse(400, "structure", "Send one Authorization header.")
+        header = sent[0] if sent else None
         if header is None:
             raise _unauthorized("login", "Send an access token: `Authorization: Bearer …`.")
         kind, _, token = header.partition(" ")

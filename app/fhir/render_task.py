@@ -37,6 +37,9 @@ _SERVICE_STATUS = {
 }
 
 
+_BEFORE_THE_ANSWER = (BusinessStatus.ASSIGNED, BusinessStatus.ALTERNATE)
+
+
 def task_status(state: State, status: BusinessStatus | None) -> str:
     """The FHIR status of the referral's Task."""
     return _BY_BUSINESS_STATUS.get(status, _BY_STATE[state]) if status else _BY_STATE[state]
@@ -68,6 +71,14 @@ def status_reason(details: Details) -> dict[str, Any] | None:
     return {**({"coding": coded} if coded else {}), "text": "; ".join(words)}
 
 
+def _assigned(referral: Referral, details: Details) -> dict[str, Any]:
+    """Our words; an assignment says where the performer must look at the member first (spec.md 5)."""
+    said = business_status(referral.state, referral.business_status)
+    if details.needs_assessment and referral.business_status in _BEFORE_THE_ANSWER:
+        said["text"] = f"{said['coding'][-1]['display']}: additional assessment required"
+    return said
+
+
 def _head(
     referral: Referral, details: Details, patient: Mapping[str, Any], task_id: str
 ) -> dict[str, Any]:
@@ -75,7 +86,7 @@ def _head(
         "resourceType": "Task",
         "id": task_id,
         "meta": {"versionId": str(referral.version), "lastUpdated": instant(referral.updated_at)},
-        "businessStatus": business_status(referral.state, referral.business_status),
+        "businessStatus": _assigned(referral, details),
         "intent": "order",
         "priority": referral.priority,
         "code": {"coding": [{"system": codes.TASK_CODE, "code": "fulfill"}]},

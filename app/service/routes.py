@@ -176,14 +176,17 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     draft = opened.draft
     own: Mapping[str, Any] = draft.adopted or {}
     added = read_adopted(sent, own)
+    where = f"{door.fhir_base}/Task/{draft.after.id}/_history/"
     if not added:
-        return of_resource(request, await read(connection, "Task", draft.after.id, seen))
+        answer = of_resource(request, await read(connection, "Task", draft.after.id, seen))
+        answer.headers["Location"] = where + str(draft.after.version)
+        return answer
     status = 200 if is_adopted(own) else 201
     draft.adopted = {**own, **added}
     _annotate(opened, door)
     changes = await write_move(request, connection, opened, door)
-    where = f"{door.fhir_base}/Task/{draft.after.id}/_history/{changes.after.version}"
-    return task_answer(changes, draft.after.id, status, {"Location": where})
+    version = str(changes.after.version)
+    return task_answer(changes, draft.after.id, status, {"Location": where + version})
 
 
 async def _focused(

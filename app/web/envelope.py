@@ -38,8 +38,8 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        if scope["path"] == "/fhir/":  # clients post bundles to the base with and without the slash
-            scope["path"] = "/fhir"
+        if scope["path"].endswith("/"):  # clients ask with and without a slash at the end
+            scope["path"] = scope["path"][:-1] or "/"
         state = scope.setdefault("state", {})
         state["request_id"], state["correlation_id"] = _ids(scope)
         answer = _Answer(send, _echo(state))

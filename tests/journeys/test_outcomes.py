@@ -84,6 +84,19 @@ async def test_what_tasks_refer_to_comes_along_for_who_may_see_it(service):
     assert await asked("practice") == []
 
 
+async def test_a_path_is_served_with_a_slash_at_its_end_too(service):
+    referral = await service.refer(a_referral())
+    for path in ("/fhir/Task/", f"/fhir/ServiceRequest/{referral}/"):
+        assert (await service.ask("hospital", "GET", path)).status_code == 200
+
+
+async def test_two_tokens_at_once_are_none(service):
+    token = f"Bearer {await service.token('hospital')}"
+    twice = [("Authorization", token), ("Authorization", token)]
+    answer = await service.http.get("/fhir/Task", headers=twice)
+    assert (answer.status_code, issue(answer)["code"]) == (400, "structure")
+
+
 async def test_approved_history_says_who_did_what(service):
     referral = await service.refer(a_referral())
     assert await service.history(referral) == [

@@ -58,6 +58,17 @@ async def test_an_approved_person_is_placed(service, cin, plan, asked, assignmen
         assert said.performers[0] == f"Organization/{performer}"
 
 
+async def test_an_assignment_says_that_the_performer_assesses_first(service):
+    facts = {"at_risk_institutionalization": True, "home_adaptation_needed": True}
+    body = a_referral("9000021XA", plan="CCAH", service="EAA", visits=(), facts=facts)
+    referral = await service.refer(body)
+    assert (await service.do("staff-ccah", "approve", referral)).status_code == 200
+    for task in await service.found(f"Task?focus=ServiceRequest/{referral}"):
+        assert task["businessStatus"]["text"] == "Assigned: additional assessment required"
+    plain = await service.refer(a_referral())
+    assert "text" not in (await service.read("Task", plain))["businessStatus"]
+
+
 async def test_nobody_in_the_network_offers_it(service):
     """A foster youth in Santa Cruz: Otter Cove does not serve youth, Artichoke Trail not there."""
     body = a_referral("9000024XA", plan="CCAH", facts={"foster_current": True}, visits=())

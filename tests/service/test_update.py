@@ -257,6 +257,7 @@ async def test_a_task_of_the_referrers_is_adopted(service):
     again = await service.ask("hospital", "POST", "/fhir/Task", mine)
     assert (again.status_code, again.json()["id"]) == (200, referral)
     assert again.headers["ETag"] == created.headers["ETag"]
+    assert again.headers["Location"] == created.headers["Location"]
     assert len(await service.found(f"Task?focus=ServiceRequest/{referral}")) == 1
 
 
