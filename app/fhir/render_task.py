@@ -72,7 +72,7 @@ def status_reason(details: Details) -> dict[str, Any] | None:
 
 
 def _assigned(referral: Referral, details: Details) -> dict[str, Any]:
-    """Our words; an assignment says where the performer must look at the member first (spec.md 5)."""
+    """Our words; an assignment says where the performer must assess the member (spec.md 5)."""
     said = business_status(referral.state, referral.business_status)
     if details.needs_assessment and referral.business_status in _BEFORE_THE_ANSWER:
         said["text"] = f"{said['coding'][-1]['display']}: additional assessment required"

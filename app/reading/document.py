@@ -211,7 +211,9 @@ def parameters(kind: str) -> list[dict[str, Any]]:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed.append({"name": known.name, "in": "query", "description": said, "schema": schema})
     if names := INCLUDES.get(kind):
-        schema = {"type": "string", "enum": [f"{kind}:{name}" for name in names]}
-        said = "Brings along what the matches refer to, where the caller may read it."
+        # No enumeration: what is not known is ignored with a warning, like any other parameter.
+        schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$"}
+        known_as = ", ".join(f"`{kind}:{name}`" for name in names)
+        said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
         listed.append({"name": "_include", "in": "query", "description": said, "schema": schema})
     return listed

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from app.errors import Issue, Refusal
 from app.reading import catalog
-from app.reading.include import read_include
+from app.reading.include import INCLUDES, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.values import Unreadable, date_range, reference, split, token
 
@@ -111,11 +111,7 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
     known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
     known = known or catalog.parameter(query.kind, plain)
     if known is None:
-        said = f"{query.kind} is not searched by this parameter; see GET /fhir/metadata."
-        if strict:
-            return Issue("not-supported", said)
-        query.warnings.append(Issue("not-supported", said + " It was ignored.", severity="warning"))
-        return None
+        return _unknown(query, name, value, strict)
     if not value.strip():
         return Issue("value", f"{plain} needs a value.")
     try:
@@ -125,6 +121,16 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
     query.criteria.append(criterion)
     query.used.append((name, value))
     _point_out(query, criterion)
+    return None
+
+
+def _unknown(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    if name == "_include" and query.kind in INCLUDES and not value:
+        return Issue("value", "_include needs a value.")
+    said = f"{query.kind} is not searched by this parameter; see GET /fhir/metadata."
+    if strict:
+        return Issue("not-supported", said)
+    query.warnings.append(Issue("not-supported", said + " It was ignored.", severity="warning"))
     return None
 
 
