@@ -9,7 +9,7 @@ import pytest
 from app.decision import policy_command
 from app.decision.replay import count, stored
 from app.fhir.r4 import check_resource
-from tests.journeys.payloads import example
+from tests.journeys.payloads import a_referral, example
 from tests.journeys.test_examples import BY
 
 
@@ -123,3 +123,15 @@ async def test_more_than_a_page_is_read_to_the_end(decided):
     for size in (1, 2, 4, 6, 7):
         read = [(row.referral_id, row.seq) async for row in stored(engine, size)]
         assert len(read) == len(set(read)) == await count(engine) == 6
+
+
+@pytest.mark.parametrize("plan", ["HPSM", "GEN002"])
+@pytest.mark.parametrize(
+    ("on", "status"), [("0001-01-01", 200), ("9998-12-31", 200), ("9999-12-31", 200)]
+)
+async def test_the_calendar_has_two_ends(service, plan, on, status):
+    """Windows look back from the date asked for, due dates ahead."""
+    body = a_referral(None, plan=plan)
+    path = "/fhir/ServiceRequest/$check"
+    answer = await service.ask("hospital", "POST", path, body, params={"asOf": on})
+    assert answer.status_code == status, answer.text
