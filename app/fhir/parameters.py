@@ -111,11 +111,19 @@ class Given:
         return [_reason(part, name) for part in self.parts.get(name, ())]
 
 
-def given(tree: Mapping[str, Any] | None, takes: Mapping[str, Takes]) -> Given:
-    """The parameters of a checked `Parameters` resource; None is an empty body. 422 with every
-    fault: a name that the operation does not take, a value of another type, one too many.
-    """
+def read_parts(tree: Mapping[str, Any] | None) -> Given:
+    """The parameters of a checked `Parameters` resource, unjudged; None is an empty body."""
     parts: dict[str, list[dict[str, Any]]] = {}
+    for part in (tree or {}).get("parameter", ()):
+        parts.setdefault(part["name"], []).append(part)
+    return Given(parts)
+
+
+def given(tree: Mapping[str, Any] | None, takes: Mapping[str, Takes]) -> Given:
+    """The same, of what an operation takes. 422 with every fault: a name that it does not take, a
+    value of another type, one too many.
+    """
+    seen: set[str] = set()
     faults: list[Issue] = []
     for index, part in enumerate((tree or {}).get("parameter", ())):
         name, path = part["name"], f"Parameters.parameter[{index}]"
@@ -124,13 +132,13 @@ def given(tree: Mapping[str, Any] | None, takes: Mapping[str, Takes]) -> Given:
             text = f"This operation takes {', '.join(takes)}, and nothing of this name."
             faults.append(Issue("not-supported", text, f"{path}.name"))
             continue
-        if name in parts and not known.many:
+        if name in seen and not known.many:
             faults.append(Issue("value", f"`{name}` is given once.", path))
+        seen.add(name)
         faults += known.faults(name, part, path)
-        parts.setdefault(name, []).append(part)
     if faults:
         raise Refusal(422, faults)
-    return Given(parts)
+    return read_parts(tree)
 
 
 def _own_code(part: Mapping[str, Any]) -> str | None:

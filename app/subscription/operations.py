@@ -14,7 +14,7 @@ from app.caller.model import Caller
 from app.database import Connection
 from app.errors import refuse
 from app.fhir.capability import fhir
-from app.fhir.parameters import Given, given
+from app.fhir.parameters import Given, read_parts
 from app.fhir.subscription import CONTENTS, fhir_status
 from app.fhir.subscription_status import notification, statuses
 from app.ids import new_id
@@ -74,7 +74,7 @@ Content = Annotated[
 
 async def _posted(request: Request) -> Given:
     body = await read_body(request)
-    return given(read_tree(body, ["Parameters"]) if body else None)
+    return read_parts(read_tree(body, ["Parameters"]) if body else None)
 
 
 @router.get(
