@@ -97,9 +97,12 @@ class Page:
     async def text(self, selector: str) -> str:
         return await self.when(f"document.querySelector({json.dumps(selector)})?.innerText")
 
-    async def scroll_until(self, script: str) -> None:
-        """Scrolls down until an expression is true: what is below is drawn when somebody looks."""
-        await self.when(f"(scrollTo(0, 1e7), {script})")
+    async def look_at_all_of_it(self) -> None:
+        """A window as high as the whole page, which draws only what is looked at."""
+        await self.do(
+            "Emulation.setDeviceMetricsOverride",
+            width=1280, height=20000, deviceScaleFactor=1, mobile=False,
+        )  # fmt: skip
 
     async def photograph(self, path: Path) -> None:
         said = await self.do("Page.captureScreenshot", format="png")

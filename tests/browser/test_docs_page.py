@@ -45,7 +45,8 @@ async def test_a_person_authorizes_and_tries_an_operation(service_url, tmp_path)
 async def test_every_heading_of_the_contract_is_on_the_page_in_its_order(service_url, tmp_path):
     async with a_page() as page:
         await page.open(f"{service_url}/docs")
-        await page.scroll_until("document.querySelectorAll('.opblock-tag').length >= 7")
+        await page.look_at_all_of_it()
+        await page.when("document.querySelectorAll('.opblock-tag').length >= 7")
         headings = await page.run(
             "[...document.querySelectorAll('.opblock-tag')].map(h => h.dataset.tag)"
         )
