@@ -189,6 +189,7 @@ def _rung(seen: Snapshot, referral: str) -> Counter[str]:
 def the_right_parties_are_told(before: Snapshot, seen: Snapshot) -> None:
     """What is new is for whoever is party to the referral at that moment, and the plan."""
     for id_, messages in seen.told.items():
+        returned = _returned(before, seen, id_)
         for message in messages[len(before.told.get(id_, ())) :]:
             at = message["occurred_at"]
             told = {
@@ -198,8 +199,17 @@ def the_right_parties_are_told(before: Snapshot, seen: Snapshot) -> None:
             }
             if message["event_type"] in NOT_THE_PERFORMERS:
                 told = {seen.referrals[id_]["organization_id"]}
-            assert set(message["organizations"]) == told | {"plan-hpsm"}, message
-            assert len(message["organizations"]) == len(set(message["organizations"]))
+            named = set(message["organizations"])
+            assert len(message["organizations"]) == len(named)
+            assert (told - returned) | {"plan-hpsm"} <= named <= told | {"plan-hpsm"}, message
+
+
+def _returned(before: Snapshot, seen: Snapshot, referral: str) -> set[str]:
+    """Who became a party again in the midst of several moves: since when is not kept."""
+    if len(seen.history[referral]) - len(before.history.get(referral, ())) < 2:
+        return set()
+    gone = {each["organization_id"] for each in before.parties.get(referral, ()) if each["until"]}
+    return gone & {each["organization_id"] for each in seen.parties[referral] if not each["until"]}
 
 
 def parties_are_who_they_should_be(seen: Snapshot) -> None:
