@@ -14,7 +14,7 @@ from app.caller.model import Caller
 from app.database import Connection
 from app.errors import refuse
 from app.fhir.capability import fhir
-from app.fhir.parameters import Given, read_parts
+from app.fhir.parameters import Given, at, read_parts
 from app.fhir.subscription import CONTENTS, fhir_status
 from app.fhir.subscription_status import notification, statuses
 from app.ids import new_id
@@ -179,7 +179,7 @@ async def ask_events(
     content = next(iter(_words(asked, "content")), None)
     if content is not None and content not in CONTENTS:
         said = f"`content` takes {', '.join(CONTENTS)}."
-        raise refuse(400, "value", said, "Parameters.parameter('content')")
+        raise refuse(400, "value", said, at("content"))
     return await _events(request, caller, connection, id, numbers, content)
 
 
@@ -199,7 +199,7 @@ def _number(asked: Given, name: str, default: int) -> int:
     word = next(iter(_words(asked, name)), default if whole is None else whole)
     if not str(word).isascii() or not str(word).isdigit() or int(str(word)[:20]) > _LAST:
         said = f"`{name}` takes a whole number from 0 to {_LAST}, as a string."
-        raise refuse(400, "value", said, f"Parameters.parameter('{name}')")
+        raise refuse(400, "value", said, at(name))
     return int(word)
 
 
