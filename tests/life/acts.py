@@ -102,6 +102,8 @@ def _possible(event: Event, act: Act, row: Row, seen: Snapshot) -> bool:
         return waits and row["void_due"] < seen.at
     if event is Event.APPROVE:
         return not _overlaps(row, seen)
+    if event is Event.CANCEL:
+        return not _begun(row, seen)
     if event is Event.ASSIGN:
         if act.wanted == row["performer_id"]:
             return False
@@ -110,6 +112,17 @@ def _possible(event: Event, act: Act, row: Row, seen: Snapshot) -> bool:
         room = room and offer["taken"] + offer["taken_outside"] < offer["places"]
         return room or row["business_status"] not in UNDER_WAY
     return True
+
+
+def _begun(row: Row, seen: Snapshot) -> bool:
+    """Whether whoever has the referral now has begun the service."""
+    begun = False
+    for move in seen.history[row["id"]]:
+        if move["event"] in ("start", "resume"):
+            begun = True
+        elif move["event"] == "assign":
+            begun = False
+    return begun
 
 
 def _is(offer: Row, organization: str) -> bool:
