@@ -28,14 +28,45 @@ from app.referral.record import Details
 
 EXCEPTION = "exception-granted"
 
+#: The exclusions of facts.md 6.3: an exception against one of them is proposed, then confirmed.
+HARD = frozenset(
+    {
+        "not-a-member",
+        "not-offered",
+        "not-yet-live",
+        "line-of-business",
+        "excluded-1915c",
+        "excluded-program",
+        "delegated-plan",
+    }
+)
+
 
 async def approve_by_person(
-    connection: AsyncConnection, draft: Draft, question: Question | None, given: Given, door: Door
+    connection: AsyncConnection,
+    draft: Draft,
+    question: Question | None,
+    given: Given,
+    door: Door,
+    *,
+    matched: bool,
 ) -> None:
-    """Approves; against the recommendation only as an exception with a reason that is recorded."""
+    """Approves; against the recommendation only as an exception with a reason that is recorded.
+
+    Against an exclusion the first call only records the exception, and a second one confirms it:
+    `matched` says that the caller named the version that it has seen (`If-Match`), so that a repeat
+    of the first is no confirmation.
+    """
     require_move(draft, Event.APPROVE)
     policy = _decidable(draft, door)
     details = _approval(draft.details, given)
+    if _against_an_exclusion(draft.details):
+        if not draft.details.exception_proposed:
+            _propose(draft, Act(door.actor, draft.details, policy, given.text("note")))
+            return
+        if not matched:
+            text = "The exception is proposed. To confirm it, send `If-Match` with the ETag."
+            raise refuse(409, "conflict", text)
     known = await network(connection, draft, door)
     wish = _wish(draft, given)
     ordered = ordered_offers(draft, known, wish)
@@ -103,6 +134,23 @@ def _require_alone(draft: Draft, known: Known) -> None:
             raise refuse(409, "duplicate", text)
 
 
+def _against_an_exclusion(details: Details) -> bool:
+    denied = details.recommendation == Outcome.DENIED.value
+    return denied and any(reason.code in HARD for reason in details.reasons)
+
+
+def _propose(draft: Draft, act: Act) -> None:
+    """The first step of two: kept in the history with its note; nothing moves, nobody is told."""
+    draft.move(
+        Event.ANNOTATE,
+        act.actor,
+        status=draft.after.business_status,
+        details=replace(act.details, exception_proposed=True),
+        note=act.note,
+        why=(Reason(EXCEPTION),),
+    )
+
+
 def _approval(details: Details, given: Given) -> Details:
     if details.recommendation != Outcome.DENIED.value:
         return replace(details, missing=())
@@ -118,7 +166,8 @@ def _approval(details: Details, given: Given) -> Details:
     ]
     if absent:
         raise Refusal(422, absent)
-    return replace(details, reasons=(Reason(EXCEPTION),), missing=())
+    reasons = (Reason(EXCEPTION),)
+    return replace(details, reasons=reasons, missing=(), exception_proposed=False)
 
 
 async def network(connection: AsyncConnection, draft: Draft, door: Door) -> Known:

@@ -106,7 +106,10 @@ def _staff(caller: Caller) -> None:
     summary="Approve a referral",
     description="Approves a pending referral: an authorization is made and a place taken. "
     "Against the "
-    "recommendation of the rules, send `reason` `exception-granted` and a `note` that says why.",
+    "recommendation of the rules, send `reason` `exception-granted` and a `note` that says why. "
+    "Against an exclusion (not a member, not offered, another program …) it takes two calls: the "
+    "first records the exception and the referral stays pending, the second, with `If-Match`, "
+    "confirms it.",
     tags=["Plan staff"],
     **_documented("approve", ["approve-exception"], required=False),
 )
@@ -118,7 +121,10 @@ async def approve_referral(
     asked = await _parameters(request, note=NOTE, reason=REASON, performer=PERFORMER)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
-        await approve_by_person(connection, opened.draft, opened.question, asked, door)
+        matched = "if-match" in request.headers
+        await approve_by_person(
+            connection, opened.draft, opened.question, asked, door, matched=matched
+        )
 
     return await _move(request, caller, connection, id, work)
 

@@ -106,6 +106,8 @@ class Details:
     begun: bool = False
     #: Taken back because it was sent by mistake.
     mistaken: bool = False
+    #: Plan staff proposed to approve against an exclusion; to be confirmed.
+    exception_proposed: bool = False
 
     @property
     def shown(self) -> tuple[Reason, ...]:
@@ -127,4 +129,5 @@ class Details:
             service_reasons=tuple(Reason(**reason) for reason in raw["service_reasons"]),
             begun=raw["begun"],
             mistaken=raw["mistaken"],
+            exception_proposed=raw["exception_proposed"],
         )

@@ -68,7 +68,7 @@ async def change_referral_task(
     with _named_in_task():
         if event is Event.APPROVE:
             given = _given(update)
-            await approve_by_person(connection, draft, opened.question, given, door)
+            await approve_by_person(connection, draft, opened.question, given, door, matched=True)
         elif event is Event.DENY:
             update.require_text()
             deny_by_person(draft, _given(update), door)

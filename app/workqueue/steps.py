@@ -64,9 +64,12 @@ def _approve(standing: Standing, fhir: str) -> Step:
     if standing.details.recommendation != Outcome.DENIED.value:
         hint = "Nothing need be sent. A `performer` chooses another than the engine would."
         return _post("approve", "Approve the referral", f"{fhir}/$approve", hint=hint)
+    proposed = standing.details.exception_proposed
     return _post(
         "approve",
-        "Approve as an exception, against the recommendation of the rules",
+        "Confirm the exception that was proposed: send it with `If-Match`"
+        if proposed
+        else "Approve as an exception, against the recommendation of the rules",
         f"{fhir}/$approve",
         _parameters(
             ("reason", "valueCoding", _reason("exception-granted")),
