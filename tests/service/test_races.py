@@ -158,7 +158,7 @@ async def test_a_move_that_is_repeated_frees_one_place(service):
 
 async def test_the_recount_names_an_offer_that_does_not_agree(service, monkeypatch, capsys):
     await approved(service)
-    monkeypatch.setattr("app.settings.settings", lambda: service.settings)
+    monkeypatch.setattr("app.__main__.settings", lambda: service.settings)
     assert await asyncio.to_thread(main, ["check-places"]) == 0
     await service.store.execute("UPDATE offer SET taken = 4 WHERE id = $1", TIDEPOOL)
     assert await asyncio.to_thread(main, ["check-places"]) == 1
