@@ -8,14 +8,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.capacity.assign import TAKING, Offer, Placement, Wish, named, waiting
 from app.database import fetch_one
 
+# Locked in the order of their ids, whatever the preference: an offer that fills up while it is
+# waited for stays locked, and two referrals with opposite preferences would wait for each other.
 _TAKE = """
 UPDATE offer SET taken = taken + 1
 WHERE plan = $1 AND id = (
-    SELECT id FROM offer
-    WHERE plan = $1 AND id = ANY($2::text[]) AND active
-      AND capacity_status = ANY($3::text[]) AND taken + taken_outside < places
-    ORDER BY array_position($2::text[], id)
-    LIMIT 1 FOR UPDATE)
+    SELECT id FROM (
+        SELECT id FROM offer
+        WHERE plan = $1 AND id = ANY($2::text[]) AND active
+          AND capacity_status = ANY($3::text[]) AND taken + taken_outside < places
+        ORDER BY id FOR UPDATE) AS held
+    ORDER BY array_position($2::text[], id) LIMIT 1)
 RETURNING id, taken + taken_outside, capacity_status
 """
 

@@ -6,10 +6,10 @@ back and answered from what the winner wrote.
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import constraint, fetch_one
+from app.database import constraint, fetch_one, sqlstate
 from app.errors import busy, not_found, refuse
 from app.intake.answer import created, found, transaction
 from app.intake.door import Door
@@ -25,6 +25,8 @@ from app.referral.store import write
 #: The indexes that say "somebody was faster": with the same post, or with another referral of the
 #: same member for the same service, which is then authorized already and goes to a person.
 _RACES = ("pk_referral_identifier", "pk_idempotency_key", "uq_service_authorization_open")
+#: PostgreSQL ended this one of several transactions that waited for each other.
+_DEADLOCK = "40P01"
 _TRIES = 3
 
 
@@ -46,8 +48,8 @@ async def post(
     for _ in range(_TRIES):
         try:
             return await _once(connection, submission, terms, door)
-        except IntegrityError as error:
-            if constraint(error) not in _RACES:
+        except DBAPIError as error:
+            if constraint(error) not in _RACES and sqlstate(error) != _DEADLOCK:
                 raise
             await connection.rollback()
     raise busy()

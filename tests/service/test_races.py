@@ -124,6 +124,23 @@ async def test_of_16_who_leave_at_once_16_are_followed(service):
 
 
 @pytest.mark.parametrize("round_", range(3))
+async def test_opposite_preferences_for_the_last_places_never_wait_for_each_other(service, round_):
+    await capacity(service, FOGHORN, places=1)
+    await capacity(service, TIDEPOOL, places=1)
+    await service.token("hospital")
+    asked = ["org-tidepool", "org-foghorn"] * 8
+    answers = await asyncio.gather(
+        *(
+            service.post(a_referral(cin, asks_for=performer))
+            for cin, performer in zip(EXTRA, asked, strict=False)
+        )
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    assert (await service.taken(TIDEPOOL), await service.taken(FOGHORN)) == (1, 1)
+    await settled(service)
+
+
+@pytest.mark.parametrize("round_", range(3))
 async def test_who_begins_to_wait_while_a_place_is_freed_is_not_forgotten(service, round_):
     await capacity(service, FOGHORN, status="no-capacity")
     await capacity(service, TIDEPOOL, places=1)
