@@ -21,7 +21,7 @@ from app.correspondence.render_html import POLICY, html
 from app.database import Connection
 from app.errors import not_found, refuse
 from app.openapi.responses import errors
-from app.reading.cursor import Position, seal, unseal
+from app.reading.cursor import Pages
 from app.settings import Settings
 
 router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
@@ -66,10 +66,8 @@ async def list_correspondence(
 ) -> Outbox:
     """One page."""
     plans = _plans(caller, filters.plan)
-    settings: Settings = request.app.state.settings
-    secret, link = settings.token_secret.get_secret_value(), filters.link()
-    bound_to = f"{caller.client_id}\0{link}"
-    after = unseal(filters.cursor, secret, bound_to) if filters.cursor is not None else None
+    pages = Pages(request.app.state.settings, caller, filters.link())
+    after = pages.after(filters.cursor) if filters.cursor is not None else None
     wanted = outbox.Wanted(
         plans=plans,
         status=filters.status,
@@ -82,8 +80,7 @@ async def list_correspondence(
     base, following = _base(request), None
     if len(rows) > filters.limit:
         last = rows[filters.limit - 1]
-        cursor = seal(Position(last["created_at"], last["id"]), secret, bound_to)
-        following = f"{base}{link}&cursor={cursor}"
+        following = pages.next(last["created_at"], last["id"])
     return Outbox(items=[_shown(row, base) for row in rows[: filters.limit]], next=following)
 
 

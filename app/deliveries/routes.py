@@ -17,8 +17,7 @@ from app.deliveries.model import Channel, DeliveriesPage, Outcome
 from app.deliveries.show import letter, told
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.reading.cursor import Position, seal, unseal
-from app.settings import Settings
+from app.reading.cursor import Pages, Position
 from app.web.media import prefers
 from app.web.page import HTML, html_response
 
@@ -100,14 +99,15 @@ async def _found(
     filters: Filters,
     path: str = "",
 ) -> DeliveriesPage:
-    pages = _Pages(request, caller, f"{router.prefix}{path}?{filters.query()}")
+    link = f"{router.prefix}{path}?{filters.query()}"
+    pages = Pages(request.app.state.settings, caller, link)
     wanted = store.Wanted(
         seen=sight(caller),
         referral=filters.referral,
         endpoint=filters.endpoint,
         state=filters.state,
         kind=filters.kind,
-        after=pages.after(filters.cursor) if filters.cursor is not None else None,
+        after=_after(pages.after(filters.cursor)) if filters.cursor is not None else None,
         limit=filters.limit,
     )
     rows = await store.page(connection, wanted)
@@ -118,27 +118,15 @@ async def _found(
     return DeliveriesPage(
         deliveries=[told(row, caller.organization_id, pages.public_url) for row in shown],
         letters=[letter(row) for row in letters],
-        next=pages.link(shown[-1]) if len(rows) > filters.limit else None,
+        next=_next(pages, shown[-1]) if len(rows) > filters.limit else None,
     )
 
 
-class _Pages:
-    """Cursors of one query by one caller: a row is a message at an endpoint."""
+def _after(position: Position) -> tuple[Any, str, str]:
+    """A row is a message at an endpoint."""
+    message, _, endpoint = position.id.partition("/")
+    return position.at, message, endpoint
 
-    def __init__(self, request: Request, caller: Caller, link: str) -> None:
-        settings: Settings = request.app.state.settings
-        self.public_url = settings.public_url.rstrip("/")
-        self._secret = settings.token_secret.get_secret_value()
-        self._link = link
-        self._bound_to = f"{caller.client_id}\0{link}"
 
-    def after(self, cursor: str) -> tuple[Any, str, str]:
-        position = unseal(cursor, self._secret, self._bound_to)
-        message, _, endpoint = position.id.partition("/")
-        return position.at, message, endpoint
-
-    def link(self, last: Any) -> str:
-        position = Position(last.created_at, f"{last.message_id}/{last.endpoint_id}")
-        return (
-            f"{self.public_url}{self._link}&cursor={seal(position, self._secret, self._bound_to)}"
-        )
+def _next(pages: Pages, last: Any) -> str:
+    return pages.next(last.created_at, f"{last.message_id}/{last.endpoint_id}")

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from app.caller.model import Caller
 from app.errors import Refusal, refuse
+from app.settings import Settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAC = 16
@@ -43,6 +45,25 @@ def unseal(text: str, secret: str, bound_to: str) -> Position:
         raise _refused()
     micros, resource_id = orjson.loads(payload)
     return Position(_EPOCH + timedelta(microseconds=micros), resource_id)
+
+
+class Pages:
+    """The pages of one query by one caller. `link` is the path that asks it, without the cursor."""
+
+    def __init__(self, settings: Settings, caller: Caller, link: str) -> None:
+        self.public_url = settings.public_url.rstrip("/")
+        self._secret = settings.token_secret.get_secret_value()
+        self._link = link
+        self._bound_to = f"{caller.client_id}\0{link}"
+
+    def after(self, cursor: str) -> Position:
+        """Where the page before ended; 400 for a cursor of something else."""
+        return unseal(cursor, self._secret, self._bound_to)
+
+    def next(self, at: datetime, id: str) -> str:
+        """The address of the page that follows this last row."""
+        cursor = seal(Position(at, id), self._secret, self._bound_to)
+        return f"{self.public_url}{self._link}&cursor={cursor}"
 
 
 def _mac(payload: bytes, secret: str, bound_to: str) -> bytes:

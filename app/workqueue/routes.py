@@ -16,7 +16,7 @@ from app.errors import busy, not_found, refuse
 from app.openapi.responses import errors
 from app.policy.answer_json import answer_from_json
 from app.policy.explain import explain
-from app.reading.cursor import Position, seal, unseal
+from app.reading.cursor import Pages, Position
 from app.settings import Settings
 from app.workqueue import store
 from app.workqueue.filters import Filters
@@ -51,7 +51,7 @@ async def read_queue(
 ) -> Queue:
     """The page, and the counts of the whole queue."""
     plans = _plans(caller, filters.plan)
-    pages = _Pages(request, caller, filters.link())
+    pages = Pages(request.app.state.settings, caller, filters.link())
     now: datetime = request.app.state.clock.now()
     wanted = store.Wanted(
         plans=plans,
@@ -61,7 +61,7 @@ async def read_queue(
         held=filters.assignee,
         client=caller.client_id,
         due_before=filters.due_before,
-        after=pages.after(filters.cursor) if filters.cursor is not None else None,
+        after=_after(pages.after(filters.cursor)) if filters.cursor is not None else None,
         limit=filters.limit,
     )
     rows = await store.page(connection, wanted)
@@ -70,7 +70,7 @@ async def read_queue(
         items=[item(row, now, pages.public_url) for row in shown],
         notices=[notice(row, pages.public_url) for row in await store.not_told(connection, plans)],
         counts=counted(await store.counts(connection, plans, now)),
-        next=pages.link(shown[-1]) if len(rows) > filters.limit else None,
+        next=_next(pages, shown[-1]) if len(rows) > filters.limit else None,
     )
 
 
@@ -150,22 +150,11 @@ def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
     return [wanted]
 
 
-class _Pages:
-    """Cursors of one query by one caller: an item's rank goes before its id."""
+def _after(position: Position) -> tuple[int, datetime, str]:
+    """An item's rank goes before its id."""
+    rank, _, referral = position.id.partition(":")
+    return int(rank), position.at, referral
 
-    def __init__(self, request: Request, caller: Caller, link: str) -> None:
-        settings: Settings = request.app.state.settings
-        self.public_url = settings.public_url.rstrip("/")
-        self._secret = settings.token_secret.get_secret_value()
-        self._link = link
-        self._bound_to = f"{caller.client_id}\0{link}"
 
-    def after(self, cursor: str) -> tuple[int, datetime, str]:
-        position = unseal(cursor, self._secret, self._bound_to)
-        rank, _, referral = position.id.partition(":")
-        return int(rank), position.at, referral
-
-    def link(self, last: Any) -> str:
-        position = Position(last.at, f"{last.rank}:{last.id}")
-        cursor = seal(position, self._secret, self._bound_to)
-        return f"{self.public_url}{self._link}&cursor={cursor}"
+def _next(pages: Pages, last: Any) -> str:
+    return pages.next(last.at, f"{last.rank}:{last.id}")
