@@ -15,8 +15,8 @@ from tests.life.machine import Life
 
 #: Nothing is made smaller: whoever was faster may differ when a life is lived again.
 _LIFE = settings(
-    max_examples=5,
-    stateful_step_count=40,
+    max_examples=4,
+    stateful_step_count=30,
     deadline=None,
     database=None,
     print_blob=True,
