@@ -15,7 +15,7 @@ from tests.life.machine import Life
 
 #: Nothing is made smaller: whoever was faster may differ when a life is lived again.
 _LIFE = settings(
-    max_examples=4,
+    max_examples=3,
     stateful_step_count=30,
     deadline=None,
     database=None,
