@@ -26,6 +26,37 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--remote-debugging-port=0", "--window-size=1280,1600",
 )  # fmt: skip
+#: Where to click for an element: null until it has kept its place over three pictures with nothing
+#: before it. Until `window.clickWatch` is ended the mouse reaches nothing else; `window.clickMet`
+#: says whether it has reached it.
+_AIM = """async (selector) => {
+  const sought = document.querySelector(selector)
+  if (!sought) return null
+  const drawn = () => new Promise(requestAnimationFrame)
+  const place = () => {
+    const box = sought.getBoundingClientRect()
+    return [box.x, box.y, box.width, box.height]
+  }
+  sought.scrollIntoView({block: 'center', behavior: 'instant'})
+  let [x, y, width, height] = place()
+  for (let picture = 0; picture < 3; picture++) {
+    await drawn()
+    if (place().join() !== [x, y, width, height].join()) return null
+  }
+  const middle = [x + width / 2, y + height / 2]
+  if (!sought.contains(document.elementFromPoint(...middle))) return null
+  window.clickMet = false
+  window.clickWatch = new AbortController()
+  for (const kind of ['mousedown', 'mouseup', 'click']) {
+    window.addEventListener(kind, (event) => {
+      if (!sought.contains(event.target)) {
+        event.stopImmediatePropagation()
+        event.preventDefault()
+      } else if (kind === 'click') window.clickMet = true
+    }, {capture: true, signal: window.clickWatch.signal})
+  }
+  return middle
+}"""
 
 
 class Page:
@@ -64,8 +95,10 @@ class Page:
         await self.do("Page.navigate", url=url)
 
     async def run(self, script: str) -> Any:
-        """The value of an expression in the page."""
-        said = await self.do("Runtime.evaluate", expression=script, returnByValue=True)
+        """The value of an expression in the page; of a promise, what it comes to."""
+        said = await self.do(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in said, said
         return said["result"].get("value")
 
@@ -77,18 +110,22 @@ class Page:
         return value
 
     async def click(self, selector: str) -> None:
-        """Clicks the middle of an element with the mouse, once it is there."""
+        """Clicks the middle of an element with the mouse, once it is there and stands still.
+
+        A page that is still being drawn moves: a click that would meet another element is kept
+        from it and made again.
+        """
         found = json.dumps(selector)
-        await self.when(f"!!document.querySelector({found})")
-        await self.run(f"document.querySelector({found}).scrollIntoView({{block: 'center'}})")
-        x, y = await self.run(
-            f"(() => {{ const b = document.querySelector({found}).getBoundingClientRect();"
-            " return [b.x + b.width / 2, b.y + b.height / 2] })()"
-        )
-        for kind in ("mousePressed", "mouseReleased"):
-            await self.do(
-                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
-            )
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                x, y = await self.when(f"({_AIM})({found})")
+                for kind in ("mousePressed", "mouseReleased"):
+                    await self.do(
+                        "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
+                    )
+                met = await self.run("window.clickWatch?.abort(), window.clickMet")
+                if met is not False:  # nothing, where the click has led to another page
+                    return
 
     async def type(self, selector: str, text: str) -> None:
         await self.click(selector)

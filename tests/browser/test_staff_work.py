@@ -44,9 +44,10 @@ async def sign_in(page: Page, client: str) -> None:
 
 async def answer(page: Page, operation: str) -> dict:
     """Executes an operation as it is filled in; what the page shows of the answer."""
-    await page.run(f"document.querySelector('{operation} .btn-clear')?.click()")  # a former answer
-    await page.click(f"{operation} .execute")
     shown = f"{operation} .live-responses-table tbody"
+    await page.run(f"document.querySelector('{operation} .btn-clear')?.click()")
+    await page.when(f"!document.querySelector('{shown}')")  # a former answer is gone
+    await page.click(f"{operation} .execute")
     status = await page.text(f"{shown} .response-col_status")
     text = await page.text(f"{shown} .response-col_description pre")
     assert status.startswith("200"), text
