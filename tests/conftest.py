@@ -18,8 +18,11 @@ from app.settings import Settings
 from tests.postgres import Cluster, emptying, execute, programs, token
 
 DATABASE_FIXTURES = {"cluster", "own_postgres"}
-#: Named with --hypothesis-profile: as many lives of tests/life as one has patience for.
-settings.register_profile("long")
+#: Named with --hypothesis-profile: new examples on every run, and as many lives of tests/life as
+#: one has patience for.
+settings.register_profile("long", settings.get_profile("default"), deadline=None)
+#: Else one commit, one answer: every run tries the same examples.
+settings.load_profile("ci")
 _RUN = pytest.StashKey[tuple[ExitStack, Path]]()
 
 
