@@ -7,12 +7,11 @@ here and nowhere else.
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from functools import lru_cache
 from typing import Annotated, Any
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import CursorResult, event
+from sqlalchemy import CursorResult, PoolProxiedConnection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -96,39 +95,79 @@ def named_errors() -> Iterator[None]:
     """Turns what the driver raises into the answers that a caller can act on."""
     try:
         yield
-    except PoolTimeout as error:
+    except (PoolTimeout, OSError, TimeoutError, asyncpg.InterfaceError) as error:
         raise unavailable() from error
-    except DBAPIError as error:
+    except (DBAPIError, asyncpg.PostgresError) as error:
         state = sqlstate(error)
         if state in _LOCKED:
             raise busy() from error
-        away = isinstance(error, (InterfaceError, OperationalError)) or error.connection_invalidated
-        if away or not state or state.startswith(_AWAY) or state == "57014":
+        if _lost(error) or not state or state.startswith(_AWAY) or state == "57014":
             raise unavailable() from error
         raise
-    except (
-        OSError,
-        TimeoutError,
-        asyncpg.PostgresConnectionError,
-        asyncpg.InterfaceError,
-    ) as error:
-        raise unavailable() from error
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the connection went, not the statement."""
+    if isinstance(error, DBAPIError):
+        kinds = (InterfaceError, OperationalError)
+        return isinstance(error, kinds) or error.connection_invalidated
+    return isinstance(error, asyncpg.PostgresConnectionError)
+
+
+class Reader:
+    """Single statements that read. Each sees one snapshot by itself, so that it needs no BEGIN and
+    no COMMIT: one round trip of three, on a connection of the engine's pool that is held for it
+    only. Whoever needs two statements to agree takes `Connection`.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
+        """The rows. Refusals as `named_errors` words them."""
+        with named_errors():
+            pooled = await self._engine.raw_connection()
+            while _closed(pooled):  # the server has gone since; its next connection is new
+                pooled.invalidate()
+                pooled = await self._engine.raw_connection()
+            driver: Any = pooled.driver_connection
+            try:
+                rows: list[asyncpg.Record] = await driver.fetch(sql, *parameters)
+            except BaseException as error:
+                if _closed(pooled):
+                    pooled.invalidate(error)
+                raise
+            finally:
+                pooled.close()
+            return rows
+
+
+def _closed(pooled: PoolProxiedConnection) -> bool:
+    driver: Any = pooled.driver_connection
+    closed: bool = driver.is_closed()
+    return closed
+
+
+#: What a statement may be sent over: the request's transaction, or none.
+Source = AsyncConnection | Reader
 
 
 async def fetch(
-    connection: AsyncConnection, sql: str, parameters: Sequence[Any] = ()
+    source: Source, sql: str, parameters: Sequence[Any] = ()
 ) -> Sequence[Sequence[Any]]:
     """The rows of one statement, written for the driver: `$1`, `$2` … and no layer between."""
-    result: CursorResult[Any] = await connection.exec_driver_sql(sql, tuple(parameters))
+    if isinstance(source, Reader):
+        return await source.fetch(sql, parameters)
+    result: CursorResult[Any] = await source.exec_driver_sql(sql, tuple(parameters))
     return result.fetchall()
 
 
 async def fetch_one(
-    connection: AsyncConnection, sql: str, parameters: Sequence[Any] = ()
+    source: Source, sql: str, parameters: Sequence[Any] = ()
 ) -> Sequence[Any] | None:
     """The first row, or None."""
-    result: CursorResult[Any] = await connection.exec_driver_sql(sql, tuple(parameters))
-    return result.first()
+    rows = await fetch(source, sql, parameters)
+    return rows[0] if rows else None
 
 
 @asynccontextmanager
@@ -151,19 +190,9 @@ async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
 Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]
 
 
-@lru_cache(maxsize=8)
-def _autocommit(engine: AsyncEngine) -> AsyncEngine:
-    """The same pool, without BEGIN and COMMIT around what is asked."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+async def reader(request: Request) -> Reader:  # async, for the framework gives others a thread
+    """What the handlers of single reads are given."""
+    return Reader(request.app.state.engine)
 
 
-async def single(request: Request) -> AsyncIterator[AsyncConnection]:
-    """A connection for one statement that reads: the statement sees one snapshot by itself, and
-    two round trips of three are saved. Whoever needs two statements takes `Connection`.
-    """
-    with named_errors():
-        async with _autocommit(request.app.state.engine).connect() as connection:
-            yield connection
-
-
-SingleRead = Annotated[AsyncConnection, Depends(single, scope="function")]
+SingleRead = Annotated[Reader, Depends(reader)]

@@ -4,9 +4,9 @@ from datetime import UTC
 from email.utils import format_datetime
 
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import Caller
+from app.database import Source
 from app.fhir.directory import with_numbers
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
@@ -44,7 +44,7 @@ def _same(header: str, version: int) -> bool:
 
 
 async def of_search(
-    request: Request, connection: AsyncConnection, caller: Caller, kind: str, form: bytes = b""
+    request: Request, source: Source, caller: Caller, kind: str, form: bytes = b""
 ) -> Response:
     """The page that the query string and the form ask for."""
     settings: Settings = request.app.state.settings
@@ -54,14 +54,14 @@ async def of_search(
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(base)}"
     position = unseal(query.cursor, secret, bound_to) if query.cursor is not None else None
-    page = await search(connection, query, sight(caller), position)
+    page = await search(source, query, sight(caller), position)
     links = [("self", query.link(base, query.cursor))]
     if page.after is not None:
         links.append(("next", query.link(base, seal(page.after, secret, bound_to))))
     body = searchset(
         base,
         shown(page),
-        included=await include(connection, query.includes, page.rows, caller),
+        included=await include(source, query.includes, page.rows, caller),
         links=links,
         total=_total(query, page),
         warnings=query.warnings,

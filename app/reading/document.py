@@ -73,20 +73,20 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         id: str,
         request: Request,
         caller: CallerDep,
-        connection: SingleRead,
+        source: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
-        return of_resource(request, await read(connection, kind, id, sight(caller)))
+        return of_resource(request, await read(source, kind, id, sight(caller)))
 
     async def read_version(
         id: str,
         version: str,
         request: Request,
         caller: CallerDep,
-        connection: SingleRead,
+        source: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
-        return of_resource(request, await vread(connection, kind, id, version, sight(caller)))
+        return of_resource(request, await vread(source, kind, id, version, sight(caller)))
 
     found: dict[int | str, dict[str, Any]] = {
         200: fhir_response(kind, examples, "The resource.", versioned()),
@@ -119,10 +119,10 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
         id: str,
         request: Request,
         caller: CallerDep,
-        connection: SingleRead,
+        source: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
-        versions = await history(connection, kind, id, sight(caller))
+        versions = await history(source, kind, id, sight(caller))
         base = request.app.state.settings.fhir_base
         body = history_bundle(base, versions, f"{base}/{kind}/{id}/_history")
         return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
@@ -141,17 +141,13 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
 
 
 def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
-    async def search_by_get(
-        request: Request, caller: CallerDep, connection: SingleRead
-    ) -> Response:
+    async def search_by_get(request: Request, caller: CallerDep, source: SingleRead) -> Response:
         require(caller, kind, "s")
-        return await of_search(request, connection, caller, kind)
+        return await of_search(request, source, caller, kind)
 
-    async def search_by_post(
-        request: Request, caller: CallerDep, connection: SingleRead
-    ) -> Response:
+    async def search_by_post(request: Request, caller: CallerDep, source: SingleRead) -> Response:
         require(caller, kind, "s")
-        return await of_search(request, connection, caller, kind, await read_body(request))
+        return await of_search(request, source, caller, kind, await read_body(request))
 
     bundle = fhir_response("Bundle", ["searchset"], "A Bundle of type searchset.")
     responses = {200: bundle, **errors(400, 401, 403, 406, 503)}

@@ -5,12 +5,11 @@ were not there (FHIR R4, "Search", including other resources).
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import Caller
+from app.database import Source, fetch
 from app.fhir.searchset import Stored
 from app.reading.access import NETWORK_TYPES, SEES_LOCATED, sight
 
@@ -52,7 +51,7 @@ def read_include(kind: str, value: str) -> str | None:
 
 
 async def include(
-    connection: AsyncConnection, elements: Sequence[str], rows: Sequence[Stored], caller: Caller
+    source: Source, elements: Sequence[str], rows: Sequence[Stored], caller: Caller
 ) -> list[Stored]:
     """The current versions of what the rows refer to in these elements, each once."""
     if not elements or not rows:
@@ -72,8 +71,7 @@ async def include(
         list(seen.roster_plans),
         list(NETWORK_TYPES),
     )
-    found: Any = (await connection.exec_driver_sql(_SQL, parameters)).fetchall()
-    return [Stored(*row) for row in found]
+    return [Stored(*row) for row in await fetch(source, _SQL, parameters)]
 
 
 def _referred(elements: Sequence[str], rows: Sequence[Stored]) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from app.database import Source, fetch, fetch_one
 from app.errors import Refusal, not_found, refuse
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
@@ -58,42 +56,37 @@ class Read:
     numbers: tuple[int, int, str] | None = None
 
 
-async def read(connection: AsyncConnection, kind: str, resource_id: str, seen: Sight) -> Read:
+async def read(source: Source, kind: str, resource_id: str, seen: Sight) -> Read:
     """The current version; 404 where there is none, or none for this caller."""
     if move := _named_move(kind, resource_id):
-        return await _move(connection, resource_id, *move, seen)
+        return await _move(source, resource_id, *move, seen)
     sql = _READ_OFFER if kind == "HealthcareService" else _READ
-    result = await connection.exec_driver_sql(sql, located(kind, _id(kind, resource_id), seen))
-    row: Any = result.first()
+    row = await fetch_one(source, sql, located(kind, _id(kind, resource_id), seen))
     if row is None:
         raise not_found(kind)
     numbers = (row[3], row[4], row[5]) if len(row) > 3 and row[3] is not None else None
     return Read(Stored(kind, resource_id, row[0], row[2]), row[1], numbers)
 
 
-async def vread(
-    connection: AsyncConnection, kind: str, resource_id: str, version: str, seen: Sight
-) -> Read:
+async def vread(source: Source, kind: str, resource_id: str, version: str, seen: Sight) -> Read:
     """One version by its number; 404 as for `read`."""
     if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
         raise not_found(f"version of a {kind}")
     if (move := _named_move(kind, resource_id)) and int(version) == 1:
-        return await _move(connection, resource_id, *move, seen)
+        return await _move(source, resource_id, *move, seen)
     parameters = (*located(kind, _id(kind, resource_id), seen), int(version))
-    row: Any = (await connection.exec_driver_sql(_VREAD, parameters)).first()
+    row = await fetch_one(source, _VREAD, parameters)
     if row is None:
         raise not_found(f"version of a {kind}")
     return Read(Stored(kind, resource_id, row[0], row[2]), row[1])
 
 
-async def history(
-    connection: AsyncConnection, kind: str, resource_id: str, seen: Sight
-) -> Sequence[Stored]:
+async def history(source: Source, kind: str, resource_id: str, seen: Sight) -> Sequence[Stored]:
     """Every version, newest first; 404 as for `read`."""
     if move := _named_move(kind, resource_id):
-        return [(await _move(connection, resource_id, *move, seen)).stored]
+        return [(await _move(source, resource_id, *move, seen)).stored]
     parameters = located(kind, _id(kind, resource_id), seen)
-    rows: Any = (await connection.exec_driver_sql(_HISTORY, parameters)).fetchall()
+    rows = await fetch(source, _HISTORY, parameters)
     if not rows:
         raise not_found(kind)
     return [Stored(kind, resource_id, row[0], row[2]) for row in rows]
@@ -104,12 +97,12 @@ def _named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
 
 
 async def _move(
-    connection: AsyncConnection, resource_id: str, referral_id: str, number: int, seen: Sight
+    source: Source, resource_id: str, referral_id: str, number: int, seen: Sight
 ) -> Read:
     """The Provenance of one move; it is made from history and has one version."""
     _id("Provenance", resource_id)
     parameters = (*located("ServiceRequest", referral_id, seen), number)
-    row: Any = (await connection.exec_driver_sql(_MOVE, parameters)).first()
+    row = await fetch_one(source, _MOVE, parameters)
     if row is None:
         raise not_found("Provenance")
     return Read(Stored("Provenance", resource_id, row[0], row[2]), row[1])

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from app.database import Source, fetch
 from app.fhir.render_provenance import JSON, OF_KEY
 from app.fhir.searchset import Stored
 from app.reading import match
@@ -59,14 +58,11 @@ class Page:
     numbers: dict[str, tuple[int, int, str]]
 
 
-async def search(
-    connection: AsyncConnection, query: Query, seen: Sight, position: Position | None
-) -> Page:
+async def search(source: Source, query: Query, seen: Sight, position: Position | None) -> Page:
     """The page after `position`. One statement, whatever was asked."""
     statement = Statement()
     sql = compose(statement, query, seen, position)
-    result = await connection.exec_driver_sql(sql, tuple(statement.values))
-    return _page(query, result.fetchall())
+    return _page(query, await fetch(source, sql, statement.values))
 
 
 def compose(statement: Statement, query: Query, seen: Sight, position: Position | None) -> str:

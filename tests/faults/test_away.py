@@ -70,6 +70,17 @@ async def test_in_the_middle_it_is_503_and_recovers_by_itself(alone, own_postgre
     await consistent(alone, own_postgres.url, 16)
 
 
+async def test_a_read_does_not_notice_that_the_database_was_away(alone, own_postgres):
+    path = f"/fhir/ServiceRequest/{await alone.refer(a_referral(EXTRA[0]))}"
+    reads = [alone.ask("hospital", "GET", path) for _ in range(4)]
+    assert {answer.status_code for answer in await asyncio.gather(*reads)} == {200}
+    await asyncio.to_thread(own_postgres.stop, immediately=True)
+    away = await alone.ask("hospital", "GET", path)
+    assert (away.status_code, away.headers["retry-after"]) == (503, "2")
+    await asyncio.to_thread(own_postgres.start)
+    assert (await alone.ask("hospital", "GET", path)).status_code == 200
+
+
 async def settled(service, cin) -> httpx.Response:
     """Repeats as a client does that is told to: until it is not 503."""
     for _ in range(8):
