@@ -14,7 +14,7 @@ PREFIX = "/fhir/Subscription"
 _FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
-def _id(
+async def _id(
     request: Request,
     id: Annotated[str, Path(max_length=64, description="The Subscription's id.")],
 ) -> str:

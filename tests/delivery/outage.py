@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import asyncpg
+import httpx
 import orjson
 
 from app.settings import Settings
@@ -173,21 +174,26 @@ class Outage:
         client = REFERRERS[number % 2]
         headers = {**JSON, "Idempotency-Key": f"outage-{number}"}
         while True:
-            bearer = await self._bearer(client)
             try:
+                bearer = await self._bearer(client)
                 async with http.post(
                     f"{api.base}/fhir/ServiceRequest", data=body(number), headers=headers | bearer
                 ) as answer:
                     if answer.status == 201:
                         return (await answer.json(content_type=None))["id"]
-                    assert answer.status in (409, 503), await answer.text()
-                    assert "Retry-After" in answer.headers
+                    if answer.status == 401:  # good for five minutes; it may last longer than that
+                        self._bearers.pop(client, None)
+                    else:
+                        assert answer.status in (409, 503), await answer.text()
+                        assert "Retry-After" in answer.headers
             except aiohttp.ClientError:
                 pass
+            except httpx.HTTPError:
+                self._bearers.pop(client, None)
             await asyncio.sleep(0.05)
 
     async def _bearer(self, client: str) -> dict[str, str]:
-        """A token that all processes take; one is enough for the minutes that this lasts."""
+        """A token that all processes take."""
         if client not in self._bearers:
             self._bearers[client] = asyncio.create_task(token(self.apis[0].base, client))
         return await self._bearers[client]

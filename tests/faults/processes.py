@@ -99,5 +99,6 @@ async def token(base: str, client: str) -> dict[str, str]:
             data={"grant_type": "client_credentials"},
             auth=(client, f"demo-{client}"),
         )
+    answer.raise_for_status()
     word = answer.json()["access_token"]
     return {"Authorization": f"Bearer {word}", "Content-Type": "application/fhir+json"}

@@ -30,6 +30,7 @@ async def running(cluster):
 
 @pytest.fixture
 async def service(running):
+    running.forget_old_tokens()
     running.at("2026-11-20T10:00-08:00")
     running.receiver.received.clear()
     running.receiver.answer = lambda _: Reply()

@@ -5,6 +5,7 @@ Nothing of it is replaced but the clock, which a test moves.
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -44,7 +45,7 @@ class Service:
     def __init__(self, settings: Settings, app: Any, http: httpx.AsyncClient, store: Any) -> None:
         self.settings, self.app, self.http, self.store = settings, app, http, store
         self.clock: Clock = app.state.clock
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, tuple[float, str]] = {}
 
     def at(self, moment: str) -> None:
         """It is this moment now (ISO 8601 with an offset)."""
@@ -54,15 +55,20 @@ class Service:
         self.clock.move(self.clock.now() - datetime.now(UTC) + timedelta(**by))
 
     async def token(self, client: str) -> str:
-        """A token from /oauth/token, asked for once."""
+        """A token from /oauth/token, asked for once in a test."""
         if client not in self._tokens:
             answer = await self.http.post(
                 "/oauth/token",
                 data={"grant_type": "client_credentials"},
                 auth=(client, f"demo-{client}"),
             )
-            self._tokens[client] = answer.json()["access_token"]
-        return self._tokens[client]
+            self._tokens[client] = time.monotonic(), answer.json()["access_token"]
+        return self._tokens[client][1]
+
+    def forget_old_tokens(self) -> None:
+        """They live five minutes by the wall clock: longer than a test, shorter than a run."""
+        since = time.monotonic() - 60
+        self._tokens = {name: held for name, held in self._tokens.items() if held[0] > since}
 
     async def ask(
         self, client: str, method: str, path: str, body: Any = None, **more: Any

@@ -127,14 +127,9 @@ class World:
             )
         self.receiver.received.clear()
         self.receiver.answer = lambda _: Reply()
-        for client in CLIENTS:
-            await self.fresh_token(client)
-
-    async def fresh_token(self, client: str) -> None:
-        """Tokens live by the wall clock, and a long run outlives them."""
-        answer = await self.ask(client, "GET", "/fhir/Task/x")
-        if answer.status_code == 401:
-            self.service._tokens.pop(client)
+        service.forget_old_tokens()
+        for client in CLIENTS:  # now: the database may be away later
+            await service.token(client)
 
     async def ask(self, client: str, method: str, path: str, *more: Any, **named: Any) -> Any:
         return await self.service.ask(client, method, path, *more, **named)
