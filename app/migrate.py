@@ -48,8 +48,8 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
     except (DBAPIError, CommandError) as error:
         raise Stopped(
             f"The database was not migrated ({sqlstate(error) or type(error).__name__}). The "
-            "owner must be allowed to create tables and roles, and the schema must not be newer "
-            "than this code."
+            "owner must be allowed to create tables, roles and the extension btree_gist, which "
+            "comes with PostgreSQL, and the schema must not be newer than this code."
         ) from error
 
 

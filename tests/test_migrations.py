@@ -7,12 +7,14 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic import command
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.migrate import current_revision, head_revision, upgrade
+from app.migrate import configuration, current_revision, head_revision, upgrade
 from app.tables import metadata
-from tests.postgres import plain
+from tests.postgres import execute, plain, token
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,6 +35,16 @@ SCHEMA = {
 }
 
 
+#: Another database of this server may have made the service's role, which then is not the owner's.
+SERVICE_ROLE = """
+DO $$ BEGIN CREATE ROLE nwd_service NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+GRANT nwd_service TO {} WITH ADMIN OPTION"""
+
+
+def upgrade_on(connection):
+    command.upgrade(configuration(connection), "head")
+
+
 async def schema(url: str) -> dict[str, list[tuple]]:
     connection = await asyncpg.connect(plain(url))
     try:
@@ -49,6 +61,7 @@ async def revision(url: str) -> str | None:
 
 async def test_migrations_build_exactly_the_tables(fresh_database, bare_database):
     engine = create_async_engine(bare_database, poolclass=NullPool)
+    await execute(bare_database, "CREATE EXTENSION btree_gist")
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     migrated, declared = await schema(fresh_database), await schema(bare_database)
@@ -67,6 +80,21 @@ async def test_migrating_again_changes_nothing(fresh_database):
     before = await schema(fresh_database)
     await upgrade(fresh_database)
     assert await schema(fresh_database) == before
+
+
+async def test_the_databases_owner_need_not_be_a_superuser(bare_database):
+    """As in production: may create roles, owns the database, and the extension is trusted."""
+    owner = f"owner_{token()}"
+    name = make_url(bare_database).database
+    await execute(bare_database, f"CREATE ROLE {owner} CREATEROLE; {SERVICE_ROLE.format(owner)}")
+    await execute(bare_database, f'ALTER DATABASE "{name}" OWNER TO {owner}')
+    engine = create_async_engine(bare_database, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql(f"SET ROLE {owner}")
+        await connection.run_sync(upgrade_on)
+    assert await revision(bare_database) == head_revision()
+    await execute(bare_database, f'ALTER DATABASE "{name}" OWNER TO CURRENT_USER')
+    await execute(bare_database, f"DROP OWNED BY {owner}; DROP ROLE {owner}")
 
 
 @pytest.mark.timeout(60)

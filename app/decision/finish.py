@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import constraint
+from app.decision.tables import OVERLAPS
 from app.errors import Refusal, refuse
 from app.intake.door import Door
 from app.local_time import local_date
@@ -48,8 +49,11 @@ async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
         text = "Somebody else moved the referral in between. Read it again."
         raise refuse(409, "conflict", text) from None
     except IntegrityError as error:
-        if constraint(error) != "uq_service_authorization_open":
+        if constraint(error) not in OVERLAPS:
             raise
-        text = "The member has an authorization of this service for the same period already."
+        text = (
+            "The member was given an authorization of this service for an overlapping period in "
+            "the same moment. Nothing was written: read the referral again before you go on."
+        )
         raise refuse(409, "duplicate", text) from None
     return changes

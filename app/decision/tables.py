@@ -1,6 +1,7 @@
-"""Determinations (append-only) and the requests for information that they open."""
+"""Determinations (append-only), the requests for information that they open, authorizations."""
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
     Date,
     DateTime,
@@ -9,7 +10,9 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    literal_column,
 )
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from app.metadata import metadata, moment, text
 
@@ -61,3 +64,73 @@ information_request = Table(
         postgresql_where="ended_at IS NULL AND reminded_at IS NULL AND remind_at IS NOT NULL",
     ),
 )
+
+#: The authorization that an approval makes. Its number is the plan's.
+service_authorization = Table(
+    "service_authorization",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    text("number"),
+    text("cin"),
+    text("service"),
+    Column("performer_id", Text),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),
+    Column("units", Text, comment="JSON: quantity and unit, where the policy gives them"),
+    Column(
+        "previous_id",
+        Text,
+        comment="the referral whose authorization this one continues",
+    ),
+    text("status", comment="open | ended: taken back before its last day"),
+    Column("expiring_told_at", DateTime(timezone=True)),
+    Column("expired_told_at", DateTime(timezone=True)),
+    moment("created_at"),
+    moment("updated_at"),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+    CheckConstraint("ends_on >= starts_on", name="period"),
+    CheckConstraint("status IN ('open', 'ended')", name="status"),
+    Index("uq_service_authorization_number", "plan", "number", unique=True),
+    # A member never has two that are open for one service on one day, however many approve at once.
+    # The exclusion constraint (of the extension btree_gist) says it all; but there two inserts may
+    # wait for each other, a deadlock whose loser is answered "busy", and so those that begin on the
+    # same day, the usual case, meet in the unique index before.
+    Index(
+        "uq_service_authorization_open",
+        "plan",
+        "cin",
+        "service",
+        "starts_on",
+        unique=True,
+        postgresql_where="status = 'open'",
+    ),
+    ExcludeConstraint(
+        ("plan", "="),
+        ("cin", "="),
+        ("service", "="),
+        (literal_column("daterange(starts_on, ends_on, '[]')"), "&&"),
+        where="status = 'open'",
+        using="gist",
+        name="ex_service_authorization_open",
+    ),
+    Index("ix_service_authorization_member", "plan", "cin", "service"),
+    Index(
+        "ix_service_authorization_expiring",
+        "plan",
+        "ends_on",
+        postgresql_where="status = 'open' AND expiring_told_at IS NULL AND expired_told_at IS NULL",
+    ),
+    Index(
+        "ix_service_authorization_expired",
+        "plan",
+        "ends_on",
+        postgresql_where="status = 'open' AND expired_told_at IS NULL",
+    ),
+    Index("ix_service_authorization_previous", "plan", "previous_id"),
+)
+
+#: What they say when broken: another authorization of the member for the service was written first.
+OVERLAPS = ("uq_service_authorization_open", "ex_service_authorization_open")

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import constraint, fetch_one, sqlstate
+from app.decision.tables import OVERLAPS
 from app.errors import busy, not_found, refuse
 from app.intake.answer import created, found, transaction
 from app.intake.door import Door
@@ -22,9 +23,9 @@ from app.reading.access import Sight
 from app.referral.seal import seal
 from app.referral.store import write
 
-#: The indexes that say "somebody was faster": with the same post, or with another referral of the
-#: same member for the same service, which is then authorized already and goes to a person.
-_RACES = ("pk_referral_identifier", "pk_idempotency_key", "uq_service_authorization_open")
+#: The constraints that say "somebody was faster": with the same post, or with another referral of
+#: the same member for the same service, which is then authorized already and goes to a person.
+_RACES = ("pk_referral_identifier", "pk_idempotency_key", *OVERLAPS)
 #: PostgreSQL ended this one of several transactions that waited for each other.
 _DEADLOCK = "40P01"
 _TRIES = 3

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from app.correspondence.record import compose
-from app.decision.tables import information_request
+from app.decision.tables import information_request, service_authorization
 from app.fhir.render_claim_response import claim_response
 from app.fhir.render_communication_request import communication_request, naming_request
 from app.fhir.render_referral import patient_reference, service_request, stamped
@@ -24,7 +24,7 @@ from app.referral.changes import Changes
 from app.referral.draft import Actor, Draft, EndedTask
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Referral
-from app.referral.tables import locator, resource_version, service_authorization, task
+from app.referral.tables import locator, resource_version, task
 
 
 def seal(draft: Draft) -> Changes:

@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from app.database import fetch_one
-from app.decision.tables import information_request
+from app.decision.tables import information_request, service_authorization
 from app.notification.tables import delivery, message
 from app.referral.changes import Changes
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Referral
-from app.referral.tables import party, referral, service_authorization, task
+from app.referral.tables import party, referral, task
 
 _COLUMNS = [column.name for column in referral.columns]
 _CASTS: list[tuple[type[TypeEngine[Any]], str]] = [

@@ -4,7 +4,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Date,
     DateTime,
     ForeignKeyConstraint,
     Index,
@@ -240,59 +239,4 @@ task = Table(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),
     Index("ix_task_referral", "plan", "referral_id"),
-)
-
-#: The authorization that an approval makes. Its number is the plan's.
-service_authorization = Table(
-    "service_authorization",
-    metadata,
-    text("plan", primary_key=True),
-    text("referral_id", primary_key=True),
-    text("number"),
-    text("cin"),
-    text("service"),
-    Column("performer_id", Text),
-    Column("starts_on", Date, nullable=False),
-    Column("ends_on", Date, nullable=False),
-    Column("units", Text, comment="JSON: quantity and unit, where the policy gives them"),
-    Column(
-        "previous_id",
-        Text,
-        comment="the referral whose authorization this one continues",
-    ),
-    text("status", comment="open | ended: taken back before its last day"),
-    Column("expiring_told_at", DateTime(timezone=True)),
-    Column("expired_told_at", DateTime(timezone=True)),
-    moment("created_at"),
-    moment("updated_at"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
-    CheckConstraint("ends_on >= starts_on", name="period"),
-    CheckConstraint(_one_of("status", ["open", "ended"]), name="status"),
-    Index("uq_service_authorization_number", "plan", "number", unique=True),
-    # The same member, service and first day cannot be authorized twice, however many ask at once.
-    Index(
-        "uq_service_authorization_open",
-        "plan",
-        "cin",
-        "service",
-        "starts_on",
-        unique=True,
-        postgresql_where="status = 'open'",
-    ),
-    Index("ix_service_authorization_member", "plan", "cin", "service"),
-    Index(
-        "ix_service_authorization_expiring",
-        "plan",
-        "ends_on",
-        postgresql_where="status = 'open' AND expiring_told_at IS NULL AND expired_told_at IS NULL",
-    ),
-    Index(
-        "ix_service_authorization_expired",
-        "plan",
-        "ends_on",
-        postgresql_where="status = 'open' AND expired_told_at IS NULL",
-    ),
-    Index("ix_service_authorization_previous", "plan", "previous_id"),
 )
