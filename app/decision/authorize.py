@@ -19,14 +19,22 @@ def authorization_number(plan: str, referral_id: str, on: date) -> str:
 
 
 def last_day(first: date, length: Length) -> date:
-    """The last day of a period that begins on `first` (2024-03-04 and 12 months → 2025-03-03)."""
+    """The last day of a period that begins on `first` (2024-03-04 and 12 months → 2025-03-03).
+
+    The day before the same day so many months later. Where that month has no such day, the month's
+    last day: nobody is given less than the months that they were promised (2024-02-29 and 12 months
+    → 2025-02-28; 2024-08-31 and 6 → 2025-02-28), as whoever was born on 29 February is a year older
+    on 1 March (facts.md 2.2).
+    """
     days = length.days if length.days is not None else 7 * (length.weeks or 0)
     try:
         if length.months is None:
             return first + timedelta(days=days - 1)
         year, month = divmod(first.year * 12 + first.month - 1 + length.months, 12)
-        day = min(first.day, monthrange(year, month + 1)[1])
-        return date(year, month + 1, day) - timedelta(days=1)
+        ending = monthrange(year, month + 1)[1]
+        if first.day > ending:
+            return date(year, month + 1, ending)
+        return date(year, month + 1, first.day) - timedelta(days=1)
     except (ValueError, OverflowError):  # beyond the calendar: asked for in the year 9999
         return date.max
 
