@@ -54,8 +54,8 @@ async def approve_by_person(
     """Approves; against the recommendation only as an exception with a reason that is recorded.
 
     Against an exclusion the first call only records the exception, and a second one confirms it:
-    `matched` says that the caller named the version that it has seen (`If-Match`), so that a repeat
-    of the first is no confirmation.
+    `matched` says that the caller named the version that it has read (`If-Match` with its ETag), so
+    that neither a repeat of the first nor a client that always sends `*` confirms; 428 then.
     """
     require_move(draft, Event.APPROVE)
     policy = _decidable(draft, door)
@@ -65,8 +65,11 @@ async def approve_by_person(
             _propose(draft, Act(door.actor, draft.details, policy, given.text("note")))
             return
         if not matched:
-            text = "The exception is proposed. To confirm it, send `If-Match` with the ETag."
-            raise refuse(409, "conflict", text)
+            text = (
+                "The exception is proposed. To confirm it, read the referral and send `If-Match` "
+                "with its ETag; `*` confirms nothing."
+            )
+            raise refuse(428, "conflict", text)
     known = await network(connection, draft, door)
     wish = _wish(draft, given)
     ordered = ordered_offers(draft, known, wish)

@@ -39,7 +39,7 @@ from app.intake.submission import read_tree
 from app.openapi.bodies import fhir_body, fhir_response, versioned
 from app.openapi.responses import errors
 from app.reading.access import Sight, sight
-from app.reading.read import check_if_match
+from app.reading.read import check_if_match, names_version
 from app.referral.lifecycle import IllegalMove
 from app.referral.reopen import Opened, reopen
 from app.web.gate import read_body
@@ -78,6 +78,7 @@ def _documented(
     *,
     body: str | list[str] = "Parameters",
     required: bool = True,
+    more: tuple[int, ...] = (),
 ) -> dict[str, Any]:
     return {
         "responses": {
@@ -87,7 +88,7 @@ def _documented(
                 "The referral as it now is.",
                 versioned(),
             ),
-            **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 429, 503),
+            **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, *more, 429, 503),
         },
         "openapi_extra": {
             **fhir_body(body, examples, required=required),
@@ -108,10 +109,10 @@ def _staff(caller: Caller) -> None:
     "Against the "
     "recommendation of the rules, send `reason` `exception-granted` and a `note` that says why. "
     "Against an exclusion (not a member, not offered, another program …) it takes two calls: the "
-    "first records the exception and the referral stays pending, the second, with `If-Match`, "
-    "confirms it.",
+    "first records the exception and the referral stays pending, the second, with `If-Match` and "
+    "the ETag that the first answered with, confirms it (428 without).",
     tags=["Plan staff"],
-    **_documented("approve", ["approve-exception"], required=False),
+    **_documented("approve", ["approve-exception"], required=False, more=(428,)),
 )
 async def approve_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -121,7 +122,7 @@ async def approve_referral(
     asked = await _parameters(request, note=NOTE, reason=REASON, performer=PERFORMER)
 
     async def work(opened: Opened, door: Door, _: Sight) -> None:
-        matched = "if-match" in request.headers
+        matched = names_version(request.headers.get("if-match"))
         await approve_by_person(
             connection, opened.draft, opened.question, asked, door, matched=matched
         )

@@ -140,7 +140,8 @@ def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "in": "header",
-            "required": name == "If-Match" and "428" in statuses,
+            # An operation takes it, and asks for it in one situation at most.
+            "required": name == "If-Match" and "428" in statuses and "operation" not in about,
             "schema": {"type": "string"},
             **_CONDITIONS[name],
         }

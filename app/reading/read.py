@@ -117,13 +117,18 @@ def _id(kind: str, resource_id: str) -> str:
 
 def check_if_match(header: str | None, version: int) -> None:
     """412 unless `If-Match` (where sent) names the current version, or is `*`."""
-    if header is None or header.strip() == "*":
+    if header is None or not names_version(header):
         return
     tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
     if not all(tag.isascii() and tag.isdigit() for tag in tags):
         raise bad_if_match()
     if str(version) not in tags:
         raise stale()
+
+
+def names_version(header: str | None) -> bool:
+    """Whether `If-Match` says which version was read: `*` is whichever there is."""
+    return header is not None and header.strip() != "*"
 
 
 def stale() -> Refusal:

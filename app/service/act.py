@@ -54,9 +54,18 @@ def parties_of(caller: Caller, referral: Referral) -> frozenset[Party]:
 
 
 async def change_referral_task(
-    connection: AsyncConnection, opened: Opened, caller: Caller, update: TaskUpdate, door: Door
+    connection: AsyncConnection,
+    opened: Opened,
+    caller: Caller,
+    update: TaskUpdate,
+    door: Door,
+    *,
+    matched: bool,
 ) -> None:
-    """What the requester and the plan do by the referral's own Task."""
+    """What the requester and the plan do by the referral's own Task.
+
+    `matched`: the caller named the version that it has read.
+    """
     draft = opened.draft
     parties = parties_of(caller, draft.after) - {Party.PERFORMER}
     event = _event(draft, ON_REFERRAL_TASK, update)
@@ -68,7 +77,9 @@ async def change_referral_task(
     with _named_in_task():
         if event is Event.APPROVE:
             given = _given(update)
-            await approve_by_person(connection, draft, opened.question, given, door, matched=True)
+            await approve_by_person(
+                connection, draft, opened.question, given, door, matched=matched
+            )
         elif event is Event.DENY:
             update.require_text()
             deny_by_person(draft, _given(update), door)

@@ -33,7 +33,7 @@ from app.openapi.bodies import created, fhir_body, fhir_response, patch_body, ve
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_resource
-from app.reading.read import check_if_match, read
+from app.reading.read import check_if_match, names_version, read
 from app.referral.lifecycle import IllegalMove, State
 from app.referral.reopen import Opened, reopen
 from app.service.act import (
@@ -142,9 +142,12 @@ async def _change(
     update = read_update(wanted(dict(current)), current, base=door.fhir_base, performers=performers)
     if not update:
         return of_resource(request, await read(connection, "Task", task_id, seen))
-    work = change_service_task if performers else change_referral_task
     try:
-        await work(connection, opened, caller, update, door)
+        if performers:
+            await change_service_task(connection, opened, caller, update, door)
+        else:
+            matched = names_version(version)
+            await change_referral_task(connection, opened, caller, update, door, matched=matched)
     except IllegalMove as move:
         raise illegal(move) from None
     changes = await write_move(request, connection, opened, door)

@@ -67,7 +67,7 @@ def _approve(standing: Standing, fhir: str) -> Step:
     proposed = standing.details.exception_proposed
     return _post(
         "approve",
-        "Confirm the exception that was proposed: send it with `If-Match`"
+        "Confirm the exception that was proposed: send `If-Match` with the referral's ETag"
         if proposed
         else "Approve as an exception, against the recommendation of the rules",
         f"{fhir}/$approve",

@@ -7,7 +7,7 @@ import pytest
 
 from app.policy.library import FILES
 from app.settings import Settings
-from tests.journeys.payloads import because, example, parameters
+from tests.journeys.payloads import REASON, because, coded, example, parameters
 from tests.journeys.service import furnish, issue, serving
 from tests.postgres import token
 
@@ -47,8 +47,8 @@ async def test_an_exception_against_an_exclusion_takes_two_steps(reviewing):
     assert proposed.status_code == 200, proposed.text
     assert await reviewing.words(referral, "practice") == ["pending", "in-review"]
     told = await reviewing.counts()
-    repeated = await approve()
-    assert (repeated.status_code, issue(repeated)["code"]) == (409, "conflict")
+    for repeated in (await approve(), await approve(If_Match="*")):
+        assert (repeated.status_code, issue(repeated)["code"]) == (428, "conflict")
     assert await reviewing.counts() == told
     assert (await approve(If_Match='W/"1"')).status_code == 412
     confirmed = await approve(If_Match=proposed.headers["etag"])
@@ -68,3 +68,23 @@ async def test_what_was_proposed_may_still_be_denied(reviewing):
     answer = await reviewing.do("staff-hpsm", "deny", referral, no)
     assert answer.status_code == 200, answer.text
     assert await reviewing.words(referral, "practice") == ["denied"]
+
+
+async def test_by_its_task_an_exception_is_confirmed_by_naming_the_version_too(reviewing):
+    referral = await reviewing.refer(example("07"), by="practice")
+    await reviewing.do("staff-hpsm", "approve", referral, YES)
+    reason = {**coded(REASON, "exception-granted"), "text": "Moved to Medi-Cal next month."}
+
+    async def accept(tag):
+        task = await reviewing.read("Task", referral, "staff-hpsm")
+        body = {**task, "status": "accepted", "statusReason": reason}
+        headers = {"If-Match": tag or f'W/"{task["meta"]["versionId"]}"'}
+        return await reviewing.ask(
+            "staff-hpsm", "PUT", f"/fhir/Task/{referral}", body, headers=headers
+        )
+
+    anyhow = await accept("*")
+    assert (anyhow.status_code, issue(anyhow)["code"]) == (428, "conflict")
+    assert await reviewing.words(referral, "practice") == ["pending", "in-review"]
+    assert (await accept(None)).status_code == 200
+    assert (await reviewing.words(referral, "practice"))[0] == "approved"
