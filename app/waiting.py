@@ -18,23 +18,27 @@ class DatabaseAway(Stopped):
     """The database did not answer in time."""
 
 
+async def answers(engine: AsyncEngine) -> bool:
+    """Whether the database answers at all."""
+    try:
+        async with begin(engine) as connection:
+            await connection.exec_driver_sql("SELECT 1")
+    except (Refusal, DBAPIError):
+        return False
+    return True
+
+
 async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
     """Returns when the database answers; raises `DatabaseAway` when it does not in time."""
     deadline = time.monotonic() + seconds
     pause = 0.1
-    while True:
-        try:
-            async with begin(engine) as connection:
-                await connection.exec_driver_sql("SELECT 1")
-        except (Refusal, DBAPIError):
-            if time.monotonic() + pause > deadline:
-                raise DatabaseAway(
-                    f"The database did not answer within {seconds:g} s. Check that it runs, that "
-                    "DATABASE_URL names it, and that `python -m app migrate` has been run."
-                ) from None
-            log.warning("waiting for the database")
-        else:
-            return
+    while not await answers(engine):
+        if time.monotonic() + pause > deadline:
+            raise DatabaseAway(
+                f"The database did not answer within {seconds:g} s. Check that it runs, that "
+                "DATABASE_URL names it, and that `python -m app migrate` has been run."
+            )
+        log.warning("waiting for the database")
         await asyncio.sleep(pause)
         pause = min(pause * 2, 2.0)
 

@@ -7,6 +7,7 @@ fires once. A database that is away is waited for: whatever fell due meanwhile i
 import asyncio
 import logging
 from contextlib import suppress
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -18,18 +19,22 @@ from app.clock import Clock
 from app.clocks.fire import CLOCK
 from app.clocks.sweep import Swept, sweep
 from app.database import create_engine
-from app.errors import Refusal
+from app.errors import Refusal, unavailable
 from app.intake.door import Door
-from app.notification.connect import LOST
+from app.notification.aside import Aside
+from app.notification.connect import RAISED
 from app.policy.library import FILES, Library, load_library
 from app.policy.switches import read_choice
 from app.rules import Rules, rules
 from app.settings import Settings
+from app.waiting import answers
 
 _log = logging.getLogger(__name__)
 
 #: What a database that is away raises through the engine.
-_AWAY = (Refusal, DBAPIError, *LOST)
+_AWAY = (Refusal, DBAPIError, *RAISED)
+#: How long a referral is left alone whose alarm could not be fired for a reason of its own.
+ASIDE = timedelta(minutes=5)
 
 
 async def run_clocks(
@@ -37,11 +42,12 @@ async def run_clocks(
 ) -> None:
     """Sweeps every `every` seconds until `stop` is set; a sweep under way stops between alarms."""
     known = await asyncio.to_thread(rules_of, settings)
+    aside = Aside(ASIDE)
     engine = create_engine(settings, pool_size=1)
     try:
         while not stop.is_set():
             try:
-                await sweep_all(engine, known, clock, settings.fhir_base, stop)
+                await sweep_all(engine, known, clock, settings.fhir_base, stop, aside)
             except _AWAY as error:
                 _log.warning("database lost; clocks wait", extra={"error": type(error).__name__})
             with suppress(TimeoutError):
@@ -57,12 +63,24 @@ async def sweep_all(
     clock: Clock,
     fhir_base: str,
     stop: asyncio.Event | None = None,
+    aside: Aside | None = None,
 ) -> Swept:
-    """One sweep of every plan served, and of what has no plan yet."""
-    total = Swept()
+    """One sweep of every plan served, and of what has no plan yet.
+
+    Where a plan's alarms cannot even be looked up, the other plans have theirs. Raises `Refusal`
+    when the database is away.
+    """
+    total, aside = Swept(), aside or Aside(ASIDE)
     for plan in (*known.plans, UNASSIGNED):
         door = Door(known, clock.now(), CLOCK, fhir_base)
-        swept = await sweep(engine, plan, door, stop=stop)
+        try:
+            swept = await sweep(engine, plan, door, aside, stop=stop)
+        except Exception as error:
+            if not await answers(engine):
+                raise unavailable() from error
+            said = {"plan": plan, "error": type(error).__name__}
+            _log.exception("clocks of a plan not looked at", extra=said)
+            continue
         total.fired += swept.fired
         total.left += swept.left
     return total

@@ -19,11 +19,13 @@ from app.clocks.fire import fire
 from app.clocks.place import pass_on
 from app.database import begin, fetch, fetch_one
 from app.decision.finish import finish
-from app.errors import Refusal
+from app.errors import Refusal, unavailable
 from app.intake.door import Door
 from app.local_time import local_date
+from app.notification.aside import Aside
 from app.referral.reopen import opened
 from app.referral.store import REFERRAL_COLUMNS, to_referral
+from app.waiting import answers
 
 _log = logging.getLogger(__name__)
 
@@ -80,16 +82,18 @@ async def sweep(
     engine: AsyncEngine,
     plan: str,
     door: Door,
+    aside: Aside,
     *,
     batch: int = BATCH,
     stop: asyncio.Event | None = None,
 ) -> Swept:
     """Fires everything that is due in a plan at `door.now`. Safe to repeat, and to run at once.
 
-    Ends between two alarms when `stop` is set.
+    Ends between two alarms when `stop` is set. `aside` has the referrals that are left alone
+    because their alarm failed, and gets those that fail now.
     """
     swept = Swept()
-    passed_over: set[str] = set()
+    passed_over = aside.still(door.now)
     while True:
         async with begin(engine) as connection:
             found = await candidates(connection, plan, door, passed_over, batch)
@@ -100,7 +104,7 @@ async def sweep(
                 return swept
             if referral_id in passed_over:
                 continue
-            if await _one(engine, plan, referral_id, alarm, door):
+            if await _one(engine, plan, referral_id, alarm, door, aside):
                 swept.fired += 1
             else:
                 passed_over.add(referral_id)
@@ -119,24 +123,29 @@ async def candidates(
     return [(Alarm(alarm), id_) for alarm, id_ in await fetch(connection, _DUE, values)]
 
 
-async def _one(engine: AsyncEngine, plan: str, referral_id: str, alarm: Alarm, door: Door) -> bool:
-    """One alarm in its own transaction. What one referral cannot do holds up no other."""
-    try:
-        async with begin(engine) as connection:
-            return await claim_and_fire(connection, plan, referral_id, alarm, door)
-    except Refusal as refusal:
-        if refusal.status >= 500:
-            raise
-        _log.warning("clock passed over", extra={"referral_id": referral_id, "alarm": alarm.value})
-    except Exception as error:  # noqa: BLE001  a fault of ours in one referral must not stop the rest
-        _log.exception(
-            "clock not fired",
-            extra={
-                "referral_id": referral_id,
-                "alarm": alarm.value,
-                "error": type(error).__name__,
-            },
-        )
+async def _one(
+    engine: AsyncEngine, plan: str, referral_id: str, alarm: Alarm, door: Door, aside: Aside
+) -> bool:
+    """One alarm in its own transaction. What one referral cannot do holds up no other.
+
+    Raises `Refusal` when the database is away: not when it answers, whatever it said of this one.
+    """
+    about = {"plan": plan, "referral_id": referral_id, "alarm": alarm.value}
+    for again in (True, False):  # a connection that was lost meanwhile is made anew
+        try:
+            async with begin(engine) as connection:
+                return await claim_and_fire(connection, plan, referral_id, alarm, door)
+        except Exception as error:
+            if isinstance(error, Refusal) and error.status < 500:
+                _log.warning("clock passed over", extra=about)
+                return False
+            if not await answers(engine):
+                raise unavailable() from error
+            if again:
+                continue
+            said = {**about, "error": type(error).__name__}
+            _log.exception("clock not fired; set aside", extra=said)
+    aside.put(referral_id, door.now)
     return False
 
 

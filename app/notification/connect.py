@@ -5,6 +5,7 @@ engine of the requests is `app.database`'s.
 """
 
 import asyncio
+import logging
 from types import TracebackType
 from typing import Any
 
@@ -17,8 +18,8 @@ from app.settings import Settings
 #: The channel on which a commit is hinted at (`wake.py`).
 CHANNEL = "nwd_deliver"
 
-#: What a database that is away, or going away, raises through asyncpg.
-LOST = (
+#: What comes from the database through asyncpg, whether it is away or refuses a statement.
+RAISED = (
     OSError,
     TimeoutError,
     asyncpg.PostgresError,
@@ -26,6 +27,38 @@ LOST = (
     # What the driver says of a connection that was lost while it was being tried.
     asyncpg.InternalClientError,
 )
+#: SQLSTATE classes and codes of a database that is away, out of room, a standby, or busy: the
+#: statement is as good as before, and is worth another try.
+_WORTH_WAITING = ("08", "53", "57P", "58", "25006", "40001", "40P01", "55P03")
+
+
+class DatabaseLost(ConnectionError):
+    """No connection could be made."""
+
+
+def lost(error: BaseException) -> bool:
+    """Whether the database is away or busy, so that the same may be tried again as it is.
+
+    Else it has refused what it was asked, or is not done with it in time: that is the fault of the
+    statement or of a value in it, and comes again however often it is tried.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "08").startswith(_WORTH_WAITING)
+    if isinstance(error, (TimeoutError, ValueError)):  # ValueError: a value that cannot be sent
+        return False
+    return isinstance(error, RAISED)
+
+
+def report(log: logging.Logger, error: BaseException, **about: str) -> None:
+    """Says what came from the database: in a line while it is lost, else with where it happened.
+
+    Neither holds a value: what PostgreSQL says of a row is not written (`app.web.logs`).
+    """
+    said = {**about, "error": type(error).__name__}
+    if lost(error):
+        log.warning("database lost; trying again", extra=said)
+    else:
+        log.error("refused by the database; trying again", extra=said, exc_info=error)
 
 
 #: A queue's statistics are always wrong: full one minute, empty the next. So the plan is made once
@@ -68,11 +101,14 @@ class Link:
         self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Any:
-        """The connection, for this task alone until it leaves; raises one of `LOST`."""
+        """The connection, for this task alone until it leaves. Raises `DatabaseLost`."""
         await self._lock.acquire()
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await connect(self._settings, self._name)
+        except RAISED as error:
+            self._lock.release()
+            raise DatabaseLost(type(error).__name__) from error
         except BaseException:
             self._lock.release()
             raise

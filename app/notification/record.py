@@ -5,6 +5,7 @@ may change it: a worker that comes back after its lease ended changes nothing bu
 row. What an answer means is `retry.py`'s.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -128,7 +129,7 @@ class Result:
         return self.outcome.at if isinstance(self.outcome, Retry) else self.now
 
 
-async def record(connection: Any, plan: str, results: list[Result]) -> bool:
+async def record(connection: Any, plan: str, results: Sequence[Result]) -> bool:
     """Writes the results of one plan; whether any stream among them has more to send."""
     consequences = [c for result in results for c in _consequences(result)]
     columns = list(zip(*(_row(result) for result in results), strict=True))

@@ -24,6 +24,8 @@ JITTER = 0.2
 LONGEST_WAIT = timedelta(hours=24)
 #: How long an endpoint that did not ask for a time is left alone at most.
 LONGEST_PAUSE = timedelta(minutes=1)
+#: How long what we ourselves could not send or record is left alone, at least and at most.
+SHORTEST_ASIDE, LONGEST_ASIDE = timedelta(minutes=1), timedelta(minutes=30)
 #: The statuses that throttle an endpoint (Standard Webhooks; 503 is asked for beside them).
 THROTTLES = frozenset({429, 502, 503, 504})
 #: An endpoint whose every attempt failed for so long is disabled, and its deliveries held.
@@ -105,6 +107,15 @@ def outcome(answer: Answer, tried: int, now: datetime, chance: float) -> Outcome
 def scheduled_wait(tried: int, chance: float) -> timedelta:
     """The wait after the `tried`-th failure, within 20 % either way; `chance` in [0, 1)."""
     return SCHEDULE[tried - 1] * (1 - JITTER + 2 * JITTER * chance)
+
+
+def set_aside(number: int) -> timedelta:
+    """How long a delivery is left alone that could not be made or recorded, at its `number`-th.
+
+    Nobody has failed to answer, so it uses up no try. The waits grow all the same, to half an hour:
+    so long at most does it take to be sent once the fault is mended.
+    """
+    return min(max(SCHEDULE[min(number, len(SCHEDULE)) - 1], SHORTEST_ASIDE), LONGEST_ASIDE)
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:

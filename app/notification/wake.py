@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import Any
 
-from app.notification.connect import CHANNEL, LOST, connect
+from app.notification.connect import CHANNEL, RAISED, connect
 from app.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Waker:
             try:
                 await self._notify(",".join(sorted(plans)) if "" not in plans else "")
                 await asyncio.sleep(GAP_S)
-            except LOST as error:
+            except RAISED as error:
                 _log.warning("hint not sent", extra={"error": type(error).__name__})
                 self._drop()
                 await asyncio.sleep(PAUSE_S)

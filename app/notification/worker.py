@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -18,14 +19,15 @@ from typing import Any
 from app.caller.model import UNASSIGNED
 from app.clock import Clock
 from app.clocks.run import run_clocks
+from app.notification.aside import Aside, halving
 from app.notification.claim import Claim, claim, plans_waiting, release
-from app.notification.connect import LOST, Link
+from app.notification.connect import RAISED, Link, report
 from app.notification.deliver import Sender, open_session
 from app.notification.enlarge import enlarge
 from app.notification.hints import Hints
 from app.notification.pace import Pace
 from app.notification.record import Result, record
-from app.notification.retry import outcome
+from app.notification.retry import SHORTEST_ASIDE, outcome, set_aside
 from app.notification.secrets import Vault
 from app.notification.sweep import sweep
 from app.notification.tally import attempted
@@ -82,6 +84,7 @@ class Worker:
         self._full: set[str] = set()
         self._results: list[Result] = []
         self._heard = asyncio.Event()
+        self._unclaimed, self._unswept = Aside(SHORTEST_ASIDE), Aside(SHORTEST_ASIDE)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; raises what a loop did not expect, so that the process is started anew."""
@@ -105,19 +108,16 @@ class Worker:
                 await link.close()
 
     async def _again(self, loop: Any) -> None:
-        """Runs a loop; after a loss of the database, again, with growing pauses."""
+        """Runs a loop; after whatever comes from the database, again, with growing pauses."""
         pause = 0.1
         while True:
             began = asyncio.get_running_loop().time()
             try:
                 await loop()
-            except LOST as error:
+            except RAISED as error:
                 lasted = asyncio.get_running_loop().time() - began
                 pause = 0.1 if lasted > self._pace.longest_backoff_s else pause
-                _log.warning(
-                    "database lost; trying again",
-                    extra={"loop": loop.__name__, "error": type(error).__name__},
-                )
+                report(_log, error, loop=loop.__name__)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
                 pause = min(2 * pause, self._pace.longest_backoff_s)
 
@@ -129,15 +129,20 @@ class Worker:
     async def _claim(self) -> None:
         while True:
             for plan in await self._hints.plans(self._claiming):
-                await self._claim_plan(plan)
+                await self._unclaimed.unless(self._claim_plan, plan, self._clock.now())
             await self._hints.wait()
 
     async def _sweep(self) -> None:
         while True:
             async with self._sweeping as connection:
-                for plan in self._plans or await plans_waiting(connection):
-                    await sweep(connection, plan, self._clock.now())
+                plans = self._plans or await plans_waiting(connection)
+            for plan in plans:
+                await self._unswept.unless(self._sweep_plan, plan, self._clock.now())
             await asyncio.sleep(self._pace.sweep_s)
+
+    async def _sweep_plan(self, plan: str) -> None:
+        async with self._sweeping as connection:
+            await sweep(connection, plan, self._clock.now())
 
     async def _claim_plan(self, plan: str) -> None:
         room = self._pace.at_once - len(self._sending)
@@ -155,12 +160,26 @@ class Worker:
                 per_endpoint=self._pace.per_endpoint,
                 sending=self._busy,
             )
-            claims = await prepare(connection, plan, claims, self._fhir_base, now)
-            claims = await enlarge(connection, plan, claims, self._fhir_base)
-        for each in claims:
-            self._begin(each)
+        for ready in await halving(claims, self._prepare, self._set_aside):
+            for each in ready:
+                self._begin(each)
         if any(self._saturated(each) for each in claims) or len(claims) == room:
             self._full.add(plan)
+
+    async def _prepare(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Claims of one plan with the bodies that they are sent with."""
+        if not claims:
+            return []
+        plan = claims[0].plan
+        async with self._claiming as connection:
+            made = await prepare(connection, plan, claims, self._fhir_base, self._clock.now())
+            return await enlarge(connection, plan, made, self._fhir_base)
+
+    async def _set_aside(self, claimed: Claim, error: Exception) -> None:
+        """Given back for a while: a key that opens nothing, a poisoned row, or a fault of ours."""
+        said = {"plan": claimed.plan, "message_id": claimed.message_id}
+        _log.error("set aside", extra={**said, "error": type(error).__name__}, exc_info=error)
+        await self._hand_back(claimed, set_aside(claimed.number))
 
     def _saturated(self, claimed: Claim) -> bool:
         """Whether the endpoint may have more due than it was given room for."""
@@ -177,12 +196,8 @@ class Worker:
         at = self._clock.now()
         try:
             sent = await self._sender.send(claimed, at)
-        except Exception as error:  # noqa: BLE001  a key that opens nothing, or a fault of ours
-            _log.exception(
-                "not sent; given back",
-                extra={"message_id": claimed.message_id, "error": type(error).__name__},
-            )
-            await self._hand_back(claimed, timedelta(seconds=60))
+        except Exception as error:  # noqa: BLE001  whatever it is, the others are sent
+            await self._set_aside(claimed, error)
             self._end(claimed)
             return
         now = self._clock.now()
@@ -213,7 +228,7 @@ class Worker:
         try:
             async with self._recording as connection:
                 await release(connection, claimed, self._clock.now() + wait)
-        except LOST:
+        except RAISED:
             _log.warning("lease left to end", extra={"message_id": claimed.message_id})
 
     # --- records ---
@@ -226,23 +241,36 @@ class Worker:
                 await self._record_plan(self._results[0].claim.plan)
 
     async def _record_plan(self, plan: str) -> None:
-        """Everything heard for one plan in one statement; kept and tried again if it fails."""
+        """Everything heard for one plan in one statement; kept and tried again while the database
+        is lost. What cannot be recorded is sent again later: its receiver knows the id.
+        """
         batch = [result for result in self._results if result.claim.plan == plan]
         try:
-            async with self._recording as connection:
-                more = await record(connection, plan, batch)
-        except LOST:
+            await halving(batch, self._write, self._unrecorded)
+        except RAISED:
             self._heard.set()
             raise
-        written = {id(result) for result in batch}
-        self._results = [result for result in self._results if id(result) not in written]
-        for result in batch:
-            self._end(result.claim)
+
+    async def _write(self, batch: Sequence[Result]) -> None:
+        plan = batch[0].claim.plan
+        async with self._recording as connection:
+            more = await record(connection, plan, batch)
+        self._done(batch)
         waiting, self._full = self._full, set()
         if more:
             waiting.add(plan)
         if waiting:
             self._hints.wake(*waiting)
+
+    async def _unrecorded(self, result: Result, error: Exception) -> None:
+        await self._set_aside(result.claim, error)
+        self._done([result])
+
+    def _done(self, batch: Sequence[Result]) -> None:
+        over = {id(result) for result in batch}
+        self._results = [result for result in self._results if id(result) not in over]
+        for result in batch:
+            self._end(result.claim)
 
     # --- the end ---
 
@@ -255,7 +283,7 @@ class Worker:
         try:
             while self._results:
                 await self._record_plan(self._results[0].claim.plan)
-        except LOST as error:
+        except RAISED as error:
             _log.warning("results not recorded", extra={"error": type(error).__name__})
 
 

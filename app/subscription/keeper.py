@@ -18,7 +18,7 @@ from app.fhir.subscription import problem
 from app.fhir.subscription_status import Standing, notification
 from app.ids import new_id
 from app.notification.claim import Claim
-from app.notification.connect import LOST, Link
+from app.notification.connect import RAISED, Link, lost, report
 from app.notification.deliver import Sender
 from app.settings import Settings
 from app.subscription.number import PLANS
@@ -73,8 +73,8 @@ async def keep_subscriptions(
         while not stop.is_set():
             try:
                 await keeper.look()
-            except LOST as error:
-                _log.warning("database lost", extra={"error": type(error).__name__})
+            except RAISED as error:
+                report(_log, error, loop="keep_subscriptions")
             with suppress(TimeoutError):
                 async with asyncio.timeout(every):
                     await stop.wait()
@@ -118,13 +118,13 @@ class Keeper:
                 await self._shake_hands(row, now)
             elif row["heartbeat_s"] is not None:
                 await self._beat(row, now)
-        except LOST as error:
-            _log.warning("database lost", extra={"error": type(error).__name__})
         except Exception as error:  # noqa: BLE001  a key that opens nothing, or a fault of ours
-            _log.exception(
-                "subscription not kept",
-                extra={"endpoint_id": row["id"], "error": type(error).__name__},
-            )
+            # Its lease ends either way, and then it is tried again.
+            said = {"endpoint_id": row["id"], "error": type(error).__name__}
+            if lost(error):
+                _log.warning("database lost", extra=said)
+            else:
+                _log.exception("subscription not kept", extra=said)
 
     async def _shake_hands(self, row: Any, now: datetime) -> None:
         # Nothing came before the first handshake; a later one says what it has missed.

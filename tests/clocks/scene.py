@@ -7,16 +7,19 @@ from typing import Any
 from app.clocks.run import rules_of, sweep_all
 from app.clocks.sweep import Swept
 from app.database import create_engine
+from app.notification.aside import Aside
 
 
-async def strike(service: Any, *, workers: int = 1) -> Swept:
-    """One sweep of all plans at the service's time, by so many workers at once."""
+async def strike(service: Any, *, workers: int = 1, aside: Aside | None = None) -> Swept:
+    """One sweep of all plans at the service's time, by so many workers at once. `aside`: what the
+    sweeps before have set aside.
+    """
     known = rules_of(service.settings)
     engines = [create_engine(service.settings, pool_size=1) for _ in range(workers)]
     base = service.settings.fhir_base
     try:
         swept = await asyncio.gather(
-            *(sweep_all(engine, known, service.clock, base) for engine in engines)
+            *(sweep_all(engine, known, service.clock, base, aside=aside) for engine in engines)
         )
     finally:
         for engine in engines:

@@ -77,17 +77,19 @@ class Scene:
         )
         return id_
 
-    async def announce(self, referral: str, *, organization: str = HOSPITAL) -> str:
+    async def announce(
+        self, referral: str, *, organization: str = HOSPITAL, plan: str = PLAN
+    ) -> str:
         """The next message about a referral, for every endpoint of an organization."""
         seq = self._seq[referral] = self._seq.get(referral, 0) + 1
         id_, now = new_id(), self.clock.now()
-        about = About(plan=PLAN, referral_id=referral, sequence=seq)
+        about = About(plan=plan, referral_id=referral, sequence=seq)
         body = thin_payload("referral.received", now, about, "http://here/fhir")
         async with self.connection.transaction():
             await self.connection.execute(
-                _MESSAGE, PLAN, id_, referral, seq, "referral.received", body, now
+                _MESSAGE, plan, id_, referral, seq, "referral.received", body, now
             )
-            await self.connection.execute(_DELIVERY, PLAN, id_, referral, seq, now, organization)
+            await self.connection.execute(_DELIVERY, plan, id_, referral, seq, now, organization)
         return id_
 
     async def hint(self) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.caller.clients import PROVIDER, hash_secret
 from app.errors import Refusal
-from app.notification.connect import LOST
+from app.notification.connect import RAISED
 from app.notification.worker import Pace, deliver_forever
 from app.settings import Settings
 from tests.clocks.scene import strike
@@ -176,7 +176,7 @@ class World:
         self.cut(CUT_BEFORE, after=after)
         try:
             await strike(self.service)
-        except (Refusal, DBAPIError, *LOST):
+        except (Refusal, DBAPIError, *RAISED):
             pass  # the process ends, and somebody starts another
         finally:
             await self.heal()
