@@ -53,7 +53,7 @@ async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
             raise
         text = (
             "The member was given an authorization of this service for an overlapping period in "
-            "the same moment. Nothing was written: read the referral again before you go on."
+            "the same moment. Nothing was written. Send the same again: then this one is known."
         )
         raise refuse(409, "duplicate", text) from None
     return changes

@@ -82,17 +82,23 @@ FROM referral WHERE id = $1"""
 
 @asynccontextmanager
 async def both_waiting(service, held, *values):
-    """Holds what the statement holds until two sessions wait for it, then lets go at once."""
+    """Holds what the statement holds until two sessions wait for it, then lets go at once: whoever
+    waited first is first.
+    """
     holder = await asyncpg.connect(plain(service.settings.database_url))
     try:
         await holder.execute("BEGIN")
         await holder.execute(held, *values)
         yield
-        async with asyncio.timeout(10):
-            while await waiting(service) < 2:  # noqa: ASYNC110  the database's own sessions
-                await asyncio.sleep(0.01)
+        await until_waiting(service, 2)
     finally:
         await holder.close()
+
+
+async def until_waiting(service, wanted):
+    async with asyncio.timeout(10):
+        while await waiting(service) < wanted:  # noqa: ASYNC110  the database's own sessions
+            await asyncio.sleep(0.01)
 
 
 async def waiting(service):
@@ -174,6 +180,23 @@ async def test_of_two_posted_at_the_same_moment_for_different_days_one_goes_to_a
     words = sorted([await service.words(answer.json()["id"]) for answer in answers])
     assert words == [["approved", "assigned"], ["pending", "in-review"]]
     assert await service.rows("SELECT count(*) FROM service_authorization") == [(1,)]
+
+
+async def test_information_that_comes_at_the_same_moment_is_asked_for_again(service):
+    waits = await service.refer(incomplete())
+    service.later(days=1)
+    more = parameters(resource={"resource": responses({}, VISITS)})
+    async with both_waiting(service, "SELECT 1 FROM offer WHERE service = 'ECM' FOR UPDATE"):
+        first = asyncio.create_task(service.post(a_referral()))
+        await until_waiting(service, 1)
+        second = asyncio.create_task(service.do("hospital", "add-information", waits, more))
+    assert (await first).status_code == 201
+    lost = await second
+    assert (lost.status_code, issue(lost)["code"]) == (409, "duplicate")
+    assert await service.words(waits) == ["pending", "information-needed"]
+    again = await service.do("hospital", "add-information", waits, more)
+    assert again.status_code == 200, again.text
+    await goes_to_a_person(service, waits)
 
 
 PERIODS = [
