@@ -24,7 +24,7 @@ from app.settings import Settings
 ROLE = "nwd_service"
 
 #: SQLSTATE classes and codes that mean "the database is away or giving up".
-_AWAY = ("08", "53", "57P", "58", "XX")
+_AWAY = ("08", "25006", "53", "57P", "58", "XX")  # 25006: it only reads, as a standby does
 _LOCKED = {"55P03", "40001", "40P01"}
 
 

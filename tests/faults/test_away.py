@@ -81,6 +81,19 @@ async def test_a_read_does_not_notice_that_the_database_was_away(alone, own_post
     assert (await alone.ask("hospital", "GET", path)).status_code == 200
 
 
+async def test_a_standby_answers_reads_and_no_more(alone, own_postgres):
+    path = f"/fhir/ServiceRequest/{await alone.refer(a_referral(EXTRA[0]))}"
+    store = await asyncpg.connect(plain(own_postgres.url))
+    await store.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+    await store.close()
+    await asyncio.to_thread(own_postgres.stop)
+    await asyncio.to_thread(own_postgres.start)
+    for _ in range(2):  # the first may still meet a connection of before
+        refused = await alone.post(a_referral(EXTRA[1]))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+    assert (await alone.ask("hospital", "GET", path)).status_code == 200
+
+
 async def settled(service, cin) -> httpx.Response:
     """Repeats as a client does that is told to: until it is not 503."""
     for _ in range(8):
