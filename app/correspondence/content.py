@@ -30,6 +30,10 @@ class Content:
     to: Addressee
     member: str | None
     occasion: Occasion
+    #: The member's number with the plan.
+    cin: str | None = None
+    #: How the performer reaches the member; for the performer of an approval alone.
+    member_reached: Addressee | None = None
     policy: Policy | None = None
     decisive: tuple[Decisive, ...] = ()
     provider: Addressee | None = None
@@ -38,12 +42,20 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a list, and the lines below it."""
+
+    text: str
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One part under its heading: paragraphs, a list, paragraphs after it, points."""
 
     heading: str
     paragraphs: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
+    items: tuple[Item, ...] = ()
     after: tuple[str, ...] = ()
     #: Points with a heading of their own, and what it says.
     points: tuple[tuple[str, str], ...] = ()

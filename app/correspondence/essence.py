@@ -5,7 +5,7 @@ member learn the reason. The whole letter is `letter.py`.
 """
 
 from app.correspondence.occasion import Occasion
-from app.correspondence.words import english
+from app.correspondence.words import english, reason_in_words
 from app.fhir.codes import SERVICES
 from app.local_time import LOCAL
 from app.policy.model import Reason
@@ -26,7 +26,8 @@ def essence(outcome: str, recipient: str, occasion: Occasion) -> str:
     if outcome == "approved":
         said += _authorized(occasion)
     elif outcome == "denied" and recipient != "servicing":
-        said += [_reason(reason) for reason in occasion.reasons]
+        to_member = recipient == "member"
+        said += [_reason(reason, to_member=to_member) for reason in occasion.reasons]
     elif outcome == "information-needed":
         said += _asked(occasion)
     return " ".join(said)
@@ -41,8 +42,8 @@ def _authorized(occasion: Occasion) -> list[str]:
     return [period, said] if said else [period]
 
 
-def _reason(reason: Reason) -> str:
-    known: str = english()["reasons"].get(reason.code, "")
+def _reason(reason: Reason, *, to_member: bool) -> str:
+    known = reason_in_words(english(), reason.code, to_member=to_member)
     return " ".join(part for part in (known, reason.text) if part)
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from app.correspondence.content import Addressee, Content, Letter, Section
+from app.correspondence.content import Addressee, Content, Item, Letter, Section
 from app.correspondence.criteria import Decisive
 from app.correspondence.sources import in_words
-from app.correspondence.words import LANGUAGES, Words, translated, words
+from app.correspondence.words import LANGUAGES, Words, english, reason_in_words, translated, words
+from app.fhir.codes import SERVICES
 from app.local_time import local_date
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason
@@ -65,7 +66,9 @@ class _Writer:
         self.plan: str = translated(data.name, language) if data else self.said["plan_unknown"]
         known = data.services.get(content.occasion.service or "") if data else None
         self.service: str = (
-            translated(known.name, language) if known else self.said["service_unknown"]
+            translated(known.name, language)
+            if known
+            else SERVICES.get(content.occasion.service or "", self.said["service_unknown"])
         )
 
     def address(self) -> tuple[str, ...]:
@@ -80,6 +83,7 @@ class _Writer:
         received = written_date(local_date(content.occasion.received_at), self.said)
         rows = [
             (labels["member"], content.member),
+            (labels["cin"], content.cin),
             (labels["service"], self.service),
             (labels["referral"], content.referral_id),
             (labels["received"], received),
@@ -93,7 +97,7 @@ class _Writer:
             self._decision(),
             self._reason() if outcome in ("denied", "void", "cancelled") else None,
             self._criterion() if denied and self.content.recipient != "servicing" else None,
-            self._questions() if asks else None,
+            self._questions(open_=asks) if asks or outcome == "void" else None,
             self._authorization() if outcome == "approved" else None,
             self._section("next", items=self.said["next"][self.voice][outcome]),
             self._contact(),
@@ -116,14 +120,17 @@ class _Writer:
         self,
         heading: str,
         *paragraphs: str,
-        items: Sequence[str] = (),
+        items: Sequence[str | Item] = (),
         after: Sequence[str] = (),
     ) -> Section:
-        return Section(self.said["headings"][heading], paragraphs, tuple(items), tuple(after))
+        listed = tuple(item if isinstance(item, Item) else Item(item) for item in items)
+        return Section(self.said["headings"][heading], paragraphs, listed, tuple(after))
 
     def _decision(self) -> Section:
-        text = self.said["decision"][self.voice][self.content.outcome]
-        return self._section("decision", text.format(plan=self.plan, service=self.service))
+        outcome = self.content.outcome
+        text = self.said["decision"][self.voice][outcome]
+        heading = "waiting" if outcome == "information-needed" else "decision"
+        return self._section(heading, text.format(plan=self.plan, service=self.service))
 
     def _reason(self) -> Section | None:
         if self.content.recipient == "servicing":
@@ -132,7 +139,8 @@ class _Writer:
         return self._section("reason", *filter(None, dict.fromkeys(told)))
 
     def _one_reason(self, reason: Reason) -> str:
-        known: str = self.said["reasons"].get(reason.code, "")
+        to_member = self.content.recipient == "member"
+        known = reason_in_words(self.said, reason.code, to_member=to_member)
         return " ".join(part for part in (known, self._advice(reason.text)) if part)
 
     def _advice(self, text: str | None) -> str | None:
@@ -156,27 +164,37 @@ class _Writer:
         items = []
         for each in told:
             source = in_words(each.citation, said)
-            items.append(said["criterion_line"].format(criterion=each.name, source=source))
-            items.extend(f"– {part}" for part in each.parts)
+            line = said["criterion_line"].format(criterion=each.name, source=source)
+            items.append(Item(line, each.parts))
         after = [] if self._by_machine() else [said["criterion_person"]]
         after.append(said["criterion_free"])
         intro = said["criterion_intro"].format(plan=self.plan)
-        return self._section("criterion", intro, items=items, after=after)
+        return self._section("criterion", intro, *self._about_you(), items=items, after=after)
 
-    def _questions(self) -> Section:
+    def _about_you(self) -> list[str]:
+        """Criteria and questions are worded for those who refer: a member is told who is meant."""
+        return [self.said["about_you"]] if self.content.recipient == "member" else []
+
+    def _questions(self, *, open_: bool) -> Section | None:
+        """What is asked, or what nobody answered; the performer is not asked."""
         said, occasion = self.said, self.content.occasion
+        if self.content.recipient == "servicing" or not occasion.missing:
+            return None
         items = [self._question(missing) for missing in occasion.missing]
         after = []
-        if occasion.void_due is not None:
+        if open_ and occasion.void_due is not None:
             due = written_date(local_date(occasion.void_due), said)
             after.append(f"{said['labels']['due']}: {due}")
-        return self._section("questions", items=items, after=after)
+        heading = "questions" if open_ else "unanswered"
+        return self._section(heading, *self._about_you(), items=items, after=after)
 
     def _question(self, missing: Missing) -> str:
         dictionary = load_dictionary()
         if self.content.language == "es" and missing.fact in dictionary:
             return dictionary.question(missing.fact, "es")
-        return missing.question
+        ours = english()["questions_of_ours"]
+        key = next((name for name, each in ours.items() if each == missing.question), None)
+        return self.said["questions_of_ours"][key] if key else missing.question
 
     def _authorization(self) -> Section:
         said, labels = self.said, self.said["labels"]
@@ -189,16 +207,20 @@ class _Writer:
             items += [f"{labels['amount']}: {amount}" for amount in _amount(held.units, said)]
         told = said["provider" if self.to_person else "provider_office"]
         text = told.get(occasion.assignment or "", "")
-        after = [text.format(provider=provider.name if provider else "")] if text else []
-        if provider is not None:
-            after += self._reach(provider)
+        if self.content.recipient == "servicing":  # knows itself, and must reach the member
+            after = self._reach("member", self.content.member_reached)
+        else:
+            after = [text.format(provider=provider.name if provider else "")] if text else []
+            after += self._reach("provider", provider)
         return self._section("authorization", items=items, after=after)
 
-    def _reach(self, provider: Addressee) -> list[str]:
+    def _reach(self, label: str, whom: Addressee | None) -> list[str]:
         labels = self.said["labels"]
-        reached = [f"{labels['phone']}: {phone}" for phone in provider.phones[:1]]
-        line = ". ".join([", ".join(filter(None, [provider.name, *provider.lines])), *reached])
-        return [f"{labels['provider']}: {line}"] if line else []
+        if whom is None:
+            return []
+        reached = [f"{labels['phone']}: {phone}" for phone in whom.phones[:1]]
+        line = ". ".join([", ".join(filter(None, [whom.name, *whom.lines])), *reached])
+        return [f"{labels[label]}: {line}"] if line else []
 
     def _contacts(self, keys: Sequence[str]) -> list[Contact]:
         contacts = self.policy.data.contacts if self.policy else {}
@@ -210,7 +232,8 @@ class _Writer:
         items = [self._one_contact(contact) for contact in told]
         after = []
         if not any(contact.phone for contact in told):
-            after.append(self.said["contact_none"].format(plan=self.plan))
+            own = "contact_none_member" if self.content.recipient == "member" else "contact_none"
+            after.append(self.said[own].format(plan=self.plan))
         if not any(contact.tty for contact in told):
             after.append(self.said["tty_relay"])
         return self._section("contact", items=items, after=after)
@@ -240,11 +263,13 @@ class _Writer:
             (right["heading"], right["text"].format(plan=self.plan))
             for right in self.said["rights"]
         )
-        return Section(self.said["headings"]["rights"], points=told)
+        heading = "rights" if self.content.recipient == "member" else "rights_office"
+        return Section(self.said["headings"][heading], points=told)
 
 
 def _amount(units: Any, said: Words) -> list[str]:
     if not units:
         return []
-    unit = said["units"].get(units.get("unit"), units.get("unit"))
-    return [f"{units.get('quantity')} {unit}"]
+    quantity, unit = units.get("quantity"), units.get("unit")
+    one, many = said["units"].get(unit, (unit, unit))
+    return [f"{quantity} {one if quantity == 1 else many}"]

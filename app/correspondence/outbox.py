@@ -152,6 +152,7 @@ def content(row: RowMapping, library: Library) -> Content:
     claimed = question_from_json(question).claimed if question else ()
     determination = answer_from_json(answer) if answer else None
     version = occasion.policy or (determination.policy if determination else None)
+    known_member = member(sent, copies, roster)
     return Content(
         outcome=row["outcome"],
         recipient=row["recipient"],
@@ -159,8 +160,10 @@ def content(row: RowMapping, library: Library) -> Content:
         at=row["created_at"],
         referral_id=row["referral_id"],
         to=_to(row, sent, copies, roster),
-        member=member(sent, copies, roster).name,
+        member=known_member.name,
         occasion=occasion,
+        cin=row["cin"],
+        member_reached=known_member if row["recipient"] == "servicing" else None,
         policy=library.version(version) if version else None,
         decisive=decisive(determination, claimed, phrases(library, version), known, language),
         provider=addressee(parse(row["performer"])) if row["performer"] else None,

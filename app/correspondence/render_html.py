@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from html import escape
 
-from app.correspondence.content import Letter, Section
+from app.correspondence.content import Item, Letter, Section
 
 #: Nothing is loaded from anywhere: the browser is told so, too.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -47,13 +47,18 @@ def html(letter: Letter) -> str:
 
 
 def _section(section: Section) -> str:
-    items = "".join(f"<li>{_(item)}</li>" for item in section.items)
+    items = "".join(map(_item, section.items))
     points = "".join(f"<h3>{_(lead)}</h3><p>{_(text)}</p>" for lead, text in section.points)
     return (
         f"<section><h2>{_(section.heading)}</h2>{_paragraphs(section.paragraphs)}"
         f"{f'<ul>{items}</ul>' if items else ''}{_paragraphs(section.after)}"
         f"{points}</section>"
     )
+
+
+def _item(item: Item) -> str:
+    parts = "".join(f"<li>{_(part)}</li>" for part in item.parts)
+    return f"<li>{_(item.text)}{f'<ul>{parts}</ul>' if parts else ''}</li>"
 
 
 def _paragraphs(texts: Iterable[str]) -> str:

@@ -6,15 +6,17 @@ and Hmong (RPA). A letter of another script in a name is set by its nearest Lati
 
 import unicodedata
 from datetime import datetime
+from typing import cast
 
 from fpdf import FPDF
-from fpdf.enums import XPos, YPos
+from fpdf.enums import MethodReturnValue, XPos, YPos
 
-from app.correspondence.content import Letter, Section
+from app.correspondence.content import Item, Letter, Section
 
 _MARGIN = 20.0  # millimetres
 _BOTTOM = 18.0
 _LINE = 5.2
+_MOST_KEPT = 10  # lines; a longer text may be divided
 _BODY, _HEADING, _TITLE = 12, 13, 16  # points; 12 is the least for a notice to a member
 #: Letters that do not come apart into a Latin letter and an accent.
 _NEAREST = str.maketrans(
@@ -128,17 +130,32 @@ def _keep(page: FPDF, height: float) -> None:
         page.add_page()
 
 
-def _item(page: FPDF, text: str) -> None:
-    part = text.startswith("– ")
-    indent = 10.0 if part else 5.0
+def _item(page: FPDF, item: Item) -> None:
+    _line(page, "•", item.text, 5.0)
+    for part in item.parts:
+        _line(page, "–", part, 10.0)
+
+
+def _line(page: FPDF, sign: str, text: str, indent: float) -> None:
+    """One line of a list, not divided between two pages."""
     page.set_font("Helvetica", size=_BODY)
-    page.set_x(_MARGIN + indent - 4)
-    page.cell(4, _LINE, "–" if part else "•")
     page.set_left_margin(_MARGIN + indent)
-    _text(page, text.removeprefix("– "))
+    page.set_x(_MARGIN + indent)
+    _keep(page, _height(page, text))
+    page.set_x(_MARGIN + indent - 4)
+    page.cell(4, _LINE, sign)
+    _text(page, text)
     page.set_left_margin(_MARGIN)
     page.set_x(_MARGIN)
     page.ln(0.8)
+
+
+def _height(page: FPDF, text: str) -> float:
+    """What the text will take, of one page at most."""
+    taken = page.multi_cell(
+        0, _LINE, printable(text), align="L", dry_run=True, output=MethodReturnValue.HEIGHT
+    )
+    return min(cast(float, taken), _MOST_KEPT * _LINE)
 
 
 def _text(

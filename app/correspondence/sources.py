@@ -30,9 +30,12 @@ def _one(source: str, said: Words) -> str:
     sources = said["sources"]
     if found := _PAGE.fullmatch(source):
         document = said["documents"].get(found[1], found[1])
-        return str(sources["page"].format(document=document, line=found[2].replace("L", "")))
+        lines = found[2].replace("L", "")
+        return str(
+            sources["page_lines" if _many(lines) else "page"].format(document=document, line=lines)
+        )
     if found := _GUIDE.fullmatch(source):
-        return str(sources["guide"].format(page=found[1]))
+        return str(sources["guide_pages" if _many(found[1]) else "guide"].format(page=found[1]))
     if source.startswith("CO-"):
         return str(sources["other_plan"].format(document=f"CalOptima Health, {source[3:]}"))
     kind, _, address = source.partition(":")
@@ -42,3 +45,8 @@ def _one(source: str, said: Words) -> str:
     if kind in ("W", "GH") and address:
         return str(sources["web"].format(address=address))
     return str(sources["own"])
+
+
+def _many(places: str) -> bool:
+    """Whether `19-21` or `50, 51` is more than one line or page."""
+    return "-" in places or "," in places

@@ -43,6 +43,12 @@ def words(language: str) -> Words:
     return read
 
 
+def reason_in_words(said: Words, code: str, *, to_member: bool) -> str:
+    """A coded reason, to the member or of the member; empty where the code has no words."""
+    others = {} if to_member else said["reasons_to_others"]
+    return str(others.get(code) or said["reasons"].get(code, ""))
+
+
 def english() -> Words:
     """The words that are there for everybody."""
     return words("en")

@@ -30,7 +30,8 @@ _ANNOUNCED = {
 
 
 _WHO = Missing(
-    "", "Who is the member? Send the CIN and the date of birth as the member's card has them."
+    "",
+    "Who is the member? Send the member's number (CIN) and birth date as the card has them.",
 )
 _WHAT = Missing("", "What else is known of the member that speaks for the service asked for?")
 
@@ -182,16 +183,17 @@ def review(draft: Draft, act: Act) -> None:
 
 def ask(draft: Draft, act: Act, missing: Sequence[Missing], clocks: Clocks) -> None:
     """Asks the requester for what is missing; the void clock starts."""
+    asked = tuple(_questions(missing, act.details))
     draft.move(
         Event.REQUEST_INFORMATION,
         act.actor,
         status=BusinessStatus.INFORMATION_NEEDED,
-        details=act.details,
+        details=replace(act.details, missing=asked),
         note=act.note,
         policy=act.version,
     )
     due = void_due(draft.at, clocks)
-    draft.ask(_questions(missing, act.details), act.actor, due, reminder_due(draft.at, due, clocks))
+    draft.ask(asked, act.actor, due, reminder_due(draft.at, due, clocks))
     draft.announcements.append(EventType.INFORMATION_REQUESTED)
     draft.notices.extend(notices("information-needed", draft.parties, act.policy))
 

@@ -34,10 +34,16 @@ def member(sent: Resource, copies: Copies, roster: Resource | None) -> Addressee
     known = addressee(roster)
     return Addressee(
         name=known.name or stated.name,
-        lines=known.lines or stated.lines,
+        lines=_lines(known, stated),
         phones=known.phones or stated.phones,
         faxes=(),
     )
+
+
+def _lines(*sources: Addressee) -> tuple[str, ...]:
+    """The first address that a letter can be sent to: a town alone is none."""
+    usable = (each.lines for each in sources if len(each.lines) > 1)
+    return next(usable, ()) or next((each.lines for each in sources if each.lines), ())
 
 
 def member_language(sent: Resource, copies: Copies, roster: Resource | None) -> str | None:

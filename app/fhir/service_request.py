@@ -245,7 +245,7 @@ def address_lines(patient: Resource) -> tuple[str, ...]:
         town = ", ".join(part for part in (address.get("city"), place) if part)
         written = [*lines, town] if town else lines
         if written or address.get("text"):
-            return tuple(written or [address["text"]])
+            return tuple(written or address["text"].splitlines())
     return ()
 
 

@@ -17,6 +17,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "!=": operator.ne,
 }
 NOT_STATED = "not stated"
+NOT_LIVE = "not live here at this date"
 
 
 def compared(

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from app.policy.criteria import Node
+from app.policy.details import NOT_LIVE
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
 from app.policy.missing import missing_facts
@@ -30,7 +31,7 @@ class _Populations:
     later: list[_Asked]
 
     def criteria(self) -> tuple[Criterion, ...]:
-        late = [_with_detail(a.said, "not live here at this date") for a in self.later]
+        late = [_with_detail(a.said, NOT_LIVE) for a in self.later]
         person = [_with_detail(a.said, "decided by a person, not by rules") for a in self.person]
         return (*(a.said for a in self.live), *person, *late)
 

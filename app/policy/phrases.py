@@ -104,7 +104,8 @@ class Phrases:
             return f"Age: {_amount(found[2], found[3])} years"
         first, *others = (self._term(term) for term in terms)
         words = " plus ".join([first, *(other[:1].lower() + other[1:] for other in others)])
-        return f"{words}: {_amount(found[2], found[3])}"
+        between = " " if words.endswith("?") else ": "
+        return f"{words}{between}{_amount(found[2], found[3])}"
 
     def _term(self, term: str) -> str:
         count = self.policy.data.counts.get(term) if self.policy else None

@@ -20,6 +20,12 @@ _NO_DENIAL = frozenset(
     {"facts-missing", "population-missing", "member-unidentified", "review-required"}
     | {"population-met", "service-criteria-met", "partial-availability", "already-authorized"}
 )
+#: Says who the member is, once it is filled in.
+_MEMBER = {
+    "resourceType": "Patient",
+    "identifier": [{"system": codes.CIN, "value": "write-the-number-here"}],
+    "birthDate": "1900-01-01",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,17 @@ def steps(standing: Standing, now: datetime, public_url: str) -> list[Step]:
 
 
 def _pending(standing: Standing, now: datetime, fhir: str) -> list[Step]:
-    found = [_deny(standing, fhir), _ask(standing, fhir)]
+    """While information is asked for, what brings it comes first; else a yes or a no."""
+    decide = [_deny(standing, fhir)]
     if standing.decidable:
-        approve = _approve(standing, fhir)
         against = standing.details.recommendation == Outcome.DENIED.value
-        found.insert(1 if against else 0, approve)
-    if standing.void_due is not None and standing.void_due <= now:
+        decide.insert(1 if against else 0, _approve(standing, fhir))
+    if standing.void_due is None:
+        return [*decide, _ask(standing, fhir), _add(standing, fhir)]
+    found = [_add(standing, fhir), _ask(standing, fhir), *decide]
+    if standing.void_due <= now:
         title = "Close it: the information never came"
-        found.append(_post("void", title, f"{fhir}/$void"))
-    found.append(_add(standing, fhir))
+        found.insert(0, _post("void", title, f"{fhir}/$void"))
     return found
 
 
@@ -106,18 +114,22 @@ def _ask(standing: Standing, fhir: str) -> Step:
 def _add(standing: Standing, fhir: str) -> Step:
     response: dict[str, Any] = {"resourceType": "QuestionnaireResponse", "status": "completed"}
     asked = [{"linkId": m.fact, "text": m.question} for m in standing.details.missing if m.fact]
+    hint = (
+        "Give each `item` of which you know it an `answer`, such as "
+        '[{"valueBoolean": true}]. The rules are asked again at once.'
+    )
     if asked:
         response["item"] = asked
+    added = [response]
+    if standing.member_id is None:
+        added = [_MEMBER, response] if asked else [_MEMBER]
+        hint = f"Write the member's number and birth date as the member's card has them. {hint}"
     return _post(
         "add-information",
         "Add information that you were given, by phone for example",
         f"{fhir}/$add-information",
-        {
-            "resourceType": "Parameters",
-            "parameter": [{"name": "resource", "resource": response}],
-        },
-        "Give each `item` of which you know it an `answer`, such as "
-        '[{"valueBoolean": true}]. The rules are asked again at once.',
+        _parameters(*(("resource", "resource", resource) for resource in added)),
+        hint,
     )
 
 

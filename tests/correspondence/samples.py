@@ -83,6 +83,7 @@ def texts(letter):
     said += [part for row in letter.about for part in row]
     said.append(letter.greeting)
     for section in letter.sections:
-        said += [section.heading, *section.paragraphs, *section.items, *section.after]
+        said += [section.heading, *section.paragraphs, *section.after]
+        said += [line for item in section.items for line in (item.text, *item.parts)]
         said += [part for point in section.points for part in point]
     return said + [text for _, text in letter.taglines]

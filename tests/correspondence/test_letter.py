@@ -3,28 +3,33 @@
 import itertools
 import re
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from app.correspondence.criteria import decisive
 from app.correspondence.essence import essence
 from app.correspondence.letter import compose
-from app.correspondence.occasion import Occasion
+from app.correspondence.occasion import Authorized, Occasion
 from app.correspondence.sources import in_words
 from app.correspondence.words import LANGUAGES, language_of, words
 from app.fhir.codes import REASONS
 from app.notification.correspond import OUTCOMES
-from app.policy.model import Reason
+from app.policy.engine import evaluate
+from app.policy.model import Fact, Facts, Missing, Question, Reason
 from app.policy.phrases import phrases
 from tests.correspondence.samples import (
     LIBRARY,
+    LUIS,
     NOBODY,
     content,
     denied,
     occasion,
     texts,
 )
+from tests.policies.vectors import stated_facts
 
+LUIS_BY_PHONE = replace(LUIS, phones=("209-555-0112",))
 RECIPIENTS = ("requesting", "servicing", "member")
 
 
@@ -53,6 +58,7 @@ def test_templates_have_the_same_keys_and_placeholders_in_every_language(languag
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_has_words(language):
     assert set(words(language)["reasons"]) == set(REASONS)
+    assert set(words(language)["reasons_to_others"]) < set(REASONS)
 
 
 @pytest.mark.parametrize(
@@ -167,28 +173,121 @@ def test_a_request_for_information_asks_and_says_by_when():
 
 
 def test_without_a_name_plan_or_service_the_letter_still_stands():
-    bare = replace(content("void", "requesting", to=NOBODY, member=None), policy=None)
+    bare = content("void", "requesting", to=NOBODY, member=None, service=None)
+    bare = replace(bare, policy=None)
     letter = compose(bare)
     said = texts(letter)
     assert letter.addressee == ()
     assert "To whom it may concern:" in said
-    assert any("the service asked for" in text for text in said)
+    assert any("a service that nobody has named yet" in text for text in said)
+
+
+def told_of(answer, claimed=(), language="en"):
+    """name → parts of the criteria that decided."""
+    spoken = phrases(LIBRARY, answer.policy)
+    found = decisive(answer, claimed, spoken, words(language), language)
+    return {each.name: each.parts for each in found}
+
+
+def without_need(plan, on=date(2026, 11, 20), **facts):
+    """A denial of ECM to somebody of whom every fact was answered with no, but those given."""
+    stated = dict(stated_facts({"service": "ECM", "facts": {}})) | facts
+    known = Facts(
+        {name: Fact(value, "form") for name, value in stated.items()}, events_complete=True
+    )
+    county = {"HPSM": "san_mateo", "CCAH": "monterey"}[plan]
+    answer = evaluate(LIBRARY, Question(plan, "ECM", on, county, ("POF1A",), known))
+    assert answer.outcome == "denied", answer.reasons
+    return answer
 
 
 def test_of_populations_only_the_claimed_one_is_told_in_detail():
-    facts = {"homeless": False, "complex_need": False, "coverage_active": True}
-    answer = denied(
-        "HPSM", "ECM", {"line_of_business": "CAREADVANTAGE", **facts}, ["POF1A"], "san_mateo"
-    )
-    spoken = phrases(LIBRARY, answer.policy)
-    told = {
-        each.name: each.parts for each in decisive(answer, ("POF1A",), spoken, words("en"), "en")
-    }
-    assert "Is the member homeless? no" in told.pop(
-        next(name for name in told if "omeless" in name)
-    )
+    told = told_of(without_need("HPSM"), ("POF1A",))
+    assert len(told) == 10
+    assert "Is the member homeless? no" in told.pop("Adults Experiencing Homelessness: not met")
     assert not any(told.values())
-    assert "Excluded (CareAdvantage): yes" in told
+
+
+def test_of_an_administrative_denial_no_need_is_told():
+    facts = {"line_of_business": "CAREADVANTAGE", "homeless": False, "coverage_active": True}
+    answer = denied("HPSM", "ECM", facts, ["POF1A"], "san_mateo")
+    assert list(told_of(answer, ("POF1A",))) == ["Excluded (CareAdvantage): yes"]
+    assert list(told_of(answer, ("POF1A",), "es")) == ["Excluido (CareAdvantage): sí"]
+
+
+def test_a_service_that_is_not_offered_is_named_in_the_language_of_the_letter():
+    answer = denied("HPSJ", "TR", {"coverage_active": True})
+    assert list(told_of(answer)) == ["The plan offers Transitional Rent in the county: no"]
+    assert list(told_of(answer, (), "es")) == ["El plan ofrece Renta Transitoria en el condado: no"]
+
+
+def test_a_population_that_is_met_too_early_is_among_what_decided():
+    answer = without_need("HPSM", date(2023, 3, 1), foster_current=True, age=9)
+    assert [reason.code for reason in answer.reasons] == ["no-population", "not-yet-live"]
+    early = [name for name in told_of(answer) if "has not begun for this group" in name]
+    assert len(early) == 1
+
+
+def test_a_limit_says_how_much_was_used():
+    used = {"receiving_htns": True, "moving_into_permanent_housing": True, "cs_used_hd_times": 2}
+    answer = denied(facts={"coverage_active": True, **used})
+    (parts,) = told_of(answer).values()
+    assert parts[0].startswith("used 2, at most 1")
+
+
+def test_an_office_reads_of_the_member_and_the_member_of_themselves():
+    answer = without_need("HPSM")
+    member = texts(compose(content(answer=answer, service="ECM")))
+    office = texts(compose(content(recipient="requesting", answer=answer, service="ECM")))
+    theirs = "From what we know, the member does not belong to any of the groups"
+    assert any(text.startswith(theirs) for text in office)
+    assert not any(text.startswith(theirs) for text in member)
+    assert "In the lines below, “the member” is you." in member
+    assert "In the lines below, “the member” is you." not in office
+    assert "Your rights" in member
+    assert "The member's rights, as the notice to the member tells them" in office
+    assert any("on your plan card" in text for text in member)
+
+
+@pytest.mark.parametrize("recipient", RECIPIENTS)
+def test_every_letter_has_the_members_number(recipient):
+    letter = compose(content("approved", recipient, cin="9000012XA"))
+    assert ("Member number", "9000012XA") in letter.about
+
+
+def test_the_performer_learns_how_to_reach_the_member_and_nothing_of_itself():
+    letter = compose(content("approved", "servicing", member_reached=LUIS_BY_PHONE))
+    said = texts(letter)
+    assert (
+        "Member: Luis Ejemplo Ñandú, 112 Example Street, Stockton, CA 95201. Phone: 209-555-0112"
+    ) in said
+    assert not any("Redwood Slope" in text for text in said)
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "1 time"), ("es", "1 vez")])
+def test_one_of_something_is_said_in_the_singular(language, said):
+    once = Authorized(
+        "HPSJ-1", date(2026, 11, 23), date(2027, 5, 22), {"quantity": 1, "unit": "time"}
+    )
+    letter = compose(content("approved", language=language, authorized=once))
+    assert any(text.endswith(f": {said}") for text in texts(letter))
+
+
+def test_what_was_asked_and_never_came_is_named_when_it_is_void():
+    said = texts(compose(content("void", "requesting")))
+    assert "What we asked for" in said
+    assert "Is the member experiencing homelessness?" in said
+    assert not any("Please answer by" in text for text in said)
+
+
+@pytest.mark.parametrize(
+    ("language", "question"),
+    [("en", "Who is the member?"), ("es", "¿Quién es el miembro?"), ("hmn", "Tus tswv cuab yog")],
+)
+def test_a_question_that_no_form_asks_is_in_the_language_of_the_letter(language, question):
+    asked = (Missing("", words("en")["questions_of_ours"]["who"]),)
+    said = texts(compose(content("information-needed", language=language, missing=asked)))
+    assert any(text.startswith(question) for text in said)
 
 
 def test_an_approval_or_nothing_has_no_decisive_criteria():
@@ -202,12 +301,12 @@ def test_an_approval_or_nothing_has_no_decisive_criteria():
         ("S003:L36", "Health Plan of San Mateo, page for providers, line 36"),
         (
             "S004:L28,L30-32",
-            "Central California Alliance for Health, page for providers, line 28,30-32",
+            "Central California Alliance for Health, page for providers, lines 28,30-32",
         ),
         (
             "S003:L50; S003:L51; S003:L51; G26 p.19",
             (
-                "Health Plan of San Mateo, page for providers, line 50, 51; the ECM Policy Guide "
+                "Health Plan of San Mateo, page for providers, lines 50, 51; the ECM Policy Guide "
                 "of the California Department of Health Care Services, page 19"
             ),
         ),

@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 def streams(document):
     """The page contents of a PDF, unpacked."""
-    found = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", document, re.DOTALL)
+    found = re.findall(rb"stream\n(.*?)\nendstream", document, re.DOTALL)
     return [zlib.decompress(each) for each in found if each[:1] == b"\x78"]
 
 

@@ -197,6 +197,37 @@ async def test_a_member_who_asks_is_written_to_at_every_outcome(service):
     assert [item["recipient"] for item in items] == ["member"]
 
 
+async def test_a_letter_goes_where_the_roster_has_only_a_town_to_the_address_of_the_referral(
+    service,
+):
+    body = hopeless(**SELF)
+    patient = body["contained"][0]
+    patient["name"] = [{"family": "Ejemplo", "given": ["Ana"]}]
+    patient["address"] = [{"line": ["7 Example Lane"], "city": "Pacifica", "state": "CA"}]
+    patient["telecom"] = [{"system": "phone", "value": "650-555-0133"}]
+    referral = await service.refer(body, by="staff-hpsm")
+    given = parameters(reason=because("exception-granted"), note="Her clinician knows her.")
+    assert (await service.do("staff-hpsm", "approve", referral, given)).status_code == 200
+    told = await letters(service, referral)
+    member = await printed(service, told["member"])
+    assert "Ana Ejemplo\n7 Example Lane\nPacifica, CA" in member
+    performer = await printed(service, told["servicing"])
+    assert "Member: Ana Ejemplo, 7 Example Lane, Pacifica, CA. Phone: 650-555-0133" in performer
+    assert "<dt>Member number</dt><dd>9100000XA</dd>" in performer
+
+
+async def test_who_is_not_known_is_asked_who_they_are(service):
+    """An old fault: the letter and the queue asked nothing, as no fact of a form was missing."""
+    referral = await service.refer(example("05"), by="staff-hpsm")
+    (letter,) = (await letters(service, referral)).values()
+    page = await printed(service, letter)
+    assert "Who is the member? Send the member&#x27;s number (CIN)" in page
+    assert "Enhanced Care Management" in page
+    item = await service.ask("staff-hpsm", "GET", f"/v1/work-queue/{referral}")
+    (question,) = item.json()["questions"]
+    assert question["question"].startswith("Who is the member?")
+
+
 async def test_a_family_gets_its_letter_at_its_own_address(service):
     body = incomplete(requester={"reference": "#aunt"})
     body["contained"].append(AUNT)

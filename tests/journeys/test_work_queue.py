@@ -69,6 +69,29 @@ async def test_a_name_is_shown_where_it_is_known(service):
     assert "approve" not in [one["name"] for one in item["next"]]
 
 
+async def test_who_nobody_knows_is_identified_by_the_link_of_the_item(service):
+    referral = await service.refer(incomplete("9999999XA", plan=None, service=None))
+    (item,) = await items(service, plan="unassigned")
+    first = item["next"][0]
+    assert first["name"] == "add-information"
+    patient, answers = (part["resource"] for part in first["send"]["parameter"])
+    patient["identifier"][0]["value"], patient["birthDate"] = EXTRA[3], "1980-02-03"
+    assert [each["linkId"] for each in answers["item"]] == ["service"]
+    answers["item"][0]["answer"] = [{"valueCoding": {"code": "ECM"}}]
+    told = await follow(service, item, "add-information")
+    assert told.status_code == 200, told.text
+    (item,) = await items(service, plan="HPSM")
+    assert (item["referral"], item["service"]) == (referral, "ECM")
+    assert item["member"]["cin"] == EXTRA[3]
+
+
+async def test_while_information_is_asked_for_what_brings_it_comes_first(service):
+    await service.refer(incomplete())
+    (item,) = await items(service)
+    names = [one["name"] for one in item["next"]]
+    assert names[:4] == ["add-information", "request-information", "approve", "deny"]
+
+
 async def test_approve_one_and_deny_another_by_the_links_of_the_items(service):
     against = await service.refer(hopeless(EXTRA[0]))
     another = await service.refer(hopeless(EXTRA[1]))

@@ -89,7 +89,7 @@ ASK = Details(missing=(Missing("homeless", "Is the member homeless?"), Missing("
         (replace(PENDING, member_id=None), ["deny", "request-information", "add-information"]),
         (
             replace(PENDING, void_due=NOW),
-            ["approve", "deny", "request-information", "void", "add-information"],
+            ["void", "add-information", "request-information", "approve", "deny"],
         ),
         (replace(PENDING, state=State.APPROVED), ["assign", "cancel", "claim"]),
     ],
