@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from app.fhir import codes
 from app.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
-from app.web.page import esc
+from app.web.page import esc, scrolled
 
 _LEFT, _WIDTH, _ROW = 250, 560, 34
 _STATES = (
     ("approved", "#1f7a4d"),
     ("denied", "#b3362b"),
     ("void", "#8a6d3b"),
-    ("cancelled", "#6b7c88"),
+    ("cancelled", "#5a6b77"),
     ("pending", "#2a78a0"),
 )
 #: How many of a long list the page shows; JSON and CSV have all.
@@ -118,10 +118,11 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]], words: int) -
 
 
 def _svg(title: str, height: int, parts: Sequence[str]) -> str:
-    return (
-        f'<div class="picture"><svg viewBox="0 0 920 {height}" role="img" '
+    return scrolled(
+        title,
+        f'<svg viewBox="0 0 920 {height}" role="img" '
         'xmlns="http://www.w3.org/2000/svg" font-family="system-ui, sans-serif" font-size="14" '
-        f'fill="#1d2b36"><title>{esc(title)}</title>{"".join(parts)}</svg></div>'
+        f'fill="#1d2b36"><title>{esc(title)}</title>{"".join(parts)}</svg>',
     )
 
 

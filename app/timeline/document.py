@@ -8,10 +8,11 @@ from datetime import datetime
 
 from fastapi import Response
 
+from app.caller.model import UNASSIGNED
 from app.timeline.model import Entry, Timeline
 from app.timeline.picture import picture
 from app.timeline.spans import moment
-from app.web.page import esc, page
+from app.web.page import esc, page, scrolled
 
 #: Bytes for the list of what happened.
 _ROOM = 64_000
@@ -23,7 +24,7 @@ def document(told: Timeline, now: datetime) -> Response:
     service = told.service_name or "a service that is not known yet"
     urgent = " · urgent" if told.urgent else ""
     clocks = told.clocks[:1] + told.clocks[1:][-_MOST_CLOCKS:]
-    drawn = f'<div class="picture">{picture(told.stages, clocks, now)}</div>'
+    drawn = scrolled("The journey", picture(told.stages, clocks, now))
     return page(
         f"Referral for {service}",
         f"No Wrong Door{urgent}",
@@ -39,7 +40,7 @@ def document(told: Timeline, now: datetime) -> Response:
 
 def _facts(told: Timeline) -> str:
     pairs = [
-        ("Plan", told.plan_name or told.plan),
+        ("Plan", told.plan_name or ("not known yet" if told.plan == UNASSIGNED else told.plan)),
         ("Member's number", told.cin or "not known"),
         ("Referred by", told.requester),
         ("Performer", told.performer or "none yet"),

@@ -25,7 +25,11 @@ LEFT JOIN organization s ON s.id = r.performer_id
 WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
 
 _HISTORY = """SELECT h.seq, h.from_state, h.to_state, h.event, h.business_status, h.actor, h.at,
-    h.reason, h.note, h.policy, coalesce(o.name, h.organization_id) AS organization
+    h.reason, h.note, h.policy, coalesce(o.name, h.organization_id) AS organization,
+    (SELECT coalesce(s.name, p.organization_id) FROM party p
+        LEFT JOIN organization s ON s.id = p.organization_id
+        WHERE p.plan = h.plan AND p.referral_id = h.referral_id AND p.role = 'performer'
+        AND p.since = h.at LIMIT 1) AS placed_with
 FROM referral_history h LEFT JOIN organization o ON o.id = h.organization_id
 WHERE h.plan = $1 AND h.referral_id = $2 ORDER BY h.seq"""
 
@@ -49,10 +53,8 @@ LEFT JOIN organization o ON o.id = d.organization_id
 WHERE m.plan = $1 AND m.referral_id = $2 AND ($3::bool OR d.message_id IS NOT NULL)
 ORDER BY m.seq, d.organization_id, d.endpoint_id"""
 
-_AUTHORIZATION = """SELECT a.number, a.starts_on, a.ends_on, a.status, a.created_at,
-    coalesce(o.name, a.performer_id) AS performer
-FROM service_authorization a LEFT JOIN organization o ON o.id = a.performer_id
-WHERE a.plan = $1 AND a.referral_id = $2"""
+_AUTHORIZATION = """SELECT a.number, a.starts_on, a.ends_on, a.status, a.created_at
+FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2"""
 
 
 @dataclass(frozen=True, slots=True)

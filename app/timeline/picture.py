@@ -17,8 +17,8 @@ _COLOURS = {
     Mark.NO: "#b3362b",
     Mark.WAITING: "#b7791f",
     Mark.ATTENTION: "#b3362b",
-    Mark.AHEAD: "#9aabb5",
-    Mark.STOPPED: "#6b7c88",
+    Mark.AHEAD: "#738793",
+    Mark.STOPPED: "#5a6b77",
 }
 #: Signs drawn with lines, round the centre of the circle.
 _SIGNS = {
@@ -42,8 +42,8 @@ _BARS = {
     Running.OVERDUE: "#b3362b",
     Running.MET: "#1f7a4d",
     Running.LATE: "#b3362b",
-    Running.STOPPED: "#6b7c88",
-    Running.RAN_OUT: "#6b7c88",
+    Running.STOPPED: "#5a6b77",
+    Running.RAN_OUT: "#5a6b77",
 }
 
 

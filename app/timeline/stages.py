@@ -98,6 +98,10 @@ def _told(found: Found) -> Stage:
         mark, text = Mark.WAITING, f"Letters to send: {waiting}"
     elif delivered:
         mark, text = Mark.DONE, f"Messages delivered: {delivered}"
+    elif any(row.status == "sent" for row in found.letters):
+        mark, text = Mark.DONE, "Everybody was told"
+    elif found.referral.state == State.PENDING:
+        mark, text = Mark.AHEAD, "Told once it is decided"
     else:
         mark, text = Mark.AHEAD, "Nobody was to be told by message"
     return Stage(name="notification", mark=mark, text=text)

@@ -37,6 +37,8 @@ _MOVES: dict[str, tuple[str, str]] = {
 }
 #: Events that carry reasons of their own; others still bear those of the move before.
 _REASONED = frozenset({"review", "approve", "deny", "void", "cancel", "decline", "hold", "fail"})
+#: Events after which another may have the referral, or nobody yet.
+_PLACED = frozenset({"approve", "assign", "decline"})
 _ANSWERS = {
     "approved": "The criteria are met.",
     "denied": "The criteria are not met.",
@@ -79,6 +81,8 @@ def _moves(found: Found) -> Iterator[Entry]:
         title, text = _MOVES.get(row.event, otherwise)
         said = text.replace("{by}", by)
         details = reasons(orjson.loads(row.reason)) if row.event in _REASONED else []
+        if row.event in _PLACED:
+            details += _placed(row)
         if row.seq in asked and row.event == "request-information":
             details.append(f"To be answered by {moment(asked[row.seq].void_due)}")
             details += [missing["question"] for missing in orjson.loads(asked[row.seq].asked)]
@@ -92,6 +96,12 @@ def _moves(found: Found) -> Iterator[Entry]:
             by=by,
             details=details,
         )
+
+
+def _placed(row: Any) -> list[str]:
+    """Where the move left the referral: with whom, or that it waits."""
+    status = codes.BUSINESS_STATUSES.get(row.business_status)
+    return [": ".join(filter(None, [status, row.placed_with]))] if status else []
 
 
 def who(row: Any) -> str:
@@ -147,12 +157,11 @@ def _reminders(requests: Sequence[Any]) -> Iterator[Entry]:
 def _authorization(row: Any) -> Iterator[Entry]:
     if row is None:
         return
-    performer = f" With {row.performer}." if row.performer else ""
     yield Entry(
         at=row.created_at,
         kind=Kind.AUTHORIZATION,
         title="Authorization",
-        text=f"Authorized from {row.starts_on} to {row.ends_on}.{performer}",
+        text=f"Authorized from {row.starts_on} to {row.ends_on}.",
         by=None,
         details=[f"Number {row.number}", *(["It has ended"] if row.status == "ended" else [])],
     )

@@ -78,6 +78,13 @@ def page(title: str, above: str, badge: str, sections: list[str]) -> Response:
     return Response(text, headers=_HEADERS, media_type=HTML)
 
 
+def scrolled(label: str, picture: str) -> str:
+    """A picture that may be wider than the window; the keyboard reaches and moves it, too."""
+    return (
+        f'<div class="picture" tabindex="0" role="group" aria-label="{esc(label)}">{picture}</div>'
+    )
+
+
 def html_response(description: str) -> dict[str, object]:
     """The page in the contract."""
     example = '<!doctype html><html lang="en"><head><title>…</title></head><body>…</body></html>'

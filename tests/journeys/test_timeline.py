@@ -2,6 +2,8 @@
 
 import pytest
 
+from app.reports.chart import _STATES
+from app.timeline.picture import _BARS, _COLOURS
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import (
     EXTRA,
@@ -65,6 +67,55 @@ async def test_a_pending_referral_says_what_is_asked_and_until_when(service):
     assert marks(told)[:4] == ["done", "waiting", "ahead", "waiting"]
     assert [clock["state"] for clock in told["clocks"]] == ["running", "running"]
     assert told["now"] == "Pending: information is needed"
+
+
+async def test_each_move_says_who_had_the_referral_then(service):
+    """An old fault: the authorization was told with whoever has the referral now."""
+    referral = await service.refer(a_referral(asks_for="org-tidepool"))
+    service.later(hours=2)
+    (task,) = [t for t in await service.found("Task", "ecm-provider") if t.get("partOf")]
+    task |= {"status": "rejected", "statusReason": {"text": "No room."}}
+    match = {"If-Match": f'W/"{task["meta"]["versionId"]}"'}
+    answer = await service.ask(
+        "ecm-provider", "PUT", f"/fhir/Task/{task['id']}", task, headers=match
+    )
+    assert answer.status_code == 200, answer.text
+    told = await timeline(service, referral)
+    details = {entry["title"]: entry["details"] for entry in told["entries"]}
+    tidepool, foghorn = (
+        "Tidepool Care Collaborative (fictional)",
+        "Foghorn Community Health (fictional)",
+    )
+    assert f"Assigned: {tidepool}" in details["Approved"]
+    declined = ["No room.", f"Assigned to another than the one asked for: {foghorn}"]
+    assert details["Declined by the performer"] == declined
+    assert told["performer"] == foghorn
+    (authorized,) = [e["text"] for e in told["entries"] if e["kind"] == "authorization"]
+    assert "fictional" not in authorized
+
+
+async def test_a_plan_that_is_not_known_is_no_name_of_a_plan(service):
+    read = await page(service, await service.refer(incomplete("9999999XA", plan=None)))
+    assert "Plan not known yet" in read.text
+    assert "unassigned" not in read.text
+
+
+def _luminance(colour):
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(
+    ("colours", "least"),
+    [
+        (_COLOURS.values(), 3.0),  # a white sign on it: WCAG 1.4.11
+        (_BARS.values(), 4.5),  # words in it, on white: WCAG 1.4.3
+        ([colour for _, colour in _STATES], 4.5),  # white numbers on it
+    ],
+)
+def test_colours_can_be_told_from_white(colours, least):
+    assert all(1.05 / (_luminance(colour) + 0.05) >= least for colour in colours)
 
 
 async def test_answered_information_stops_its_clock(service):
