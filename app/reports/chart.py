@@ -40,6 +40,22 @@ def outcomes_chart(rows: Sequence[Outcomes]) -> str:
     return _svg("What became of the referrals received", 44 + _ROW * len(shown), _legend() + bars)
 
 
+def outcomes_table(rows: Sequence[Outcomes]) -> str:
+    """The same in numbers: a part of a bar may be too narrow for its own."""
+    states = [state for state, _ in _STATES]
+    heads = ("Service", "Received", *(state.capitalize() for state in states), "Approved %")
+    listed = [
+        (
+            codes.SERVICES.get(row.service, row.service),
+            row.received,
+            *(getattr(row, state) for state in states),
+            row.approved_percent,
+        )
+        for row in rows
+    ]
+    return _table(heads, listed, words=1) if rows else ""
+
+
 def timeliness_chart(rows: Sequence[Timeliness]) -> str:
     """How many decisions were in time, by track."""
     bars = []
@@ -108,7 +124,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]], words: int) -
     if not rows:
         return '<p class="quiet">Nothing in this period.</p>'
     looks = ["" if number < words else ' class="number"' for number in range(len(heads))]
-    top = "".join(f"<th{look}>{esc(head)}</th>" for head, look in zip(heads, looks, strict=True))
+    top = "".join(
+        f'<th scope="col"{look}>{esc(head)}</th>' for head, look in zip(heads, looks, strict=True)
+    )
     lines = []
     for row in rows:
         cells = zip(row, looks, strict=True)

@@ -17,7 +17,9 @@ from app.reports.period import Period
 
 _TRACK = """(CASE WHEN r.priority IN ('urgent', 'asap', 'stat') THEN 'expedited'
     ELSE 'standard' END)"""
-_DECIDED = f"""SELECT {_TRACK} AS track, h.to_state, h.at <= r.decision_due AS in_time,
+#: A due moment is a whole second, and its last second is still in time (`is_over` of the clocks).
+_DECIDED = f"""SELECT {_TRACK} AS track, h.to_state,
+    h.at < r.decision_due + interval '1 second' AS in_time,
     (extract(epoch FROM h.at - r.received_at) / 3600)::float8 AS hours
 FROM referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id
 WHERE h.plan = $1::text AND h.event IN ('approve', 'deny')
@@ -29,7 +31,8 @@ _TIMELINESS = f"""SELECT t.track, count(d.hours) AS decided,
     count(*) FILTER (WHERE d.in_time) AS in_time,
     avg(d.hours) AS average, {_MEDIAN} AS median, max(d.hours) AS longest,
     (SELECT count(*) FROM referral r WHERE r.plan = $1 AND r.state = 'pending'
-        AND r.decision_due < $4::timestamptz AND {_TRACK} = t.track) AS overdue
+        AND r.decision_due <= $4::timestamptz - interval '1 second'
+        AND {_TRACK} = t.track) AS overdue
 FROM {_TRACKS} LEFT JOIN ({_DECIDED}) d ON d.track = t.track
 GROUP BY t.number, t.track ORDER BY t.number"""
 

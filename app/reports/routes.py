@@ -69,7 +69,8 @@ async def read_page(
     plan, days, now = _asked(request, caller, asked)
     told = (connection, plan, days, now)
     timeliness = await figures.timeliness(*told)
-    received = chart.outcomes_chart(await figures.outcomes(*told))
+    outcomes = await figures.outcomes(*told)
+    received = chart.outcomes_chart(outcomes) + chart.outcomes_table(outcomes)
     set_ = chart.prior_authorization_table(await figures.prior_authorization(*told))
     return page(
         f"Referrals of {plan}",

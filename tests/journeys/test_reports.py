@@ -84,6 +84,18 @@ async def a_month(service):
     service.at("2026-11-20T10:00-08:00")
 
 
+async def test_the_last_second_of_a_due_moment_is_in_time(service):
+    """As for the clocks: what is due at 23:59:59 is late from midnight."""
+    service.at("2026-11-02T10:00-08:00")
+    in_time, late = [await service.refer(hopeless(cin)) for cin in EXTRA[:2]]
+    denial = parameters(reason=because("no-population"))
+    for second, referral in (("09T23:59:59.4", in_time), ("10T00:00:00.4", late)):
+        service.at(f"2026-11-{second}-08:00")
+        assert (await service.do("staff-hpsm", "deny", referral, denial)).status_code == 200
+    standard, _ = await report(service, "timeliness")
+    assert (standard["decided"], standard["in_time"], standard["late"]) == (2, 1, 1)
+
+
 async def test_timeliness(service):
     await a_month(service)
     standard, expedited = await report(service, "timeliness")
@@ -208,6 +220,7 @@ async def test_the_page_shows_the_figures(service):
         "Standard decisions",
         "50.0 %",
         "Approved as an exception",
+        "Enhanced Care Management 5 3 1 0 0 1 75.0",
         "hospital facility",
     ):
         assert said in read.text
