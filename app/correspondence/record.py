@@ -31,6 +31,7 @@ def compose(
         text=essence(notice.outcome, notice.recipient, occasion),
         reason=notice.reason,
     )
+    body["subject"] = patient_reference(draft.sent, draft.after.cin)
     row = {
         "plan": after.plan,
         "id": body["id"],

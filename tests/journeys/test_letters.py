@@ -90,6 +90,7 @@ async def test_a_denied_member_gets_a_notice_that_staff_print_and_mail(service):
     assert body["note"][0]["text"] == "First class."
     assert body["sent"] == body["meta"]["lastUpdated"]
     assert body["topic"]["coding"][0]["code"] == "denied"
+    assert body["subject"]["identifier"]["value"] == CAREADVANTAGE
     assert await printed(service, notice) == page
     again = await marked(service, notice, {"how": "fax"})
     assert again.status_code == 409
