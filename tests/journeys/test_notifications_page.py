@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from datetime import UTC, datetime, timedelta
 from email.parser import Parser
 
@@ -12,37 +11,17 @@ from cryptography.exceptions import InvalidSignature
 from app.__main__ import _parser
 from app.notification.messages import TEST, EventType
 from tests.journeys.payloads import a_referral, visits_before
-from tests.outside import ROOT
+from tests.journeys.typed import Typed
 
-PAGE = (ROOT / "docs" / "notifications.md").read_text()
+TYPED = Typed("notifications.md")
+PAGE, CURLS = TYPED.text, TYPED.curls
 JSON = {"Content-Type": "application/json"}
-
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
-def commands():
-    for block in blocks("sh"):
-        joined = block.replace("\\\n", " ")
-        parts = re.split(r"^(?=curl )", joined, flags=re.MULTILINE)
-        yield from (shlex.split(one) for one in parts if one)
-
-
-CURLS = [words for words in commands() if words[0] == "curl"]
 
 
 async def run(service, words, names):
     """What a `curl` of the page does, by a client of the hospital."""
-    for name, value in names.items():
-        words = [word.replace(f"${name}", value) for word in words]
-    path = next(word for word in words if word.startswith("/v1/"))
-    method = words[words.index("-X") + 1] if "-X" in words else "GET"
-    body = json.loads(words[words.index("-d") + 1]) if "-d" in words else None
-    assert "Authorization: Bearer $TOKEN" in words
-    assert "$" not in path
-    headers = JSON if body is not None else {}
-    return await service.ask("hospital", method, path, body, headers=headers)
+    TYPED.names = names
+    return await TYPED.run(service, words, "hospital")
 
 
 @pytest.fixture
@@ -70,12 +49,12 @@ def shape(value):
 
 async def test_the_message_is_the_one_on_the_page(told):
     _, approved, _ = told
-    (payload,) = blocks("json")
+    (payload,) = TYPED.blocks("json")
     written = json.loads(payload)
     assert shape(approved.data) == shape(written)
     for name in ("plan", "state", "business_status", "reasons", "service", "sequence"):
         assert approved.data["data"][name] == written["data"][name]
-    (request,) = blocks("http")
+    (request,) = TYPED.blocks("http")
     named = dict(Parser().parsestr(request.partition("\n")[2]))
     assert set(named) <= set(approved.headers)
     for name in ("content-type", "user-agent", "x-route"):
@@ -86,7 +65,7 @@ async def test_the_code_of_the_page_takes_it_once(told):
     endpoint, approved, _ = told
     seen, queue = set(), []
     scope = {"seen": seen, "queue": queue}
-    exec(blocks("python")[0], scope)
+    exec(TYPED.blocks("python")[0], scope)
     receive, secret = scope["receive"], endpoint["secret"]
     assert receive(secret, approved.headers, approved.body) == 204
     assert receive(secret, approved.headers, approved.body) == 204
@@ -102,7 +81,7 @@ async def test_the_code_for_an_asymmetric_signature_verifies(service, receiver):
     async with service.delivering():
         (got,) = await receiver.count(1)
     scope = {}
-    exec(blocks("python")[1], scope)
+    exec(TYPED.blocks("python")[1], scope)
     scope["verify"](key, got.headers, got.body)
     with pytest.raises(InvalidSignature):
         scope["verify"](key, got.headers, got.body + b" ")
@@ -119,7 +98,7 @@ async def test_every_command_answers(service, told):
 
 
 def test_the_worker_is_started_so():
-    (words,) = [words for words in commands() if words[0] == "python"]
+    (words,) = [words for words in TYPED.commands() if words[0] == "python"]
     assert words[:3] == ["python", "-m", "app"]
     assert _parser().parse_args(words[3:]).command.__name__ == "_deliver"
 
