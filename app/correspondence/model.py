@@ -109,5 +109,5 @@ class Sent(BaseModel):
 
     how: How = Field(examples=["mail"])
     note: Note | None = Field(
-        None, description="Anything to remember: kept, never printed.", examples=["First class."]
+        None, description="Anything to remember: for the plan's staff alone, and never printed.", examples=["First class."]
     )

@@ -195,7 +195,7 @@ async def mark_sent(
 ) -> None:
     """The row, and the next version of its Communication, as one statement."""
     plan, id_, _, body, referral_id = row
-    told = letter_sent(parse(body), at=at, how=how, by=by, note=note)
+    told = letter_sent(parse(body), at=at, how=how)
     version = int(told["meta"]["versionId"])
     values = (plan, id_, how, at, by, note, version, referral_id, dumps(told))
     await connection.exec_driver_sql(_SENT, values)

@@ -66,17 +66,15 @@ def communication(
     return body
 
 
-def letter_sent(
-    stored: Mapping[str, Any], *, at: datetime, how: str, by: str, note: str | None
-) -> dict[str, Any]:
-    """The next version of a Communication whose letter was sent: mail, fax, phone or hand."""
+def letter_sent(stored: Mapping[str, Any], *, at: datetime, how: str) -> dict[str, Any]:
+    """The next version of a Communication whose letter was sent: mail, fax, phone or hand.
+
+    What staff note about it stays in their outbox: other parties read the Communication, too.
+    """
     body = {name: value for name, value in stored.items() if name != "statusReason"}
     version = int(stored["meta"]["versionId"]) + 1
     body["meta"] = {**stored["meta"], "versionId": str(version), "lastUpdated": instant(at)}
     body.update(status="completed", medium=[_medium(how)], sent=instant(at))
-    if note:
-        said = {"authorString": by, "time": instant(at), "text": note}
-        body["note"] = [*stored.get("note", ()), said]
     return body
 
 

@@ -87,7 +87,8 @@ async def test_a_denied_member_gets_a_notice_that_staff_print_and_mail(service):
     body = await service.read("Communication", notice["id"], "staff-hpsm")
     assert (body["status"], body["meta"]["versionId"]) == ("completed", "2")
     assert body["medium"][0]["coding"][0]["code"] == "MAILWRIT"
-    assert body["note"][0]["text"] == "First class."
+    assert "note" not in body  # other parties read it
+    assert (await letters(service, referral))["member"]["note"] == "First class."
     assert body["sent"] == body["meta"]["lastUpdated"]
     assert body["topic"]["coding"][0]["code"] == "denied"
     assert body["subject"]["identifier"]["value"] == CAREADVANTAGE
