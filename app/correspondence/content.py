@@ -30,8 +30,6 @@ class Content:
     to: Addressee
     member: str | None
     occasion: Occasion
-    #: The member's number with the plan.
-    cin: str | None = None
     #: How the performer reaches the member; for the performer of an approval alone.
     member_reached: Addressee | None = None
     policy: Policy | None = None

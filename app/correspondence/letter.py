@@ -83,7 +83,7 @@ class _Writer:
         received = written_date(local_date(content.occasion.received_at), self.said)
         rows = [
             (labels["member"], content.member),
-            (labels["cin"], content.cin),
+            (labels["cin"], content.occasion.cin),
             (labels["service"], self.service),
             (labels["referral"], content.referral_id),
             (labels["received"], received),

@@ -109,5 +109,7 @@ class Sent(BaseModel):
 
     how: How = Field(examples=["mail"])
     note: Note | None = Field(
-        None, description="Anything to remember: for the plan's staff alone, and never printed.", examples=["First class."]
+        None,
+        description="Anything to remember: for the plan's staff alone, and never printed.",
+        examples=["First class."],
     )

@@ -41,6 +41,8 @@ class Occasion:
     assignment: str | None = None
     performer_id: str | None = None
     authorized: Authorized | None = None
+    #: The member's number, as it was known.
+    cin: str | None = None
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()
@@ -87,4 +89,5 @@ def occasion_of(draft: Draft, policy: str | None, decided_by: str) -> Occasion:
         authorized=Authorized(held.number, held.starts_on, held.ends_on, held.units)
         if held
         else None,
+        cin=after.cin,
     )

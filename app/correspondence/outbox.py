@@ -162,7 +162,6 @@ def content(row: RowMapping, library: Library) -> Content:
         to=_to(row, sent, copies, roster),
         member=known_member.name,
         occasion=occasion,
-        cin=row["cin"],
         member_reached=known_member if row["recipient"] == "servicing" else None,
         policy=library.version(version) if version else None,
         decisive=decisive(determination, claimed, phrases(library, version), known, language),

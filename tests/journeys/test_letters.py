@@ -3,6 +3,8 @@
 import pytest
 
 from tests.journeys.payloads import (
+    CIN,
+    EXTRA,
     a_referral,
     because,
     example,
@@ -228,6 +230,19 @@ async def test_who_is_not_known_is_asked_who_they_are(service):
     item = await service.ask("staff-hpsm", "GET", f"/v1/work-queue/{referral}")
     (question,) = item.json()["questions"]
     assert question["question"].startswith("Who is the member?")
+
+
+async def test_a_letter_keeps_the_number_that_was_known_when_the_member_is_found_later(service):
+    referral = await service.refer(a_referral("8888888XA", plan=None))
+    (before,) = (await letters(service, referral)).values()
+    page = await printed(service, before)
+    assert "8888888XA" in page
+    found = {"resourceType": "Patient", "birthDate": "1980-02-03"}
+    found["identifier"] = [{"system": CIN, "value": EXTRA[0]}]
+    told = parameters(resource={"resource": found})
+    assert (await service.do("hospital", "add-information", referral, told)).status_code == 200
+    assert await printed(service, before) == page
+    assert (await outbox(service, "staff-hpsj", referral=referral))["items"] == []
 
 
 async def test_a_family_gets_its_letter_at_its_own_address(service):
