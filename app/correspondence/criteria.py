@@ -101,19 +101,12 @@ class _Teller:
         return list(found)[:_MOST]
 
     def _leaf(self, leaf: Criterion) -> str:
-        return self._answered(self._fact(leaf.name), leaf)
+        return self._answered(self._phrases.of(leaf.name), leaf)
 
     def _answered(self, phrase: str, node: Criterion) -> str:
         key = {True: "yes", False: "no", None: "unknown"}[node.result]
         between = " " if phrase.endswith("?") else ": "
         return f"{phrase}{between}{self._said['answers'][key]}"
-
-    def _fact(self, name: str) -> str:
-        dictionary = self._phrases.dictionary
-        if self._language == "es" and name in dictionary:
-            question, mark, _ = dictionary.question(name, "es").partition("?")
-            return question + mark
-        return self._phrases.of(name)
 
 
 def _leaves(node: Criterion) -> Iterator[Criterion]:

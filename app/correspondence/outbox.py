@@ -164,7 +164,9 @@ def content(row: RowMapping, library: Library) -> Content:
         occasion=occasion,
         member_reached=known_member if row["recipient"] == "servicing" else None,
         policy=library.version(version) if version else None,
-        decisive=decisive(determination, claimed, phrases(library, version), known, language),
+        decisive=decisive(
+            determination, claimed, phrases(library, version, language), known, language
+        ),
         provider=addressee(parse(row["performer"])) if row["performer"] else None,
         person=person,
     )

@@ -146,7 +146,7 @@ def named_by(request: ReferralRequest, found: Identified) -> ReferralRequest:
 
 
 def service_stated(listed: Listed) -> str | None:
-    """The service that an answer to "Which service is meant?" names, the last one said."""
+    """The service that an answer to the question for `service` names, the last one said."""
     answers = [
         coding.get("code")
         for _, resource in listed

@@ -66,12 +66,7 @@ def _asked(given: Given) -> list[Missing]:
     if not facts and not questions:
         text = "Name at least one `fact`, or put a `question`."
         raise refuse(422, "required", text, at("fact"))
-    missing = [
-        Missing(
-            name, dictionary[name].question if name in dictionary else "Which service is meant?"
-        )
-        for name in facts
-    ]
+    missing = [Missing(name, dictionary.question(name)) for name in facts]
     return missing + [Missing("", words) for words in questions]
 
 

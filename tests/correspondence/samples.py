@@ -60,7 +60,7 @@ def content(outcome="denied", recipient="member", language="en", answer=None, **
     """The content of a letter; `more` replaces parts of it, or of its occasion."""
     answer = answer or denied()
     parts = {name: more.pop(name) for name in list(more) if hasattr(occasion(answer), name)}
-    spoken = phrases(LIBRARY, answer.policy)
+    spoken = phrases(LIBRARY, answer.policy, language)
     made = Content(
         outcome=outcome,
         recipient=recipient,

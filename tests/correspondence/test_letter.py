@@ -15,9 +15,10 @@ from app.correspondence.sources import in_words
 from app.correspondence.words import LANGUAGES, language_of, words
 from app.fhir.codes import REASONS
 from app.notification.correspond import OUTCOMES
+from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
 from app.policy.model import Fact, Facts, Missing, Question, Reason
-from app.policy.phrases import phrases
+from app.policy.phrases import _WORDS, phrases
 from tests.correspondence.samples import (
     LIBRARY,
     LUIS,
@@ -184,7 +185,7 @@ def test_without_a_name_plan_or_service_the_letter_still_stands():
 
 def told_of(answer, claimed=(), language="en"):
     """name → parts of the criteria that decided."""
-    spoken = phrases(LIBRARY, answer.policy)
+    spoken = phrases(LIBRARY, answer.policy, language)
     found = decisive(answer, claimed, spoken, words(language), language)
     return {each.name: each.parts for each in found}
 
@@ -226,6 +227,36 @@ def test_a_population_that_is_met_too_early_is_among_what_decided():
     assert [reason.code for reason in answer.reasons] == ["no-population", "not-yet-live"]
     early = [name for name in told_of(answer) if "has not begun for this group" in name]
     assert len(early) == 1
+
+
+def test_what_is_counted_is_counted_in_the_language_of_the_letter():
+    told = told_of(without_need("HPSM", age=40), ("POF2",), "es")
+    (parts,) = filter(None, told.values())
+    assert list(parts) == [
+        "Visitas a emergencias evitables en 6 meses cualesquiera de los últimos 12: 5 o más: no",
+        "Hospitalizaciones o estancias cortas en un centro de enfermería no planificadas"
+        + " en los últimos 6 meses: 3 o más: no",
+        "¿Es el miembro menor de 21 años? no",
+    ]
+
+
+def test_the_words_of_criteria_are_the_same_in_both_languages():
+    english, spanish = (dict(flat(words_)) for words_ in map(_WORDS.get, ("en", "es")))
+    assert list(english) == list(spanish)
+    for path, text in english.items():
+        assert spanish[path] != text or path.endswith("<"), path
+        assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", spanish[path])), path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_service_is_asked_for_in_the_words_of_the_forms(language):
+    asked = words(language)["questions_of_ours"]["service"]
+    if language != "hmn":  # which the dictionary has not
+        assert asked == load_dictionary().question("service", language)
+    missing = (Missing("service", load_dictionary().question("service")),)
+    assert asked in texts(
+        compose(content("information-needed", language=language, missing=missing))
+    )
 
 
 def test_a_limit_says_how_much_was_used():
