@@ -1,7 +1,8 @@
 """Reads and changes the staff's outbox. Every statement begins with the plans of the caller.
 
 What an organization's endpoint never took counts as failed: that is computed when it is read, from
-the deliveries, so that a later delivery heals it. What a letter says is `letter.py`'s.
+the deliveries, so that a later delivery heals it. A letter that waits for a performer which has the
+referral no more counts as skipped in the same way. What a letter says is `letter.py`'s.
 """
 
 from collections.abc import Sequence
@@ -38,25 +39,32 @@ _UNHEARD = """(c.status = 'sent' AND c.medium = 'endpoint' AND EXISTS (SELECT 1 
     AND d.organization_id = c.organization_id AND d.state IN ('dead', 'held'))
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.plan = c.plan AND d.message_id = c.message_id
     AND d.organization_id = c.organization_id AND d.state IN ('pending', 'delivered')))"""
-_STATUS = f"CASE WHEN {_UNHEARD} THEN 'failed' ELSE c.status END"
+#: The letter is for a performer that declined or was passed over since.
+OVERTAKEN = """(c.status = 'to-send' AND c.recipient = 'servicing' AND NOT EXISTS (
+    SELECT 1 FROM party p WHERE p.plan = c.plan AND p.referral_id = c.referral_id
+    AND p.organization_id = c.organization_id AND p.until IS NULL))"""
+STATUS = f"""CASE WHEN {_UNHEARD} THEN 'failed' WHEN {OVERTAKEN} THEN 'skipped'
+    ELSE c.status END"""
+REASON = f"""CASE WHEN {OVERTAKEN} THEN 'The organization has the referral no more.'
+    ELSE c.reason END"""
 #: The narrower condition lets failures be found from the few deliveries that did not arrive.
 _CONDITIONS = {
-    "to-send": "c.status = 'to-send'",
-    "skipped": "c.status = 'skipped'",
+    "to-send": f"c.status = 'to-send' AND NOT {OVERTAKEN}",
+    "skipped": f"(c.status = 'skipped' OR {OVERTAKEN})",
     "sent": f"c.status = 'sent' AND NOT {_UNHEARD}",
     "failed": f"""{_UNHEARD} AND c.message_id IN (SELECT message_id FROM delivery
         WHERE plan = ANY ($1::text[]) AND state IN ('dead', 'held'))""",
 }
 _COLUMNS = f"""c.plan, c.id, c.referral_id, c.outcome, c.recipient, c.organization_id,
-    o.name AS organization, {_STATUS} AS status, c.reason, c.medium, c.sent_at, c.sent_by, c.note,
-    c.created_at"""
+    o.name AS organization, {STATUS} AS status, {REASON} AS reason, c.medium,
+    c.sent_at, c.sent_by, c.note, c.created_at"""
 _FROM = "correspondence c LEFT JOIN organization o ON o.id = c.organization_id"
 
 #: The versions of that moment; of a roster loaded later, the first.
 _THEN = """ORDER BY (v.updated_at <= c.created_at) DESC,
     CASE WHEN v.updated_at <= c.created_at THEN -v.version ELSE v.version END LIMIT 1"""
 _LETTER = f"""SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.referral_id,
-  c.status, c.about, r.cin,
+  {STATUS} AS status, c.about, r.cin,
   (SELECT body FROM resource_version WHERE plan = c.plan AND type = 'ServiceRequest'
     AND id = c.referral_id AND version = (c.about::json ->> 'version')::int) AS sent,
   (SELECT json_agg(json_build_array(type || '/' || id, convert_from(body, 'UTF8')))::text FROM (
@@ -76,7 +84,7 @@ _LETTER = f"""SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.
 FROM correspondence c JOIN referral r ON r.plan = c.plan AND r.id = c.referral_id
 WHERE c.plan = ANY ($1::text[]) AND c.id = $2::text"""
 
-_LOCK = f"""SELECT c.plan, c.id, {_STATUS} AS status, (SELECT v.body FROM resource_version v
+_LOCK = f"""SELECT c.plan, c.id, {STATUS} AS status, (SELECT v.body FROM resource_version v
     WHERE v.plan = c.plan AND v.type = 'Communication' AND v.id = c.id
     ORDER BY v.version DESC LIMIT 1) AS body, c.referral_id
 FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.id = $2::text FOR UPDATE OF c"""

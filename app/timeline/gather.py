@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.correspondence.outbox import REASON, STATUS
 from app.database import fetch, fetch_one
 from app.errors import not_found
 from app.reading.access import SEES_LOCATED, Sight, located
@@ -40,7 +41,7 @@ FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
 _REQUESTS = """SELECT seq, asked, asked_at, void_due, attempts, reminded_at, answered_at
 FROM information_request WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
 
-_LETTERS = """SELECT c.outcome, c.recipient, c.status, c.reason, c.created_at,
+_LETTERS = f"""SELECT c.outcome, c.recipient, {STATUS} AS status, {REASON} AS reason, c.created_at,
     coalesce(o.name, c.organization_id) AS organization
 FROM correspondence c LEFT JOIN organization o ON o.id = c.organization_id
 WHERE c.plan = $1 AND c.referral_id = $2 ORDER BY c.created_at, c.id"""

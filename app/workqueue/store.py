@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.correspondence.outbox import OVERTAKEN
 from app.database import fetch, fetch_one
 from app.referral.lifecycle import BusinessStatus
 from app.referral.tables import WAITING
@@ -51,7 +52,8 @@ LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::j
 ORDER BY q.rank, q.at, q.id"""
 
 _COUNTS = f"""SELECT w.*,
-  (SELECT count(*) FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.status = 'to-send'),
+  (SELECT count(*) FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.status = 'to-send'
+    AND NOT {OVERTAKEN}),
   (SELECT count(*) FROM delivery d WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead')
 FROM (SELECT count(*),
     count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz),

@@ -270,6 +270,34 @@ async def test_an_office_without_a_system_gets_its_letter_by_fax(service):
     assert answer.json()["how"] == "fax"
 
 
+async def test_a_letter_to_a_performer_that_has_the_referral_no_more_is_not_sent(service):
+    """An old fault: it waited in the outbox, and told who had declined to contact the member."""
+    referral = await service.refer(a_referral(asks_for="org-tidepool"))
+    before = (await letters(service, referral))["servicing"]
+    waiting = len((await outbox(service, status="to-send"))["items"])
+    (task,) = [t for t in await service.found("Task", "ecm-provider") if t.get("partOf")]
+    task |= {"status": "rejected", "statusReason": {"text": "No room."}}
+    match = {"If-Match": f'W/"{task["meta"]["versionId"]}"'}
+    path = f"/fhir/Task/{task['id']}"
+    assert (await service.ask("ecm-provider", "PUT", path, task, headers=match)).is_success
+    items = (await outbox(service, referral=referral))["items"]
+    told = {item["organization"]: item for item in items if item["recipient"] == "servicing"}
+    assert told["org-foghorn"]["status"] == "to-send"
+    gone = told["org-tidepool"]
+    assert (gone["status"], gone["links"]["letter"]) == ("skipped", None)
+    assert gone["reason"] == "The organization has the referral no more."
+    answer = await service.ask("staff-hpsm", "GET", before["links"]["letter"])
+    assert answer.status_code == 404
+    assert (await marked(service, before, {"how": "mail"})).status_code == 409
+    assert len((await outbox(service, status="to-send"))["items"]) == waiting
+    assert [i["id"] for i in (await outbox(service, status="skipped"))["items"]] == [gone["id"]]
+    queue = (await service.ask("staff-hpsm", "GET", "/v1/work-queue")).json()
+    assert queue["counts"]["letters_to_send"] == waiting
+    line = (await service.ask("hospital", "GET", f"/v1/referrals/{referral}/timeline")).json()
+    texts = [entry["text"] for entry in line["entries"]]
+    assert "Approved, to Tidepool Care Collaborative (fictional): not sent." in texts
+
+
 async def test_what_staff_enter_for_nobody_is_skipped(service):
     told = await letters(service, await service.refer(incomplete(), by="staff-hpsm"))
     assert told["requesting"]["status"] == "skipped"
