@@ -62,8 +62,10 @@ def token_error(refusal: Refusal) -> dict[str, str]:
 
 
 async def refusal_handler(request: Request, error: Refusal) -> Response:
-    """What our own code refuses."""
-    return respond(request.url.path, error)
+    """What our own code refuses. `$check` or `_search` read with GET is a wrong method, no id."""
+    named = request.url.path.rpartition("/")[2].startswith(("$", "_"))
+    told = wrong_method(request.scope) if named and error.status == 404 else None
+    return respond(request.url.path, told or error)
 
 
 async def http_handler(request: Request, error: HTTPException) -> Response:
@@ -100,7 +102,8 @@ def allowed_methods(scope: Scope) -> list[str]:
         if match is not Match.NONE:
             spelled_out = getattr(route, "path", "") == scope["path"]
             found.setdefault(spelled_out, set()).update(getattr(route, "methods", None) or ())
-    return sorted(found.get(True) or found.get(False, set()))
+    methods = found.get(True) or found.get(False, set())
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 async def validation_handler(request: Request, error: RequestValidationError) -> Response:

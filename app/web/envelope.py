@@ -1,7 +1,8 @@
 """The outermost layer of every request: its ids, its standing response headers, its log line.
 
 Ids are echoed on every answer, errors included, and stand on `request.state.request_id` and
-`request.state.correlation_id` for whoever writes history or messages. The log line names the
+`request.state.correlation_id` for whoever writes history or messages. HEAD is answered here for all
+of them: as GET is, without the body. The log line names the
 route's template, never a path value, a query or a body. What escapes every handler ends here as a
 500 without details: class and frames are logged, the message is not, for it may quote a payload.
 """
@@ -42,22 +43,31 @@ class Envelope:
             scope["path"] = scope["path"][:-1] or "/"
         state = scope.setdefault("state", {})
         state["request_id"], state["correlation_id"] = _ids(scope)
-        answer = _Answer(send, _echo(state))
+        method: str = scope["method"]
+        if method == "HEAD":  # a copy: the server looks at its own to leave out the body, too
+            scope = {**scope, "method": "GET"}
+        answer = _Answer(send, _echo(state), empty=method == "HEAD")
         try:
             await self._app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last place to answer from
             _report(scope, error)
             if not answer.status:
                 await _apologize(scope, receive, answer.send)
-        _account(scope, answer.status, time.perf_counter() - began)
+        _account(scope, method, answer.status, time.perf_counter() - began)
 
 
 class _Answer:
-    """Adds the headers that every answer carries, and remembers its status."""
+    """Adds the headers that every answer carries, and remembers its status.
 
-    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    `empty`: nothing but the headers is sent.
+    """
+
+    def __init__(
+        self, send: Send, headers: list[tuple[bytes, bytes]], *, empty: bool = False
+    ) -> None:
         self._send = send
         self._headers = headers
+        self._empty = empty
         self.status = 0
 
     async def send(self, message: Message) -> None:
@@ -70,6 +80,8 @@ class _Answer:
                 *self._headers,
                 *(header for header in _STANDING if header[0] not in names),
             ]
+        elif self._empty:
+            message = {**message, "body": b""}
         await self._send(message)
 
 
@@ -97,15 +109,15 @@ def route_template(scope: Scope) -> str:
     return template
 
 
-def _account(scope: Scope, status: int, seconds: float) -> None:
+def _account(scope: Scope, method: str, status: int, seconds: float) -> None:
     route, state = route_template(scope), scope["state"]
-    observe(scope["method"], route, status, seconds)
+    observe(method, route, status, seconds)
     log.info(
         "request",
         extra={
             "request_id": state["request_id"],
             "correlation_id": state["correlation_id"],
-            "method": scope["method"],
+            "method": method,
             "route": route,
             "status": status,
             "ms": round(seconds * 1000, 2),
