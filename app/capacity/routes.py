@@ -84,7 +84,7 @@ async def state_capacity(
     request.state.announced = True
     await move_up(connection, plan, id, door_of(request, caller))
     found = await read(connection, _KIND, id, sight(caller))
-    return of_resource(request, found)
+    return of_resource(found)
 
 
 async def _write(

@@ -81,7 +81,7 @@ async def add_information(
     require_move(draft, Event.ADD_INFORMATION)
     earlier = await copies(connection, draft.after.plan, draft.after.id)
     submission = _submission(draft, earlier, added, door)
-    terms = Terms(door.actor.name, None, None, seen, minimal=False)
+    terms = Terms(door.actor.name, None, None, seen)
     known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
     if draft.after.plan == UNASSIGNED and identity.plan is not None:

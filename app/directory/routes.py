@@ -75,7 +75,10 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
             **failures,
             **errors(404, 412),
         },
-        openapi_extra={**fhir_body(kind, examples), **fhir(kind, interaction="update")},
+        openapi_extra={
+            **fhir_body(kind, examples),
+            **fhir(kind, interaction="update", creates=True),
+        },
     )
 
 

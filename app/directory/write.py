@@ -26,12 +26,13 @@ from app.fhir.payload import own_identifier
 from app.fhir.strict_json import parse
 from app.ids import new_id
 from app.intake.routes import door_of
-from app.intake.submission import read_tree
+from app.intake.submission import read_tree, read_whole
 from app.reading.access import sight
 from app.reading.answer import of_resource
-from app.reading.read import Read, check_if_match, read
+from app.reading.read import Read, check_if_match, read, refuse_condition
 from app.settings import Settings
 from app.web.gate import read_body
+from app.web.prefer import as_preferred
 
 _PLAN = "SELECT plan FROM locator WHERE type = 'HealthcareService' AND id = $1"
 #: What an offer's own organization may change of it; the contract is the plan's.
@@ -47,6 +48,7 @@ async def create(
 ) -> Response:
     """POST: a resource under an id of ours."""
     _may_create(caller, kind)
+    refuse_condition(request.headers.get("if-none-exist"), request.url.query)
     resource = read_tree(await read_body(request), [kind])
     resource["id"] = new_id()
     _own_plan(caller, resource)
@@ -58,10 +60,7 @@ async def update(
 ) -> Response:
     """PUT: a new version, or a resource under the caller's id. `If-Match` guards a version."""
     require(caller, kind, "u")
-    resource = read_tree(await read_body(request), [kind])
-    if resource.get("id") != resource_id:
-        said = "Give the resource the id of the URL."
-        raise refuse(400, "value", said, f"{kind}.id")
+    resource = read_whole(await read_body(request), kind, resource_id)
     current = await _current(connection, caller, kind, resource_id)
     header = request.headers.get("if-match")
     if current is None:
@@ -158,12 +157,12 @@ async def _store(
             await move_up(connection, row[0], resource["id"], door_of(request, caller))
             request.state.announced = True
     stored = await read(connection, resource["resourceType"], resource["id"], sight(caller))
-    response = of_resource(request, stored)
+    response = of_resource(stored)
     if new:
         response.status_code = 201
         where = f"{resource['resourceType']}/{resource['id']}/_history/{stored.stored.version}"
         response.headers["Location"] = f"{settings.fhir_base}/{where}"
-    return response
+    return as_preferred(request, response)
 
 
 def _refusal(refused: DirectoryRefused) -> Refusal:

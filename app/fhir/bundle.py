@@ -55,7 +55,10 @@ class Submission:
 def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Fault]]:
     """The Bundle's entries, or every fault that keeps it from being taken (spec.md 7)."""
     if bundle.get("type") != "transaction":
-        return None, [Fault("not-supported", "Bundle.type", "Send a Bundle of type `transaction`.")]
+        text = (
+            "A referral's Bundle is a `transaction`. What a batch holds, send request by request."
+        )
+        return None, [Fault("not-supported", "Bundle.type", text)]
     listed = bundle.get("entry") or []
     if len(listed) > MAX_ENTRIES:
         text = f"A transaction takes at most {MAX_ENTRIES} entries; send fewer."
@@ -121,8 +124,11 @@ def _entry_faults(index: int, raw: Any) -> list[Fault]:
         text = "Every entry of a transaction needs a request with method POST and a url."
         faults.append(Fault("required", f"{at}.request", text))
     elif request.get("method") != "POST":
-        text = "A referral's Bundle creates only: use method POST."
-        faults.append(Fault("not-supported", f"{at}.request.method", text))
+        text = (
+            "A referral's Bundle creates only: send the entry with method POST and its type as the "
+            "url (the resource gets an id of ours), or send the request by itself."
+        )
+        return [Fault("not-supported", f"{at}.request.method", text)]
     if not resource:
         text = "Every entry needs the resource that is to be created."
         return [*faults, Fault("required", f"{at}.resource", text)]

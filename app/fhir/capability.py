@@ -55,8 +55,14 @@ _INSTANTIATES = [
         "/backport-subscription-server-r4"
     ),
 ]
+_DOCUMENTATION = (
+    "A transaction creates one ServiceRequest and what goes with it: its entries are POST alone. "
+    "Reads and searches take `_summary` and `_elements`; searches also `_count`, `_total` and "
+    "`_sort` by `_id` and `_lastUpdated`. Writes honour `Prefer: return=…`, searches "
+    "`Prefer: handling=…`. HEAD is answered wherever GET is."
+)
 #: Changed by hand when what it says changes in kind; the rest follows from the routes.
-_DATE = "2026-11-23"
+_DATE = "2026-11-28"
 
 
 def fhir(
@@ -67,12 +73,15 @@ def fhir(
     search: Mapping[str, str] | None = None,
     include: Iterable[str] = (),
     conditional: bool = False,
+    not_match: bool = False,
+    creates: bool = False,
 ) -> dict[str, Any]:
     """What a route is in FHIR's words, for its `openapi_extra`.
 
     `resource` None: the whole system. Either an R4 `interaction` or the name of an `operation`,
     without `$`. `search`: parameter → type (`token`, `reference`, `date` …). `include`: what
-    `_include` takes. `conditional`: the create honours `If-None-Exist`.
+    `_include` takes. `conditional`: the create honours `If-None-Exist`. `not_match`: the read
+    honours `If-None-Match`. `creates`: the update creates what does not exist.
     """
     said: dict[str, Any] = {
         "type": resource,
@@ -81,6 +90,8 @@ def fhir(
         "search": dict(search or {}),
         "include": list(include),
         "conditional": conditional,
+        "not_match": not_match,
+        "creates": creates,
     }
     return {KEY: {name: value for name, value in said.items() if value}}
 
@@ -127,7 +138,11 @@ def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
     said = [extra[KEY] for extra in extras if KEY in extra]
     types = sorted({word["type"] for word in said if "type" in word})
     whole = [word for word in said if "type" not in word]
-    rest: dict[str, Any] = {"mode": "server", "security": _security(settings)}
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "documentation": _DOCUMENTATION,
+        "security": _security(settings),
+    }
     if types:
         rest["resource"] = [
             _resource(kind, [word for word in said if word.get("type") == kind]) for kind in types
@@ -181,8 +196,12 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
     found["versioning"] = "versioned-update" if codes & {"update", "patch"} else "versioned"
     if "history-instance" in codes:
         found["readHistory"] = True
+    if codes & {"update"}:
+        found["updateCreate"] = any(word.get("creates") for word in said)
     if any(word.get("conditional") for word in said):
         found["conditionalCreate"] = True
+    if any(word.get("not_match") for word in said):
+        found["conditionalRead"] = "not-match"
     if parameters:
         found["searchParam"] = [{"name": n, "type": t} for n, t in sorted(parameters.items())]
     includes = {name for word in said for name in word.get("include", ())}

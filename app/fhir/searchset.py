@@ -5,10 +5,12 @@ Stored bodies are complete FHIR JSON and are never parsed again on their way out
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
 from app.errors import Issue
+from app.fhir.dates import instant
 from app.fhir.outcome import operation_outcome
 
 
@@ -20,6 +22,8 @@ class Stored:
     id: str
     version: int
     body: bytes
+    #: When it was stored, where that is told beside it.
+    at: datetime | None = None
 
 
 def searchset(
@@ -57,10 +61,15 @@ def history(base: str, versions: Sequence[Stored], self_link: str) -> bytes:
             entry.type.encode() if first else b"%b/%b" % (entry.type.encode(), entry.id.encode()),
         )
         entries.append(
-            b'{"fullUrl":"%b","resource":%b,"request":%b,"response":{"status":"%b","etag":"W/\\"%d\\""}}'
-            % (url, entry.body, request, b"201" if first else b"200", entry.version)
+            b'{"fullUrl":"%b","resource":%b,"request":%b,"response":%b}'
+            % (url, entry.body, request, _response(entry, b"201" if first else b"200"))
         )
     return _bundle(b"history", entries, [("self", self_link)], len(entries))
+
+
+def _response(entry: Stored, status: bytes) -> bytes:
+    changed = f',"lastModified":"{instant(entry.at)}"' if entry.at else ""
+    return b'{"status":"%b","etag":"W/\\"%d\\""%b}' % (status, entry.version, changed.encode())
 
 
 def _url(base: str, entry: Stored) -> bytes:

@@ -13,19 +13,21 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.errors import Issue, not_found
+from app.errors import not_found
 from app.fhir.capability import fhir
-from app.fhir.outcome import FHIR_JSON, operation_outcome
+from app.fhir.outcome import FHIR_JSON
 from app.fhir.questionnaire import render
+from app.fhir.searchset import Stored, searchset
 from app.forms.form import build_forms, load_words
 from app.forms.search import CURSOR, PARAMETERS, FormSearch, read_search
-from app.openapi.bodies import fhir_response, search_body
+from app.openapi.bodies import fhir_response, in_query, search_body
 from app.openapi.responses import errors
 from app.policy.library import Library
-from app.reading.answer import is_strict
+from app.reading.document import described_few
 from app.reading.query import pairs
-from app.reading.values import TEXT_PATTERN
+from app.reading.subset import IN_READS, of_read
 from app.web.gate import read_body
+from app.web.prefer import is_strict
 
 router = APIRouter()
 
@@ -74,7 +76,10 @@ def _published(request: Request) -> Published:
         304: {"description": "Not changed since the `If-None-Match` that was sent."},
         **errors(400, 401, 403, 404, 406),
     },
-    openapi_extra=fhir(_KIND, interaction="read"),
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir(_KIND, interaction="read", not_match=True),
+    },
 )
 async def read_form(
     request: Request,
@@ -91,31 +96,11 @@ async def read_form(
     known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)
-    return Response(published.bodies[id], headers=headers, media_type=FHIR_JSON)
+    subset = of_read(pairs(request.url.query.encode()))
+    return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)
 
 
-_QUERY: list[dict[str, Any]] = [
-    {
-        "name": name,
-        "in": "query",
-        "description": f"{said} ({kind}).",
-        "schema": {"type": "string", "pattern": TEXT_PATTERN},
-    }
-    for name, (kind, said) in PARAMETERS.items()
-] + [
-    {
-        "name": "_count",
-        "in": "query",
-        "description": "Matches on a page. 0 asks for the total alone.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
-    },
-    {
-        "name": CURSOR,
-        "in": "query",
-        "description": "Where a page begins: taken from a `next` link.",
-        "schema": {"type": "string"},
-    },
-]
+_ASKED = described_few(PARAMETERS, "Matches on a page. 0 asks for the total alone.")
 _FOUND = {
     200: fhir_response("Bundle", ["questionnaire-search"], "A Bundle of type searchset."),
     **errors(400, 401, 403, 406),
@@ -130,7 +115,7 @@ _FOUND = {
     tags=[_TAG],
     responses=_FOUND,
     openapi_extra={
-        "parameters": _QUERY,
+        "parameters": in_query(_ASKED),
         **fhir(_KIND, interaction="search-type", search=_SEARCH),
     },
 )
@@ -147,7 +132,7 @@ async def search_forms(request: Request, caller: CallerDep) -> Response:
     tags=[_TAG],
     responses={**_FOUND, **errors(408, 413, 415)},
     openapi_extra={
-        **search_body({one["name"]: (one["schema"], one["description"]) for one in _QUERY}),
+        **search_body(_ASKED),
         **fhir(_KIND, interaction="search-type", search=_SEARCH),
     },
 )
@@ -159,33 +144,22 @@ async def search_forms_by_form(request: Request, caller: CallerDep) -> Response:
 def _search(request: Request, caller: Caller, form: bytes) -> Response:
     require(caller, _KIND, "s")
     asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
-    search = read_search(asked, strict=is_strict(request.headers.get("prefer", "")))
-    forms = list(_published(request).forms.values())
-    bundle = _bundle(request.app.state.settings.fhir_base, search, forms)
-    return Response(orjson.dumps(bundle), headers=_HEADERS, media_type=FHIR_JSON)
+    search = read_search(asked, strict=is_strict(request))
+    bundle = _bundle(request.app.state.settings.fhir_base, search, _published(request))
+    return Response(bundle, headers=_HEADERS, media_type=FHIR_JSON)
 
 
-def _bundle(base: str, search: FormSearch, forms: list[Mapping[str, Any]]) -> dict[str, Any]:
-    page, total, following = search.find(forms)
+def _bundle(base: str, search: FormSearch, published: Published) -> bytes:
+    page, total, following = search.find(published.forms.values())
     after = [(CURSOR, search.after)] if search.after else []
-    links = [{"relation": "self", "url": _link(base, [*search.used, *after])}]
+    links = [("self", _link(base, [*search.used, *after]))]
     if following is not None:
-        links.append({"relation": "next", "url": _link(base, [*search.used, (CURSOR, following)])})
-    entries: list[dict[str, Any]] = [
-        {
-            "fullUrl": f"{base}/{_KIND}/{found['id']}",
-            "resource": found,
-            "search": {"mode": "match"},
-        }
-        for found in page
+        links.append(("next", _link(base, [*search.used, (CURSOR, following)])))
+    found = [
+        Stored(_KIND, name, 1, search.subset.of(_KIND, published.bodies[name]))
+        for name in (form["id"] for form in page)
     ]
-    entries += [_warning(search.warnings)] if search.warnings else []
-    bundle = {"resourceType": "Bundle", "type": "searchset", "total": total, "link": links}
-    return bundle | ({"entry": entries} if entries else {})
-
-
-def _warning(warnings: list[Issue]) -> dict[str, Any]:
-    return {"resource": operation_outcome(warnings), "search": {"mode": "outcome"}}
+    return searchset(base, found, links=links, total=total, warnings=search.warnings)
 
 
 def _link(base: str, used: list[tuple[str, str]]) -> str:

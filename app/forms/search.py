@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import Issue, Refusal
+from app.fhir.subset import Subset
+from app.reading.subset import SUBSET, narrowed
 from app.reading.values import Token, Unreadable, split, token
 
 Json = Mapping[str, Any]
@@ -16,11 +18,11 @@ Json = Mapping[str, Any]
 #: Parameter → its kind, and what it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
     "_id": ("token", "The form's id: `ecm`, `cs-housing` …"),
-    "context": ("token", "A service that the form is for: `EAA`, or `system|EAA`."),
-    "name": ("string", "How its computer-friendly name begins; case does not matter."),
-    "status": ("token", "Published forms are `active`."),
-    "title": ("string", "How its English title begins; case does not matter."),
-    "url": ("uri", "Its canonical address, exactly."),
+    "context": ("token", "A service that the form is for: `EAA`, or `system|EAA`"),
+    "name": ("string", "How its computer-friendly name begins; case does not matter"),
+    "status": ("token", "Published forms are `active`"),
+    "title": ("string", "How its English title begins; case does not matter"),
+    "url": ("uri", "Its canonical address, exactly"),
 }
 COUNT, CURSOR = "_count", "_cursor"
 _IGNORED = frozenset({"_format", "_pretty", "_total"})
@@ -36,6 +38,7 @@ class FormSearch:
     tests: list[Callable[[Json], bool]] = field(default_factory=list)
     count: int = _MOST
     after: str = ""
+    subset: Subset = field(default_factory=Subset)
     used: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[Issue] = field(default_factory=list)
 
@@ -44,7 +47,7 @@ class FormSearch:
         found = [form for form in forms if all(test(form) for test in self.tests)]
         found.sort(key=lambda form: str(form["id"]))
         rest = [form for form in found if form["id"] > self.after]
-        page = rest[: self.count]
+        page = [] if self.subset.counts else rest[: self.count]
         more = 0 < len(page) < len(rest)
         return page, len(found), page[-1]["id"] if more else None
 
@@ -74,6 +77,8 @@ def _take(search: FormSearch, name: str, value: str, strict: bool) -> None:
         return
     if name == COUNT:
         search.count = _count(value)
+    elif name in SUBSET:
+        search.subset = narrowed(search.subset, name, value)
     elif plain in PARAMETERS:
         search.tests.append(_test(plain, modifier, value))
     else:

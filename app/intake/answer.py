@@ -4,7 +4,7 @@ The answer is made before anything is written, so that it can be kept beside the
 repeat.
 """
 
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
@@ -20,14 +20,14 @@ from app.referral.tables import resource_version
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
-def created(changes: Changes, locations: list[str] | None, base: str, minimal: bool) -> Answer:
+def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
     """201 with the ServiceRequest, or 200 with a transaction-response Bundle."""
     after = changes.after
     if locations is not None:
         return transaction(after.id, locations, instant(after.updated_at), "201 Created", base)
     answer = current(changes)
     location = f"{base}/ServiceRequest/{after.id}/_history/{after.version}"
-    return Answer(201, {**answer.headers, "Location": location}, b"" if minimal else answer.body)
+    return Answer(201, {**answer.headers, "Location": location}, answer.body)
 
 
 def current(changes: Changes) -> Answer:
@@ -36,22 +36,21 @@ def current(changes: Changes) -> Answer:
     body = next(
         row["body"] for row in changes.rows[resource_version] if row["type"] == "ServiceRequest"
     )
-    headers = {
-        **_NO_STORE,
-        "ETag": f'W/"{after.version}"',
-        "Last-Modified": format_datetime(after.updated_at.astimezone(UTC), usegmt=True),
-    }
-    return Answer(200, headers, body)
+    return Answer(200, _headers(after.version, after.updated_at), body)
 
 
-def found(referral_id: str, version: int, body: bytes, base: str, minimal: bool) -> Answer:
-    """200 with the referral that is there already."""
-    headers = {
+def found(referral_id: str, version: int, at: datetime, body: bytes, *, base: str) -> Answer:
+    """200 with the referral that is there already; `at`: when that version was stored."""
+    location = f"{base}/ServiceRequest/{referral_id}/_history/{version}"
+    return Answer(200, {**_headers(version, at), "Location": location}, body)
+
+
+def _headers(version: int, at: datetime) -> dict[str, str]:
+    return {
         **_NO_STORE,
-        "Location": f"{base}/ServiceRequest/{referral_id}/_history/{version}",
         "ETag": f'W/"{version}"',
+        "Last-Modified": format_datetime(at.astimezone(UTC), usegmt=True),
     }
-    return Answer(200, headers, b"" if minimal else body)
 
 
 def transaction(

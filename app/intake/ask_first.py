@@ -35,7 +35,7 @@ async def ask_first(
     """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
     asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
     submission = read_submission(tree, replace(door, now=asked))
-    terms = Terms(caller.client_id, None, None, sight(caller), minimal=False)
+    terms = Terms(caller.client_id, None, None, sight(caller))
     known = await gather(connection, inquire(submission, terms, door))
     request, plans = submission.request, door.rules.plans
     identity = (

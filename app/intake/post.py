@@ -16,7 +16,7 @@ from app.intake.answer import created, found, transaction
 from app.intake.door import Door
 from app.intake.gather import gather
 from app.intake.known import Inquiry, Known
-from app.intake.repeat import Answer, matching, remember, replayed, twin
+from app.intake.repeat import Answer, Condition, matching, remember, replayed, twin
 from app.intake.submission import Submission
 from app.process import process
 from app.reading.access import Sight
@@ -33,13 +33,12 @@ _TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the caller wants a repeat to be treated, and the answer to look."""
+    """How the caller wants a repeat to be treated, and what it may see."""
 
     client_id: str
     key: str | None
-    condition: list[tuple[str, str]] | None
+    condition: Condition | None
     seen: Sight
-    minimal: bool
 
 
 async def post(
@@ -65,7 +64,7 @@ async def _once(
         return answer
     draft = await process(connection, submission, known, door)
     changes = seal(draft)
-    answer = created(changes, submission.locations, door.fhir_base, terms.minimal)
+    answer = created(changes, submission.locations, door.fhir_base)
     if terms.key:
         remember(changes, terms.client_id, terms.key, submission.fingerprint, answer)
     await write(connection, changes)
@@ -107,13 +106,11 @@ async def _seen_before(
             raise refuse(412, "multiple-matches", text)
         if matches:
             plan, id_ = matches[0]
-            return await _existing(
-                connection, plan, id_, _where(submission, id_, known), terms, door
-            )
+            return await _existing(connection, plan, id_, _where(submission, id_, known), door)
     first = twin(known, submission)
     if first is None:
         return None
-    return await _existing(connection, first.plan, first.referral_id, first.locations, terms, door)
+    return await _existing(connection, first.plan, first.referral_id, first.locations, door)
 
 
 def _where(submission: Submission, referral_id: str, known: Known) -> list[str] | None:
@@ -133,7 +130,7 @@ def _where(submission: Submission, referral_id: str, known: Known) -> list[str] 
     ]
 
 
-_CURRENT = """SELECT version, body FROM resource_version
+_CURRENT = """SELECT version, updated_at, body FROM resource_version
 WHERE plan = $1 AND type = 'ServiceRequest' AND id = $2 ORDER BY version DESC LIMIT 1"""
 
 
@@ -142,7 +139,6 @@ async def _existing(
     plan: str,
     referral_id: str,
     locations: list[str] | None,
-    terms: Terms,
     door: Door,
 ) -> Answer:
     if locations is not None:
@@ -150,4 +146,4 @@ async def _existing(
     row = await fetch_one(connection, _CURRENT, (plan, referral_id))
     if row is None:
         raise not_found("ServiceRequest")
-    return found(referral_id, row[0], row[1], door.fhir_base, terms.minimal)
+    return found(referral_id, *row, base=door.fhir_base)

@@ -16,7 +16,11 @@ from app.intake.known import Known, Twin
 from app.intake.submission import Submission
 from app.intake.tables import idempotency_key
 from app.reading.access import Sight, Statement, sees_referral
+from app.reading.values import Token, Unreadable, split, token
 from app.referral.changes import Changes
+
+#: Identifiers that must all be there, each in one of several forms.
+Condition = list[tuple[Token, ...]]
 
 _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:.")
 
@@ -74,7 +78,7 @@ def duplicate(first: Twin) -> Refusal:
     return refuse(409, "duplicate", text, "ServiceRequest.identifier")
 
 
-def read_condition(header: str | None, query: str) -> list[tuple[str, str]] | None:
+def read_condition(header: str | None, query: str) -> Condition | None:
     """`If-None-Exist` (or the query of a POST, which some clients send instead): the identifiers.
 
     400 for a condition that is empty or on anything but `identifier`: a condition that is not
@@ -84,30 +88,47 @@ def read_condition(header: str | None, query: str) -> list[tuple[str, str]] | No
     if header is None and not query:
         return None
     pairs = parse_qsl(text.removeprefix("?"), keep_blank_values=True)
-    condition: list[tuple[str, str]] = []
+    if header is None:
+        pairs = [pair for pair in pairs if pair[0] not in ("_format", "_pretty")]
+        if not pairs:
+            return None
+    condition: Condition = []
     for name, value in pairs:
-        system, bar, code = value.partition("|")
-        if name != "identifier" or not (code if bar else system):
+        tokens = _tokens(value) if name == "identifier" else ()
+        if not tokens or not all(found.code for found in tokens):
             raise refuse(
                 400, "value", "If-None-Exist takes identifier=system|value and nothing else."
             )
-        condition.append((system, code) if bar else ("", system))
+        condition.append(tokens)
     if not condition:
         raise refuse(400, "value", "If-None-Exist takes identifier=system|value; it was empty.")
     return condition
 
 
+def _tokens(value: str) -> tuple[Token, ...]:
+    if any(character < " " for character in value):
+        return ()
+    try:
+        return tuple(token(word) for word in split(value))
+    except Unreadable:
+        return ()
+
+
 async def matching(
-    connection: AsyncConnection, condition: list[tuple[str, str]], seen: Sight
+    connection: AsyncConnection, condition: Condition, seen: Sight
 ) -> list[tuple[str, str]]:
     """(plan, id) of the referrals that the caller may see and that carry every identifier."""
     statement = Statement()
     sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen)
-    for system, value in condition:
+    for alternatives in condition:
+        found = " OR ".join(
+            f"x.value = {statement.bind(each.code)}"
+            + ("" if each.system is None else f" AND x.system = {statement.bind(each.system)}")
+            for each in alternatives
+        )
         sql += (
             " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM "
-            "referral_business_identifier x"
-            f" WHERE x.system = {statement.bind(system)} AND x.value = {statement.bind(value)})"
+            f"referral_business_identifier x WHERE {found})"
         )
     rows = await fetch(connection, sql + " LIMIT 2", statement.values)
     return [(row[0], row[1]) for row in rows]

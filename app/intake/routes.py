@@ -23,6 +23,7 @@ from app.reading.access import sight
 from app.referral.draft import Actor
 from app.web.dates import Day
 from app.web.gate import read_body
+from app.web.prefer import as_preferred
 
 router = APIRouter()
 
@@ -58,7 +59,6 @@ def _terms(request: Request, caller: Caller) -> Terms:
         key=read_key(headers.get("idempotency-key")),
         condition=read_condition(headers.get("if-none-exist"), request.url.query),
         seen=sight(caller),
-        minimal="return=minimal" in headers.get("prefer", ""),
     )
 
 
@@ -112,7 +112,8 @@ async def create_referral(
 ) -> Response:
     """One ServiceRequest in, one referral on its way."""
     require(caller, "ServiceRequest", "c")
-    return await _receive(request, caller, connection, "ServiceRequest")
+    answer = await _receive(request, caller, connection, "ServiceRequest")
+    return as_preferred(request, answer)
 
 
 @router.post(
@@ -123,7 +124,7 @@ async def create_referral(
     "other by "
     "`urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that belong "
     "to the "
-    "referral. " + _REPEATABLE,
+    "referral. Entries create (POST): others, and a `batch`, are refused with 422. " + _REPEATABLE,
     tags=[_TAG],
     responses={
         200: fhir_response(

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.capacity.assign import Wish
-from app.errors import Issue, Refusal
+from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.bundle import Entry, read_bundle, rewrite_references
 from app.fhir.documents import document_faults
@@ -22,6 +22,7 @@ from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.service_request import read_received, to_domain
 from app.fhir.strict_json import Unreadable, parse
+from app.fhir.subset import is_subset
 from app.fhir.task import read_adopted
 from app.ids import new_id
 from app.intake.door import Door
@@ -138,6 +139,19 @@ def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
     unsupported = find_unsupported(tree)
     if unsupported:
         raise refuse_faults(unsupported, 422)
+    return tree
+
+
+def read_whole(body: bytes, kind: str, resource_id: str) -> Resource:
+    """A resource that is to replace the one at this address: under its id, and not a part of it."""
+    tree = read_tree(body, [kind])
+    if tree.get("id") != resource_id:
+        raise refuse(400, "value", "Give the resource the id of the URL.", f"{kind}.id")
+    if is_subset(tree):
+        text = (
+            "This is a part of the resource (SUBSETTED). Read it whole, change it, send it whole."
+        )
+        raise refuse(422, "business-rule", text, f"{kind}.meta.tag")
     return tree
 
 

@@ -12,6 +12,9 @@ from typing import Any
 
 from app.fhir.outcome import FHIR_JSON
 
+#: Parameter → its schema and what it selects.
+Described = Mapping[str, tuple[dict[str, Any], str]]
+
 EXAMPLES = Path(__file__).parents[2] / "openapi" / "examples"
 
 _VERSIONED = {
@@ -53,12 +56,19 @@ def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json-patch+json": content}}}
 
 
-def search_body(parameters: Mapping[str, str | tuple[dict[str, Any], str]]) -> dict[str, Any]:
-    """The form of a `POST …/_search`: parameter name → what it selects, or its schema and that."""
-    properties = {}
-    for name, given in parameters.items():
-        schema, said = ({"type": "string"}, given) if isinstance(given, str) else given
-        properties[name] = {**schema, "description": said}
+def in_query(parameters: Described) -> list[dict[str, Any]]:
+    """The `parameters` of an operation that is asked by its query string."""
+    return [
+        {"name": name, "in": "query", "description": said, "schema": schema}
+        for name, (schema, said) in parameters.items()
+    ]
+
+
+def search_body(parameters: Described) -> dict[str, Any]:
+    """The form of a `POST …/_search`, which takes what the query string takes."""
+    properties = {
+        name: {**schema, "description": said} for name, (schema, said) in parameters.items()
+    }
     # What is not known is ignored with a warning; nothing holds control characters.
     plain = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
     schema = {

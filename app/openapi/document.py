@@ -32,6 +32,7 @@ everybody who must know.
 
 FHIR R4 JSON is under `/fhir`, everything else under `/v1`. Errors are `OperationOutcome`, all
 faults of a payload at once; the token endpoint alone answers errors in the form of RFC 6749.
+HEAD is answered wherever GET is, with the same headers.
 
 To try it here: *Authorize* with a client (`make run` prints the demonstration's), then *Execute*.
 """
@@ -62,6 +63,11 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
     "If-None-Match": {"description": "The version that you have: 304 while it is current."},
     "If-None-Exist": {"description": "A search: nothing is created where it finds one."},
     "Idempotency-Key": {"description": "Your key of this request: a repeat has the same answer."},
+}
+_PREFERENCES = {
+    "write": "`return=minimal` leaves the body of the answer out, `return=OperationOutcome` puts "
+    "one in its place, `return=representation` is the default.",
+    "search-type": "`handling=strict`: a parameter that is not known is refused, not ignored.",
 }
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -128,7 +134,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 
 
 def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
-    """The conditional headers of an operation."""
+    """The conditional headers of an operation, and its preferences."""
     statuses, about = operation["responses"].keys(), operation.get("x-fhir", {})
     intake = about.get("interaction") == "transaction" or about.get("conditional")
     names = ["Idempotency-Key", "If-None-Exist"] if intake else []
@@ -136,7 +142,7 @@ def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
         names.append("If-None-Match")
     if "412" in statuses and not intake:
         names.append("If-Match")
-    return [
+    listed = [
         {
             "name": name,
             "in": "header",
@@ -147,6 +153,13 @@ def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for name in names
     ]
+    kind = about.get("interaction")
+    said = _PREFERENCES.get("write" if kind in ("create", "update", "patch") else str(kind))
+    return [*listed, *([_prefer(said)] if said else [])]
+
+
+def _prefer(said: str) -> dict[str, Any]:
+    return {"name": "Prefer", "in": "header", "description": said, "schema": {"type": "string"}}
 
 
 def _exemplify(operation: dict[str, Any], schemas: dict[str, Any]) -> None:

@@ -10,32 +10,49 @@ from app.database import Source
 from app.fhir.directory import with_numbers
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
+from app.fhir.subset import Subset
 from app.reading.access import sight
 from app.reading.cursor import seal, unseal
 from app.reading.include import include
 from app.reading.query import Query, pairs, read_query
 from app.reading.read import Read
 from app.reading.search import Page, search
+from app.reading.subset import of_read as subset_of_read
 from app.settings import Settings
+from app.web.prefer import is_strict
 
 #: Answers carry members' data: nobody on the way keeps them.
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def of_resource(request: Request, read: Read) -> Response:
-    """A version with its ETag; 304 where the client has it already."""
-    headers = {
+def of_resource(read: Read) -> Response:
+    """A version with its ETag."""
+    body = read.stored.body
+    if read.numbers is not None:
+        body = with_numbers(body, *read.numbers)
+    return Response(body, headers=_headers(read), media_type=FHIR_JSON)
+
+
+def of_read(request: Request, read: Read) -> Response:
+    """As much of a version as was asked for; 304 where the client has it already."""
+    query = request.url.query
+    subset = subset_of_read(pairs(query.encode())) if "_" in query else Subset()
+    known = request.headers.get("if-none-match")
+    if known is not None and read.numbers is None and _same(known, read.stored.version):
+        return Response(status_code=304, headers=_headers(read))
+    answer = of_resource(read)
+    if subset.whole:
+        return answer
+    part = subset.of(read.stored.type, bytes(answer.body))
+    return Response(part, headers=_headers(read), media_type=FHIR_JSON)
+
+
+def _headers(read: Read) -> dict[str, str]:
+    return {
         **NO_STORE,
         "ETag": f'W/"{read.stored.version}"',
         "Last-Modified": format_datetime(read.updated_at.astimezone(UTC), usegmt=True),
     }
-    known = request.headers.get("if-none-match")
-    if known is not None and read.numbers is None and _same(known, read.stored.version):
-        return Response(status_code=304, headers=headers)
-    body = read.stored.body
-    if read.numbers is not None:
-        body = with_numbers(body, *read.numbers)
-    return Response(body, headers=headers, media_type=FHIR_JSON)
 
 
 def _same(header: str, version: int) -> bool:
@@ -50,7 +67,7 @@ async def of_search(
     settings: Settings = request.app.state.settings
     base = settings.fhir_base
     asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
-    query = read_query(kind, asked, base=base, strict=is_strict(request.headers.get("prefer", "")))
+    query = read_query(kind, asked, base=base, strict=is_strict(request))
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(base)}"
     position = unseal(query.cursor, secret, bound_to) if query.cursor is not None else None
@@ -60,7 +77,7 @@ async def of_search(
         links.append(("next", query.link(base, seal(page.after, secret, bound_to))))
     body = searchset(
         base,
-        shown(page),
+        shown(page, query.subset),
         included=await include(source, query.includes, page.rows, caller),
         links=links,
         total=_total(query, page),
@@ -75,21 +92,16 @@ def _total(query: Query, page: Page) -> int | None:
     return len(page.rows) if whole and page.after is None else page.total
 
 
-def shown(page: Page) -> list[Stored]:
-    """The rows as sent: an offer shows its present numbers."""
-    if not page.numbers:
+def shown(page: Page, subset: Subset) -> list[Stored]:
+    """The rows as sent: an offer shows its present numbers, each no more than was asked for."""
+    if not page.numbers and subset.whole:
         return page.rows
     return [
-        Stored(row.type, row.id, row.version, with_numbers(row.body, *page.numbers[row.id]))
-        if row.id in page.numbers
-        else row
+        Stored(row.type, row.id, row.version, subset.of(row.type, _current(page, row)))
         for row in page.rows
     ]
 
 
-def is_strict(prefer: str) -> bool:
-    """`Prefer: handling=strict`: what is not understood is an error rather than ignored."""
-    wishes = {
-        wish.replace(" ", "").lower() for part in prefer.split(",") for wish in part.split(";")
-    }
-    return "handling=strict" in wishes
+def _current(page: Page, row: Stored) -> bytes:
+    numbers = page.numbers.get(row.id)
+    return with_numbers(row.body, *numbers) if numbers else row.body

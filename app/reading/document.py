@@ -4,6 +4,7 @@ What a type is searched by comes from `app.reading.catalog`, so that the contrac
 statement and the code cannot differ.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,19 +14,20 @@ from app.database import SingleRead
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import history as history_bundle
-from app.openapi.bodies import fhir_response, search_body, versioned
+from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.reading.answer import NO_STORE, of_resource, of_search
+from app.reading.answer import NO_STORE, of_read, of_search
 from app.reading.catalog import PARAMETERS
 from app.reading.include import INCLUDES
 from app.reading.query import MAX_COUNT, SORTS
 from app.reading.read import history, read, vread
+from app.reading.subset import IN_READS, IN_SEARCHES
 from app.reading.values import DATE_PATTERN, TEXT_PATTERN
 from app.web.gate import read_body
 
-#: Parameters of every search: name → (schema, meaning).
-_COMMON: dict[str, tuple[dict[str, Any], str]] = {
+#: Parameters of every search.
+_COMMON: Described = {
     "_id": ({"type": "string", "pattern": TEXT_PATTERN}, "The id, or several separated by commas."),
     "_lastUpdated": (
         {"type": "string", "pattern": DATE_PATTERN},
@@ -43,6 +45,7 @@ _COMMON: dict[str, tuple[dict[str, Any], str]] = {
         {"type": "string", "enum": ["none", "estimate", "accurate"]},
         "`accurate` counts all matches; left out, a total is given where one page holds them all.",
     ),
+    **IN_SEARCHES,
 }
 _SEARCH_SAID = (
     "Only what the caller may see is found. Repeated parameters must all hold, commas separate "
@@ -76,7 +79,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         source: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
-        return of_resource(request, await read(source, kind, id, sight(caller)))
+        return of_read(request, await read(source, kind, id, sight(caller)))
 
     async def read_version(
         id: str,
@@ -86,7 +89,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         source: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
-        return of_resource(request, await vread(source, kind, id, version, sight(caller)))
+        return of_read(request, await vread(source, kind, id, version, sight(caller)))
 
     found: dict[int | str, dict[str, Any]] = {
         200: fhir_response(kind, examples, "The resource.", versioned()),
@@ -100,7 +103,10 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         description="Its current version, with its ETag. What is not the caller's to see is 404.",
         tags=[tag],
         responses={**found, **_FAILURES},
-        openapi_extra=fhir(kind, interaction="read"),
+        openapi_extra={
+            "parameters": in_query(IN_READS),
+            **fhir(kind, interaction="read", not_match=kind != "HealthcareService"),
+        },
     )
     router.add_api_route(
         f"/fhir/{kind}/{{id}}/_history/{{version}}",
@@ -110,7 +116,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         description="As it was stored then.",
         tags=[tag],
         responses={**found, **_FAILURES},
-        openapi_extra=fhir(kind, interaction="vread"),
+        openapi_extra={"parameters": in_query(IN_READS), **fhir(kind, interaction="vread")},
     )
 
 
@@ -163,7 +169,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         tags=[tag],
         responses=responses,
         openapi_extra={
-            "parameters": parameters(kind),
+            "parameters": in_query(described(kind)),
             **fhir(kind, interaction="search-type", search=types, include=includes),
         },
     )
@@ -178,26 +184,18 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         tags=[tag],
         responses={**responses, **errors(408, 413, 415)},
         openapi_extra={
-            **search_body(form(kind)),
+            **search_body(described(kind)),
             **fhir(kind, interaction="search-type", search=types, include=includes),
         },
     )
 
 
-def form(kind: str) -> dict[str, tuple[dict[str, Any], str]]:
-    """Search parameter → its schema and what it selects, for the form."""
-    return {each["name"]: (each["schema"], each["description"]) for each in parameters(kind)}
-
-
-def parameters(kind: str) -> list[dict[str, Any]]:
-    """The query parameters of a search, for the contract.
+def described(kind: str) -> Described:
+    """The parameters of a search, for the contract.
 
     The cursor of a `next` link is no parameter: the link is followed as it stands.
     """
-    listed = [
-        {"name": name, "in": "query", "description": said, "schema": schema}
-        for name, (schema, said) in _COMMON.items()
-    ]
+    listed = dict(_COMMON)
     for known in PARAMETERS[kind]:
         schema: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
         if known.kind == "date":
@@ -205,11 +203,23 @@ def parameters(kind: str) -> list[dict[str, Any]]:
         said = f"{known.about[0].upper()}{known.about[1:]} ({known.kind})."
         if known.modifiers:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
-        listed.append({"name": known.name, "in": "query", "description": said, "schema": schema})
+        listed[known.name] = (schema, said)
     if names := INCLUDES.get(kind):
         # No enumeration: what is not known is ignored with a warning, like any other parameter.
         schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$"}
         known_as = ", ".join(f"`{kind}:{name}`" for name in names)
         said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
-        listed.append({"name": "_include", "in": "query", "description": said, "schema": schema})
+        listed["_include"] = (schema, said)
     return listed
+
+
+def described_few(known: Mapping[str, tuple[str, str]], count: str) -> Described:
+    """The same for types that are few and searched in memory: parameter → its kind, and what it
+    selects. `count`: what `_count` does there.
+    """
+    text = {"type": "string", "pattern": TEXT_PATTERN}
+    return {
+        **{name: (text, f"{said} ({kind}).") for name, (kind, said) in known.items()},
+        "_count": ({"type": "integer", "minimum": 0, "maximum": 999_999_999}, count),
+        **IN_SEARCHES,
+    }

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
 from app.errors import Issue, Refusal
+from app.fhir.subset import Subset
 from app.reading import catalog
 from app.reading.include import INCLUDES, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
+from app.reading.subset import SUBSET, narrowed
 from app.reading.values import Unreadable, date_range, reference, split, token
 
 DEFAULT_COUNT, MAX_COUNT = 20, 100
@@ -22,7 +24,7 @@ CURSOR = "_cursor"
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
 #: Said by clients about the form of the answer; there is one form.
 _IGNORED = frozenset({"_format", "_pretty"})
-_ONCE = frozenset({"_count", "_sort", "_total", CURSOR})
+_ONCE = frozenset({"_count", "_sort", "_total", CURSOR, *SUBSET})
 
 ID = Parameter("_id", "token", "the resource's id, or several separated by commas")
 LAST_UPDATED = Parameter("_lastUpdated", "date", "when the resource last changed")
@@ -39,6 +41,8 @@ class Query:
     #: None: as it comes, where all matches are on the page.
     total: bool | None = None
     cursor: str | None = None
+    #: How much of each match is shown.
+    subset: Subset = field(default_factory=Subset)
     #: The elements whose references are followed (`_include`).
     includes: list[str] = field(default_factory=list)
     warnings: list[Issue] = field(default_factory=list)
@@ -89,6 +93,8 @@ def read_query(
             faults.append(fault)
     if faults:
         raise Refusal(400, faults)
+    if query.subset.counts:
+        query.count = 0
     return query
 
 
@@ -148,6 +154,11 @@ def _control(query: Query, name: str, value: str) -> Issue | None:
             if value not in ("none", "estimate", "accurate"):
                 return Issue("value", "_total takes none, estimate or accurate.")
             query.total = value == "accurate"
+        case "_summary" | "_elements":
+            try:
+                query.subset = narrowed(query.subset, name, value)
+            except Unreadable as unreadable:
+                return Issue("value", f"{name} {unreadable}")
         case _:
             query.cursor = value
     return None

@@ -6,8 +6,10 @@ not be seen is not found. Scopes and headers are left to the routes.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import parse_qsl
+
 
 from app.database import Source, fetch, fetch_one
 from app.errors import Refusal, not_found, refuse
@@ -84,12 +86,13 @@ async def vread(source: Source, kind: str, resource_id: str, version: str, seen:
 async def history(source: Source, kind: str, resource_id: str, seen: Sight) -> Sequence[Stored]:
     """Every version, newest first; 404 as for `read`."""
     if move := _named_move(kind, resource_id):
-        return [(await _move(source, resource_id, *move, seen)).stored]
+        made = await _move(source, resource_id, *move, seen)
+        return [replace(made.stored, at=made.updated_at)]
     parameters = located(kind, _id(kind, resource_id), seen)
     rows = await fetch(source, _HISTORY, parameters)
     if not rows:
         raise not_found(kind)
-    return [Stored(kind, resource_id, row[0], row[2]) for row in rows]
+    return [Stored(kind, resource_id, row[0], row[2], row[1]) for row in rows]
 
 
 def _named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
@@ -129,6 +132,16 @@ def check_if_match(header: str | None, version: int) -> None:
 def names_version(header: str | None) -> bool:
     """Whether `If-Match` says which version was read: `*` is whichever there is."""
     return header is not None and header.strip() != "*"
+
+
+def refuse_condition(header: str | None, query: str) -> None:
+    """400 where a create that has no condition is given one, as `If-None-Exist` or as its query:
+    a condition that is not understood must not create.
+    """
+    named = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+    if header is not None or named - {"_format", "_pretty"}:
+        said = "This create takes no condition. Search first, then send it without."
+        raise refuse(400, "not-supported", said)
 
 
 def stale() -> Refusal:

@@ -28,12 +28,12 @@ from app.fhir.task import focus_of, is_adopted, read_adopted, read_update
 from app.intake.answer import current as current_answer
 from app.intake.door import Door
 from app.intake.routes import door_of
-from app.intake.submission import read_tree, refuse_faults
+from app.intake.submission import read_tree, read_whole, refuse_faults
 from app.openapi.bodies import created, fhir_body, fhir_response, patch_body, versioned
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_resource
-from app.reading.read import check_if_match, names_version, read
+from app.reading.read import check_if_match, names_version, read, refuse_condition
 from app.referral.lifecycle import IllegalMove, State
 from app.referral.reopen import Opened, reopen
 from app.service.act import (
@@ -47,6 +47,7 @@ from app.service.compose import annotate
 from app.service.moves import Party
 from app.service.revise import read_revision
 from app.web.gate import read_body
+from app.web.prefer import as_preferred
 
 router = APIRouter(prefix="/fhir")
 
@@ -82,10 +83,9 @@ async def update_task(
     """By the performer, the requester or plan staff."""
     require(caller, "Task", "u")
     version = required_version(request)
-    tree = read_tree(await read_body(request), ["Task"])
-    if tree.get("id") != id:
-        raise refuse(400, "value", "Give the resource the id of the URL.", "Task.id")
-    return await _change(request, caller, connection, id, version, lambda _: tree)
+    tree = read_whole(await read_body(request), "Task", id)
+    answer = await _change(request, caller, connection, id, version, lambda _: tree)
+    return as_preferred(request, answer)
 
 
 @router.patch(
@@ -118,7 +118,7 @@ async def patch_task(
             raise refuse_faults(faults, 422)
         return tree
 
-    return await _change(request, caller, connection, id, version, wanted)
+    return as_preferred(request, await _change(request, caller, connection, id, version, wanted))
 
 
 async def _change(
@@ -141,7 +141,7 @@ async def _change(
     check_if_match(version, int(current["meta"]["versionId"]))
     update = read_update(wanted(dict(current)), current, base=door.fhir_base, performers=performers)
     if not update:
-        return of_resource(request, await read(connection, "Task", task_id, seen))
+        return of_resource(await read(connection, "Task", task_id, seen))
     try:
         if performers:
             await change_service_task(connection, opened, caller, update, door)
@@ -173,6 +173,7 @@ async def _change(
 async def adopt_task(request: Request, caller: CallerDep, connection: Connection) -> Response:
     """By the requester."""
     require(caller, "Task", "c")
+    refuse_condition(request.headers.get("if-none-exist"), request.url.query)
     sent = read_tree(await read_body(request), ["Task"])
     door, seen = door_of(request, caller), sight(caller)
     opened = await _focused(connection, caller, sent, door)
@@ -181,15 +182,16 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     added = read_adopted(sent, own)
     where = f"{door.fhir_base}/Task/{draft.after.id}/_history/"
     if not added:
-        answer = of_resource(request, await read(connection, "Task", draft.after.id, seen))
+        answer = of_resource(await read(connection, "Task", draft.after.id, seen))
         answer.headers["Location"] = where + str(draft.after.version)
-        return answer
+        return as_preferred(request, answer)
     status = 200 if is_adopted(own) else 201
     draft.adopted = {**own, **added}
     _annotate(opened, door)
     changes = await write_move(request, connection, opened, door)
     version = str(changes.after.version)
-    return task_answer(changes, draft.after.id, status, {"Location": where + version})
+    answer = task_answer(changes, draft.after.id, status, {"Location": where + version})
+    return as_preferred(request, answer)
 
 
 async def _focused(
@@ -247,9 +249,7 @@ async def update_referral(
     """The requester's revoke and additions only."""
     require(caller, "ServiceRequest", "u")
     version = required_version(request)
-    sent = read_tree(await read_body(request), ["ServiceRequest"])
-    if sent.get("id") != id:
-        raise refuse(400, "value", "Give the resource the id of the URL.", "ServiceRequest.id")
+    sent = read_whole(await read_body(request), "ServiceRequest", id)
     door, seen = door_of(request, caller), sight(caller)
     opened = await reopen(connection, id, seen, now=door.now, fhir_base=door.fhir_base)
     draft = opened.draft
@@ -258,7 +258,8 @@ async def update_referral(
     check_if_match(version, draft.after.version)
     revision = read_revision(sent, draft.sent)
     if not revision:
-        return of_resource(request, await read(connection, "ServiceRequest", id, seen))
+        same = of_resource(await read(connection, "ServiceRequest", id, seen))
+        return as_preferred(request, same)
     draft.sent = {**draft.sent, **revision.grown}
     if revision.taken_back is not None:
         _take_back(opened, revision.given, revision.taken_back == "entered-in-error", door)
@@ -267,7 +268,7 @@ async def update_referral(
     else:
         _annotate(opened, door)
     answer = current_answer(await write_move(request, connection, opened, door))
-    return Response(answer.body, 200, answer.headers, media_type=FHIR_JSON)
+    return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
 
 
 def _take_back(opened: Opened, given: Any, mistaken: bool, door: Door) -> None:

@@ -20,21 +20,26 @@ from app.fhir.fault import Fault
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
 from app.fhir.subscription_read import Wanted, read_subscription
-from app.intake.submission import read_tree, refuse_faults
+from app.fhir.subset import Subset
+from app.intake.submission import read_tree, read_whole, refuse_faults
 from app.notification.targets import Guard
-from app.openapi.bodies import created, fhir_body, fhir_response, search_body, versioned
+from app.openapi.bodies import created, fhir_body, fhir_response, in_query, search_body, versioned
 from app.openapi.responses import errors
-from app.reading.answer import is_strict
+from app.reading.document import described_few
 from app.reading.query import pairs
-from app.reading.read import check_if_match
+from app.reading.read import check_if_match, refuse_condition
+from app.reading.subset import IN_READS, of_read
 from app.subscription import keep
-from app.subscription.search import KINDS, QUERY, read_search
+from app.subscription.search import KINDS, PARAMETERS, read_search
 from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of, vault_of
 from app.web.gate import read_body
+from app.web.prefer import as_preferred, is_strict
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
+_WHOLE = Subset()
 _BODY = fhir_body("Subscription", ["subscription"])
+_ASKED = described_few(PARAMETERS, "There is one page. 0 asks for the total alone.")
 _FAULTS = (400, 401, 403, 406, 408, 409, 413, 415, 422, 503)
 _FOUND = {
     200: fhir_response("Bundle", ["searchset"], "A Bundle of type searchset."),
@@ -49,7 +54,11 @@ async def _wanted(
     before: RowMapping | None = None,
 ) -> tuple[dict[str, Any], Wanted]:
     """The body and what it asks for, or every fault of it at once."""
-    tree = read_tree(await read_body(request), ["Subscription"])
+    body = await read_body(request)
+    if before is None:
+        tree = read_tree(body, ["Subscription"])
+    else:
+        tree = read_whole(body, "Subscription", before["id"])
     headers = vault_of(request).open_headers(before["headers"]) if before else {}
     known = {name.lower() for name in headers}
     wanted, faults = read_subscription(tree, base_of(request), now_of(request), known)
@@ -73,7 +82,9 @@ def _unsendable(request: Request, tree: Mapping[str, Any]) -> list[Fault]:
     return [Fault("value", "Subscription.channel.endpoint", blocked)] if blocked else []
 
 
-def _answer(request: Request, row: RowMapping, status: int = 200) -> Response:
+def _answer(
+    request: Request, row: RowMapping, status: int = 200, subset: Subset = _WHOLE
+) -> Response:
     body = orjson.dumps(keep.as_resource(row, vault_of(request), now_of(request)))
     headers = {
         "ETag": f'W/"{row["version"]}"',
@@ -82,7 +93,7 @@ def _answer(request: Request, row: RowMapping, status: int = 200) -> Response:
     }
     if status == 201:
         headers["Location"] = f"{base_of(request)}/Subscription/{row['id']}"
-    return Response(body, status, headers, media_type=FHIR_JSON)
+    return Response(subset.of("Subscription", body), status, headers, media_type=FHIR_JSON)
 
 
 @router.post(
@@ -104,11 +115,12 @@ async def create_subscription(
 ) -> Response:
     """The worker sends the handshake after the answer."""
     require(caller, "Subscription", "c")
+    refuse_condition(request.headers.get("if-none-exist"), request.url.query)
     tree, wanted = await _wanted(request, caller, connection)
     row = await keep.create(
         connection, caller.organization_id, tree, wanted, vault_of(request), now_of(request)
     )
-    return _answer(request, row, 201)
+    return as_preferred(request, _answer(request, row, 201))
 
 
 @router.get(
@@ -118,7 +130,7 @@ async def create_subscription(
     description="All of them, or those that fit; other organizations' are never found.",
     responses=_FOUND,
     openapi_extra={
-        "parameters": QUERY,
+        "parameters": in_query(_ASKED),
         **fhir("Subscription", interaction="search-type", search=KINDS),
     },
 )
@@ -136,7 +148,7 @@ async def search_subscriptions(
     description="The same search with its parameters in the body.",
     responses={**_FOUND, **errors(408, 413, 415)},
     openapi_extra={
-        **search_body({each["name"]: (each["schema"], each["description"]) for each in QUERY}),
+        **search_body(_ASKED),
         **fhir("Subscription", interaction="search-type", search=KINDS),
     },
 )
@@ -152,14 +164,14 @@ async def _search(
 ) -> Response:
     require(caller, "Subscription", "s")
     asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
-    search = read_search(asked, strict=is_strict(request.headers.get("prefer", "")))
+    search = read_search(asked, strict=is_strict(request))
     vault, now, base = vault_of(request), now_of(request), base_of(request)
     stored = [
         Stored(
             "Subscription",
             row["id"],
             row["version"],
-            orjson.dumps(keep.as_resource(row, vault, now)),
+            search.subset.of("Subscription", orjson.dumps(keep.as_resource(row, vault, now))),
         )
         for row in await keep.all_of(connection, caller.organization_id)
         if search.finds(row)
@@ -180,12 +192,17 @@ async def _search(
         200: fhir_response("Subscription", ["subscription"], "The Subscription.", versioned()),
         **errors(400, 401, 403, 404, 406, 410, 503),
     },
-    openapi_extra=fhir("Subscription", interaction="read"),
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir("Subscription", interaction="read"),
+    },
 )
 async def read_one(id: Id, request: Request, caller: CallerDep, connection: Connection) -> Response:
     """Another organization's is 404."""
     require(caller, "Subscription", "r")
-    return _answer(request, await keep.find(connection, caller.organization_id, id))
+    subset = of_read(pairs(request.url.query.encode()))
+    row = await keep.find(connection, caller.organization_id, id)
+    return _answer(request, row, subset=subset)
 
 
 @router.put(
@@ -213,11 +230,8 @@ async def update_subscription(
         raise refuse(428, "conflict", text)
     check_if_match(header, row["version"])
     tree, wanted = await _wanted(request, caller, connection, row)
-    if tree.get("id") != id:
-        said = "The body's id must be that of the address."
-        raise refuse(400, "value", said, "Subscription.id")
     changed = await keep.update(connection, row, tree, wanted, vault_of(request), now_of(request))
-    return _answer(request, changed)
+    return as_preferred(request, _answer(request, changed))
 
 
 @router.delete(

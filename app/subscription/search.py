@@ -6,40 +6,25 @@ parameter is ignored with a warning, or refused under `Prefer: handling=strict`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import RowMapping
 
 from app.errors import Issue, Refusal
 from app.fhir.subscription import fhir_status
-from app.reading.values import TEXT_PATTERN, split
+from app.fhir.subset import Subset
+from app.reading.subset import SUBSET, narrowed
+from app.reading.values import Unreadable, split
 
 #: Parameter → its kind, and what it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
-    "_id": ("token", "The Subscription's id."),
-    "criteria": ("string", "The topic's canonical URL."),
-    "payload": ("token", "The Content-Type of its notifications."),
-    "status": ("token", "requested, active, error or off."),
-    "type": ("token", "The channel: rest-hook is the only one."),
-    "url": ("uri", "The endpoint's URL, exactly."),
+    "_id": ("token", "The Subscription's id"),
+    "criteria": ("string", "The topic's canonical URL"),
+    "payload": ("token", "The Content-Type of its notifications"),
+    "status": ("token", "`requested`, `active`, `error` or `off`"),
+    "type": ("token", "The channel: `rest-hook` is the only one"),
+    "url": ("uri", "The endpoint's URL, exactly"),
 }
 KINDS = {name: kind for name, (kind, _) in PARAMETERS.items()}
-QUERY: list[dict[str, Any]] = [
-    {
-        "name": name,
-        "in": "query",
-        "description": said,
-        "schema": {"type": "string", "pattern": TEXT_PATTERN},
-    }
-    for name, (_, said) in PARAMETERS.items()
-] + [
-    {
-        "name": "_count",
-        "in": "query",
-        "description": "There is one page. 0 asks for the total alone.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
-    }
-]
 #: About the form of the answer; all that there is fits one page.
 _IGNORED = frozenset({"_format", "_pretty", "_total"})
 
@@ -52,6 +37,7 @@ class Search:
     used: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[Issue] = field(default_factory=list)
     alone: bool = False
+    subset: Subset = field(default_factory=Subset)
 
     def finds(self, row: RowMapping) -> bool:
         """Whether a Subscription is among what is looked for."""
@@ -73,23 +59,37 @@ def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> Search:
     for name, value in asked:
         if name in _IGNORED:
             continue
-        if name == "_count":
-            if not (value.isascii() and value.isdigit() and len(value) <= 9):
-                faults.append(Issue("value", "_count takes a whole number."))
-            search.alone = value.strip("0") == ""
+        try:
+            if _take(search, name, value):
+                search.used.append((name, value))
+                continue
+        except Unreadable as unreadable:
+            faults.append(Issue("value", f"{name} {unreadable}"))
             continue
-        words = frozenset(word for word in split(value) if word.strip())
-        if name in PARAMETERS and words:
-            search.tests.append((name, words))
-            search.used.append((name, value))
-        elif name in PARAMETERS:
-            faults.append(Issue("value", f"{name} needs a value."))
-        else:
-            said = "Subscription is not searched by this parameter; see GET /fhir/metadata."
-            if strict:
-                faults.append(Issue("not-supported", said))
-            warning = Issue("not-supported", said + " It was ignored.", severity="warning")
-            search.warnings.append(warning)
+        said = "Subscription is not searched by this parameter; see GET /fhir/metadata."
+        if strict:
+            faults.append(Issue("not-supported", said))
+        warning = Issue("not-supported", said + " It was ignored.", severity="warning")
+        search.warnings.append(warning)
     if faults:
         raise Refusal(400, faults)
     return search
+
+
+def _take(search: Search, name: str, value: str) -> bool:
+    """Reads one pair into the search; False where it is not known. Raises `Unreadable`."""
+    if name == "_count":
+        if not (value.isascii() and value.isdigit() and len(value) <= 9):
+            raise Unreadable("takes a whole number.")
+        search.alone = search.alone or value.strip("0") == ""
+    elif name in SUBSET:
+        search.subset = narrowed(search.subset, name, value)
+        search.alone = search.alone or search.subset.counts
+    elif name in PARAMETERS:
+        words = frozenset(word for word in split(value) if word.strip())
+        if not words:
+            raise Unreadable("needs a value.")
+        search.tests.append((name, words))
+    else:
+        return False
+    return True

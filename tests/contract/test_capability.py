@@ -55,6 +55,26 @@ def test_search_parameters_are_claimed_where_there_is_a_search(kind):
     assert names == sorted(set(names))
 
 
+def test_conditions_are_claimed_where_they_are_honoured():
+    told = {
+        kind: (
+            found.get("conditionalRead"),
+            found.get("updateCreate"),
+            "conditionalCreate" in found,
+        )
+        for kind, found in RESOURCES.items()
+    }
+    assert told["ServiceRequest"] == ("not-match", False, True)
+    assert told["Task"] == ("not-match", False, False)
+    assert told["Patient"] == ("not-match", True, False)
+    # Its numbers change without a new version, so that it is always sent.
+    assert told["HealthcareService"] == (None, True, False)
+    assert told["Questionnaire"] == ("not-match", None, False)
+    assert {kind for kind, (_, creates, _) in told.items() if creates} == {
+        "Coverage", "HealthcareService", "Organization", "Patient", "QuestionnaireResponse",
+    }  # fmt: skip
+
+
 def test_what_a_search_may_include_is_claimed():
     assert "Task:focus" in RESOURCES["Task"]["searchInclude"]
     assert "searchInclude" not in RESOURCES["ClaimResponse"]

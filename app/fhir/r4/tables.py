@@ -33,12 +33,12 @@ class Element:
 
     `base` is what FHIRPath calls it (`birthDate` for `_birthDate`); `valid` judges a value of the
     JSON types in `json`; `model` is that of a complex type; `targets` are the resource types that a
-    Reference may point to, None for any.
+    Reference may point to, None for any; `in_summary` elements are part of `_summary=true`.
     """
 
     __slots__ = (
-        "_table", "base", "binding", "choice", "is_list", "json", "kind", "model", "targets",
-        "type", "valid",
+        "_table", "base", "binding", "choice", "in_summary", "is_list", "json", "kind", "model",
+        "targets", "type", "valid",
     )  # fmt: skip
 
     def __init__(self, base: str, kind: int, type_name: str, is_list: bool = False) -> None:
@@ -46,6 +46,7 @@ class Element:
         self.kind = kind
         self.type = type_name
         self.is_list = is_list
+        self.in_summary = False
         self.choice: str | None = None
         self.binding: Binding | None = None
         self.targets: frozenset[str] | None = None
@@ -127,6 +128,7 @@ def _compile(model: type[FHIRAbstractModel]) -> Table:
         element = _element(model.__name__, name, field)
         table.elements[name] = element
         extra = _extra(field)
+        element.in_summary = bool(extra.get("summary_element_property"))
         if extra.get("one_of_many"):
             element.choice = str(extra["one_of_many"])
             if extra.get("one_of_many_required"):

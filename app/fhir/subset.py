@@ -1,0 +1,86 @@
+"""How much of a resource is shown: `_summary` and `_elements` (FHIR R4, "Search", 3.1.1.5.8-9).
+
+PURE. Both speak of the elements of the resource itself, not of what these hold. What makes a
+resource one, what must be there and what changes the meaning of the rest is shown in any case.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from app.fhir.r4.tables import Table, resource_table
+from app.fhir.strict_json import dumps, parse
+
+SUMMARIES = ("true", "text", "data", "count", "false")
+#: Tells whoever gets a part that it is one, and must not be sent back as the whole.
+SUBSETTED = {
+    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "code": "SUBSETTED",
+}
+_ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension"})
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """What was asked for. `elements` None: whatever the summary shows."""
+
+    summary: str = "false"
+    elements: frozenset[str] | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the number of matches alone is wanted."""
+        return self.summary == "count"
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left out."""
+        return self.summary == "false" and self.elements is None
+
+    def of(self, kind: str, body: bytes) -> bytes:
+        """The part of a stored resource that is shown, marked as one."""
+        if self.whole:
+            return body
+        shown = _shown(kind, self)
+        resource = {name: value for name, value in parse(body).items() if name in shown}
+        resource["meta"] = _marked(resource.get("meta", {}))
+        return dumps(resource)
+
+
+def is_subset(resource: dict[str, Any]) -> bool:
+    """Whether a resource says of itself that it is not whole."""
+    tags = resource.get("meta", {}).get("tag", ())
+    return any(tag.get("code") == SUBSETTED["code"] for tag in tags)
+
+
+def _marked(meta: dict[str, Any]) -> dict[str, Any]:
+    return {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}
+
+
+@lru_cache(maxsize=256)
+def _shown(kind: str, subset: Subset) -> frozenset[str]:
+    """The JSON names of the elements that are shown."""
+    table = resource_table(kind)
+    return (
+        frozenset(name for name in table.elements if _shows(table, subset, name))
+        if table
+        else _ALWAYS
+    )
+
+
+def _shows(table: Table, subset: Subset, name: str) -> bool:
+    element = table.elements[name]
+    needed = (*table.required, *(choice for choice, _ in table.choices))
+    if element.base in _ALWAYS or {element.base, element.choice} & {*needed}:
+        return True
+    if subset.elements is not None and not {element.base, element.choice} & subset.elements:
+        return False
+    match subset.summary:
+        case "true":
+            return table.elements[element.base].in_summary
+        case "text":
+            return element.base == "text"
+        case "data":
+            return element.base != "text"
+        case _:
+            return True
