@@ -69,6 +69,8 @@ async def update(
         _may_create(caller, kind)
     else:
         check_if_match(header, current.stored.version)
+        if request.headers.get("if-none-match", "").strip() == "*":
+            raise refuse(412, "conflict", "There is such a resource. Read it, then change that.")
         _may_update(caller, resource, parse(current.stored.body))
     _own_plan(caller, resource)
     return await _store(request, connection, caller, resource, new=current is None)

@@ -16,6 +16,7 @@ from app.intake.ask_first import ask_first
 from app.intake.door import Door
 from app.intake.post import Terms, post
 from app.intake.repeat import Answer, read_condition, read_key
+from app.intake.represent import represented
 from app.intake.submission import read_submission, read_tree
 from app.openapi.bodies import created, fhir_body, fhir_response
 from app.openapi.responses import errors
@@ -23,7 +24,7 @@ from app.reading.access import sight
 from app.referral.draft import Actor
 from app.web.dates import Day
 from app.web.gate import read_body
-from app.web.prefer import as_preferred
+from app.web.prefer import as_preferred, preferences
 
 router = APIRouter()
 
@@ -62,7 +63,7 @@ def _terms(request: Request, caller: Caller) -> Terms:
     )
 
 
-async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Response:
+async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
     door = door_of(request, caller)
     terms = _terms(request, caller)
     submission = read_submission(read_tree(await read_body(request), [kind]), door)
@@ -70,7 +71,7 @@ async def _receive(request: Request, caller: Caller, connection: Connection, kin
         terms = replace(terms, condition=read_condition(submission.if_none_exist, ""))
     answer = await post(connection, submission, terms, door)
     request.state.announced = True
-    return to_response(answer)
+    return answer
 
 
 def to_response(answer: Answer) -> Response:
@@ -113,7 +114,7 @@ async def create_referral(
     """One ServiceRequest in, one referral on its way."""
     require(caller, "ServiceRequest", "c")
     answer = await _receive(request, caller, connection, "ServiceRequest")
-    return as_preferred(request, answer)
+    return as_preferred(request, to_response(answer))
 
 
 @router.post(
@@ -124,7 +125,8 @@ async def create_referral(
     "other by "
     "`urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that belong "
     "to the "
-    "referral. Entries create (POST): others, and a `batch`, are refused with 422. " + _REPEATABLE,
+    "referral. Entries create (POST): others, and a `batch`, are refused with 422. "
+    "`Prefer: return=representation` puts the resources into the answer. " + _REPEATABLE,
     tags=[_TAG],
     responses={
         200: fhir_response(
@@ -144,7 +146,10 @@ async def create_referral_bundle(
 ) -> Response:
     """A transaction in, all of it or nothing."""
     require(caller, "ServiceRequest", "c")
-    return await _receive(request, caller, connection, "Bundle")
+    answer = await _receive(request, caller, connection, "Bundle")
+    if preferences(request).get("return") == "representation":
+        answer = await represented(connection, answer, caller)
+    return to_response(answer)
 
 
 @router.post(

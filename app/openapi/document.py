@@ -67,6 +67,7 @@ _CONDITIONS: dict[str, dict[str, Any]] = {
 _PREFERENCES = {
     "write": "`return=minimal` leaves the body of the answer out, `return=OperationOutcome` puts "
     "one in its place, `return=representation` is the default.",
+    "transaction": "`return=representation` puts the resources into the entries of the answer.",
     "search-type": "`handling=strict`: a parameter that is not known is refused, not ignored.",
 }
 _METHODS = ("get", "post", "put", "patch", "delete")

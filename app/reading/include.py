@@ -58,10 +58,18 @@ async def include(
         return []
     shown = {(row.type, row.id) for row in rows}
     wanted = [
-        (kind, id_)
-        for kind, id_ in dict.fromkeys(_referred(elements, rows))
-        if (kind, id_) not in shown and kind not in _NOT_AS_STORED and caller.may(kind, "r")
+        place
+        for place in dict.fromkeys(_referred(elements, rows))
+        if place not in shown and place[0] not in _NOT_AS_STORED
     ]
+    return await visible(source, wanted, caller)
+
+
+async def visible(
+    source: Source, wanted: Sequence[tuple[str, str]], caller: Caller
+) -> list[Stored]:
+    """The current versions of these (type, id), of what the caller may see and read."""
+    wanted = [(kind, id_) for kind, id_ in wanted if caller.may(kind, "r")]
     seen = sight(caller)
     parameters = (
         [kind for kind, _ in wanted],

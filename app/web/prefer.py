@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from app.errors import Issue
 from app.fhir.outcome import FHIR_JSON, operation_outcome
 
-_APPLIED = "Preference-Applied"
+APPLIED = "Preference-Applied"
 _DONE = "Done. The resource as it now is can be read at its address."
 
 
@@ -35,7 +35,7 @@ def as_preferred(request: Request, written: Response) -> Response:
     """
     wanted = preferences(request).get("return")
     if wanted == "representation":
-        written.headers[_APPLIED] = "return=representation"
+        written.headers[APPLIED] = "return=representation"
         return written
     if wanted == "minimal":
         body, media, applied = b"", None, "return=minimal"
@@ -49,4 +49,4 @@ def as_preferred(request: Request, written: Response) -> Response:
         for name, value in written.headers.items()
         if name not in ("content-length", "content-type")
     }
-    return Response(body, written.status_code, {**kept, _APPLIED: applied}, media_type=media)
+    return Response(body, written.status_code, {**kept, APPLIED: applied}, media_type=media)

@@ -63,6 +63,44 @@ async def test_a_write_answers_with_what_was_preferred(service, kind, prefer, sh
     assert answer.headers.get("preference-applied") == applied
 
 
+async def test_a_transaction_answers_with_its_resources_where_these_are_preferred(service):
+    bundle = example("01")
+    answers = [
+        await service.post(bundle, Prefer=prefer, Idempotency_Key="k-2")
+        for prefer in ("return=minimal", "return=representation", "return=representation")
+    ]
+    bare, first, again = [answer.json()["entry"] for answer in answers]
+    assert not any("resource" in entry for entry in bare)
+    assert first == again
+    assert [entry["response"] for entry in first] == [entry["response"] for entry in bare]
+    for entry, sent in zip(first, bundle["entry"], strict=True):
+        resource = entry["resource"]
+        assert entry["response"]["location"].endswith(
+            f"/{sent['resource']['resourceType']}/{resource['id']}/_history/1"
+        )
+        assert await service.read(resource["resourceType"], resource["id"]) == resource
+    assert answers[1].headers["preference-applied"] == "return=representation"
+
+
+async def test_what_a_client_may_not_read_is_not_in_the_answer_to_its_transaction(service):
+    form = {"grant_type": "client_credentials", "scope": "system/ServiceRequest.crs"}
+    token = await service.http.post("/oauth/token", data=form, auth=("hospital", "demo-hospital"))
+    headers = {
+        "Authorization": f"Bearer {token.json()['access_token']}",
+        "Prefer": "return=representation",
+    }
+    answer = await service.ask("hospital", "POST", "/fhir", example("01"), headers=headers)
+    shown = [e["resource"]["resourceType"] for e in answer.json()["entry"] if "resource" in e]
+    assert shown == ["ServiceRequest"]
+
+
+async def test_a_resource_that_is_there_is_not_made_again_where_that_was_excluded(service):
+    path = "/fhir/Organization/org-tidepool"
+    body = await service.read("Organization", "org-tidepool")
+    answer = await service.ask("staff-hpsm", "PUT", path, body, headers={"If-None-Match": "*"})
+    assert (answer.status_code, outcome(answer)[0]["code"]) == (412, "conflict")
+
+
 async def test_a_refusal_is_told_whatever_was_preferred(service):
     answer = await service.post({**a_referral(), "status": "draft"}, Prefer="return=minimal")
     assert answer.status_code == 422
