@@ -16,6 +16,7 @@ from app.health import routes as health
 from app.intake import routes as intake
 from app.notification import routes as notification
 from app.openapi import docs
+from app.reading import carried
 from app.reading import routes as reading
 from app.reports import routes as reports
 from app.service import routes as service
@@ -37,6 +38,7 @@ def routers() -> list[APIRouter]:
         timeline,
         reports,
         reading,
+        carried,
         capacity,
         directory,
         forms,

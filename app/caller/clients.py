@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.caller.model import DECIDE, NETWORK, ROSTER
 from app.caller.tables import client
 from app.directory.tables import organization
+from app.fhir.bundle import CARRIED
 
 #: scrypt's cost: about 50 ms and 16 MB a try (RFC 7914; OWASP's password storage cheat sheet).
 _N, _R, _P = 2**14, 8, 1
@@ -26,7 +27,7 @@ _N, _R, _P = 2**14, 8, 1
 _READ = ("ClaimResponse", "Communication", "CommunicationRequest", "HealthcareService",
          "Organization", "Questionnaire", "QuestionnaireResponse", "Condition", "Encounter",
          "Observation", "DocumentReference", "Consent", "Patient", "Coverage", "Provenance",
-         "AuditEvent")  # fmt: skip
+         "AuditEvent", *CARRIED)  # fmt: skip
 
 #: Refers, follows what it referred, and is told.
 REQUESTER = frozenset(

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.errors import refuse
 from app.fhir import codes
-from app.fhir.bundle import MAX_ENTRIES, rewrite_references
+from app.fhir.bundle import CARRIED, MAX_ENTRIES, rewrite_references
 from app.fhir.documents import document_faults
 from app.fhir.facts_member import read_patient
 from app.fhir.fault import Fault
@@ -35,16 +35,8 @@ KINDS = (
     "Patient",
     "Coverage",
     "Organization",
-    "Practitioner",
-    "PractitionerRole",
-    "RelatedPerson",
-    "CareTeam",
-    "Procedure",
-    "MedicationStatement",
-    "AllergyIntolerance",
-    "CarePlan",
-    "Goal",
     "Communication",
+    *CARRIED,
 )
 _BUNDLES = ("transaction", "batch", "collection")
 

@@ -10,6 +10,27 @@ from typing import Any
 
 from app.fhir.fault import Fault
 
+#: What an EHR sends along and no rule reads, beside the types that have searches of their own.
+CARRIED = (
+    "AllergyIntolerance",
+    "CarePlan",
+    "CareTeam",
+    "Device",
+    "DiagnosticReport",
+    "EpisodeOfCare",
+    "FamilyMemberHistory",
+    "Goal",
+    "Immunization",
+    "Location",
+    "Medication",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Practitioner",
+    "PractitionerRole",
+    "Procedure",
+    "RelatedPerson",
+    "RiskAssessment",
+)
 #: More entries than any referral has; the limit bounds the work of one request.
 MAX_ENTRIES = 200
 

@@ -96,6 +96,11 @@ def fhir(
     return {KEY: {name: value for name, value in said.items() if value}}
 
 
+def fhir_each(kinds: Iterable[str], **said: Any) -> dict[str, Any]:
+    """The same for a route that serves several types; `said` as `fhir` takes it."""
+    return {KEY: {**fhir(None, **said)[KEY], "types": list(kinds)}}
+
+
 @router.get(
     "/fhir/metadata",
     operation_id="readCapabilities",
@@ -135,7 +140,7 @@ def _rendered(request: Request) -> tuple[bytes, str]:
 def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
     """The resource, from the routes that carry `x-fhir`."""
     extras = (route.openapi_extra or {} for route in routes)
-    said = [extra[KEY] for extra in extras if KEY in extra]
+    said = [word for extra in extras if KEY in extra for word in _each(extra[KEY])]
     types = sorted({word["type"] for word in said if "type" in word})
     whole = [word for word in said if "type" not in word]
     rest: dict[str, Any] = {
@@ -167,6 +172,11 @@ def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
         **({"patchFormat": ["application/json-patch+json"]} if _patches(said) else {}),
         "rest": [rest],
     }
+
+
+def _each(word: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """A route of several types says the same of each."""
+    return [{**word, "type": kind} for kind in word["types"]] if "types" in word else [word]
 
 
 def _patches(said: list[dict[str, Any]]) -> bool:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import parse_qsl
 
-
 from app.database import Source, fetch, fetch_one
 from app.errors import Refusal, not_found, refuse
 from app.fhir.render_provenance import JSON, named

@@ -1,0 +1,88 @@
+"""Reads of what else comes with a referral: resources that no rule reads, kept as they were sent.
+
+A Bundle may bring a Practitioner or a Procedure beside the facts. Its response says where each of
+them is; here it is read, by the parties of the referral, as it was sent. Searches are not offered:
+who has the referral has the references.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.convertors import StringConvertor, register_url_convertor
+
+from app.caller.dependency import CallerDep, require
+from app.database import SingleRead
+from app.fhir.bundle import CARRIED
+from app.fhir.capability import fhir_each
+from app.openapi.bodies import fhir_response, in_query, versioned
+from app.openapi.responses import errors
+from app.reading.access import sight
+from app.reading.answer import of_read
+from app.reading.read import read, vread
+from app.reading.subset import IN_READS
+
+router = APIRouter()
+
+
+class _Carried(StringConvertor):
+    """In a path: one of these types, and nothing else."""
+
+    regex = "|".join(CARRIED)
+
+
+register_url_convertor("carried", _Carried())
+
+_Kind = Annotated[
+    str, Path(description="The resource's type.", json_schema_extra={"enum": list(CARRIED)})
+]
+_RESPONSES = {
+    200: fhir_response("Resource", ["practitioner"], "The resource.", versioned()),
+    304: {"description": "Not changed since the `If-None-Match` that was sent."},
+    **errors(400, 401, 403, 404, 406, 503),
+}
+
+
+@router.get(
+    "/fhir/{kind:carried}/{id}",
+    operation_id="readCarried",
+    summary="Read what else came with a referral",
+    description="A resource that no rule reads, such as the Practitioner who refers, as it was "
+    "sent. What is not the caller's to see is 404.",
+    tags=["Referrals"],
+    responses=_RESPONSES,
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir_each(CARRIED, interaction="read", not_match=True),
+    },
+)
+async def read_carried(
+    kind: _Kind, id: str, request: Request, caller: CallerDep, source: SingleRead
+) -> Response:
+    """For the parties of the referral that it came with."""
+    require(caller, kind, "r")
+    return of_read(request, await read(source, kind, id, sight(caller)))
+
+
+@router.get(
+    "/fhir/{kind:carried}/{id}/_history/{version}",
+    operation_id="readVersionOfCarried",
+    summary="Read one version of what else came with a referral",
+    description="As it was stored then; a transaction's response points here.",
+    tags=["Referrals"],
+    responses=_RESPONSES,
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir_each(CARRIED, interaction="vread"),
+    },
+)
+async def read_version_of_carried(
+    kind: _Kind,
+    id: str,
+    version: str,
+    request: Request,
+    caller: CallerDep,
+    source: SingleRead,
+) -> Response:
+    """As `read_carried`."""
+    require(caller, kind, "r")
+    return of_read(request, await vread(source, kind, id, version, sight(caller)))
