@@ -36,6 +36,8 @@ def check_content(method: str, path: str, content_type: str) -> None:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
             raise _unsupported(types)
+        if _other_version(parameter):
+            raise refuse(415, "not-supported", "Send FHIR R4 (fhirVersion=4.0).")
 
 
 def _unsupported(types: Sequence[str]) -> Refusal:
@@ -68,8 +70,17 @@ def _ranges(accept: str) -> list[tuple[str, bool]]:
     for part in accept.split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
         if "/" in media:
-            found.append((media, not any(_REFUSED.match(p.replace(" ", "")) for p in parameters)))
+            refused = any(
+                _REFUSED.match(p.replace(" ", "")) or _other_version(p) for p in parameters
+            )
+            found.append((media, not refused))
     return found
+
+
+def _other_version(parameter: str) -> bool:
+    """Whether a parameter of a media type names another FHIR than R4 (RESTful API, 3.1.0.1.9)."""
+    name, _, value = parameter.replace(" ", "").partition("=")
+    return name == "fhirversion" and value.strip('"') not in ("4.0", "4.0.1")
 
 
 def _bare(word: str) -> str:

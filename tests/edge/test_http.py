@@ -25,6 +25,10 @@ def of(media: str) -> dict[str, str]:
     return {"Content-Type": media}
 
 
+def of_version(version: str) -> dict[str, str]:
+    return {"Accept": f"application/fhir+json; fhirVersion={version}"}
+
+
 BASIC = {"Authorization": "Basic YTpi"}
 MEGABYTE = 1024 * 1024
 HOSPITAL = Caller("hospital", "org-h", None, frozenset({"system/ServiceRequest.crus"}))
@@ -99,6 +103,8 @@ def outcome(answer: httpx.Response) -> list[dict]:
         ("POST", "/v1/probe", FHIR, b"{}", 415, NO),
         ("GET", "/fhir/metadata", {"Accept": "application/fhir+xml"}, b"", 406, NO),
         ("GET", "/fhir/metadata", {"Accept": "text/html"}, b"", 406, NO),
+        ("GET", "/fhir/metadata", of_version("3.0"), b"", 406, NO),
+        ("POST", "/fhir/Probe", of("application/fhir+json; fhirVersion=5.0"), b"{}", 415, NO),
         ("GET", "/fhir/metadata", {"Accept": "application/json;q=0"}, b"", 406, NO),
         ("GET", "/fhir/metadata?_format=xml", {}, b"", 406, NO),
         ("POST", "/fhir/Probe", FHIR, b"x" * (5 * MEGABYTE + 1), 413, "too-long"),
@@ -141,7 +147,14 @@ async def test_whoever_takes_json_gets_it(client, path, headers):
     assert answer.headers["content-type"].partition(";")[0].endswith("json")
 
 
-@pytest.mark.parametrize("media", ["application/fhir+json", "application/json; charset=UTF-8"])
+@pytest.mark.parametrize(
+    "media",
+    [
+        "application/fhir+json",
+        "application/json; charset=UTF-8",
+        'application/fhir+json; fhirVersion="4.0"',
+    ],
+)
 async def test_a_body_of_five_megabytes_is_taken(client, media):
     body = b"x" * (5 * MEGABYTE)
     answer = await client.post("/fhir/Probe", content=body, headers={"Content-Type": media})
