@@ -30,6 +30,7 @@ from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
 from app.intake.door import Door
 from app.intake.gather import gather
+from app.intake.held import held_again
 from app.intake.known import Known
 from app.intake.post import Terms, inquire
 from app.intake.receive import asked_performer
@@ -79,7 +80,9 @@ async def add_information(
 ) -> None:
     """Keeps the resources with the referral, stops the void clock and asks the rules again."""
     require_move(draft, Event.ADD_INFORMATION)
-    earlier = await copies(connection, draft.after.plan, draft.after.id)
+    after = draft.after
+    came = await copies(connection, after.plan, after.id)
+    earlier = await held_again(connection, draft.sent, came, after.organization_id, door.fhir_base)
     submission = _submission(draft, earlier, added, door)
     terms = Terms(door.actor.name, None, None, seen)
     known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))

@@ -35,7 +35,7 @@ class Payload:
         self.strangers: list[str] = []
         self._by_kind: dict[str, list[tuple[str, Resource]]] = {}
         if listed:
-            self._sort(listed, named.union(_referenced(request)))
+            self._sort(listed, named.union(referenced(request)))
 
     def resolve(self, reference: Resource | None) -> Resource | None:
         """The resource that a Reference names, where it came with the request."""
@@ -65,7 +65,7 @@ class Payload:
             same = self._same_member(whom) if whom else True
             if reference in named if same is None else same:
                 self._by_kind.setdefault(kind, []).append((reference, resource))
-            elif kind in _READ:
+            elif kind in READ:
                 self.strangers.append(reference)
 
     def _patient(self, cin: str | None, listed: Sequence[tuple[str, Resource]]) -> Resource:
@@ -92,7 +92,7 @@ class Payload:
         return cin == self.cin
 
 
-def _referenced(request: Resource) -> Iterator[str | None]:
+def referenced(request: Resource) -> Iterator[str | None]:
     """What the request itself points to: that counts even if it names no patient that we know."""
     for element in _REFERENCING:
         for reference in request.get(element) or ():
@@ -101,7 +101,7 @@ def _referenced(request: Resource) -> Iterator[str | None]:
 
 
 #: The types whose answers, codes or dates become facts.
-_READ = frozenset(
+READ = frozenset(
     {"QuestionnaireResponse", "Condition", "Encounter", "Observation", "Coverage", "Consent"}
 )
 

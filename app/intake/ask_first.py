@@ -18,6 +18,7 @@ from app.fhir.render_check import parameters
 from app.fhir.strict_json import dumps
 from app.intake.door import Door
 from app.intake.gather import gather
+from app.intake.held import held_by
 from app.intake.post import Terms, inquire
 from app.intake.submission import read_submission
 from app.local_time import LOCAL
@@ -34,7 +35,8 @@ async def ask_first(
 ) -> bytes:
     """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
     asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
-    submission = read_submission(tree, replace(door, now=asked))
+    here = await held_by(connection, tree, caller, door)
+    submission = read_submission(tree, replace(door, now=asked), here)
     terms = Terms(caller.client_id, None, None, sight(caller))
     known = await gather(connection, inquire(submission, terms, door))
     request, plans = submission.request, door.rules.plans

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import Caller
 from app.intake.repeat import Answer
+from app.reading.access import sight
 from app.reading.include import visible
 from app.web.prefer import APPLIED
 
@@ -16,9 +17,10 @@ async def represented(connection: AsyncConnection, answer: Answer, caller: Calle
     bundle = orjson.loads(answer.body)
     entries = bundle["entry"]
     places = [_place(entry["response"]["location"]) for entry in entries]
+    readable = [place for place in places if caller.may(place[0], "r")]
     bodies = {
         (found.type, found.id): orjson.Fragment(found.body)
-        for found in await visible(connection, places, caller)
+        for found in await visible(connection, readable, sight(caller))
     }
     bundle["entry"] = [
         {"resource": bodies[place], **entry} if place in bodies else entry

@@ -14,6 +14,7 @@ from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.intake.ask_first import ask_first
 from app.intake.door import Door
+from app.intake.held import held_by
 from app.intake.post import Terms, post
 from app.intake.repeat import Answer, read_condition, read_key
 from app.intake.represent import represented
@@ -66,7 +67,9 @@ def _terms(request: Request, caller: Caller) -> Terms:
 async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
     door = door_of(request, caller)
     terms = _terms(request, caller)
-    submission = read_submission(read_tree(await read_body(request), [kind]), door)
+    tree = read_tree(await read_body(request), [kind])
+    here = await held_by(connection, tree, caller, door)
+    submission = read_submission(tree, door, here)
     if submission.if_none_exist is not None:
         terms = replace(terms, condition=read_condition(submission.if_none_exist, ""))
     answer = await post(connection, submission, terms, door)
@@ -83,7 +86,8 @@ def to_response(answer: Answer) -> Response:
     "/fhir/ServiceRequest",
     operation_id="createReferral",
     summary="Refer a member",
-    description="Takes one referral with its facts as `contained` resources, and answers with the "
+    description="Takes one referral with its facts as `contained` resources, or named by reference "
+    "where they are on this server and yours to read, and answers with the "
     "decision where the rules make one. Ineligible and incomplete referrals are taken too: that "
     "is a "
     "state, never an error. " + _REPEATABLE,

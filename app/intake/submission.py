@@ -36,6 +36,7 @@ from app.referral.models import Identifier, Named, ReferralRequest
 _OLDEST_RECEIPT = timedelta(days=30)
 
 Resource = dict[str, Any]
+Listed = Sequence[tuple[str, Resource]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +156,17 @@ def read_whole(body: bytes, kind: str, resource_id: str) -> Resource:
     return tree
 
 
-def read_submission(tree: Resource, door: Door) -> Submission:
-    """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault."""
+def read_submission(tree: Resource, door: Door, here: Listed = ()) -> Submission:
+    """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault.
+
+    `here`: what it names and this server has already, by the reference that names it.
+    """
     unkept = list(_unkept_documents(tree))
     if unkept:
         raise refuse_faults(unkept, 422)
     if tree["resourceType"] == "Bundle":
-        return _from_bundle(tree, door)
-    return _understood(tree, (), door, new_id(), fingerprint(tree), None)
+        return _from_bundle(tree, door, here)
+    return _understood(tree, here, door, new_id(), fingerprint(tree), None)
 
 
 def _unkept_documents(tree: Resource) -> Iterator[Fault]:
@@ -175,7 +179,7 @@ def _unkept_documents(tree: Resource) -> Iterator[Fault]:
 
 def _understood(
     main: Resource,
-    beside: Sequence[tuple[str, Resource]],
+    beside: Listed,
     door: Door,
     referral_id: str,
     digest: str,
@@ -205,7 +209,7 @@ def receipt(main: Resource, door: Door) -> datetime:
     return stated
 
 
-def _from_bundle(tree: Resource, door: Door) -> Submission:
+def _from_bundle(tree: Resource, door: Door, here: Listed) -> Submission:
     found, faults = read_bundle(tree)
     if found is None:
         raise refuse_faults(faults, _bundle_status(faults))
@@ -222,7 +226,7 @@ def _from_bundle(tree: Resource, door: Door) -> Submission:
         for entry in found.entries
         if ids[entry.index] != referral_id
     ]
-    beside = [(f"{copy.type}/{copy.id}", copy.resource) for copy in copies]
+    beside = [*((f"{copy.type}/{copy.id}", copy.resource) for copy in copies), *here]
     digest = fingerprint(tree, [entry.full_url for entry in found.entries])
     main = rewritten[request.index]
     adopted = _adopted(found.entries, rewritten, names[request.index])

@@ -11,7 +11,7 @@ import orjson
 from app.caller.model import Caller
 from app.database import Source, fetch
 from app.fhir.searchset import Stored
-from app.reading.access import NETWORK_TYPES, SEES_LOCATED, sight
+from app.reading.access import NETWORK_TYPES, SEES_LOCATED, Sight, sight
 
 #: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, what its
 #: clients ask of a server.
@@ -60,17 +60,15 @@ async def include(
     wanted = [
         place
         for place in dict.fromkeys(_referred(elements, rows))
-        if place not in shown and place[0] not in _NOT_AS_STORED
+        if place not in shown and place[0] not in _NOT_AS_STORED and caller.may(place[0], "r")
     ]
-    return await visible(source, wanted, caller)
+    return await visible(source, wanted, sight(caller))
 
 
-async def visible(
-    source: Source, wanted: Sequence[tuple[str, str]], caller: Caller
-) -> list[Stored]:
-    """The current versions of these (type, id), of what the caller may see and read."""
-    wanted = [(kind, id_) for kind, id_ in wanted if caller.may(kind, "r")]
-    seen = sight(caller)
+async def visible(source: Source, wanted: Sequence[tuple[str, str]], seen: Sight) -> list[Stored]:
+    """The current versions of these (type, id), of what may be seen; scopes are the caller's to
+    look at.
+    """
     parameters = (
         [kind for kind, _ in wanted],
         [id_ for _, id_ in wanted],

@@ -1,0 +1,73 @@
+"""What a referral names and this server has already: a member of the roster, facts that came with
+an earlier referral.
+
+Read as if it had been sent along, where whoever refers may see it; what they may not see is like
+what does not exist, and the referral is taken all the same.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.caller.model import Caller
+from app.database import Source
+from app.fhir.bundle import MAX_ENTRIES
+from app.fhir.payload import READ, referenced
+from app.fhir.strict_json import parse
+from app.intake.door import Door
+from app.reading.access import Sight, sight
+from app.reading.include import visible
+
+Resource = Mapping[str, Any]
+#: Resources by the reference that names them.
+Held = list[tuple[str, dict[str, Any]]]
+
+_KINDS = READ | {"Patient"}
+_PLACE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
+
+
+async def held_by(source: Source, tree: Resource, caller: Caller, door: Door) -> Held:
+    """What a payload (ServiceRequest or Bundle) names, of what its sender may see and read."""
+    named = {n: place for n, place in _named(tree, door.fhir_base) if caller.may(place[0], "r")}
+    return await _fetched(source, named, sight(caller))
+
+
+async def held_again(
+    source: Source, request: Resource, known: Held, requester: str, base: str
+) -> Held:
+    """`known`, what came with a stored referral, and what it names besides: whoever asks the rules
+    again, it was its requester who could see that.
+    """
+    came = {name for name, _ in known}
+    named = {name: place for name, place in _named(request, base) if name not in came}
+    return [*known, *await _fetched(source, named, Sight(requester, (), ()))]
+
+
+async def _fetched(source: Source, named: Mapping[str, tuple[str, str]], seen: Sight) -> Held:
+    if not named:
+        return []
+    places = list(dict.fromkeys(named.values()))[:MAX_ENTRIES]
+    found = {(one.type, one.id): one.body for one in await visible(source, places, seen)}
+    return [(name, parse(found[place])) for name, place in named.items() if place in found]
+
+
+def _named(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Every reference to a resource of ours that a rule may read, with its (type, id)."""
+    for full_url, request in _requests(tree):
+        # A relative reference is to the server that its entry is from (FHIR R4, Bundle).
+        ours = not full_url.startswith("http") or full_url.startswith(f"{base}/")
+        subject = (request.get("subject") or {}).get("reference")
+        for literal in (subject, *referenced(request)):
+            rest = (literal or "").removeprefix(f"{base}/")
+            place = _PLACE.fullmatch(rest)
+            if place and place[1] in _KINDS and (ours or rest != literal):
+                yield str(literal).partition("/_history/")[0], (place[1], place[2])
+
+
+def _requests(tree: Resource) -> Iterator[tuple[str, Resource]]:
+    if tree["resourceType"] == "ServiceRequest":
+        yield "", tree
+    for entry in tree.get("entry") or ():
+        resource = entry.get("resource") or {}
+        if resource.get("resourceType") == "ServiceRequest":
+            yield str(entry.get("fullUrl") or ""), resource
