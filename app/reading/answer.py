@@ -23,6 +23,7 @@ from app.web.prefer import is_strict
 
 #: Answers carry members' data: nobody on the way keeps them.
 NO_STORE = {"Cache-Control": "no-store"}
+_WHOLE = Subset()
 
 
 def of_resource(read: Read) -> Response:
@@ -35,8 +36,8 @@ def of_resource(read: Read) -> Response:
 
 def of_read(request: Request, read: Read) -> Response:
     """As much of a version as was asked for; 304 where the client has it already."""
-    query = request.url.query
-    subset = subset_of_read(pairs(query.encode())) if "_" in query else Subset()
+    query: bytes = request.scope["query_string"]
+    subset = subset_of_read(pairs(query)) if query else _WHOLE
     known = request.headers.get("if-none-match")
     if known is not None and read.numbers is None and _same(known, read.stored.version):
         return Response(status_code=304, headers=_headers(read))
