@@ -98,6 +98,32 @@ def test_an_operation_of_ours_and_one_of_others_are_named_by_their_definitions()
     assert "https://nowrongdoor.example/fhir/OperationDefinition/approve" in named
 
 
+#: How each interaction is asked for, of a resource that is not there.
+ASKED = {
+    "create": ("POST", ""),
+    "update": ("PUT", "/x"),
+    "patch": ("PATCH", "/x"),
+    "delete": ("DELETE", "/x"),
+    "read": ("GET", "/x"),
+    "vread": ("GET", "/x/_history/1"),
+    "history-instance": ("GET", "/x/_history"),
+    "search-type": ("GET", ""),
+}
+
+
+@pytest.mark.parametrize("kind", [*RESOURCES, "Binary"])
+async def test_what_is_claimed_of_a_type_is_served_and_nothing_else(service_url, tokens, kind):
+    headers = {"Authorization": f"Bearer {tokens.of('staff-hpsm')}"}
+    async with httpx.AsyncClient(base_url=service_url, headers=headers) as client:
+        served = set()
+        for code, (method, path) in ASKED.items():
+            answer = await client.request(method, f"/fhir/{kind}{path}")
+            nothing = answer.status_code == 404 and "nothing at this path" in answer.text
+            if answer.status_code != 405 and not nothing:
+                served.add(code)
+    assert served == (codes(kind) if kind in RESOURCES else set())
+
+
 async def test_it_is_served_to_everybody_and_once_per_version():
     transport = httpx.ASGITransport(APP)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
