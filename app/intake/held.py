@@ -22,7 +22,7 @@ Resource = Mapping[str, Any]
 #: Resources by the reference that names them.
 Held = list[tuple[str, dict[str, Any]]]
 
-_KINDS = READ | {"Patient"}
+_KINDS = READ | {"Patient", "Organization"}
 _PLACE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
 
 
@@ -53,21 +53,35 @@ async def _fetched(source: Source, named: Mapping[str, tuple[str, str]], seen: S
 
 def _named(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Every reference to a resource of ours that a rule may read, with its (type, id)."""
-    for full_url, request in _requests(tree):
+    for full_url, resource in _sent(tree):
         # A relative reference is to the server that its entry is from (FHIR R4, Bundle).
         ours = not full_url.startswith("http") or full_url.startswith(f"{base}/")
-        subject = (request.get("subject") or {}).get("reference")
-        for literal in (subject, *referenced(request)):
+        for literal in _references(resource):
             rest = (literal or "").removeprefix(f"{base}/")
             place = _PLACE.fullmatch(rest)
             if place and place[1] in _KINDS and (ours or rest != literal):
                 yield str(literal).partition("/_history/")[0], (place[1], place[2])
 
 
-def _requests(tree: Resource) -> Iterator[tuple[str, Resource]]:
+def _sent(tree: Resource) -> Iterator[tuple[str, Resource]]:
+    """The ServiceRequest, or each entry of the Bundle, with the address it was sent under."""
     if tree["resourceType"] == "ServiceRequest":
         yield "", tree
     for entry in tree.get("entry") or ():
-        resource = entry.get("resource") or {}
-        if resource.get("resourceType") == "ServiceRequest":
-            yield str(entry.get("fullUrl") or ""), resource
+        yield str(entry.get("fullUrl") or ""), entry.get("resource") or {}
+
+
+def _references(resource: Resource) -> Iterator[str | None]:
+    """What a referral says of whom and why; and whose a Coverage is: the plan's Organization."""
+    if resource.get("resourceType") == "ServiceRequest":
+        yield (resource.get("subject") or {}).get("reference")
+        yield from referenced(resource)
+        for contained in resource.get("contained") or ():
+            yield from _payors(contained)
+    yield from _payors(resource)
+
+
+def _payors(resource: Resource) -> Iterator[str | None]:
+    if resource.get("resourceType") == "Coverage":
+        for payor in resource.get("payor") or ():
+            yield payor.get("reference")

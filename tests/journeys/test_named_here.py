@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journeys.payloads import CIN, EXTRA, a_coverage, a_referral, coded, responses
+from tests.journeys.payloads import CIN, EXTRA, PLAN_ID, a_coverage, a_referral, coded, responses
 
 HOMELESS = dict.fromkeys(
     ("homeless", "complex_need", "unable_self_manage", "coordination_benefit"), True
@@ -64,6 +64,24 @@ async def test_a_member_is_known_by_the_coverage_that_is_named(service):
     assert await service.words(await service.refer(body, "staff-hpsm"), "staff-hpsm") == [
         "approved", "assigned",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("where", ["contained", "entry"])
+async def test_a_plan_is_known_by_its_organization(service, where):
+    (plan,) = await service.found(f"Organization?identifier={PLAN_ID}|HPSM")
+    payor = [{"reference": f"Organization/{plan['id']}"}]
+    body = a_referral(None, plan="HPSM", facts=HOMELESS, visits=())
+    body["contained"][0]["birthDate"] = "1979-01-15"
+    (coverage,) = [one for one in body["contained"] if one["resourceType"] == "Coverage"]
+    coverage["payor"] = payor
+    if where == "entry":
+        body["contained"].remove(coverage)
+        del coverage["id"]
+        coverage["beneficiary"] = {"display": "The member"}
+        body["insurance"] = [{"reference": URN.format(2)}]
+        entries = [entry(1, body), entry(2, coverage)]
+        body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    assert (await service.check(body)).codes("reason") == ["population-met"]
 
 
 @pytest.mark.parametrize("by", ["hospital", "staff-hpsj"])
