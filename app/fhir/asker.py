@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.fhir import codes
-from app.fhir.payload import Payload, identifier_value
+from app.fhir.payload import Payload, identified_as
 from app.notification.correspond import Asker
 
 _PEOPLE = {"Patient", "RelatedPerson"}
@@ -19,7 +19,7 @@ def asker(sent: Mapping[str, Any], cin: str | None) -> Asker:
     literal = requester.get("reference")
     if literal and literal == payload.subject.get("reference"):
         return Asker.MEMBER
-    stated = identifier_value(requester.get("identifier"), codes.CIN)
+    stated = identified_as(requester, codes.CIN)
     if stated is not None:
         return Asker.MEMBER if stated in (cin, payload.cin) else Asker.FAMILY
     return Asker.FAMILY if _kind(requester, payload) in _PEOPLE else Asker.OFFICE

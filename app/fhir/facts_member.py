@@ -9,7 +9,7 @@ from typing import Any
 from app.fhir import codes
 from app.fhir.dates import read_span
 from app.fhir.facts_answers import read_dollars, read_quantity, unread_note
-from app.fhir.payload import Payload, code_of, identifier_value, own_identifier
+from app.fhir.payload import Payload, code_of, identified_as, own_identifier
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Fact, FactValue, Span
 from app.policy.stated import CoverageTerms, Kind, SourcedFacts
@@ -111,7 +111,7 @@ def asks_for_oneself(payload: Payload) -> bool:
     literal = requester.get("reference")
     if literal and literal == payload.subject.get("reference"):
         return True
-    cin = identifier_value(requester.get("identifier"), codes.CIN)
+    cin = identified_as(requester, codes.CIN)
     return cin is not None and cin == payload.cin
 
 
@@ -136,7 +136,7 @@ def _payor(coverage: Mapping[str, Any], payload: Payload) -> tuple[str | None, s
     reference = None
     for payor in coverage.get("payor") or ():
         organization = payload.resolve(payor) or {}
-        plan = identifier_value(payor.get("identifier"), codes.PLAN_ID)
+        plan = identified_as(payor, codes.PLAN_ID)
         plan = plan or own_identifier(organization, codes.PLAN_ID)
         if plan:
             return plan, None

@@ -6,6 +6,7 @@ Bundle about the same patient (facts.md 4). What resources say is left to the re
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
+from urllib.parse import parse_qsl
 
 from app.fhir import codes
 
@@ -28,7 +29,7 @@ class Payload:
         listed += resources
         self._by_reference = dict(listed)
         self.subject: Resource = request.get("subject") or {}
-        stated = identifier_value(self.subject.get("identifier"), codes.CIN)
+        stated = identified_as(self.subject, codes.CIN)
         self.patient: Resource = self._patient(stated, listed)
         self.cin: str | None = own_identifier(self.patient, codes.CIN) or stated
         #: References of resources that are about somebody else, and so are not read.
@@ -86,7 +87,7 @@ class Payload:
         if target is not None:
             cin = own_identifier(target, codes.CIN)
             return target is self.patient or (cin is not None and cin == self.cin)
-        cin = identifier_value(whom.get("identifier"), codes.CIN)
+        cin = identified_as(whom, codes.CIN)
         if cin is None or self.cin is None:
             return None
         return cin == self.cin
@@ -112,6 +113,20 @@ def identifier_value(identifier: Any, system: str) -> str | None:
         return None
     value = identifier.get("value")
     return (value.strip() or None) if isinstance(value, str) else None
+
+
+def identified_as(reference: Resource, system: str) -> str | None:
+    """What a Reference names by its identifier, or by the search for one that a transaction may
+    put for a reference (`Patient?identifier=system|value`; FHIR R4, "Conditional references").
+    """
+    stated = identifier_value(reference.get("identifier"), system)
+    literal = reference.get("reference")
+    if stated or not isinstance(literal, str) or "?" not in literal:
+        return stated
+    for name, value in parse_qsl(literal.partition("?")[2]):
+        if name == "identifier" and value.startswith(f"{system}|"):
+            return value.removeprefix(f"{system}|").strip() or None
+    return None
 
 
 def own_identifier(resource: Resource, system: str) -> str | None:

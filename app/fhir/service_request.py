@@ -15,7 +15,7 @@ from app.fhir.facts import read_coverages
 from app.fhir.facts_member import asks_for_oneself, read_patient
 from app.fhir.fault import Fault
 from app.fhir.hcpcs import services_of
-from app.fhir.payload import Payload, Resource, codings, identifier_value, own_identifier
+from app.fhir.payload import Payload, Resource, codings, identified_as, own_identifier
 from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
 
 INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
@@ -142,7 +142,7 @@ def _claimed(request: Resource) -> tuple[str, ...]:
 
 def _cin(payload: Payload, subscriber: str | None) -> str | None:
     """The CIN: the Patient's identifier, else the Coverage's subscriber, else the subject's."""
-    stated = identifier_value(payload.subject.get("identifier"), codes.CIN)
+    stated = identified_as(payload.subject, codes.CIN)
     return own_identifier(payload.patient, codes.CIN) or subscriber or stated
 
 

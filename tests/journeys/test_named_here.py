@@ -66,6 +66,25 @@ async def test_a_member_is_known_by_the_coverage_that_is_named(service):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("bar", ["|", "%7C"])
+async def test_a_member_and_a_plan_are_known_by_the_search_put_for_a_reference(service, bar):
+    """FHIR R4, transaction, "Conditional references": the roster is asked by the CIN alone."""
+    member = {"reference": f"Patient?identifier={CIN}{bar}{EXTRA[0]}"}
+    body = naming(member)
+    assert (await service.check(body)).outcome == "approved"
+    assert (await service.check(naming({"reference": "Patient?name=Adela"}))).outcome == "pending"
+    payor = {"reference": f"Organization?identifier={PLAN_ID}{bar}HPSJ"}
+    coverage = a_coverage("HPSM", beneficiary=member, payor=[payor])
+    elsewhere = {**body, "contained": [*body["contained"], coverage]}
+    elsewhere["insurance"] = [{"reference": "#coverage"}]
+    assert "member-unidentified" in (await service.check(elsewhere)).codes("reason")
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry(1, body)]}
+    answer = await service.post(bundle)
+    place = answer.json()["entry"][0]["response"]["location"].split("/")[-3]
+    assert await service.words(place) == ["approved", "assigned"]
+    assert (await service.read("ServiceRequest", place))["subject"] == member
+
+
 @pytest.mark.parametrize("where", ["contained", "entry"])
 async def test_a_plan_is_known_by_its_organization(service, where):
     (plan,) = await service.found(f"Organization?identifier={PLAN_ID}|HPSM")
