@@ -115,18 +115,24 @@ def identifier_value(identifier: Any, system: str) -> str | None:
     return (value.strip() or None) if isinstance(value, str) else None
 
 
-def identified_as(reference: Resource, system: str) -> str | None:
-    """What a Reference names by its identifier, or by the search for one that a transaction may
+def identifiers_of(reference: Resource) -> list[Resource]:
+    """What a Reference names by identifier: its own, and that of the search which a transaction may
     put for a reference (`Patient?identifier=system|value`; FHIR R4, "Conditional references").
     """
-    stated = identifier_value(reference.get("identifier"), system)
+    found = [reference["identifier"]] if reference.get("identifier") else []
     literal = reference.get("reference")
-    if stated or not isinstance(literal, str) or "?" not in literal:
-        return stated
-    for name, value in parse_qsl(literal.partition("?")[2]):
-        if name == "identifier" and value.startswith(f"{system}|"):
-            return value.removeprefix(f"{system}|").strip() or None
-    return None
+    if isinstance(literal, str) and "?" in literal:
+        for name, sought in parse_qsl(literal.partition("?")[2]):
+            system, bar, value = sought.partition("|")
+            if name == "identifier" and bar and value:
+                found.append({"system": system, "value": value})
+    return found
+
+
+def identified_as(reference: Resource, system: str) -> str | None:
+    """The value of a system that a Reference names its target by."""
+    values = (identifier_value(one, system) for one in identifiers_of(reference))
+    return next((value for value in values if value), None)
 
 
 def own_identifier(resource: Resource, system: str) -> str | None:

@@ -15,7 +15,14 @@ from app.fhir.facts import read_coverages
 from app.fhir.facts_member import asks_for_oneself, read_patient
 from app.fhir.fault import Fault
 from app.fhir.hcpcs import services_of
-from app.fhir.payload import Payload, Resource, codings, identified_as, own_identifier
+from app.fhir.payload import (
+    Payload,
+    Resource,
+    codings,
+    identified_as,
+    identifiers_of,
+    own_identifier,
+)
 from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
 
 INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
@@ -162,7 +169,7 @@ def read_named(reference: Resource) -> Named:
 def _named(reference: Any, payload: Payload) -> Named:
     if not reference:
         return Named()
-    stated = [reference["identifier"]] if reference.get("identifier") else []
+    stated = identifiers_of(reference)
     target = payload.resolve(reference) or {}
     found = (*_identifiers({"identifier": stated}), *_identifiers(target))
     literal = _word(reference.get("reference"))
@@ -179,7 +186,10 @@ def _type_in(literal: str | None) -> str | None:
     """`https://host/fhir/Organization/1/_history/2` → `Organization`."""
     if not literal or literal.startswith(("#", "urn:")):
         return None
-    parts = literal.partition("/_history/")[0].split("/")
+    place, searched, _ = literal.partition("/_history/")[0].partition("?")
+    parts = place.split("/")
+    if searched:  # `Organization?identifier=…`
+        return parts[-1]
     return parts[-2] if len(parts) > 1 else None
 
 

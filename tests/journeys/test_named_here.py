@@ -2,7 +2,16 @@
 
 import pytest
 
-from tests.journeys.payloads import CIN, EXTRA, PLAN_ID, a_coverage, a_referral, coded, responses
+from tests.journeys.payloads import (
+    CIN,
+    EXTRA,
+    NPI,
+    PLAN_ID,
+    a_coverage,
+    a_referral,
+    coded,
+    responses,
+)
 
 HOMELESS = dict.fromkeys(
     ("homeless", "complex_need", "unable_self_manage", "coordination_benefit"), True
@@ -83,6 +92,22 @@ async def test_a_member_and_a_plan_are_known_by_the_search_put_for_a_reference(s
     place = answer.json()["entry"][0]["response"]["location"].split("/")[-3]
     assert await service.words(place) == ["approved", "assigned"]
     assert (await service.read("ServiceRequest", place))["subject"] == member
+
+
+async def test_a_performer_is_asked_for_by_the_search_put_for_a_reference(service):
+    found = await service.found("HealthcareService?service=ECM&plan=HPSM")
+    asked = {one["providedBy"]["reference"].partition("/")[2] for one in found}
+    assert len(asked) > 1
+    for organization in asked:
+        (npi,) = [
+            one["value"]
+            for one in (await service.read("Organization", organization))["identifier"]
+            if one["system"] == NPI
+        ]
+        performer = [{"reference": f"Organization?identifier={NPI}|{npi}"}]
+        said = await service.check(a_referral(facts=HOMELESS, performer=performer))
+        assert said.one("assignment") == "assigned"
+        assert said.performers[0] == f"Organization/{organization}"
 
 
 @pytest.mark.parametrize("where", ["contained", "entry"])
