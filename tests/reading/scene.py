@@ -11,6 +11,7 @@ from sqlalchemy import insert
 
 from app.caller.model import DECIDE, NETWORK, ROSTER, Caller
 from app.database import begin
+from app.decision.tables import service_authorization
 from app.directory.load import load_resources, read_lines
 from app.ids import new_id
 from app.main import create_app
@@ -22,7 +23,6 @@ from app.referral.tables import (
     referral,
     referral_business_identifier,
     resource_version,
-    service_authorization,
     task,
 )
 from app.rules import rules
