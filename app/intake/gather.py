@@ -18,14 +18,16 @@ from app.intake.known import Held, Inquiry, Known, Member, Organization, Replay,
 from app.notification.correspond import Listening
 from app.referral.record import Authorization
 
+#: LATERAL with a limit looks identifiers up one by one: while the statistics are young, PostgreSQL
+#: would else read all of the organization's to join them.
 _SQL = """SELECT
 (SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS
     body
     FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
-(SELECT json_agg(json_build_array(plan, referral_id, fingerprint, locations::json))::text FROM
-    referral_identifier
-    WHERE organization_id = $1 AND (system, value) IN (SELECT * FROM unnest($4::text[],
-        $5::text[]))),
+(SELECT json_agg(json_build_array(i.plan, i.referral_id, i.fingerprint, i.locations::json))::text
+    FROM unnest($4::text[], $5::text[]) w (system, value) CROSS JOIN LATERAL (
+        SELECT * FROM referral_identifier i WHERE i.organization_id = $1
+            AND i.system = w.system AND i.value = w.value LIMIT 1) i),
 (SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
     WHERE plan = ANY ($6::text[]) AND cin = $7),
 (SELECT json_agg(json_build_array(plan, referral_id, number, service, performer_id, starts_on,
@@ -37,9 +39,10 @@ _SQL = """SELECT
     WHERE plan = ANY ($6::text[]) AND service = $8 AND active),
 (SELECT json_agg(json_build_array(id, npi, plan))::text FROM organization
     WHERE plan = ANY ($6::text[]) OR id = ANY ($9::text[]) OR npi = ANY ($10::text[])),
-(SELECT json_agg(referral_id)::text FROM referral_business_identifier
-    WHERE plan = ANY ($6::text[])
-      AND (system, value) IN (SELECT * FROM unnest($11::text[], $12::text[]))),
+(SELECT json_agg(b.referral_id)::text
+    FROM unnest($11::text[], $12::text[]) w (system, value) CROSS JOIN LATERAL (
+        SELECT referral_id FROM referral_business_identifier b WHERE b.plan = ANY ($6::text[])
+            AND b.system = w.system AND b.value = w.value OFFSET 0) b),
 (SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
     WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
         AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
