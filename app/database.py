@@ -23,9 +23,12 @@ from app.settings import Settings
 #: The restricted role that the migration creates: it may not change history.
 ROLE = "nwd_service"
 
-#: SQLSTATE classes and codes that mean "the database is away or giving up".
-_AWAY = ("08", "25006", "53", "57P", "58", "XX")  # 25006: it only reads, as a standby does
-_LOCKED = {"55P03", "40001", "40P01"}
+#: SQLSTATE classes and codes of a database that is away, out of room, or a standby (25006).
+AWAY = ("08", "25006", "53", "57P", "58")
+#: Of one that is busy with others.
+LOCKED = ("55P03", "40001", "40P01")
+#: A request's statement is also given up that took too long, or met an error inside PostgreSQL.
+_GIVEN_UP = ("57014", "XX")
 
 
 def database_url(url: str) -> str:
@@ -99,9 +102,9 @@ def named_errors() -> Iterator[None]:
         raise unavailable() from error
     except (DBAPIError, asyncpg.PostgresError) as error:
         state = sqlstate(error)
-        if state in _LOCKED:
+        if state in LOCKED:
             raise busy() from error
-        if _lost(error) or not state or state.startswith(_AWAY) or state == "57014":
+        if _lost(error) or not state or state.startswith((*AWAY, *_GIVEN_UP)):
             raise unavailable() from error
         raise
 

@@ -10,7 +10,6 @@ from app.caller.scope import is_scope
 from app.clock import Clock
 from app.database import begin, create_engine
 from app.directory.tables import organization
-from app.errors import Refusal
 from app.settings import settings
 
 _ROLES = {"requester": REQUESTER, "provider": PROVIDER, "staff": STAFF}
@@ -32,8 +31,6 @@ async def add(client_id: str, organization_id: str, role: str, scopes: Sequence[
             now = Clock.of(settings()).now()
             granted = frozenset(scopes) if scopes else _ROLES[role]
             secret = await register(connection, client_id, organization_id, granted, now)
-    except Refusal as refusal:
-        return _fail(refusal.issues[0].diagnostics)
     finally:
         await engine.dispose()
     return _show(secret, "A client with this id exists already.")
@@ -45,8 +42,6 @@ async def renew(client_id: str) -> int:
     try:
         async with begin(engine) as connection:
             secret = await rotate(connection, client_id)
-    except Refusal as refusal:
-        return _fail(refusal.issues[0].diagnostics)
     finally:
         await engine.dispose()
     return _show(secret, "There is no client with this id.")

@@ -24,7 +24,7 @@ from app.openapi.bodies import fhir_response, in_query, search_body
 from app.openapi.responses import errors
 from app.policy.library import Library
 from app.reading.document import described_few
-from app.reading.query import pairs
+from app.reading.query import asked
 from app.reading.subset import IN_READS, of_read
 from app.web.gate import read_body
 from app.web.prefer import is_strict
@@ -96,7 +96,7 @@ async def read_form(
     known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
     if known & {tag, "*"}:
         return Response(status_code=304, headers=headers)
-    subset = of_read(pairs(request.url.query.encode()))
+    subset = of_read(asked(request))
     return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)
 
 
@@ -143,8 +143,7 @@ async def search_forms_by_form(request: Request, caller: CallerDep) -> Response:
 
 def _search(request: Request, caller: Caller, form: bytes) -> Response:
     require(caller, _KIND, "s")
-    asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
-    search = read_search(asked, strict=is_strict(request))
+    search = read_search(asked(request, form), strict=is_strict(request))
     bundle = _bundle(request.app.state.settings.fhir_base, search, _published(request))
     return Response(bundle, headers=_HEADERS, media_type=FHIR_JSON)
 

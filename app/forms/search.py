@@ -11,7 +11,7 @@ from typing import Any
 from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import Token, Unreadable, split, token
+from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
 
 Json = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "url": ("uri", "Its canonical address, exactly"),
 }
 COUNT, CURSOR = "_count", "_cursor"
-_IGNORED = frozenset({"_format", "_pretty", "_total"})
+_IGNORED = ABOUT_THE_FORM | {"_total"}
 _MODIFIERS = ("", "exact", "contains")
 #: Larger than the number of forms will ever be.
 _MOST = 100

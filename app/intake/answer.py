@@ -4,8 +4,7 @@ The answer is made before anything is written, so that it can be kept beside the
 repeat.
 """
 
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,10 +13,9 @@ from app.errors import Issue
 from app.fhir.dates import instant
 from app.fhir.outcome import operation_outcome
 from app.intake.repeat import Answer
+from app.reading.answer import NO_STORE, version_headers
 from app.referral.changes import Changes
 from app.referral.tables import resource_version
-
-_NO_STORE = {"Cache-Control": "no-store"}
 
 
 def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
@@ -36,21 +34,13 @@ def current(changes: Changes) -> Answer:
     body = next(
         row["body"] for row in changes.rows[resource_version] if row["type"] == "ServiceRequest"
     )
-    return Answer(200, _headers(after.version, after.updated_at), body)
+    return Answer(200, version_headers(after.version, after.updated_at), body)
 
 
 def found(referral_id: str, version: int, at: datetime, body: bytes, *, base: str) -> Answer:
     """200 with the referral that is there already; `at`: when that version was stored."""
     location = f"{base}/ServiceRequest/{referral_id}/_history/{version}"
-    return Answer(200, {**_headers(version, at), "Location": location}, body)
-
-
-def _headers(version: int, at: datetime) -> dict[str, str]:
-    return {
-        **_NO_STORE,
-        "ETag": f'W/"{version}"',
-        "Last-Modified": format_datetime(at.astimezone(UTC), usegmt=True),
-    }
+    return Answer(200, {**version_headers(version, at), "Location": location}, body)
 
 
 def transaction(
@@ -70,7 +60,7 @@ def transaction(
             response["outcome"] = operation_outcome([_names_task(referral_id)])
         entries.append({"response": response})
     bundle = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
-    return Answer(200, dict(_NO_STORE), orjson.dumps(bundle))
+    return Answer(200, dict(NO_STORE), orjson.dumps(bundle))
 
 
 def _names_task(referral_id: str) -> Issue:

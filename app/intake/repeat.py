@@ -16,7 +16,7 @@ from app.intake.known import Known, Twin
 from app.intake.submission import Submission
 from app.intake.tables import idempotency_key
 from app.reading.access import Sight, Statement, sees_referral
-from app.reading.values import Token, Unreadable, split, token
+from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
 from app.referral.changes import Changes
 
 #: Identifiers that must all be there, each in one of several forms.
@@ -89,7 +89,7 @@ def read_condition(header: str | None, query: str) -> Condition | None:
         return None
     pairs = parse_qsl(text.removeprefix("?"), keep_blank_values=True)
     if header is None:
-        pairs = [pair for pair in pairs if pair[0] not in ("_format", "_pretty")]
+        pairs = [pair for pair in pairs if pair[0] not in ABOUT_THE_FORM]
         if not pairs:
             return None
     condition: Condition = []

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from app.database import ROLE
+from app.database import AWAY, LOCKED, ROLE
 from app.settings import Settings
 
 #: The channel on which a commit is hinted at (`wake.py`).
@@ -27,9 +27,8 @@ RAISED = (
     # What the driver says of a connection that was lost while it was being tried.
     asyncpg.InternalClientError,
 )
-#: SQLSTATE classes and codes of a database that is away, out of room, a standby, or busy: the
-#: statement is as good as before, and is worth another try.
-_WORTH_WAITING = ("08", "53", "57P", "58", "25006", "40001", "40P01", "55P03")
+#: The statement is as good as before, and is worth another try.
+_WORTH_WAITING = (*AWAY, *LOCKED)
 
 
 class DatabaseLost(ConnectionError):

@@ -1,6 +1,7 @@
 """What a read and a search answer over HTTP: headers, links, the page's cursor."""
 
-from datetime import UTC
+from dataclasses import replace
+from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from fastapi import Request, Response
@@ -14,7 +15,7 @@ from app.fhir.subset import Subset
 from app.reading.access import sight
 from app.reading.cursor import seal, unseal
 from app.reading.include import include
-from app.reading.query import Query, pairs, read_query
+from app.reading.query import Query, asked, read_query
 from app.reading.read import Read
 from app.reading.search import Page, search
 from app.reading.subset import of_read as subset_of_read
@@ -23,37 +24,32 @@ from app.web.prefer import is_strict
 
 #: Answers carry members' data: nobody on the way keeps them.
 NO_STORE = {"Cache-Control": "no-store"}
-_WHOLE = Subset()
+
+
+def version_headers(version: int, at: datetime) -> dict[str, str]:
+    """Which version an answer shows, and when that was stored."""
+    return {
+        **NO_STORE,
+        "ETag": f'W/"{version}"',
+        "Last-Modified": format_datetime(at.astimezone(UTC), usegmt=True),
+    }
 
 
 def of_resource(read: Read) -> Response:
     """A version with its ETag."""
-    body = read.stored.body
-    if read.numbers is not None:
-        body = with_numbers(body, *read.numbers)
-    return Response(body, headers=_headers(read), media_type=FHIR_JSON)
+    headers = version_headers(read.stored.version, read.updated_at)
+    return Response(_current(read.stored.body, read.numbers), headers=headers, media_type=FHIR_JSON)
 
 
 def of_read(request: Request, read: Read) -> Response:
     """As much of a version as was asked for; 304 where the client has it already."""
-    query: bytes = request.scope["query_string"]
-    subset = subset_of_read(pairs(query)) if query else _WHOLE
+    subset, stored = subset_of_read(asked(request)), read.stored
+    headers = version_headers(stored.version, read.updated_at)
     known = request.headers.get("if-none-match")
-    if known is not None and read.numbers is None and _same(known, read.stored.version):
-        return Response(status_code=304, headers=_headers(read))
-    answer = of_resource(read)
-    if subset.whole:
-        return answer
-    part = subset.of(read.stored.type, bytes(answer.body))
-    return Response(part, headers=_headers(read), media_type=FHIR_JSON)
-
-
-def _headers(read: Read) -> dict[str, str]:
-    return {
-        **NO_STORE,
-        "ETag": f'W/"{read.stored.version}"',
-        "Last-Modified": format_datetime(read.updated_at.astimezone(UTC), usegmt=True),
-    }
+    if known is not None and read.numbers is None and _same(known, stored.version):
+        return Response(status_code=304, headers=headers)
+    body = subset.of(stored.type, _current(stored.body, read.numbers))
+    return Response(body, headers=headers, media_type=FHIR_JSON)
 
 
 def _same(header: str, version: int) -> bool:
@@ -67,8 +63,7 @@ async def of_search(
     """The page that the query string and the form ask for."""
     settings: Settings = request.app.state.settings
     base = settings.fhir_base
-    asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
-    query = read_query(kind, asked, base=base, strict=is_strict(request))
+    query = read_query(kind, asked(request, form), base=base, strict=is_strict(request))
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(base)}"
     position = unseal(query.cursor, secret, bound_to) if query.cursor is not None else None
@@ -98,11 +93,11 @@ def shown(page: Page, subset: Subset) -> list[Stored]:
     if not page.numbers and subset.whole:
         return page.rows
     return [
-        Stored(row.type, row.id, row.version, subset.of(row.type, _current(page, row)))
+        replace(row, body=subset.of(row.type, _current(row.body, page.numbers.get(row.id))))
         for row in page.rows
     ]
 
 
-def _current(page: Page, row: Stored) -> bytes:
-    numbers = page.numbers.get(row.id)
-    return with_numbers(row.body, *numbers) if numbers else row.body
+def _current(body: bytes, numbers: tuple[int, int, str] | None) -> bytes:
+    """An offer with its present numbers, which are not stored in it; anything else as it is."""
+    return with_numbers(body, *numbers) if numbers is not None else body

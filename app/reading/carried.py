@@ -10,15 +10,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from app.caller.dependency import CallerDep, require
+from app.caller.dependency import CallerDep
 from app.database import SingleRead
 from app.fhir.bundle import CARRIED
 from app.fhir.capability import fhir_each
-from app.openapi.bodies import fhir_response, in_query, versioned
-from app.openapi.responses import errors
-from app.reading.access import sight
-from app.reading.answer import of_read
-from app.reading.read import read, vread
+from app.openapi.bodies import in_query
+from app.reading.document import answer_read, answer_vread, read_responses
 from app.reading.subset import IN_READS
 
 router = APIRouter()
@@ -35,11 +32,7 @@ register_url_convertor("carried", _Carried())
 _Kind = Annotated[
     str, Path(description="The resource's type.", json_schema_extra={"enum": list(CARRIED)})
 ]
-_RESPONSES = {
-    200: fhir_response("Resource", ["practitioner"], "The resource.", versioned()),
-    304: {"description": "Not changed since the `If-None-Match` that was sent."},
-    **errors(400, 401, 403, 404, 406, 503),
-}
+_RESPONSES = read_responses("Resource", ["practitioner"])
 
 
 @router.get(
@@ -59,8 +52,7 @@ async def read_carried(
     kind: _Kind, id: str, request: Request, caller: CallerDep, source: SingleRead
 ) -> Response:
     """For the parties of the referral that it came with."""
-    require(caller, kind, "r")
-    return of_read(request, await read(source, kind, id, sight(caller)))
+    return await answer_read(request, caller, source, kind, id)
 
 
 @router.get(
@@ -84,5 +76,4 @@ async def read_version_of_carried(
     source: SingleRead,
 ) -> Response:
     """As `read_carried`."""
-    require(caller, kind, "r")
-    return of_read(request, await vread(source, kind, id, version, sight(caller)))
+    return await answer_vread(request, caller, source, kind, id, version)

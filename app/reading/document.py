@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.caller.dependency import CallerDep, require
-from app.database import SingleRead
+from app.caller.model import Caller
+from app.database import SingleRead, Source
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import history as history_bundle
@@ -71,6 +72,31 @@ def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> 
     _add_searches(router, kind, tag)
 
 
+async def answer_read(
+    request: Request, caller: Caller, source: Source, kind: str, id: str
+) -> Response:
+    """A read of any type."""
+    require(caller, kind, "r")
+    return of_read(request, await read(source, kind, id, sight(caller)))
+
+
+async def answer_vread(
+    request: Request, caller: Caller, source: Source, kind: str, id: str, version: str
+) -> Response:
+    """A read of one version of any type."""
+    require(caller, kind, "r")
+    return of_read(request, await vread(source, kind, id, version, sight(caller)))
+
+
+def read_responses(kind: str, examples: list[str]) -> dict[int | str, dict[str, Any]]:
+    """What both may be answered."""
+    return {
+        200: fhir_response(kind, examples, "The resource.", versioned()),
+        304: {"description": "Not changed since the `If-None-Match` that was sent."},
+        **_FAILURES,
+    }
+
+
 def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
     async def read_one(
         id: str,
@@ -78,8 +104,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         caller: CallerDep,
         source: SingleRead,
     ) -> Response:
-        require(caller, kind, "r")
-        return of_read(request, await read(source, kind, id, sight(caller)))
+        return await answer_read(request, caller, source, kind, id)
 
     async def read_version(
         id: str,
@@ -88,13 +113,9 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         caller: CallerDep,
         source: SingleRead,
     ) -> Response:
-        require(caller, kind, "r")
-        return of_read(request, await vread(source, kind, id, version, sight(caller)))
+        return await answer_vread(request, caller, source, kind, id, version)
 
-    found: dict[int | str, dict[str, Any]] = {
-        200: fhir_response(kind, examples, "The resource.", versioned()),
-        304: {"description": "Not changed since the `If-None-Match` that was sent."},
-    }
+    responses = read_responses(kind, examples)
     router.add_api_route(
         f"/fhir/{kind}/{{id}}",
         read_one,
@@ -102,7 +123,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         summary=f"Read one {kind}",
         description="Its current version, with its ETag. What is not the caller's to see is 404.",
         tags=[tag],
-        responses={**found, **_FAILURES},
+        responses=responses,
         openapi_extra={
             "parameters": in_query(IN_READS),
             **fhir(kind, interaction="read", not_match=kind != "HealthcareService"),
@@ -115,7 +136,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         summary=f"Read one version of a {kind}",
         description="As it was stored then.",
         tags=[tag],
-        responses={**found, **_FAILURES},
+        responses=responses,
         openapi_extra={"parameters": in_query(IN_READS), **fhir(kind, interaction="vread")},
     )
 

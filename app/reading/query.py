@@ -9,21 +9,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
 
+from fastapi import Request
+
 from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.reading import catalog
 from app.reading.include import INCLUDES, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import Unreadable, date_range, reference, split, token
+from app.reading.values import ABOUT_THE_FORM, Unreadable, date_range, reference, split, token
 
 DEFAULT_COUNT, MAX_COUNT = 20, 100
 #: More parameters or alternatives than any client needs; they bound the work of one search.
 MAX_PARAMETERS, MAX_ALTERNATIVES = 50, 100
 CURSOR = "_cursor"
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
-#: Said by clients about the form of the answer; there is one form.
-_IGNORED = frozenset({"_format", "_pretty"})
 _ONCE = frozenset({"_count", "_sort", "_total", CURSOR, *SUBSET})
 
 ID = Parameter("_id", "token", "the resource's id, or several separated by commas")
@@ -54,6 +54,11 @@ class Query:
         pairs = [*self.used, *([(CURSOR, cursor)] if cursor else [])]
         encoded = urlencode(pairs, safe=":/|,")
         return f"{base}/{self.kind}" + (f"?{encoded}" if encoded else "")
+
+
+def asked(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
+    """What a request asks for, by its query string and its form. Raises `Refusal` (400)."""
+    return pairs(request.scope["query_string"]) + (pairs(form) if form else [])
 
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -100,7 +105,7 @@ def read_query(
 
 def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue | None:
     """Reads one pair into the query; returns what is wrong with it."""
-    if name in _IGNORED:
+    if name in ABOUT_THE_FORM:
         return None
     if name in _ONCE:
         fault = _control(query, name, value)

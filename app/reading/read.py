@@ -15,6 +15,7 @@ from app.errors import Refusal, not_found, refuse
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
 from app.reading.access import SEES_LOCATED, Sight, located
+from app.reading.values import ABOUT_THE_FORM
 
 _READ = f"""SELECT v.version, v.updated_at, v.body FROM locator l
 CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
@@ -138,7 +139,7 @@ def refuse_condition(header: str | None, query: str) -> None:
     a condition that is not understood must not create.
     """
     named = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
-    if header is not None or named - {"_format", "_pretty"}:
+    if header is not None or named - ABOUT_THE_FORM:
         said = "This create takes no condition. Search first, then send it without."
         raise refuse(400, "not-supported", said)
 

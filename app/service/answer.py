@@ -1,8 +1,6 @@
 """What every change by resource shares: the version it is made on, its writing, its answer."""
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import format_datetime
 
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +10,7 @@ from app.decision.finish import finish
 from app.errors import refuse
 from app.fhir.outcome import FHIR_JSON
 from app.intake.door import Door
-from app.reading.answer import NO_STORE
+from app.reading.answer import version_headers
 from app.referral.changes import Changes
 from app.referral.reopen import Opened
 from app.referral.tables import resource_version
@@ -36,9 +34,7 @@ def task_answer(
     body = next(row["body"] for row in rows if (row["type"], row["id"]) == ("Task", task_id))
     after = changes.after
     said = {
-        **NO_STORE,
-        "ETag": f'W/"{after.version}"',
-        "Last-Modified": format_datetime(after.updated_at.astimezone(UTC), usegmt=True),
+        **version_headers(after.version, after.updated_at),
         **(headers or {}),
     }
     return Response(body, status, said, media_type=FHIR_JSON)

@@ -21,7 +21,7 @@ from app.ids import new_id
 from app.intake.submission import read_tree
 from app.openapi.bodies import fhir_body, fhir_response
 from app.openapi.responses import errors
-from app.reading.query import pairs
+from app.reading.query import asked
 from app.subscription import keep
 from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of
 from app.web.gate import read_body
@@ -87,8 +87,8 @@ async def _posted(request: Request) -> Given:
 )
 async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
     """Type level."""
-    asked = pairs(request.url.query.encode())
-    ids, words = ([value for name, value in asked if name == each] for each in ("id", "status"))
+    pairs = asked(request)
+    ids, words = ([value for name, value in pairs if name == each] for each in ("id", "status"))
     return await _statuses(request, caller, connection, ids, words)
 
 

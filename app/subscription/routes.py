@@ -1,8 +1,6 @@
 """FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended."""
 
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,8 +23,9 @@ from app.intake.submission import read_tree, read_whole, refuse_faults
 from app.notification.targets import Guard
 from app.openapi.bodies import created, fhir_body, fhir_response, in_query, search_body, versioned
 from app.openapi.responses import errors
+from app.reading.answer import version_headers
 from app.reading.document import described_few
-from app.reading.query import pairs
+from app.reading.query import asked
 from app.reading.read import check_if_match, refuse_condition
 from app.reading.subset import IN_READS, of_read
 from app.subscription import keep
@@ -86,11 +85,7 @@ def _answer(
     request: Request, row: RowMapping, status: int = 200, subset: Subset = _WHOLE
 ) -> Response:
     body = orjson.dumps(keep.as_resource(row, vault_of(request), now_of(request)))
-    headers = {
-        "ETag": f'W/"{row["version"]}"',
-        "Last-Modified": format_datetime(row["updated_at"].astimezone(UTC), usegmt=True),
-        "Cache-Control": "no-store",
-    }
+    headers = version_headers(row["version"], row["updated_at"])
     if status == 201:
         headers["Location"] = f"{base_of(request)}/Subscription/{row['id']}"
     return Response(subset.of("Subscription", body), status, headers, media_type=FHIR_JSON)
@@ -163,8 +158,7 @@ async def _search(
     request: Request, caller: Caller, connection: AsyncConnection, form: bytes
 ) -> Response:
     require(caller, "Subscription", "s")
-    asked = pairs(request.url.query.encode()) + (pairs(form) if form else [])
-    search = read_search(asked, strict=is_strict(request))
+    search = read_search(asked(request, form), strict=is_strict(request))
     vault, now, base = vault_of(request), now_of(request), base_of(request)
     stored = [
         Stored(
@@ -200,7 +194,7 @@ async def _search(
 async def read_one(id: Id, request: Request, caller: CallerDep, connection: Connection) -> Response:
     """Another organization's is 404."""
     require(caller, "Subscription", "r")
-    subset = of_read(pairs(request.url.query.encode()))
+    subset = of_read(asked(request))
     row = await keep.find(connection, caller.organization_id, id)
     return _answer(request, row, subset=subset)
 

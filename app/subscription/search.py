@@ -13,7 +13,7 @@ from app.errors import Issue, Refusal
 from app.fhir.subscription import fhir_status
 from app.fhir.subset import Subset
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import Unreadable, split
+from app.reading.values import ABOUT_THE_FORM, Unreadable, split
 
 #: Parameter → its kind, and what it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
@@ -26,7 +26,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
 }
 KINDS = {name: kind for name, (kind, _) in PARAMETERS.items()}
 #: About the form of the answer; all that there is fits one page.
-_IGNORED = frozenset({"_format", "_pretty", "_total"})
+_IGNORED = ABOUT_THE_FORM | {"_total"}
 
 
 @dataclass(slots=True)
