@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.clock import _FRESH_S
 from tests.delivery.outage import MINUTES, STORIES, STRANGERS, Outage, referrals_for, story
 
 _MOVES = {
@@ -56,6 +57,7 @@ async def through(outage, kills=(4, 2), restarts=()):
             happening.create_task(outage.kill(kills[0], lambda: len(healthy), few, 3 * some))
             happening.create_task(outage.restart(restarts))
         assert away == []
+        await asyncio.sleep(_FRESH_S)  # real time: by then every process has seen the clock
         async with outage.away, asyncio.TaskGroup() as happening:
             happening.create_task(outage.recover())
             happening.create_task(outage.kill(kills[1], lambda: len(away), few, some))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def test_killed_it_leaves_nothing_that_holds_the_port(fresh_database, tmp_path, 
     if killed == "make":
         with said.open("wb") as out:
             make = subprocess.Popen(
-                ["sh", "-c", f"{sys.executable} -m app run; exit"],
+                ["sh", "-c", f"{shlex.quote(sys.executable)} -m app run; exit"],
                 cwd=ROOT,
                 env=environment(MAKELEVEL=1, **settings),
                 stdin=subprocess.DEVNULL,
