@@ -7,7 +7,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help run test check check-more bench openapi policies migrate fmt clean \
-        format lint types imports contract suite postgresql-15 image browser foreign outage
+        format lint types imports contract suite postgresql-15 image browser foreign outage fuzz
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ test: suite ## the whole suite, in parallel, on a throwaway PostgreSQL (ARGS="te
 
 check: format lint types imports policies contract suite ## all that must hold, from PyPI alone
 
-check-more: postgresql-15 image browser foreign outage ## what needs other packages, or minutes
+check-more: postgresql-15 image browser foreign outage fuzz ## what needs other packages, or minutes
 
 bench: $(READY) ## referrals per second beside the floors of this machine
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -66,6 +66,9 @@ foreign: $(READY)
 	.ci/marked foreign
 outage: $(READY)
 	.ci/marked outage
+# 30,000 requests; FUZZ_REQUESTS=100000 for the long run, FUZZ_SEED=<number> for other ones.
+fuzz: $(READY)
+	.ci/marked fuzz
 
 # pip follows the user's own configuration: no index is named here.
 $(READY): requirements-dev.lock .ci/environment

@@ -117,7 +117,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         del responses["422"]
     for response in responses.values():
         _drop_guess(response.get("content", {}))
-    statuses: list[int] = []
+    statuses = [414, 431]
     if operation.get("security"):
         statuses += [401, 503]
     if path.startswith(("/fhir", "/v1")) and "smart-configuration" not in path:

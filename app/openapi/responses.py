@@ -57,6 +57,10 @@ _FAILURES: dict[int, tuple[str, Issue]] = {
         "The body is larger than the limit.",
         Issue("too-long", "The body is larger than 5 MB. Send large documents by reference."),
     ),
+    414: (
+        "The path and its query are longer than 8 KB.",
+        Issue("too-long", "The URL is too long. Search with POST to `_search` instead."),
+    ),
     415: (
         "The body is of a media type, charset or encoding that is not taken here.",
         Issue("not-supported", "Send application/fhir+json in UTF-8."),
@@ -76,6 +80,10 @@ _FAILURES: dict[int, tuple[str, Issue]] = {
     429: (
         "Too many requests; `Retry-After` says when to come back.",
         Issue("throttled", "Too many requests. Wait as long as Retry-After says."),
+    ),
+    431: (
+        "The headers are larger than the limit.",
+        Issue("too-long", "The headers are too large."),
     ),
     503: (
         "The database is away; `Retry-After` says when to come back. Nothing was stored.",

@@ -20,10 +20,12 @@ _NAMES = {
     410: "Gone",
     412: "PreconditionFailed",
     413: "TooLarge",
+    414: "TargetTooLong",
     415: "UnsupportedMediaType",
     422: "Unprocessable",
     428: "PreconditionRequired",
     429: "TooManyRequests",
+    431: "HeadersTooLarge",
     503: "Unavailable",
 }
 
