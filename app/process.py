@@ -18,7 +18,7 @@ from app.eligibility.identify import Identity, identify
 from app.intake.door import Door
 from app.intake.known import Known
 from app.intake.receive import receive, requested_units
-from app.intake.submission import Submission
+from app.intake.submission import Submission, require_start
 from app.referral.draft import Draft
 from app.referral.lifecycle import Event
 from app.referral.record import Details
@@ -32,6 +32,7 @@ async def process(
     intake.
     """
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
+    require_start(submission, door.rules.latest_start(identity.plan, submission.on))
     draft = receive(submission, identity, known, door)
 
     case = eligibility(submission, identity, known, door.rules)

@@ -60,6 +60,7 @@ def read_referral(
     subscriber = next((c.subscriber for c in (chosen, *coverages) if c and c.subscriber), None)
     county = read_patient(patient, "Patient").values.get("county")
     requester = service_request.get("requester")
+    wished = wished_start(service_request)
     return ReferralRequest(
         intent=_word(service_request.get("intent")) or "order",
         priority=_word(service_request.get("priority")) or "routine",
@@ -80,7 +81,7 @@ def read_referral(
         based_on=_all_named(service_request.get("basedOn"), payload),
         replaces=_all_named(service_request.get("replaces"), payload),
         general_practitioners=_all_named(patient.get("generalPractitioner"), payload),
-        occurrence_start=_occurrence(service_request),
+        occurrence_start=wished[1] if wished else None,
         authored=read_moment(service_request.get("authoredOn")),
         received=read_received(service_request),
         language=language_of(patient),
@@ -197,10 +198,31 @@ def _all_named(references: Any, payload: Payload) -> tuple[Named, ...]:
     return tuple(_named(reference, payload) for reference in references or () if reference)
 
 
-def _occurrence(request: Resource) -> date | None:
-    period = request.get("occurrencePeriod") or {}
-    span = read_span(period.get("start") or request.get("occurrenceDateTime"))
-    return span.first if span else None
+def wished_start(request: Resource) -> tuple[str, date] | None:
+    """The element that says when the service is wanted to begin, and the first day it may mean.
+
+    A Timing is wanted from the first of its events, else from where its bounds begin.
+    """
+    timing = request.get("occurrenceTiming") or {}
+    bounds = (timing.get("repeat") or {}).get("boundsPeriod") or {}
+    stated = [
+        ("occurrencePeriod.start", (request.get("occurrencePeriod") or {}).get("start")),
+        ("occurrenceDateTime", request.get("occurrenceDateTime")),
+        *((f"occurrenceTiming.event[{i}]", at) for i, at in enumerate(timing.get("event") or ())),
+        ("occurrenceTiming.repeat.boundsPeriod.start", bounds.get("start")),
+    ]
+    days = [(element, span.first) for element, at in stated if (span := read_span(at))]
+    events = [one for one in days if ".event" in one[0]]
+    return min(events, key=lambda one: one[1]) if events else next(iter(days), None)
+
+
+def start_faults(request: Resource, latest: date) -> list[Fault]:
+    """A wished-for start that lies further ahead than plan data allows (spec.md 7)."""
+    wished = wished_start(request)
+    if wished is None or wished[1] <= latest:
+        return []
+    text = f"A service may be wished for from a day up to {latest}. Refer again nearer to it."
+    return [Fault("business-rule", f"ServiceRequest.{wished[0]}", text)]
 
 
 def read_received(request: Resource) -> datetime | None:

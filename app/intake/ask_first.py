@@ -20,7 +20,7 @@ from app.intake.door import Door
 from app.intake.gather import gather
 from app.intake.held import held_by
 from app.intake.post import Terms, inquire
-from app.intake.submission import read_submission
+from app.intake.submission import read_submission, require_start
 from app.local_time import LOCAL
 from app.policy.explain import explain
 from app.policy.model import Outcome
@@ -45,6 +45,7 @@ async def ask_first(
         if request.cin
         else take_at_word(request, plans)
     )
+    require_start(submission, door.rules.latest_start(identity.plan, submission.on))
     case = eligibility(submission, identity, known, door.rules)
     ordered, wish = candidates(submission, case, known)
     placement = None

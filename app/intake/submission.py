@@ -20,7 +20,7 @@ from app.fhir.facts import read_facts
 from app.fhir.fault import Fault
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
-from app.fhir.service_request import read_received, to_domain
+from app.fhir.service_request import read_received, start_faults, to_domain
 from app.fhir.strict_json import Unreadable, parse
 from app.fhir.subset import is_subset
 from app.fhir.task import read_adopted
@@ -65,6 +65,8 @@ class Submission:
     locations: list[str] | None = None
     #: The condition on the request's entry of a Bundle, as sent.
     if_none_exist: str | None = None
+    #: The request's entry in a Bundle; None where it came alone.
+    entry: int | None = None
 
     @property
     def on(self) -> date:
@@ -187,11 +189,20 @@ def _understood(
 ) -> Submission:
     """`index` is the request's entry in a Bundle, None where it came alone."""
     received = receipt(main, door)
-    request, faults = to_domain(main, beside, local_date(received), door.rules.plans)
+    on = local_date(received)
+    request, faults = to_domain(main, beside, on, door.rules.plans)
+    faults += start_faults(main, door.rules.latest_start(None, on))
     if request is None or faults:
         raise refuse_faults(faults if index is None else _under(faults, index), 422)
-    stated = read_facts(main, beside, local_date(received))
-    return Submission(referral_id, main, request, stated, received, digest)
+    stated = read_facts(main, beside, on)
+    return Submission(referral_id, main, request, stated, received, digest, entry=index)
+
+
+def require_start(submission: Submission, latest: date) -> None:
+    """Once the plan is known, which may allow less than others: 422 for too far a start."""
+    faults, index = start_faults(submission.service_request, latest), submission.entry
+    if faults:
+        raise refuse_faults(faults if index is None else _under(faults, index), 422)
 
 
 def receipt(main: Resource, door: Door) -> datetime:

@@ -5,7 +5,7 @@ it.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from app.database import fetch, fetch_one
 from app.errors import not_found
 from app.fhir.asker import asker
 from app.fhir.strict_json import parse
+from app.local_time import stored_day
 from app.notification.correspond import Listening
 from app.policy.model import Missing, Question
 from app.policy.question_json import question_from_json
@@ -148,8 +149,8 @@ def _authorization(text: str | None) -> Authorization | None:
         number=number,
         service=service,
         performer_id=performer,
-        starts_on=date.fromisoformat(starts),
-        ends_on=date.fromisoformat(ends),
+        starts_on=stored_day(starts),
+        ends_on=stored_day(ends),
         units=orjson.loads(units) if units else None,
         previous_id=previous,
         status=status,
