@@ -10,7 +10,7 @@ from copy import deepcopy
 from typing import Any
 
 from app.errors import Refusal, refuse
-from app.fhir.strict_json import Unreadable, dumps, parse_array
+from app.fhir.strict_json import Unreadable, dumps, parse, parse_array
 
 _MOST = 100
 #: `copy` can double a document each time: all copies of one patch together stay below this.
@@ -59,7 +59,7 @@ def _well_formed(step: Any) -> bool:
 
 def patched(resource: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The resource after all operations. 422 where one cannot be done, or a `test` fails."""
-    holder: dict[str, Any] = {"root": deepcopy(dict(resource))}
+    holder: dict[str, Any] = {"root": parse(dumps(dict(resource)))}
     budget = _COPIED
     for index, step in enumerate(steps):
         try:
@@ -103,9 +103,9 @@ def _apply(holder: dict[str, Any], step: Mapping[str, Any]) -> int:
         origin = _tokens(step["from"])
         value = _get(holder, origin)
         if op == "copy":
-            value = deepcopy(value)
-            _add(holder, path, value)
-            return len(dumps(value))
+            size = len(dumps(value))
+            _add(holder, path, deepcopy(value) if size <= _COPIED else value)
+            return size
         if path[: len(origin)] == origin and path != origin:
             raise ValueError("a value cannot move into itself")
         _remove(holder, origin)

@@ -14,7 +14,7 @@ from app.fhir.dates import read_moment, read_span
 from app.fhir.facts import read_coverages
 from app.fhir.facts_member import asks_for_oneself, read_patient
 from app.fhir.fault import Fault
-from app.fhir.hcpcs import services_of
+from app.fhir.hcpcs import services_of, telling_modifiers
 from app.fhir.payload import (
     Payload,
     Resource,
@@ -23,8 +23,12 @@ from app.fhir.payload import (
     identifiers_of,
     own_identifier,
 )
+from app.fhir.strict_json import MAX_FAULTS
+from app.policy.told import MOST_REFERENCES
 from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
 
+#: Each is looked up, and stands for one referral alone.
+_MOST_IDENTIFIERS = 100
 INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
 
 
@@ -100,6 +104,9 @@ def _request_faults(request: Resource) -> list[Fault]:
     if request.get("doNotPerform") is True:
         text = "A referral asks for a service: leave doNotPerform out."
         faults.append(Fault("business-rule", "ServiceRequest.doNotPerform", text))
+    if len(request.get("identifier") or ()) > _MOST_IDENTIFIERS:
+        text = f"Give a referral at most {_MOST_IDENTIFIERS} identifiers of yours."
+        faults.append(Fault("too-costly", "ServiceRequest.identifier", text))
     return faults
 
 
@@ -111,7 +118,7 @@ def _code_faults(request: Resource) -> list[Fault]:
         if coding.get("system") == codes.CALAIM_SERVICE
         and coding.get("code") is not None
         and coding["code"] not in codes.SERVICES
-    ]
+    ][:MAX_FAULTS]
 
 
 def _services(request: Resource) -> tuple[str, ...]:
@@ -125,19 +132,19 @@ def _services(request: Resource) -> tuple[str, ...]:
     ]
     if ours:
         return tuple(dict.fromkeys(ours))
-    modifiers = [
+    telling = telling_modifiers(
         str(coding["code"])
         for detail in request.get("orderDetail") or ()
         for coding in codings(detail)
         if coding.get("code")
-    ]
-    meant = [
-        services_of(str(coding["code"]), modifiers)
+    )
+    billed = dict.fromkeys(
+        str(coding["code"]).upper()
         for coding in stated
         if coding.get("system") in codes.HCPCS_SYSTEMS and coding.get("code")
-    ]
+    )
     # Codings of one concept mean the same thing, so a service must fit all that mean anything.
-    known = [services for services in meant if services]
+    known = [services for code in billed if (services := services_of(code, telling))]
     common = [s for s in known[0] if all(s in others for others in known)] if known else []
     return tuple(common or dict.fromkeys(s for services in known for s in services))
 
@@ -195,7 +202,8 @@ def _type_in(literal: str | None) -> str | None:
 
 
 def _all_named(references: Any, payload: Payload) -> tuple[Named, ...]:
-    return tuple(_named(reference, payload) for reference in references or () if reference)
+    read = (references or ())[:MOST_REFERENCES]
+    return tuple(_named(reference, payload) for reference in read if reference)
 
 
 def wished_start(request: Resource) -> tuple[str, date] | None:

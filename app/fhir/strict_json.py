@@ -111,10 +111,11 @@ def _read(body: bytes) -> Any:
 
 def dumps(tree: Any) -> bytes:
     """Compact JSON of anything that `parse` gave back: every number as it was sent."""
-    return orjson.dumps(tree, default=_write)
+    return orjson.dumps(tree, default=written)
 
 
-def _write(value: Any) -> Any:
+def written(value: Any) -> Any:
+    """For the writer: a number as it was sent."""
     if isinstance(value, Decimal):
         text = value.text if isinstance(value, Number) else str(value)
         return orjson.Fragment(text.encode())
@@ -257,28 +258,40 @@ def _found(tree: Any) -> list[Fault]:
 def _faults(tree: Any) -> Iterator[Fault]:
     kind = tree.get("resourceType") if isinstance(tree, dict) else None
     root = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else ""
-    stack: list[tuple[str, Any]] = [(root, tree)]
+    stack: list[tuple[_Place, Any]] = [((None, root), tree)]
     while stack:
         path, node = stack.pop()
         if isinstance(node, dict):
             if isinstance(node, _Twice):
                 for name in node.names:
                     said = "This element is there twice. Send it once."
-                    yield Fault("structure", _member(path, name), said)
+                    yield Fault("structure", _written((path, name)), said)
             if any(_CONTROL.search(name) for name in node):
-                yield Fault("value", path, "An element's name has a control character in it.")
-            stack += [(_member(path, name), value) for name, value in node.items()]
+                yield Fault(
+                    "value", _written(path), "An element's name has a control character in it."
+                )
+            stack += [((path, name), value) for name, value in node.items()]
         elif isinstance(node, list):
-            stack += [(f"{path}[{index}]", value) for index, value in enumerate(node)]
+            stack += [((path, index), value) for index, value in enumerate(node)]
         elif isinstance(node, _Bad):
-            yield Fault(node.code, path, node.text)
+            yield Fault(node.code, _written(path), node.text)
         elif isinstance(node, str) and _CONTROL.search(node):
             said = "Take out control characters (tab and line breaks may stay) and surrogates."
-            yield Fault("value", path, said)
+            yield Fault("value", _written(path), said)
 
 
-def _member(path: str, name: str) -> str:
-    """The path of a member; a name that no element could have is not repeated."""
-    if not _NAME.fullmatch(name):
-        return path
-    return f"{path}.{name}" if path else name
+#: Where a value stands: the place that holds it, and its name or number there. Written out only
+#: for a fault: a long path before each of many values would be more than the body itself.
+_Place = tuple[Any, str | int]
+
+
+def _written(place: _Place | None) -> str:
+    """The path of a place; a name that no element could have is not repeated."""
+    parts: list[str] = []
+    while place is not None:
+        place, name = place
+        if isinstance(name, int):
+            parts.append(f"[{name}]")
+        elif _NAME.fullmatch(name):
+            parts.append(f".{name}")
+    return "".join(reversed(parts)).removeprefix(".")

@@ -21,7 +21,7 @@ from app.fhir.fault import Fault
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.service_request import read_received, start_faults, to_domain
-from app.fhir.strict_json import Unreadable, parse
+from app.fhir.strict_json import MAX_FAULTS, Unreadable, parse
 from app.fhir.subset import is_subset
 from app.fhir.task import read_adopted
 from app.ids import new_id
@@ -121,7 +121,7 @@ def refuse_faults(faults: Sequence[Fault], status: int) -> Refusal:
     """All faults as one answer."""
     issues = [
         Issue(fault.code, fault.diagnostics, fault.expression or None, fault.detail_code)
-        for fault in faults
+        for fault in faults[:MAX_FAULTS]
     ]
     return Refusal(status, issues)
 
