@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.capacity.assign import Offer, Wish, preference, serving
 from app.capacity.places import take
 from app.decision.apply import Act, Grant, approve, ask, deny, review
@@ -33,9 +34,9 @@ async def process(
     """
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
     require_start(submission, door.rules.latest_start(identity.plan, submission.on))
-    draft = receive(submission, identity, known, door)
+    draft = await aside(receive, submission, identity, known, door)
 
-    case = eligibility(submission, identity, known, door.rules)
+    case = await aside(eligibility, submission, identity, known, door.rules)
 
     ordered, wish = candidates(submission, case, known)
 

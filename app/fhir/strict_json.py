@@ -11,29 +11,28 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Any
 
 import orjson
 
+from app.aside import tick
 from app.fhir.fault import Fault
+from app.fhir.json_depth import MAX_DEPTH, is_deep
 
 #: A parsed body: dict, list, str, int, bool, None and, for every number with a fraction, `Number`.
 Parsed = dict[str, Any]
 
-#: Levels of nesting: deeper than any FHIR resource that people write.
-MAX_DEPTH = 100
 #: Digits of an integer or a fraction, and powers of ten: far beyond R4's 18 digits.
 MAX_DIGITS = 40
 MAX_EXPONENT = 60
+#: Of one body: more than 5 MB of clinical resources have.
+MAX_SEPARATORS = 500_000
+#: A large and dense body is read object by object, so that other threads have their turns.
+_LARGE, _DENSE = 1024 * 1024, 100_000
 #: One body may be wrong in every element; nobody reads more than this.
 MAX_FAULTS = 100
 
-# Possessive, and content with a missing closing quote: linear time whatever is sent.
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_BEGINNING = 16_384
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -99,7 +98,19 @@ def parse_array(body: bytes) -> list[Any]:
     return tree
 
 
+def separators(body: bytes) -> int:
+    """How much there is to read in a body: its commas and colons, and half of its escapes."""
+    return body.count(b",") + body.count(b":") + body.count(b"\\") // 2
+
+
+def clone(tree: Any) -> Any:
+    """A copy of anything that `parse` gave back."""
+    return _read(dumps(tree))
+
+
 def _read(body: bytes) -> Any:
+    if len(body) > _LARGE and separators(body) > _DENSE:
+        return _read_closely(body)
     try:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -155,7 +166,7 @@ def _is_plain(tree: Parsed | list[Any], body: bytes) -> bool:
 
 def _read_closely(body: bytes) -> Any:
     text = _decode(body)
-    if _is_deep(body):
+    if is_deep(body):
         said = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
         raise Unreadable([Fault("structure", "", said)])
     reader = _Reader()
@@ -194,21 +205,12 @@ def _decode(body: bytes) -> str:
         raise Unreadable([Fault("structure", "", "The body is not UTF-8.")]) from None
 
 
-def _is_deep(body: bytes) -> bool:
-    # An attack is deep from its beginning: a small part of it is enough to see that.
-    return _exceeds_depth(body[:_BEGINNING]) or _exceeds_depth(body)
-
-
-def _exceeds_depth(body: bytes) -> bool:
-    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
-    return any(depth > MAX_DEPTH for depth in accumulate(map(_STEP.__getitem__, brackets)))
-
-
 class _Reader:
     """The standard library's reader with hooks; `doubtful` once a hook met something to report."""
 
     def __init__(self) -> None:
         self.doubtful = False
+        self._objects = 0
 
     def read(self, text: str, *, strict: bool) -> Any:
         """The tree, `_Twice` and `_Bad` standing for what cannot be taken. ValueError: no JSON."""
@@ -227,6 +229,9 @@ class _Reader:
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
+        self._objects += 1
+        if not self._objects % 1024:
+            tick()
         if len(found) == len(pairs):
             return found
         self.doubtful = True
@@ -267,9 +272,8 @@ def _faults(tree: Any) -> Iterator[Fault]:
                     said = "This element is there twice. Send it once."
                     yield Fault("structure", _written((path, name)), said)
             if any(_CONTROL.search(name) for name in node):
-                yield Fault(
-                    "value", _written(path), "An element's name has a control character in it."
-                )
+                said = "An element's name has a control character in it."
+                yield Fault("value", _written(path), said)
             stack += [((path, name), value) for name, value in node.items()]
         elif isinstance(node, list):
             stack += [((path, index), value) for index, value in enumerate(node)]
@@ -280,8 +284,7 @@ def _faults(tree: Any) -> Iterator[Fault]:
             yield Fault("value", _written(path), said)
 
 
-#: Where a value stands: the place that holds it, and its name or number there. Written out only
-#: for a fault: a long path before each of many values would be more than the body itself.
+#: Where a value stands: what holds it, and its name or number there. Written out for a fault only.
 _Place = tuple[Any, str | int]
 
 

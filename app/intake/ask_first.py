@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.model import Caller
 from app.capacity.assign import Offer, Placement, place
 from app.decision.deadlines import decision_due
@@ -36,7 +37,7 @@ async def ask_first(
     """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
     asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
     here = await held_by(connection, tree, caller, door)
-    submission = read_submission(tree, replace(door, now=asked), here)
+    submission = await aside(read_submission, tree, replace(door, now=asked), here)
     terms = Terms(caller.client_id, None, None, sight(caller))
     known = await gather(connection, inquire(submission, terms, door))
     request, plans = submission.request, door.rules.plans
@@ -46,7 +47,7 @@ async def ask_first(
         else take_at_word(request, plans)
     )
     require_start(submission, door.rules.latest_start(identity.plan, submission.on))
-    case = eligibility(submission, identity, known, door.rules)
+    case = await aside(eligibility, submission, identity, known, door.rules)
     ordered, wish = candidates(submission, case, known)
     placement = None
     if request.service and identity.plan and case.determination.outcome is not Outcome.DENIED:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from app.aside import too_costly
 from app.capacity.assign import Wish
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
@@ -21,7 +22,7 @@ from app.fhir.fault import Fault
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.service_request import read_received, start_faults, to_domain
-from app.fhir.strict_json import MAX_FAULTS, Unreadable, parse
+from app.fhir.strict_json import MAX_FAULTS, MAX_SEPARATORS, Unreadable, parse, separators
 from app.fhir.subset import is_subset
 from app.fhir.task import read_adopted
 from app.ids import new_id
@@ -128,6 +129,8 @@ def refuse_faults(faults: Sequence[Fault], status: int) -> Refusal:
 
 def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
     """The parsed and R4-checked resource; 400 with every fault otherwise."""
+    if separators(body) > MAX_SEPARATORS:
+        raise too_costly()
     try:
         tree = parse(body)
     except Unreadable as unreadable:
