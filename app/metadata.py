@@ -7,7 +7,7 @@ database can be partitioned or distributed by plan later (docs/decisions/0003).
 
 from typing import Any
 
-from sqlalchemy import Column, DateTime, MetaData, Text
+from sqlalchemy import CheckConstraint, Column, DateTime, MetaData, Text
 
 metadata = MetaData(
     naming_convention={
@@ -23,6 +23,11 @@ metadata = MetaData(
 def text(name: str, **options: Any) -> Column[str]:
     """A text column that must have a value."""
     return Column(name, Text, nullable=False, **options)
+
+
+def finite(*columns: str) -> CheckConstraint:
+    """Days and moments that somebody may state are never infinite: no reader reads those back."""
+    return CheckConstraint(" AND ".join(f"isfinite({name})" for name in columns), name="finite")
 
 
 def moment(name: str, **options: Any) -> Column[Any]:

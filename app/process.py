@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.capacity.assign import Offer, Wish, preference, serving
 from app.capacity.places import take
 from app.decision.apply import Act, Grant, approve, ask, deny, review
@@ -18,7 +19,7 @@ from app.eligibility.identify import Identity, identify
 from app.intake.door import Door
 from app.intake.known import Known
 from app.intake.receive import receive, requested_units
-from app.intake.submission import Submission
+from app.intake.submission import Submission, require_start
 from app.referral.draft import Draft
 from app.referral.lifecycle import Event
 from app.referral.record import Details
@@ -32,9 +33,10 @@ async def process(
     intake.
     """
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
-    draft = receive(submission, identity, known, door)
+    require_start(submission, door.rules.latest_start(identity.plan, submission.on))
+    draft = await aside(receive, submission, identity, known, door)
 
-    case = eligibility(submission, identity, known, door.rules)
+    case = await aside(eligibility, submission, identity, known, door.rules)
 
     ordered, wish = candidates(submission, case, known)
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, time
 
+from app.decision.authorize import last_day
 from app.decision.deadlines import Clocks
 from app.decision.decide import Automation
+from app.local_time import LAST_DAY, plus_days
 from app.policy.library import Library
 from app.policy.policy import Policy
 from app.settings import Settings, WrongSettings
@@ -30,6 +32,14 @@ class Rules:
             cut_off=None if data.cutoff_hour is None else time(data.cutoff_hour),
             holidays=self.library.calendars[data.calendar].holidays,
         )
+
+    def latest_start(self, plan: str | None, on: date) -> date:
+        """The last day that a referral received on a day may wish its service to begin; while its
+        plan is not known, the last that any plan served takes.
+        """
+        policies = (self.library.policy(name, on) for name in ((plan,) if plan else self.plans))
+        lengths = [policy.data.furthest_start.within for policy in policies if policy]
+        return max((plus_days(last_day(on, one), 1) for one in lengths), default=LAST_DAY)
 
     @staticmethod
     def automation(policy: Policy | None, service: str | None) -> Automation:

@@ -126,3 +126,30 @@ def test_the_command_alembic_agrees(fresh_database, arguments):
 def test_every_migration_gives_up_waiting_for_a_lock():
     for file in (ROOT / "migrations" / "versions").glob("*.py"):
         assert "SET LOCAL lock_timeout" in file.read_text(), file.name
+
+
+OLDER_ROWS = """
+INSERT INTO referral (plan, id, version, state, organization_id, priority, intent, received_at,
+    decision_due, holds_place, moves, announced, created_at, updated_at, details)
+VALUES ('HPSM', 'r', 1, 'approved', 'o', 'routine', 'order', now(), 'infinity', false, 1, 1, now(),
+    now(), '{}');
+INSERT INTO service_authorization (plan, referral_id, number, cin, service, starts_on, ends_on,
+    status, created_at, updated_at)
+VALUES ('HPSM', 'r', 'N-1', '9', 'ECM', '9999-01-01', 'infinity', 'open', now(), now())"""
+
+
+async def test_what_older_versions_stored_as_infinite_ends_with_the_calendar(bare_database):
+    engine = create_async_engine(bare_database, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda one: command.upgrade(configuration(one), "0001"))
+    await execute(bare_database, OLDER_ROWS)
+    await upgrade(bare_database)
+    connection = await asyncpg.connect(plain(bare_database))
+    try:
+        ends = await connection.fetchval("SELECT ends_on::text FROM service_authorization")
+        due = await connection.fetchval("SELECT isfinite(decision_due) FROM referral")
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute("UPDATE service_authorization SET ends_on = 'infinity'")
+    finally:
+        await connection.close()
+    assert (ends, due) == ("9999-12-30", True)

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import NETWORK, Caller
 from app.capacity.announce import announce_room
@@ -76,7 +77,7 @@ async def state_capacity(
 ) -> Response:
     """Writes the numbers and a version of the offer that shows them."""
     require(caller, _KIND, "u")
-    stated = read_stated(read_tree(await read_body(request), ["Parameters"]))
+    stated = read_stated(await aside(read_tree, await read_body(request), ["Parameters"]))
     found = await read(connection, _KIND, id, sight(caller))
     now: datetime = request.app.state.clock.now()
     plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)

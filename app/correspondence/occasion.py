@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from app.local_time import stored_day
 from app.policy.model import Missing, Reason
 from app.referral.draft import Draft
 
@@ -67,7 +68,7 @@ class Occasion:
 def _authorized(raw: Mapping[str, Any] | None) -> Authorized | None:
     if raw is None:
         return None
-    starts, ends = (date.fromisoformat(raw[name]) for name in ("starts_on", "ends_on"))
+    starts, ends = (stored_day(raw[name]) for name in ("starts_on", "ends_on"))
     return Authorized(raw["number"], starts, ends, raw["units"])
 
 

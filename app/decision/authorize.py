@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from app.intake.known import Held
+from app.local_time import kept, plus_days
 from app.policy.schema import Length, Term
 from app.referral.record import Authorization
 
@@ -35,7 +36,7 @@ def last_day(first: date, length: Length) -> date:
         if first.day > ending:
             return date(year, month + 1, ending)
         return date(year, month + 1, first.day) - timedelta(days=1)
-    except (ValueError, OverflowError):  # beyond the calendar: asked for in the year 9999
+    except (ValueError, OverflowError):  # beyond the calendar
         return date.max
 
 
@@ -60,15 +61,15 @@ def authorize(
     starts_on = approved_on
     if previous is not None:
         length = term.reauthorization or term.initial
-        starts_on = max(approved_on, previous.authorization.ends_on + timedelta(days=1))
+        starts_on = max(approved_on, plus_days(previous.authorization.ends_on, 1))
     elif wanted_from is not None:
-        starts_on = max(approved_on, wanted_from)
+        starts_on = max(approved_on, kept(wanted_from))
     return Authorization(
         number=number,
         service=service,
         performer_id=performer_id,
         starts_on=starts_on,
-        ends_on=last_day(starts_on, length),
+        ends_on=kept(last_day(starts_on, length)),
         units=requested or _units(term),
         previous_id=previous.referral_id if previous else None,
     )

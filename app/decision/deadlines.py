@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from app.local_time import LOCAL
+from app.local_time import LAST_MOMENT, LOCAL, plus_days
 
 _END_OF_DAY = time(23, 59, 59)
 URGENT = frozenset({"urgent", "asap", "stat"})
@@ -67,7 +67,7 @@ def decision_due(received: datetime, priority: str, clocks: Clocks) -> datetime:
     try:
         return _due(received, priority, clocks)
     except OverflowError:  # asked about the last days of the calendar
-        return datetime.max.replace(microsecond=0, tzinfo=UTC)
+        return LAST_MOMENT
 
 
 def _due(received: datetime, priority: str, clocks: Clocks) -> datetime:
@@ -114,5 +114,5 @@ def expiring_from(starts_on: date, ends_on: date, clocks: Clocks) -> date | None
 
     None for one that is shorter than the notice itself: it would be announced the day it begins.
     """
-    day = ends_on - timedelta(days=clocks.expiring_days)
+    day = plus_days(ends_on, -clocks.expiring_days)
     return day if day > starts_on else None

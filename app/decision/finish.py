@@ -7,6 +7,7 @@ referral are told apart by the guarded update (spec.md 2).
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.database import constraint
 from app.decision.tables import OVERLAPS
 from app.errors import Refusal, refuse
@@ -42,7 +43,7 @@ def policy_of(draft: Draft, door: Door) -> Policy | None:
 
 async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
     """Writes the composed move."""
-    changes = seal(draft)
+    changes = await aside(seal, draft)
     try:
         await write(connection, changes)
     except StaleReferral:

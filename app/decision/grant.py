@@ -78,7 +78,9 @@ async def approve_by_person(
     placement = await take(connection, draft.after.plan, ordered, wish)
     request = read_referral(draft.sent, (), local_date(draft.after.received_at))
     units = requested_units(question) if question else None
-    grant = Grant(placement, _continued(draft, known), request.occurrence_start, units)
+    latest = door.rules.latest_start(draft.after.plan, local_date(door.now))
+    wanted = min(request.occurrence_start, latest) if request.occurrence_start else None
+    grant = Grant(placement, _continued(draft, known), wanted, units)
     approve(draft, Act(door.actor, details, policy, given.text("note")), grant)
     _require_alone(draft, known)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.model import UNASSIGNED
 from app.decision.added import (
     Identified,
@@ -83,7 +84,7 @@ async def add_information(
     after = draft.after
     came = await copies(connection, after.plan, after.id)
     earlier = await held_again(connection, draft.sent, came, after.organization_id, door.fhir_base)
-    submission = _submission(draft, earlier, added, door)
+    submission = await aside(_submission, draft, earlier, added, door)
     terms = Terms(door.actor.name, None, None, seen)
     known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
@@ -97,7 +98,7 @@ async def add_information(
     draft.answered()
     draft.announcements.append(EventType.INFORMATION_RECEIVED)
     draft.listening = [*draft.listening, *known.listening]
-    case = eligibility(submission, identity, known, door.rules)
+    case = await aside(eligibility, submission, identity, known, door.rules)
     ordered, wish = candidates(submission, case, known)
     request = submission.request
     draft.after = replace(

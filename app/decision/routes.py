@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.aside import aside
 from app.caller.dependency import CallerDep, require, require_scope
 from app.caller.model import DECIDE, Caller
 from app.capacity.waitlist import give_on
@@ -69,7 +70,7 @@ async def _move(
 
 async def _parameters(request: Request, **takes: Takes) -> Given:
     body = await read_body(request)
-    return given(read_tree(body, ["Parameters"]) if body else None, takes)
+    return given(await aside(read_tree, body, ["Parameters"]) if body else None, takes)
 
 
 def _documented(
@@ -234,8 +235,8 @@ async def add_to_referral(
 ) -> Response:
     """By the requester or plan staff."""
     require(caller, "ServiceRequest", "u")
-    tree = read_tree(await read_body(request), ["Parameters", "Bundle"])
-    added = read_added(tree)
+    tree = await aside(read_tree, await read_body(request), ["Parameters", "Bundle"])
+    added = await aside(read_added, tree)
 
     async def work(opened: Opened, door: Door, seen: Sight) -> None:
         _by_requester_or_staff(caller, opened)

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from app.metadata import metadata, moment, text
+from app.metadata import finite, metadata, moment, text
 
 determination = Table(
     "determination",
@@ -29,6 +29,7 @@ determination = Table(
     text("question", comment="JSON: the facts it was decided on, for replay"),
     text("answer", comment="JSON: reasons, populations, criteria, missing facts"),
     moment("at"),
+    finite("as_of"),
     ForeignKeyConstraint(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),
@@ -57,6 +58,7 @@ information_request = Table(
     ForeignKeyConstraint(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),
+    finite("void_due", "remind_at"),
     Index(
         "ix_information_request_remind",
         "plan",
@@ -92,6 +94,7 @@ service_authorization = Table(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),
     CheckConstraint("ends_on >= starts_on", name="period"),
+    finite("starts_on", "ends_on"),
     CheckConstraint("status IN ('open', 'ended')", name="status"),
     Index("uq_service_authorization_number", "plan", "number", unique=True),
     # A member never has two that are open for one service on one day, however many approve at once.

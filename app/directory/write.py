@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.dependency import require, require_scope
 from app.caller.model import NETWORK, ROSTER, Caller
 from app.capacity.announce import announce_room
@@ -49,7 +50,7 @@ async def create(
     """POST: a resource under an id of ours."""
     _may_create(caller, kind)
     refuse_condition(request.headers.get("if-none-exist"), request.url.query)
-    resource = read_tree(await read_body(request), [kind])
+    resource = await aside(read_tree, await read_body(request), [kind])
     resource["id"] = new_id()
     _own_plan(caller, resource)
     return await _store(request, connection, caller, resource, new=True)
@@ -60,7 +61,7 @@ async def update(
 ) -> Response:
     """PUT: a new version, or a resource under the caller's id. `If-Match` guards a version."""
     require(caller, kind, "u")
-    resource = read_whole(await read_body(request), kind, resource_id)
+    resource = await aside(read_whole, await read_body(request), kind, resource_id)
     current = await _current(connection, caller, kind, resource_id)
     header = request.headers.get("if-match")
     if current is None:

@@ -15,7 +15,10 @@ from app.eligibility.coverage import choose_coverage, coverage_facts
 from app.policy.dictionary import KNOWN_FROM_RESOURCES, load_dictionary
 from app.policy.model import Event, Fact, Facts, Span
 from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
+from app.policy.told import latest, noted
 
+#: Sources of one list that are named; codes of more are united all the same.
+_MOST_SOURCES = 50
 _WHO = {
     Kind.DERIVED: "the derived value holds",
     Kind.OBSERVED: "the Observation holds",
@@ -62,8 +65,12 @@ def merge(
         birth = roster.stated.birth or birth
     if birth is not None:
         values.pop("age", None)
-    events, complete = merge_events(stated, notes)
-    return Facts(values, events, complete, birth, tuple(dict.fromkeys(notes)))
+    told, complete = merge_events(stated, notes)
+    events, cut = latest(told, as_of)
+    if cut is not None:
+        complete = None if complete else complete  # a list that was cut is open
+        notes.insert(0, cut)
+    return Facts(values, tuple(events), complete, birth, noted(notes))
 
 
 def _fold(said: Sequence[SourcedFacts], notes: list[str]) -> Mapping[str, Fact]:
@@ -126,8 +133,11 @@ def _codes(fact: Fact) -> frozenset[str]:
 
 
 def _union(before: Fact, fact: Fact) -> Fact:
-    sources = dict.fromkeys([*before.source.split(", "), fact.source])
-    return Fact(_codes(before) | _codes(fact), ", ".join(sources))
+    together, sources = _codes(before) | _codes(fact), before.source.split(", ")
+    if fact.source in sources or len(sources) > _MOST_SOURCES:
+        return Fact(together, before.source)
+    more = fact.source if len(sources) < _MOST_SOURCES else "…"
+    return Fact(together, f"{before.source}, {more}")
 
 
 def merge_events(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.fhir.fault import Fault
+from app.fhir.r4.path import Path, render
 
 #: What an EHR sends along and no rule reads, beside the types that have searches of their own.
 CARRIED = (
@@ -123,18 +124,23 @@ def rewrite_references(resource: dict[str, Any], mapping: Mapping[str, str]) -> 
     return copy
 
 
-def references(resource: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Every literal reference in a resource with its FHIRPath, in no particular order."""
-    stack = [(resource, path)]
+def references(resource: Any, path: str) -> Iterator[tuple[str, Path]]:
+    """Every literal reference in a resource with where it stands, in no particular order."""
+    stack: list[tuple[Any, Path]] = [(resource, (None, path, None))]
     while stack:
         node, at = stack.pop()
-        if isinstance(node, dict):
-            literal = node.get("reference")
-            if isinstance(literal, str):
-                yield literal, f"{at}.reference"
-            stack += [(v, f"{at}.{k}") for k, v in node.items() if isinstance(v, dict | list)]
-        elif isinstance(node, list):
-            stack += [(v, f"{at}[{i}]") for i, v in enumerate(node) if isinstance(v, dict | list)]
+        literal = node.get("reference")
+        if isinstance(literal, str):
+            yield literal, (at, "reference", None)
+        for name, value in node.items():
+            if isinstance(value, dict):
+                stack.append((value, (at, name, None)))
+            elif isinstance(value, list):
+                stack += [
+                    (item, (at, name, index))
+                    for index, item in enumerate(value)
+                    if isinstance(item, dict)
+                ]
 
 
 def _entry_faults(index: int, raw: Any) -> list[Fault]:
@@ -200,7 +206,7 @@ def _unresolved(entry: Entry, by_url: Mapping[str, int]) -> list[Fault]:
     # A urn means nothing outside its Bundle; a server's address may be one that we know.
     text = "No entry of this Bundle has this fullUrl; add the entry or refer to another."
     return [
-        Fault("not-found", path, text)
+        Fault("not-found", render(path), text)
         for literal, path in references(entry.resource, f"Bundle.entry[{entry.index}].resource")
         if literal.startswith("urn:") and literal not in by_url
     ]

@@ -7,7 +7,7 @@ None.
 from calendar import monthrange
 from datetime import UTC, date, datetime, time
 
-from app.local_time import LOCAL
+from app.local_time import LAST_MOMENT, LOCAL
 from app.policy.model import Span
 
 
@@ -37,7 +37,7 @@ def read_moment(text: object) -> datetime | None:
         return None
     try:
         if len(text) > 10:
-            return _local(text).astimezone(UTC)
+            return min(_local(text).astimezone(UTC), LAST_MOMENT)
         span = read_span(text)
         if span is None:
             return None

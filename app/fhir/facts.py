@@ -18,6 +18,7 @@ from app.fhir.facts_observations import read_observations
 from app.fhir.payload import Payload, Resource, own_identifier
 from app.policy.model import Fact
 from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
+from app.policy.told import bounded, noted
 
 ROSTER = "roster"
 
@@ -36,12 +37,14 @@ def read_facts(
         stated.append(read_patient(payload.patient, "Patient"))
     reasons = read_diagnoses(service_request.get("reasonCode") or (), "ServiceRequest")
     conditions = [read_condition(c, source) for source, c in payload.all("Condition")]
-    stated += [found for found in (reasons, *conditions) if found is not None]
+    stated += bounded([found for found in (reasons, *conditions) if found is not None])
     stated += read_encounters(payload, as_of)
     stated += read_observations(payload, as_of)
     stated += _responses(payload)
     if payload.strangers:
-        notes = tuple(f"{s}: is about somebody else, so it was not read" for s in payload.strangers)
+        notes = noted(
+            [f"{s}: is about somebody else, so it was not read" for s in payload.strangers]
+        )
         stated.append(SourcedFacts(Kind.DERIVED, "ServiceRequest", notes=notes))
     return stated
 

@@ -124,10 +124,9 @@ def _flatten(items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 
 def _nested(item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    nested = item.get("item") or ()
+    nested = list(item.get("item") or ())
     for answer in item.get("answer") or ():
-        if "item" in answer:
-            nested = [*nested, *answer["item"]]
+        nested += answer.get("item") or ()
     return nested
 
 

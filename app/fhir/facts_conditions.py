@@ -11,6 +11,7 @@ from app.fhir.diagnoses import effects
 from app.fhir.payload import codings
 from app.policy.model import Fact
 from app.policy.stated import Kind, SourcedFacts
+from app.policy.told import MOST_CODINGS
 
 _COUNTED_CLINICAL = frozenset({"active", "recurrence", "relapse"})
 _NOT_VERIFIED = frozenset({"refuted", "entered-in-error"})
@@ -45,7 +46,7 @@ def read_diagnoses(concepts: Sequence[Any], source: str) -> SourcedFacts | None:
 
 
 def icd_codes(concepts: Sequence[Any]) -> Iterator[str]:
-    """The ICD-10-CM codes among some concepts, in order."""
-    for coding in (c for concept in concepts for c in codings(concept)):
+    """The ICD-10-CM codes among the first codings of some concepts, in order."""
+    for coding in (c for concept in concepts for c in codings(concept)[:MOST_CODINGS]):
         if coding.get("system") in codes.ICD_SYSTEMS and coding.get("code"):
             yield str(coding["code"])

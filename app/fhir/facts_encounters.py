@@ -4,6 +4,7 @@ How events are counted, and that one told twice is one, is left to `app.policy` 
 `app.eligibility.merge`.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -13,9 +14,10 @@ from app.fhir import codes
 from app.fhir.dates import read_span
 from app.fhir.diagnoses import encounter_reason
 from app.fhir.facts_conditions import icd_codes
-from app.fhir.payload import Payload, code_of
+from app.fhir.payload import Payload, code_of, codings
 from app.policy.model import Event, Fact
 from app.policy.stated import Kind, SourcedFacts
+from app.policy.told import MOST_CODINGS, MOST_REFERENCES
 
 _STATUSES = frozenset({"finished", "in-progress", "onleave"})
 _TYPES = {"EMER": "ed-visit", "IMP": "inpatient", "ACUTE": "inpatient", "NONAC": "snf-short"}
@@ -88,13 +90,17 @@ def _reason(payload: Payload, encounter: Mapping[str, Any]) -> str | None:
     concepts = list(encounter.get("reasonCode") or ())
     pointers = list(encounter.get("reasonReference") or ())
     pointers += [d.get("condition") for d in encounter.get("diagnosis") or ()]
-    for pointer in pointers:
+    for pointer in pointers[: MOST_REFERENCES + 1]:
         condition = payload.resolve(pointer)
         if condition is not None and condition.get("resourceType") == "Condition":
             concepts.append(condition.get("code"))
-    found = [encounter_reason(code) for code in icd_codes(concepts)]
-    # A behavioral diagnosis in any place tells more than what was also treated.
-    return next((reason for reason in found if reason != "other"), found[0] if found else None)
+    read = [one for one in concepts[:MOST_REFERENCES] if one]
+    found = [encounter_reason(code) for code in icd_codes(read)]
+    cut = len(concepts) > len(read) or any(len(codings(one)) > MOST_CODINGS for one in read)
+    # A behavioral diagnosis in any place tells more than what was also treated; one that is not
+    # read may be behavioral.
+    other = found[0] if found and not cut else None
+    return next((reason for reason in found if reason != "other"), other)
 
 
 def _link(payload: Payload, told: Sequence[_Told]) -> None:
@@ -106,11 +112,31 @@ def _link(payload: Payload, told: Sequence[_Told]) -> None:
         visit = by_id.get(id(whole)) if whole is not None else None
         if visit is not None and visit.event.type == "ed-visit" and not visit.claimed:
             _admit(visit, stay)
+    free = _free_visits(told)
     for stay in stays:
         if _came_by_emergency(stay.encounter) and not _has_visit(payload, stay):
-            near = [t for t in told if not t.claimed and _led_by_date(t.event, stay.event)]
-            if near:
-                _admit(max(near, key=lambda t: _day(t.event) or date.min), stay)
+            visit = _nearest(free, _day(stay.event))
+            if visit is not None:
+                _admit(visit, stay)
+
+
+def _free_visits(told: Sequence[_Told]) -> Mapping[date, deque[_Told]]:
+    """The ED visits that no stay has claimed, by their day, in the order told."""
+    free: dict[date, deque[_Told]] = {}
+    for one in told:
+        day = _day(one.event)
+        if one.event.type == "ed-visit" and not one.claimed and day is not None:
+            free.setdefault(day, deque()).append(one)
+    return free
+
+
+def _nearest(free: Mapping[date, deque[_Told]], admitted: date | None) -> _Told | None:
+    """A visit of the day of admission, or of the day before."""
+    if admitted is None:
+        return None
+    before = admitted - timedelta(days=1) if admitted > date.min else admitted
+    waiting = free.get(admitted) or free.get(before)
+    return waiting.popleft() if waiting else None
 
 
 def _has_visit(payload: Payload, stay: _Told) -> bool:

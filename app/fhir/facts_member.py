@@ -9,7 +9,7 @@ from typing import Any
 from app.fhir import codes
 from app.fhir.dates import read_span
 from app.fhir.facts_answers import read_dollars, read_quantity, unread_note
-from app.fhir.payload import Payload, code_of, identified_as, own_identifier
+from app.fhir.payload import Payload, code_of, identified_as
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Fact, FactValue, Span
 from app.policy.stated import CoverageTerms, Kind, SourcedFacts
@@ -135,9 +135,9 @@ def _races(patient: Mapping[str, Any]) -> frozenset[str]:
 def _payor(coverage: Mapping[str, Any], payload: Payload) -> tuple[str | None, str | None]:
     reference = None
     for payor in coverage.get("payor") or ():
-        organization = payload.resolve(payor) or {}
+        organization = payload.resolve(payor)
         plan = identified_as(payor, codes.PLAN_ID)
-        plan = plan or own_identifier(organization, codes.PLAN_ID)
+        plan = plan or (payload.own(organization, codes.PLAN_ID) if organization else None)
         if plan:
             return plan, None
         reference = reference or _text(payor.get("reference"))

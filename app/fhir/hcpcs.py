@@ -1,7 +1,7 @@
 """The service that a HCPCS code with its modifier means (hcpcs.yaml)."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -31,14 +31,26 @@ def load_hcpcs(path: Path = _FILE) -> tuple[_Row, ...]:
         raise ValueError(f"{path.name}: {fault}") from None
 
 
-def services_of(code: str, modifiers: Collection[str]) -> tuple[str, ...]:
-    """The services that a code may mean, given the modifiers stated with it.
+def telling_modifiers(modifiers: Iterable[str]) -> frozenset[str]:
+    """Those that tell services apart, of the modifiers stated."""
+    return frozenset(m.upper() for m in modifiers if _TELLING.fullmatch(m.upper()))
+
+
+@cache
+def _rows() -> Mapping[str, tuple[_Row, ...]]:
+    found: dict[str, tuple[_Row, ...]] = {}
+    for row in load_hcpcs():
+        found[row.code] = (*found.get(row.code, ()), row)
+    return found
+
+
+def services_of(code: str, telling: frozenset[str]) -> tuple[str, ...]:
+    """The services that a code may mean, given the telling modifiers stated with it.
 
     Without a telling modifier every service that uses the code; with one that the code is not used
     with, none: the same code with another modifier is another service.
     """
-    rows = [row for row in load_hcpcs() if row.code == code.upper()]
-    telling = {m.upper() for m in modifiers if _TELLING.fullmatch(m.upper())}
+    rows = _rows().get(code, ())
     if telling:
-        rows = [row for row in rows if telling.intersection(row.modifiers)]
+        rows = tuple(row for row in rows if telling.intersection(row.modifiers))
     return tuple(dict.fromkeys(row.service for row in rows))

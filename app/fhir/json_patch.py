@@ -6,11 +6,11 @@ update. No input raises anything but a `Refusal`.
 
 import re
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 
+from app.aside import too_costly
 from app.errors import Refusal, refuse
-from app.fhir.strict_json import Unreadable, dumps, parse_array
+from app.fhir.strict_json import MAX_SEPARATORS, Unreadable, clone, dumps, parse_array, separators
 
 _MOST = 100
 #: `copy` can double a document each time: all copies of one patch together stay below this.
@@ -28,6 +28,8 @@ _NEEDS = {
 
 def read_patch(body: bytes) -> list[dict[str, Any]]:
     """The operations of a patch; 400 for what is none, 413 for too many."""
+    if separators(body) > MAX_SEPARATORS:
+        raise too_costly()
     try:
         steps = parse_array(body)
     except Unreadable as unreadable:
@@ -59,7 +61,7 @@ def _well_formed(step: Any) -> bool:
 
 def patched(resource: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The resource after all operations. 422 where one cannot be done, or a `test` fails."""
-    holder: dict[str, Any] = {"root": deepcopy(dict(resource))}
+    holder: dict[str, Any] = {"root": clone(dict(resource))}
     budget = _COPIED
     for index, step in enumerate(steps):
         try:
@@ -93,19 +95,19 @@ def _apply(holder: dict[str, Any], step: Mapping[str, Any]) -> int:
         if not _same(_get(holder, path), step["value"]):
             raise _NotSo
     elif op == "add":
-        _add(holder, path, deepcopy(step["value"]))
+        _add(holder, path, step["value"])
     elif op == "replace":
         _get(holder, path)
-        _replace(holder, path, deepcopy(step["value"]))
+        _replace(holder, path, step["value"])
     elif op == "remove":
         _remove(holder, path)
     else:
         origin = _tokens(step["from"])
         value = _get(holder, origin)
         if op == "copy":
-            value = deepcopy(value)
-            _add(holder, path, value)
-            return len(dumps(value))
+            size = len(dumps(value))
+            _add(holder, path, clone(value) if size <= _COPIED else value)
+            return size
         if path[: len(origin)] == origin and path != origin:
             raise ValueError("a value cannot move into itself")
         _remove(holder, origin)

@@ -18,7 +18,9 @@ _REFERENCING = ("supportingInfo", "reasonReference", "insurance")
 class Payload:
     """A ServiceRequest and the resources sent with it, each under the reference that names it."""
 
-    __slots__ = ("_by_kind", "_by_reference", "cin", "patient", "request", "strangers", "subject")
+    __slots__ = (
+        "_by_kind", "_by_reference", "_own", "cin", "patient", "request", "strangers", "subject",
+    )  # fmt: skip
 
     def __init__(self, request: Resource, resources: Sequence[tuple[str, Resource]] = ()) -> None:
         self.request = request
@@ -28,6 +30,7 @@ class Payload:
         named = {reference for reference, _ in listed}
         listed += resources
         self._by_reference = dict(listed)
+        self._own: dict[tuple[int, str], str | None] = {}
         self.subject: Resource = request.get("subject") or {}
         stated = identified_as(self.subject, codes.CIN)
         self.patient: Resource = self._patient(stated, listed)
@@ -44,6 +47,13 @@ class Payload:
         if not isinstance(literal, str):
             return None
         return self._by_reference.get(literal.partition("/_history/")[0])
+
+    def own(self, resource: Resource, system: str) -> str | None:
+        """`own_identifier` of a resource of this payload: looked for once, whoever points to it."""
+        key = (id(resource), system)
+        if key not in self._own:
+            self._own[key] = own_identifier(resource, system)
+        return self._own[key]
 
     def all(self, kind: str) -> Sequence[tuple[str, Resource]]:
         """The resources of a type that count, with their references, in the order received."""
@@ -85,7 +95,7 @@ class Payload:
             return True
         target = self.resolve(whom)
         if target is not None:
-            cin = own_identifier(target, codes.CIN)
+            cin = self.own(target, codes.CIN)
             return target is self.patient or (cin is not None and cin == self.cin)
         cin = identified_as(whom, codes.CIN)
         if cin is None or self.cin is None:

@@ -14,7 +14,7 @@ from app.fhir.dates import read_moment, read_span
 from app.fhir.facts import read_coverages
 from app.fhir.facts_member import asks_for_oneself, read_patient
 from app.fhir.fault import Fault
-from app.fhir.hcpcs import services_of
+from app.fhir.hcpcs import services_of, telling_modifiers
 from app.fhir.payload import (
     Payload,
     Resource,
@@ -23,8 +23,12 @@ from app.fhir.payload import (
     identifiers_of,
     own_identifier,
 )
+from app.fhir.strict_json import MAX_FAULTS
+from app.policy.told import MOST_REFERENCES
 from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
 
+#: Each is looked up, and stands for one referral alone.
+_MOST_IDENTIFIERS = 100
 INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
 
 
@@ -60,6 +64,7 @@ def read_referral(
     subscriber = next((c.subscriber for c in (chosen, *coverages) if c and c.subscriber), None)
     county = read_patient(patient, "Patient").values.get("county")
     requester = service_request.get("requester")
+    wished = wished_start(service_request)
     return ReferralRequest(
         intent=_word(service_request.get("intent")) or "order",
         priority=_word(service_request.get("priority")) or "routine",
@@ -80,7 +85,7 @@ def read_referral(
         based_on=_all_named(service_request.get("basedOn"), payload),
         replaces=_all_named(service_request.get("replaces"), payload),
         general_practitioners=_all_named(patient.get("generalPractitioner"), payload),
-        occurrence_start=_occurrence(service_request),
+        occurrence_start=wished[1] if wished else None,
         authored=read_moment(service_request.get("authoredOn")),
         received=read_received(service_request),
         language=language_of(patient),
@@ -99,6 +104,9 @@ def _request_faults(request: Resource) -> list[Fault]:
     if request.get("doNotPerform") is True:
         text = "A referral asks for a service: leave doNotPerform out."
         faults.append(Fault("business-rule", "ServiceRequest.doNotPerform", text))
+    if len(request.get("identifier") or ()) > _MOST_IDENTIFIERS:
+        text = f"Give a referral at most {_MOST_IDENTIFIERS} identifiers of yours."
+        faults.append(Fault("too-costly", "ServiceRequest.identifier", text))
     return faults
 
 
@@ -110,7 +118,7 @@ def _code_faults(request: Resource) -> list[Fault]:
         if coding.get("system") == codes.CALAIM_SERVICE
         and coding.get("code") is not None
         and coding["code"] not in codes.SERVICES
-    ]
+    ][:MAX_FAULTS]
 
 
 def _services(request: Resource) -> tuple[str, ...]:
@@ -124,19 +132,19 @@ def _services(request: Resource) -> tuple[str, ...]:
     ]
     if ours:
         return tuple(dict.fromkeys(ours))
-    modifiers = [
+    telling = telling_modifiers(
         str(coding["code"])
         for detail in request.get("orderDetail") or ()
         for coding in codings(detail)
         if coding.get("code")
-    ]
-    meant = [
-        services_of(str(coding["code"]), modifiers)
+    )
+    billed = dict.fromkeys(
+        str(coding["code"]).upper()
         for coding in stated
         if coding.get("system") in codes.HCPCS_SYSTEMS and coding.get("code")
-    ]
+    )
     # Codings of one concept mean the same thing, so a service must fit all that mean anything.
-    known = [services for services in meant if services]
+    known = [services for code in billed if (services := services_of(code, telling))]
     common = [s for s in known[0] if all(s in others for others in known)] if known else []
     return tuple(common or dict.fromkeys(s for services in known for s in services))
 
@@ -194,13 +202,35 @@ def _type_in(literal: str | None) -> str | None:
 
 
 def _all_named(references: Any, payload: Payload) -> tuple[Named, ...]:
-    return tuple(_named(reference, payload) for reference in references or () if reference)
+    read = (references or ())[:MOST_REFERENCES]
+    return tuple(_named(reference, payload) for reference in read if reference)
 
 
-def _occurrence(request: Resource) -> date | None:
-    period = request.get("occurrencePeriod") or {}
-    span = read_span(period.get("start") or request.get("occurrenceDateTime"))
-    return span.first if span else None
+def wished_start(request: Resource) -> tuple[str, date] | None:
+    """The element that says when the service is wanted to begin, and the first day it may mean.
+
+    A Timing is wanted from the first of its events, else from where its bounds begin.
+    """
+    timing = request.get("occurrenceTiming") or {}
+    bounds = (timing.get("repeat") or {}).get("boundsPeriod") or {}
+    stated = [
+        ("occurrencePeriod.start", (request.get("occurrencePeriod") or {}).get("start")),
+        ("occurrenceDateTime", request.get("occurrenceDateTime")),
+        *((f"occurrenceTiming.event[{i}]", at) for i, at in enumerate(timing.get("event") or ())),
+        ("occurrenceTiming.repeat.boundsPeriod.start", bounds.get("start")),
+    ]
+    days = [(element, span.first) for element, at in stated if (span := read_span(at))]
+    events = [one for one in days if ".event" in one[0]]
+    return min(events, key=lambda one: one[1]) if events else next(iter(days), None)
+
+
+def start_faults(request: Resource, latest: date) -> list[Fault]:
+    """A wished-for start that lies further ahead than plan data allows (spec.md 7)."""
+    wished = wished_start(request)
+    if wished is None or wished[1] <= latest:
+        return []
+    text = f"A service may be wished for from a day up to {latest}. Refer again nearer to it."
+    return [Fault("business-rule", f"ServiceRequest.{wished[0]}", text)]
 
 
 def read_received(request: Resource) -> datetime | None:

@@ -11,29 +11,28 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from itertools import accumulate, islice
+from itertools import islice
 from typing import Any
 
 import orjson
 
+from app.aside import tick
 from app.fhir.fault import Fault
+from app.fhir.json_depth import MAX_DEPTH, is_deep
 
 #: A parsed body: dict, list, str, int, bool, None and, for every number with a fraction, `Number`.
 Parsed = dict[str, Any]
 
-#: Levels of nesting: deeper than any FHIR resource that people write.
-MAX_DEPTH = 100
 #: Digits of an integer or a fraction, and powers of ten: far beyond R4's 18 digits.
 MAX_DIGITS = 40
 MAX_EXPONENT = 60
+#: Of one body: more than 5 MB of clinical resources have.
+MAX_SEPARATORS = 500_000
+#: A large and dense body is read object by object, so that other threads have their turns.
+_LARGE, _DENSE = 1024 * 1024, 100_000
 #: One body may be wrong in every element; nobody reads more than this.
 MAX_FAULTS = 100
 
-# Possessive, and content with a missing closing quote: linear time whatever is sent.
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_BEGINNING = 16_384
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -99,7 +98,19 @@ def parse_array(body: bytes) -> list[Any]:
     return tree
 
 
+def separators(body: bytes) -> int:
+    """How much there is to read in a body: its commas and colons, and half of its escapes."""
+    return body.count(b",") + body.count(b":") + body.count(b"\\") // 2
+
+
+def clone(tree: Any) -> Any:
+    """A copy of anything that `parse` gave back."""
+    return _read(dumps(tree))
+
+
 def _read(body: bytes) -> Any:
+    if len(body) > _LARGE and separators(body) > _DENSE:
+        return _read_closely(body)
     try:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -111,10 +122,11 @@ def _read(body: bytes) -> Any:
 
 def dumps(tree: Any) -> bytes:
     """Compact JSON of anything that `parse` gave back: every number as it was sent."""
-    return orjson.dumps(tree, default=_write)
+    return orjson.dumps(tree, default=written)
 
 
-def _write(value: Any) -> Any:
+def written(value: Any) -> Any:
+    """For the writer: a number as it was sent."""
     if isinstance(value, Decimal):
         text = value.text if isinstance(value, Number) else str(value)
         return orjson.Fragment(text.encode())
@@ -154,7 +166,7 @@ def _is_plain(tree: Parsed | list[Any], body: bytes) -> bool:
 
 def _read_closely(body: bytes) -> Any:
     text = _decode(body)
-    if _is_deep(body):
+    if is_deep(body):
         said = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
         raise Unreadable([Fault("structure", "", said)])
     reader = _Reader()
@@ -193,21 +205,12 @@ def _decode(body: bytes) -> str:
         raise Unreadable([Fault("structure", "", "The body is not UTF-8.")]) from None
 
 
-def _is_deep(body: bytes) -> bool:
-    # An attack is deep from its beginning: a small part of it is enough to see that.
-    return _exceeds_depth(body[:_BEGINNING]) or _exceeds_depth(body)
-
-
-def _exceeds_depth(body: bytes) -> bool:
-    brackets = _STRINGS.sub(b"", body).translate(None, _NOT_BRACKETS)
-    return any(depth > MAX_DEPTH for depth in accumulate(map(_STEP.__getitem__, brackets)))
-
-
 class _Reader:
     """The standard library's reader with hooks; `doubtful` once a hook met something to report."""
 
     def __init__(self) -> None:
         self.doubtful = False
+        self._objects = 0
 
     def read(self, text: str, *, strict: bool) -> Any:
         """The tree, `_Twice` and `_Bad` standing for what cannot be taken. ValueError: no JSON."""
@@ -226,6 +229,9 @@ class _Reader:
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
+        self._objects += 1
+        if not self._objects % 1024:
+            tick()
         if len(found) == len(pairs):
             return found
         self.doubtful = True
@@ -257,28 +263,38 @@ def _found(tree: Any) -> list[Fault]:
 def _faults(tree: Any) -> Iterator[Fault]:
     kind = tree.get("resourceType") if isinstance(tree, dict) else None
     root = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else ""
-    stack: list[tuple[str, Any]] = [(root, tree)]
+    stack: list[tuple[_Place, Any]] = [((None, root), tree)]
     while stack:
         path, node = stack.pop()
         if isinstance(node, dict):
             if isinstance(node, _Twice):
                 for name in node.names:
                     said = "This element is there twice. Send it once."
-                    yield Fault("structure", _member(path, name), said)
+                    yield Fault("structure", _written((path, name)), said)
             if any(_CONTROL.search(name) for name in node):
-                yield Fault("value", path, "An element's name has a control character in it.")
-            stack += [(_member(path, name), value) for name, value in node.items()]
+                said = "An element's name has a control character in it."
+                yield Fault("value", _written(path), said)
+            stack += [((path, name), value) for name, value in node.items()]
         elif isinstance(node, list):
-            stack += [(f"{path}[{index}]", value) for index, value in enumerate(node)]
+            stack += [((path, index), value) for index, value in enumerate(node)]
         elif isinstance(node, _Bad):
-            yield Fault(node.code, path, node.text)
+            yield Fault(node.code, _written(path), node.text)
         elif isinstance(node, str) and _CONTROL.search(node):
             said = "Take out control characters (tab and line breaks may stay) and surrogates."
-            yield Fault("value", path, said)
+            yield Fault("value", _written(path), said)
 
 
-def _member(path: str, name: str) -> str:
-    """The path of a member; a name that no element could have is not repeated."""
-    if not _NAME.fullmatch(name):
-        return path
-    return f"{path}.{name}" if path else name
+#: Where a value stands: what holds it, and its name or number there. Written out for a fault only.
+_Place = tuple[Any, str | int]
+
+
+def _written(place: _Place | None) -> str:
+    """The path of a place; a name that no element could have is not repeated."""
+    parts: list[str] = []
+    while place is not None:
+        place, name = place
+        if isinstance(name, int):
+            parts.append(f"[{name}]")
+        elif _NAME.fullmatch(name):
+            parts.append(f".{name}")
+    return "".join(reversed(parts)).removeprefix(".")

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.model import Caller
 from app.capacity.assign import Offer, Placement, place
 from app.decision.deadlines import decision_due
@@ -20,7 +21,7 @@ from app.intake.door import Door
 from app.intake.gather import gather
 from app.intake.held import held_by
 from app.intake.post import Terms, inquire
-from app.intake.submission import read_submission
+from app.intake.submission import read_submission, require_start
 from app.local_time import LOCAL
 from app.policy.explain import explain
 from app.policy.model import Outcome
@@ -36,7 +37,7 @@ async def ask_first(
     """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
     asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
     here = await held_by(connection, tree, caller, door)
-    submission = read_submission(tree, replace(door, now=asked), here)
+    submission = await aside(read_submission, tree, replace(door, now=asked), here)
     terms = Terms(caller.client_id, None, None, sight(caller))
     known = await gather(connection, inquire(submission, terms, door))
     request, plans = submission.request, door.rules.plans
@@ -45,7 +46,8 @@ async def ask_first(
         if request.cin
         else take_at_word(request, plans)
     )
-    case = eligibility(submission, identity, known, door.rules)
+    require_start(submission, door.rules.latest_start(identity.plan, submission.on))
+    case = await aside(eligibility, submission, identity, known, door.rules)
     ordered, wish = candidates(submission, case, known)
     placement = None
     if request.service and identity.plan and case.determination.outcome is not Outcome.DENIED:

@@ -13,6 +13,10 @@ from typing import Any
 import orjson
 
 _WHOLE = float(2**53)
+#: A urn to where it may end; one pass over the text, however many names there are.
+_URN = re.compile(rb'urn:[^"\\\s<>]*+')
+#: Names of entries are of one length, nearly always.
+_MOST_LENGTHS = 10
 
 
 def _number(value: Any) -> Any:
@@ -34,9 +38,16 @@ def canonical(tree: Any, full_urls: Iterable[str | None] = ()) -> bytes:
     }
     if not places:
         return text
-    # Longest first: a name may be the beginning of another.
-    names = sorted(places, key=len, reverse=True)
-    return re.sub(b"|".join(map(re.escape, names)), lambda found: places[found[0]], text)
+    lengths = sorted({len(name) for name in places}, reverse=True)[:_MOST_LENGTHS]
+
+    def placed(found: re.Match[bytes]) -> bytes:
+        name = found[0]
+        for length in lengths:  # longest first: a name may be the beginning of another
+            if name[:length] in places:
+                return places[name[:length]] + name[length:]
+        return name
+
+    return _URN.sub(placed, text)
 
 
 def fingerprint(tree: Any, full_urls: Iterable[str | None] = ()) -> str:

@@ -6,7 +6,6 @@ that an approval takes. Reads only.
 
 from base64 import b64decode
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import orjson
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.capacity.assign import Offer
 from app.database import fetch_one
 from app.intake.known import Held, Inquiry, Known, Member, Organization, Replay, Twin
+from app.local_time import stored_day
 from app.notification.correspond import Listening
 from app.referral.record import Authorization
 
@@ -108,8 +108,8 @@ def _held(row: Sequence[Any]) -> Held:
             number=number,
             service=service,
             performer_id=performer,
-            starts_on=date.fromisoformat(starts),
-            ends_on=date.fromisoformat(ends),
+            starts_on=stored_day(starts),
+            ends_on=stored_day(ends),
             units=orjson.loads(units) if units else None,
             previous_id=previous,
             status=status,

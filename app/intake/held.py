@@ -6,9 +6,10 @@ what does not exist, and the referral is taken all the same.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+from app.aside import aside, weigh
 from app.caller.model import Caller
 from app.database import Source
 from app.fhir.bundle import MAX_ENTRIES
@@ -28,7 +29,8 @@ _PLACE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?"
 
 async def held_by(source: Source, tree: Resource, caller: Caller, door: Door) -> Held:
     """What a payload (ServiceRequest or Bundle) names, of what its sender may see and read."""
-    named = {n: place for n, place in _named(tree, door.fhir_base) if caller.may(place[0], "r")}
+    kinds = frozenset(kind for kind in _KINDS if caller.may(kind, "r"))
+    named = await aside(_places, tree, door.fhir_base, kinds)
     return await _fetched(source, named, sight(caller))
 
 
@@ -39,16 +41,31 @@ async def held_again(
     again, it was its requester who could see that.
     """
     came = {name for name, _ in known}
-    named = {name: place for name, place in _named(request, base) if name not in came}
+    named = await aside(_places, request, base, _KINDS, came)
     return [*known, *await _fetched(source, named, Sight(requester, (), ()))]
 
 
 async def _fetched(source: Source, named: Mapping[str, tuple[str, str]], seen: Sight) -> Held:
     if not named:
         return []
-    places = list(dict.fromkeys(named.values()))[:MAX_ENTRIES]
+    places = list(dict.fromkeys(named.values()))
     found = {(one.type, one.id): one.body for one in await visible(source, places, seen)}
-    return [(name, parse(found[place])) for name, place in named.items() if place in found]
+    weigh(sum(map(len, found.values())))
+    trees = {place: await aside(parse, body) for place, body in found.items()}
+    return [(name, trees[place]) for name, place in named.items() if place in trees]
+
+
+def _places(
+    tree: Resource, base: str, kinds: Set[str], but: Set[str] = frozenset()
+) -> dict[str, tuple[str, str]]:
+    """The first places that are named, of these kinds, under names that are not known already."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, place in _named(tree, base):
+        if place[0] in kinds and name not in but:
+            found[name] = place
+        if len(found) == MAX_ENTRIES:
+            break
+    return found
 
 
 def _named(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.database import constraint, fetch_one, sqlstate
 from app.decision.tables import OVERLAPS
 from app.errors import busy, not_found, refuse
@@ -63,7 +64,7 @@ async def _once(
     if answer is not None:
         return answer
     draft = await process(connection, submission, known, door)
-    changes = seal(draft)
+    changes = await aside(seal, draft)
     answer = created(changes, submission.locations, door.fhir_base)
     if terms.key:
         remember(changes, terms.client_id, terms.key, submission.fingerprint, answer)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
@@ -67,9 +68,9 @@ def _terms(request: Request, caller: Caller) -> Terms:
 async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
     door = door_of(request, caller)
     terms = _terms(request, caller)
-    tree = read_tree(await read_body(request), [kind])
+    tree = await aside(read_tree, await read_body(request), [kind])
     here = await held_by(connection, tree, caller, door)
-    submission = read_submission(tree, door, here)
+    submission = await aside(read_submission, tree, door, here)
     if submission.if_none_exist is not None:
         terms = replace(terms, condition=read_condition(submission.if_none_exist, ""))
     answer = await post(connection, submission, terms, door)
@@ -191,6 +192,6 @@ async def check_referral(
 ) -> Response:
     """The rules' answer without a referral."""
     door = door_of(request, caller)
-    tree = read_tree(await read_body(request), ["ServiceRequest", "Bundle"])
+    tree = await aside(read_tree, await read_body(request), ["ServiceRequest", "Bundle"])
     answer = await ask_first(connection, tree, caller, door, as_of)
     return Response(answer, media_type=FHIR_JSON)

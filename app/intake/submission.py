@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from app.aside import too_costly
 from app.capacity.assign import Wish
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
@@ -20,8 +21,8 @@ from app.fhir.facts import read_facts
 from app.fhir.fault import Fault
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
-from app.fhir.service_request import read_received, to_domain
-from app.fhir.strict_json import Unreadable, parse
+from app.fhir.service_request import read_received, start_faults, to_domain
+from app.fhir.strict_json import MAX_FAULTS, MAX_SEPARATORS, Unreadable, parse, separators
 from app.fhir.subset import is_subset
 from app.fhir.task import read_adopted
 from app.ids import new_id
@@ -65,6 +66,8 @@ class Submission:
     locations: list[str] | None = None
     #: The condition on the request's entry of a Bundle, as sent.
     if_none_exist: str | None = None
+    #: The request's entry in a Bundle; None where it came alone.
+    entry: int | None = None
 
     @property
     def on(self) -> date:
@@ -119,13 +122,15 @@ def refuse_faults(faults: Sequence[Fault], status: int) -> Refusal:
     """All faults as one answer."""
     issues = [
         Issue(fault.code, fault.diagnostics, fault.expression or None, fault.detail_code)
-        for fault in faults
+        for fault in faults[:MAX_FAULTS]
     ]
     return Refusal(status, issues)
 
 
 def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
     """The parsed and R4-checked resource; 400 with every fault otherwise."""
+    if separators(body) > MAX_SEPARATORS:
+        raise too_costly()
     try:
         tree = parse(body)
     except Unreadable as unreadable:
@@ -187,11 +192,20 @@ def _understood(
 ) -> Submission:
     """`index` is the request's entry in a Bundle, None where it came alone."""
     received = receipt(main, door)
-    request, faults = to_domain(main, beside, local_date(received), door.rules.plans)
+    on = local_date(received)
+    request, faults = to_domain(main, beside, on, door.rules.plans)
+    faults += start_faults(main, door.rules.latest_start(None, on))
     if request is None or faults:
         raise refuse_faults(faults if index is None else _under(faults, index), 422)
-    stated = read_facts(main, beside, local_date(received))
-    return Submission(referral_id, main, request, stated, received, digest)
+    stated = read_facts(main, beside, on)
+    return Submission(referral_id, main, request, stated, received, digest, entry=index)
+
+
+def require_start(submission: Submission, latest: date) -> None:
+    """Once the plan is known, which may allow less than others: 422 for too far a start."""
+    faults, index = start_faults(submission.service_request, latest), submission.entry
+    if faults:
+        raise refuse_faults(faults if index is None else _under(faults, index), 422)
 
 
 def receipt(main: Resource, door: Door) -> datetime:

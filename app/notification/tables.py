@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-from app.metadata import metadata, moment, text
+from app.metadata import finite, metadata, moment, text
 
 #: Where one organization wants to be told. Keyed by the organization, which is no plan's.
 webhook_endpoint = Table(
@@ -82,6 +82,7 @@ webhook_endpoint = Table(
     CheckConstraint("payload IN ('thin', 'full')", name="payload"),
     CheckConstraint("kind IN ('webhook', 'subscription')", name="kind"),
     CheckConstraint("max_per_minute > 0", name="rate"),
+    finite("ends_at"),
     CheckConstraint("content IN ('empty', 'id-only', 'full-resource')", name="content"),
     Index(
         "ix_webhook_endpoint_beat",

@@ -20,6 +20,7 @@ _SECTIONS: Mapping[str, str] = {
     "clocks": "Clocks",
     "terms": "Terms of authorizations",
     "default_term": "Terms of authorizations",
+    "furthest_start": "How far ahead a service may be wished for",
     "correspondence": "Who is told",
     "contacts": "Contacts",
     "catalog": "Catalog",

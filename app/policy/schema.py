@@ -204,6 +204,13 @@ class Term(Shape):
     citation: Citation
 
 
+class FurthestStart(Shape):
+    """How far ahead the start that a referral wishes for may lie."""
+
+    within: Length
+    citation: Citation
+
+
 class Told(Shape):
     """Who is told of an outcome. `if-assigned`: only where somebody was assigned."""
 
@@ -269,6 +276,7 @@ class PolicyData(Shape):
     clocks: Clocks
     terms: Mapping[str, Term]
     default_term: Term
+    furthest_start: FurthestStart = FurthestStart(within=Length(months=12), citation="E")
     correspondence: Correspondence
     contacts: Mapping[str, Contact] = {}
     catalog: Catalog = Catalog()

@@ -3,9 +3,12 @@
 Turns the events as stated into the events as counted. How many fall into a window is `counts.py`.
 """
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import accumulate
 
 from app.policy.model import Event, Span
 
@@ -36,12 +39,14 @@ def resolve(events: tuple[Event, ...]) -> list[Counted]:
     said = [v for v in visits if v.led_to_admission is True]
     silent = [v for v in visits if v.led_to_admission is None]
     pairs = _pair(said, stays)
-    free = [s for s in stays if id(s) not in {id(stay) for _, stay in pairs}]
+    led = {id(stay) for _, stay in pairs}
+    free = [s for s in stays if id(s) not in led]
     pairs += _pair(silent, free)
     taken = {id(stay): visit for visit, stay in pairs}
     paired = {id(visit) for visit, _ in pairs}
     loose = [s for s in stays if id(s) not in taken]
-    alone = [_alone(v, loose) for v in visits if id(v) not in paired]
+    spans = _Loose(loose)
+    alone = [_alone(v, spans) for v in visits if id(v) not in paired]
     return others + alone + [_completed(s, taken.get(id(s))) for s in stays]
 
 
@@ -76,44 +81,65 @@ def _greedy(
     visits: list[Event], stays: list[Event], delays: Iterable[timedelta]
 ) -> list[tuple[Event, Event]]:
     """The latest visit first, with a stay of the first delay that is free."""
-    free: dict[date, list[Event]] = {}
+    free: dict[date, deque[Event]] = {}
     for stay in stays:
         if (day := _day(stay)) is not None:
-            free.setdefault(day, []).append(stay)
+            free.setdefault(day, deque()).append(stay)
     pairs = []
     dated = [(day, v) for v in visits if (day := _day(v)) is not None and day < date.max]
     for day, visit in sorted(dated, key=lambda pair: pair[0], reverse=True):
         for delay in delays:
             if waiting := free.get(day + delay):
-                pairs.append((visit, waiting.pop(0)))
+                pairs.append((visit, waiting.popleft()))
                 break
     return pairs
 
 
-def _alone(visit: Event, loose: list[Event]) -> Counted:
+class _Loose:
+    """The stays that no visit has, by their spans: whether one may be a visit's admission.
+
+    A partial date leaves that open; where both are known to the day, they would have been paired.
+    A stay without any date is dated like no visit (facts.md 1.2), and proves nothing itself.
+    """
+
+    def __init__(self, stays: list[Event]) -> None:
+        dated = {s.when for s in stays if s.when is not None}
+        self._any = _Overlap(dated)
+        self._partial = _Overlap({span for span in dated if span.first != span.last})
+
+    def may_hold(self, visit: Event) -> bool:
+        if visit.when is None:
+            return bool(self._any)
+        stays = self._any if _day(visit) is None else self._partial
+        last = visit.when.last
+        return stays.meets(visit.when.first, last if last == date.max else last + _ONE_DAY)
+
+
+class _Overlap:
+    """Spans in order, with the latest end so far: one search says whether any meets a span."""
+
+    def __init__(self, spans: set[Span]) -> None:
+        ordered = sorted(spans, key=lambda span: span.first)
+        self._firsts = [span.first for span in ordered]
+        self._lasts = list(accumulate((span.last for span in ordered), max))
+
+    def __bool__(self) -> bool:
+        return bool(self._firsts)
+
+    def meets(self, first: date, last: date) -> bool:
+        place = bisect_right(self._firsts, last)
+        return place > 0 and self._lasts[place - 1] >= first
+
+
+def _alone(visit: Event, loose: _Loose) -> Counted:
     """A visit with no stay of its own in the list."""
-    elsewhere = any(_maybe_same(visit, stay) for stay in loose)
+    elsewhere = loose.may_hold(visit)
     if visit.led_to_admission is True:
         unplanned = True if visit.unplanned is None else visit.unplanned
         return replace(_counted(visit), type=INPATIENT, unplanned=unplanned, certain=not elsewhere)
     if visit.led_to_admission is None and elsewhere:
         return replace(_counted(visit), certain=False)
     return _counted(visit)
-
-
-def _maybe_same(visit: Event, stay: Event) -> bool:
-    """A partial date leaves open whether this stay is the visit's admission. A stay without any
-    date is dated like no visit (facts.md 1.2), and proves nothing itself.
-    """
-    if stay.when is None:
-        return False
-    if visit.when is None:
-        return True
-    if _day(visit) is not None and _day(stay) is not None:
-        return False  # both known to the day: they would have been paired
-    earliest = visit.when.first
-    latest = visit.when.last if visit.when.last == date.max else visit.when.last + _ONE_DAY
-    return stay.when.first <= latest and earliest <= stay.when.last
 
 
 def _completed(stay: Event, visit: Event | None) -> Counted:

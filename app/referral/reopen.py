@@ -5,16 +5,18 @@ it.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside, weigh
 from app.database import fetch, fetch_one
 from app.errors import not_found
 from app.fhir.asker import asker
 from app.fhir.strict_json import parse
+from app.local_time import stored_day
 from app.notification.correspond import Listening
 from app.policy.model import Missing, Question
 from app.policy.question_json import question_from_json
@@ -95,7 +97,9 @@ async def opened(
         raise not_found("ServiceRequest")
     sent, own_task, service_body, authorization, asked, question, plan_organization, *last = beside
     entered_by, listening, gone = last
-    request, service = parse(sent), parse(service_body) if service_body else None
+    weigh(len(sent) + len(own_task) + len(service_body or b""))
+    request = await aside(parse, sent)
+    service = await aside(parse, service_body) if service_body else None
     draft = Draft(
         before=before,
         after=before,
@@ -103,7 +107,7 @@ async def opened(
         sent=request,
         details=Details.from_json(before.details),
         plan_organization=plan_organization,
-        adopted=parse(own_task),
+        adopted=await aside(parse, own_task),
         service_task_id=service["id"] if service else None,
         service_kept=service,
         passed_over=frozenset(gone or ()),
@@ -148,8 +152,8 @@ def _authorization(text: str | None) -> Authorization | None:
         number=number,
         service=service,
         performer_id=performer,
-        starts_on=date.fromisoformat(starts),
-        ends_on=date.fromisoformat(ends),
+        starts_on=stored_day(starts),
+        ends_on=stored_day(ends),
         units=orjson.loads(units) if units else None,
         previous_id=previous,
         status=status,
@@ -163,4 +167,5 @@ async def copies(
 ) -> list[tuple[str, dict[str, Any]]]:
     """The resources that came with a referral or later, each under the reference that names it."""
     rows = await fetch(connection, _COPIES, (plan, referral_id))
-    return [(f"{kind}/{id_}", parse(body)) for kind, id_, body in rows]
+    weigh(sum(len(body) for _, _, body in rows))
+    return [(f"{kind}/{id_}", await aside(parse, body)) for kind, id_, body in rows]

@@ -13,7 +13,7 @@ from sqlalchemy import (
     Text,
 )
 
-from app.metadata import metadata, moment, text
+from app.metadata import finite, metadata, moment, text
 from app.referral.lifecycle import AFTER_APPROVAL, TRANSITIONS, BusinessStatus, Event, State
 
 
@@ -106,6 +106,7 @@ referral = Table(
     CheckConstraint(
         "NOT holds_place OR (state = 'approved' AND offer_id IS NOT NULL)", name="place"
     ),
+    finite("received_at", "decision_due", "void_due"),
     Index("ix_referral_member", "plan", "cin", "id"),
     Index("ix_referral_patient", "plan", "patient_id", "id"),
     Index("ix_referral_state", "plan", "state", "decision_due"),

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
@@ -83,7 +84,7 @@ async def update_task(
     """By the performer, the requester or plan staff."""
     require(caller, "Task", "u")
     version = required_version(request)
-    tree = read_whole(await read_body(request), "Task", id)
+    tree = await aside(read_whole, await read_body(request), "Task", id)
     answer = await _change(request, caller, connection, id, version, lambda _: tree)
     return as_preferred(request, answer)
 
@@ -106,7 +107,7 @@ async def patch_task(
     """As an update with the patched Task."""
     require(caller, "Task", "u")
     version = required_version(request)
-    steps = read_patch(await read_body(request))
+    steps = await aside(read_patch, await read_body(request))
 
     def wanted(current: Resource) -> Resource:
         tree = patched(current, steps)
@@ -139,7 +140,8 @@ async def _change(
     if current is None or current["id"] != task_id:
         raise refuse(409, "conflict", "This Task has ended: the referral is with another.")
     check_if_match(version, int(current["meta"]["versionId"]))
-    update = read_update(wanted(dict(current)), current, base=door.fhir_base, performers=performers)
+    tree = await aside(wanted, dict(current))
+    update = await aside(read_update, tree, current, base=door.fhir_base, performers=performers)
     if not update:
         return of_resource(await read(connection, "Task", task_id, seen))
     try:
@@ -174,7 +176,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     """By the requester."""
     require(caller, "Task", "c")
     refuse_condition(request.headers.get("if-none-exist"), request.url.query)
-    sent = read_tree(await read_body(request), ["Task"])
+    sent = await aside(read_tree, await read_body(request), ["Task"])
     door, seen = door_of(request, caller), sight(caller)
     opened = await _focused(connection, caller, sent, door)
     draft = opened.draft
@@ -249,14 +251,14 @@ async def update_referral(
     """The requester's revoke and additions only."""
     require(caller, "ServiceRequest", "u")
     version = required_version(request)
-    sent = read_whole(await read_body(request), "ServiceRequest", id)
+    sent = await aside(read_whole, await read_body(request), "ServiceRequest", id)
     door, seen = door_of(request, caller), sight(caller)
     opened = await reopen(connection, id, seen, now=door.now, fhir_base=door.fhir_base)
     draft = opened.draft
     if Party.REQUESTER not in parties_of(caller, draft.after):
         raise refuse(403, "forbidden", "Only its requester updates a referral.")
     check_if_match(version, draft.after.version)
-    revision = read_revision(sent, draft.sent)
+    revision = await aside(read_revision, sent, draft.sent)
     if not revision:
         same = of_resource(await read(connection, "ServiceRequest", id, seen))
         return as_preferred(request, same)

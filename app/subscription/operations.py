@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
@@ -74,7 +75,7 @@ Content = Annotated[
 
 async def _posted(request: Request) -> Given:
     body = await read_body(request)
-    return read_parts(read_tree(body, ["Parameters"]) if body else None)
+    return read_parts(await aside(read_tree, body, ["Parameters"]) if body else None)
 
 
 @router.get(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
@@ -55,9 +56,9 @@ async def _wanted(
     """The body and what it asks for, or every fault of it at once."""
     body = await read_body(request)
     if before is None:
-        tree = read_tree(body, ["Subscription"])
+        tree = await aside(read_tree, body, ["Subscription"])
     else:
-        tree = read_whole(body, "Subscription", before["id"])
+        tree = await aside(read_whole, body, "Subscription", before["id"])
     headers = vault_of(request).open_headers(before["headers"]) if before else {}
     known = {name.lower() for name in headers}
     wanted, faults = read_subscription(tree, base_of(request), now_of(request), known)

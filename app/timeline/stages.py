@@ -4,11 +4,12 @@ PURE but for the shape of the rows, which is `gather.py`'s.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from typing import Any
 
+from app.decision.deadlines import expires
 from app.fhir import codes
-from app.local_time import LOCAL
+from app.local_time import LOCAL, kept
 from app.referral.lifecycle import BusinessStatus, State
 from app.timeline.gather import Found
 from app.timeline.model import Clock, Mark, Running, Stage
@@ -170,8 +171,7 @@ def _clock(
 
 def _authorization(row: Any, now: datetime) -> Clock:
     """From its first day to the end of its last, local time."""
-    began = datetime.combine(row.starts_on, time(), LOCAL)
-    due = datetime.combine(row.ends_on + timedelta(days=1), time(), LOCAL) - timedelta(seconds=1)
+    began, due = datetime.combine(kept(row.starts_on), time(), LOCAL), expires(kept(row.ends_on))
     over = row.status == "ended"
     if over:
         state, said = Running.STOPPED, "ended"

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Refusal, refuse
 from app.fhir.outcome import respond, wrong_method
+from app.web.heavy import Heavy
 from app.web.media import check_accept, check_content
 
 #: How much of a body that is too large is read before the answer.
@@ -28,6 +29,7 @@ class Gate:
     def __init__(self, app: ASGIApp, body_limit: int) -> None:
         self._app = app
         self._limit = body_limit
+        self._heavy = Heavy()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,7 +44,7 @@ class Gate:
             told = wrong_method(scope) if refusal.status == 415 else None
             await respond(scope["path"], told or refusal)(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), send)
+        await self._heavy.answer(self._app, scope, _replay(body, receive), send, len(body))
 
     async def _body(self, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
         if b"content-length" not in headers and b"transfer-encoding" not in headers:

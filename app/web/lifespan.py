@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from app.aside import share_turns
 from app.caller.clients import register_demonstration
 from app.database import begin, create_engine
 from app.fhir.diagnoses import load_diagnoses
@@ -55,6 +56,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     app.state.library = load_library(files, read_choice(settings.policy_switches))
     app.state.rules = rules(settings, app.state.library)
     warm(COMMON)
+    share_turns()
     load_diagnoses()
     load_hcpcs()
     app.state.engine = create_engine(settings)

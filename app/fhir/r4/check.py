@@ -6,6 +6,7 @@ service asks beyond R4 is left to `app.fhir.r4.service` and to intake. No input 
 
 from typing import Any
 
+from app.aside import tick
 from app.fhir.fault import Fault
 from app.fhir.r4.bundle_rules import bundle_faults
 from app.fhir.r4.differences import NOT_MODELLED
@@ -42,10 +43,11 @@ def check_resource(resource: Any, path: str | None = None) -> list[Fault]:
 class _Walk:
     """The faults of one payload, and the local references of the resource that is being read."""
 
-    __slots__ = ("faults", "locals")
+    __slots__ = ("_objects", "faults", "locals")
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
+        self._objects = 0
         self.locals: list[Local] = []
 
     def fault(self, code: str, path: Path, text: str) -> None:
@@ -132,6 +134,9 @@ class _Walk:
             self.fault("structure", path, "has an element whose name FHIR R4 does not know.")
 
     def _required(self, value: dict[str, Any], table: Table, path: Path) -> None:
+        self._objects += 1
+        if not self._objects % 1024:
+            tick()
         for name in table.required:
             if name not in value and not _explained(value.get("_" + name)):
                 self.fault("required", (path, name, None), "is required.")

@@ -60,8 +60,10 @@ def _exists(value: str) -> bool:
 
 
 def _is_base64(value: str) -> bool:
+    if any(blank in value for blank in " \t\r\n"):
+        value = _BASE64_BLANKS.sub("", value)
     try:
-        a2b_base64(_BASE64_BLANKS.sub("", value), strict_mode=True)
+        a2b_base64(value, strict_mode=True)
     except (Base64Error, ValueError):
         return False
     return value != ""

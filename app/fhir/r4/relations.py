@@ -5,6 +5,7 @@ Whether the resource behind a reference exists, and whose it is, is left to inta
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from app.fhir.r4.path import Path
@@ -86,5 +87,6 @@ def _unresolved(local: list[Local], types: dict[str, str]) -> Iterator[tuple[str
             yield "structure", at, _wrong_target(reference.targets)
 
 
+@cache
 def _wrong_target(targets: frozenset[str]) -> str:
     return f"points to a type that may not stand here; it takes {', '.join(sorted(targets))}."

@@ -5,20 +5,22 @@ implicitRules change how it is to be read (extensibility.html, resource.html). B
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from app.fhir.fault import Fault
 from app.fhir.r4.path import Path, member, render
+from app.fhir.strict_json import MAX_FAULTS
 
 _MODIFIER = "changes what the element means in a way that this service does not know. Leave it out."
 _RULES = "names rules that this service does not know. Leave it out."
 
 
 def find_unsupported(resource: dict[str, Any], path: str | None = None) -> list[Fault]:
-    """Every modifierExtension and implicitRules in a resource and all that it holds."""
+    """The first of all modifierExtensions and implicitRules in a resource and what it holds."""
     kind = resource.get("resourceType")
     root = path or (kind if isinstance(kind, str) and member(kind) else "Resource")
-    return list(_walk(resource, (None, root, None)))
+    return list(islice(_walk(resource, (None, root, None)), MAX_FAULTS))
 
 
 def _walk(resource: dict[str, Any], root: Path) -> Iterator[Fault]:
