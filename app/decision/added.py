@@ -15,7 +15,7 @@ from app.fhir.documents import document_faults
 from app.fhir.facts_member import read_patient
 from app.fhir.fault import Fault
 from app.fhir.parameters import RESOURCES, at, given
-from app.fhir.payload import codings, own_identifier
+from app.fhir.payload import WHOM, codings, own_identifier
 from app.ids import new_id
 from app.intake.submission import Copy, refuse_faults
 from app.policy.stated import SourcedFacts
@@ -118,13 +118,10 @@ def about_the_member(listed: Listed, found: Identified, subject: Mapping[str, An
 
 
 def _about(resource: Resource, found: Identified, subject: Mapping[str, Any]) -> Resource:
-    about = {
-        name: subject
-        for name in ("subject", "patient", "beneficiary")
-        if isinstance(resource.get(name), dict)
-        and resource[name].get("reference") == found.reference
-    }
-    return {**resource, **about} if about else resource
+    name = WHOM.get(resource["resourceType"])
+    if name is None or (resource.get(name) or {}).get("reference") != found.reference:
+        return resource
+    return {**resource, name: subject}
 
 
 def named_by(request: ReferralRequest, found: Identified) -> ReferralRequest:

@@ -62,11 +62,13 @@ class Payload:
         """Keep what may say anything of this member, by type."""
         for reference, resource in listed:
             kind = str(resource.get("resourceType"))
-            whom = resource.get("subject") or resource.get("patient") or resource.get("beneficiary")
+            if kind not in WHOM:
+                continue
+            whom = resource.get(WHOM[kind])
             same = self._same_member(whom) if whom else True
             if reference in named if same is None else same:
                 self._by_kind.setdefault(kind, []).append((reference, resource))
-            elif kind in READ:
+            else:
                 self.strangers.append(reference)
 
     def _patient(self, cin: str | None, listed: Sequence[tuple[str, Resource]]) -> Resource:
@@ -101,10 +103,16 @@ def referenced(request: Resource) -> Iterator[str | None]:
     yield (request.get("encounter") or {}).get("reference")
 
 
-#: The types whose answers, codes or dates become facts.
-READ = frozenset(
-    {"QuestionnaireResponse", "Condition", "Encounter", "Observation", "Coverage", "Consent"}
-)
+#: The types whose answers, codes or dates become facts, each with the element that says of whom: by
+#: type, since elements of one name differ (an Account has several subjects).
+WHOM = {
+    "QuestionnaireResponse": "subject",
+    "Condition": "subject",
+    "Encounter": "subject",
+    "Observation": "subject",
+    "Coverage": "beneficiary",
+    "Consent": "patient",
+}
 
 
 def identifier_value(identifier: Any, system: str) -> str | None:

@@ -172,7 +172,7 @@ def _heartbeat(channel: Resource, faults: list[Fault]) -> int | None:
 
 
 def _headers(
-    lines: Sequence[str], stored: Collection[str], faults: list[Fault]
+    lines: Sequence[str | None], stored: Collection[str], faults: list[Fault]
 ) -> list[tuple[str, str]]:
     """The lines as name and value; the same names are refused as for webhooks."""
     found: list[tuple[str, str]] = []
@@ -180,7 +180,8 @@ def _headers(
     if len(lines) > MOST_HEADERS:
         faults.append(Fault("too-long", at, f"At most {MOST_HEADERS} headers are sent along."))
     for index, line in enumerate(lines):
-        name, colon, value = line.partition(":")
+        # An extension may stand where a line is not (null): it names nothing that could be sent.
+        name, colon, value = (line or "").partition(":")
         if not colon or name.lower() in {known.lower() for known, _ in found}:
             said = "A header is one `Name: value`, each name once."
             faults.append(Fault("value", f"{at}[{index}]", said))

@@ -12,7 +12,7 @@ from typing import Any
 from app.caller.model import Caller
 from app.database import Source
 from app.fhir.bundle import MAX_ENTRIES
-from app.fhir.payload import READ, referenced
+from app.fhir.payload import WHOM, referenced
 from app.fhir.strict_json import parse
 from app.intake.door import Door
 from app.reading.access import Sight, sight
@@ -22,7 +22,7 @@ Resource = Mapping[str, Any]
 #: Resources by the reference that names them.
 Held = list[tuple[str, dict[str, Any]]]
 
-_KINDS = READ | {"Patient", "Organization"}
+_KINDS = WHOM.keys() | {"Patient", "Organization"}
 _PLACE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
 
 
