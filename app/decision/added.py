@@ -10,10 +10,11 @@ from typing import Any
 
 from app.errors import refuse
 from app.fhir import codes
-from app.fhir.bundle import CARRIED, MAX_ENTRIES, rewrite_references
+from app.fhir.bundle import CARRIED, MAX_ENTRIES
 from app.fhir.documents import document_faults
 from app.fhir.facts_member import read_patient
 from app.fhir.fault import Fault
+from app.fhir.links import names_within, rewrite_references
 from app.fhir.parameters import RESOURCES, at, given
 from app.fhir.payload import WHOM, codings, own_identifier
 from app.ids import new_id
@@ -66,7 +67,10 @@ def read_added(tree: Resource) -> list[Copy]:
         for (_, url, _), copy in zip(entries, copies, strict=True)
         if url
     }
-    return [replace(copy, resource=rewrite_references(copy.resource, names)) for copy in copies]
+    return [
+        replace(copy, resource=rewrite_references(copy.resource, names_within(names, url)))
+        for copy, (_, url, _) in zip(copies, entries, strict=True)
+    ]
 
 
 def _require(entries: Sequence[tuple[str, str | None, Resource]], where: str) -> None:

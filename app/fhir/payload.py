@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.fhir import codes
+from app.fhir.reference import unversioned
 
 Resource = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ class Payload:
         literal = reference.get("reference") if reference else None
         if not isinstance(literal, str):
             return None
-        return self._by_reference.get(literal.partition("/_history/")[0])
+        return self._by_reference.get(unversioned(literal))
 
     def all(self, kind: str) -> Sequence[tuple[str, Resource]]:
         """The resources of a type that count, with their references, in the order received."""
@@ -53,7 +54,7 @@ class Payload:
         """The Coverages that count: those the request names as its insurance come first."""
         found = list(self.all("Coverage"))
         if len(found) > 1:
-            named = [r.get("reference") for r in self.request.get("insurance") or ()]
+            named = [_literal(r) for r in self.request.get("insurance") or ()]
             order = {reference: i for i, reference in enumerate(named)}
             found.sort(key=lambda pair: order.get(pair[0], len(order)))
         return found
@@ -82,8 +83,8 @@ class Payload:
         return {}
 
     def _same_member(self, whom: Resource) -> bool | None:
-        literal = whom.get("reference")
-        if literal and literal == self.subject.get("reference"):
+        literal = _literal(whom)
+        if literal and literal == _literal(self.subject):
             return True
         target = self.resolve(whom)
         if target is not None:
@@ -99,8 +100,14 @@ def referenced(request: Resource) -> Iterator[str | None]:
     """What the request itself points to: that counts even if it names no patient that we know."""
     for element in _REFERENCING:
         for reference in request.get(element) or ():
-            yield reference.get("reference")
-    yield (request.get("encounter") or {}).get("reference")
+            yield _literal(reference)
+    yield _literal(request.get("encounter"))
+
+
+def _literal(reference: Resource | None) -> str | None:
+    """What a Reference names, whichever version of it."""
+    literal = reference.get("reference") if reference else None
+    return unversioned(literal) if isinstance(literal, str) else None
 
 
 #: The types whose answers, codes or dates become facts, each with the element that says of whom: by

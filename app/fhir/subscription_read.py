@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.fhir.dates import read_moment
 from app.fhir.fault import Fault
 from app.fhir.payload import Resource
+from app.fhir.reference import id_of
 from app.fhir.subscription import (
     CONTENT,
     CONTENTS,
@@ -252,5 +253,7 @@ def _values(column: str, value: str, base: str) -> list[str] | None:
         return codes_given if set(codes_given) <= _TASK_STATUSES else None
     if column == "identifiers":
         return listed if all(one.strip("|") for one in listed) else None
-    ids = [one.removeprefix(f"{base}/").removeprefix("Organization/") for one in listed]
-    return None if any(not one or "/" in one for one in ids) else ids
+    ids = [
+        id_of(one if "/" in one else f"Organization/{one}", "Organization", base) for one in listed
+    ]
+    return None if None in ids else [id_ for id_ in ids if id_]

@@ -11,6 +11,7 @@ from typing import Any
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.payload import codings
+from app.fhir.reference import id_of, place_of
 from app.policy.model import Reason
 
 #: Ours alone: sending them back as they are is fine, changing them is not.
@@ -115,9 +116,7 @@ def is_adopted(task: Mapping[str, Any]) -> bool:
 
 def focus_of(sent: Mapping[str, Any], base: str) -> str | None:
     """The id of the ServiceRequest that a Task is about; None where it names none of ours."""
-    reference = (sent.get("focus") or {}).get("reference") or ""
-    kind, _, id_ = reference.removeprefix(base + "/").partition("/")
-    return id_.partition("/")[0] if kind == "ServiceRequest" else None
+    return id_of((sent.get("focus") or {}).get("reference"), "ServiceRequest", base)
 
 
 def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
@@ -152,11 +151,8 @@ def _agrees(sent: Any, current: Any, base: str) -> bool:
         return True
     if not isinstance(sent, dict) or not isinstance(current, dict) or "reference" not in sent:
         return False
-    return _local(sent["reference"], base) == current.get("reference")
-
-
-def _local(reference: Any, base: str) -> str:
-    return str(reference).removeprefix(base + "/").partition("/_history/")[0]
+    place = place_of(sent["reference"], base)
+    return place is not None and place == place_of(current.get("reference"), base)
 
 
 def _fault(name: str, said: str) -> Issue:

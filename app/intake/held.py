@@ -5,7 +5,6 @@ Read as if it had been sent along, where whoever refers may see it; what they ma
 what does not exist, and the referral is taken all the same.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from app.caller.model import Caller
 from app.database import Source
 from app.fhir.bundle import MAX_ENTRIES
 from app.fhir.payload import WHOM, referenced
+from app.fhir.reference import place_of, unversioned
 from app.fhir.strict_json import parse
 from app.intake.door import Door
 from app.reading.access import Sight, sight
@@ -23,7 +23,6 @@ Resource = Mapping[str, Any]
 Held = list[tuple[str, dict[str, Any]]]
 
 _KINDS = WHOM.keys() | {"Patient", "Organization"}
-_PLACE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
 
 
 async def held_by(source: Source, tree: Resource, caller: Caller, door: Door) -> Held:
@@ -57,10 +56,10 @@ def _named(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
         # A relative reference is to the server that its entry is from (FHIR R4, Bundle).
         ours = not full_url.startswith("http") or full_url.startswith(f"{base}/")
         for literal in _references(resource):
-            rest = (literal or "").removeprefix(f"{base}/")
-            place = _PLACE.fullmatch(rest)
-            if place and place[1] in _KINDS and (ours or rest != literal):
-                yield str(literal).partition("/_history/")[0], (place[1], place[2])
+            place = place_of(literal, base)
+            absolute = (literal or "").startswith(f"{base}/")
+            if place and place.type in _KINDS and (ours or absolute):
+                yield unversioned(str(literal)), place
 
 
 def _sent(tree: Resource) -> Iterator[tuple[str, Resource]]:

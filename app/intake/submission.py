@@ -14,12 +14,14 @@ from typing import Any
 from app.capacity.assign import Wish
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
-from app.fhir.bundle import Entry, read_bundle, rewrite_references
+from app.fhir.bundle import Entry, read_bundle
 from app.fhir.documents import document_faults
 from app.fhir.facts import read_facts
 from app.fhir.fault import Fault
+from app.fhir.links import rewrite_references
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
+from app.fhir.reference import id_of, place_of, unversioned
 from app.fhir.service_request import read_received, to_domain
 from app.fhir.strict_json import Unreadable, parse
 from app.fhir.subset import is_subset
@@ -59,6 +61,8 @@ class Submission:
     stated: Sequence[SourcedFacts]
     received_at: datetime
     fingerprint: str
+    #: Our own FHIR base URL, by which references name resources of ours.
+    base: str
     copies: list[Copy] = field(default_factory=list)
     adopted: Resource | None = None
     #: `Type/id` of every entry in order; None for a single ServiceRequest.
@@ -79,14 +83,15 @@ class Submission:
     @property
     def wish(self) -> Wish:
         """The performers asked for."""
-        return wish_of(self.request.performers)
+        return wish_of(self.request.performers, self.base)
 
     @property
     def based_on_ids(self) -> tuple[str, ...]:
         """The referrals that this one goes on from, by id."""
-        return tuple(
-            named.reference.rpartition("/")[2] for named in self.request.based_on if named.reference
+        found = (
+            id_of(named.reference, "ServiceRequest", self.base) for named in self.request.based_on
         )
+        return tuple(id_ for id_ in found if id_)
 
     @property
     def based_on_identifiers(self) -> tuple[Identifier, ...]:
@@ -100,17 +105,17 @@ class Submission:
             for item in known.authorizations
             if item.plan == plan and item.authorization.service == "ECM"
         }
-        stated = wish_of(self.request.general_practitioners)
+        stated = wish_of(self.request.general_practitioners, self.base)
         performers = frozenset(name for name in current if name)
         return replace(stated, organization_ids=stated.organization_ids | performers)
 
 
-def wish_of(named: Sequence[Named]) -> Wish:
+def wish_of(named: Sequence[Named], base: str) -> Wish:
     """The performers that references name: by offer, by organization, by NPI."""
-    references = [item.reference.split("/")[-2:] for item in named if item.reference]
+    places = [place for item in named if (place := place_of(item.reference, base))]
     return Wish(
-        offer_ids=frozenset(r[-1] for r in references if r[0] == "HealthcareService"),
-        organization_ids=frozenset(r[-1] for r in references if r[0] == "Organization"),
+        offer_ids=frozenset(p.id for p in places if p.type == "HealthcareService"),
+        organization_ids=frozenset(p.id for p in places if p.type == "Organization"),
         npis=frozenset(v for item in named if (v := item.value(codes.NPI))),
     )
 
@@ -191,7 +196,7 @@ def _understood(
     if request is None or faults:
         raise refuse_faults(faults if index is None else _under(faults, index), 422)
     stated = read_facts(main, beside, local_date(received))
-    return Submission(referral_id, main, request, stated, received, digest)
+    return Submission(referral_id, main, request, stated, received, digest, door.fhir_base)
 
 
 def receipt(main: Resource, door: Door) -> datetime:
@@ -249,7 +254,7 @@ def _adopted(
     faults = [
         Fault("business-rule", f"Bundle.entry[{index}].resource.focus", text)
         for index, task in tasks.items()
-        if (task.get("focus") or {}).get("reference", request) != request
+        if not _focuses(task, request)
     ]
     if faults:
         raise refuse_faults(faults, 422)
@@ -257,6 +262,12 @@ def _adopted(
     for task in tasks.values():
         together |= read_adopted(task, together)
     return together if tasks else None
+
+
+def _focuses(task: Resource, request: str) -> bool:
+    """Whether a Task is about this request: what its focus does not say is taken to be so."""
+    literal = (task.get("focus") or {}).get("reference", request)
+    return isinstance(literal, str) and unversioned(literal) == request
 
 
 def _bundle_status(faults: Sequence[Fault]) -> int:
