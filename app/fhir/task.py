@@ -20,6 +20,8 @@ _OURS = ("focus", "for", "owner", "requester", "code", "intent", "partOf", "base
 _GROWING = ("identifier", "input", "note", "contained")
 #: Statuses that mean "not answered yet" (spec.md 7: taken as `requested`, never emitted).
 _ASKED = frozenset({"draft", "requested", "received", "ready"})
+_TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
+_CANCELS = frozenset({"abort", "cancel"})
 LEAD_CARE_MANAGER = "lead-care-manager"
 
 
@@ -107,6 +109,27 @@ def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
     if sent.get("description") and not current.get("description"):
         added["description"] = sent["description"]
     return added
+
+
+def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
+    """Whether a Task of the referrer asks to take the referral back (Gravity's request to cancel);
+    False: it is the referral's own (`fulfill`, or no code). 422 for anything else: it is not done.
+    """
+    asked = {
+        str(coding.get("code"))
+        for coding in codings(sent.get("code"))
+        if coding.get("system") in (_TASK_CODE, None)
+    }
+    if asked & _CANCELS:
+        return True
+    if codings(sent.get("code")) and "fulfill" not in asked:
+        said = (
+            "A Task about a referral asks to `fulfill` it (or has no code), or, by `abort` or "
+            "`cancel` of the system task-code, to take it back. For anything else use the "
+            "operations of the ServiceRequest."
+        )
+        raise refuse(422, "not-supported", said, f"{at}.code")
+    return False
 
 
 def is_adopted(task: Mapping[str, Any]) -> bool:

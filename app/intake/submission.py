@@ -21,12 +21,12 @@ from app.fhir.fault import Fault
 from app.fhir.links import rewrite_references
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
-from app.fhir.reference import id_of, place_of, unversioned
+from app.fhir.reference import id_of, place_of
 from app.fhir.service_request import read_received, to_domain
 from app.fhir.strict_json import Unreadable, parse
 from app.fhir.subset import is_subset
-from app.fhir.task import read_adopted
 from app.ids import new_id
+from app.intake.adopted import as_one, strange_tasks
 from app.intake.door import Door
 from app.intake.fingerprint import fingerprint
 from app.intake.known import Known
@@ -234,40 +234,17 @@ def _from_bundle(tree: Resource, door: Door, here: Listed) -> Submission:
     beside = [*((f"{copy.type}/{copy.id}", copy.resource) for copy in copies), *here]
     digest = fingerprint(tree, [entry.full_url for entry in found.entries])
     main = rewritten[request.index]
-    adopted = _adopted(found.entries, rewritten, names[request.index])
+    tasks = {e.index: rewritten[e.index] for e in found.entries if e.type == "Task"}
+    faults = strange_tasks(tasks, names[request.index])
+    if faults:
+        raise refuse_faults(faults, 422)
+    adopted = as_one(tasks)
     submission = _understood(main, beside, door, referral_id, digest, request.index)
     submission.copies = copies
     submission.adopted = adopted
     submission.locations = [names[entry.index] for entry in found.entries]
     submission.if_none_exist = request.if_none_exist
     return submission
-
-
-def _adopted(
-    entries: Sequence[Entry], rewritten: dict[int, Resource], request: str
-) -> Resource | None:
-    """The Tasks of a referral's Bundle as one: they become the referral's own, and there is never a
-    second one. 422 for a Task that is about something else.
-    """
-    tasks = {entry.index: rewritten[entry.index] for entry in entries if entry.type == "Task"}
-    text = "Point `focus` to the ServiceRequest of this Bundle: a Task in it is about the referral."
-    faults = [
-        Fault("business-rule", f"Bundle.entry[{index}].resource.focus", text)
-        for index, task in tasks.items()
-        if not _focuses(task, request)
-    ]
-    if faults:
-        raise refuse_faults(faults, 422)
-    together: Resource = {}
-    for task in tasks.values():
-        together |= read_adopted(task, together)
-    return together if tasks else None
-
-
-def _focuses(task: Resource, request: str) -> bool:
-    """Whether a Task is about this request: what its focus does not say is taken to be so."""
-    literal = (task.get("focus") or {}).get("reference", request)
-    return isinstance(literal, str) and unversioned(literal) == request
 
 
 def _bundle_status(faults: Sequence[Fault]) -> int:

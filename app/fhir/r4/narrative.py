@@ -29,8 +29,8 @@ _ATTRIBUTES = frozenset(
 )  # fmt: skip
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 
-# What runs when it is followed or shown. All else may stand there, as R4 lets it: an image or a link
-# that is relative, of this Bundle or of another server is kept as sent and never fetched by us.
+# What runs when it is followed or shown. All else may stand there, as R4 lets it: an image or a
+# link, relative, of this Bundle or of another server, is kept as sent and never fetched by us.
 _RUNS = re.compile(r"(?i)(?:javascript|vbscript|livescript|mocha|data):").match
 _IMAGE = re.compile(r"(?i)data:image/[a-z0-9.+-]+[;,]").match
 _LIVE_STYLE = re.compile(
@@ -74,9 +74,9 @@ def _check_attribute(name: str, value: str) -> None:
     if name not in _ATTRIBUTES and name != _XML_LANG:
         raise _Unsafe
     stripped = re.sub(r"[\s\x00-\x20]", "", value)
-    if name in ("href", "cite", "longdesc", "src") and _RUNS(stripped):
-        if name != "src" or not _IMAGE(stripped):
-            raise _Unsafe
+    image = name == "src" and _IMAGE(stripped)
+    if name in ("href", "cite", "longdesc", "src") and _RUNS(stripped) and not image:
+        raise _Unsafe
     if name == "style" and _LIVE_STYLE(_plain_style(value)):
         raise _Unsafe
 
