@@ -1,4 +1,4 @@
-"""The Tasks that come in a referral's Bundle: they become the referral's own, never a second one."""
+"""Tasks in a referral's Bundle: they become the referral's own, there is never a second one."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -113,7 +113,7 @@ OPERATIONS = {
     "assign": (parameters(performer=to("Organization/org-tidepool")), "staff-hpsm"),
     "cancel": (parameters(reason=because("withdrawn")), "hospital"),
     "add-information": (parameters(resource=[{"resource": one} for one in whole()["contained"]
-                                             if one["resourceType"] in ("Patient", "QuestionnaireResponse")]),
+                                             if one["resourceType"].startswith(("Pat", "Quest"))]),
                         "hospital"),
 }  # fmt: skip
 
