@@ -10,12 +10,13 @@ from typing import Any
 
 from app.errors import refuse
 from app.fhir import codes
-from app.fhir.bundle import CARRIED, MAX_ENTRIES, rewrite_references
+from app.fhir.bundle import CARRIED, MAX_ENTRIES
 from app.fhir.documents import document_faults
 from app.fhir.facts_member import read_patient
 from app.fhir.fault import Fault
+from app.fhir.links import names_within, rewrite_references
 from app.fhir.parameters import RESOURCES, at, given
-from app.fhir.payload import codings, own_identifier
+from app.fhir.payload import WHOM, codings, own_identifier
 from app.ids import new_id
 from app.intake.submission import Copy, refuse_faults
 from app.policy.stated import SourcedFacts
@@ -66,7 +67,10 @@ def read_added(tree: Resource) -> list[Copy]:
         for (_, url, _), copy in zip(entries, copies, strict=True)
         if url
     }
-    return [replace(copy, resource=rewrite_references(copy.resource, names)) for copy in copies]
+    return [
+        replace(copy, resource=rewrite_references(copy.resource, names_within(names, url)))
+        for copy, (_, url, _) in zip(copies, entries, strict=True)
+    ]
 
 
 def _require(entries: Sequence[tuple[str, str | None, Resource]], where: str) -> None:
@@ -118,13 +122,10 @@ def about_the_member(listed: Listed, found: Identified, subject: Mapping[str, An
 
 
 def _about(resource: Resource, found: Identified, subject: Mapping[str, Any]) -> Resource:
-    about = {
-        name: subject
-        for name in ("subject", "patient", "beneficiary")
-        if isinstance(resource.get(name), dict)
-        and resource[name].get("reference") == found.reference
-    }
-    return {**resource, **about} if about else resource
+    name = WHOM.get(resource["resourceType"])
+    if name is None or (resource.get(name) or {}).get("reference") != found.reference:
+        return resource
+    return {**resource, name: subject}
 
 
 def named_by(request: ReferralRequest, found: Identified) -> ReferralRequest:

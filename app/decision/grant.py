@@ -71,7 +71,7 @@ async def approve_by_person(
             )
             raise refuse(428, "conflict", text)
     known = await network(connection, draft, door)
-    wish = _wish(draft, given)
+    wish = _wish(draft, given, door.fhir_base)
     ordered = ordered_offers(draft, known, wish)
     if given.reference("performer") is not None:
         _require_offer(ordered, wish)
@@ -92,7 +92,7 @@ async def assign_by_person(
     a change at the member's request comes with the `reason` `declined-by-member` (spec.md 6).
     """
     require_move(draft, Event.ASSIGN)
-    wish = _named(given)
+    wish = _named(given, door.fhir_base)
     known = await network(connection, draft, door)
     ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
     _require_offer(ordered, wish)
@@ -188,17 +188,17 @@ async def network(connection: AsyncConnection, draft: Draft, door: Door) -> Know
     return await gather(connection, inquiry)
 
 
-def _wish(draft: Draft, given: Given) -> Wish:
+def _wish(draft: Draft, given: Given, base: str) -> Wish:
     """The performer that the staff name, else the one that the referrer asked for."""
     if given.reference("performer") is not None:
-        return _named(given)
+        return _named(given, base)
     asked = draft.after.asked_performer_id
     return Wish(organization_ids=frozenset({asked})) if asked else Wish()
 
 
-def _named(given: Given) -> Wish:
+def _named(given: Given, base: str) -> Wish:
     reference = given.reference("performer")
-    wish = wish_of([read_named(reference)]) if reference else None
+    wish = wish_of([read_named(reference)], base) if reference else None
     if not wish:
         text = "`performer` takes a Reference to a HealthcareService or an Organization."
         raise refuse(422, "required", text, at("performer"))

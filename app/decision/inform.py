@@ -27,6 +27,7 @@ from app.eligibility.identify import Identity, identify
 from app.errors import refuse
 from app.fhir.facts import read_facts
 from app.fhir.parameters import Given, at
+from app.fhir.reference import unversioned
 from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
 from app.intake.door import Door
@@ -154,7 +155,9 @@ def _submission(
     if found is not None:
         beside = about_the_member(beside, found, draft.sent["subject"])
     named = {
-        item["reference"] for item in draft.sent.get("supportingInfo", ()) if "reference" in item
+        unversioned(item["reference"])
+        for item in draft.sent.get("supportingInfo", ())
+        if "reference" in item
     }
     extra = [{"reference": name} for name, _ in beside if name not in named]
     sent = {**draft.sent, "supportingInfo": [*draft.sent.get("supportingInfo", ()), *extra]}
@@ -165,6 +168,7 @@ def _submission(
         stated=[*read_facts(sent, beside, on), *([found.stated()] if found else [])],
         received_at=received,
         fingerprint="",
+        base=door.fhir_base,
     )
 
 

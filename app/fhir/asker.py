@@ -5,6 +5,7 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.payload import Payload, identified_as
+from app.fhir.reference import type_in
 from app.notification.correspond import Asker
 
 _PEOPLE = {"Patient", "RelatedPerson"}
@@ -29,6 +30,4 @@ def _kind(requester: Mapping[str, Any], payload: Payload) -> str | None:
     resource = payload.resolve(requester)
     if resource is not None:
         return str(resource.get("resourceType"))
-    parts = (requester.get("reference") or "").partition("/_history/")[0].split("/")
-    named: str | None = parts[-2] if len(parts) > 1 else requester.get("type")
-    return named
+    return type_in(requester.get("reference")) or requester.get("type")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.fhir.fault import Fault
+from app.fhir.links import names_within
 from app.fhir.r4.path import Path, render
 
 #: What an EHR sends along and no rule reads, beside the types that have searches of their own.
@@ -31,6 +32,10 @@ CARRIED = (
     "Procedure",
     "RelatedPerson",
     "RiskAssessment",
+)
+_OTHER_CASE = (
+    "An entry of this Bundle has this fullUrl in other capital and small letters. Write the two "
+    "alike: R4 compares addresses letter by letter, and a urn:uuid is in lower case."
 )
 #: More entries than any referral has; the limit bounds the work of one request.
 MAX_ENTRIES = 200
@@ -60,18 +65,8 @@ class Submission:
     by_url: Mapping[str, int] = field(default_factory=dict)
 
     def mapping(self, entry: Entry, names: Mapping[int, str]) -> dict[str, str]:
-        """What to put for each reference that `entry` may hold: `names` gives `Type/id` by index.
-
-        A relative reference belongs to the server of the entry that holds it (FHIR R4, Bundle,
-        "Resolving references in Bundles"), so it is looked for under that entry's own base only.
-        """
-        base = _base(entry.full_url)
-        found: dict[str, str] = {}
-        for url, index in self.by_url.items():
-            found[url] = names[index]
-            if base and url.startswith(base):
-                found[url[len(base) :]] = names[index]
-        return found
+        """What to put for each link that `entry` may hold: `names` gives `Type/id` by index."""
+        return names_within({url: names[i] for url, i in self.by_url.items()}, entry.full_url)
 
 
 def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Fault]]:
@@ -101,27 +96,6 @@ def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Faul
     if faults:
         return None, faults
     return Submission(tuple(entries), requests[0], by_url), []
-
-
-def rewrite_references(resource: dict[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
-    """A copy in which every `reference` that `mapping` knows is replaced; all else stays as sent.
-
-    Contained references (`#id`) are in no mapping and so stay.
-    """
-    copy = dict(resource)
-    stack: list[Any] = [copy]
-    while stack:
-        node = stack.pop()
-        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
-            if isinstance(value, dict):
-                node[key] = dict(value)
-                stack.append(node[key])
-            elif isinstance(value, list):
-                node[key] = list(value)
-                stack.append(node[key])
-            elif key == "reference" and isinstance(value, str):
-                node[key] = mapping.get(value, value)
-    return copy
 
 
 def references(resource: Any, path: str) -> Iterator[tuple[str, Path]]:
@@ -205,16 +179,13 @@ def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Fault]]:
 def _unresolved(entry: Entry, by_url: Mapping[str, int]) -> list[Fault]:
     # A urn means nothing outside its Bundle; a server's address may be one that we know.
     text = "No entry of this Bundle has this fullUrl; add the entry or refer to another."
-    return [
-        Fault("not-found", render(path), text)
+    lost = [
+        (literal, path)
         for literal, path in references(entry.resource, f"Bundle.entry[{entry.index}].resource")
-        if literal.startswith("urn:") and literal not in by_url
+        if literal[:4].lower() == "urn:" and literal not in by_url
     ]
-
-
-def _base(full_url: str | None) -> str | None:
-    """`https://host/fhir/Patient/1` → `https://host/fhir/`."""
-    if not full_url or not full_url.startswith(("http://", "https://")):
-        return None
-    parts = full_url.rsplit("/", 2)
-    return f"{parts[0]}/" if len(parts) == 3 else None
+    alike = {url.lower() for url in by_url} if lost else set()
+    return [
+        Fault("not-found", render(path), _OTHER_CASE if literal.lower() in alike else text)
+        for literal, path in lost
+    ]

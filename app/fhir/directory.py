@@ -14,6 +14,7 @@ from app.fhir import codes
 from app.fhir.facts import read_roster_member
 from app.fhir.fault import Fault
 from app.fhir.payload import identifier_value, own_identifier
+from app.fhir.reference import id_of
 from app.fhir.strict_json import dumps, parse
 from app.policy.stated import RosterMember
 
@@ -215,10 +216,7 @@ def set_capacity(resource: Resource, places: int, taken: int, status: str) -> di
 
 def local_id(reference: object, kind: str) -> str | None:
     """The id of a relative reference to a type; None for anything else."""
-    if not isinstance(reference, str):
-        return None
-    named, _, found = reference.partition("/")
-    return found if named == kind and found and "/" not in found else None
+    return id_of(reference, kind)
 
 
 def plan_named(reference: Resource | None, plans: Mapping[str, str]) -> str | None:

@@ -12,14 +12,30 @@ from app.fhir.fault import Fault
 #: Of one attachment, decoded.
 MAX_BYTES = 3_670_016  # 3.5 MB
 
-#: Kinds that staff can open without running anything that the document brings along.
+#: Kinds that clinical systems send. Kept and given back as sent; nothing of them is shown or run.
 MEDIA_TYPES = (
+    "application/cda+xml",
+    "application/dicom",
+    "application/fhir+json",
+    "application/fhir+xml",
+    "application/hl7-cda+xml",
+    "application/hl7-sda+xml",
+    "application/hl7-v3+xml",
+    "application/json",
+    "application/msword",
     "application/pdf",
+    "application/rtf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/xml",
+    "image/bmp",
+    "image/gif",
     "image/jpeg",
     "image/png",
     "image/tiff",
+    "text/csv",
     "text/plain",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "text/rtf",
+    "text/xml",
 )
 
 

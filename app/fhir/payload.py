@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.fhir import codes
+from app.fhir.reference import unversioned
 
 Resource = Mapping[str, Any]
 
@@ -46,7 +47,7 @@ class Payload:
         literal = reference.get("reference") if reference else None
         if not isinstance(literal, str):
             return None
-        return self._by_reference.get(literal.partition("/_history/")[0])
+        return self._by_reference.get(unversioned(literal))
 
     def own(self, resource: Resource, system: str) -> str | None:
         """`own_identifier` of a resource of this payload: looked for once, whoever points to it."""
@@ -63,7 +64,7 @@ class Payload:
         """The Coverages that count: those the request names as its insurance come first."""
         found = list(self.all("Coverage"))
         if len(found) > 1:
-            named = [r.get("reference") for r in self.request.get("insurance") or ()]
+            named = [_literal(r) for r in self.request.get("insurance") or ()]
             order = {reference: i for i, reference in enumerate(named)}
             found.sort(key=lambda pair: order.get(pair[0], len(order)))
         return found
@@ -72,11 +73,13 @@ class Payload:
         """Keep what may say anything of this member, by type."""
         for reference, resource in listed:
             kind = str(resource.get("resourceType"))
-            whom = resource.get("subject") or resource.get("patient") or resource.get("beneficiary")
+            if kind not in WHOM:
+                continue
+            whom = resource.get(WHOM[kind])
             same = self._same_member(whom) if whom else True
             if reference in named if same is None else same:
                 self._by_kind.setdefault(kind, []).append((reference, resource))
-            elif kind in READ:
+            else:
                 self.strangers.append(reference)
 
     def _patient(self, cin: str | None, listed: Sequence[tuple[str, Resource]]) -> Resource:
@@ -90,8 +93,8 @@ class Payload:
         return {}
 
     def _same_member(self, whom: Resource) -> bool | None:
-        literal = whom.get("reference")
-        if literal and literal == self.subject.get("reference"):
+        literal = _literal(whom)
+        if literal and literal == _literal(self.subject):
             return True
         target = self.resolve(whom)
         if target is not None:
@@ -107,14 +110,26 @@ def referenced(request: Resource) -> Iterator[str | None]:
     """What the request itself points to: that counts even if it names no patient that we know."""
     for element in _REFERENCING:
         for reference in request.get(element) or ():
-            yield reference.get("reference")
-    yield (request.get("encounter") or {}).get("reference")
+            yield _literal(reference)
+    yield _literal(request.get("encounter"))
 
 
-#: The types whose answers, codes or dates become facts.
-READ = frozenset(
-    {"QuestionnaireResponse", "Condition", "Encounter", "Observation", "Coverage", "Consent"}
-)
+def _literal(reference: Resource | None) -> str | None:
+    """What a Reference names, whichever version of it."""
+    literal = reference.get("reference") if reference else None
+    return unversioned(literal) if isinstance(literal, str) else None
+
+
+#: The types whose answers, codes or dates become facts, each with the element that says of whom: by
+#: type, since elements of one name differ (an Account has several subjects).
+WHOM = {
+    "QuestionnaireResponse": "subject",
+    "Condition": "subject",
+    "Encounter": "subject",
+    "Observation": "subject",
+    "Coverage": "beneficiary",
+    "Consent": "patient",
+}
 
 
 def identifier_value(identifier: Any, system: str) -> str | None:

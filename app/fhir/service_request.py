@@ -23,6 +23,7 @@ from app.fhir.payload import (
     identifiers_of,
     own_identifier,
 )
+from app.fhir.reference import type_in
 from app.fhir.strict_json import MAX_FAULTS
 from app.policy.told import MOST_REFERENCES
 from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
@@ -185,20 +186,9 @@ def _named(reference: Any, payload: Payload) -> Named:
     return Named(
         literal,
         tuple(dict.fromkeys(found)),
-        kind or _type_in(literal),
+        kind or type_in(literal),
         _word(reference.get("display")),
     )
-
-
-def _type_in(literal: str | None) -> str | None:
-    """`https://host/fhir/Organization/1/_history/2` → `Organization`."""
-    if not literal or literal.startswith(("#", "urn:")):
-        return None
-    place, searched, _ = literal.partition("/_history/")[0].partition("?")
-    parts = place.split("/")
-    if searched:  # `Organization?identifier=…`
-        return parts[-1]
-    return parts[-2] if len(parts) > 1 else None
 
 
 def _all_named(references: Any, payload: Payload) -> tuple[Named, ...]:

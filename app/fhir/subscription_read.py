@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.fhir.dates import read_moment
 from app.fhir.fault import Fault
 from app.fhir.payload import Resource
+from app.fhir.reference import id_of
 from app.fhir.subscription import (
     CONTENT,
     CONTENTS,
@@ -172,7 +173,7 @@ def _heartbeat(channel: Resource, faults: list[Fault]) -> int | None:
 
 
 def _headers(
-    lines: Sequence[str], stored: Collection[str], faults: list[Fault]
+    lines: Sequence[str | None], stored: Collection[str], faults: list[Fault]
 ) -> list[tuple[str, str]]:
     """The lines as name and value; the same names are refused as for webhooks."""
     found: list[tuple[str, str]] = []
@@ -180,7 +181,8 @@ def _headers(
     if len(lines) > MOST_HEADERS:
         faults.append(Fault("too-long", at, f"At most {MOST_HEADERS} headers are sent along."))
     for index, line in enumerate(lines):
-        name, colon, value = line.partition(":")
+        # An extension may stand where a line is not (null): it names nothing that could be sent.
+        name, colon, value = (line or "").partition(":")
         if not colon or name.lower() in {known.lower() for known, _ in found}:
             said = "A header is one `Name: value`, each name once."
             faults.append(Fault("value", f"{at}[{index}]", said))
@@ -251,5 +253,7 @@ def _values(column: str, value: str, base: str) -> list[str] | None:
         return codes_given if set(codes_given) <= _TASK_STATUSES else None
     if column == "identifiers":
         return listed if all(one.strip("|") for one in listed) else None
-    ids = [one.removeprefix(f"{base}/").removeprefix("Organization/") for one in listed]
-    return None if any(not one or "/" in one for one in ids) else ids
+    ids = [
+        id_of(one if "/" in one else f"Organization/{one}", "Organization", base) for one in listed
+    ]
+    return None if None in ids else [id_ for id_ in ids if id_]

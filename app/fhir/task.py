@@ -12,6 +12,7 @@ from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.growing import lacking
 from app.fhir.payload import codings
+from app.fhir.reference import id_of, place_of
 from app.policy.model import Reason
 
 #: Ours alone: sending them back as they are is fine, changing them is not.
@@ -20,6 +21,8 @@ _OURS = ("focus", "for", "owner", "requester", "code", "intent", "partOf", "base
 _GROWING = ("identifier", "input", "note", "contained")
 #: Statuses that mean "not answered yet" (spec.md 7: taken as `requested`, never emitted).
 _ASKED = frozenset({"draft", "requested", "received", "ready"})
+_TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
+_CANCELS = frozenset({"abort", "cancel"})
 LEAD_CARE_MANAGER = "lead-care-manager"
 
 
@@ -109,6 +112,27 @@ def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
     return added
 
 
+def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
+    """Whether a Task of the referrer asks to take the referral back (Gravity's request to cancel);
+    False: it is the referral's own (`fulfill`, or no code). 422 for anything else: it is not done.
+    """
+    asked = {
+        str(coding.get("code"))
+        for coding in codings(sent.get("code"))
+        if coding.get("system") in (_TASK_CODE, None)
+    }
+    if asked & _CANCELS:
+        return True
+    if codings(sent.get("code")) and "fulfill" not in asked:
+        said = (
+            "A Task about a referral asks to `fulfill` it (or has no code), or, by `abort` or "
+            "`cancel` of the system task-code, to take it back. For anything else use the "
+            "operations of the ServiceRequest."
+        )
+        raise refuse(422, "not-supported", said, f"{at}.code")
+    return False
+
+
 def is_adopted(task: Mapping[str, Any]) -> bool:
     """Whether the referral's Task carries anything that a referrer sent."""
     return bool(task.get("description")) or any(_theirs(task, name) for name in _GROWING)
@@ -116,9 +140,7 @@ def is_adopted(task: Mapping[str, Any]) -> bool:
 
 def focus_of(sent: Mapping[str, Any], base: str) -> str | None:
     """The id of the ServiceRequest that a Task is about; None where it names none of ours."""
-    reference = (sent.get("focus") or {}).get("reference") or ""
-    kind, _, id_ = reference.removeprefix(base + "/").partition("/")
-    return id_.partition("/")[0] if kind == "ServiceRequest" else None
+    return id_of((sent.get("focus") or {}).get("reference"), "ServiceRequest", base)
 
 
 def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
@@ -153,11 +175,8 @@ def _agrees(sent: Any, current: Any, base: str) -> bool:
         return True
     if not isinstance(sent, dict) or not isinstance(current, dict) or "reference" not in sent:
         return False
-    return _local(sent["reference"], base) == current.get("reference")
-
-
-def _local(reference: Any, base: str) -> str:
-    return str(reference).removeprefix(base + "/").partition("/_history/")[0]
+    place = place_of(sent["reference"], base)
+    return place is not None and place == place_of(current.get("reference"), base)
 
 
 def _fault(name: str, said: str) -> Issue:

@@ -5,7 +5,6 @@ Read as if it had been sent along, where whoever refers may see it; what they ma
 what does not exist, and the referral is taken all the same.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
@@ -13,7 +12,8 @@ from app.aside import aside, weigh
 from app.caller.model import Caller
 from app.database import Source
 from app.fhir.bundle import MAX_ENTRIES
-from app.fhir.payload import READ, referenced
+from app.fhir.payload import WHOM, referenced
+from app.fhir.reference import place_of, unversioned
 from app.fhir.strict_json import parse
 from app.intake.door import Door
 from app.reading.access import Sight, sight
@@ -23,8 +23,7 @@ Resource = Mapping[str, Any]
 #: Resources by the reference that names them.
 Held = list[tuple[str, dict[str, Any]]]
 
-_KINDS = READ | {"Patient", "Organization"}
-_PLACE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
+_KINDS = WHOM.keys() | {"Patient", "Organization"}
 
 
 async def held_by(source: Source, tree: Resource, caller: Caller, door: Door) -> Held:
@@ -74,10 +73,10 @@ def _named(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
         # A relative reference is to the server that its entry is from (FHIR R4, Bundle).
         ours = not full_url.startswith("http") or full_url.startswith(f"{base}/")
         for literal in _references(resource):
-            rest = (literal or "").removeprefix(f"{base}/")
-            place = _PLACE.fullmatch(rest)
-            if place and place[1] in _KINDS and (ours or rest != literal):
-                yield str(literal).partition("/_history/")[0], (place[1], place[2])
+            place = place_of(literal, base)
+            absolute = (literal or "").startswith(f"{base}/")
+            if place and place.type in _KINDS and (ours or absolute):
+                yield unversioned(str(literal)), place
 
 
 def _sent(tree: Resource) -> Iterator[tuple[str, Resource]]:

@@ -13,6 +13,7 @@ import orjson
 from app.decision.deadlines import decision_due
 from app.eligibility.identify import Identity
 from app.fhir.asker import asker
+from app.fhir.reference import id_of
 from app.fhir.render_referral import copy
 from app.intake.door import Door
 from app.intake.known import Known
@@ -96,9 +97,7 @@ def _new(submission: Submission, identity: Identity, asked: str | None, door: Do
 
 
 def _patient_id(submission: Submission) -> str | None:
-    reference = submission.request.patient.reference or ""
-    kind, _, id_ = reference.rpartition("/")
-    return id_ if kind.endswith("Patient") else None
+    return id_of(submission.request.patient.reference, "Patient", submission.base)
 
 
 def asked_performer(submission: Submission, known: Known, identity: Identity) -> str | None:

@@ -15,17 +15,19 @@ from app.aside import too_costly
 from app.capacity.assign import Wish
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
-from app.fhir.bundle import Entry, read_bundle, rewrite_references
+from app.fhir.bundle import Entry, read_bundle
 from app.fhir.documents import document_faults
 from app.fhir.facts import read_facts
 from app.fhir.fault import Fault
+from app.fhir.links import rewrite_references
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
+from app.fhir.reference import id_of, place_of
 from app.fhir.service_request import read_received, start_faults, to_domain
 from app.fhir.strict_json import MAX_FAULTS, MAX_SEPARATORS, Unreadable, parse, separators
 from app.fhir.subset import is_subset
-from app.fhir.task import read_adopted
 from app.ids import new_id
+from app.intake.adopted import as_one, strange_tasks
 from app.intake.door import Door
 from app.intake.fingerprint import fingerprint
 from app.intake.known import Known
@@ -60,6 +62,8 @@ class Submission:
     stated: Sequence[SourcedFacts]
     received_at: datetime
     fingerprint: str
+    #: Our own FHIR base URL, by which references name resources of ours.
+    base: str
     copies: list[Copy] = field(default_factory=list)
     adopted: Resource | None = None
     #: `Type/id` of every entry in order; None for a single ServiceRequest.
@@ -82,14 +86,15 @@ class Submission:
     @property
     def wish(self) -> Wish:
         """The performers asked for."""
-        return wish_of(self.request.performers)
+        return wish_of(self.request.performers, self.base)
 
     @property
     def based_on_ids(self) -> tuple[str, ...]:
         """The referrals that this one goes on from, by id."""
-        return tuple(
-            named.reference.rpartition("/")[2] for named in self.request.based_on if named.reference
+        found = (
+            id_of(named.reference, "ServiceRequest", self.base) for named in self.request.based_on
         )
+        return tuple(id_ for id_ in found if id_)
 
     @property
     def based_on_identifiers(self) -> tuple[Identifier, ...]:
@@ -103,17 +108,17 @@ class Submission:
             for item in known.authorizations
             if item.plan == plan and item.authorization.service == "ECM"
         }
-        stated = wish_of(self.request.general_practitioners)
+        stated = wish_of(self.request.general_practitioners, self.base)
         performers = frozenset(name for name in current if name)
         return replace(stated, organization_ids=stated.organization_ids | performers)
 
 
-def wish_of(named: Sequence[Named]) -> Wish:
+def wish_of(named: Sequence[Named], base: str) -> Wish:
     """The performers that references name: by offer, by organization, by NPI."""
-    references = [item.reference.split("/")[-2:] for item in named if item.reference]
+    places = [place for item in named if (place := place_of(item.reference, base))]
     return Wish(
-        offer_ids=frozenset(r[-1] for r in references if r[0] == "HealthcareService"),
-        organization_ids=frozenset(r[-1] for r in references if r[0] == "Organization"),
+        offer_ids=frozenset(p.id for p in places if p.type == "HealthcareService"),
+        organization_ids=frozenset(p.id for p in places if p.type == "Organization"),
         npis=frozenset(v for item in named if (v := item.value(codes.NPI))),
     )
 
@@ -198,7 +203,9 @@ def _understood(
     if request is None or faults:
         raise refuse_faults(faults if index is None else _under(faults, index), 422)
     stated = read_facts(main, beside, on)
-    return Submission(referral_id, main, request, stated, received, digest, entry=index)
+    return Submission(
+        referral_id, main, request, stated, received, digest, door.fhir_base, entry=index
+    )
 
 
 def require_start(submission: Submission, latest: date) -> None:
@@ -243,34 +250,17 @@ def _from_bundle(tree: Resource, door: Door, here: Listed) -> Submission:
     beside = [*((f"{copy.type}/{copy.id}", copy.resource) for copy in copies), *here]
     digest = fingerprint(tree, [entry.full_url for entry in found.entries])
     main = rewritten[request.index]
-    adopted = _adopted(found.entries, rewritten, names[request.index])
+    tasks = {e.index: rewritten[e.index] for e in found.entries if e.type == "Task"}
+    faults = strange_tasks(tasks, names[request.index])
+    if faults:
+        raise refuse_faults(faults, 422)
+    adopted = as_one(tasks)
     submission = _understood(main, beside, door, referral_id, digest, request.index)
     submission.copies = copies
     submission.adopted = adopted
     submission.locations = [names[entry.index] for entry in found.entries]
     submission.if_none_exist = request.if_none_exist
     return submission
-
-
-def _adopted(
-    entries: Sequence[Entry], rewritten: dict[int, Resource], request: str
-) -> Resource | None:
-    """The Tasks of a referral's Bundle as one: they become the referral's own, and there is never a
-    second one. 422 for a Task that is about something else.
-    """
-    tasks = {entry.index: rewritten[entry.index] for entry in entries if entry.type == "Task"}
-    text = "Point `focus` to the ServiceRequest of this Bundle: a Task in it is about the referral."
-    faults = [
-        Fault("business-rule", f"Bundle.entry[{index}].resource.focus", text)
-        for index, task in tasks.items()
-        if (task.get("focus") or {}).get("reference", request) != request
-    ]
-    if faults:
-        raise refuse_faults(faults, 422)
-    together: Resource = {}
-    for task in tasks.values():
-        together |= read_adopted(task, together)
-    return together if tasks else None
 
 
 def _bundle_status(faults: Sequence[Fault]) -> int:

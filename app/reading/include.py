@@ -10,6 +10,7 @@ import orjson
 
 from app.caller.model import Caller
 from app.database import Source, fetch
+from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.reading.access import NETWORK_TYPES, SEES_LOCATED, Sight, sight
 
@@ -87,6 +88,5 @@ def _referred(elements: Sequence[str], rows: Sequence[Stored]) -> Iterator[tuple
         for element in elements:
             held = body.get(element) or []
             for reference in held if isinstance(held, list) else [held]:
-                kind, slash, id_ = str(reference.get("reference", "")).partition("/")
-                if slash and kind.isalpha() and "/" not in id_:
-                    yield kind, id_
+                if place := place_of(reference.get("reference")):
+                    yield place

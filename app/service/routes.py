@@ -23,9 +23,10 @@ from app.errors import Refusal, refuse
 from app.fhir.capability import fhir
 from app.fhir.json_patch import patched, read_patch
 from app.fhir.outcome import FHIR_JSON
+from app.fhir.parameters import Given
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
-from app.fhir.task import focus_of, is_adopted, read_adopted, read_update
+from app.fhir.task import asks_to_cancel, focus_of, is_adopted, read_adopted, read_update
 from app.intake.answer import current as current_answer
 from app.intake.door import Door
 from app.intake.routes import door_of
@@ -162,7 +163,8 @@ async def _change(
     summary="Send your own Task about a referral",
     description="A Task with `focus` on a referral of yours becomes the referral's own Task: its "
     "identifiers, inputs and notes are kept; status, owner and business status are ours; there is "
-    "never a second one. Answers with Task/{the referral's id}.",
+    "never a second one. Answers with Task/{the referral's id}. With the code "
+    "`abort` or `cancel` it takes the referral back as `$cancel` does; other codes are 422.",
     tags=["Referrals"],
     status_code=201,
     responses={
@@ -177,19 +179,27 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     require(caller, "Task", "c")
     refuse_condition(request.headers.get("if-none-exist"), request.url.query)
     sent = await aside(read_tree, await read_body(request), ["Task"])
+    cancels = asks_to_cancel(sent)
+    if cancels:
+        require(caller, "ServiceRequest", "u")
     door, seen = door_of(request, caller), sight(caller)
     opened = await _focused(connection, caller, sent, door)
     draft = opened.draft
     own: Mapping[str, Any] = draft.adopted or {}
     added = read_adopted(sent, own)
     where = f"{door.fhir_base}/Task/{draft.after.id}/_history/"
-    if not added:
+    if not added and not cancels:
         answer = of_resource(await read(connection, "Task", draft.after.id, seen))
         answer.headers["Location"] = where + str(draft.after.version)
         return as_preferred(request, answer)
     status = 200 if is_adopted(own) else 201
     draft.adopted = {**own, **added}
-    _annotate(opened, door)
+    if cancels:
+        concept = sent.get("statusReason") or sent.get("reasonCode")
+        given = Given({"reason": [{"valueCodeableConcept": concept}]} if concept else {})
+        _take_back(opened, given, False, door, "Task.reasonCode")
+    else:
+        _annotate(opened, door)
     changes = await write_move(request, connection, opened, door)
     version = str(changes.after.version)
     answer = task_answer(changes, draft.after.id, status, {"Location": where + version})
@@ -273,11 +283,17 @@ async def update_referral(
     return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
 
 
-def _take_back(opened: Opened, given: Any, mistaken: bool, door: Door) -> None:
+def _take_back(
+    opened: Opened,
+    given: Given,
+    mistaken: bool,
+    door: Door,
+    where: str = "ServiceRequest.extension",
+) -> None:
     try:
         cancel_by_party(opened.draft, given, door, mistaken=mistaken)
     except IllegalMove as move:
         raise illegal(move) from None
     except Refusal as refusal:
-        issues = [replace(one, expression="ServiceRequest.extension") for one in refusal.issues]
+        issues = [replace(one, expression=where) for one in refusal.issues]
         raise Refusal(refusal.status, issues) from None

@@ -9,9 +9,10 @@ import pytest
 
 from app.eligibility.merge import merge
 from app.fhir import codes
-from app.fhir.bundle import read_bundle, rewrite_references
+from app.fhir.bundle import read_bundle
 from app.fhir.facts import read_facts, read_roster_member
 from app.fhir.hcpcs import load_hcpcs
+from app.fhir.links import rewrite_references
 from app.fhir.service_request import to_domain
 from app.policy.model import Facts
 from app.policy.stated import RosterMember

@@ -29,12 +29,15 @@ _ATTRIBUTES = frozenset(
 )  # fmt: skip
 _XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 
-# A link may lead away; nothing may be fetched or run by showing the text.
-_LINK = re.compile(r"(?i)(?:https?:|mailto:|tel:|#|[^:]*\Z)").match
-_LOCAL_IMAGE = re.compile(r"(?i)(?:#|data:image/(?:png|gif|jpeg);)").match
+# What runs when it is followed or shown. All else may stand there, as R4 lets it: an image or a
+# link, relative, of this Bundle or of another server, is kept as sent and never fetched by us.
+_RUNS = re.compile(r"(?i)(?:javascript|vbscript|livescript|mocha|data):").match
+_IMAGE = re.compile(r"(?i)data:image/[a-z0-9.+-]+[;,]").match
 _LIVE_STYLE = re.compile(
-    r"(?i)url\s*\(|expression\s*\(|@import|behavior\s*:|-moz-binding|\\"
+    r"(?i)expression\s*\(|javascript\s*:|@import|behavior\s*:|-moz-binding"
 ).search
+_STYLE_COMMENT = re.compile(r"(?s)/\*.*?(?:\*/|\Z)")
+_STYLE_ESCAPE = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})\s?|(.))")
 
 
 class _Unsafe(Exception):
@@ -71,12 +74,21 @@ def _check_attribute(name: str, value: str) -> None:
     if name not in _ATTRIBUTES and name != _XML_LANG:
         raise _Unsafe
     stripped = re.sub(r"[\s\x00-\x20]", "", value)
-    if name in ("href", "cite", "longdesc") and not _LINK(stripped):
+    image = name == "src" and _IMAGE(stripped)
+    if name in ("href", "cite", "longdesc", "src") and _RUNS(stripped) and not image:
         raise _Unsafe
-    if name == "src" and not _LOCAL_IMAGE(stripped):
+    if name == "style" and _LIVE_STYLE(_plain_style(value)):
         raise _Unsafe
-    if name == "style" and _LIVE_STYLE(value):
-        raise _Unsafe
+
+
+def _plain_style(value: str) -> str:
+    """A style as it is understood: without comments, its escapes spelled out."""
+    return _STYLE_ESCAPE.sub(_spelled, _STYLE_COMMENT.sub("", value))
+
+
+def _spelled(escape: re.Match[str]) -> str:
+    code = int(escape[1], 16) if escape[1] else 0
+    return escape[2] or (chr(code) if code <= 0x10FFFF else "")
 
 
 def is_safe_narrative(value: str) -> bool:

@@ -127,7 +127,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "xhtml": Primitive(
         (str,),
         is_safe_narrative,
-        "Send one XHTML div of formatting elements: no scripts, events, forms or outside content.",
+        "Send one XHTML div of formatting elements: no scripts, events or forms.",
     ),
 }
 

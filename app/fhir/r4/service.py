@@ -1,26 +1,58 @@
-"""Valid R4 that this service must not ignore and does not understand: modifiers and implicit rules.
+"""Valid R4 that this service must not ignore and cannot act upon: 422.
 
 R4 says that a receiver who does not know a modifierExtension must refuse the content, and that
-implicitRules change how it is to be read (extensibility.html, resource.html). Both become 422.
+implicitRules change how it is to be read (extensibility.html, resource.html). It lets an extension
+stand for a required value, too: in what is acted upon (an operation's parameters, a transaction, a
+Subscription, the request itself) that says nothing to act upon. What a referral only carries is
+kept as sent, and its readers take such an element as unknown.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from app.fhir.fault import Fault
 from app.fhir.r4.path import Path, member, render
+from app.fhir.r4.tables import COMPLEX, OTHER, TEXT, Table, resource_table
 from app.fhir.strict_json import MAX_FAULTS
 
 _MODIFIER = "changes what the element means in a way that this service does not know. Leave it out."
 _RULES = "names rules that this service does not know. Leave it out."
+_UNSTATED = "needs its value here: an extension in its place says nothing to act upon."
+#: The types whose own elements are acted upon.
+_ACTED_UPON = frozenset({"Bundle", "Parameters", "ServiceRequest", "Subscription"})
 
 
 def find_unsupported(resource: dict[str, Any], path: str | None = None) -> list[Fault]:
-    """The first of all modifierExtensions and implicitRules in a resource and what it holds."""
+    """The first of all modifierExtensions and implicitRules in a resource and what it holds, and of
+    all required values that are missing in what is acted upon.
+    """
     kind = resource.get("resourceType")
-    root = path or (kind if isinstance(kind, str) and member(kind) else "Resource")
-    return list(islice(_walk(resource, (None, root, None)), MAX_FAULTS))
+    name = kind if isinstance(kind, str) and member(kind) else "Resource"
+    root: Path = (None, path or name, None)
+    table = resource_table(name) if name in _ACTED_UPON else None
+    unstated = _unstated(resource, table, root) if table else ()
+    return list(islice(chain(_walk(resource, root), unstated), MAX_FAULTS))
+
+
+def _unstated(resource: dict[str, Any], own: Table, root: Path) -> Iterator[Fault]:
+    """Required primitives of a resource and of its backbone that extensions stand for."""
+    stack: list[tuple[dict[str, Any], Table, Path]] = [(resource, own, root)]
+    while stack:
+        node, table, path = stack.pop()
+        for name in table.required:
+            if name not in node and table.elements[name].kind in (TEXT, OTHER):
+                yield _fault("required", (path, name, None), _UNSTATED)
+        for name, value in node.items():
+            element = table.elements.get(name)
+            if element is None or element.kind != COMPLEX or not element.type.startswith(own.name):
+                continue
+            listed = enumerate(value) if type(value) is list else [(None, value)]
+            stack += [
+                (item, element.table, (path, name, index))
+                for index, item in listed
+                if type(item) is dict
+            ]
 
 
 def _walk(resource: dict[str, Any], root: Path) -> Iterator[Fault]:
