@@ -23,6 +23,7 @@ from app.fhir.payload import (
     identifiers_of,
     own_identifier,
 )
+from app.letters import as_key
 from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
 
 INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
@@ -150,7 +151,8 @@ def _claimed(request: Resource) -> tuple[str, ...]:
 def _cin(payload: Payload, subscriber: str | None) -> str | None:
     """The CIN: the Patient's identifier, else the Coverage's subscriber, else the subject's."""
     stated = identified_as(payload.subject, codes.CIN)
-    return own_identifier(payload.patient, codes.CIN) or subscriber or stated
+    found = own_identifier(payload.patient, codes.CIN) or subscriber or stated
+    return as_key(found) if found else None
 
 
 def _identifiers(resource: Resource) -> tuple[Identifier, ...]:

@@ -18,6 +18,7 @@ from app.intake.door import Door
 from app.intake.known import Known
 from app.intake.submission import Submission
 from app.intake.tables import referral_identifier
+from app.letters import as_key
 from app.notification.messages import EventType
 from app.policy.model import Question
 from app.referral.draft import Draft
@@ -98,7 +99,7 @@ def _new(submission: Submission, identity: Identity, asked: str | None, door: Do
 def _patient_id(submission: Submission) -> str | None:
     reference = submission.request.patient.reference or ""
     kind, _, id_ = reference.rpartition("/")
-    return id_ if kind.endswith("Patient") else None
+    return as_key(id_) if kind.endswith("Patient") else None
 
 
 def asked_performer(submission: Submission, known: Known, identity: Identity) -> str | None:
@@ -126,8 +127,8 @@ def _identify(draft: Draft, submission: Submission) -> None:
         draft.add(
             referral_identifier,
             organization_id=draft.after.organization_id,
-            system=system,
-            value=value,
+            system=as_key(system),
+            value=as_key(value),
             plan=draft.after.plan,
             referral_id=draft.after.id,
             fingerprint=submission.fingerprint,
@@ -137,8 +138,8 @@ def _identify(draft: Draft, submission: Submission) -> None:
         draft.add(
             referral_business_identifier,
             plan=draft.after.plan,
-            system=system,
-            value=value,
+            system=as_key(system),
+            value=as_key(value),
             referral_id=draft.after.id,
         )
 
