@@ -139,11 +139,7 @@ _TASK = (
         present="r.organization_id IS NOT NULL",
     ),
     Parameter(
-        "part-of",
-        "reference",
-        "the referral's task",
-        column=part_of,
-        present="t.kind = 'service'",
+        "part-of", "reference", "the referral's task", column=part_of, present="t.kind = 'service'"
     ),
     Parameter("code", "token", "what is to be done", "code.coding"),
     Parameter(
@@ -250,11 +246,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         _REFERRAL,
         Parameter("patient", "reference", "the member covered", "beneficiary"),
         Parameter(
-            "beneficiary",
-            "reference",
-            "the same as `patient`",
-            "beneficiary",
-            index="patient",
+            "beneficiary", "reference", "the same as `patient`", "beneficiary", index="patient"
         ),
         Parameter("subscriber-id", "token", "the member's number with the plan", "subscriberId"),
         _identifiers("an identifier of the coverage"),
@@ -272,11 +264,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         Parameter("organization", "reference", "whose offer it is", "providedBy"),
         Parameter("service-type", "token", "the service", "type.coding"),
         Parameter(
-            "service",
-            "token",
-            "the same as `service-type`",
-            "type.coding",
-            index="service-type",
+            "service", "token", "the same as `service-type`", "type.coding", index="service-type"
         ),
         Parameter("program", "token", "the plan it is contracted with", "program.coding"),
         Parameter("plan", "token", "the same as `program`", "program.coding", index="program"),
@@ -288,10 +276,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "coverageArea.identifier",
         ),
         Parameter(
-            "population",
-            "token",
-            "a population of focus it serves",
-            "eligibility.code.coding",
+            "population", "token", "a population of focus it serves", "eligibility.code.coding"
         ),
         Parameter("name", "string", "the beginning of the name", "name"),
         _plain("active", "true or false", codes.SPECIAL_VALUES, frozenset({"true", "false"})),
