@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from app.database import database_url, sqlstate
 from app.errors import Stopped
+from app.reindex import reindex
 from app.settings import Settings
 from app.waiting import until_it_answers
 
@@ -25,7 +26,8 @@ _UNDEFINED_TABLE = "42P01"
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Migrates the database in one transaction; does nothing where it is done already.
+    """Migrates the database in one transaction; does nothing where it is done already. Then what
+    was stored before is read for searches, in transactions of its own.
 
     `url` is the owner's. Several processes may call it at once, but one process only once at a
     time. Raises what the driver raises when the database is away or the owner may not do it.
@@ -33,6 +35,8 @@ async def upgrade(url: str, revision: str = "head") -> None:
     engine = create_async_engine(database_url(url), poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade, revision)
+    if revision == "head":
+        await reindex(engine)
 
 
 async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:

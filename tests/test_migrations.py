@@ -82,6 +82,27 @@ async def test_migrating_again_changes_nothing(fresh_database):
     assert await schema(fresh_database) == before
 
 
+async def test_what_was_stored_before_is_read_for_searches(fresh_database):
+    """A version without words, and a row of the index in an older form."""
+    await execute(
+        fresh_database,
+        """INSERT INTO resource_version (plan, type, id, version, updated_at, body) VALUES
+        ('*', 'Organization', 'o', 1, now(), convert_to(
+        '{"resourceType": "Organization", "id": "o", "name": "Álvarez"}', 'UTF8'));
+        INSERT INTO directory_index (plan, type, name, value, id)
+        VALUES ('*', 'Organization', 'name', 'old', 'o')""",
+    )
+    await upgrade(fresh_database)
+    connection = await asyncpg.connect(plain(fresh_database))
+    try:
+        words = await connection.fetchval("SELECT words FROM resource_version")
+        index = await connection.fetch("SELECT value FROM directory_index ORDER BY value")
+    finally:
+        await connection.close()
+    assert words == "\x1ename\x1f\x1ename\x1f alvarez\x1e"
+    assert sorted(row["value"] for row in index) == ["", " alvarez"]
+
+
 async def test_the_databases_owner_need_not_be_a_superuser(bare_database):
     """As in production: may create roles, owns the database, and the extension is trusted."""
     owner = f"owner_{token()}"

@@ -25,6 +25,7 @@ from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_resource
 from app.reading.read import check_if_match, read
+from app.reading.words import words
 from app.web.gate import read_body
 
 router = APIRouter()
@@ -37,8 +38,8 @@ _UPDATE = """UPDATE offer SET places = $3, taken_outside = $4, capacity_status =
     updated_at = $7 WHERE plan = $1 AND id = $2"""
 _BODY = """SELECT body FROM resource_version
 WHERE plan = $1 AND type = 'HealthcareService' AND id = $2 AND version = $3"""
-_VERSION = """INSERT INTO resource_version (plan, type, id, version, updated_at, body)
-VALUES ($1, 'HealthcareService', $2, $3, $4, $5)"""
+_VERSION = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
+VALUES ($1, 'HealthcareService', $2, $3, $4, $5, $6)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +112,14 @@ async def _write(
     taken = taken if stated.taken is None else stated.taken
     status = status if stated.status is None else stated.status
     body = (await connection.exec_driver_sql(_BODY, (plan, offer_id, version))).scalar_one()
-    written = stamped(set_capacity(parse(body), places, taken, status), version + 1, now)
+    offer = set_capacity(parse(body), places, taken, status)
+    written = stamped(offer, version + 1, now)
     await connection.exec_driver_sql(
         _UPDATE, (plan, offer_id, places, taken, status, version + 1, now)
     )
-    await connection.exec_driver_sql(_VERSION, (plan, offer_id, version + 1, now, written))
+    await connection.exec_driver_sql(
+        _VERSION, (plan, offer_id, version + 1, now, written, words(offer))
+    )
     return str(plan)
 
 

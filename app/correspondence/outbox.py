@@ -33,6 +33,7 @@ from app.policy.answer_json import answer_from_json
 from app.policy.library import Library
 from app.policy.phrases import phrases
 from app.policy.question_json import question_from_json
+from app.reading.words import words as found_by
 
 _UNHEARD = """(c.status = 'sent' AND c.medium = 'endpoint' AND EXISTS (SELECT 1 FROM delivery d
     WHERE d.plan = c.plan AND d.message_id = c.message_id
@@ -91,8 +92,10 @@ FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.id = $2::text FOR UP
 _SENT = """WITH told AS (UPDATE correspondence SET status = 'sent', medium = $3::text,
     sent_at = $4::timestamptz, sent_by = $5::text, note = $6::text
     WHERE plan = $1::text AND id = $2::text)
-INSERT INTO resource_version (plan, type, id, version, referral_id, updated_at, body)
-VALUES ($1::text, 'Communication', $2::text, $7::int, $8::text, $4::timestamptz, $9::bytea)"""
+INSERT INTO resource_version (plan, type, id, version, referral_id, updated_at, body,
+    words)
+VALUES ($1::text, 'Communication', $2::text, $7::int, $8::text, $4::timestamptz, $9::bytea,
+    $10::text)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,5 +209,5 @@ async def mark_sent(
     plan, id_, _, body, referral_id = row
     told = letter_sent(parse(body), at=at, how=how)
     version = int(told["meta"]["versionId"])
-    values = (plan, id_, how, at, by, note, version, referral_id, dumps(told))
+    values = (plan, id_, how, at, by, note, version, referral_id, dumps(told), found_by(told))
     await connection.exec_driver_sql(_SENT, values)

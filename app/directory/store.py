@@ -18,7 +18,9 @@ from app.fhir.dates import instant
 from app.fhir.directory import cin_of, local_id, read_member
 from app.fhir.fault import Fault
 from app.fhir.strict_json import dumps, parse
+from app.letters import as_key
 from app.policy.facts_json import roster_to_json
+from app.reading.words import words as found_by
 
 _KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
 _LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
@@ -35,9 +37,10 @@ _CURRENT = f"""SELECT k.type, k.id, v.version, v.body FROM {_KEYS}
 JOIN locator l ON l.type = k.type AND l.id = k.id
 CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v WHERE v.plan = l.plan
     AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
-_VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body)
-SELECT p, t, i, n, $6::timestamptz, b
-FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[]) x(p, t, i, n, b)"""
+_VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
+SELECT p, t, i, n, $7::timestamptz, b, w
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::text[])
+    x(p, t, i, n, b, w)"""
 _FORGET = """DELETE FROM directory_index d
 USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
@@ -180,10 +183,10 @@ async def _write_versions(
 ) -> None:
     keys = [(batch.plans[key(one)], *key(one)) for one, _ in changed]
     rows = [
-        (*at, version, stamped(one, version, now))
+        (*at, version, stamped(one, version, now), found_by(one))
         for at, (one, version) in zip(keys, changed, strict=True)
     ]
-    await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 5), now))
+    await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 6), now))
     await connection.exec_driver_sql(_FORGET, _columns(keys, 3))
     index = [
         (*at, name, word)
@@ -201,7 +204,7 @@ async def _write_network(
     taken_in_all: bool,
 ) -> None:
     organizations = [
-        (row.id, row.name, row.npi, row.plan, row.active, version)
+        (row.id, row.name, row.npi and as_key(row.npi), row.plan, row.active, version)
         for one, version in changed
         if one["resourceType"] == "Organization"
         for row in [batch.organizations[one["id"]]]
@@ -250,5 +253,5 @@ async def _write_members(
             plan,
         )
         facts = orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
-        rows.append((plan, patient, member.cin or "", member.birth_date, facts))
+        rows.append((plan, patient, as_key(member.cin or ""), member.birth_date, facts))
     await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 5), now))

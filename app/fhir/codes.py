@@ -41,6 +41,22 @@ CORRESPONDENCE_OUTCOME: Final = _CODE_SYSTEM + "correspondence-outcome"
 TASK_INPUT: Final = _CODE_SYSTEM + "task-input"
 ERROR_DETAIL: Final = _CODE_SYSTEM + "error-detail"
 
+# The systems of plain codes (FHIR R4): implied where a resource holds the code alone.
+_R4 = "http://hl7.org/fhir/"
+REQUEST_STATUS: Final = _R4 + "request-status"
+REQUEST_INTENT: Final = _R4 + "request-intent"
+REQUEST_PRIORITY: Final = _R4 + "request-priority"
+TASK_STATUS: Final = _R4 + "task-status"
+FM_STATUS: Final = _R4 + "fm-status"
+EVENT_STATUS: Final = _R4 + "event-status"
+ANSWERS_STATUS: Final = _R4 + "questionnaire-answers-status"
+ENCOUNTER_STATUS: Final = _R4 + "encounter-status"
+OBSERVATION_STATUS: Final = _R4 + "observation-status"
+DOCUMENT_STATUS: Final = _R4 + "document-reference-status"
+CONSENT_STATUS: Final = _R4 + "consent-state-codes"
+GENDER: Final = _R4 + "administrative-gender"
+SPECIAL_VALUES: Final = "http://terminology.hl7.org/CodeSystem/special-values"
+
 # Our extensions.
 RECEIVED: Final = _STRUCTURE + "received"
 ENCOUNTER_AVOIDABLE: Final = _STRUCTURE + "encounter-avoidable"

@@ -16,6 +16,7 @@ from app.fhir.fault import Fault
 from app.fhir.payload import identifier_value, own_identifier
 from app.fhir.reference import id_of
 from app.fhir.strict_json import dumps, parse
+from app.letters import as_key
 from app.policy.stated import RosterMember
 
 Resource = Mapping[str, Any]
@@ -229,7 +230,8 @@ def plan_named(reference: Resource | None, plans: Mapping[str, str]) -> str | No
 
 def cin_of(patient: Resource) -> str | None:
     """The member's CIN."""
-    return own_identifier(patient, codes.CIN)
+    found = own_identifier(patient, codes.CIN)
+    return None if found is None else as_key(found)
 
 
 def read_member(

@@ -48,6 +48,14 @@ JSON = f"""jsonb_strip_nulls(jsonb_build_object(
                 WHEN 'rules' THEN 'The rules of the plan' WHEN 'clock' THEN 'The clock'
                 ELSE 'This service' END) END))))"""
 
+_FIRST = """to_char(date_trunc('milliseconds', h.at{}) AT TIME ZONE 'UTC',
+    'YYYY-MM-DD"T"HH24:MI:SS.US')"""
+#: By what a search compares it, as `app.reading.words` writes it: when (a millisecond), and who.
+WORDS = f"""(E'\\x1erecorded\\x1f\\x1erecorded\\x1f' || {_FIRST.format("")} || E'\\x1f'
+    || {_FIRST.format(" + interval '1 millisecond'")} || E'\\x1eagent\\x1f\\x1e' || coalesce(
+        E'agent\\x1fOrganization/' || h.organization_id || E'\\x1eagent\\x1f'
+        || h.organization_id || E'\\x1e', ''))"""
+
 #: The move that a row `k` (plan, id) names; an id of another form names none.
 OF_KEY = """h.plan = k.plan AND h.referral_id = regexp_replace(k.id, '-[0-9]{5}$', '')
     AND h.seq = substring(k.id from '-([0-9]{5})$')::int"""

@@ -10,6 +10,7 @@ from typing import Any
 from app.fhir import codes
 from app.fhir.dates import instant
 from app.fhir.render_task import status_reason
+from app.letters import is_cut
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Details, Referral
 
@@ -69,7 +70,7 @@ def patient_reference(sent: Mapping[str, Any], cin: str | None) -> dict[str, Any
     """
     subject = sent.get("subject", {})
     reference: dict[str, Any] = {"type": "Patient"}
-    if cin:
+    if cin and not is_cut(cin):
         reference["identifier"] = {"system": codes.CIN, "value": cin}
     sent_reference = subject.get("reference", "")
     if sent_reference and not sent_reference.startswith("#"):

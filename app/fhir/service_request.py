@@ -25,6 +25,7 @@ from app.fhir.payload import (
 )
 from app.fhir.reference import type_in
 from app.fhir.strict_json import MAX_FAULTS
+from app.letters import as_key
 from app.policy.told import MOST_REFERENCES
 from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
 
@@ -159,7 +160,8 @@ def _claimed(request: Resource) -> tuple[str, ...]:
 def _cin(payload: Payload, subscriber: str | None) -> str | None:
     """The CIN: the Patient's identifier, else the Coverage's subscriber, else the subject's."""
     stated = identified_as(payload.subject, codes.CIN)
-    return own_identifier(payload.patient, codes.CIN) or subscriber or stated
+    found = own_identifier(payload.patient, codes.CIN) or subscriber or stated
+    return as_key(found) if found else None
 
 
 def _identifiers(resource: Resource) -> tuple[Identifier, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
+from app.letters import plain
 from app.reading.subset import SUBSET, narrowed
 from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
 
@@ -118,7 +119,7 @@ def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:
 def _reads(text: str, word: str, modifier: str) -> bool:
     if modifier == "exact":
         return text == word
-    text, word = text.casefold(), word.casefold()
+    text, word = plain(text), plain(word)
     return word in text if modifier == "contains" else text.startswith(word)
 
 

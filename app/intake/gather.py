@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.capacity.assign import Offer
 from app.database import fetch_one
 from app.intake.known import Held, Inquiry, Known, Member, Organization, Replay, Twin
+from app.letters import as_key
 from app.local_time import stored_day
 from app.notification.correspond import Listening
 from app.referral.record import Authorization
@@ -61,15 +62,15 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
             inquiry.organization_id,
             inquiry.client_id,
             inquiry.idempotency_key,
-            [system for system, _ in inquiry.identifiers],
-            [value for _, value in inquiry.identifiers],
+            [as_key(system) for system, _ in inquiry.identifiers],
+            [as_key(value) for _, value in inquiry.identifiers],
             list(inquiry.plans),
             inquiry.cin,
             inquiry.service,
             list(inquiry.organization_ids),
-            list(inquiry.npis),
-            [system for system, _ in inquiry.based_on_identifiers],
-            [value for _, value in inquiry.based_on_identifiers],
+            [as_key(npi) for npi in inquiry.npis],
+            [as_key(system) for system, _ in inquiry.based_on_identifiers],
+            [as_key(value) for _, value in inquiry.based_on_identifiers],
         ),
     )
     replay, *lists = row or (None,) * 8

@@ -19,6 +19,7 @@ from app.intake.door import Door
 from app.intake.known import Known
 from app.intake.submission import Submission
 from app.intake.tables import referral_identifier
+from app.letters import as_key
 from app.notification.messages import EventType
 from app.policy.model import Question
 from app.referral.draft import Draft
@@ -97,7 +98,8 @@ def _new(submission: Submission, identity: Identity, asked: str | None, door: Do
 
 
 def _patient_id(submission: Submission) -> str | None:
-    return id_of(submission.request.patient.reference, "Patient", submission.base)
+    id_ = id_of(submission.request.patient.reference, "Patient", submission.base)
+    return as_key(id_) if id_ else None
 
 
 def asked_performer(submission: Submission, known: Known, identity: Identity) -> str | None:
@@ -125,8 +127,8 @@ def _identify(draft: Draft, submission: Submission) -> None:
         draft.add(
             referral_identifier,
             organization_id=draft.after.organization_id,
-            system=system,
-            value=value,
+            system=as_key(system),
+            value=as_key(value),
             plan=draft.after.plan,
             referral_id=draft.after.id,
             fingerprint=submission.fingerprint,
@@ -136,8 +138,8 @@ def _identify(draft: Draft, submission: Submission) -> None:
         draft.add(
             referral_business_identifier,
             plan=draft.after.plan,
-            system=system,
-            value=value,
+            system=as_key(system),
+            value=as_key(value),
             referral_id=draft.after.id,
         )
 

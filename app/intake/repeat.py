@@ -15,6 +15,7 @@ from app.errors import Refusal, refuse
 from app.intake.known import Known, Twin
 from app.intake.submission import Submission
 from app.intake.tables import idempotency_key
+from app.letters import as_key
 from app.reading.access import Sight, Statement, sees_referral
 from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
 from app.referral.changes import Changes
@@ -122,8 +123,12 @@ async def matching(
     sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen)
     for alternatives in condition:
         found = " OR ".join(
-            f"x.value = {statement.bind(each.code)}"
-            + ("" if each.system is None else f" AND x.system = {statement.bind(each.system)}")
+            f"x.value = {statement.bind(as_key(each.code or ''))}"
+            + (
+                f" AND x.system = {statement.bind(as_key(each.system))}"
+                if each.system is not None
+                else ""
+            )
             for each in alternatives
         )
         sql += (

@@ -36,7 +36,7 @@ ARMS: dict[str, tuple[Arm, ...]] = {
             "h.plan",
             render_provenance.ID,
             "h.at",
-            json=render_provenance.JSON,
+            words=render_provenance.WORDS,
         ),
         _CHILD_ARM,
     ),

@@ -1,10 +1,11 @@
 """Which resource types are searched, and by which parameters.
 
-Columns answer what is asked often (member, status, identifier); the stored JSON answers the rest,
-and only for rows that the caller may see anyway. What is not listed here is not supported. Where
-the rows come from is `app.reading.arms`.
+Columns answer what is asked often (member, status, identifier); the words kept beside each version
+(`app.reading.words`) answer the rest, and only for rows that the caller may see anyway. What is not
+listed here is not supported. Where the rows come from is `app.reading.arms`.
 """
 
+from app.fhir import codes
 from app.reading.columns import (
     business_identifier,
     business_status,
@@ -40,8 +41,8 @@ _FINANCIAL_CODES = frozenset({"active", "cancelled", "draft", "entered-in-error"
 _PRIORITIES = frozenset({"routine", "urgent", "asap", "stat"})
 
 
-#: Family and given names, whichever of a person's names they stand in.
-_NAMES = '$.name[*].keyvalue() ? (@.key == "family" || @.key == "given").value[*]'
+#: A person's names, whichever part they stand in.
+_NAMES = "name.family | name.given | name.text | name.prefix | name.suffix"
 
 _MEMBER = (
     Parameter(
@@ -73,35 +74,52 @@ _REFERRAL = Parameter(
 )
 
 
-def _plain(name: str, about: str, known: frozenset[str] = frozenset()) -> Parameter:
-    return Parameter(name, "token", about, f"$.{name}", code="", codes=known)
+def _plain(name: str, about: str, system: str, known: frozenset[str] = frozenset()) -> Parameter:
+    return Parameter(name, "token", about, name, system=system, codes=known)
 
 
 def _identifiers(about: str) -> Parameter:
-    return Parameter("identifier", "token", about, "$.identifier[*]", code="value")
+    return Parameter("identifier", "token", about, "identifier")
 
 
 _SERVICE_REQUEST = (
     *_MEMBER,
     Parameter("identifier", "token", "an identifier of the referral", column=business_identifier),
     Parameter("status", "token", "the FHIR status", column=request_status, codes=_REQUEST_CODES),
-    Parameter("code", "token", "the service asked for", "$.code.coding[*]"),
+    Parameter("code", "token", "the service asked for", "code.coding"),
     Parameter(
-        "service", "token", "our code of the service (`ECM`, `RC` …)", column=holds("r.service")
+        "service",
+        "token",
+        "our code of the service (`ECM`, `RC` …)",
+        column=holds("r.service", codes.CALAIM_SERVICE),
     ),
-    Parameter("category", "token", "ECM or Community Supports", "$.category[*].coding[*]"),
-    Parameter("priority", "token", "how urgent", column=holds("r.priority"), codes=_PRIORITIES),
-    Parameter("intent", "token", "proposal, plan, order …", column=holds("r.intent")),
-    Parameter("authored", "date", "when it was written", "$.authoredOn"),
-    Parameter("requester", "reference", "who asks, as sent", "$.requester.reference"),
-    Parameter("performer", "reference", "who was asked for, as sent", "$.performer[*].reference"),
-    Parameter("based-on", "reference", "the request that it continues", "$.basedOn[*].reference"),
+    Parameter("category", "token", "ECM or Community Supports", "category.coding"),
+    Parameter(
+        "priority",
+        "token",
+        "how urgent",
+        column=holds("r.priority", codes.REQUEST_PRIORITY),
+        codes=_PRIORITIES,
+    ),
+    Parameter(
+        "intent", "token", "proposal, plan, order …", column=holds("r.intent", codes.REQUEST_INTENT)
+    ),
+    Parameter("authored", "date", "when it was written", "authoredOn"),
+    Parameter("requester", "reference", "who asks, as sent", "requester"),
+    Parameter("performer", "reference", "who was asked for, as sent", "performer"),
+    Parameter("based-on", "reference", "the request that it continues", "basedOn"),
 )
 _TASK = (
     *_MEMBER,
     _REFERRAL,
     _identifiers("an identifier of the task"),
-    Parameter("status", "token", "the task's status", column=holds("t.status"), codes=_TASK_CODES),
+    Parameter(
+        "status",
+        "token",
+        "the task's status",
+        column=holds("t.status", codes.TASK_STATUS),
+        codes=_TASK_CODES,
+    ),
     Parameter("business-status", "token", "our state or business status", column=business_status),
     Parameter(
         "focus", "reference", "the referral", column=refers("ServiceRequest", "t.referral_id")
@@ -121,23 +139,25 @@ _TASK = (
         present="r.organization_id IS NOT NULL",
     ),
     Parameter(
-        "part-of",
-        "reference",
-        "the referral's task",
-        column=part_of,
-        present="t.kind = 'service'",
+        "part-of", "reference", "the referral's task", column=part_of, present="t.kind = 'service'"
     ),
-    Parameter("code", "token", "what is to be done", "$.code.coding[*]"),
-    Parameter("priority", "token", "how urgent", column=holds("r.priority"), codes=_PRIORITIES),
-    Parameter("modified", "date", "when it last changed", "$.lastModified"),
-    Parameter("authored-on", "date", "when it was made", "$.authoredOn"),
+    Parameter("code", "token", "what is to be done", "code.coding"),
+    Parameter(
+        "priority",
+        "token",
+        "how urgent",
+        column=holds("r.priority", codes.REQUEST_PRIORITY),
+        codes=_PRIORITIES,
+    ),
+    Parameter("modified", "date", "when it last changed", "lastModified"),
+    Parameter("authored-on", "date", "when it was made", "authoredOn"),
 )
 _CLAIM_RESPONSE = (
     *_MEMBER,
     _REFERRAL,
     _identifiers("the authorization's number"),
-    _plain("status", "the status", _FINANCIAL_CODES),
-    Parameter("created", "date", "when it was authorized", "$.created"),
+    _plain("status", "the status", codes.FM_STATUS, _FINANCIAL_CODES),
+    Parameter("created", "date", "when it was authorized", "created"),
 )
 _COPIES = (*_MEMBER, _REFERRAL)
 
@@ -151,43 +171,54 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "Communication": (
         *_COPIES,
         _identifiers("an identifier"),
-        _plain("status", "the status"),
-        Parameter("recipient", "reference", "who is told", "$.recipient[*].reference"),
-        Parameter("sent", "date", "when it was sent", "$.sent"),
+        _plain("status", "the status", codes.EVENT_STATUS),
+        Parameter("recipient", "reference", "who is told", "recipient"),
+        Parameter("sent", "date", "when it was sent", "sent"),
     ),
     "CommunicationRequest": (
         *_COPIES,
-        Parameter("status", "token", "active, completed or revoked", "$.status", code=""),
-        Parameter("recipient", "reference", "who is asked", "$.recipient[*].reference"),
-        Parameter("authored", "date", "when it was asked", "$.authoredOn"),
-        Parameter("occurrence", "date", "from when on it waits", "$.occurrencePeriod.start"),
+        _plain("status", "active, completed or revoked", codes.REQUEST_STATUS),
+        Parameter("recipient", "reference", "who is asked", "recipient"),
+        Parameter("authored", "date", "when it was asked", "authoredOn"),
+        Parameter(
+            "occurrence", "date", "from when on it waits", "occurrencePeriod | occurrenceDateTime"
+        ),
     ),
     "QuestionnaireResponse": (
         *_COPIES,
-        _plain("status", "the status"),
-        Parameter("authored", "date", "when it was answered", "$.authored"),
-        Parameter("questionnaire", "token", "the form's canonical URL", "$.questionnaire", code=""),
+        _plain("status", "the status", codes.ANSWERS_STATUS),
+        Parameter("authored", "date", "when it was answered", "authored"),
+        Parameter("questionnaire", "token", "the form's canonical URL", "questionnaire"),
     ),
-    "Condition": (*_COPIES, Parameter("code", "token", "the diagnosis", "$.code.coding[*]")),
+    "Condition": (*_COPIES, Parameter("code", "token", "the diagnosis", "code.coding")),
     "Encounter": (
         *_COPIES,
-        _plain("status", "the status"),
-        Parameter("class", "token", "EMER, IMP …", "$.class"),
-        Parameter("date", "date", "the first day", "$.period.start"),
+        _plain("status", "the status", codes.ENCOUNTER_STATUS),
+        Parameter("class", "token", "EMER, IMP …", "class"),
+        Parameter("date", "date", "when it was: any part of it", "period"),
     ),
     "Observation": (
         *_COPIES,
-        _plain("status", "the status"),
-        Parameter("code", "token", "what was observed", "$.code.coding[*]"),
-        Parameter("date", "date", "when", "$.effectiveDateTime"),
+        _plain("status", "the status", codes.OBSERVATION_STATUS),
+        Parameter("code", "token", "what was observed", "code.coding"),
+        Parameter(
+            "date",
+            "date",
+            "when",
+            "effectiveDateTime | effectivePeriod | effectiveInstant | effectiveTiming",
+        ),
     ),
     "DocumentReference": (
         *_COPIES,
         _identifiers("an identifier"),
-        _plain("status", "the status"),
-        Parameter("type", "token", "the kind of document", "$.type.coding[*]"),
+        _plain("status", "the status", codes.DOCUMENT_STATUS),
+        Parameter("type", "token", "the kind of document", "type.coding"),
     ),
-    "Consent": (*_COPIES, _identifiers("an identifier"), _plain("status", "the status")),
+    "Consent": (
+        *_COPIES,
+        _identifiers("an identifier"),
+        _plain("status", "the status", codes.CONSENT_STATUS),
+    ),
     "Provenance": (
         *_COPIES,
         Parameter(
@@ -196,72 +227,59 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "the referral it is about",
             column=refers("ServiceRequest", "r.id"),
         ),
-        Parameter("recorded", "date", "when", "$.recorded"),
-        Parameter("agent", "reference", "who did it", "$.agent[*].who.reference"),
+        Parameter("recorded", "date", "when", "recorded"),
+        Parameter("agent", "reference", "who did it", "agent.who"),
     ),
     "Patient": (
         _REFERRAL,
         _identifiers("the CIN or another identifier"),
-        Parameter("name", "string", "the beginning of a family or given name", _NAMES),
-        Parameter("birthdate", "date", "the date of birth", "$.birthDate"),
-        _plain("gender", "male, female, other, unknown"),
+        Parameter(
+            "name",
+            "string",
+            "the beginning of a word of a name, whatever its case and accents",
+            _NAMES,
+        ),
+        Parameter("birthdate", "date", "the date of birth", "birthDate"),
+        _plain("gender", "male, female, other, unknown", codes.GENDER),
     ),
     "Coverage": (
         _REFERRAL,
-        Parameter("patient", "reference", "the member covered", "$.beneficiary.reference"),
+        Parameter("patient", "reference", "the member covered", "beneficiary"),
         Parameter(
-            "beneficiary",
-            "reference",
-            "the same as `patient`",
-            "$.beneficiary.reference",
-            index="patient",
+            "beneficiary", "reference", "the same as `patient`", "beneficiary", index="patient"
         ),
-        Parameter(
-            "subscriber-id", "token", "the member's number with the plan", "$.subscriberId", code=""
-        ),
+        Parameter("subscriber-id", "token", "the member's number with the plan", "subscriberId"),
         _identifiers("an identifier of the coverage"),
-        Parameter("payor", "reference", "the plan", "$.payor[*].reference"),
-        _plain("status", "the status", _FINANCIAL_CODES),
+        Parameter("payor", "reference", "the plan", "payor"),
+        _plain("status", "the status", codes.FM_STATUS, _FINANCIAL_CODES),
     ),
     "Organization": (
         _REFERRAL,
         _identifiers("the NPI, the plan's code or another identifier"),
-        Parameter("name", "string", "the beginning of the name", "$.name"),
-        _plain("active", "true or false", frozenset({"true", "false"})),
+        Parameter("name", "string", "the beginning of the name", "name"),
+        _plain("active", "true or false", codes.SPECIAL_VALUES, frozenset({"true", "false"})),
     ),
     "HealthcareService": (
         _identifiers("an identifier of the offer"),
-        Parameter("organization", "reference", "whose offer it is", "$.providedBy.reference"),
-        Parameter("service-type", "token", "the service", "$.type[*].coding[*]"),
+        Parameter("organization", "reference", "whose offer it is", "providedBy"),
+        Parameter("service-type", "token", "the service", "type.coding"),
         Parameter(
-            "service",
-            "token",
-            "the same as `service-type`",
-            "$.type[*].coding[*]",
-            index="service-type",
+            "service", "token", "the same as `service-type`", "type.coding", index="service-type"
         ),
-        Parameter("program", "token", "the plan it is contracted with", "$.program[*].coding[*]"),
-        Parameter(
-            "plan", "token", "the same as `program`", "$.program[*].coding[*]", index="program"
-        ),
-        Parameter(
-            "coverage-area", "reference", "`:identifier`: the county", "$.coverageArea[*].reference"
-        ),
+        Parameter("program", "token", "the plan it is contracted with", "program.coding"),
+        Parameter("plan", "token", "the same as `program`", "program.coding", index="program"),
+        Parameter("coverage-area", "reference", "`:identifier`: the county", "coverageArea"),
         Parameter(
             "county",
             "token",
             "the county's code (`san_mateo`)",
-            "$.coverageArea[*].identifier",
-            code="value",
+            "coverageArea.identifier",
         ),
         Parameter(
-            "population",
-            "token",
-            "a population of focus it serves",
-            "$.eligibility[*].code.coding[*]",
+            "population", "token", "a population of focus it serves", "eligibility.code.coding"
         ),
-        Parameter("name", "string", "the beginning of the name", "$.name"),
-        _plain("active", "true or false", frozenset({"true", "false"})),
+        Parameter("name", "string", "the beginning of the name", "name"),
+        _plain("active", "true or false", codes.SPECIAL_VALUES, frozenset({"true", "false"})),
     ),
 }
 

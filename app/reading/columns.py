@@ -4,12 +4,15 @@ Which parameter uses which rule is `app.reading.catalog`. Values are bound, neve
 """
 
 from app.fhir import codes
+from app.letters import as_key
 from app.reading import match
 from app.reading.access import Sight, Statement, plan_keys
-from app.reading.parameters import ColumnRule, Criterion
+from app.reading.parameters import IDENTIFIED, SENT_STATUS, ColumnRule, Criterion
 from app.reading.values import Token
 
-_BODY_STATUS = """(SELECT convert_from(s.body, 'UTF8')::jsonb->>'status' FROM resource_version s
+_MISTAKEN = f"{match.END}{SENT_STATUS}{match.PART}entered-in-error{match.END}"
+_BODY_STATUS = f"""(SELECT CASE WHEN strpos(s.words, '{_MISTAKEN}') > 0
+    THEN 'entered-in-error' ELSE 'revoked' END FROM resource_version s
     WHERE s.plan = r.plan AND s.type = 'ServiceRequest' AND s.id = r.id
     ORDER BY s.version DESC LIMIT 1)"""
 #: The wire status from our columns (spec.md 7). A cancelled one may have been withdrawn or sent by
@@ -22,11 +25,7 @@ _STATUS = f"""CASE WHEN r.state IN ('denied', 'void') THEN 'revoked'
 
 def _ids(asked: Criterion, kind: str) -> list[str]:
     """The ids of references to one type; a reference to another type fits nothing."""
-    return [found.id for found in asked.references if found.type in (None, kind)]
-
-
-def _token_codes(asked: Criterion) -> list[str]:
-    return [found.code for found in asked.tokens if found.code is not None]
+    return [as_key(found.id) for found in asked.references if found.type in (None, kind)]
 
 
 def patient(statement: Statement, asked: Criterion, seen: Sight) -> str:
@@ -48,24 +47,18 @@ def patient(statement: Statement, asked: Criterion, seen: Sight) -> str:
 def member(statement: Statement, asked: Criterion, _seen: Sight) -> str:
     """A CIN from the column; any other identifier from the referral's own copy of the Patient."""
     cins = [
-        found.code for found in asked.tokens if found.system in (None, codes.CIN) and found.code
+        as_key(found.code)
+        for found in asked.tokens
+        if found.system in (None, codes.CIN) and found.code
     ]
     other = [found for found in asked.tokens if found.system != codes.CIN]
     conditions = [f"r.cin = ANY ({statement.bind(cins, 'text[]')})"]
     if other:
-        sent = " UNION ALL ".join(
-            f"SELECT jsonb_path_query(convert_from(p.body, 'UTF8')::jsonb, '{path}') c"
-            for path in (
-                "$.subject.identifier",
-                '$.contained[*] ? (@.resourceType == "Patient").identifier[*]',
-                '$ ? (@.resourceType == "Patient").identifier[*]',
-            )
-        )
-        each = [_identifier(statement, "c->>'system'", "c->>'value'", found) for found in other]
+        each = [match.has(statement, "p.words", IDENTIFIED, word) for word in match.tokens(other)]
         conditions.append(
-            "EXISTS (SELECT 1 FROM resource_version p CROSS JOIN LATERAL ("
-            f"{sent}) x(c) WHERE p.plan = r.plan AND p.referral_id = r.id"
-            f" AND p.type IN ('Patient', 'ServiceRequest') AND {match.any_of(each)})"
+            "EXISTS (SELECT 1 FROM resource_version p WHERE p.plan = r.plan"
+            " AND p.referral_id = r.id AND p.type IN ('Patient', 'ServiceRequest')"
+            f" AND {match.any_of(each)})"
         )
     return match.any_of(conditions)
 
@@ -73,9 +66,9 @@ def member(statement: Statement, asked: Criterion, _seen: Sight) -> str:
 def _identifier(statement: Statement, system: str, value: str, found: Token) -> str:
     parts = []
     if found.code is not None:
-        parts.append(f"{value} = {statement.bind(found.code)}")
+        parts.append(f"{value} = {statement.bind(as_key(found.code))}")
     if found.system:
-        parts.append(f"{system} = {statement.bind(found.system)}")
+        parts.append(f"{system} = {statement.bind(as_key(found.system))}")
     elif found.system is not None:
         parts.append(f"coalesce({system}, '') = ''")
     return f"({' AND '.join(parts)})"
@@ -95,14 +88,21 @@ def business_identifier(statement: Statement, asked: Criterion, _seen: Sight) ->
 
 def request_status(statement: Statement, asked: Criterion, _seen: Sight) -> str:
     """The FHIR status of the ServiceRequest."""
-    return f"{_STATUS} = ANY ({statement.bind(_token_codes(asked), 'text[]')})"
+    return _holds(statement, asked, f"({_STATUS})", codes.REQUEST_STATUS)
 
 
-def holds(column: str) -> ColumnRule:
-    """A column that holds the code itself."""
+def _holds(statement: Statement, asked: Criterion, column: str, system: str) -> str:
+    fitting = [found for found in asked.tokens if found.system in (None, "", system)]
+    if any(found.code is None for found in fitting):
+        return f"{column} IS NOT NULL"
+    return f"{column} = ANY ({statement.bind([found.code for found in fitting], 'text[]')})"
+
+
+def holds(column: str, system: str) -> ColumnRule:
+    """A column that holds the code itself; its system is implied."""
 
     def rule(statement: Statement, asked: Criterion, _seen: Sight) -> str:
-        return f"{column} = ANY ({statement.bind(_token_codes(asked), 'text[]')})"
+        return _holds(statement, asked, column, system)
 
     return rule
 

@@ -32,7 +32,7 @@ _COMMON: Described = {
     "_id": ({"type": "string", "pattern": TEXT_PATTERN}, "The id, or several separated by commas."),
     "_lastUpdated": (
         {"type": "string", "pattern": DATE_PATTERN},
-        "When it last changed: `ge2026-11-20`, `lt2026-11-20T08:00:00Z`; without a zone, UTC.",
+        "When it last changed: `ge2026-11-20`, `lt2026-11-20T08:00:00Z`; no zone: California's.",
     ),
     "_count": (
         {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 20},

@@ -1,16 +1,18 @@
-"""SQL conditions on stored JSON, column or index, for each kind of search parameter.
+"""SQL conditions on the words kept beside a version, for each kind of search parameter.
 
-Values arrive parsed (`app.reading.values`) and always travel as parameters, never as text. Columns
-and JSON paths come from `app.reading.catalog` alone.
+Values arrive parsed (`app.reading.values`) and always travel as parameters, never as text. Both
+sides were made by our own code: nothing is cast, and nothing depends on the database's locale.
 """
 
 from collections.abc import Sequence
 
+from app.letters import as_key, plain
 from app.reading.access import Statement
+from app.reading.parameters import Criterion
 from app.reading.values import DateRange, Reference, Token
 
-#: The current body of the row at hand, as JSON; `b` is joined where a condition needs it.
-BODY = "b.json"
+#: Between the parts of a word, and between words (control characters; see `app.reading.words`).
+PART, END = "\x1f", "\x1e"
 
 
 def any_of(conditions: Sequence[str]) -> str:
@@ -18,99 +20,111 @@ def any_of(conditions: Sequence[str]) -> str:
     return f"({' OR '.join(conditions)})" if conditions else "false"
 
 
-def json_token(statement: Statement, path: str, tokens: Sequence[Token], code: str = "code") -> str:
-    """Codings or identifiers under a JSON path (`code` is the name of the code's element)."""
-    each = [_coding(statement, found, code) for found in tokens]
-    return f"EXISTS (SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c WHERE {any_of(each)})"
+def found_by(statement: Statement, words: str, asked: Criterion) -> str:
+    """A criterion on the column (or expression) of words."""
+    name = asked.parameter.indexed_as
+    if asked.modifier == "missing":
+        return f"strpos({words}, {statement.bind(END + name + PART)}) > 0"
+    if asked.ranges:
+        return _dated(statement, words, name, asked.ranges)
+    if asked.texts:
+        return _text(statement, words, name, asked.texts)
+    return any_of([has(statement, words, name, value) for value in values(asked)])
 
 
-def _coding(statement: Statement, found: Token, code: str) -> str:
-    parts = []
-    if found.code is not None:
-        parts.append(f"c->>'{code}' = {statement.bind(found.code)}")
-    if found.system:
-        parts.append(f"c->>'system' = {statement.bind(found.system)}")
-    elif found.system is not None:
-        parts.append("c->>'system' IS NULL")
-    return f"({' AND '.join(parts)})"
+def has(statement: Statement, words: str, name: str, value: str) -> str:
+    """Whether a value is among the words."""
+    return f"strpos({words}, {statement.bind(END + name + PART + value + END)}) > 0"
 
 
-def json_text(statement: Statement, path: str, values: Sequence[str]) -> str:
-    """Plain values (`status`, `active`) under a JSON path."""
-    bound = statement.bind(list(values), "text[]")
-    found = f"SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c"
-    return f"EXISTS ({found} WHERE c #>> '{{}}' = ANY ({bound}))"
+def values(asked: Criterion) -> list[str]:
+    """The words that tokens, references and identifiers of references are found by."""
+    if asked.modifier == "identifier":
+        return ["identifier" + PART + word for word in tokens(asked.tokens)]
+    if asked.references:
+        return references(asked.references, asked.base)
+    return tokens(asked.tokens)
 
 
-def json_prefix(statement: Statement, path: str, values: Sequence[str]) -> str:
-    """Text that begins with a value, whatever its case."""
-    each = [f"lower(c #>> '{{}}') LIKE {statement.bind(like(value))}" for value in values]
-    return f"EXISTS (SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c WHERE {any_of(each)})"
+def tokens(asked: Sequence[Token]) -> list[str]:
+    """`code`, `system|code`, `|code` where there is no system, and `system|`."""
+    return [
+        found.code or "" if found.system is None else found.system + PART + (found.code or "")
+        for found in asked
+    ]
 
 
-def like(value: str) -> str:
-    """A LIKE pattern for "begins with", the value's own signs escaped."""
-    escaped = value.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped + "%"
-
-
-def json_reference(
-    statement: Statement, path: str, references: Sequence[Reference], base: str
-) -> str:
-    """References under a JSON path, relative or to this server; an id alone fits any type."""
-    whole: list[str] = []
-    ids: list[str] = []
-    for found in references:
-        if found.type is None:
-            whole.append(found.id)
-            ids.append(found.id)
+def references(asked: Sequence[Reference], base: str) -> list[str]:
+    """Relative or to this server; an id alone fits any type."""
+    found: list[str] = []
+    for each in asked:
+        if each.type is None:
+            found.append(each.id)
         else:
-            whole += [f"{found.type}/{found.id}", f"{base}/{found.type}/{found.id}"]
+            found += [f"{each.type}/{each.id}", f"{base}/{each.type}/{each.id}"]
+    return found
+
+
+def _text(statement: Statement, words: str, name: str, texts: Sequence[str]) -> str:
+    """Text of which a word begins so."""
+    each = [f"strpos(w, {statement.bind(' ' + plain(text))}) > 0" for text in texts if plain(text)]
+    return _among(statement, words, name, each)
+
+
+def _dated(statement: Statement, words: str, name: str, ranges: Sequence[DateRange]) -> str:
+    """Stretches of time: each word of a date is its first moment and the first after it."""
+    start = len(name + PART) + 1
+    low, high = f'substr(w, {start}, 26) COLLATE "C"', f'substr(w, {start + 27}, 26) COLLATE "C"'
+    each = [compared(statement, low, high, found, "text") for found in ranges]
+    return _among(statement, words, name, each)
+
+
+def _among(statement: Statement, words: str, name: str, conditions: Sequence[str]) -> str:
+    begins = statement.bind(name + PART)
     return (
-        f"EXISTS (SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c"
-        f" WHERE c #>> '{{}}' = ANY ({statement.bind(whole, 'text[]')})"
-        f" OR split_part(c #>> '{{}}', '/', -1) = ANY ({statement.bind(ids, 'text[]')}))"
+        f"EXISTS (SELECT 1 FROM unnest(string_to_array({words}, {statement.bind(END)})) w"
+        f" WHERE starts_with(w, {begins}) AND w <> {begins} AND {any_of(conditions)})"
     )
 
 
-def json_date(statement: Statement, path: str, ranges: Sequence[DateRange]) -> str:
-    """Dates under a JSON path: each stands for the moment at which it begins, in UTC."""
-    moment = (
-        "(CASE length(c #>> '{}') WHEN 4 THEN (c #>> '{}') || '-01-01'"
-        " WHEN 7 THEN (c #>> '{}') || '-01'"
-        " ELSE c #>> '{}' END)::timestamptz"
+#: FHIR R4, "Search", prefixes: a stored stretch [low, high) against [first, after), the one asked
+#: for. `eq` is wholly within, `gt` reaches beyond, `lt` begins before, `sa` begins after, `eb` ends
+#: before; `ge` and `le` are these or equal.
+_INSIDE = "({low} >= {first} AND {high} <= {after})"
+_PREFIXES = {
+    "eq": _INSIDE,
+    "ne": "NOT " + _INSIDE,
+    "gt": "{high} > {after}",
+    "lt": "{low} < {first}",
+    "ge": "({high} > {after} OR {low} >= {first} AND {high} <= {after})",
+    "le": "({low} < {first} OR {low} >= {first} AND {high} <= {after})",
+    "sa": "{low} >= {after}",
+    "eb": "{high} <= {first}",
+}
+
+
+def compared(statement: Statement, low: str, high: str, found: DateRange, cast: str) -> str:
+    """A stored stretch of time (two expressions) against the one asked for."""
+    rule = _PREFIXES[found.prefix]
+    ends: dict[str, object] = (
+        {"first": found.first, "after": found.after}
+        if cast == "text"
+        else {"first": found.low, "after": found.high}
     )
-    return (
-        f"EXISTS (SELECT 1 FROM jsonb_path_query({BODY}, '{path}') c"
-        f" WHERE {any_of([between(statement, moment, found) for found in ranges])})"
-    )
+    bound = {name: statement.bind(end, cast) for name, end in ends.items() if f"{{{name}}}" in rule}
+    return rule.format(low=low, high=high, **bound)
 
 
-def between(statement: Statement, moment: str, found: DateRange, cast: str = "timestamptz") -> str:
-    """A moment against a range (FHIR R4, Search, "date"): eq within, gt after, ge from its start …
-
-    With `cast` text, `moment` is an ISO day and so are the bounds: they sort as days do.
-    """
-    day = cast == "text"
-    low: object = found.low.date().isoformat() if day else found.low
-    high: object = found.high.date().isoformat() if day else found.high
-    match found.prefix:
-        case "gt" | "sa":
-            return f"{moment} >= {statement.bind(high, cast)}"
-        case "ge":
-            return f"{moment} >= {statement.bind(low, cast)}"
-        case "lt" | "eb":
-            return f"{moment} < {statement.bind(low, cast)}"
-        case "le":
-            return f"{moment} < {statement.bind(high, cast)}"
-        case _:
-            first, after = statement.bind(low, cast), statement.bind(high, cast)
-            inside = f"({moment} >= {first} AND {moment} < {after})"
-            return f"NOT {inside}" if found.prefix == "ne" else inside
+def between(statement: Statement, moment: str, found: DateRange) -> str:
+    """A moment of our own column, as the millisecond that is shown of it."""
+    low = f"date_trunc('milliseconds', {moment})"
+    return compared(statement, low, f"({low} + interval '1 millisecond')", found, "timestamptz")
 
 
-def indexed(statement: Statement, plans: str, name: str, condition: str) -> str:
-    """A condition on `i.value` of the directory's index, for the row `v` (resource_version)."""
+def indexed(statement: Statement, plans: str, asked: Criterion) -> str:
+    """A criterion by the directory's index, for the row `v` (resource_version)."""
+    name = asked.parameter.indexed_as
+    condition = _index(statement, asked)
     return (
         "(v.plan, v.id) IN (SELECT i.plan, i.id FROM directory_index i"
         f" WHERE i.plan = ANY ({plans}) AND i.type = v.type"
@@ -118,14 +132,16 @@ def indexed(statement: Statement, plans: str, name: str, condition: str) -> str:
     )
 
 
-def index_words(tokens: Sequence[Token]) -> list[str]:
-    """The index holds `code` and `system|code`, and `|code` where there is no system."""
-    return [
-        found.code or "" if found.system is None else f"{found.system}|{found.code or ''}"
-        for found in tokens
-    ]
-
-
-def index_references(references: Sequence[Reference]) -> list[str]:
-    """The index holds `Type/id` and the id alone."""
-    return [found.id if found.type is None else f"{found.type}/{found.id}" for found in references]
+def _index(statement: Statement, asked: Criterion) -> str:
+    if asked.modifier == "missing":
+        return "true"
+    if asked.texts:
+        each = [plain(text) for text in asked.texts]
+        holds = [f"strpos(i.value, {statement.bind(' ' + text)}) > 0" for text in each if text]
+        return any_of([*holds, f"i.value = {statement.bind(END)}"])
+    if asked.ranges:
+        low, high = 'substr(i.value, 1, 26) COLLATE "C"', 'substr(i.value, 28, 26) COLLATE "C"'
+        each = [compared(statement, low, high, found, "text") for found in asked.ranges]
+        return f"i.value <> '' AND {any_of(each)}"
+    bound = [as_key(value) for value in values(asked)]
+    return f"i.value = ANY ({statement.bind(bound, 'text[]')})"

@@ -7,6 +7,10 @@ from typing import Literal
 from app.reading.access import Sight, Statement
 from app.reading.values import DateRange, Reference, Token
 
+#: The word for the identifiers of whom a referral's own Patient is.
+IDENTIFIED = "_member"
+#: The word for the status that the ServiceRequest itself says.
+SENT_STATUS = "_status"
 Kind = Literal["token", "reference", "date", "string"]
 
 
@@ -36,10 +40,11 @@ class Parameter:
     name: str
     kind: Kind
     about: str
-    #: JSON path in the stored body; empty where `column` answers alone.
+    #: The elements that hold it (`a.b | c`): `words` takes them when a version is written. Empty
+    #: where `column` answers alone.
     path: str = ""
-    #: The element of a coding that a token's code is compared with; empty: a plain code or boolean.
-    code: str = "code"
+    #: The system that a plain code has without saying so.
+    system: str = ""
     column: ColumnRule | None = None
     #: Whether the parameter is present at all, on our columns (for `:missing`).
     present: str = ""
@@ -51,13 +56,18 @@ class Parameter:
     by_identifier: bool = False
 
     @property
+    def indexed_as(self) -> str:
+        """Its name among the words."""
+        return self.index or self.name
+
+    @property
     def modifiers(self) -> tuple[str, ...]:
         missing = ("missing",) if self.path or self.present else ()
         match self.kind:
             case "token":
                 return ("not", *missing)
             case "reference":
-                known = self.by_identifier or self.path.endswith(".reference")
+                known = self.by_identifier or bool(self.path)
                 return ("identifier", *missing) if known else missing
             case _:
                 return missing
@@ -76,5 +86,5 @@ class Arm:
     id: str
     at: str
     owned: bool = True
-    #: What is made when it is read, not stored: its FHIR JSON (SQL of type jsonb).
-    json: str = ""
+    #: What is made when it is read, not stored: its words (SQL of type text).
+    words: str = ""

@@ -98,22 +98,20 @@ def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
     ]
     if "resource_version v" in arm.source:
         conditions.append(f"v.type = {statement.bind(query.kind)} AND {LATEST}")
-    body = False
+    words = False
     for criterion in query.criteria:
-        sql, needs_body = _condition(statement, query, criterion, seen, arm)
+        sql, needs_words = _condition(statement, query, criterion, seen, arm)
         conditions.append(sql)
-        body = body or needs_body
-    source = arm.source + (_body(statement, query.kind, arm) if body else "")
+        words = words or needs_words
+    source = arm.source + (_words(statement, query.kind, arm) if words else "")
     where = " AND ".join(conditions)
     return f"SELECT {arm.plan} AS plan, {arm.id} AS id, {arm.at} AS at FROM {source} WHERE {where}"
 
 
-def _body(statement: Statement, kind: str, arm: Arm) -> str:
-    """Joins the current body as JSON, for conditions on elements that have no column."""
-    if arm.json:
-        return f" CROSS JOIN LATERAL (SELECT {arm.json} AS json) b"
+def _words(statement: Statement, kind: str, arm: Arm) -> str:
+    """Joins the words of the current version, for conditions on elements that have no column."""
     return (
-        " CROSS JOIN LATERAL (SELECT convert_from(c.body, 'UTF8')::jsonb AS json"
+        " CROSS JOIN LATERAL (SELECT c.words"
         f" FROM resource_version c WHERE c.plan = {arm.plan} AND c.type = {statement.bind(kind)}"
         f" AND c.id = {arm.id} ORDER BY c.version DESC LIMIT 1) b"
     )
@@ -134,10 +132,10 @@ def _directory_plans(statement: Statement, kind: str, seen: Sight) -> str:
 def _condition(
     statement: Statement, query: Query, criterion: Criterion, seen: Sight, arm: Arm
 ) -> tuple[str, bool]:
-    """One criterion on one arm, and whether it looks into the stored body."""
-    sql, needs_body = _positive(statement, query, criterion, seen, arm)
+    """One criterion on one arm, and whether it looks at the words."""
+    sql, needs_words = _positive(statement, query, criterion, seen, arm)
     negated = criterion.modifier == "not" or (criterion.modifier == "missing" and criterion.missing)
-    return (f"NOT coalesce({sql}, false)" if negated else sql), needs_body
+    return (f"NOT coalesce({sql}, false)" if negated else sql), needs_words
 
 
 def _positive(
@@ -152,55 +150,15 @@ def _positive(
         return match.any_of(each), False
     if not arm.owned:
         plans = _directory_plans(statement, query.kind, seen)
-        return match.indexed(
-            statement, plans, known.index or known.name, _index(statement, criterion)
-        ), False
-    if criterion.modifier == "missing":
-        if known.present:
-            return known.present, False
-        return f"jsonb_path_exists({match.BODY}, '{known.path}')", True
+        sql = match.indexed(statement, plans, criterion)
+        if criterion.texts:  # a name too long for the index is among what it finds
+            sql = f"({sql} AND {match.found_by(statement, 'v.words', criterion)})"
+        return sql, False
+    if criterion.modifier == "missing" and known.present:
+        return known.present, False
     if known.column is not None:
         return known.column(statement, criterion, seen), False
-    return _json(statement, criterion), True
-
-
-def _json(statement: Statement, criterion: Criterion) -> str:
-    known = criterion.parameter
-    if criterion.modifier == "identifier":
-        path = known.path.removesuffix(".reference") + ".identifier"
-        return match.json_token(statement, path, criterion.tokens, "value")
-    match known.kind:
-        case "token" if known.code:
-            return match.json_token(statement, known.path, criterion.tokens, known.code)
-        case "token":
-            codes = [found.code or "" for found in criterion.tokens]
-            return match.json_text(statement, known.path, codes)
-        case "reference":
-            return match.json_reference(statement, known.path, criterion.references, criterion.base)
-        case "date":
-            return match.json_date(statement, known.path, criterion.ranges)
-        case _:
-            return match.json_prefix(statement, known.path, criterion.texts)
-
-
-def _index(statement: Statement, criterion: Criterion) -> str:
-    """A condition on the words that the directory keeps of a resource."""
-    if criterion.modifier == "missing":
-        return "true"
-    if criterion.texts:
-        return match.any_of(
-            [f"i.value LIKE {statement.bind(match.like(text))}" for text in criterion.texts]
-        )
-    if criterion.ranges:
-        day = 'i.value COLLATE "C"'
-        return match.any_of(
-            [match.between(statement, day, found, "text") for found in criterion.ranges]
-        )
-    if criterion.references:
-        words = match.index_references(criterion.references)
-    else:
-        words = match.index_words(criterion.tokens)
-    return f"i.value = ANY ({statement.bind(words, 'text[]')})"
+    return match.found_by(statement, arm.words or "b.words", criterion), not arm.words
 
 
 def _after(statement: Statement, sort: str, position: Position | None) -> str:

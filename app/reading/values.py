@@ -7,7 +7,9 @@ precision they were written in. Which parameter takes which kind is left to `par
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
+
+from app.fhir import span
 
 #: What a date may begin with; `ap` (approximately) is left out: it means another thing everywhere.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
@@ -22,15 +24,8 @@ DATE_PATTERN = (
 ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
 #: Text of a search: no control characters, and something that is neither space nor separator.
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*$"
-_DATE = re.compile(
-    r"(?P<prefix>[a-z]{2})?(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
-    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<part>\d{1,9}))?)?"
-    r"(?P<zone>Z|[+\- ]\d\d:\d\d)?)?)?)?\Z",
-    re.ASCII,
-)
+_DATE = re.compile(rf"(?P<prefix>[a-z]{{2}})?{span.PATTERN}\Z", re.ASCII)
 _REFERENCE = re.compile(r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[^/|]+)\Z")
-_LATEST = datetime.max.replace(tzinfo=UTC)
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class Unreadable(ValueError):
@@ -60,6 +55,16 @@ class DateRange:
     prefix: str
     low: datetime
     high: datetime
+
+    @property
+    def first(self) -> str:
+        """`low`, as words have it."""
+        return moment(self.low)
+
+    @property
+    def after(self) -> str:
+        """`high`, as words have it."""
+        return moment(self.high)
 
 
 def split(text: str) -> Iterator[str]:
@@ -100,7 +105,7 @@ def reference(text: str, base: str) -> Reference:
 
 
 def date_range(text: str) -> DateRange:
-    """A date or instant with its prefix; without a zone it is read in UTC."""
+    """A date or instant with its prefix; without a zone it is California's."""
     found = _DATE.match(text)
     prefix = (found and found["prefix"]) or "eq"
     if found is None or prefix not in PREFIXES:
@@ -109,54 +114,11 @@ def date_range(text: str) -> DateRange:
             "prefixes eq, ne, gt, lt, ge, le, sa, eb."
         )
     try:
-        low = _low(found)
+        return DateRange(prefix, *span.span_of(found))
     except (ValueError, OverflowError):
         raise Unreadable("names a day or an hour that does not exist.") from None
-    return DateRange(prefix, low, _high(found, low))
 
 
-def _low(found: re.Match[str]) -> datetime:
-    local = datetime(
-        int(found["year"]),
-        int(found["month"] or 1),
-        int(found["day"] or 1),
-        int(found["hour"] or 0),
-        int(found["minute"] or 0),
-        min(int(found["second"] or 0), 59)
-        if found["second"] == "60"
-        else int(found["second"] or 0),
-        int((found["part"] or "0").ljust(6, "0")[:6]),
-        tzinfo=_zone(found["zone"]),
-    )
-    try:
-        return local.astimezone(UTC)
-    except OverflowError:
-        return _EARLIEST if local.year == 1 else _LATEST
-
-
-def _zone(text: str | None) -> timezone:
-    if text is None or text == "Z":
-        return UTC
-    hours, minutes = int(text[1:3]), int(text[4:6])
-    if hours > 14 or minutes > 59:
-        raise ValueError
-    offset = timedelta(hours=hours, minutes=minutes)
-    return timezone(-offset if text[0] == "-" else offset)
-
-
-def _high(found: re.Match[str], low: datetime) -> datetime:
-    """The first moment after the value: a year, month, day, minute or second later."""
-    try:
-        if found["month"] is None:
-            return low.replace(year=low.year + 1)
-        if found["day"] is None:
-            return (low + timedelta(days=31)).replace(day=1)
-        if found["hour"] is None:
-            return low + timedelta(days=1)
-        if found["second"] is None:
-            return low + timedelta(minutes=1)
-        if found["part"] is None:
-            return low + timedelta(seconds=1)
-        return low + timedelta(seconds=10 ** -min(len(found["part"]), 6))
-    except (ValueError, OverflowError):
-        return _LATEST
+def moment(at: datetime) -> str:
+    """A moment in UTC as text that sorts as moments do."""
+    return at.replace(tzinfo=None).isoformat(timespec="microseconds")

@@ -12,8 +12,8 @@ from app.tables import metadata
 
 _REFERRAL = "UPDATE referral SET plan = $2 WHERE plan = $1 AND id = $3"
 _VERSIONS = """INSERT INTO resource_version
-    (plan, type, id, version, referral_id, updated_at, body)
-SELECT $2, type, id, version, referral_id, updated_at, body FROM resource_version
+    (plan, type, id, version, referral_id, updated_at, body, words)
+SELECT $2, type, id, version, referral_id, updated_at, body, words FROM resource_version
 WHERE plan = $1 AND referral_id = $3"""
 #: Before the messages themselves change their plan.
 _ATTEMPTS = """INSERT INTO attempt

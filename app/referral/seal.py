@@ -20,6 +20,7 @@ from app.ids import new_id
 from app.notification.correspond import Notice
 from app.notification.messages import About, Role, recipients, thin_payload
 from app.notification.tables import correspondence, message
+from app.reading.words import words
 from app.referral.changes import Changes
 from app.referral.draft import Actor, Draft, EndedTask
 from app.referral.lifecycle import BusinessStatus, State
@@ -58,6 +59,7 @@ def _version(draft: Draft, changes: Changes, body: dict[str, Any]) -> None:
         referral_id=draft.after.id,
         updated_at=draft.at,
         body=dumps(body),
+        words=words(body),
     )
 
 

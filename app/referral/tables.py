@@ -200,7 +200,15 @@ resource_version = Table(
     Column("referral_id", Text),
     moment("updated_at"),
     Column("body", LargeBinary, nullable=False, comment="FHIR JSON, ready to send"),
+    Column("words", Text, comment="by which a search finds it; null until it has been read"),
     Index("ix_resource_version_referral", "plan", "referral_id", "type"),
+    Index(
+        "ix_resource_version_unread",
+        "plan",
+        "type",
+        "id",
+        postgresql_where="words IS NULL",
+    ),
 )
 
 #: Finds the plan of a FHIR id; a referral, its Task and its authorization share one id.

@@ -19,9 +19,12 @@ from app.fhir.subscription import MASK, fhir_status, kept, problem, shown
 from app.fhir.subscription_read import Wanted
 from app.fhir.subscription_status import Event, Standing
 from app.ids import new_id
+from app.letters import as_key
 from app.notification import store
 from app.notification.secrets import Secret, Vault, new_secret
 from app.notification.signature import public_key
+from app.reading.match import tokens
+from app.reading.values import token
 from app.subscription.content import BODY, ENTITLED, OF_PAS, bundled
 from app.subscription.number import PLANS, number_all
 
@@ -50,8 +53,9 @@ async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Fault]:
     """Makes the identifiers of PAS' filter organizations of the network; what names none."""
     if not wanted.identifiers:
         return []
-    rows = await fetch(connection, _IDENTIFIED, (wanted.identifiers,))
-    if set(wanted.identifiers) - {row[0] for row in rows}:
+    words = [as_key(each) for each in tokens([token(text) for text in wanted.identifiers])]
+    rows = await fetch(connection, _IDENTIFIED, (words,))
+    if set(words) - {row[0] for row in rows}:
         said = "org-identifier takes identifiers of organizations that this network knows."
         return [Fault("not-found", "Subscription.criteria.extension", said)]
     wanted.requesters = sorted({row[1] for row in rows})

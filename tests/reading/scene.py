@@ -17,6 +17,7 @@ from app.ids import new_id
 from app.main import create_app
 from app.notification.wake import Waker
 from app.policy.library import load_library
+from app.reading.words import words
 from app.referral.tables import (
     locator,
     party,
@@ -155,6 +156,7 @@ async def refer(
                     "referral_id": referral_id,
                     "updated_at": moment,
                     "body": orjson.dumps(content),
+                    "words": words(content),
                 },
             )
         )
