@@ -52,6 +52,7 @@ async def create_endpoint(
     require(caller, "Subscription", "c")
     _may_be_told(caller, wanted.payload)
     _check_url(request, wanted.url)
+    _check_plans(request, wanted.plans)
     if len(await store.endpoints(connection, caller.organization_id)) >= MOST_ENDPOINTS:
         raise refuse(409, "too-costly", f"An organization has at most {MOST_ENDPOINTS} endpoints.")
     vault, now = _vault(request), now_of(request)
@@ -113,6 +114,8 @@ async def change_endpoint(
     row = await mine(connection, caller, id, "u", lock=True)
     if "url" in change.model_fields_set:
         _check_url(request, change.url)
+    if "plans" in change.model_fields_set:
+        _check_plans(request, change.plans)
     columns = _columns(change, _vault(request), only=change.model_fields_set)
     _may_be_told(caller, columns.get("payload", row["payload"]))
     values = {**columns, "client_id": caller.client_id, "updated_at": now_of(request)}
@@ -232,6 +235,14 @@ def _check_url(request: Request, url: str) -> None:
     fault = Guard.of(request.app.state.settings).fault(url)
     if fault is not None:
         raise refuse(422, "value", fault, "url")
+
+
+def _check_plans(request: Request, plans: list[str]) -> None:
+    """422 for a filter that can never match, which would keep every message back in silence."""
+    served = request.app.state.rules.plans
+    if not set(plans) <= set(served):
+        text = f"Write plans as this service knows them: {', '.join(served)}."
+        raise refuse(422, "code-invalid", text, "plans")
 
 
 def _vault(request: Request) -> Vault:

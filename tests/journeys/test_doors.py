@@ -159,3 +159,11 @@ async def test_staff_only_say_whose_a_referral_without_a_plan_is(service):
         assert answer.status_code == 403, (operation, answer.text)
     assert (await service.words(referral))[0] == "pending"
     assert (await service.do("hospital", "cancel", referral)).status_code == 200
+
+
+async def test_a_plan_that_there_is_not_is_no_filter(service, receiver):
+    wanted = {"url": receiver.url("hook"), "plans": ["hpsm"]}
+    json = {"Content-Type": "application/json"}
+    answer = await service.ask("hospital", "POST", "/v1/webhook-endpoints", wanted, headers=json)
+    assert answer.status_code == 422
+    assert "HPSM" in answer.text
