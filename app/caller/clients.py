@@ -25,14 +25,17 @@ from app.fhir.bundle import CARRIED
 _N, _R, _P = 2**14, 8, 1
 
 _READ = ("ClaimResponse", "Communication", "CommunicationRequest", "HealthcareService",
-         "Organization", "Questionnaire", "QuestionnaireResponse", "Condition", "Encounter",
-         "Observation", "DocumentReference", "Consent", "Patient", "Coverage", "Provenance",
-         "AuditEvent", *CARRIED)  # fmt: skip
+         "Questionnaire", "Provenance", "AuditEvent")  # fmt: skip
+#: What goes with a referral: created as copies that belong to it. Network and rosters are written
+#: by plans alone, whatever the scope (`app.directory.write`).
+SENT_ALONG = ("Organization", "QuestionnaireResponse", "Condition", "Encounter", "Observation",
+              "DocumentReference", "Consent", "Patient", "Coverage", *CARRIED)  # fmt: skip
 
 #: Refers, follows what it referred, and is told.
 REQUESTER = frozenset(
     {"system/ServiceRequest.crus", "system/Task.crus", "system/Subscription.cruds"}
     | {f"system/{kind}.rs" for kind in _READ}
+    | {f"system/{kind}.crs" for kind in SENT_ALONG}
 )
 #: As a requester, and keeps the capacity of its own offers.
 PROVIDER = REQUESTER | {"system/HealthcareService.rus"}

@@ -22,6 +22,7 @@ DOCUMENTED_SCOPES = {
     "system/ServiceRequest.crus": "Refer, read, search and take back",
     "system/Task.rus": "Read, search and move tasks",
     "system/ClaimResponse.rs": "Read and search authorizations",
+    "system/Subscription.cruds": "Keep Subscriptions and webhook endpoints, and read deliveries",
     DECIDE: "Plan staff: decide referrals",
     ROSTER: "Plan staff: load the roster",
     NETWORK: "Plan staff: keep the network",

@@ -99,6 +99,9 @@ def _checked(claims: dict[str, object], audience: str, now: float) -> _Known:
         raise TokenRefused
     if claims.get("iss") != audience or claims.get("aud") != audience:
         raise TokenRefused
+    starts = claims.get("nbf", issued)
+    if type(starts) is not int or starts > now + _LEEWAY_S:
+        raise TokenRefused
     if issued > now + _LEEWAY_S or expires - issued > _LONGEST_S:
         raise TokenRefused
     client, organization, scope = claims.get("sub"), claims.get("org"), claims.get("scope")

@@ -51,11 +51,19 @@ Work = Callable[[Opened, Door, Sight], Awaitable[None]]
 
 
 async def _move(
-    request: Request, caller: Caller, connection: Connection, id_: str, work: Work
+    request: Request,
+    caller: Caller,
+    connection: Connection,
+    id_: str,
+    work: Work,
+    *,
+    identifying: bool = False,
 ) -> Response:
     """Locks, works, writes, answers."""
     door, seen = door_of(request, caller), sight(caller)
-    opened = await reopen(connection, id_, seen, now=door.now, fhir_base=door.fhir_base)
+    opened = await reopen(
+        connection, id_, seen, now=door.now, fhir_base=door.fhir_base, identifying=identifying
+    )
     check_if_match(request.headers.get("if-match"), opened.draft.after.version)
     try:
         await work(opened, door, seen)
@@ -237,12 +245,14 @@ async def add_to_referral(
     require(caller, "ServiceRequest", "u")
     tree = await aside(read_tree, await read_body(request), ["Parameters", "Bundle"])
     added = await aside(read_added, tree)
+    for kind in dict.fromkeys(item.type for item in added):
+        require(caller, kind, "c")
 
     async def work(opened: Opened, door: Door, seen: Sight) -> None:
         _by_requester_or_staff(caller, opened)
         await add_information(connection, opened.draft, added, door, seen)
 
-    return await _move(request, caller, connection, id, work)
+    return await _move(request, caller, connection, id, work, identifying=True)
 
 
 @router.post(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.caller.dependency import CallerDep
+from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
 from app.deliveries import store
@@ -23,7 +23,7 @@ from app.web.page import HTML, html_response
 
 router = APIRouter(prefix="/v1/deliveries", tags=["Notifications"])
 
-_FAILURES = errors(400, 401, 406, 503)
+_FAILURES = errors(400, 401, 403, 406, 503)
 _ID = r"^[A-Za-z0-9.-]{1,64}$"
 
 
@@ -66,7 +66,8 @@ async def list_deliveries(
     connection: Connection,
     filters: Annotated[Filters, Query()],
 ) -> DeliveriesPage | Response:
-    """By every client."""
+    """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
+    require(caller, "Subscription", "r")
     found = await _found(request, caller, connection, filters)
     if prefers(request.headers.get("accept", ""), HTML):
         return document(found, filters.referral, request.app.state.clock.now())
@@ -87,7 +88,8 @@ async def read_deliveries_page(
     connection: Connection,
     filters: Annotated[Filters, Query()],
 ) -> Response:
-    """By every client."""
+    """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
+    require(caller, "Subscription", "r")
     found = await _found(request, caller, connection, filters, path=".html")
     return document(found, filters.referral, request.app.state.clock.now())
 

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.clock import Clock
 from app.database import begin, create_engine
 from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Resource, key
+from app.directory.shared import in_several_rosters
 from app.directory.store import write
 from app.errors import Refusal
 from app.fhir.fault import Fault
@@ -98,15 +99,20 @@ def _said(at: str, fault: Fault) -> str:
     return f"{at}: {fault.expression or 'line'}: {fault.diagnostics}"
 
 
-async def load(paths: Sequence[Path], chosen: Settings) -> Counts:
-    """Loads files in one transaction. Raises `LoadRefused`; 503 as `Refusal` without a database."""
+async def load(paths: Sequence[Path], chosen: Settings) -> tuple[Counts, list[str]]:
+    """Loads files in one transaction: what it did, and which members other plans' rosters list too.
+
+    Raises `LoadRefused`; 503 as `Refusal` without a database.
+    """
     lines = read_lines(paths)
     places = {key(line.resource): f"{line.file}:{line.number}" for line in lines}
     engine = create_engine(chosen, pool_size=1)
     try:
         async with begin(engine) as connection:
             now = Clock.of(chosen).now()
-            return await load_resources(connection, [line.resource for line in lines], now)
+            counts = await load_resources(connection, [line.resource for line in lines], now)
+            patients = [id_ for kind, id_ in places if kind == "Patient"]
+            return counts, await in_several_rosters(connection, patients)
     except DirectoryRefused as refused:
         raise LoadRefused([_said(places[at], fault) for at, fault in refused.faults]) from None
     finally:
@@ -116,7 +122,7 @@ async def load(paths: Sequence[Path], chosen: Settings) -> Counts:
 def main(paths: Sequence[Path]) -> int:
     """The command. Returns its exit status: 0 loaded, 1 refused."""
     try:
-        counts = asyncio.run(load(paths, settings()))
+        counts, shared = asyncio.run(load(paths, settings()))
     except LoadRefused as refused:
         said = "\n".join(refused.faults)
         sys.stderr.write(f"{said}\nNothing was loaded: {len(refused.faults)} faults.\n")
@@ -125,6 +131,7 @@ def main(paths: Sequence[Path]) -> int:
         sys.stderr.write(f"{refusal.issues[0].diagnostics}\n")
         return 1
     Console().print(_table(counts))
+    sys.stderr.write("".join(f"{said}\n" for said in shared))
     return 0
 
 

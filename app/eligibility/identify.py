@@ -37,7 +37,9 @@ def identify(
     """The member of an intake.
 
     No CIN, an unknown CIN, or one found under another birth date or plan: not identified, and kept
-    with the plan that was named, else the deployment's only plan, else no plan.
+    with the plan that was named, else the deployment's only plan, else no plan. A CIN in several
+    rosters belongs to the one that covers it on the date; where no plan is named and that is not
+    one alone, to no plan: a plan that loads another's number takes nothing by it.
     """
     stated = stated_plan(request, served)
     matches = [(member, roster_from_json(member.facts)) for member in found]
@@ -46,9 +48,10 @@ def identify(
         for member, roster in matches
         if stated in (None, member.plan) and same_birth(request.birth_date, member.birth_date)
     ]
-    if not request.cin or not fitting:
+    fitting = [pair for pair in fitting if _covered(pair[1], on)] or fitting
+    if not request.cin or len({member.plan for member, _ in fitting}) != 1:
         return Identity(stated or only(served), identified=False)
-    member, roster = min(fitting, key=lambda pair: not _covered(pair[1], on))
+    member, roster = fitting[0]
     return Identity(member.plan, True, member.id, roster)
 
 

@@ -98,6 +98,14 @@ def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Faul
     return Submission(tuple(entries), requests[0], by_url), []
 
 
+def entry_types(tree: Mapping[str, Any]) -> Iterator[str]:
+    """What the entries of a Bundle would create, type by type; nothing for any other resource."""
+    for entry in tree.get("entry") or () if tree.get("resourceType") == "Bundle" else ():
+        kind = (entry.get("resource") or {}).get("resourceType")
+        if kind:
+            yield str(kind)
+
+
 def references(resource: Any, path: str) -> Iterator[tuple[str, Path]]:
     """Every literal reference in a resource with where it stands, in no particular order."""
     stack: list[tuple[Any, Path]] = [(resource, (None, path, None))]

@@ -40,10 +40,14 @@ _SQL = """SELECT
     WHERE plan = ANY ($6::text[]) AND service = $8 AND active),
 (SELECT json_agg(json_build_array(id, npi, plan))::text FROM organization
     WHERE plan = ANY ($6::text[]) OR id = ANY ($9::text[]) OR npi = ANY ($10::text[])),
-(SELECT json_agg(b.referral_id)::text
-    FROM unnest($11::text[], $12::text[]) w (system, value) CROSS JOIN LATERAL (
-        SELECT referral_id FROM referral_business_identifier b WHERE b.plan = ANY ($6::text[])
-            AND b.system = w.system AND b.value = w.value OFFSET 0) b),
+(SELECT json_agg(b.id)::text FROM (
+    SELECT i.plan, i.id FROM unnest($11::text[], $12::text[]) w (system, value)
+        CROSS JOIN LATERAL (SELECT plan, referral_id AS id FROM referral_business_identifier b
+            WHERE b.plan = ANY ($6::text[]) AND b.system = w.system AND b.value = w.value
+            OFFSET 0) i
+    UNION SELECT plan, id FROM locator WHERE type = 'ServiceRequest' AND id = ANY ($13::text[])) b
+    WHERE b.plan = ANY ($14::text[]) OR EXISTS (SELECT 1 FROM party p WHERE p.plan = b.plan
+        AND p.organization_id = $1 AND p.referral_id = b.id AND p.until IS NULL OFFSET 0)),
 (SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
     WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
         AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
@@ -71,6 +75,8 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
             [as_key(npi) for npi in inquiry.npis],
             [as_key(system) for system, _ in inquiry.based_on_identifiers],
             [as_key(value) for _, value in inquiry.based_on_identifiers],
+            list(inquiry.based_on),
+            list(inquiry.staff_plans),
         ),
     )
     replay, *lists = row or (None,) * 8
@@ -86,7 +92,7 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
         authorizations=tuple(_held(row) for row in held),
         offers=_offers(offers, inquiry.service),
         organizations=tuple(Organization(*row) for row in organizations),
-        based_on=frozenset(inquiry.based_on) | frozenset(based_on),
+        based_on=frozenset(based_on),
         listening=tuple(Listening(*row) for row in listening),
     )
 

@@ -18,6 +18,8 @@ class Inquiry:
     organization_id: str
     client_id: str
     plans: tuple[str, ...]
+    #: Plans whose referrals the caller sees as staff: what it does not see, none is based on.
+    staff_plans: tuple[str, ...] = ()
     idempotency_key: str | None = None
     identifiers: tuple[tuple[str, str], ...] = ()
     cin: str | None = None

@@ -79,6 +79,7 @@ def inquire(submission: Submission, terms: Terms, door: Door) -> Inquiry:
         organization_id=door.actor.organization_id or "",
         client_id=terms.client_id,
         plans=door.rules.plans,
+        staff_plans=tuple(terms.seen.staff_plans),
         idempotency_key=terms.key,
         identifiers=tuple(submission.claims),
         cin=request.cin,

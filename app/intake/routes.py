@@ -11,6 +11,7 @@ from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
+from app.fhir.bundle import entry_types
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.intake.ask_first import ask_first
@@ -69,6 +70,8 @@ async def _receive(request: Request, caller: Caller, connection: Connection, kin
     door = door_of(request, caller)
     terms = _terms(request, caller)
     tree = await aside(read_tree, await read_body(request), [kind])
+    for sent in dict.fromkeys(entry_types(tree)):
+        require(caller, sent, "c")
     here = await held_by(connection, tree, caller, door)
     submission = await aside(read_submission, tree, door, here)
     if submission.if_none_exist is not None:
@@ -191,6 +194,7 @@ async def check_referral(
     ] = None,
 ) -> Response:
     """The rules' answer without a referral."""
+    require(caller, "ServiceRequest", "c")
     door = door_of(request, caller)
     tree = await aside(read_tree, await read_body(request), ["ServiceRequest", "Bundle"])
     answer = await ask_first(connection, tree, caller, door, as_of)

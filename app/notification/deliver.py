@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from multidict import CIMultiDict
+from yarl import URL
 
 from app.notification.claim import Claim
 from app.notification.excerpt import excerpt
@@ -49,6 +50,10 @@ def open_session(guard: Guard, total_s: float = TOTAL_S) -> aiohttp.ClientSessio
             resolver=GuardedResolver(guard), use_dns_cache=False, limit=0
         ),
         timeout=aiohttp.ClientTimeout(total=total_s, connect=CONNECT_S),
+        # A success with many or long headers is one all the same.
+        max_line_size=READ_BYTES,
+        max_field_size=READ_BYTES,
+        max_headers=1024,
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
@@ -85,7 +90,11 @@ class Sender:
     async def _post(self, claim: Claim, headers: CIMultiDict[str]) -> tuple[Answer, bytes]:
         try:
             async with self._session.post(
-                claim.url, data=claim.body, headers=headers, allow_redirects=False
+                # As registered, byte for byte: a signed URL written another way is another URL.
+                URL(claim.url, encoded=True),
+                data=claim.body,
+                headers=headers,
+                allow_redirects=False,
             ) as response:
                 answer = Answer(response.status, retry_after=response.headers.get("Retry-After"))
                 return answer, await _read(response)

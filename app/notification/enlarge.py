@@ -2,8 +2,9 @@
 
 It shows the referral's resources as they stood when the event happened, so every attempt carries
 the same bytes. Whoever is no party any more when it is sent gets the thin payload in its place:
-that was addressed to them, and says nothing of a person. So does everybody where the full one would
-be larger than `MOST_BYTES`; the links in it lead to the rest. The Bundle is `app.fhir`'s.
+that was addressed to them, and says nothing of a person. So does whoever may not read each type of
+it any more (their client was switched off, or its scopes shrank), and everybody where the full one
+would be larger than `MOST_BYTES`; the links in it lead to the rest. The Bundle is `app.fhir`'s.
 """
 
 from collections import defaultdict
@@ -14,7 +15,7 @@ from typing import Any
 from app.fhir.full_payload import TYPES, full_payload
 from app.fhir.searchset import Stored
 from app.notification.claim import Claim
-from app.subscription.content import ENTITLED
+from app.subscription.content import ENTITLED, vouched
 
 #: No webhook's body is larger.
 MOST_BYTES = 64 * 1024
@@ -29,7 +30,8 @@ CROSS JOIN LATERAL (
   WHERE v.plan = $1 AND v.referral_id = d.referral_id AND v.type = ANY ($4::text[])
     AND v.updated_at <= m.occurred_at
   ORDER BY v.type, v.id, v.version DESC) AS v
-WHERE {ENTITLED}"""
+JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id
+WHERE {ENTITLED} AND {vouched("$4::text[]")}"""
 
 
 async def enlarge(connection: Any, plan: str, claims: Sequence[Claim], base: str) -> list[Claim]:

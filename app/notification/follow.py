@@ -103,7 +103,7 @@ async def redeliver(
     connection: Connection,
 ) -> Delivery:
     """Send one message again, under the same `webhook-id`, with the whole schedule before it."""
-    must_be_active(await mine(connection, caller, id))
+    must_be_active(await mine(connection, caller, id, "u"))
     await _message(connection, caller, id, message_id)
     plans = await store.resend(
         connection,
@@ -130,7 +130,7 @@ async def recover(
     connection: Connection,
 ) -> Recovered:
     """Send again everything since a moment that did not arrive, under the same ids, in order."""
-    must_be_active(await mine(connection, caller, id))
+    must_be_active(await mine(connection, caller, id, "u"))
     plans = await store.resend(
         connection,
         caller.organization_id,

@@ -9,10 +9,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.caller.dependency import CallerDep
+from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
-from app.errors import refuse
+from app.errors import not_found, refuse
+from app.fhir.full_payload import TYPES
 from app.ids import new_id
 from app.notification import store
 from app.notification.endpoint import (
@@ -48,7 +49,10 @@ async def create_endpoint(
     The answer carries the signing secret, this once (Standard Webhooks 1.0.0). A test message
     follows at once, unless `send_test` is false.
     """
+    require(caller, "Subscription", "c")
+    _may_be_told(caller, wanted.payload)
     _check_url(request, wanted.url)
+    _check_plans(request, wanted.plans)
     if len(await store.endpoints(connection, caller.organization_id)) >= MOST_ENDPOINTS:
         raise refuse(409, "too-costly", f"An organization has at most {MOST_ENDPOINTS} endpoints.")
     vault, now = _vault(request), now_of(request)
@@ -56,6 +60,7 @@ async def create_endpoint(
     row: dict[str, Any] = {
         **_columns(wanted, vault),
         "organization_id": caller.organization_id,
+        "client_id": caller.client_id,
         "id": new_id(),
         "status": "active",
         "secrets": vault.seal_secrets([Secret(secret)]),
@@ -70,11 +75,12 @@ async def create_endpoint(
     return await _with_secret(request, caller, row["id"], secret, connection)
 
 
-@router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 401, 406, 503))
+@router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 401, 403, 406, 503))
 async def list_endpoints(
     request: Request, caller: CallerDep, connection: Connection
 ) -> list[Endpoint]:
     """List your organization's endpoints, oldest first."""
+    require(caller, "Subscription", "s")
     vault, now = _vault(request), now_of(request)
     found = await store.endpoints(connection, caller.organization_id)
     return [shown(row, vault, now) for row in found]
@@ -102,15 +108,19 @@ async def change_endpoint(
 ) -> Endpoint:
     """Change an endpoint's URL, filters, payload, headers or description.
 
-    What is left out stays. A new URL gets what is still waiting, too.
+    What is left out stays. A new URL gets what is still waiting, too. Who changes an endpoint that
+    gets the full payload must be allowed to read what it carries.
     """
-    await mine(connection, caller, id, lock=True)
+    row = await mine(connection, caller, id, "u", lock=True)
     if "url" in change.model_fields_set:
         _check_url(request, change.url)
+    if "plans" in change.model_fields_set:
+        _check_plans(request, change.plans)
     columns = _columns(change, _vault(request), only=change.model_fields_set)
-    values = {**columns, "updated_at": now_of(request)}
+    _may_be_told(caller, columns.get("payload", row["payload"]))
+    values = {**columns, "client_id": caller.client_id, "updated_at": now_of(request)}
     await store.change(connection, caller.organization_id, id, values)
-    return await read_endpoint(id, request, caller, connection)
+    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
 
 
 @router.post("/{id}/disable", operation_id="disableWebhookEndpoint", responses=READING)
@@ -121,11 +131,11 @@ async def disable_endpoint(
     connection: Connection,
 ) -> Endpoint:
     """Disable an endpoint. Its messages are held, and sent when it is enabled again."""
-    await mine(connection, caller, id, lock=True)
+    await mine(connection, caller, id, "u", lock=True)
     values = {"status": "disabled", "disabled_reason": "owner", "updated_at": now_of(request)}
     await store.change(connection, caller.organization_id, id, values)
     await store.hold(connection, caller.organization_id, id)
-    return await read_endpoint(id, request, caller, connection)
+    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
 
 
 @router.post("/{id}/enable", operation_id="enableWebhookEndpoint", responses=READING)
@@ -136,7 +146,7 @@ async def enable_endpoint(
     connection: Connection,
 ) -> Endpoint:
     """Enable an endpoint: what was held for it is sent, in order, with the whole schedule."""
-    await mine(connection, caller, id, lock=True)
+    await mine(connection, caller, id, "u", lock=True)
     now = now_of(request)
     values = dict.fromkeys(("disabled_reason", "failing_since", "paused_until"))
     await store.change(
@@ -147,7 +157,7 @@ async def enable_endpoint(
     )
     await store.resume(connection, caller.organization_id, id, now)
     request.state.announced = True
-    return await read_endpoint(id, request, caller, connection)
+    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
 
 
 @router.post("/{id}/rotate-secret", operation_id="rotateWebhookSecret", responses=CHANGING)
@@ -159,7 +169,7 @@ async def rotate_secret(
     connection: Connection,
 ) -> EndpointWithSecret:
     """Make a new secret. Both sign until the overlap ends: the new one first."""
-    row = await mine(connection, caller, id, lock=True)
+    row = await mine(connection, caller, id, "u", lock=True)
     vault, now = _vault(request), now_of(request)
     newest, *older = vault.open_secrets(row["secrets"], now)
     secret = new_secret(newest.asymmetric)
@@ -180,7 +190,7 @@ async def send_test(
     connection: Connection,
 ) -> TestSent:
     """Send an `endpoint.test` message, whatever the filters."""
-    must_be_active(await mine(connection, caller, id))
+    must_be_active(await mine(connection, caller, id, "u"))
     now = now_of(request)
     message = await store.send_test(connection, caller.organization_id, id, now)
     request.state.announced = True
@@ -190,7 +200,10 @@ async def send_test(
 async def _with_secret(
     request: Request, caller: Caller, id_: str, secret: str, connection: AsyncConnection
 ) -> EndpointWithSecret:
-    now = await read_endpoint(id_, request, caller, connection)
+    row = await store.endpoint(connection, caller.organization_id, id_)
+    if row is None:
+        raise not_found("webhook endpoint")
+    now = shown(row, _vault(request), now_of(request))
     return EndpointWithSecret(
         **now.model_dump(), secret=None if Secret(secret).asymmetric else secret
     )
@@ -210,10 +223,26 @@ def _columns(change: EndpointChange, vault: Vault, only: set[str] | None = None)
     return {name: value for name, value in values.items() if only is None or name in only}
 
 
+def _may_be_told(caller: Caller, payload: str) -> None:
+    """403 unless the caller may read each type that the payload carries; looked at again when it is
+    sent (`enlarge.py`).
+    """
+    for kind in TYPES if payload == "full" else ():
+        require(caller, kind, "r")
+
+
 def _check_url(request: Request, url: str) -> None:
     fault = Guard.of(request.app.state.settings).fault(url)
     if fault is not None:
         raise refuse(422, "value", fault, "url")
+
+
+def _check_plans(request: Request, plans: list[str]) -> None:
+    """422 for a filter that can never match, which would keep every message back in silence."""
+    served = request.app.state.rules.plans
+    if not set(plans) <= set(served):
+        text = f"Write plans as this service knows them: {', '.join(served)}."
+        raise refuse(422, "code-invalid", text, "plans")
 
 
 def _vault(request: Request) -> Vault:

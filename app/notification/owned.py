@@ -7,14 +7,15 @@ from fastapi import Path, Request
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.caller.dependency import require
 from app.caller.model import Caller
 from app.errors import not_found, refuse
 from app.notification import store
 from app.openapi.responses import errors
 
 PREFIX = "/v1/webhook-endpoints"
-READING = errors(400, 401, 404, 406, 503)
-CHANGING = errors(400, 401, 404, 406, 408, 409, 413, 415, 422, 503)
+READING = errors(400, 401, 403, 404, 406, 503)
+CHANGING = errors(400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 503)
 
 Id = Annotated[
     str, Path(description="The endpoint's id.", min_length=1, max_length=64, pattern=r"^[^\x00]+$")
@@ -22,9 +23,12 @@ Id = Annotated[
 
 
 async def mine(
-    connection: AsyncConnection, caller: Caller, id_: str, *, lock: bool = False
+    connection: AsyncConnection, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
 ) -> RowMapping:
-    """The caller's endpoint; 404 for everybody else's."""
+    """The caller's endpoint; 404 for everybody else's. 403 without `letter` on Subscription, which
+    is what an endpoint is in FHIR's words.
+    """
+    require(caller, "Subscription", letter)
     row = await store.endpoint(connection, caller.organization_id, id_, lock=lock)
     if row is None:
         raise not_found("webhook endpoint")

@@ -24,6 +24,11 @@ webhook_endpoint = Table(
     text("organization_id", primary_key=True),
     text("id", primary_key=True),
     text("url"),
+    Column(
+        "client_id",
+        Text,
+        comment="whose scopes full content goes by: who made it or changed it last",
+    ),
     Column("description", Text),
     Column("event_types", ARRAY(Text), nullable=False, comment="empty: all"),
     Column("plans", ARRAY(Text), nullable=False, comment="empty: all"),

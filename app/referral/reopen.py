@@ -12,8 +12,9 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside, weigh
+from app.caller.model import UNASSIGNED
 from app.database import fetch, fetch_one
-from app.errors import not_found
+from app.errors import not_found, refuse
 from app.fhir.asker import asker
 from app.fhir.strict_json import parse
 from app.local_time import stored_day
@@ -79,12 +80,22 @@ async def reopen(
     now: datetime,
     fhir_base: str,
     kind: str = "ServiceRequest",
+    identifying: bool = False,
 ) -> Opened:
-    """Locks a referral that the caller may see, by its id or by that of a Task; 404 otherwise."""
+    """Locks a referral that the caller may see, by its id or by that of a Task; 404 otherwise.
+
+    403 for plan staff while it is nobody's: until there is a plan they may only say whose it is
+    (`identifying`).
+    """
     row = await fetch_one(connection, _LOCK, located(kind, resource_id, seen))
     if row is None:
         raise not_found(kind)
-    return await opened(connection, to_referral(row), now=now, fhir_base=fhir_base)
+    before = to_referral(row)
+    theirs = before.organization_id == seen.organization_id
+    if before.plan == UNASSIGNED and seen.staff and not (theirs or identifying):
+        text = "Its plan is not known yet. First say with $add-information whose member it is."
+        raise refuse(403, "forbidden", text)
+    return await opened(connection, before, now=now, fhir_base=fhir_base)
 
 
 async def opened(

@@ -20,6 +20,27 @@ ENTITLED = """(EXISTS (SELECT 1 FROM party p WHERE p.plan = d.plan
     AND p.organization_id = d.organization_id AND p.referral_id = d.referral_id
     AND p.until IS NULL)
   OR EXISTS (SELECT 1 FROM organization o WHERE o.id = d.organization_id AND o.plan = d.plan))"""
+
+
+def vouched(types: str) -> str:
+    """Whether the client that asked for full content at endpoint `e` may still read each of these
+    types (an SQL array); where that client is not on record, any one of its organization.
+    """
+    return f"""EXISTS (SELECT 1 FROM client c WHERE c.organization_id = e.organization_id
+  AND c.active AND (e.client_id IS NULL OR c.id = e.client_id)
+  AND NOT EXISTS (SELECT 1 FROM unnest({types}) t WHERE NOT EXISTS (
+    SELECT 1 FROM unnest(c.scopes) s WHERE s LIKE 'system/%'
+      AND split_part(s, '.', 1) IN ('system/*', 'system/' || t)
+      AND split_part(split_part(s, '.', 2), '?', 1) LIKE '%r%')))"""
+
+
+#: What a notification of each type in focus carries: PAS' in a Bundle with what it refers to.
+CARRIES = {OF_PAS: (OF_PAS, "Organization", "Patient", "ServiceRequest")}
+#: The same in SQL, for a Subscription at endpoint `e`.
+FOCUS_VOUCHED = vouched(
+    f"CASE WHEN e.focus = '{OF_PAS}' THEN"
+    f" ARRAY[{', '.join(repr(kind) for kind in CARRIES[OF_PAS])}] ELSE ARRAY[e.focus] END"
+)
 #: The resource that delivery `d` is about, as message `m` left it.
 BODY = """(SELECT v.body FROM resource_version v WHERE v.plan = d.plan
     AND v.type = split_part(d.focus, '/', 1) AND v.id = split_part(d.focus, '/', 2)

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.caller.model import Caller
 from app.database import fetch
 from app.errors import not_found, refuse
 from app.fhir.fault import Fault
@@ -64,18 +65,20 @@ async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Fault]:
 
 async def create(
     connection: AsyncConnection,
-    organization: str,
+    caller: Caller,
     tree: Mapping[str, Any],
     wanted: Wanted,
     vault: Vault,
     now: datetime,
 ) -> RowMapping:
     """A new Subscription, `requested` until its handshake is answered."""
+    organization = caller.organization_id
     if len(await all_of(connection, organization)) >= MOST:
         raise refuse(409, "too-costly", f"An organization has at most {MOST} Subscriptions.")
     row = {
         **_columns(tree, wanted, vault, {}, now),
         "organization_id": organization,
+        "client_id": caller.client_id,
         "id": new_id(),
         "kind": "subscription",
         "plans": [],
@@ -91,6 +94,7 @@ async def create(
 async def update(
     connection: AsyncConnection,
     row: RowMapping,
+    caller: Caller,
     tree: Mapping[str, Any],
     wanted: Wanted,
     vault: Vault,
@@ -98,7 +102,7 @@ async def update(
 ) -> RowMapping:
     """Another version: `off` stops it, anything else asks for a new handshake."""
     columns = _columns(tree, wanted, vault, vault.open_headers(row["headers"]), now)
-    columns["version"] = row["version"] + 1
+    columns |= {"version": row["version"] + 1, "client_id": caller.client_id}
     await store.change(connection, row["organization_id"], row["id"], columns)
     return await find(connection, row["organization_id"], row["id"])
 

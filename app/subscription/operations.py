@@ -24,6 +24,7 @@ from app.openapi.bodies import fhir_body, fhir_response
 from app.openapi.responses import errors
 from app.reading.query import asked
 from app.subscription import keep
+from app.subscription.content import CARRIES
 from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of
 from app.web.gate import read_body
 
@@ -250,7 +251,8 @@ async def _events(
     level = min(CONTENTS.index(content or row["content"]), CONTENTS.index(row["content"]))
     full = CONTENTS[level] == "full-resource"
     if full:
-        require(caller, row["focus"], "r")
+        for kind in CARRIES.get(row["focus"], (row["focus"],)):
+            require(caller, kind, "r")
     now, base = now_of(request), base_of(request)
     stands, found = await keep.events(connection, row, *numbers, full=full, base=base, now=now)
     return bundle(

@@ -10,12 +10,12 @@ from typing import Any
 
 from app.fhir.subscription_status import Event, Standing, notification
 from app.notification.claim import Claim
-from app.subscription.content import BODY, ENTITLED, OF_PAS, bundled
+from app.subscription.content import BODY, ENTITLED, FOCUS_VOUCHED, OF_PAS, bundled
 from app.subscription.number import Run, number_messages
 
 _SAID = f"""SELECT d.message_id, d.endpoint_id, d.referral_id, d.event_number, d.focus,
   m.occurred_at, e.topic, e.focus, e.content,
-  CASE WHEN e.content = 'full-resource' AND {ENTITLED} THEN {BODY} END
+  CASE WHEN e.content = 'full-resource' AND {ENTITLED} AND {FOCUS_VOUCHED} THEN {BODY} END
 FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
 JOIN delivery d ON d.plan = $1 AND d.message_id = c.message_id AND d.endpoint_id = c.endpoint_id
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id

@@ -30,6 +30,7 @@ from app.reading.query import asked
 from app.reading.read import check_if_match, refuse_condition
 from app.reading.subset import IN_READS, of_read
 from app.subscription import keep
+from app.subscription.content import CARRIES
 from app.subscription.search import KINDS, PARAMETERS, read_search
 from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of, vault_of
 from app.web.gate import read_body
@@ -71,7 +72,8 @@ async def _wanted(
     if wanted is None or faults:
         raise refuse_faults(faults, 422)
     if wanted.content == "full-resource":
-        require(caller, wanted.topic.focus, "r")
+        for kind in CARRIES.get(wanted.topic.focus, (wanted.topic.focus,)):
+            require(caller, kind, "r")
     return tree, wanted
 
 
@@ -113,9 +115,7 @@ async def create_subscription(
     require(caller, "Subscription", "c")
     refuse_condition(request.headers.get("if-none-exist"), request.url.query)
     tree, wanted = await _wanted(request, caller, connection)
-    row = await keep.create(
-        connection, caller.organization_id, tree, wanted, vault_of(request), now_of(request)
-    )
+    row = await keep.create(connection, caller, tree, wanted, vault_of(request), now_of(request))
     return as_preferred(request, _answer(request, row, 201))
 
 
@@ -225,7 +225,9 @@ async def update_subscription(
         raise refuse(428, "conflict", text)
     check_if_match(header, row["version"])
     tree, wanted = await _wanted(request, caller, connection, row)
-    changed = await keep.update(connection, row, tree, wanted, vault_of(request), now_of(request))
+    changed = await keep.update(
+        connection, row, caller, tree, wanted, vault_of(request), now_of(request)
+    )
     return as_preferred(request, _answer(request, changed))
 
 
