@@ -10,6 +10,7 @@ from typing import Any
 
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
+from app.fhir.grown import added, is_kept
 from app.fhir.payload import codings
 from app.policy.model import Reason
 
@@ -75,9 +76,9 @@ def read_update(
     grown: dict[str, list[Any]] = {}
     for name in _GROWING:
         items, before = _theirs(sent, name), _theirs(current, name)
-        if items and any(item not in items for item in before):
+        if items and not is_kept(before, items):
             faults.append(_fault(name, "is only added to. Send what was there as well."))
-        elif any(item not in before for item in items):
+        elif added(before, items):
             grown[name] = items
     output = sent.get("output")
     if output is None or output == current.get("output"):
@@ -97,15 +98,14 @@ def read_update(
 
 def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     """The elements that a Task of the referrer adds to the referral's own; empty: nothing new."""
-    added: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in _GROWING:
         before = _theirs(current, name)
-        new = [item for item in _theirs(sent, name) if item not in before]
-        if new:
-            added[name] = [*before, *new]
+        if new := added(before, _theirs(sent, name)):
+            found[name] = [*before, *new]
     if sent.get("description") and not current.get("description"):
-        added["description"] = sent["description"]
-    return added
+        found["description"] = sent["description"]
+    return found
 
 
 def is_adopted(task: Mapping[str, Any]) -> bool:

@@ -229,6 +229,14 @@ async def test_inputs_and_notes_are_kept_and_only_added_to(service):
         "information-needed",
         "hospital",
     )
+    twice = await put(service, "hospital", kept, note=[note, note])
+    assert (twice.status_code, twice.json()["note"]) == (200, [note, note])
+    kept = twice.json()
+    once = await put(service, "hospital", kept, note=[note])
+    assert (once.status_code, issue(once)["expression"]) == (422, ["Task.note"])
+    steps = [{"op": "add", "path": "/note/-", "value": note}]
+    kept = (await patch(service, "hospital", kept, *steps)).json()
+    assert kept["note"] == [note, note, note]
     gone = await put(service, "hospital", kept, note=[{"text": "Something else."}])
     assert (gone.status_code, issue(gone)["expression"]) == (422, ["Task.note"])
     outputs = [{"type": {"text": "outcome"}, "valueString": "x"}]
