@@ -1,9 +1,9 @@
 """Access tokens: signed, short-lived, verified without the database.
 
 A token says who the client is (`sub` and `client_id`: RFC 9068 2.2), for which organization (`org`)
-and plan (`plan`) it speaks and what it was granted (`scope`). A client that is switched off keeps its last token until it
-expires, at most five minutes later. Tokens live by the wall clock, not by the service's clock,
-which tests and rehearsals move.
+and plan (`plan`) it speaks and what it was granted (`scope`). A client that is switched off keeps
+its last token until it expires, at most five minutes later. Tokens live by the wall clock, not by
+the service's clock, which tests and rehearsals move.
 """
 
 import hashlib
