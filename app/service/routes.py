@@ -42,7 +42,7 @@ from app.service.act import (
     parties_of,
     require_annotation,
 )
-from app.service.answer import required_version, task_answer, write_move
+from app.service.answer import check_size, required_version, task_answer, write_move
 from app.service.compose import annotate
 from app.service.moves import Party
 from app.service.revise import read_revision
@@ -142,6 +142,8 @@ async def _change(
     update = read_update(wanted(dict(current)), current, base=door.fhir_base, performers=performers)
     if not update:
         return of_resource(await read(connection, "Task", task_id, seen))
+    if update.grown or update.output is not None:
+        check_size(request, {**current, **update.grown, "output": update.output or []})
     try:
         if performers:
             await change_service_task(connection, opened, caller, update, door)
@@ -187,6 +189,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
         return as_preferred(request, answer)
     status = 200 if is_adopted(own) else 201
     draft.adopted = {**own, **added}
+    check_size(request, {"resourceType": "Task", **draft.adopted})
     _annotate(opened, door)
     changes = await write_move(request, connection, opened, door)
     version = str(changes.after.version)
@@ -261,6 +264,8 @@ async def update_referral(
         same = of_resource(await read(connection, "ServiceRequest", id, seen))
         return as_preferred(request, same)
     draft.sent = {**draft.sent, **revision.grown}
+    if revision.grown:
+        check_size(request, draft.sent)
     if revision.taken_back is not None:
         _take_back(opened, revision.given, revision.taken_back == "entered-in-error", door)
     elif revision.informs and draft.after.state is State.PENDING:
