@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from app.caller.stranger import is_stranger
 from app.caller.token import tokens
 from app.clock import Clock
 from app.errors import Refusal
@@ -49,7 +50,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         # Flat, not nested: the capability statement and the hot path read one list.
         app.router.routes.extend(router.routes)
     app.router.middleware_stack = Branches(app.router.middleware_stack, app.router.routes)
-    app.add_middleware(Gate, body_limit=chosen.body_limit_mb * 1024 * 1024)
+    limit = chosen.body_limit_mb * 1024 * 1024
+    app.add_middleware(Gate, body_limit=limit, is_stranger=is_stranger)
     app.add_middleware(Envelope)
     describe(app)
     return app

@@ -121,6 +121,12 @@ class Settings(BaseSettings):
     body_limit_mb: int = Field(
         5, ge=1, le=32, description="Larger request bodies are answered 413."
     )
+    connection_limit: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="Connections of one service process; one more is answered 503 and closed.",
+    )
     demonstration: bool = Field(
         False,
         description="Registers the demonstration clients at start. Refused in production.",

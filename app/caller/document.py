@@ -8,7 +8,7 @@ _TOKEN_ERRORS = {
     400: ("invalid_request", "The form cannot be read, or asks for what was never granted."),
     401: ("invalid_client", "The client or its secret is not known."),
     408: ("invalid_request", "The body did not arrive in time."),
-    413: ("invalid_request", "The body is larger than the limit."),
+    413: ("invalid_request", "The body is larger than 64 KB."),
     415: ("invalid_request", "The body is not a form in UTF-8."),
     503: ("temporarily_unavailable", "The database is away; `Retry-After` says when to come back."),
 }

@@ -52,7 +52,7 @@ async def request_token(request: Request) -> Response:
     `scope` may be left out (everything the client was granted); scopes that are unknown or were not
     granted are dropped, SMART v1 scopes are translated. The token is good for at most 300 seconds.
     """
-    asked = _asked(await read_body(request), request.headers.get("authorization"))
+    asked = _asked(await read_body(request), request.headers.getlist("authorization"))
     settings: Settings = request.app.state.settings
     async with begin(request.app.state.engine) as connection:
         client = await find(
@@ -61,7 +61,7 @@ async def request_token(request: Request) -> Response:
     # Off the event loop, and with no transaction open: scrypt takes its time, also for strangers.
     known = await asyncio.to_thread(matches, asked.secret, client.secret_hash if client else None)
     if client is None or not known:
-        raise _refuse(401, "invalid_client", "The client or its secret is not known.", _CHALLENGE)
+        raise _unknown()
     scopes, words = grant(asked.scope, client.scopes)
     if not scopes:
         raise _refuse(400, "invalid_scope", "None of these scopes was granted to this client.")
@@ -80,27 +80,30 @@ def _answer(tokens: Tokens, holder: Caller, words: list[str]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json", headers=_NO_STORE)
 
 
-def _asked(body: bytes, authorization: str | None) -> _Asked:
+def _asked(body: bytes, sent: list[str]) -> _Asked:
     """What the form and the header ask for. Raises RFC 6749's errors."""
     form = _form(body)
     if "grant_type" not in form:
         raise _refuse(400, "invalid_request", "Send grant_type=client_credentials.")
     if form["grant_type"] != "client_credentials":
         raise _refuse(400, "unsupported_grant_type", "Send grant_type=client_credentials.")
-    client_id, secret = _credentials(form, authorization)
-    if "\x00" in client_id:
-        raise _refuse(401, "invalid_client", "The client or its secret is not known.", _CHALLENGE)
+    if len(sent) > 1:
+        raise _refuse(400, "invalid_request", "Send one Authorization header.")
+    client_id, secret = _credentials(form, sent[0] if sent else None)
+    if "\x00" in client_id or "\x00" in secret:
+        raise _unknown()
     return _Asked(client_id, secret, form.get("scope", ""))
 
 
 def _form(body: bytes) -> dict[str, str]:
+    """The fields. Those without a value are as if they were not sent (RFC 6749 3.2)."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=32)
     except ValueError as error:
         raise _refuse(400, "invalid_request", "The form could not be read.") from error
     if any(len(values) > 1 for values in fields.values()):
         raise _refuse(400, "invalid_request", "Send every field once (RFC 6749 3.2).")
-    return {name: values[0] for name, values in fields.items()}
+    return {name: values[0] for name, values in fields.items() if values[0]}
 
 
 def _credentials(form: dict[str, str], authorization: str | None) -> tuple[str, str]:
@@ -110,21 +113,31 @@ def _credentials(form: dict[str, str], authorization: str | None) -> tuple[str, 
             raise _refuse(
                 400, "invalid_request", "Send the secret once: in the header or the form."
             )
-        return _basic(authorization)
-    if not form.get("client_id") or "client_secret" not in form:
+        client_id, secret = _basic(authorization)
+        if form.get("client_id", client_id) != client_id:
+            raise _refuse(400, "invalid_request", "`client_id` is not the client of the header.")
+        return client_id, secret
+    if "client_id" not in form or "client_secret" not in form:
         raise _refuse(401, "invalid_client", "Send the client's id and secret.", _CHALLENGE)
     return form["client_id"], form["client_secret"]
 
 
 def _basic(authorization: str) -> tuple[str, str]:
+    """One blank or more stand after the scheme (RFC 9110 11.4)."""
     kind, _, encoded = authorization.partition(" ")
     try:
-        name, colon, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+        pair = base64.b64decode(encoded.strip(" \t"), validate=True).decode()
+        name, colon, secret = pair.partition(":")
+        name, secret = (unquote_plus(part, errors="strict") for part in (name, secret))
     except (binascii.Error, ValueError):
         kind, name, colon, secret = "", "", "", ""
     if kind.lower() != "basic" or not colon:
         raise _refuse(401, "invalid_client", "Send the client's id and secret.", _CHALLENGE)
-    return unquote_plus(name), unquote_plus(secret)
+    return name, secret
+
+
+def _unknown() -> Refusal:
+    return _refuse(401, "invalid_client", "The client or its secret is not known.", _CHALLENGE)
 
 
 def _refuse(status: int, error: str, said: str, headers: dict[str, str] | None = None) -> Refusal:

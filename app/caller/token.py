@@ -1,9 +1,9 @@
 """Access tokens: signed, short-lived, verified without the database.
 
-A token says who the client is (`sub`), for which organization (`org`) and plan (`plan`) it speaks
-and what it was granted (`scope`). A client that is switched off keeps its last token until it
-expires, at most five minutes later. Tokens live by the wall clock, not by the service's clock,
-which tests and rehearsals move.
+A token says who the client is (`sub` and `client_id`: RFC 9068 2.2), for which organization (`org`)
+and plan (`plan`) it speaks and what it was granted (`scope`). A client that is switched off keeps
+its last token until it expires, at most five minutes later. Tokens live by the wall clock, not by
+the service's clock, which tests and rehearsals move.
 """
 
 import hashlib
@@ -58,6 +58,7 @@ class Tokens:
             "iss": self._audience,
             "aud": self._audience,
             "sub": caller.client_id,
+            "client_id": caller.client_id,
             "org": caller.organization_id,
             "plan": caller.plan,
             "scope": " ".join(sorted(caller.scopes)),
@@ -107,6 +108,8 @@ def _checked(claims: dict[str, object], audience: str, now: float) -> _Known:
     client, organization, scope = claims.get("sub"), claims.get("org"), claims.get("scope")
     plan = claims.get("plan")
     if not (isinstance(client, str) and isinstance(organization, str) and isinstance(scope, str)):
+        raise TokenRefused
+    if claims.get("client_id", client) != client:  # absent in those of an older process
         raise TokenRefused
     if plan is not None and not isinstance(plan, str):
         raise TokenRefused

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.correspondence.content import Addressee, Content, Item, Letter, Section
 from app.correspondence.criteria import Decisive
+from app.correspondence.short import bounded
 from app.correspondence.sources import in_words
 from app.correspondence.words import LANGUAGES, Words, english, reason_in_words, translated, words
 from app.fhir.codes import SERVICES
@@ -26,12 +27,12 @@ _SECONDARY = "secondary-source"
 
 
 def compose(content: Content) -> Letter:
-    """The letter."""
+    """The letter, no longer than somebody reads."""
     writer = _Writer(content)
     said = writer.said
     name = content.to.name
     titles = said["titles"] if writer.to_person else said["titles_offices"]
-    return Letter(
+    letter = Letter(
         language=content.language,
         sender=writer.plan,
         date=written_date(local_date(content.at), said),
@@ -43,6 +44,7 @@ def compose(content: Content) -> Letter:
         taglines=tuple((each, writer.tagline(each)) for each in writer.tag_languages()),
         page=said["page"],
     )
+    return bounded(letter)
 
 
 def written_date(day: date, said: Words) -> str:

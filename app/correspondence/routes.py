@@ -9,16 +9,15 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require_scope
 from app.caller.model import DECIDE, Caller
 from app.correspondence import outbox
-from app.correspondence.content import Content, Letter
+from app.correspondence.content import Content
 from app.correspondence.letter import compose
 from app.correspondence.model import Correspondence, Filters, Links, Outbox, Sent
 from app.correspondence.render_html import POLICY, html
-from app.database import Connection
+from app.database import Connection, begin
 from app.errors import not_found, refuse
 from app.openapi.responses import errors
 from app.reading.cursor import Pages
@@ -110,13 +109,12 @@ async def read_correspondence(
     response_class=Response,
     responses=_document("text/html", "The letter.", '<!DOCTYPE html><html lang="en">…</html>'),
 )
-async def read_letter(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
-) -> Response:
+async def read_letter(id: Id, request: Request, caller: CallerDep) -> Response:
     """HTML."""
-    found = await _content(request, caller, connection, id)
+    found = await _content(request, caller, id)
     headers = {**_NO_STORE, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-    return Response(html(compose(found)), headers=headers, media_type="text/html")
+    body = await asyncio.to_thread(lambda: html(compose(found)))
+    return Response(body, headers=headers, media_type="text/html")
 
 
 @router.get(
@@ -127,13 +125,11 @@ async def read_letter(
     response_class=Response,
     responses=_document("application/pdf", "The letter.", "%PDF-1.3 …"),
 )
-async def read_letter_pdf(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
-) -> Response:
+async def read_letter_pdf(id: Id, request: Request, caller: CallerDep) -> Response:
     """PDF."""
-    found = await _content(request, caller, connection, id)
+    found = await _content(request, caller, id)
     headers = {**_NO_STORE, "Content-Disposition": f'inline; filename="letter-{id}.pdf"'}
-    body = await asyncio.to_thread(_print, compose(found), found.at)
+    body = await asyncio.to_thread(_print, found)
     return Response(body, headers=headers, media_type="application/pdf")
 
 
@@ -162,18 +158,18 @@ async def mark_sent(
     return await read_correspondence(id, request, caller, connection)
 
 
-def _print(letter: Letter, at: datetime) -> bytes:
+def _print(found: Content) -> bytes:
     """In a thread of its own: the printer takes a second to load, once; no caller waits."""
     from app.correspondence.render_pdf import pdf  # noqa: PLC0415
 
-    return pdf(letter, at)
+    return pdf(compose(found), found.at)
 
 
-async def _content(
-    request: Request, caller: Caller, connection: AsyncConnection, id_: str
-) -> Content:
-    library = request.app.state.rules.library
-    found = await outbox.letter_content(connection, _plans(caller), id_, library)
+async def _content(request: Request, caller: Caller, id_: str) -> Content:
+    """What the letter says. No transaction is open while it is printed."""
+    plans, library = _plans(caller), request.app.state.rules.library
+    async with begin(request.app.state.engine) as connection:
+        found = await outbox.letter_content(connection, plans, id_, library)
     if found is None:
         raise not_found("letter")
     return found

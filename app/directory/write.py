@@ -32,6 +32,7 @@ from app.reading.access import sight
 from app.reading.answer import of_resource
 from app.reading.read import Read, check_if_match, read, refuse_condition
 from app.settings import Settings
+from app.web.fields import is_known
 from app.web.gate import read_body
 from app.web.prefer import as_preferred
 
@@ -70,7 +71,7 @@ async def update(
         _may_create(caller, kind)
     else:
         check_if_match(header, current.stored.version)
-        if request.headers.get("if-none-match", "").strip() == "*":
+        if is_known(request.headers.get("if-none-match"), f'W/"{current.stored.version}"'):
             raise refuse(412, "conflict", "There is such a resource. Read it, then change that.")
         _may_update(caller, resource, parse(current.stored.body))
     _own_plan(caller, resource)

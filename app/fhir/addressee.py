@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.correspondence.content import Addressee
+from app.correspondence.short import short_lines, short_name
 from app.fhir.asker import asker
 from app.fhir.payload import Payload, Resource
 from app.fhir.service_request import address_lines, language_of, name_of
@@ -15,15 +16,15 @@ Copies = Sequence[tuple[str, Resource]]
 def addressee(resource: Resource | None, display: str | None = None) -> Addressee:
     """Name, address, phones and faxes of a person or an organization; `display` for want of one."""
     if not resource:
-        return Addressee(display)
+        return Addressee(short_name(display))
     stated = resource.get("name")
     name = stated if isinstance(stated, str) else name_of(resource)
     role = resource.get("practitioner") or resource.get("organization") or {}
     return Addressee(
-        name=name or role.get("display") or display,
-        lines=address_lines(resource),
-        phones=_telecom(resource, "phone"),
-        faxes=_telecom(resource, "fax"),
+        name=short_name(name or role.get("display") or display),
+        lines=short_lines(address_lines(resource)),
+        phones=short_lines(_telecom(resource, "phone")),
+        faxes=short_lines(_telecom(resource, "fax")),
     )
 
 

@@ -18,6 +18,7 @@ from app.openapi.bodies import fhir_response
 from app.openapi.responses import errors
 from app.openapi.version import VERSION
 from app.settings import Settings
+from app.web.fields import is_known
 
 router = APIRouter()
 
@@ -128,7 +129,7 @@ async def read_capabilities(request: Request) -> Response:
         request.app.state.capabilities = known
     body, tag = known
     headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
-    if request.headers.get("if-none-match") == tag:
+    if is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=FHIR_JSON, headers=headers)
 

@@ -53,10 +53,12 @@ def _well_formed(step: Any) -> bool:
     name = step.get("op") if isinstance(step, dict) else None
     if not isinstance(name, str) or name not in _NEEDS:
         return False
-    pointers = [step.get("path"), step.get("from", "")]
+    # Members that an operation does not define are ignored (RFC 6902 4): `"from": null` on an add.
+    needed = _NEEDS[name]
+    pointers = [step.get("path"), step.get("from") if needed == "from" else ""]
     if not all(isinstance(p, str) and (not p or p.startswith("/")) for p in pointers):
         return False
-    return _NEEDS[step["op"]] in step
+    return needed in step
 
 
 def patched(resource: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

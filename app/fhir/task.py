@@ -10,7 +10,8 @@ from typing import Any
 
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
-from app.fhir.growing import lacking
+from app.fhir.grown import added, is_kept
+from app.fhir.parameters import Given
 from app.fhir.payload import codings
 from app.fhir.reference import id_of, place_of
 from app.policy.model import Reason
@@ -79,9 +80,9 @@ def read_update(
     grown: dict[str, list[Any]] = {}
     for name in _GROWING:
         items, before = _theirs(sent, name), _theirs(current, name)
-        if items and lacking(items, before):
+        if items and not is_kept(before, items):
             faults.append(_fault(name, "is only added to. Send what was there as well."))
-        elif lacking(before, items):
+        elif added(before, items):
             grown[name] = items
     output = sent.get("output")
     if output is None or output == current.get("output"):
@@ -101,15 +102,14 @@ def read_update(
 
 def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
     """The elements that a Task of the referrer adds to the referral's own; empty: nothing new."""
-    added: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in _GROWING:
         before = _theirs(current, name)
-        new = lacking(before, _theirs(sent, name))
-        if new:
-            added[name] = [*before, *new]
+        if new := added(before, _theirs(sent, name)):
+            found[name] = [*before, *new]
     if sent.get("description") and not current.get("description"):
-        added["description"] = sent["description"]
-    return added
+        found["description"] = sent["description"]
+    return found
 
 
 def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
@@ -131,6 +131,12 @@ def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
         )
         raise refuse(422, "not-supported", said, f"{at}.code")
     return False
+
+
+def reason_of(sent: Mapping[str, Any]) -> Given:
+    """Why a Task asks to take the referral back, as `$cancel` is given it."""
+    concept = sent.get("statusReason") or sent.get("reasonCode")
+    return Given({"reason": [{"valueCodeableConcept": concept}]} if concept else {})
 
 
 def is_adopted(task: Mapping[str, Any]) -> bool:

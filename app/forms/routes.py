@@ -26,6 +26,7 @@ from app.policy.library import Library
 from app.reading.document import described_few
 from app.reading.query import asked
 from app.reading.subset import IN_READS, of_read
+from app.web.fields import is_known
 from app.web.gate import read_body
 from app.web.prefer import is_strict
 
@@ -93,8 +94,7 @@ async def read_form(
         raise not_found(_KIND)
     tag = f'W/"{published.forms[id]["version"]}"'
     headers = {**_HEADERS, "ETag": tag}
-    known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
-    if known & {tag, "*"}:
+    if is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     subset = of_read(asked(request))
     return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)

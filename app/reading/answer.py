@@ -20,6 +20,7 @@ from app.reading.read import Read
 from app.reading.search import Page, search
 from app.reading.subset import of_read as subset_of_read
 from app.settings import Settings
+from app.web.fields import is_known
 from app.web.prefer import is_strict
 
 #: Answers carry members' data: nobody on the way keeps them.
@@ -45,16 +46,11 @@ def of_read(request: Request, read: Read) -> Response:
     """As much of a version as was asked for; 304 where the client has it already."""
     subset, stored = subset_of_read(asked(request)), read.stored
     headers = version_headers(stored.version, read.updated_at)
-    known = request.headers.get("if-none-match")
-    if known is not None and read.numbers is None and _same(known, stored.version):
+    known = is_known(request.headers.get("if-none-match"), headers["ETag"])
+    if known and read.numbers is None:
         return Response(status_code=304, headers=headers)
     body = subset.of(stored.type, _current(stored.body, read.numbers))
     return Response(body, headers=headers, media_type=FHIR_JSON)
-
-
-def _same(header: str, version: int) -> bool:
-    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
-    return str(version) in tags or "*" in tags
 
 
 async def of_search(

@@ -16,6 +16,7 @@ from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
 from app.reading.access import SEES_LOCATED, Sight, located
 from app.reading.values import ABOUT_THE_FORM
+from app.web.fields import tags
 
 _READ = f"""SELECT v.version, v.updated_at, v.body FROM locator l
 CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
@@ -119,19 +120,22 @@ def _id(kind: str, resource_id: str) -> str:
 
 
 def check_if_match(header: str | None, version: int) -> None:
-    """412 unless `If-Match` (where sent) names the current version, or is `*`."""
+    """412 unless `If-Match` (where sent) names the current version, or is `*`.
+
+    Tags of others' in the list are passed over (RFC 9110 13.1.1); 400 where there is no tag at all.
+    """
     if header is None or not names_version(header):
         return
-    tags = {tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")}
-    if not all(tag.isascii() and tag.isdigit() for tag in tags):
+    named = set(tags(header))
+    if not named:
         raise bad_if_match()
-    if str(version) not in tags:
+    if str(version) not in named:
         raise stale()
 
 
 def names_version(header: str | None) -> bool:
     """Whether `If-Match` says which version was read: `*` is whichever there is."""
-    return header is not None and header.strip() != "*"
+    return header is not None and set(tags(header)) != {"*"}
 
 
 def refuse_condition(header: str | None, query: str) -> None:

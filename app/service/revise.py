@@ -10,7 +10,7 @@ from typing import Any
 
 from app.errors import Issue, Refusal
 from app.fhir import codes
-from app.fhir.growing import lacking
+from app.fhir.grown import is_kept
 from app.fhir.parameters import Given
 
 #: Only added to.
@@ -55,7 +55,7 @@ def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revisi
             before, after = _others(before), _others(after)
         if before == after:
             continue
-        if name in _GROWING and not lacking(after or [], before or []):
+        if name in _GROWING and is_kept(before or [], after or []):
             grown[name] = list(after or [])
         else:
             faults.append(_fault(name))

@@ -26,7 +26,14 @@ from app.fhir.outcome import FHIR_JSON
 from app.fhir.parameters import Given
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
-from app.fhir.task import asks_to_cancel, focus_of, is_adopted, read_adopted, read_update
+from app.fhir.task import (
+    asks_to_cancel,
+    focus_of,
+    is_adopted,
+    read_adopted,
+    read_update,
+    reason_of,
+)  # fmt: skip
 from app.intake.answer import current as current_answer
 from app.intake.door import Door
 from app.intake.routes import door_of
@@ -43,8 +50,8 @@ from app.service.act import (
     change_service_task,
     parties_of,
     require_annotation,
-)
-from app.service.answer import required_version, task_answer, write_move
+)  # fmt: skip
+from app.service.answer import check_size, required_version, task_answer, write_move
 from app.service.compose import annotate
 from app.service.moves import Party
 from app.service.revise import read_revision
@@ -145,6 +152,8 @@ async def _change(
     update = await aside(read_update, tree, current, base=door.fhir_base, performers=performers)
     if not update:
         return of_resource(await read(connection, "Task", task_id, seen))
+    if update.grown or update.output is not None:
+        check_size(request, {**current, **update.grown, "output": update.output or []})
     try:
         if performers:
             await change_service_task(connection, opened, caller, update, door)
@@ -194,10 +203,9 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
         return as_preferred(request, answer)
     status = 200 if is_adopted(own) else 201
     draft.adopted = {**own, **added}
+    check_size(request, {"resourceType": "Task", **draft.adopted})
     if cancels:
-        concept = sent.get("statusReason") or sent.get("reasonCode")
-        given = Given({"reason": [{"valueCodeableConcept": concept}]} if concept else {})
-        _take_back(opened, given, False, door, "Task.reasonCode")
+        _take_back(opened, reason_of(sent), False, door, "Task.reasonCode")
     else:
         _annotate(opened, door)
     changes = await write_move(request, connection, opened, door)
@@ -273,6 +281,8 @@ async def update_referral(
         same = of_resource(await read(connection, "ServiceRequest", id, seen))
         return as_preferred(request, same)
     draft.sent = {**draft.sent, **revision.grown}
+    if revision.grown:
+        check_size(request, draft.sent)
     if revision.taken_back is not None:
         _take_back(opened, revision.given, revision.taken_back == "entered-in-error", door)
     elif revision.informs and draft.after.state is State.PENDING:

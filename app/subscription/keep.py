@@ -125,21 +125,33 @@ async def end(connection: AsyncConnection, row: RowMapping, now: datetime) -> No
 
 
 async def find(
-    connection: AsyncConnection, organization: str, id_: str, *, lock: bool = False
+    connection: AsyncConnection,
+    organization: str,
+    id_: str,
+    *,
+    lock: bool = False,
+    deleted: bool = False,
 ) -> RowMapping:
-    """One Subscription of the organization; 404 for another's, 410 for one that was deleted."""
+    """One Subscription of the organization; 404 for another's, 410 for one that was deleted,
+    unless that may be (`deleted`).
+    """
     row = await store.endpoint(connection, organization, id_, lock=lock, kind="subscription")
     if row is None:
         raise not_found("Subscription")
-    if row["disabled_reason"] == "deleted":
+    if is_deleted(row) and not deleted:
         raise refuse(410, "deleted", "This Subscription was deleted.")
     return row
+
+
+def is_deleted(row: RowMapping) -> bool:
+    """Whether it has ended for good."""
+    return bool(row["disabled_reason"] == "deleted")
 
 
 async def all_of(connection: AsyncConnection, organization: str) -> list[RowMapping]:
     """The organization's Subscriptions that were not deleted, oldest first."""
     found = await store.endpoints(connection, organization, "subscription")
-    return [row for row in found if row["disabled_reason"] != "deleted"]
+    return [row for row in found if not is_deleted(row)]
 
 
 def _columns(

@@ -235,20 +235,23 @@ async def update_subscription(
     "/{id}",
     operation_id="deleteSubscription",
     summary="End a Subscription",
-    description="Nothing more is sent. What it was sent stays on record.",
+    description="Nothing more is sent. What it was sent stays on record. A second time changes "
+    "nothing.",
     status_code=204,
     responses={
         204: {"description": "It has ended."},
-        **errors(400, 401, 403, 404, 406, 410, 412, 503),
+        **errors(400, 401, 403, 404, 406, 412, 503),
     },
     openapi_extra=fhir("Subscription", interaction="delete"),
 )
 async def delete_subscription(
     id: Id, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """`If-Match` is honoured."""
+    """`If-Match` is honoured. What has ended already is as the caller wants it."""
     require(caller, "Subscription", "d")
-    row = await keep.find(connection, caller.organization_id, id, lock=True)
+    row = await keep.find(connection, caller.organization_id, id, lock=True, deleted=True)
+    if keep.is_deleted(row):
+        return Response(status_code=204)
     check_if_match(request.headers.get("if-match"), row["version"])
     await keep.end(connection, row, now_of(request))
     return Response(status_code=204)

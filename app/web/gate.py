@@ -1,35 +1,40 @@
-"""What a request must look like before a handler sees it: size, media types, encoding, Accept.
+"""What a request must look like before a handler sees it: headers, token, size, media types, JSON.
 
-The body is read here, whole, and bounded: handlers get it with `read_body`. A body over the limit
-is drained up to 32 MB before the answer, because a plain client writes all of it before it reads.
+The body is read here, whole, bounded and inflated: handlers get it with `read_body`. A stranger's
+body is drained and not kept. JSON that is not FHIR is read strictly here, once for all of it;
+FHIR's is read by its handlers.
 """
 
-import asyncio
+from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import Refusal, refuse
-from app.fhir.outcome import respond, wrong_method
+from app.aside import aside, weigh
+from app.errors import Issue, Refusal, refuse
+from app.fhir.outcome import TOKEN_PATH, respond, wrong_method
+from app.fhir.strict_json import Unreadable, parse
+from app.web.arrive import arrive, drain
+from app.web.fields import combined
 from app.web.heavy import Heavy
-from app.web.media import check_accept, check_content
+from app.web.media import JSON, check_accept, check_content, is_gzip, taken, wrong_encoding
 
-#: How much of a body that is too large is read before the answer.
-_DRAINED = 32 * 1024 * 1024
-#: How long a body may take to arrive.
-_BODY_WAIT_S = 30.0
 _LONGEST_TARGET = 8 * 1024
 _LARGEST_HEADERS = 32 * 1024
+_MOST_HEADERS = 100
+#: A form with a client's id, secret and scopes.
+_TOKEN_FORM = 64 * 1024
 
 
 class Gate:
     """ASGI middleware: refuses what no handler should have to look at."""
 
-    def __init__(self, app: ASGIApp, body_limit: int) -> None:
+    def __init__(self, app: ASGIApp, body_limit: int, is_stranger: Callable[[Scope], bool]) -> None:
         self._app = app
         self._limit = body_limit
         self._heavy = Heavy()
+        self._is_stranger = is_stranger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,8 +42,7 @@ class Gate:
             return
         try:
             headers = _headers(scope)
-            body = await self._body(receive, headers)
-            _check(scope, headers, body)
+            body = await self._body(scope, receive, headers)
         except Refusal as refusal:
             # Which media types a path takes is no matter where it does not take the method.
             told = wrong_method(scope) if refusal.status == 415 else None
@@ -46,47 +50,32 @@ class Gate:
             return
         await self._heavy.answer(self._app, scope, _replay(body, receive), send, len(body))
 
-    async def _body(self, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+    async def _body(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+        """What the handler gets; nothing where the door will refuse the caller."""
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
+            _check(scope, headers, b"")
             return b""
-        try:
-            async with asyncio.timeout(_BODY_WAIT_S):
-                return await _collect(receive, self._limit)
-        except TimeoutError:
-            raise refuse(
-                408,
-                "timeout",
-                "The body stopped arriving. Send the request again.",
-                Connection="close",
-            ) from None
+        limit = _TOKEN_FORM if scope["path"] == TOKEN_PATH else self._limit
+        if self._is_stranger(scope):
+            await drain(receive, limit)
+            if told := wrong_method(scope):
+                raise told
+            _check(scope, headers, b"")
+            return b""
+        gzipped = is_gzip(headers.get(b"content-encoding", b"").decode("latin-1"))
+        if gzipped is None:
+            await drain(receive, limit)
+            raise wrong_encoding()
+        body = await arrive(receive, limit, gzipped=gzipped)
+        _check(scope, headers, body)
+        if body and taken(scope["method"], scope["path"]) == JSON:
+            await _check_json(body)
+        return body
 
 
 async def read_body(request: Request) -> bytes:
-    """The body of a request: bounded, complete, as sent."""
+    """The body of a request: bounded, complete, inflated."""
     return await request.body()
-
-
-async def _collect(receive: Receive, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise refuse(400, "structure", "The body ended early. Send the request again.")
-        part = message.get("body", b"")
-        size += len(part)
-        if size <= limit:
-            parts.append(part)
-        elif size > _DRAINED:
-            break
-        more = message.get("more_body", False)
-    if size > limit:
-        megabytes = limit // (1024 * 1024)
-        said = f"The body is larger than {megabytes} MB. Send large documents by reference."
-        # Past the drained part the connection cannot be used again.
-        closing = {"Connection": "close"} if more else {}
-        raise refuse(413, "too-long", said, **closing)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -107,17 +96,40 @@ def _headers(scope: Scope) -> dict[bytes, bytes]:
     """The headers by name; too much of them, or too long a target, is refused."""
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > _LONGEST_TARGET:
         raise refuse(414, "too-long", "The URL is too long. Search with POST to `_search` instead.")
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > _LARGEST_HEADERS:
+    lines = scope["headers"]
+    if sum(len(name) + len(value) for name, value in lines) > _LARGEST_HEADERS:
         raise refuse(431, "too-long", "The headers are too large.")
-    return dict(scope["headers"])
+    if len(lines) > _MOST_HEADERS:
+        raise refuse(431, "too-long", f"There are more than {_MOST_HEADERS} headers.")
+    return combined(scope)
 
 
 def _check(scope: Scope, headers: dict[bytes, bytes], body: bytes) -> None:
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise refuse(415, "not-supported", "Send the body without a Content-Encoding.")
     path, query = scope["path"], scope["query_string"]
-    asked = parse_qs(query.decode("latin-1")).get("_format", []) if b"_format" in query else []
+    asked = _formats(query) if b"_format" in query else []
+    if path.endswith("/_search") and b"_format" in body:
+        asked += _formats(body)
     check_accept(path, headers.get(b"accept", b"").decode("latin-1"), asked)
     if body:
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         check_content(scope["method"], path, content_type)
+
+
+def _formats(form: bytes) -> list[str]:
+    try:
+        return parse_qs(form.decode("latin-1"), max_num_fields=1000).get("_format", [])
+    except ValueError:  # too many fields: whoever reads the form says so
+        return []
+
+
+async def _check_json(body: bytes) -> None:
+    """400 with every fault of a body that the framework would read as it likes (RFC 8259 4)."""
+    try:
+        weigh(len(body))
+        await aside(parse, body)
+    except Unreadable as unreadable:
+        issues = [
+            Issue(fault.code, fault.diagnostics, fault.expression or None)
+            for fault in unreadable.faults
+        ]
+        raise Refusal(400, issues) from None

@@ -1,12 +1,13 @@
 """Media types: what each part of the API takes and gives. Pure functions of a few strings."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.errors import Refusal, refuse
 
 FHIR = ("application/fhir+json", "application/json")
-_PLAIN = ("application/json",)
+#: Of `/v1`: read by the framework.
+JSON = ("application/json",)
 _PATCH = ("application/json-patch+json",)
 _FORM = ("application/x-www-form-urlencoded",)
 
@@ -14,6 +15,7 @@ _ANY = {"*/*", "application/*"}
 #: Letters and reports have other forms beside JSON; their handlers look at Accept themselves.
 _READABLE = {"text/html", "text/*", "text/csv", "application/pdf"}
 _FORMATS = {"json", "text/json", "application/json", "application/fhir+json"}
+_NONE: Mapping[str, str] = {}
 _REFUSED = re.compile(r"^q=0(\.0*)?$")
 
 
@@ -23,7 +25,7 @@ def taken(method: str, path: str) -> tuple[str, ...]:
         return _FORM
     if path.startswith("/fhir"):
         return _PATCH if method == "PATCH" else FHIR
-    return _PLAIN
+    return JSON
 
 
 def check_content(method: str, path: str, content_type: str) -> None:
@@ -31,7 +33,7 @@ def check_content(method: str, path: str, content_type: str) -> None:
     media, *parameters = (part.strip().lower() for part in content_type.split(";"))
     types = taken(method, path)
     if media not in types:
-        raise _unsupported(types)
+        raise _unsupported(types, {"Accept_Patch": ", ".join(types)} if types == _PATCH else {})
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
@@ -40,8 +42,24 @@ def check_content(method: str, path: str, content_type: str) -> None:
             raise refuse(415, "not-supported", "Send FHIR R4 (fhirVersion=4.0).")
 
 
-def _unsupported(types: Sequence[str]) -> Refusal:
-    return refuse(415, "not-supported", f"Send {' or '.join(types)} in UTF-8.")
+def _unsupported(types: Sequence[str], headers: Mapping[str, str] = _NONE) -> Refusal:
+    """415; where a PATCH is taken, `Accept-Patch` says how (RFC 5789 2.2)."""
+    return refuse(415, "not-supported", f"Send {' or '.join(types)} in UTF-8.", **headers)
+
+
+def is_gzip(content_encoding: str) -> bool | None:
+    """Whether a body is compressed; None where it is in a way that is not taken here."""
+    codings = [word.strip().lower() for word in content_encoding.split(",")]
+    applied = [word for word in codings if word not in ("", "identity")]
+    if not applied:
+        return False
+    return True if applied in (["gzip"], ["x-gzip"]) else None
+
+
+def wrong_encoding() -> Refusal:
+    """415; `Accept-Encoding` says what is taken (RFC 9110 12.5.3)."""
+    said = "Send the body plain, or with `Content-Encoding: gzip`."
+    return refuse(415, "not-supported", said, Accept_Encoding="gzip, identity")
 
 
 def check_accept(path: str, accept: str, formats: Sequence[str]) -> None:

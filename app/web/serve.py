@@ -10,6 +10,7 @@ import uvicorn
 from app.main import create_app
 from app.settings import Settings, settings
 from app.waiting import until_it_answers
+from app.web.connection import limited
 from app.web.logs import configure
 
 #: How long requests that are under way may take to end.
@@ -43,7 +44,7 @@ def configuration(chosen: Settings) -> uvicorn.Config:
         host=chosen.host,
         port=chosen.port,
         loop="uvloop",
-        http="httptools",
+        http=limited(chosen.connection_limit),
         ws="none",
         lifespan="on",
         log_config=None,

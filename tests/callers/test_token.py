@@ -86,6 +86,7 @@ ATTACKS = {
     "no audience": without("aud"),
     "several audiences": signed({"aud": [AUDIENCE, "https://other.example"]}),
     "no client": without("sub"),
+    "another client": signed({"client_id": "staff-hpsm"}),
     "no organization": without("org"),
     "no scope": without("scope"),
     "scope as a list": signed({"scope": ["nwd/decide"]}),
@@ -105,7 +106,12 @@ def test_a_token_that_is_not_ours_is_refused(token):
 def test_a_token_says_who_the_caller_is_and_what_it_may_do():
     staff = Caller("staff-hpsm", "plan-hpsm", "HPSM", frozenset({"system/*.cruds", "nwd/decide"}))
     ours = tokens()
-    assert ours.verify(ours.issue(staff, NOW), NOW) == staff
+    token = ours.issue(staff, NOW)
+    assert ours.verify(token, NOW) == staff
+    claims = jwt.decode(token, ours._key, algorithms=["HS256"]).claims
+    required = {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}  # RFC 9068 2.2
+    assert required <= claims.keys()
+    assert claims["client_id"] == claims["sub"] == "staff-hpsm"
 
 
 def test_processes_of_one_deployment_accept_each_others_tokens():

@@ -1,6 +1,7 @@
 """How letters look: whole, escaped, on the page, and the same every time."""
 
 import re
+import time
 import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,8 +15,11 @@ from app.correspondence.content import Addressee
 from app.correspondence.letter import compose
 from app.correspondence.render_html import html
 from app.correspondence.render_pdf import pdf, printable
+from app.correspondence.short import cut
 from app.correspondence.words import LANGUAGES
+from app.fhir.addressee import addressee
 from app.notification.correspond import OUTCOMES
+from app.policy.model import Reason
 from tests.correspondence.samples import NOON, content, texts
 
 HOSTILE = '<script>alert("x")</script> & O\'Brien {plan} </style>'
@@ -146,3 +150,30 @@ def test_no_name_stops_a_letter(name, line):
     letter = compose(made)
     assert pdf(letter, NOON).startswith(b"%PDF-")
     assert html(letter).endswith("</html>\n")
+
+
+def test_a_letter_is_cut_and_printed_in_a_moment_whatever_was_sent():
+    long = "word " * 200_000
+    to = addressee(
+        {
+            "name": [{"text": long}],
+            "address": [{"line": [long, "x" * 1_000_000] * 50, "city": long}],
+            "telecom": [{"system": "phone", "value": long}] * 50,
+        }
+    )
+    reasons = tuple(Reason("", f"{n} {long}") for n in range(100))
+    made = compose(content(to=to, member=to.name, reasons=reasons, decided_by="staff-hpsj"))
+    assert max(map(len, texts(made))) < 2_000
+    assert len(to.name) == 160
+    assert to.name.endswith("d…")
+    began = time.process_time()
+    assert len(pdf(made, NOON)) < 200_000
+    assert len(html(made)) < 100_000
+    assert time.process_time() - began < 5
+
+
+@given(st.text(), st.integers(1, 40))
+def test_a_text_is_cut_where_it_is_too_long_and_only_there(text, most):
+    shown = cut(text, most)
+    assert len(shown) <= most
+    assert (shown == text) == (len(text) <= most) or text.rstrip().endswith("…")

@@ -1,9 +1,13 @@
 """What every request meets before a handler: ids, sizes, media types, tokens; how it is told no."""
 
+import base64
+import gzip
 import logging
 import re
 import time
+import tracemalloc
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -30,6 +34,13 @@ def of_version(version: str) -> dict[str, str]:
 
 
 BASIC = {"Authorization": "Basic YTpi"}
+GRANT = b"grant_type=client_credentials"
+
+
+def basic(pair: bytes, scheme: str = "Basic ") -> dict[str, str]:
+    return {"Authorization": scheme + base64.b64encode(pair).decode()}
+
+
 MEGABYTE = 1024 * 1024
 HOSPITAL = Caller("hospital", "org-h", None, frozenset({"system/ServiceRequest.crus"}))
 
@@ -46,6 +57,22 @@ def probed():
     async def guarded(probe: str, caller: CallerDep):
         require(caller, "ServiceRequest", "r")
         require_scope(caller, DECIDE)
+
+    @app.post("/fhir/Guarded")
+    async def kept(request: Request, caller: CallerDep):
+        return {"size": len(await read_body(request))}
+
+    @app.patch("/fhir/Patched/{probe}")
+    async def patched(probe: str):
+        return {}
+
+    @app.post("/v1/strict")
+    async def strict(body: dict[str, Any]):
+        return body
+
+    @app.post("/v1/probe")
+    async def guarded_body(body: dict[str, Any], caller: CallerDep):
+        return body
 
     @app.put("/v1/probe/{probe}")
     async def broken(probe: str, limit: int = 1):
@@ -96,11 +123,20 @@ def outcome(answer: httpx.Response) -> list[dict]:
         ("POST", "/fhir/Probe", of("multipart/form-data; boundary=x"), b"x", 415, NO),
         ("POST", "/fhir/Probe", of("application/json; charset=iso-8859-1"), b"{}", 415, NO),
         ("POST", "/fhir/Probe", of("application/json; charset=utf-16"), b"{}", 415, NO),
-        ("POST", "/fhir/Probe", {**FHIR, "Content-Encoding": "gzip"}, b"x", 415, NO),
+        ("POST", "/fhir/Probe", {**FHIR, "Content-Encoding": "br"}, b"x", 415, NO),
+        ("POST", "/fhir/Probe", {**FHIR, "Content-Encoding": "gzip, gzip"}, b"x", 415, NO),
+        ("GET", "/fhir/metadata", {"Host": ""}, b"", 400, "structure"),
+        ("GET", "/fhir/metadata", {"Host": "a/b?c"}, b"", 400, "structure"),
+        ("GET", "/fhir/metadata", {"Host": "a@b"}, b"", 400, "structure"),
+        ("GET", "/fhir/metadata", {f"X-{n}": "a" for n in range(101)}, b"", 431, "too-long"),
+        ("POST", "/fhir/Probe/_search", {}, b"_format=xml", 406, NO),
+        ("POST", "/fhir/Guarded", FHIR, b"x" * (5 * MEGABYTE), 401, "login"),
+        ("POST", "/fhir/Guarded", FHIR, b"x" * (5 * MEGABYTE + 1), 413, "too-long"),
+        ("POST", "/v1/probe", of("application/json"), b"{}", 401, "login"),
         ("PATCH", "/fhir/Probe/1", of("application/json"), b"[]", 405, NO),
         ("GET", "/fhir/ServiceRequest/_search", of("text/plain"), b"x", 405, NO),
         ("POST", "/fhir/Probe/_search", FHIR, b"{}", 405, NO),
-        ("POST", "/v1/probe", FHIR, b"{}", 415, NO),
+        ("POST", "/v1/strict", FHIR, b"{}", 415, NO),
         ("GET", "/fhir/metadata", {"Accept": "application/fhir+xml"}, b"", 406, NO),
         ("GET", "/fhir/metadata", {"Accept": "text/html"}, b"", 406, NO),
         ("GET", "/fhir/metadata", of_version("3.0"), b"", 406, NO),
@@ -273,6 +309,16 @@ async def test_an_expired_token_is_told_from_one_that_is_not_ours(app, client):
         (b"grant_type=client_credentials&client_secret=x", BASIC, 400, "invalid_request"),
         (b"{}", {"Content-Type": "application/json"}, 415, "invalid_request"),
         (b"x" * (6 * MEGABYTE), {}, 413, "invalid_request"),
+        (b"x" * (64 * 1024 + 1), {}, 413, "invalid_request"),
+        (b"grant_type=", {}, 400, "invalid_request"),
+        (GRANT + b"&client_id=a&client_secret=", {}, 401, "invalid_client"),
+        (GRANT + b"&client_id=other", BASIC, 400, "invalid_request"),
+        (GRANT + b"&client_id=a&client_secret=%00", {}, 401, "invalid_client"),
+        (GRANT, basic(b"a:b\x00"), 401, "invalid_client"),
+        (GRANT, basic(b"a:%00"), 401, "invalid_client"),
+        (GRANT, basic(b"a:\xff"), 401, "invalid_client"),
+        (GRANT, basic(b"a:%ff"), 401, "invalid_client"),
+        (GRANT, basic(b"a:%00", "Basic  "), 401, "invalid_client"),
     ],
 )  # fmt: skip
 async def test_the_token_endpoint_refuses_in_its_own_dialect(client, form, headers, status, error):
@@ -307,3 +353,134 @@ async def test_discovery_names_the_token_endpoint_absolutely(client):
     assert found["token_endpoint"] == "http://127.0.0.1:8000/oauth/token"
     assert found["grant_types_supported"] == ["client_credentials"]
     assert found["code_challenge_methods_supported"] == ["S256"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"url": 1, "url": 2}',
+        b'{"a": {"b": 1, "b": 1}}',
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
+        b'{"a": "\\ud800"}',
+        b'{"a": "\\u0000"}',
+        b'{"a": "\x01"}',
+        b'{"a": "\xff"}',
+        b'\xef\xbb\xbf{}',
+        b"[" * 100_000,
+        b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        b"[]",
+        b"null",
+        b" ",
+        b"{} {}",
+        b'{"a": 1e999999999}',
+    ],
+)  # fmt: skip
+async def test_json_that_could_be_read_in_two_ways_is_not_read_at_all(client, body):
+    for sent, more in ((body, {}), (gzip.compress(body), {"Content-Encoding": "gzip"})):
+        answer = await client.post(
+            "/v1/strict", content=sent, headers=of("application/json") | more
+        )
+        assert answer.status_code == 400
+        assert {issue["code"] for issue in outcome(answer)} <= {"structure", "value"}
+
+
+async def test_what_an_operation_of_ours_is_sent_twice_is_named(client):
+    body = b'{"a": {"url": "https://a.example", "url": "https://b.example"}}'
+    answer = await client.post("/v1/strict", content=body, headers=of("application/json"))
+    assert outcome(answer)[0]["expression"] == ["a.url"]
+    assert "example" not in answer.text
+
+
+ZIPPED = {**FHIR, "Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip", "identity, gzip", ", gzip,"])
+@pytest.mark.parametrize("size", [0, 1, 5 * MEGABYTE])
+async def test_a_body_in_gzip_is_taken_as_what_it_was(client, coding, size):
+    headers = {**FHIR, "Content-Encoding": coding}
+    answer = await client.post("/fhir/Probe", content=gzip.compress(b"x" * size), headers=headers)
+    assert answer.json()["size"] == size
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (gzip.compress(b"x" * (5 * MEGABYTE + 1)), 413),
+        (gzip.compress(b"\0" * (200 * MEGABYTE), 1), 413),
+        (gzip.compress(b"{}")[:-1], 400),
+        (gzip.compress(b"{}")[:5], 400),
+        (gzip.compress(b"{}") + b"x", 400),
+        (gzip.compress(b"{}") * 2, 400),
+        (gzip.compress(b"") * 100_000, 400),
+        (gzip.compress(b"{}")[:-8] + bytes(8), 400),
+        (b"{}", 400),
+        (b"x" * (5 * MEGABYTE + 1), 413),
+    ],
+)
+async def test_gzip_that_is_broken_or_blows_up_is_refused_with_little_work(client, body, status):
+    began = time.process_time()
+    answer = await client.post("/fhir/Probe", content=body, headers=ZIPPED)
+    assert answer.status_code == status
+    assert outcome(answer)
+    assert time.process_time() - began < 1
+
+
+async def test_what_is_taken_is_said_with_a_415(client):
+    answer = await client.post(
+        "/fhir/Probe", content=b"{}", headers={**FHIR, "Content-Encoding": "br"}
+    )
+    assert answer.headers["accept-encoding"] == "gzip, identity"
+    answer = await client.patch("/fhir/Patched/1", content=b"[]", headers=FHIR)
+    assert answer.status_code == 415
+    assert answer.headers["accept-patch"] == "application/json-patch+json"
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([("Accept", "application/fhir+json"), ("Accept", "text/html")], 200),
+        ([("Accept", "text/html"), ("Accept", "application/fhir+json")], 200),
+        ([("Accept", "text/html"), ("Accept", ""), ("Accept", "image/png")], 406),
+        ([("Accept", ", application/json ,,")], 200),
+        ([("If-None-Match", '"a"'), ("If-None-Match", 'TAG')], 304),
+        ([("If-None-Match", 'TAG'), ("If-None-Match", '"a,b"')], 304),
+        ([("If-None-Match", 'garbage, ,TAG')], 304),
+        ([("If-None-Match", '"a, TAG')], 200),
+        ([("If-None-Match", '*')], 304),
+        ([("If-None-Match", '"a"'), ("If-None-Match", '"b"')], 200),
+        ([("Host", "a"), ("Host", "b")], 400),
+        ([("Content-Type", "text/html"), ("Content-Type", "application/json")], 400),
+        ([("If-None-Exist", "a=b"), ("If-None-Exist", "c=d")], 400),
+    ],
+)  # fmt: skip
+async def test_a_list_on_several_lines_is_one_list_and_nothing_else_comes_twice(
+    client, lines, status
+):
+    tag = (await client.get("/fhir/metadata")).headers["etag"]
+    sent = [(name, value.replace("TAG", tag)) for name, value in lines]
+    assert (await client.get("/fhir/metadata", headers=sent)).status_code == status
+
+
+@pytest.mark.parametrize("host", ["a", "a.example:80", "[::1]:8000", "127.0.0.1", "a_b"])
+async def test_a_host_begins_no_link(client, host):
+    found = await client.get("/fhir/.well-known/smart-configuration", headers={"Host": host})
+    assert found.json()["token_endpoint"] == "http://127.0.0.1:8000/oauth/token"
+
+
+async def test_the_body_of_a_stranger_is_not_kept(app, client):
+    token = app.state.tokens.issue(HOSPITAL, time.time())
+    body = b"x" * (5 * MEGABYTE)
+    known = {**FHIR, "Authorization": f"Bearer {token}"}
+    answer = await client.post("/fhir/Guarded", content=body, headers=known)
+    assert answer.json()["size"] == len(body)
+    tracemalloc.start()
+    answer = await client.post("/fhir/Guarded", content=chunks(body), headers=FHIR)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (answer.status_code, peak < MEGABYTE) == (401, True)
+
+
+async def chunks(body: bytes):
+    for start in range(0, len(body), 65_536):
+        yield body[start : start + 65_536]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.eligibility.merge import merge
 from app.fhir.facts import read_facts
-from app.fhir.growing import lacking
+from app.fhir.grown import added
 from app.policy.counts import CountRule, count
 from app.policy.model import Event, Span
 from app.policy.stated import Kind, SourcedFacts
@@ -68,8 +68,8 @@ def test_notes_are_bounded():
 
 
 def test_what_a_list_lacks():
-    assert lacking([{"a": 1}], [{"a": 1}, {"a": True}]) == [{"a": True}]
-    assert lacking([], [1]) == [1]
+    assert added([{"a": 1}], [{"a": 1}, {"a": True}]) == [{"a": True}]
+    assert added([], [1]) == [1]
 
 
 def steps(work) -> int:

@@ -44,6 +44,9 @@ CASES = [
     ({"a": 1}, {"op": "remove", "path": "/~2"}, None),
     ({"a": 1}, {"op": "replace", "path": "", "value": {"b": 2}}, {"b": 2}),
     ({"a": 1}, {"op": "remove", "path": "/a/b"}, None),
+    ({"a": 1}, {"op": "add", "path": "/b", "value": 2, "from": None, "x": []}, {"a": 1, "b": 2}),
+    ({"a": 1}, {"op": "add", "path": "/b", "value": 2, "from": 7}, {"a": 1, "b": 2}),
+    ({"a": 1}, {"op": "remove", "path": "/a", "from": "no pointer", "value": None}, {}),
 ]
 
 

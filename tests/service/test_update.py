@@ -229,6 +229,14 @@ async def test_inputs_and_notes_are_kept_and_only_added_to(service):
         "information-needed",
         "hospital",
     )
+    twice = await put(service, "hospital", kept, note=[note, note])
+    assert (twice.status_code, twice.json()["note"]) == (200, [note, note])
+    kept = twice.json()
+    once = await put(service, "hospital", kept, note=[note])
+    assert (once.status_code, issue(once)["expression"]) == (422, ["Task.note"])
+    steps = [{"op": "add", "path": "/note/-", "value": note}]
+    kept = (await patch(service, "hospital", kept, *steps)).json()
+    assert kept["note"] == [note, note, note]
     gone = await put(service, "hospital", kept, note=[{"text": "Something else."}])
     assert (gone.status_code, issue(gone)["expression"]) == (422, ["Task.note"])
     outputs = [{"type": {"text": "outcome"}, "valueString": "x"}]
@@ -351,3 +359,18 @@ def test_the_table_agrees_with_gravitys_arrows():
             assert isinstance(event, Event)
             allowed = judge([Party.PERFORMER], State.APPROVED, now, event) is Verdict.ALLOWED
             assert allowed == (wanted in ARROWS[status]) or wanted == status
+
+
+async def test_a_task_does_not_grow_without_end(service):
+    referral = await service.refer(incomplete())
+    task = await service.read("Task", referral)
+    notes = [{"text": letter * 900_000} for letter in "abc"]
+    step = {"op": "add", "path": "/note", "value": notes}
+    grown = (await patch(service, "hospital", task, step)).json()
+    more = [{"op": "add", "path": "/note/-", "value": note} for note in notes]
+    answer = await patch(service, "hospital", grown, *more)
+    assert (answer.status_code, issue(answer)["code"]) == (422, "too-long")
+    assert "by reference" in issue(answer)["diagnostics"]
+    assert await service.read("Task", referral) == grown
+    taken_back = await put(service, "hospital", grown, "cancelled", "Moved away.")
+    assert taken_back.status_code == 200

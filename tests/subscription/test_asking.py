@@ -141,8 +141,11 @@ async def test_deleted_it_is_gone_and_told_nothing(service, subscribers):
     stale = {"If-Match": 'W/"9"'}
     assert (await service.ask("hospital", "DELETE", path, headers=stale)).status_code == 412
     assert (await service.ask("hospital", "DELETE", path)).status_code == 204
-    for method, where in (("GET", ""), ("DELETE", ""), ("GET", "/$status"), ("GET", "/$events")):
-        assert (await service.ask("hospital", method, path + where)).status_code == 410
+    for where in ("", "/$status", "/$events"):
+        assert (await service.ask("hospital", "GET", path + where)).status_code == 410
+    for headers in ({}, stale):
+        assert (await service.ask("hospital", "DELETE", path, headers=headers)).status_code == 204
+    assert (await service.ask("practice", "DELETE", path)).status_code == 404
     assert await service.found("Subscription") == []
     await service.refer(a_referral())
     async with service.delivering():

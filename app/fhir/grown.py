@@ -1,0 +1,35 @@
+"""Lists that are only added to: what is missing from one, and what is new in it. PURE.
+
+Items are counted, so that a note equal to an earlier one is a second note. Linear in what is sent.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from app.fhir.strict_json import written
+
+
+def is_kept(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    """Whether every item that was there is there still, as often as it was."""
+    return Counter(map(_key, before)) <= Counter(map(_key, after))
+
+
+def added(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
+    """The items of `after` beyond those of `before`, in their order."""
+    left = Counter(map(_key, before))
+    new = []
+    for item in after:
+        key = _key(item)
+        if left[key]:
+            left[key] -= 1
+        else:
+            new.append(item)
+    return new
+
+
+def _key(item: Any) -> bytes:
+    """Equal for equal JSON, whatever the order of its names."""
+    return orjson.dumps(item, default=written, option=orjson.OPT_SORT_KEYS)

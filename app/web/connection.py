@@ -1,0 +1,127 @@
+"""A connection as the server keeps it: how many there are, how long and large a head may be.
+
+What the HTTP parser refuses never reaches the application, so that its OperationOutcome is written
+here. A head (request line and headers) has ten seconds and 64 KB; what the application itself takes
+of it is `gate.py`'s. A connection beyond the limit is answered 503 and closed.
+"""
+
+from asyncio import TimerHandle, Transport
+from typing import Any
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from app.errors import Issue
+from app.fhir.outcome import FHIR_JSON, operation_outcome
+from app.ids import new_id
+
+#: A head that is honest arrives in one packet or two.
+HEAD_WAIT_S = 10.0
+_LARGEST_HEAD = 64 * 1024
+
+
+class Connection(HttpToolsProtocol):
+    """Uvicorn's connection with limits; `most` is set by `limited`."""
+
+    most: int = 1000
+    head_wait_s: float = HEAD_WAIT_S
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._head_bytes = 0
+        self._in_head = True
+        self._patience: TimerHandle | None = None
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            said = "There are too many connections just now. Try again in a moment."
+            self._end(503, "throttled", said, b"retry-after: 2\r\n")
+            return
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head_bytes += len(data)
+        cycle: RequestResponseCycle | None = self.cycle
+        idle = cycle is None or cycle.response_complete
+        if idle and self._patience is None:  # blank lines alone begin no message
+            self._await_head()
+        super().data_received(data)
+        if self._in_head and self._head_bytes > _LARGEST_HEAD and not self.transport.is_closing():
+            self._end(431, "too-long", "The headers are too large.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if not self._in_head:  # the next on a connection that was kept
+            self._in_head, self._head_bytes = True, 0
+        if self._patience is None:
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        self._forget_head()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn words it
+        """What the parser, or the reading of the target, could not take."""
+        said = "This is not HTTP as RFC 9112 has it. Check the request line and the headers."
+        self._end(400, "structure", said)
+
+    def _await_head(self) -> None:
+        self._patience = self.loop.call_later(self.head_wait_s, self._too_slow)
+
+    def _forget_head(self) -> None:
+        self._in_head, self._head_bytes = False, 0
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _too_slow(self) -> None:
+        self._patience = None
+        if self.transport.is_closing():
+            return
+        if self._head_bytes:
+            said = "The headers stopped arriving. Send the request again."
+            self._end(408, "timeout", said)
+        else:
+            self.transport.close()
+
+    def _end(self, status: int, code: str, said: str, more: bytes = b"") -> None:
+        """Answers without the application, and closes."""
+        self._forget_head()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.close()  # another answer is on its way: nothing may be put between
+            return
+        body = orjson.dumps(operation_outcome([Issue(code, said)]))
+        head = [
+            STATUS_LINE[status],
+            f"content-type: {FHIR_JSON}\r\ncontent-length: {len(body)}\r\n".encode(),
+            f"x-request-id: {new_id()}\r\ncache-control: no-store\r\n".encode(),
+            b"x-content-type-options: nosniff\r\nconnection: close\r\n",
+            more,
+            b"\r\n",
+            body,
+        ]
+        self.transport.write(b"".join(head))
+        self.transport.close()
+
+
+def limited(most: int, head_wait_s: float = HEAD_WAIT_S) -> type[Connection]:
+    """The connection of a process that keeps `most` of them."""
+
+    class Limited(Connection):
+        """With the limits of this process."""
+
+    Limited.most, Limited.head_wait_s = most, head_wait_s
+    return Limited
