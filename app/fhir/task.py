@@ -11,6 +11,7 @@ from typing import Any
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.payload import codings
+from app.fhir.placeholders import is_placeholder, said
 from app.policy.model import Reason
 
 #: Ours alone: sending them back as they are is fine, changing them is not.
@@ -84,6 +85,7 @@ def read_update(
         output = None
     elif not performers:
         faults.append(_fault("output", "is written by the performer, on its own service Task."))
+    faults += _copied(sent, current, grown)
     if faults:
         raise Refusal(422, faults)
     concept = sent.get("statusReason")
@@ -103,6 +105,8 @@ def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
         new = [item for item in _theirs(sent, name) if item not in before]
         if new:
             added[name] = [*before, *new]
+    if faults := _copied({}, {}, added):
+        raise Refusal(422, faults)
     if sent.get("description") and not current.get("description"):
         added["description"] = sent["description"]
     return added
@@ -128,6 +132,19 @@ def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
         for output in outputs
         for coding in codings(output.get("type"))
     )
+
+
+def _copied(
+    sent: Mapping[str, Any], current: Mapping[str, Any], grown: Mapping[str, list[Any]]
+) -> list[Issue]:
+    """Words that are new, and still those of an example."""
+    faults = []
+    reason = sent.get("statusReason") or {}
+    if reason != current.get("statusReason") and is_placeholder(reason.get("text")):
+        faults.append(Issue("value", said("text"), "Task.statusReason.text"))
+    if any(is_placeholder(note.get("text")) for note in grown.get("note", ())):
+        faults.append(Issue("value", said("text"), "Task.note.text"))
+    return faults
 
 
 def _theirs(task: Mapping[str, Any], name: str) -> list[Any]:
