@@ -127,6 +127,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     for status, documented in errors(*statuses).items():
         responses.setdefault(str(status), documented)
     operation["responses"] = dict(sorted(responses.items()))
+    operation.setdefault("security", [])  # open: said, not left to be guessed
     references = [{"$ref": f"#/components/parameters/{name}"} for name in _IDS]
     given = operation.get("parameters", [])
     named = {parameter.get("name") for parameter in given}
