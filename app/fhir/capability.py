@@ -48,7 +48,7 @@ _PUBLISHED = {
     "/backport-subscription-events",
 }
 #: Roles that others have described, and that this server plays whole. Not among them: Gravity's
-#: coordination platform (docs/gravity.md says what is missing).
+#: coordination platform, of whose demands some are not met (no XML, for one).
 _INSTANTIATES = [
     (
         "http://hl7.org/fhir/uv/subscriptions-backport/CapabilityStatement"
