@@ -66,7 +66,7 @@ class Stated:
         **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 503),
     },
     openapi_extra={
-        **fhir_body("Parameters", ["capacity-parameters"]),
+        **fhir_body("Parameters", ["capacity-blank", "capacity-parameters"]),
         **fhir(_KIND, operation="capacity"),
     },
 )

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from app.fhir.placeholders import NOTE, is_placeholder
 
 Status = Literal["to-send", "sent", "skipped", "failed"]
 Outcome = Literal["approved", "denied", "void", "information-needed", "cancelled"]
@@ -102,14 +104,20 @@ class Outbox(BaseModel):
     )
 
 
+def _own_words(note: str) -> str:
+    if is_placeholder(note):
+        raise ValueError("the note still holds the text of an example")
+    return note
+
+
 class Sent(BaseModel):
     """How a letter was sent."""
 
     model_config = ConfigDict(extra="forbid")
 
     how: How = Field(examples=["mail"])
-    note: Note | None = Field(
+    note: Annotated[Note, AfterValidator(_own_words)] | None = Field(
         None,
         description="Anything to remember: for the plan's staff alone, and never printed.",
-        examples=["First class."],
+        examples=[NOTE],
     )

@@ -17,6 +17,7 @@ from app.fhir.fault import Fault
 from app.fhir.links import names_within, rewrite_references
 from app.fhir.parameters import RESOURCES, at, given
 from app.fhir.payload import WHOM, codings, own_identifier
+from app.fhir.placeholders import is_placeholder, said
 from app.ids import new_id
 from app.intake.submission import Copy, refuse_faults
 from app.policy.stated import SourcedFacts
@@ -84,8 +85,15 @@ def _require(entries: Sequence[tuple[str, str | None, Resource]], where: str) ->
             text = f"Information is added as {', '.join(KINDS)}."
             faults.append(Fault("not-supported", path, text))
         faults += document_faults(resource, path)
+        if any(is_placeholder(one.get("value")) for one in _identifiers(resource)):
+            faults.append(Fault("value", f"{path}.identifier", said("identifier")))
     if faults:
         raise refuse_faults(faults, 422)
+
+
+def _identifiers(resource: Resource) -> list[Resource]:
+    found = resource.get("identifier") or []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else [found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def _staff(caller: Caller) -> None:
     "first records the exception and the referral stays pending, the second, with `If-Match` and "
     "the ETag that the first answered with, confirms it (428 without).",
     tags=["Plan staff"],
-    **_documented("approve", ["approve-exception"], required=False, more=(428,)),
+    **_documented("approve", ["approve-blank", "approve-exception"], required=False, more=(428,)),
 )
 async def approve_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -146,7 +146,7 @@ async def approve_referral(
     description="Denies a pending referral with at least one reason. The member is told by a "
     "notice.",
     tags=["Plan staff"],
-    **_documented("deny", ["deny"]),
+    **_documented("deny", ["deny-blank", "deny"]),
 )
 async def deny_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -169,7 +169,7 @@ async def deny_referral(
     "the time "
     "that the plan gives is over. A complete referral is never voided.",
     tags=["Plan staff"],
-    **_documented("void", [], required=False),
+    **_documented("void", ["void-blank"], required=False),
 )
 async def void_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -190,7 +190,7 @@ async def void_referral(
     summary="Ask the requester for information",
     description="Names facts of the dictionary or puts questions in words. The void clock starts.",
     tags=["Plan staff"],
-    **_documented("request-information", ["request-information"]),
+    **_documented("request-information", ["request-information-blank", "request-information"]),
 )
 async def request_information(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -213,7 +213,7 @@ async def request_information(
     "nobody has "
     "room there, the member waits.",
     tags=["Plan staff"],
-    **_documented("assign", ["assign"]),
+    **_documented("assign", ["assign-blank", "assign"]),
 )
 async def assign_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -236,7 +236,11 @@ async def assign_referral(
     "rules are "
     "asked again: the referral may be decided at once.",
     tags=["Referrals"],
-    **_documented("add-information", ["add-information"], body=["Parameters", "Bundle"]),
+    **_documented(
+        "add-information",
+        ["add-information-blank", "add-information"],
+        body=["Parameters", "Bundle"],
+    ),
 )
 async def add_to_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection
@@ -263,7 +267,7 @@ async def add_to_referral(
     "and the "
     "place is free.",
     tags=["Referrals"],
-    **_documented("cancel", [], required=False),
+    **_documented("cancel", ["cancel-blank"], required=False),
 )
 async def cancel_referral(
     request: Request, caller: CallerDep, id: str, connection: Connection

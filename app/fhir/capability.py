@@ -48,9 +48,9 @@ _PUBLISHED = {
     ("Subscription", "events"): "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
     "/backport-subscription-events",
 }
-#: Roles that others have described, and that this server plays.
+#: Roles that others have described, and that this server plays whole. Not among them: Gravity's
+#: coordination platform, of whose demands some are not met (no XML, for one).
 _INSTANTIATES = [
-    "http://hl7.org/fhir/us/sdoh-clinicalcare/CapabilityStatement/SDOHCC-CoordinationPlatform",
     (
         "http://hl7.org/fhir/uv/subscriptions-backport/CapabilityStatement"
         "/backport-subscription-server-r4"

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
+from app.fhir.placeholders import is_placeholder, said
 from app.policy.model import Reason
 
 
@@ -33,6 +34,8 @@ class Takes:
             yield Issue("value", f"`{name}` takes {' or '.join(self.elements)}.", path)
         elif isinstance(values[0], str) and not values[0].strip():
             yield Issue("value", f"`{name}` is blank. Say it in words, or leave it out.", path)
+        elif any(is_placeholder(words) for words in _all_words(part)):
+            yield Issue("value", said(name), path)
         elif "valueCodeableConcept" in self.elements:
             yield from self._unfit(name, part, path)
 
@@ -151,6 +154,15 @@ def _own_code(part: Mapping[str, Any]) -> str | None:
         if coding.get("system", codes.DETERMINATION_REASON) == codes.DETERMINATION_REASON:
             return str(coding.get("code", ""))
     return None
+
+
+def _all_words(part: Mapping[str, Any]) -> Iterator[Any]:
+    """Every text of a part, wherever its type has one."""
+    concept = part.get("valueCodeableConcept") or {}
+    yield from (part.get(name) for name in ("valueString", "valueMarkdown"))
+    yield concept.get("text")
+    for coding in (*concept.get("coding", ()), part.get("valueCoding") or {}):
+        yield coding.get("display")
 
 
 def _words(part: Mapping[str, Any], *, foreign: bool) -> str | None:

@@ -13,6 +13,7 @@ from app.fhir import codes
 from app.fhir.grown import added, is_kept
 from app.fhir.parameters import Given
 from app.fhir.payload import codings
+from app.fhir.placeholders import is_placeholder, said
 from app.fhir.reference import id_of, place_of
 from app.policy.model import Reason
 
@@ -89,6 +90,7 @@ def read_update(
         output = None
     elif not performers:
         faults.append(_fault("output", "is written by the performer, on its own service Task."))
+    faults += _copied(sent, current, grown)
     if faults:
         raise Refusal(422, faults)
     concept = sent.get("statusReason")
@@ -107,6 +109,8 @@ def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[st
         before = _theirs(current, name)
         if new := added(before, _theirs(sent, name)):
             found[name] = [*before, *new]
+    if faults := _copied({}, {}, found):
+        raise Refusal(422, faults)
     if sent.get("description") and not current.get("description"):
         found["description"] = sent["description"]
     return found
@@ -157,6 +161,19 @@ def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
         for output in outputs
         for coding in codings(output.get("type"))
     )
+
+
+def _copied(
+    sent: Mapping[str, Any], current: Mapping[str, Any], grown: Mapping[str, list[Any]]
+) -> list[Issue]:
+    """Words that are new, and still those of an example."""
+    faults = []
+    reason = sent.get("statusReason") or {}
+    if reason != current.get("statusReason") and is_placeholder(reason.get("text")):
+        faults.append(Issue("value", said("text"), "Task.statusReason.text"))
+    if any(is_placeholder(note.get("text")) for note in grown.get("note", ())):
+        faults.append(Issue("value", said("text"), "Task.note.text"))
+    return faults
 
 
 def _theirs(task: Mapping[str, Any], name: str) -> list[Any]:

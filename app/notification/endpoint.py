@@ -6,7 +6,8 @@ is `targets.py`'s.
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from enum import Enum
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
@@ -45,55 +46,69 @@ class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class EndpointChange(_Closed):
-    """What an owner may change. What is left out stays as it is."""
+_URL = "Where messages are POSTed: https, a public host name, no user or fragment."
+_LIMIT = "No more messages a minute, evenly spread. Null: as fast as you answer."
+_HEADERS = "Headers to send along. Stored encrypted and never shown again."
 
-    url: str = Field(
-        _EXAMPLE,
-        max_length=2048,
-        description="Where messages are POSTed: https, a public host name, no user or fragment.",
-        examples=[_EXAMPLE],
-    )
+Url = Annotated[str, Field(max_length=2048, description=_URL)]
+Events = Annotated[
+    list[EventType],
+    Field(
+        max_length=len(EventType),
+        description="Only these types of event. Empty: all that you are a party to.",
+    ),
+]
+Plans = Annotated[
+    list[PlanKey],
+    Field(max_length=64, description="Only referrals of these plans. Empty: all."),
+]
+Payload = Annotated[
+    Literal["thin", "full"],
+    Field(description="`thin`: ids, state, codes and links. `full`: the FHIR resources too."),
+]
+PerMinute = Annotated[int, Field(strict=True, ge=1, le=60_000)]
+Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=16, description=_HEADERS)]
+
+
+class _Left(Enum):
+    """The mark of what a change does not speak of; it is never stored."""
+
+    OUT = "left out"
+
+
+def _left_out() -> Any:
+    return _Left.OUT
+
+
+class EndpointChange(_Closed):
+    """What an owner may change. What is left out stays as it is.
+
+    Nothing has a default, nor an example: generated clients send both as if they had been asked to.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {}})
+
+    url: Url = Field(default_factory=_left_out)
+    description: Text | None = Field(default_factory=_left_out, description="Your own note.")
+    event_types: Events = Field(default_factory=_left_out)
+    plans: Plans = Field(default_factory=_left_out)
+    payload: Payload = Field(default_factory=_left_out)
+    max_per_minute: PerMinute | None = Field(default_factory=_left_out, description=_LIMIT)
+    headers: Headers = Field(default_factory=_left_out)
+
+
+class NewEndpoint(_Closed):
+    """An endpoint to be registered."""
+
+    url: Url = Field(examples=[_EXAMPLE])
     description: Text | None = Field(
         None, description="Your own note.", examples=["Transitions of care"]
     )
-    event_types: list[EventType] = Field(
-        [],
-        max_length=len(EventType),
-        description="Only these types of event. Empty: all that you are a party to.",
-        examples=[["referral.approved", "referral.denied"]],
-    )
-    plans: list[PlanKey] = Field(
-        [],
-        max_length=64,
-        description="Only referrals of these plans. Empty: all.",
-        examples=[["HPSM"]],
-    )
-    payload: Literal["thin", "full"] = Field(
-        "thin",
-        description="`thin`: ids, state, codes and links. `full`: the FHIR resources too.",
-    )
-    max_per_minute: Annotated[int, Field(strict=True, ge=1, le=60_000)] | None = Field(
-        None,
-        description="No more messages a minute, evenly spread. Null: as fast as you answer.",
-        examples=[600],
-    )
-    headers: dict[HeaderName, HeaderValue] = Field(
-        {},
-        max_length=16,
-        description="Headers to send along. Stored encrypted and never shown again.",
-        examples=[{"X-Route": "intake"}],
-    )
-
-
-class NewEndpoint(EndpointChange):
-    """An endpoint to be registered."""
-
-    url: str = Field(
-        max_length=2048,
-        description="Where messages are POSTed: https, a public host name, no user or fragment.",
-        examples=[_EXAMPLE],
-    )
+    event_types: Events = Field([], examples=[["referral.approved", "referral.denied"]])
+    plans: Plans = Field([], examples=[["HPSM"]])
+    payload: Payload = "thin"
+    max_per_minute: PerMinute | None = Field(None, description=_LIMIT, examples=[600])
+    headers: Headers = Field({}, examples=[{"X-Route": "intake"}])
     signature: Literal["symmetric", "asymmetric"] = Field(
         "symmetric",
         description="`symmetric`: HMAC-SHA256 with a shared secret (`v1`). `asymmetric`: ed25519, "

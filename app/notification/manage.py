@@ -116,7 +116,7 @@ async def change_endpoint(
         _check_url(request, change.url)
     if "plans" in change.model_fields_set:
         _check_plans(request, change.plans)
-    columns = _columns(change, _vault(request), only=change.model_fields_set)
+    columns = _columns(change, _vault(request))
     _may_be_told(caller, columns.get("payload", row["payload"]))
     values = {**columns, "client_id": caller.client_id, "updated_at": now_of(request)}
     await store.change(connection, caller.organization_id, id, values)
@@ -209,18 +209,16 @@ async def _with_secret(
     )
 
 
-def _columns(change: EndpointChange, vault: Vault, only: set[str] | None = None) -> dict[str, Any]:
-    """The columns that an owner sets; all of them, or those that were sent."""
-    values: dict[str, Any] = {
-        "url": change.url,
-        "description": change.description,
-        "event_types": [each.value for each in change.event_types],
-        "plans": change.plans,
-        "payload": change.payload,
-        "max_per_minute": change.max_per_minute,
-        "headers": vault.seal_headers(change.headers),
-    }
-    return {name: value for name, value in values.items() if only is None or name in only}
+def _columns(wanted: EndpointChange | NewEndpoint, vault: Vault) -> dict[str, Any]:
+    """The columns of what an owner has sent; what a new endpoint leaves out has its default."""
+    sent = wanted.model_dump(
+        mode="json",
+        exclude={"signature", "send_test"},
+        exclude_unset=isinstance(wanted, EndpointChange),
+    )
+    if "headers" in sent:
+        sent["headers"] = vault.seal_headers(sent["headers"])
+    return sent
 
 
 def _may_be_told(caller: Caller, payload: str) -> None:

@@ -6,11 +6,11 @@ security policy allows this server and nothing else.
 
 from pathlib import Path
 
-import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from app.errors import not_found
+from app.openapi.served import Served
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,5 +47,13 @@ async def asset(name: str) -> Response:
 
 @router.get("/openapi.json")
 async def document(request: Request) -> Response:
-    """The OpenAPI document, as committed."""
-    return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
+    """The OpenAPI document, as committed: rendered and compressed at the first question."""
+    served: Served | None = getattr(request.app.state, "contract", None)
+    if served is None:
+        served = Served.of(request.app.openapi())
+        request.app.state.contract = served
+    accepted, known = (
+        ",".join(request.headers.getlist(name)) for name in ("accept-encoding", "if-none-match")
+    )
+    status, body, headers = served.answer(accepted, known)
+    return Response(body, status, headers, media_type="application/json" if body else None)

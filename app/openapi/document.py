@@ -13,6 +13,7 @@ import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.openapi.breaking import breaks, may_break
 from app.openapi.compose import compose
 from app.openapi.responses import errors
 from app.openapi.share import share
@@ -20,6 +21,7 @@ from app.openapi.tags import TAGS
 from app.openapi.version import VERSION
 
 PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
+RELEASED = PATH.parent / "released"
 MEND = "python -m app openapi"
 
 _DESCRIPTION = """\
@@ -127,6 +129,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     for status, documented in errors(*statuses).items():
         responses.setdefault(str(status), documented)
     operation["responses"] = dict(sorted(responses.items()))
+    operation.setdefault("security", [])  # open: said, not left to be guessed
     references = [{"$ref": f"#/components/parameters/{name}"} for name in _IDS]
     given = operation.get("parameters", [])
     named = {parameter.get("name") for parameter in given}
@@ -210,6 +213,19 @@ def main(app: FastAPI, *, check: bool) -> int:
         PATH.write_text(made, "utf-8")
         return 0
     if PATH.exists() and PATH.read_text("utf-8") == made:
-        return 0
+        return _check_released(app)
     sys.stderr.write(f"openapi/openapi.json is not what the code does. Mend it with: {MEND}\n")
     return 1
+
+
+def _check_released(app: FastAPI) -> int:
+    """1 where a client of the last release would break and the version does not say so."""
+    kept = sorted(RELEASED.glob("*.json"), key=lambda one: [int(n) for n in one.stem.split(".")])
+    if not kept or may_break(kept[-1].stem, VERSION):
+        return 0
+    found = breaks(orjson.loads(kept[-1].read_bytes()), app.openapi())
+    for one in found:
+        sys.stderr.write(f"This breaks clients of {kept[-1].stem}: {one}\n")
+    if found:
+        sys.stderr.write("Keep it, or move the version: docs/versioning.md\n")
+    return 1 if found else 0

@@ -18,17 +18,18 @@ from app.fhir.r4.bindings import binding_of
 Schema = dict[str, Any]
 Schemas = dict[str, Schema]
 
-_OPEN: Schema = {"type": "object"}
 _ANY_RESOURCE: Schema = {
     "type": "object",
     "required": ["resourceType"],
     "properties": {"resourceType": {"type": "string", "pattern": "^[A-Z][A-Za-z]+$"}},
+    "additionalProperties": True,
 }
 _EXTENSION: Schema = {
     "type": "object",
     "description": "An extension: `url`, and a value or further extensions",
     "required": ["url"],
     "properties": {"url": {"type": "string", "minLength": 1}},
+    "additionalProperties": True,
 }
 _NARRATIVE: Schema = {
     "type": "object",
@@ -64,13 +65,7 @@ _GIVEN: Schemas = {
     "Narrative": _NARRATIVE,
     "CapabilityStatement": _CAPABILITIES,
     "PrimitiveExtension": _PRIMITIVE_EXTENSION,
-    **dict.fromkeys(
-        ("ContactDetail", "Contributor", "DataRequirement", "Dosage", "Expression", "Meta",
-         "ParameterDefinition", "RelatedArtifact", "SampledData", "Signature", "Timing",
-         "TriggerDefinition", "UsageContext"),
-        _OPEN,
-    ),
-}  # fmt: skip
+}
 _DATE = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
 _DATE_TIME = (
     r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
@@ -104,11 +99,12 @@ def _derive(name: str, waiting: list[str]) -> Schema:
     model = get_fhir_model_class(name)
     properties: Schemas = {}
     required: list[str] = []
+    beside: dict[bool, list[str]] = {False: [], True: []}
     for field in model.model_fields.values():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         element = field.alias or ""
         if element.startswith("_"):
-            properties[element] = _beside(field, waiting)
+            beside["List" in str(field.annotation)].append(element[1:])
             continue
         if not extra.get("element_property"):
             continue
@@ -121,6 +117,9 @@ def _derive(name: str, waiting: list[str]) -> Schema:
         "properties": properties,
         "additionalProperties": False,
     }
+    if any(beside.values()):
+        waiting += ["PrimitiveExtension", "Extension"]
+        schema["patternProperties"] = _beside(beside)
     if required:
         schema["required"] = sorted(required)
     return schema
@@ -148,13 +147,18 @@ def _codes(name: str, listed: list[str]) -> list[str]:
     return sorted(binding.codes) if binding else listed
 
 
-def _beside(field: FieldInfo, waiting: list[str]) -> Schema:
-    """`_status` beside `status`: what a primitive says beyond its value."""
-    waiting += ["PrimitiveExtension", "Extension"]
-    schema: Schema = {"$ref": "#/components/schemas/PrimitiveExtension"}
-    if "List" not in str(field.annotation):
-        return schema
-    return {"type": "array", "minItems": 1, "items": {"anyOf": [schema, {"type": "null"}]}}
+def _beside(elements: dict[bool, list[str]]) -> Schemas:
+    """`_status` beside `status`: what primitives say beyond their values, once and many times.
+
+    By pattern: client generators make `status` and `_status` one name, and then do not compile.
+    """
+    one: Schema = {"$ref": "#/components/schemas/PrimitiveExtension"}
+    listed: Schema = {"type": "array", "minItems": 1, "items": {"anyOf": [one, {"type": "null"}]}}
+    return {
+        f"^_({'|'.join(sorted(names))})$": listed if many else one
+        for many, names in elements.items()
+        if names
+    }
 
 
 def _unwrapped(annotation: Any) -> tuple[Any, bool]:

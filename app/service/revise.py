@@ -12,6 +12,7 @@ from app.errors import Issue, Refusal
 from app.fhir import codes
 from app.fhir.grown import is_kept
 from app.fhir.parameters import Given
+from app.fhir.placeholders import is_placeholder, said
 
 #: Only added to.
 _GROWING = ("supportingInfo", "note", "contained")
@@ -59,11 +60,15 @@ def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revisi
             grown[name] = list(after or [])
         else:
             faults.append(_fault(name))
+    reason = _reason(sent) or {}
+    new = [reason, *({"text": note.get("text")} for note in grown.get("note", ()))]
+    if any(is_placeholder(one.get("text")) for one in new):
+        faults.append(Issue("value", said("text"), "ServiceRequest"))
     status = sent.get("status")
     taken_back = status if status in _TAKEN_BACK and status != current.get("status") else None
     if status != current.get("status") and taken_back is None:
-        said = "`status` is set to revoked or entered-in-error, or left as it is."
-        faults.append(Issue("business-rule", said, "ServiceRequest.status"))
+        text = "`status` is set to revoked or entered-in-error, or left as it is."
+        faults.append(Issue("business-rule", text, "ServiceRequest.status"))
     if faults:
         raise Refusal(422, faults)
     return Revision(taken_back, _reason(sent) if taken_back else None, grown)
@@ -83,8 +88,8 @@ def _reason(sent: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _fault(name: str) -> Issue:
-    said = (
+    text = (
         f"`{name}` stays as it was sent: take the referral back and send another that `replaces` "
         "it. Notes and supporting information can be added."
     )
-    return Issue("business-rule", said, f"ServiceRequest.{name}")
+    return Issue("business-rule", text, f"ServiceRequest.{name}")

@@ -82,7 +82,7 @@ _MOVES = (
         **_FAILURES,
     },
     openapi_extra={
-        **fhir_body("Task", ["task-accept", "task-reject"]),
+        **fhir_body("Task", ["task-blank", "task-accept", "task-reject"]),
         **fhir("Task", interaction="update"),
     },
 )
@@ -107,7 +107,7 @@ async def update_task(
         200: fhir_response("Task", ["task-accepted"], "The Task as it now is.", versioned()),
         **_FAILURES,
     },
-    openapi_extra={**patch_body(["task-patch"]), **fhir("Task", interaction="patch")},
+    openapi_extra={**patch_body(["task-look", "task-patch"]), **fhir("Task", interaction="patch")},
 )
 async def patch_task(
     request: Request, caller: CallerDep, id: str, connection: Connection

@@ -75,7 +75,9 @@ class Clock(BaseModel):
     title: str = Field(examples=["The plan decides"])
     began: datetime = Field(examples=[_AT])
     due: datetime = Field(examples=[_DUE])
-    ended: datetime | None = Field(description="When it stopped; null while it runs.")
+    ended: datetime | None = Field(
+        description="When it stopped; null while it runs.", examples=[None]
+    )
     state: Running = Field(examples=["running"])
     in_words: str = Field(examples=["due in 5 days"])
 

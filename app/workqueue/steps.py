@@ -1,4 +1,4 @@
-"""What staff can do next about a waiting referral, as links with a body that can be sent as it is.
+"""What staff can do next about a waiting referral, as links with a body: words are their own.
 
 PURE. Which moves a state allows is `app.referral.lifecycle`'s; what an operation then demands is
 the operation's own, and is said in the hint.
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.caller.model import UNASSIGNED
-from app.fhir import codes
+from app.fhir import codes, placeholders
 from app.policy.model import Outcome
 from app.referral.lifecycle import State
 from app.referral.record import Details
@@ -23,7 +23,7 @@ _NO_DENIAL = frozenset(
 #: Says who the member is, once it is filled in.
 _MEMBER = {
     "resourceType": "Patient",
-    "identifier": [{"system": codes.CIN, "value": "write-the-number-here"}],
+    "identifier": [{"system": codes.CIN, "value": placeholders.NUMBER}],
     "birthDate": "1900-01-01",
 }
 
@@ -81,7 +81,7 @@ def _approve(standing: Standing, fhir: str) -> Step:
         f"{fhir}/$approve",
         _parameters(
             ("reason", "valueCoding", _reason("exception-granted")),
-            ("note", "valueString", "Say here why the exception is granted."),
+            ("note", "valueString", placeholders.REASON),
         ),
         "Write your own reason into `note`: it is recorded.",
     )
@@ -101,7 +101,7 @@ def _deny(standing: Standing, fhir: str) -> Step:
 def _ask(standing: Standing, fhir: str) -> Step:
     facts = [m.fact for m in standing.details.missing if m.fact]
     asked = [("fact", "valueString", fact) for fact in facts]
-    question = ("question", "valueString", "Write your question here.")
+    question = ("question", "valueString", placeholders.QUESTION)
     return _post(
         "request-information",
         "Ask the requester for information",
@@ -134,7 +134,7 @@ def _add(standing: Standing, fhir: str) -> Step:
 
 
 def _placing(fhir: str) -> list[Step]:
-    performer = {"reference": "Organization/write-the-id-here"}
+    performer = {"reference": f"Organization/{placeholders.ID}"}
     return [
         _post(
             "assign",

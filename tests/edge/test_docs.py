@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from app.main import create_app
+from app.openapi.served import takes_gzip
 from app.settings import Settings
 
 
@@ -45,3 +46,38 @@ async def test_nothing_but_the_assets_can_be_fetched(http, name):
 async def test_the_assets_do_not_ask_for_source_maps(http):
     for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
         assert "sourceMappingURL=swagger" not in (await http.get(f"/docs/{name}")).text
+
+
+async def test_the_document_travels_compressed_and_once(http):
+    plain = await http.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+    small = await http.get("/openapi.json", headers={"Accept-Encoding": "br;q=1, gzip;q=0.5"})
+    assert small.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert small.json() == plain.json()
+    assert int(small.headers["content-length"]) < int(plain.headers["content-length"]) / 5
+    assert plain.headers["vary"] == small.headers["vary"] == "Accept-Encoding"
+    assert plain.headers["etag"] != small.headers["etag"]
+    for tag in (plain.headers["etag"], f'"x", W/{small.headers["etag"]}', "*"):
+        again = await http.get("/openapi.json", headers={"If-None-Match": tag})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == small.headers["etag"]
+    other = await http.get("/openapi.json", headers={"If-None-Match": '"another"'})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "takes"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("GZIP;q=0.1", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0.000, *", False),
+        ("*", True),
+        ("br, *;q=0", False),
+        ("deflate ,\tgzip ; q=1.0", True),
+        (",,;q=1", False),
+    ],
+)
+def test_what_a_client_says_it_can_unpack(accepted, takes):
+    assert takes_gzip(accepted) is takes

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from app.fhir.placeholders import is_placeholder
 from tests.journeys.payloads import EXTRA, a_referral, hopeless, incomplete
 from tests.journeys.service import issue
 
@@ -23,10 +24,16 @@ def step(item, name):
 
 
 async def follow(service, item, name, by="staff-hpsm"):
-    """Does what the item's own link says, as it says it."""
+    """Does what the item's own link says, as it says it, but for words that one writes oneself."""
     link = step(item, name)
     path = link["href"].removeprefix(service.settings.public_url)
-    return await service.ask(by, link["method"], path, link["send"])
+    sent = link["send"]
+    for part in (sent or {}).get("parameter", ()):
+        if is_placeholder(part.get("valueString")):
+            refused = await service.ask(by, link["method"], path, sent)
+            assert refused.status_code == 422, refused.text
+            part["valueString"] = "She lost her room last week, says the county."
+    return await service.ask(by, link["method"], path, sent)
 
 
 async def test_a_referral_for_a_person_says_why_it_waits_and_until_when(service):
