@@ -26,11 +26,14 @@ from app.notification.retry import (
 )
 from app.notification.secrets import Vault
 from app.notification.signature import headers as signed_headers
-from app.notification.targets import BlockedTarget, Guard, GuardedResolver
+from app.notification.targets import BlockedTarget, Guard, GuardedResolver, as_written
 
 #: The whole attempt, the connecting, and how long the body of a success may take, in seconds.
 TOTAL_S, CONNECT_S, SUCCESS_BODY_S = 20.0, 5.0, 2.0
 READ_BYTES = 64 * 1024
+#: How long a line of an answer's headers may be, and how many there may be: a receiver that says
+#: 2xx has taken the message, however much its gateways add.
+LONGEST_HEADER, MOST_HEADERS = 64 * 1024, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ def open_session(guard: Guard, total_s: float = TOTAL_S) -> aiohttp.ClientSessio
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,
+        max_line_size=LONGEST_HEADER,
+        max_field_size=LONGEST_HEADER,
+        max_headers=MOST_HEADERS,
         headers={
             "Content-Type": "application/json",
             "User-Agent": "no-wrong-door",
@@ -85,7 +91,7 @@ class Sender:
     async def _post(self, claim: Claim, headers: CIMultiDict[str]) -> tuple[Answer, bytes]:
         try:
             async with self._session.post(
-                claim.url, data=claim.body, headers=headers, allow_redirects=False
+                as_written(claim.url), data=claim.body, headers=headers, allow_redirects=False
             ) as response:
                 answer = Answer(response.status, retry_after=response.headers.get("Retry-After"))
                 return answer, await _read(response)

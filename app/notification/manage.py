@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep
-from app.caller.model import Caller
+from app.caller.model import UNASSIGNED, Caller
 from app.database import Connection
-from app.errors import refuse
+from app.errors import Issue, Refusal, refuse
 from app.ids import new_id
 from app.notification import store
 from app.notification.endpoint import (
@@ -48,7 +48,7 @@ async def create_endpoint(
     The answer carries the signing secret, this once (Standard Webhooks 1.0.0). A test message
     follows at once, unless `send_test` is false.
     """
-    _check_url(request, wanted.url)
+    _check(request, caller, wanted.url, wanted.plans)
     if len(await store.endpoints(connection, caller.organization_id)) >= MOST_ENDPOINTS:
         raise refuse(409, "too-costly", f"An organization has at most {MOST_ENDPOINTS} endpoints.")
     vault, now = _vault(request), now_of(request)
@@ -105,8 +105,8 @@ async def change_endpoint(
     What is left out stays. A new URL gets what is still waiting, too.
     """
     await mine(connection, caller, id, lock=True)
-    if "url" in change.model_fields_set:
-        _check_url(request, change.url)
+    url = change.url if "url" in change.model_fields_set else None
+    _check(request, caller, url, change.plans)
     columns = _columns(change, _vault(request), only=change.model_fields_set)
     values = {**columns, "updated_at": now_of(request)}
     await store.change(connection, caller.organization_id, id, values)
@@ -210,10 +210,20 @@ def _columns(change: EndpointChange, vault: Vault, only: set[str] | None = None)
     return {name: value for name, value in values.items() if only is None or name in only}
 
 
-def _check_url(request: Request, url: str) -> None:
-    fault = Guard.of(request.app.state.settings).fault(url)
-    if fault is not None:
-        raise refuse(422, "value", fault, "url")
+def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) -> None:
+    """Refuses a URL that is not sent to, and a filter that nothing can ever pass.
+
+    Beside the plans' keys, messages about an organization itself carry its own id.
+    """
+    fault = None if url is None else Guard.of(request.app.state.settings).fault(url)
+    issues = [] if fault is None else [Issue("value", fault, "url")]
+    known = (*request.app.state.rules.plans, UNASSIGNED, caller.organization_id)
+    for index, plan in enumerate(plans):
+        if plan not in known:
+            said = f"No such plan here. The plans are {', '.join(known)}."
+            issues.append(Issue("code-invalid", said, f"plans[{index}]"))
+    if issues:
+        raise Refusal(422, issues)
 
 
 def _vault(request: Request) -> Vault:
