@@ -17,6 +17,8 @@ class Received:
     headers: dict[str, str]
     body: bytes
     at: float
+    #: Path and query, byte for byte.
+    target: str = ""
 
     @property
     def id(self) -> str:
@@ -90,6 +92,7 @@ class Receiver:
             {name.lower(): value for name, value in request.headers.items()},
             await request.read(),
             time.perf_counter(),
+            request.raw_path,
         )
         self.received.append(one)
         self._arrived.set()

@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 from multidict import CIMultiDict
-from yarl import URL
 
 from app.notification.claim import Claim
 from app.notification.excerpt import excerpt
@@ -27,7 +26,7 @@ from app.notification.retry import (
 )
 from app.notification.secrets import Vault
 from app.notification.signature import headers as signed_headers
-from app.notification.targets import BlockedTarget, Guard, GuardedResolver
+from app.notification.targets import BlockedTarget, Guard, GuardedResolver, as_written
 
 #: The whole attempt, the connecting, and how long the body of a success may take, in seconds.
 TOTAL_S, CONNECT_S, SUCCESS_BODY_S = 20.0, 5.0, 2.0
@@ -90,11 +89,7 @@ class Sender:
     async def _post(self, claim: Claim, headers: CIMultiDict[str]) -> tuple[Answer, bytes]:
         try:
             async with self._session.post(
-                # As registered, byte for byte: a signed URL written another way is another URL.
-                URL(claim.url, encoded=True),
-                data=claim.body,
-                headers=headers,
-                allow_redirects=False,
+                as_written(claim.url), data=claim.body, headers=headers, allow_redirects=False
             ) as response:
                 answer = Answer(response.status, retry_after=response.headers.get("Retry-After"))
                 return answer, await _read(response)

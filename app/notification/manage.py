@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
-from app.caller.model import Caller
+from app.caller.model import UNASSIGNED, Caller
 from app.database import Connection
-from app.errors import not_found, refuse
+from app.errors import Issue, Refusal, not_found, refuse
 from app.fhir.full_payload import TYPES
 from app.ids import new_id
 from app.notification import store
@@ -51,8 +51,7 @@ async def create_endpoint(
     """
     require(caller, "Subscription", "c")
     _may_be_told(caller, wanted.payload)
-    _check_url(request, wanted.url)
-    _check_plans(request, wanted.plans)
+    _check(request, caller, wanted.url, wanted.plans)
     if len(await store.endpoints(connection, caller.organization_id)) >= MOST_ENDPOINTS:
         raise refuse(409, "too-costly", f"An organization has at most {MOST_ENDPOINTS} endpoints.")
     vault, now = _vault(request), now_of(request)
@@ -112,10 +111,8 @@ async def change_endpoint(
     gets the full payload must be allowed to read what it carries.
     """
     row = await mine(connection, caller, id, "u", lock=True)
-    if "url" in change.model_fields_set:
-        _check_url(request, change.url)
-    if "plans" in change.model_fields_set:
-        _check_plans(request, change.plans)
+    url = change.url if "url" in change.model_fields_set else None
+    _check(request, caller, url, change.plans if "plans" in change.model_fields_set else [])
     columns = _columns(change, _vault(request))
     _may_be_told(caller, columns.get("payload", row["payload"]))
     values = {**columns, "client_id": caller.client_id, "updated_at": now_of(request)}
@@ -229,18 +226,20 @@ def _may_be_told(caller: Caller, payload: str) -> None:
         require(caller, kind, "r")
 
 
-def _check_url(request: Request, url: str) -> None:
-    fault = Guard.of(request.app.state.settings).fault(url)
-    if fault is not None:
-        raise refuse(422, "value", fault, "url")
+def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) -> None:
+    """Refuses a URL that is not sent to, and a filter that nothing can ever pass.
 
-
-def _check_plans(request: Request, plans: list[str]) -> None:
-    """422 for a filter that can never match, which would keep every message back in silence."""
-    served = request.app.state.rules.plans
-    if not set(plans) <= set(served):
-        text = f"Write plans as this service knows them: {', '.join(served)}."
-        raise refuse(422, "code-invalid", text, "plans")
+    Beside the plans' keys, messages about an organization itself carry its own id.
+    """
+    fault = None if url is None else Guard.of(request.app.state.settings).fault(url)
+    issues = [] if fault is None else [Issue("value", fault, "url")]
+    known = (*request.app.state.rules.plans, UNASSIGNED, caller.organization_id)
+    for index, plan in enumerate(plans):
+        if plan not in known:
+            said = f"No such plan here. The plans are {', '.join(known)}."
+            issues.append(Issue("code-invalid", said, f"plans[{index}]"))
+    if issues:
+        raise Refusal(422, issues)
 
 
 def _vault(request: Request) -> Vault:

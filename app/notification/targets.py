@@ -44,6 +44,15 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NAMES_DENIED = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion", "arpa")
 
 
+#: What RFC 3986 lets a URL be written with; anything else a receiver or a proxy may rewrite.
+_WRITTEN = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+
+
+def as_written(url: str) -> URL:
+    """The URL byte for byte as it was registered: its owner may have signed it."""
+    return URL(url, encoded=True)
+
+
 class BlockedTarget(OSError):
     """The name has an address that we do not send to. Nothing was dialled."""
 
@@ -75,20 +84,19 @@ class Guard:
         """What is wrong with a target URL, as a sentence that says what to do; or None."""
         if len(url) > LONGEST_URL:
             return f"Use a URL of at most {LONGEST_URL} characters."
-        if not url.isascii() or "\\" in url or any(c.isspace() or not c.isprintable() for c in url):
-            return "Use a URL of plain ASCII characters, without blanks or backslashes."
+        if not _WRITTEN.fullmatch(url):
+            return (
+                "Use a URL of plain ASCII characters, without blanks or backslashes; write other "
+                "characters, and a % itself, as % and two hexadecimal digits."
+            )
         try:
-            parsed = URL(url)
+            parsed = as_written(url)
             host, port = parsed.host, parsed.port
         except ValueError:
             return "This is not a URL. Write https://host/path."
         if parsed.scheme not in ("https", "http") or not host:
             return "Use an https:// URL with a host name."
-        if "@" in re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0]:
-            return "Leave user name and password out of the URL; use a custom header instead."
-        if parsed.fragment or "#" in url:
-            return "Leave the fragment (#…) out of the URL."
-        return self._fault_of_host(parsed.scheme, host, port)
+        return _surplus(url) or self._fault_of_host(parsed.scheme, host, port)
 
     def _fault_of_host(self, scheme: str, host: str, port: int | None) -> str | None:
         if self.admits(host, port):
@@ -100,6 +108,20 @@ class Guard:
         if self.own_name and host.lower().rstrip(".") == self.own_name:
             return "This is the service's own name. Use the receiver's."
         return _fault_of_name(host)
+
+
+def _surplus(url: str) -> str | None:
+    """A part that is not sent, or not as it is written; as a sentence, or None."""
+    authority, *rest = re.split("([/?#])", url.partition("://")[2], maxsplit=1)
+    if "@" in authority:
+        return "Leave user name and password out of the URL; use a custom header instead."
+    if "%" in authority:
+        return "Write the host name without %."
+    if "#" in url:
+        return "Leave the fragment (#…) out of the URL."
+    if "".join(rest).partition("?")[1:] == ("?", ""):
+        return "Leave out the question mark that nothing follows."
+    return None
 
 
 def _fault_of_name(host: str) -> str | None:

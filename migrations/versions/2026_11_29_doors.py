@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "doors"
-down_revision = "0001"
+down_revision = "stored"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "stored"
-down_revision = "0001"
+down_revision = "linear"
 branch_labels = None
 depends_on = None
 

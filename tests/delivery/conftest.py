@@ -11,6 +11,8 @@ from app.caller.model import Caller
 from app.main import create_app
 from app.notification.owned import PREFIX
 from app.notification.wake import Waker
+from app.policy.library import load_library
+from app.rules import rules
 from app.settings import Settings
 from tests.delivery.scene import HOSPITAL, Scene
 from tests.postgres import plain
@@ -43,6 +45,7 @@ async def api(scene, receiver, engine):
     """Clients of the API by organization: `await api("org-tidepool")`."""
     app = create_app(scene.settings, clock=scene.clock)
     app.state.engine, app.state.waker = engine, Waker(scene.settings)
+    app.state.rules = rules(scene.settings, load_library())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(app.state.waker.close)
 

@@ -220,6 +220,8 @@ WRONG = [
     {},
     {"url": "https://hooks.example.org/", "event_types": ["referral.lost"]},
     {"url": "https://hooks.example.org/", "plans": ["HP\x00SM"]},
+    {"url": "https://hooks.example.org/", "plans": ["hpsm"]},
+    {"url": "https://hooks.example.org/", "plans": ["HPSM", "NOPE"]},
     {"url": "https://hooks.example.org/", "payload": "fat"},
     {"url": "https://hooks.example.org/", "description": "a\x00b"},
     {"url": "https://hooks.example.org/", "headers": {"Host": "elsewhere"}},

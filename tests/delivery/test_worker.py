@@ -29,6 +29,33 @@ async def test_a_message_arrives_signed_and_is_recorded(scene, receiver):
     assert (attempt["number"], attempt["status"], attempt["manual"]) == (1, 204, False)
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/hook/%28a%29?sig=Ab%2Fcd%2B1%3D%3D&p=%27x%27&t=%7E",
+        "/a%2fb/%7e/../c//d/.?x=a+b%20c&y='z'&&=&%C3%A9=%c3%a9",
+        "/(a);b=c,d/@:!$*?/?&=?",
+    ],
+)
+async def test_a_url_is_sent_byte_for_byte_as_registered(scene, receiver, target):
+    await scene.endpoint(receiver.url(target.removeprefix("/")))
+    await scene.announce("r1")
+    async with scene.worker():
+        (got,) = await receiver.count(1)
+        await scene.until_states("delivered")
+    assert got.target == target
+
+
+async def test_a_success_with_long_and_many_headers_is_one(scene, receiver):
+    many = {f"X-{number}": "a" for number in range(300)}
+    receiver.answer = lambda _: Reply(200, {"Set-Cookie": "a" * 20_000, **many})
+    await scene.endpoint(receiver.url())
+    await scene.announce("r1")
+    async with scene.worker():
+        await scene.until_states("delivered")
+    assert (await scene.one("attempt"))["status"] == 200
+
+
 async def test_both_secrets_sign_while_a_rotation_overlaps(scene, receiver):
     new, old, gone = new_secret(), new_secret(), new_secret()
     later = (scene.clock.now() + timedelta(hours=1)).isoformat()

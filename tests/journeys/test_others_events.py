@@ -53,7 +53,7 @@ async def test_asking_for_everything_gets_nothing(service, receiver, victim):
         (
             {},
             {"payload": "full"},
-            {"plans": ["HPSM", "unassigned", HOSPITAL]},
+            {"plans": ["HPSM", "unassigned"]},
             {"event_types": ["referral.received", "referral.approved", "service.assigned"]},
             {"headers": {"X-Organization": HOSPITAL, "Authorization": "Bearer hospital"}},
         )
@@ -66,6 +66,7 @@ async def test_asking_for_everything_gets_nothing(service, receiver, victim):
     "more",
     [
         {"organization_id": HOSPITAL},
+        {"plans": [HOSPITAL]},
         {"organization": HOSPITAL},
         {"id": "another"},
         {"kind": "subscription"},

@@ -31,6 +31,7 @@ fd12:3456:789a::1 2001:10::1 2001:20::1 fe80::a9fe:a9fe 0.0.0.1 172.31.255.255 1
         "https://hooks.example.org:8443/a?b=c",
         "https://xn--bcher-kva.example/hook",
         "https://4.example.com/",
+        "https://hooks.example.org/a%2Fb/%28c%29/../d?sig=Ab%2Fcd%2B1%3D%3D&p='x'&t=%7E,;:@!$*",
     ],
 )
 def test_public_https_names_are_taken(url):
@@ -74,6 +75,13 @@ def test_public_https_names_are_taken(url):
         "https://hooks.example.org:port/",
         "https://[::1/",
         "https://hooks.example.org/a b",
+        'https://hooks.example.org/"a"',
+        "https://hooks.example.org/<a>",
+        "https://hooks.example.org/{a}|^`",
+        "https://hooks.example.org/%zz",
+        "https://hooks.example.org/100%",
+        "https://hooks.example.org/a?",
+        "https://hooks.ex%61mple.org/",
         "https://hooks.example.org/\r\nX: y",
         "https://hooks.example.org/\x00",
         "https://hooks.example.org/\ud800",
