@@ -239,7 +239,7 @@ def _check_url(request: Request, url: str) -> None:
 
 def _check_plans(request: Request, plans: list[str]) -> None:
     """422 for a filter that can never match, which would keep every message back in silence."""
-    served = request.app.state.rules.plans
+    served = request.app.state.rules.plans if plans else ()
     if not set(plans) <= set(served):
         text = f"Write plans as this service knows them: {', '.join(served)}."
         raise refuse(422, "code-invalid", text, "plans")
