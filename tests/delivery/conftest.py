@@ -50,7 +50,7 @@ async def api(scene, receiver, engine):
         stack.push_async_callback(app.state.waker.close)
 
         async def client(organization: str = HOSPITAL) -> Client:
-            caller = Caller("a-client", organization, None, frozenset())
+            caller = Caller("a-client", organization, None, frozenset({"system/*.cruds"}))
             token = app.state.tokens.issue(caller, time.time())
             return await stack.enter_async_context(
                 Client(
