@@ -1,25 +1,27 @@
 # `make` prints what there is. Everything runs in .venv, made from requirements-dev.lock.
-# Python 3.11 and make are all it needs: PostgreSQL comes with the environment.
+# A Python of 3.11 to 3.14 and make are all it needs: PostgreSQL comes with the environment.
 SHELL := /bin/sh
 BIN := .venv/bin
 READY := .venv/.ready
+# What `make run` needs is less; where all is installed, it is there too.
+RUNS := $(if $(wildcard .venv/.ready),$(READY),.venv/.runs)
 WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help run test check check-more bench openapi policies migrate fmt clean \
-        format lint types imports contract suite postgresql-15 image browser foreign outage fuzz
+        format lint types imports contract suite postgresql-15 image browser foreign outage fuzz wheels
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(READY) ## a hospital's referral through all five stages, on a PostgreSQL of its own (PORT=8000)
+run: $(RUNS) ## a hospital's referral through all five stages, on a PostgreSQL of its own (PORT=8000)
 	@exec $(BIN)/python -m app run
 
 test: suite ## the whole suite, in parallel, on a throwaway PostgreSQL (ARGS="tests/rules -k ...")
 
 check: format lint types imports policies contract suite ## all that must hold, from PyPI alone
 
-check-more: postgresql-15 image browser foreign outage fuzz ## what needs other packages, or minutes
+check-more: postgresql-15 image browser foreign outage fuzz wheels ## what needs other packages, or minutes
 
 bench: $(READY) ## referrals per second beside the floors of this machine
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -48,6 +50,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 types: $(READY)
 	$(BIN)/mypy --strict app
+	$(BIN)/mypy --strict --python-version 3.14 app
 imports: $(READY)
 	$(BIN)/lint-imports
 contract: $(READY)
@@ -69,8 +72,13 @@ outage: $(READY)
 # 30,000 requests; FUZZ_REQUESTS=100000 for the long run, FUZZ_SEED=<number> for other ones.
 fuzz: $(READY)
 	.ci/marked fuzz
+wheels: $(READY)
+	.ci/wheels
 
 # pip follows the user's own configuration: no index is named here.
 $(READY): requirements-dev.lock .ci/environment
-	@.ci/environment
+	@.ci/environment requirements-dev.lock
+	@touch $@
+.venv/.runs: requirements-demo.lock .ci/environment
+	@.ci/environment requirements-demo.lock
 	@touch $@
