@@ -11,7 +11,7 @@ from app.referral.lifecycle import BusinessStatus, State
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "app").rglob("*.py"))
-LONGEST_FUNCTION, LONGEST_FILE = 60, 300
+LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 
 
 def test_the_map_shows_every_room():

@@ -25,11 +25,16 @@ from app.fhir.bundle import CARRIED
 _N, _R, _P = 2**14, 8, 1
 
 _READ = ("ClaimResponse", "Communication", "CommunicationRequest", "HealthcareService",
-         "Questionnaire", "Provenance", "AuditEvent")  # fmt: skip
+         "Questionnaire", "AuditEvent")  # fmt: skip
 #: What goes with a referral: created as copies that belong to it. Network and rosters are written
 #: by plans alone, whatever the scope (`app.directory.write`).
-SENT_ALONG = ("Organization", "QuestionnaireResponse", "Condition", "Encounter", "Observation",
-              "DocumentReference", "Consent", "Patient", "Coverage", *CARRIED)  # fmt: skip
+SENT_ALONG = (
+    "Organization", "QuestionnaireResponse", "Condition", "Encounter", "Observation",
+    "DocumentReference", "Consent", "Provenance", "Patient", "Coverage", *CARRIED,
+)  # fmt: skip
+#: The types of a Bundle that have interactions, and so scopes, of their own. Any other is
+#: carried as a part of the referral.
+SCOPED = frozenset({"ServiceRequest", "Task", *SENT_ALONG})
 
 #: Refers, follows what it referred, and is told.
 REQUESTER = frozenset(

@@ -5,11 +5,15 @@ Items are counted, so that a note equal to an earlier one is a second note. Line
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from app.fhir.strict_json import written
+
+#: Beyond these a power of ten is not written out.
+_DIGITS = 40
 
 
 def is_kept(before: Sequence[Any], after: Sequence[Any]) -> bool:
@@ -31,5 +35,13 @@ def added(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
 
 
 def _key(item: Any) -> bytes:
-    """Equal for equal JSON, whatever the order of its names."""
-    return orjson.dumps(item, default=written, option=orjson.OPT_SORT_KEYS)
+    """Equal for equal JSON, whatever the order of its names and the zeros of its decimals."""
+    return orjson.dumps(item, default=_plain, option=orjson.OPT_SORT_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    """A decimal without spare zeros; one of many digits as it was written."""
+    if isinstance(value, Decimal) and abs(value.adjusted()) < _DIGITS:
+        text = f"{value:f}"
+        return orjson.Fragment((text.rstrip("0").rstrip(".") if "." in text else text).encode())
+    return written(value)

@@ -14,7 +14,7 @@ depends_on = None
 #: What a referral's Bundle brings; whoever refers could create these without a scope that says so.
 SENT_ALONG = (
     "Organization", "QuestionnaireResponse", "Condition", "Encounter", "Observation",
-    "DocumentReference", "Consent", "Patient", "Coverage", "AllergyIntolerance", "CarePlan",
+    "DocumentReference", "Consent", "Provenance", "Patient", "Coverage", "AllergyIntolerance", "CarePlan",
     "CareTeam", "Device", "DiagnosticReport", "EpisodeOfCare", "FamilyMemberHistory", "Goal",
     "Immunization", "Location", "Medication", "MedicationRequest", "MedicationStatement",
     "Practitioner", "PractitionerRole", "Procedure", "RelatedPerson", "RiskAssessment",

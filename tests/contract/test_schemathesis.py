@@ -53,8 +53,11 @@ ALSO = {
     # A patch of no operations, or one that does not fit the Task.
     "PATCH /fhir/Task/{id}": ["400", "409", "412", "422"],
     # Fifty endpoints are the most; a target that is not public is refused.
-    "POST /v1/webhook-endpoints": ["409", "422"],
-    "PATCH /v1/webhook-endpoints/{id}": ["422"],
+    # Text with control characters is refused wherever it stands in JSON.
+    "POST /v1/webhook-endpoints": ["400", "409", "422"],
+    "PATCH /v1/webhook-endpoints/{id}": ["400", "422"],
+    # The example's own words are nobody's note.
+    "POST /v1/correspondence/{id}/sent": ["400", "422"],
     # A secret is right or wrong.
     "POST /oauth/token": ["400", "401"],
     # The plan of an offer must be the caller's.

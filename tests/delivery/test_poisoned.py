@@ -41,6 +41,11 @@ async def store(scene, referrals):
         PLAN,
     )
     await scene.connection.execute(
+        "INSERT INTO client (id, organization_id, scopes, active, demonstration, created_at)"
+        " VALUES ('a-client', $1, '{system/*.cruds}', true, false, now())",
+        HOSPITAL,
+    )
+    await scene.connection.execute(
         "INSERT INTO resource_version (plan, type, id, version, referral_id, updated_at, body)"
         " SELECT $1, 'ServiceRequest', id, 1, id, '2020-01-01', '{}' FROM unnest($2::text[]) id",
         PLAN,

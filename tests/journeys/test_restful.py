@@ -83,7 +83,9 @@ async def test_a_transaction_answers_with_its_resources_where_these_are_preferre
 
 
 async def test_what_a_client_may_not_read_is_not_in_the_answer_to_its_transaction(service):
-    form = {"grant_type": "client_credentials", "scope": "system/ServiceRequest.crs"}
+    sent = {entry["resource"]["resourceType"] for entry in example("01")["entry"]}
+    scope = " ".join(["system/ServiceRequest.crs", *(f"system/{kind}.c" for kind in sorted(sent))])
+    form = {"grant_type": "client_credentials", "scope": scope}
     token = await service.http.post("/oauth/token", data=form, auth=("hospital", "demo-hospital"))
     headers = {
         "Authorization": f"Bearer {token.json()['access_token']}",
