@@ -173,7 +173,7 @@ async def _change(
 async def adopt_task(request: Request, caller: CallerDep, connection: Connection) -> Response:
     """By the requester."""
     require(caller, "Task", "c")
-    refuse_condition(request.headers.get("if-none-exist"), request.url.query)
+    refuse_condition(request)
     sent = read_tree(await read_body(request), ["Task"])
     door, seen = door_of(request, caller), sight(caller)
     opened = await _focused(connection, caller, sent, door)
