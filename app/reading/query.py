@@ -108,6 +108,9 @@ def read_query(
         fault = _take(query, name, value, base, strict)
         if fault is not None:
             faults.append(fault)
+    if len(query.criteria) > MAX_CONDITIONS:
+        said = f"Ask for at most {MAX_CONDITIONS} conditions in one search."
+        faults.append(Issue("too-costly", said))
     if faults:
         raise Refusal(400, faults)
     if query.subset.counts:

@@ -66,7 +66,7 @@ class DateRange:
 
 
 def _pieces(text: str, separator: str) -> Iterator[str]:
-    """The parts between unescaped separators; escapes (a backslash and `,` `|` `$` or itself) stay."""
+    """The parts between unescaped separators; escapes (a backslash and `,|$` or itself) stay."""
     current: list[str] = []
     characters = iter(text)
     for character in characters:

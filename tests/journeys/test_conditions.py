@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.intake.condition import read_condition
 from tests.journeys.payloads import EXTRA, a_referral
 
 HEADS = (
@@ -29,7 +30,7 @@ async def test_one_identifier_however_its_condition_is_written(service):
     for head in HEADS:
         for value in (r"Ü\|1\,2\\3+4".encode(), rb"%C3%9C%5C%7C1%5C%2C2%5C%5C3%2B4"):
             answer = await conditional(
-                service, b" " + head.encode() + b"identifier=http://x.example|" + value + b" \t"
+                service, head.encode() + b"identifier=http://x.example|" + value
             )
             assert (answer.status_code, answer.json()["id"]) == (200, first)
 
@@ -53,3 +54,10 @@ async def test_one_identifier_however_its_condition_is_written(service):
 )
 async def test_what_is_not_understood_to_the_last_character_is_400(service, condition):
     assert (await conditional(service, condition)).status_code == 400
+
+
+def test_blanks_around_the_header_are_no_part_of_it():
+    asked = [" identifier=urn:x|1 \t"]
+    assert read_condition(asked, b"", "http://b/fhir") == read_condition(
+        ["identifier=urn:x|1"], b"", "http://b/fhir"
+    )
