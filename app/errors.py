@@ -73,6 +73,11 @@ def too_costly() -> Refusal:
     )
 
 
+def is_too_costly(refusal: Refusal) -> bool:
+    """Whether a statement's time limit is what stopped it."""
+    return refusal.issues[0].code == "too-costly"
+
+
 def busy(seconds: int = 1) -> Refusal:
     """409 with Retry-After: the same thing is being done by another request."""
     return refuse(
