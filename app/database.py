@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.errors import busy, unavailable
+from app.errors import busy, too_costly, unavailable
 from app.settings import Settings
 
 #: The restricted role that the migration creates: it may not change history.
@@ -27,8 +27,10 @@ ROLE = "nwd_service"
 AWAY = ("08", "25006", "53", "57P", "58")
 #: Of one that is busy with others.
 LOCKED = ("55P03", "40001", "40P01")
-#: A request's statement is also given up that took too long, or met an error inside PostgreSQL.
-_GIVEN_UP = ("57014", "XX")
+#: A statement that met an error inside PostgreSQL is also given up.
+_GIVEN_UP = ("XX",)
+#: One that took longer than a statement may.
+_TOO_LONG = "57014"
 
 
 def database_url(url: str) -> str:
@@ -104,6 +106,8 @@ def named_errors() -> Iterator[None]:
         state = sqlstate(error)
         if state in LOCKED:
             raise busy() from error
+        if state == _TOO_LONG:
+            raise too_costly() from error
         if _lost(error) or not state or state.startswith((*AWAY, *_GIVEN_UP)):
             raise unavailable() from error
         raise

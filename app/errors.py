@@ -63,6 +63,21 @@ def unavailable() -> Refusal:
     )
 
 
+def too_costly() -> Refusal:
+    """400: a statement took longer than it may. The database is there, and would do so again."""
+    return refuse(
+        400,
+        "too-costly",
+        "The database stopped this request at its time limit. Nothing was stored. Sending the same "
+        "again would take as long: ask for less, or tell us its X-Request-ID.",
+    )
+
+
+def is_too_costly(refusal: Refusal) -> bool:
+    """Whether a statement's time limit is what stopped it."""
+    return refusal.issues[0].code == "too-costly"
+
+
 def busy(seconds: int = 1) -> Refusal:
     """409 with Retry-After: the same thing is being done by another request."""
     return refuse(

@@ -19,7 +19,7 @@ from app.clocks.fire import fire
 from app.clocks.place import pass_on
 from app.database import begin, fetch, fetch_one
 from app.decision.finish import finish
-from app.errors import Refusal, unavailable
+from app.errors import Refusal, is_too_costly, unavailable
 from app.intake.door import Door
 from app.local_time import local_date
 from app.notification.aside import Aside
@@ -136,7 +136,7 @@ async def _one(
             async with begin(engine) as connection:
                 return await claim_and_fire(connection, plan, referral_id, alarm, door)
         except Exception as error:
-            if isinstance(error, Refusal) and error.status < 500:
+            if isinstance(error, Refusal) and error.status < 500 and not is_too_costly(error):
                 _log.warning("clock passed over", extra=about)
                 return False
             if not await answers(engine):

@@ -50,7 +50,7 @@ async def create(
 ) -> Response:
     """POST: a resource under an id of ours."""
     _may_create(caller, kind)
-    refuse_condition(request.headers.get("if-none-exist"), request.url.query)
+    refuse_condition(request)
     resource = await aside(read_tree, await read_body(request), [kind])
     resource["id"] = new_id()
     _own_plan(caller, resource)

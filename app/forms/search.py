@@ -12,7 +12,7 @@ from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.letters import plain
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
+from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token, words
 
 Json = Mapping[str, Any]
 
@@ -102,18 +102,18 @@ def _count(value: str) -> int:
 
 
 def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:
-    words = [word for word in split(value) if word.strip()]
-    if not words:
+    wanted = words(value)
+    if not wanted:
         raise Unreadable("needs a value.")
     kind = PARAMETERS[name][0]
     if modifier and (kind != "string" or modifier not in _MODIFIERS):
         raise Unreadable("does not take this modifier.")
     if kind == "token":
-        tokens = [token(word) for word in words]
-        return lambda form: any(_has(form, name, wanted) for wanted in tokens)
+        tokens = [token(word) for word in split(value) if word.strip()]
+        return lambda form: any(_has(form, name, one) for one in tokens)
     if kind == "uri":
-        return lambda form: form[name] in words
-    return lambda form: any(_reads(str(form[name]), word, modifier) for word in words)
+        return lambda form: form[name] in wanted
+    return lambda form: any(_reads(str(form[name]), word, modifier) for word in wanted)
 
 
 def _reads(text: str, word: str, modifier: str) -> bool:

@@ -14,10 +14,11 @@ from app.database import constraint, fetch_one, sqlstate
 from app.decision.tables import OVERLAPS
 from app.errors import busy, not_found, refuse
 from app.intake.answer import created, found, transaction
+from app.intake.condition import Condition
 from app.intake.door import Door
 from app.intake.gather import gather
 from app.intake.known import Inquiry, Known
-from app.intake.repeat import Answer, Condition, matching, remember, replayed, twin
+from app.intake.repeat import Answer, matching, remember, replayed, twin
 from app.intake.submission import Submission
 from app.process import process
 from app.reading.access import Sight

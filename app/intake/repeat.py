@@ -5,23 +5,19 @@ the index decides the race, and the loser reads the winner's answer (spec.md 7, 
 """
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import fetch
 from app.errors import Refusal, refuse
+from app.intake.condition import Condition
 from app.intake.known import Known, Twin
 from app.intake.submission import Submission
 from app.intake.tables import idempotency_key
 from app.letters import as_key
-from app.reading.access import Sight, Statement, sees_referral
-from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
+from app.reading.access import Sight, Statement, plan_keys, sees_referral
 from app.referral.changes import Changes
-
-#: Identifiers that must all be there, each in one of several forms.
-Condition = list[tuple[Token, ...]]
 
 _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:.")
 
@@ -79,48 +75,13 @@ def duplicate(first: Twin) -> Refusal:
     return refuse(409, "duplicate", text, "ServiceRequest.identifier")
 
 
-def read_condition(header: str | None, query: str) -> Condition | None:
-    """`If-None-Exist` (or the query of a POST, which some clients send instead): the identifiers.
-
-    400 for a condition that is empty or on anything but `identifier`: a condition that is not
-    understood must not create.
-    """
-    text = header if header is not None else query
-    if header is None and not query:
-        return None
-    pairs = parse_qsl(text.removeprefix("?"), keep_blank_values=True)
-    if header is None:
-        pairs = [pair for pair in pairs if pair[0] not in ABOUT_THE_FORM]
-        if not pairs:
-            return None
-    condition: Condition = []
-    for name, value in pairs:
-        tokens = _tokens(value) if name == "identifier" else ()
-        if not tokens or not all(found.code for found in tokens):
-            raise refuse(
-                400, "value", "If-None-Exist takes identifier=system|value and nothing else."
-            )
-        condition.append(tokens)
-    if not condition:
-        raise refuse(400, "value", "If-None-Exist takes identifier=system|value; it was empty.")
-    return condition
-
-
-def _tokens(value: str) -> tuple[Token, ...]:
-    if any(character < " " for character in value):
-        return ()
-    try:
-        return tuple(token(word) for word in split(value))
-    except Unreadable:
-        return ()
-
-
 async def matching(
     connection: AsyncConnection, condition: Condition, seen: Sight
 ) -> list[tuple[str, str]]:
     """(plan, id) of the referrals that the caller may see and that carry every identifier."""
     statement = Statement()
-    sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen)
+    sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen, few=True)
+    plans = statement.bind(list(plan_keys()), "text[]")
     for alternatives in condition:
         found = " OR ".join(
             f"x.value = {statement.bind(as_key(each.code or ''))}"
@@ -133,7 +94,7 @@ async def matching(
         )
         sql += (
             " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM "
-            f"referral_business_identifier x WHERE {found})"
+            f"referral_business_identifier x WHERE x.plan = ANY ({plans}) AND ({found}))"
         )
     rows = await fetch(connection, sql + " LIMIT 2", statement.values)
     return [(row[0], row[1]) for row in rows]

@@ -16,10 +16,11 @@ from app.fhir.bundle import entry_types
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
 from app.intake.ask_first import ask_first
+from app.intake.condition import read_condition, read_entry_condition
 from app.intake.door import Door
 from app.intake.held import held_by
 from app.intake.post import Terms, post
-from app.intake.repeat import Answer, read_condition, read_key
+from app.intake.repeat import Answer, read_key
 from app.intake.represent import represented
 from app.intake.submission import read_submission, read_tree
 from app.openapi.bodies import created, fhir_body, fhir_response
@@ -62,7 +63,11 @@ def _terms(request: Request, caller: Caller) -> Terms:
     return Terms(
         client_id=caller.client_id,
         key=read_key(headers.get("idempotency-key")),
-        condition=read_condition(headers.get("if-none-exist"), request.url.query),
+        condition=read_condition(
+            headers.getlist("if-none-exist"),
+            request.scope["query_string"],
+            request.app.state.settings.fhir_base,
+        ),
         seen=sight(caller),
     )
 
@@ -77,7 +82,8 @@ async def _receive(request: Request, caller: Caller, connection: Connection, kin
     here = await held_by(connection, tree, caller, door)
     submission = await aside(read_submission, tree, door, here)
     if submission.if_none_exist is not None:
-        terms = replace(terms, condition=read_condition(submission.if_none_exist, ""))
+        condition = read_entry_condition(submission.if_none_exist, door.fhir_base)
+        terms = replace(terms, condition=condition)
     answer = await post(connection, submission, terms, door)
     request.state.announced = True
     return answer

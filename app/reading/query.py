@@ -5,6 +5,7 @@ all hold, commas separate alternatives, an unknown parameter is ignored with a w
 caller asked for strict handling.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode
@@ -18,10 +19,13 @@ from app.reading.include import INCLUDES, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.subset import SUBSET, narrowed
 from app.reading.values import ABOUT_THE_FORM, Unreadable, date_range, reference, split, token
+from app.reading.values import words as texts
 
 DEFAULT_COUNT, MAX_COUNT = 20, 100
-#: More parameters or alternatives than any client needs; they bound the work of one search.
-MAX_PARAMETERS, MAX_ALTERNATIVES = 50, 100
+#: More than any client needs: conditions that must all hold, alternatives of each. They bound what
+#: one request asks of the database; parameters are counted before anything is read.
+MAX_CONDITIONS, MAX_ALTERNATIVES, MAX_PARAMETERS = 10, 20, 50
+_NO_OCTET = re.compile("%(?![0-9A-Fa-f]{2})")
 CURSOR = "_cursor"
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
 _ONCE = frozenset({"_count", "_sort", "_total", CURSOR, *SUBSET})
@@ -65,7 +69,7 @@ def pairs(raw: bytes) -> list[tuple[str, str]]:
     """The pairs of a query string or a form body. Raises `Refusal` (400) where it is not text."""
     try:
         found = parse_qsl(
-            raw.decode("ascii"),
+            _decodable(raw),
             keep_blank_values=True,
             encoding="utf-8",
             errors="strict",
@@ -79,6 +83,14 @@ def pairs(raw: bytes) -> list[tuple[str, str]]:
             said = "Leave control characters out of search parameters."
             raise Refusal(400, [Issue("value", said)])
     return found
+
+
+def _decodable(raw: bytes) -> str:
+    """UTF-8, encoded or raw, in which every `%` begins an octet. Raises `ValueError`."""
+    text = raw.decode()
+    if _NO_OCTET.search(text):
+        raise ValueError
+    return text
 
 
 def read_query(
@@ -96,6 +108,9 @@ def read_query(
         fault = _take(query, name, value, base, strict)
         if fault is not None:
             faults.append(fault)
+    if len(query.criteria) > MAX_CONDITIONS:
+        said = f"Ask for at most {MAX_CONDITIONS} conditions in one search."
+        faults.append(Issue("too-costly", said))
     if faults:
         raise Refusal(400, faults)
     if query.subset.counts:
@@ -177,7 +192,7 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
         if value not in ("true", "false"):
             raise Unreadable("with :missing takes true or false.")
         return Criterion(known, modifier, missing=value == "true")
-    words = [word for word in split(value) if word]
+    words = [word for word in split(value) if word.strip()]
     if not words:
         raise Unreadable("needs a value.")
     if len(words) > MAX_ALTERNATIVES:
@@ -191,7 +206,7 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
         return Criterion(known, "", references=found, base=base)
     if kind == "date":
         return Criterion(known, modifier, ranges=tuple(date_range(word) for word in words))
-    return Criterion(known, modifier, texts=tuple(words))
+    return Criterion(known, modifier, texts=tuple(texts(value)))
 
 
 def _names_type(kind: Kind, modifier: str) -> bool:

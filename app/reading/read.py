@@ -8,13 +8,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import parse_qsl
+
+from fastapi import Request
 
 from app.database import Source, fetch, fetch_one
 from app.errors import Refusal, not_found, refuse
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
 from app.reading.access import SEES_LOCATED, Sight, located
+from app.reading.query import asked
 from app.reading.values import ABOUT_THE_FORM
 from app.web.fields import tags
 
@@ -138,12 +140,12 @@ def names_version(header: str | None) -> bool:
     return header is not None and set(tags(header)) != {"*"}
 
 
-def refuse_condition(header: str | None, query: str) -> None:
+def refuse_condition(request: Request) -> None:
     """400 where a create that has no condition is given one, as `If-None-Exist` or as its query:
     a condition that is not understood must not create.
     """
-    named = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
-    if header is not None or named - ABOUT_THE_FORM:
+    named = {name for name, _ in asked(request)}
+    if "if-none-exist" in request.headers or named - ABOUT_THE_FORM:
         said = "This create takes no condition. Search first, then send it without."
         raise refuse(400, "not-supported", said)
 

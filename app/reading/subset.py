@@ -6,7 +6,7 @@ from dataclasses import replace
 from app.errors import Issue, Refusal
 from app.fhir.subset import SUMMARIES, Subset
 from app.openapi.bodies import Described
-from app.reading.values import TEXT_PATTERN, Unreadable, split
+from app.reading.values import TEXT_PATTERN, Unreadable, words
 
 SUBSET = frozenset({"_summary", "_elements"})
 _OF_READS = [word for word in SUMMARIES if word != "count"]
@@ -18,7 +18,7 @@ def narrowed(subset: Subset, name: str, value: str) -> Subset:
         if value not in SUMMARIES:
             raise Unreadable(f"takes one of {', '.join(SUMMARIES)}.")
         return replace(subset, summary=value)
-    names = frozenset(word.strip() for word in split(value)) - {""}
+    names = frozenset(word.strip() for word in words(value))
     if not names:
         raise Unreadable("takes the names of elements, separated by commas.")
     return replace(subset, elements=names)

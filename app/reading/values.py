@@ -25,7 +25,10 @@ ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
 #: Text of a search: no control characters, and something that is neither space nor separator.
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*$"
 _DATE = re.compile(rf"(?P<prefix>[a-z]{{2}})?{span.PATTERN}\Z", re.ASCII)
-_REFERENCE = re.compile(r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[^/|]+)\Z")
+_REFERENCE = re.compile(
+    r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[^/|]+)(?:/_history/[^/|]+)?\Z"
+)
+_ESCAPED = re.compile(r"\\([,$|\\])")
 
 
 class Unreadable(ValueError):
@@ -67,15 +70,14 @@ class DateRange:
         return moment(self.high)
 
 
-def split(text: str) -> Iterator[str]:
-    r"""The alternatives of one value: separated by commas; `\,` is a comma of the value."""
+def _pieces(text: str, separator: str) -> Iterator[str]:
+    """The parts between unescaped separators; escapes (a backslash and `,|$` or itself) stay."""
     current: list[str] = []
     characters = iter(text)
     for character in characters:
         if character == "\\":
-            following = next(characters, "")
-            current.append(following if following in ",$\\" else character + following)
-        elif character == ",":
+            current.append(character + next(characters, ""))
+        elif character == separator:
             yield "".join(current)
             current = []
         else:
@@ -83,24 +85,42 @@ def split(text: str) -> Iterator[str]:
     yield "".join(current)
 
 
+def _plain(text: str) -> str:
+    """A part without its escapes; a backslash before anything else is one of the value."""
+    return _ESCAPED.sub(r"\1", text)
+
+
+def split(text: str) -> Iterator[str]:
+    """The alternatives of one value, separated by commas. Each is as it was written: `token`,
+    `reference` and `words` take its escapes away.
+    """
+    return _pieces(text, ",")
+
+
+def words(text: str) -> list[str]:
+    """The alternatives of one value as plain text, without those that are blank."""
+    return [_plain(word) for word in split(text) if word.strip()]
+
+
 def token(text: str) -> Token:
-    r"""`code`, `system|code`, `|code` or `system|`."""
-    system, bar, code = text.partition("|")
-    code = code.replace("\\|", "|")
-    if not bar:
-        return Token(None, system)
+    """`code`, `system|code`, `|code` or `system|`, in which an escaped bar separates nothing."""
+    system, *rest = _pieces(text, "|")
+    if not rest:
+        return Token(None, _plain(system))
+    code = _plain("|".join(rest))
     if not system and not code:
         raise Unreadable("takes `code`, `system|code`, `|code` or `system|`.")
-    return Token(system, code or None)
+    return Token(_plain(system), code or None)
 
 
 def reference(text: str, base: str) -> Reference:
-    """`id`, `Type/id`, or a full URL of this server; another server's resource is kept as it is."""
-    found = _REFERENCE.match(text)
-    if found is None:
-        return Reference(None, text)
-    if found["base"] and found["base"] != base:
-        return Reference(None, text)
+    """`id`, `Type/id`, or a full URL of this server, each also of one version (`/_history/n`): that
+    names the resource. Another server's resource is kept as it is.
+    """
+    plain = _plain(text)
+    found = _REFERENCE.match(plain)
+    if found is None or (found["base"] and found["base"] != base):
+        return Reference(None, plain)
     return Reference(found["type"], found["id"])
 
 

@@ -186,7 +186,7 @@ async def _change(
 async def adopt_task(request: Request, caller: CallerDep, connection: Connection) -> Response:
     """By the requester."""
     require(caller, "Task", "c")
-    refuse_condition(request.headers.get("if-none-exist"), request.url.query)
+    refuse_condition(request)
     sent = await aside(read_tree, await read_body(request), ["Task"])
     cancels = asks_to_cancel(sent)
     if cancels:

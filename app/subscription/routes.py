@@ -113,7 +113,7 @@ async def create_subscription(
 ) -> Response:
     """The worker sends the handshake after the answer."""
     require(caller, "Subscription", "c")
-    refuse_condition(request.headers.get("if-none-exist"), request.url.query)
+    refuse_condition(request)
     tree, wanted = await _wanted(request, caller, connection)
     row = await keep.create(connection, caller, tree, wanted, vault_of(request), now_of(request))
     return as_preferred(request, _answer(request, row, 201))

@@ -13,7 +13,7 @@ from app.errors import Issue, Refusal
 from app.fhir.subscription import fhir_status
 from app.fhir.subset import Subset
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import ABOUT_THE_FORM, Unreadable, split
+from app.reading.values import ABOUT_THE_FORM, Unreadable, words
 
 #: Parameter → its kind, and what it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
@@ -49,7 +49,7 @@ class Search:
             "type": "rest-hook",
             "url": row["url"],
         }
-        return all(has[name] in words for name, words in self.tests)
+        return all(has[name] in wanted for name, wanted in self.tests)
 
 
 def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> Search:
@@ -86,10 +86,10 @@ def _take(search: Search, name: str, value: str) -> bool:
         search.subset = narrowed(search.subset, name, value)
         search.alone = search.alone or search.subset.counts
     elif name in PARAMETERS:
-        words = frozenset(word for word in split(value) if word.strip())
-        if not words:
+        wanted = frozenset(words(value))
+        if not wanted:
             raise Unreadable("needs a value.")
-        search.tests.append((name, words))
+        search.tests.append((name, wanted))
     else:
         return False
     return True
