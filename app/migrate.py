@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from app.database import database_url, sqlstate
 from app.errors import Stopped
+from app.grants import grant
 from app.reindex import reindex
 from app.settings import Settings
 from app.waiting import until_it_answers
@@ -26,8 +27,9 @@ _UNDEFINED_TABLE = "42P01"
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Migrates the database in one transaction; does nothing where it is done already. Then what
-    was stored before is read for searches, in transactions of its own.
+    """Migrates the database in one transaction, the service's role and its grants with it; does
+    nothing where it is done already. Then what was stored before is read for searches, in
+    transactions of its own.
 
     `url` is the owner's. Several processes may call it at once, but one process only once at a
     time. Raises what the driver raises when the database is away or the owner may not do it.
@@ -44,7 +46,7 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
 
     Raises `DatabaseAway`, and `Stopped` where the owner may not do it or the schema is another's.
     """
-    # As the owner: the restricted role that sessions take is made by the migration itself.
+    # As the owner: the restricted role that sessions take is made on the way.
     owner = chosen.model_copy(update={"database_url": url, "migration_database_url": url})
     await until_it_answers(owner)
     try:
@@ -59,6 +61,8 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
 
 def _upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(configuration(connection), revision)
+    if revision == "head":
+        grant(connection)
 
 
 def configuration(connection: Connection | None = None) -> Config:

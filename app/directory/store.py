@@ -242,10 +242,13 @@ async def _write_members(
     about: Any = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
     keys = [("Patient", patient) for _, patient in pairs] + [(row[0], row[1]) for row in about]
     stored = [body for _, body in (await _current(connection, keys)).values()]
+    themselves = {one["id"]: one for one in stored if one["resourceType"] == "Patient"}
+    theirs: dict[str | None, list[Resource]] = {}
+    for one in stored:
+        theirs.setdefault(patient_of(one), []).append(one)
     rows = []
     for plan, patient in pairs:
-        own = [one for one in stored if patient_of(one) == patient]
-        self = next(one for one in stored if key(one) == ("Patient", patient))
+        self, own = themselves[patient], theirs.get(patient, [])
         member = read_member(
             self,
             [one for one in own if one["resourceType"] == "Coverage"],
