@@ -80,8 +80,10 @@ class Submission:
 
     @property
     def claims(self) -> list[Identifier]:
-        """The requester's own identifiers, each of which stands for one referral alone."""
-        return list(dict.fromkeys(self.request.identifiers))
+        """The requester's own identifiers, each of which stands for one referral alone. One without
+        a system may be anybody's number: it is kept, and tells no repeat.
+        """
+        return [each for each in dict.fromkeys(self.request.identifiers) if each[0]]
 
     @property
     def wish(self) -> Wish:

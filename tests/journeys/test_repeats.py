@@ -177,6 +177,14 @@ async def test_a_condition_that_matches_nothing_creates(service):
     assert answer.status_code == 201
 
 
+async def test_an_identifier_without_a_system_is_no_key(service):
+    number = {"value": "7"}
+    first = await service.post({**a_referral(), "identifier": [number]})
+    other = await service.post({**a_referral(EXTRA[1]), "identifier": [number]})
+    assert (first.status_code, other.status_code) == (201, 201)
+    assert first.json()["identifier"][0] == number
+
+
 async def test_a_condition_matches_only_what_the_caller_may_see(service):
     await service.refer(a_referral(identifier="R-9"))
     answer = await service.post(
