@@ -50,9 +50,9 @@ _COMMON: Described = {
 }
 _SEARCH_SAID = (
     "Only what the caller may see is found. Repeated parameters must all hold, commas separate "
-    "alternatives. A parameter that is not known is ignored with a warning entry, or refused under "
-    "`Prefer: handling=strict`. Follow `next` links for more; a row that is written meanwhile "
-    "neither repeats nor hides another."
+    "alternatives: at most ten conditions of twenty alternatives. A parameter that is not known is "
+    "ignored with a warning entry, or refused under `Prefer: handling=strict`. Follow `next` links "
+    "for more; a row that is written meanwhile neither repeats nor hides another."
 )
 _ID = {
     "name": "id",

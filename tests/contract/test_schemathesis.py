@@ -64,6 +64,12 @@ ALSO = {
     "POST /fhir/HealthcareService": ["400", "403", "409", "412", "422"],
     "PUT /fhir/HealthcareService/{id}": ["400", "403", "409", "412", "422", "428"],
 }
+#: A search takes ten conditions: how many there are, no schema of one parameter can say.
+ALSO |= {
+    label: ALSO.get(label, ["400"])
+    for label, operation in OPERATIONS.items()
+    if operation.get("x-fhir", {}).get("interaction") == "search-type"
+}
 #: How many bodies of each kind, and how many requests at random, each operation meets.
 MANY = int(os.environ.get("FUZZ", "0"))
 BODIES = MANY or 12
