@@ -14,6 +14,7 @@ from tests.outside import Tokens
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
+REASON = "https://nowrongdoor.example/fhir/CodeSystem/determination-reason"
 STAFF = "#operations-Plan_staff"
 QUEUE, APPROVE, DENY = (
     f"{STAFF}-{name}" for name in ("readWorkQueue", "approveReferral", "denyReferral")
@@ -63,6 +64,17 @@ async def fill_in(page: Page, operation: str, referral: str) -> None:
     assert offered == ["", "", ""]  # no version, no request and no conversation but their own
 
 
+async def write(page: Page, operation: str, **parameters: dict) -> None:
+    """Puts the person's own words where the page offers an example, which says nothing."""
+    place = f"{operation} textarea.body-param__text"
+    assert "Write your own" in await page.when(f"document.querySelector('{place}')?.value")
+    await page.click(place)
+    await page.run(f"document.querySelector('{place}').select()")
+    listed = [{"name": name, **value} for name, value in parameters.items()]
+    body = {"resourceType": "Parameters", "parameter": listed}
+    await page.do("Input.insertText", text=json.dumps(body))
+
+
 async def test_staff_read_why_a_referral_waits_approve_one_and_deny_another(service_url, tmp_path):
     first, second = refer(service_url, EXTRA[0]), refer(service_url, EXTRA[1])
     async with a_page() as page:
@@ -82,9 +94,13 @@ async def test_staff_read_why_a_referral_waits_approve_one_and_deny_another(serv
             assert {"approve", "deny"} <= {step["name"] for step in waits["next"]}
 
         await fill_in(page, APPROVE, first)
+        exception = {"system": REASON, "code": "exception-granted"}
+        note = {"valueString": "Her doctor has told us on the telephone what the form left out."}
+        await write(page, APPROVE, reason={"valueCoding": exception}, note=note)
         await page.photograph(tmp_path / "approve.png")
         assert (await answer(page, APPROVE))["status"] == "active"
         await fill_in(page, DENY, second)
+        await write(page, DENY, reason={"valueString": "She has moved to another county."})
         await page.photograph(tmp_path / "deny.png")
         assert (await answer(page, DENY))["status"] == "revoked"
 
