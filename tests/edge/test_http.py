@@ -395,6 +395,11 @@ async def test_what_an_operation_of_ours_is_sent_twice_is_named(client):
 ZIPPED = {**FHIR, "Content-Encoding": "gzip"}
 
 
+def zipped(body, level=9):
+    """The body in gzip, the same bytes at any second: a parameter of a test is a part of its name."""
+    return gzip.compress(body, level, mtime=0)
+
+
 @pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip", "identity, gzip", ", gzip,"])
 @pytest.mark.parametrize("size", [0, 1, 5 * MEGABYTE])
 async def test_a_body_in_gzip_is_taken_as_what_it_was(client, coding, size):
@@ -406,14 +411,14 @@ async def test_a_body_in_gzip_is_taken_as_what_it_was(client, coding, size):
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (gzip.compress(b"x" * (5 * MEGABYTE + 1)), 413),
-        (gzip.compress(b"\0" * (200 * MEGABYTE), 1), 413),
-        (gzip.compress(b"{}")[:-1], 400),
-        (gzip.compress(b"{}")[:5], 400),
-        (gzip.compress(b"{}") + b"x", 400),
-        (gzip.compress(b"{}") * 2, 400),
-        (gzip.compress(b"") * 100_000, 400),
-        (gzip.compress(b"{}")[:-8] + bytes(8), 400),
+        (zipped(b"x" * (5 * MEGABYTE + 1)), 413),
+        (zipped(b"\0" * (200 * MEGABYTE), 1), 413),
+        (zipped(b"{}")[:-1], 400),
+        (zipped(b"{}")[:5], 400),
+        (zipped(b"{}") + b"x", 400),
+        (zipped(b"{}") * 2, 400),
+        (zipped(b"") * 100_000, 400),
+        (zipped(b"{}")[:-8] + bytes(8), 400),
         (b"{}", 400),
         (b"x" * (5 * MEGABYTE + 1), 413),
     ],
