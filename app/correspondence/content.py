@@ -28,6 +28,7 @@ class Content:
     at: datetime
     referral_id: str
     to: Addressee
+    #: The member's name: as it was sent, unless the letter is theirs.
     member: str | None
     occasion: Occasion
     #: How the performer reaches the member; for the performer of an approval alone.

@@ -26,6 +26,7 @@ from app.fhir.addressee import (
     member,
     member_language,
     requester,
+    stated_member,
 )
 from app.fhir.render_communication import letter_sent
 from app.fhir.strict_json import dumps, parse
@@ -150,30 +151,35 @@ async def letter_content(
 
 
 def content(row: RowMapping, library: Library) -> Content:
-    """The stored rows as the content of a letter."""
+    """The stored rows as the content of a letter.
+
+    What the roster knows of the member (spelling, address, phone) reaches the member alone.
+    """
     occasion, sent = Occasion.from_json(row["about"]), parse(row["sent"])
     copies = [(name, parse(body.encode())) for name, body in orjson.loads(row["copies"] or "[]")]
     roster = parse(row["roster"]) if row["roster"] else None
     person = row["organization_id"] is None and is_family(sent, row["cin"])
     to_member = row["recipient"] == "member"
-    spoken = member_language(sent, copies, roster) if to_member or person else None
+    known_as = roster if to_member else None
+    spoken = member_language(sent, copies, known_as) if to_member or person else None
     language = language_of(spoken)
     known = words(language)
     question, answer = orjson.loads(row["determined"] or "[null, null]")
     claimed = question_from_json(question).claimed if question else ()
     determination = answer_from_json(answer) if answer else None
     version = occasion.policy or (determination.policy if determination else None)
-    known_member = member(sent, copies, roster)
+    stated = stated_member(sent, copies)
+    to = _to(row, sent, copies, roster)
     return Content(
         outcome=row["outcome"],
         recipient=row["recipient"],
         language=language,
         at=row["created_at"],
         referral_id=row["referral_id"],
-        to=_to(row, sent, copies, roster),
-        member=known_member.name,
+        to=to,
+        member=to.name if to_member else stated.name,
         occasion=occasion,
-        member_reached=known_member if row["recipient"] == "servicing" else None,
+        member_reached=stated if row["recipient"] == "servicing" else None,
         policy=library.version(version) if version else None,
         decisive=decisive(
             determination, claimed, phrases(library, version, language), known, language

@@ -28,11 +28,15 @@ def addressee(resource: Resource | None, display: str | None = None) -> Addresse
     )
 
 
-def member(sent: Resource, copies: Copies, roster: Resource | None) -> Addressee:
-    """The member: as the plan's roster knows them, else as the referral says (spec.md 4)."""
+def stated_member(sent: Resource, copies: Copies) -> Addressee:
+    """The member as the referral states them: all that a letter to anybody else may tell."""
     display = (sent.get("subject") or {}).get("display")
-    stated = addressee(Payload(sent, copies).patient, display)
-    known = addressee(roster)
+    return addressee(Payload(sent, copies).patient, display)
+
+
+def member(sent: Resource, copies: Copies, roster: Resource | None) -> Addressee:
+    """The member to write to: as the plan's roster knows them, else as the referral says."""
+    stated, known = stated_member(sent, copies), addressee(roster)
     return Addressee(
         name=known.name or stated.name,
         lines=_lines(known, stated),

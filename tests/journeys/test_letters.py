@@ -220,6 +220,38 @@ async def test_a_letter_goes_where_the_roster_has_only_a_town_to_the_address_of_
     assert "<dt>Member number</dt><dd>9100000XA</dd>" in performer
 
 
+async def approved_for_another_office(service, **patient):
+    """recipient → its letter, about a member of whom the roster knows name, address and phone."""
+    body = hopeless("9000003XA", requester={"reference": "#office"})
+    body["contained"].append(OFFICE)
+    body["contained"][0] |= patient
+    referral = await service.refer(body, by="staff-hpsm")
+    given = parameters(reason=because("exception-granted"), note="Her clinician knows her.")
+    assert (await service.do("staff-hpsm", "approve", referral, given)).status_code == 200
+    told = await letters(service, referral)
+    return {who: await printed(service, item) for who, item in told.items()}
+
+
+async def test_only_the_member_is_told_how_the_roster_knows_them(service):
+    """Anybody else's letter has the name, address and phone as they were sent."""
+    phone = {"system": "phone", "value": "650-555-0134"}
+    pages = await approved_for_another_office(
+        service, name=[{"text": "C. Placer"}], telecom=[phone]
+    )
+    assert "Carmen Placeholder\n103 Example Street" in pages["member"]
+    assert "C. Placer" not in pages["member"]
+    for who in ("requesting", "servicing"):
+        assert "C. Placer" in pages[who] and "Carmen" not in pages[who]
+    assert "Member: C. Placer. Phone: 650-555-0134" in pages["servicing"]
+
+
+async def test_a_member_sent_without_a_name_has_none_in_the_letters_of_others(service):
+    pages = await approved_for_another_office(service)
+    for who in ("requesting", "servicing"):
+        assert not [known for known in ("Carmen", "103 Example", "555-0203") if known in pages[who]]
+        assert "<dt>Member number</dt><dd>9000003XA</dd>" in pages[who]
+
+
 async def test_who_is_not_known_is_asked_who_they_are(service):
     """An old fault: the letter and the queue asked nothing, as no fact of a form was missing."""
     referral = await service.refer(example("05"), by="staff-hpsm")
