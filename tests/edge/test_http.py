@@ -396,7 +396,7 @@ ZIPPED = {**FHIR, "Content-Encoding": "gzip"}
 
 
 def zipped(body, level=9):
-    """The body in gzip, the same bytes at any second: a parameter of a test is a part of its name."""
+    """The body in gzip, the same at any second: what a test is given is a part of its name."""
     return gzip.compress(body, level, mtime=0)
 
 
