@@ -4,14 +4,14 @@ Each locks the referral, makes one move and answers with the ServiceRequest as i
 now is 409; `If-Match` is honoured on all; what is not the caller's to see is 404.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from app.aside import aside
 from app.caller.dependency import CallerDep, require, require_scope
-from app.caller.model import DECIDE, Caller
+from app.caller.model import DECIDE, UNASSIGNED, Caller
 from app.capacity.waitlist import give_on
 from app.database import Connection
 from app.decision.added import read_added
@@ -36,10 +36,10 @@ from app.fhir.parameters import (
 from app.intake.answer import current
 from app.intake.door import Door
 from app.intake.routes import door_of
-from app.intake.submission import read_tree
+from app.intake.submission import Copy, read_tree
 from app.openapi.bodies import fhir_body, fhir_response, versioned
 from app.openapi.responses import errors
-from app.reading.access import Sight, sight
+from app.reading.access import Sight, shown_least, sight
 from app.reading.read import check_if_match, names_version
 from app.referral.lifecycle import IllegalMove
 from app.referral.reopen import Opened, reopen
@@ -72,8 +72,14 @@ async def _move(
     changes = await finish(connection, opened.draft)
     await give_on(connection, opened.draft, door)
     request.state.announced = True
-    answer = current(changes)
-    return Response(answer.body, 200, answer.headers, media_type=FHIR_JSON)
+    answer, after = current(changes), changes.after
+    theirs = after.organization_id == seen.organization_id or after.plan in seen.staff_plans
+    body = (
+        await shown_least("ServiceRequest", answer.body)
+        if identifying and not theirs
+        else answer.body
+    )
+    return Response(body, 200, answer.headers, media_type=FHIR_JSON)
 
 
 async def _parameters(request: Request, **takes: Takes) -> Given:
@@ -254,6 +260,7 @@ async def add_to_referral(
 
     async def work(opened: Opened, door: Door, seen: Sight) -> None:
         _by_requester_or_staff(caller, opened)
+        _only_whose(opened, added, seen)
         await add_information(connection, opened.draft, added, door, seen)
 
     return await _move(request, caller, connection, id, work, identifying=True)
@@ -288,3 +295,13 @@ def _by_requester_or_staff(caller: Caller, opened: Opened) -> None:
     after = opened.draft.after
     if caller.organization_id != after.organization_id and after.plan not in caller.staff_plans:
         raise refuse(403, "forbidden", "Only its requester and the staff of its plan do this.")
+
+
+def _only_whose(opened: Opened, added: Sequence[Copy], seen: Sight) -> None:
+    """While nobody knows whose it is, staff who are no party say that, and add nothing else."""
+    after = opened.draft.after
+    if after.plan != UNASSIGNED or after.organization_id == seen.organization_id:
+        return
+    if any(item.type not in ("Patient", "Coverage") for item in added):
+        text = "Its plan is not known yet. Send the member's Patient or Coverage, and no more."
+        raise refuse(403, "forbidden", text)

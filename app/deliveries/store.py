@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.caller.model import UNASSIGNED
 from app.database import fetch
 from app.deliveries.model import Channel, Outcome
 from app.reading.access import SEES_LOCATED, Sight, Statement, located, plan_keys
@@ -128,7 +129,7 @@ def _which(statement: Statement, wanted: Wanted, key: Sequence[str]) -> str:
     mine = f"d.organization_id = {statement.bind(wanted.seen.organization_id)}"
     conditions = [mine]
     if wanted.seen.staff:
-        staff = statement.bind(list(wanted.seen.staff_plans), "text[]")
+        staff = statement.bind([*wanted.seen.staff_plans, UNASSIGNED], "text[]")
         conditions = [f"({_OTHERS.format(staff=staff)} OR {mine})"]
         if wanted.referral is None and wanted.endpoint is None:
             conditions.append(f"d.plan = ANY ({staff})")

@@ -43,8 +43,7 @@ class Subset:
             return body
         shown = _shown(kind, self)
         resource = {name: value for name, value in parse(body).items() if name in shown}
-        resource["meta"] = _marked(resource.get("meta", {}))
-        return dumps(resource)
+        return dumps(as_part(resource))
 
 
 def is_subset(resource: dict[str, Any]) -> bool:
@@ -53,8 +52,10 @@ def is_subset(resource: dict[str, Any]) -> bool:
     return any(tag.get("code") == SUBSETTED["code"] for tag in tags)
 
 
-def _marked(meta: dict[str, Any]) -> dict[str, Any]:
-    return {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}
+def as_part(resource: dict[str, Any]) -> dict[str, Any]:
+    """The resource, saying of itself that it is not whole."""
+    meta = resource.get("meta", {})
+    return {**resource, "meta": {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}}
 
 
 @lru_cache(maxsize=256)

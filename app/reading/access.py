@@ -4,6 +4,9 @@ A referral's resources follow the referral. Everything else is a roster (its pla
 the network (every authenticated caller). What is not to be seen is not found: 404, absent from
 searches. No value of a caller stands in the text of a statement: values are bound.
 Whether a scope allows the question at all is left to the routes.
+
+A referral whose plan is not known yet is its parties'; plan staff see the least of it
+(`app.fhir.least`), to say whose member it is about.
 """
 
 from collections.abc import Sequence
@@ -12,7 +15,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from app.aside import aside, weigh
 from app.caller.model import ROSTER, UNASSIGNED, Caller
+from app.fhir.least import SHOWN, least
 from app.settings import settings
 
 #: The plan key of what belongs to no plan.
@@ -49,7 +54,8 @@ class Sight:
 def sight(caller: Caller) -> Sight:
     """Plan staff see their plan's referrals and roster; `nwd/roster` alone shows the roster."""
     roster = [caller.plan] if caller.plan and (caller.staff or ROSTER in caller.scopes) else []
-    return Sight(caller.organization_id, caller.staff_plans, roster)
+    staff = [caller.plan] if caller.plan and caller.staff else []
+    return Sight(caller.organization_id, staff, roster)
 
 
 @cache
@@ -61,8 +67,12 @@ def plan_keys() -> tuple[str, ...]:
     return (*sorted(named), UNASSIGNED)
 
 
-def sees_referral(statement: Statement, seen: Sight, *, few: bool = False) -> str:
+def sees_referral(
+    statement: Statement, seen: Sight, *, few: bool = False, least: bool = False
+) -> str:
     """A condition on `r` (table referral). It is told the plan first, so that keys can be used.
+
+    `least`: also what staff see the least of.
 
     `few`: other conditions leave few rows, so each is checked by itself (`OFFSET 0` keeps the
     planner from starting at the parties); otherwise the search starts from what the organization
@@ -82,7 +92,8 @@ def sees_referral(statement: Statement, seen: Sight, *, few: bool = False) -> st
             " AND p.until IS NULL OFFSET 0)"
         )
     if seen.staff:
-        party = f"(r.plan = ANY ({statement.bind(list(seen.staff_plans), 'text[]')}) OR {party})"
+        keys = [*seen.staff_plans, *([UNASSIGNED] if least else [])]
+        party = f"(r.plan = ANY ({statement.bind(keys, 'text[]')}) OR {party})"
     return f"r.plan = ANY ({plans}) AND {party}"
 
 
@@ -95,6 +106,23 @@ SEES_LOCATED = """(CASE WHEN l.referral_id IS NULL
         AND p.referral_id = l.referral_id AND p.until IS NULL) END)"""
 
 
+#: Joined to `l`: `s.whole`, whether the caller sees all of it; and a condition with which staff
+#: also find what they see the least of.
+WHOLE = f"CROSS JOIN LATERAL (SELECT {SEES_LOCATED} AS whole) s"
+WHOLE_OR_LEAST = f"""(s.whole OR (l.plan = '{UNASSIGNED}' AND l.referral_id IS NOT NULL
+    AND l.type = ANY ('{{{",".join(SHOWN)}}}'::text[]) AND cardinality($4::text[]) > 0))"""
+
+
+def least_of(statement: Statement, seen: Sight, plan: str, referral: str) -> str:
+    """Whether a row that a search found (its plan and referral id) is one to see the least of."""
+    if not seen.staff:
+        return "false"
+    organization = statement.bind(seen.organization_id)
+    return f"""({plan} = '{UNASSIGNED}' AND {referral} IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM party p WHERE p.plan = {plan} AND p.organization_id = {organization}
+        AND p.referral_id = {referral} AND p.until IS NULL))"""
+
+
 def located(kind: str, resource_id: str, seen: Sight) -> tuple[Any, ...]:
     """The parameters of `SEES_LOCATED`."""
     return (
@@ -105,3 +133,9 @@ def located(kind: str, resource_id: str, seen: Sight) -> tuple[Any, ...]:
         list(seen.roster_plans),
         kind in NETWORK_TYPES,
     )
+
+
+async def shown_least(kind: str, body: bytes) -> bytes:
+    """The least of a referral whose plan is not known, for staff who look for it."""
+    weigh(len(body))
+    return await aside(least, kind, body)

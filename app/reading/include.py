@@ -12,7 +12,7 @@ from app.caller.model import Caller
 from app.database import Source, fetch
 from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
-from app.reading.access import NETWORK_TYPES, SEES_LOCATED, Sight, sight
+from app.reading.access import NETWORK_TYPES, WHOLE, WHOLE_OR_LEAST, Sight, shown_least, sight
 
 #: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, what its
 #: clients ask of a server.
@@ -36,13 +36,13 @@ INCLUDES: dict[str, dict[str, str]] = {
 }
 #: An offer's numbers change without a new version, so that its stored form is not shown.
 _NOT_AS_STORED = frozenset({"HealthcareService", "Provenance"})
-_SEEN = SEES_LOCATED.replace("$6::bool", "l.type = ANY ($6::text[])")
-_SQL = f"""SELECT l.type, l.id, v.version, v.body
+_WHOLE = WHOLE.replace("$6::bool", "l.type = ANY ($6::text[])")
+_SQL = f"""SELECT l.type, l.id, v.version, v.body, s.whole
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY wanted (type, id, place)
-JOIN locator l ON l.type = wanted.type AND l.id = wanted.id
+JOIN locator l ON l.type = wanted.type AND l.id = wanted.id {_WHOLE}
 CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v
     WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
-WHERE {_SEEN} ORDER BY wanted.place"""
+WHERE {WHOLE_OR_LEAST} ORDER BY wanted.place"""
 
 
 def read_include(kind: str, value: str) -> str | None:
@@ -78,7 +78,10 @@ async def visible(source: Source, wanted: Sequence[tuple[str, str]], seen: Sight
         list(seen.roster_plans),
         list(NETWORK_TYPES),
     )
-    return [Stored(*row) for row in await fetch(source, _SQL, parameters)]
+    return [
+        Stored(kind, id_, version, body if whole else await shown_least(kind, body))
+        for kind, id_, version, body, whole in await fetch(source, _SQL, parameters)
+    ]
 
 
 def _referred(elements: Sequence[str], rows: Sequence[Stored]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from fastapi import Request
 
@@ -15,28 +16,28 @@ from app.database import Source, fetch, fetch_one
 from app.errors import Refusal, not_found, refuse
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
-from app.reading.access import SEES_LOCATED, Sight, located
+from app.reading.access import SEES_LOCATED, WHOLE, WHOLE_OR_LEAST, Sight, located, shown_least
 from app.reading.query import asked
 from app.reading.values import ABOUT_THE_FORM
 from app.web.fields import tags
 
-_READ = f"""SELECT v.version, v.updated_at, v.body FROM locator l
+_READ = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
 CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
     WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
+WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
 
-_VREAD = f"""SELECT v.version, v.updated_at, v.body FROM locator l
+_VREAD = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
 JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
     AND v.version = $7::int
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
+WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
 
-_HISTORY = f"""SELECT v.version, v.updated_at, v.body FROM locator l
+_HISTORY = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
 JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}
+WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}
 ORDER BY v.version DESC"""
 
 #: A read of an offer also brings its present numbers, which change without a new version.
-_READ_OFFER = f"""SELECT v.version, v.updated_at, v.body, o.places, o.taken + o.taken_outside,
+_READ_OFFER = f"""SELECT v.version, v.updated_at, v.body, true, o.places, o.taken + o.taken_outside,
     o.capacity_status FROM locator l
 CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
     WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
@@ -44,7 +45,7 @@ LEFT JOIN offer o ON o.plan = l.plan AND o.id = l.id
 WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
 
 #: A move of a referral, seen by whoever sees the referral.
-_MOVE = f"""SELECT 1 AS version, h.at, convert_to({JSON}::text, 'UTF8') FROM locator l
+_MOVE = f"""SELECT 1 AS version, h.at, convert_to({JSON}::text, 'UTF8'), true FROM locator l
 JOIN referral_history h ON h.plan = l.plan AND h.referral_id = l.referral_id AND h.seq = $7::int
 WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
 
@@ -69,8 +70,8 @@ async def read(source: Source, kind: str, resource_id: str, seen: Sight) -> Read
     row = await fetch_one(source, sql, located(kind, _id(kind, resource_id), seen))
     if row is None:
         raise not_found(kind)
-    numbers = (row[3], row[4], row[5]) if len(row) > 3 and row[3] is not None else None
-    return Read(Stored(kind, resource_id, row[0], row[2]), row[1], numbers)
+    numbers = (row[4], row[5], row[6]) if len(row) > 4 and row[4] is not None else None
+    return Read(await _stored(kind, resource_id, row), row[1], numbers)
 
 
 async def vread(source: Source, kind: str, resource_id: str, version: str, seen: Sight) -> Read:
@@ -83,7 +84,7 @@ async def vread(source: Source, kind: str, resource_id: str, version: str, seen:
     row = await fetch_one(source, _VREAD, parameters)
     if row is None:
         raise not_found(f"version of a {kind}")
-    return Read(Stored(kind, resource_id, row[0], row[2]), row[1])
+    return Read(await _stored(kind, resource_id, row), row[1])
 
 
 async def history(source: Source, kind: str, resource_id: str, seen: Sight) -> Sequence[Stored]:
@@ -95,7 +96,13 @@ async def history(source: Source, kind: str, resource_id: str, seen: Sight) -> S
     rows = await fetch(source, _HISTORY, parameters)
     if not rows:
         raise not_found(kind)
-    return [Stored(kind, resource_id, row[0], row[2], row[1]) for row in rows]
+    return [replace(await _stored(kind, resource_id, row), at=row[1]) for row in rows]
+
+
+async def _stored(kind: str, resource_id: str, row: Any) -> Stored:
+    """What the caller sees of a row (version, moment, body, whole)."""
+    version, _, body, whole, *_ = row
+    return Stored(kind, resource_id, version, body if whole else await shown_least(kind, body))
 
 
 def _named_move(kind: str, resource_id: str) -> tuple[str, int] | None:

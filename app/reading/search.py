@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from app.database import Source, fetch
+from app.fhir.least import ASKED
 from app.fhir.render_provenance import JSON, OF_KEY
 from app.fhir.searchset import Stored
 from app.reading import match
@@ -18,8 +19,10 @@ from app.reading.access import (
     NO_PLAN,
     Sight,
     Statement,
+    least_of,
     plan_keys,
     sees_referral,
+    shown_least,
 )
 from app.reading.arms import LATEST, arms
 from app.reading.cursor import Position
@@ -37,13 +40,14 @@ _NARROW = frozenset(
     {"_id", "identifier", "patient", "subject", "patient.identifier", "subject.identifier"}
     | {"focus", "part-of", "referral", "target"}
 )
+_ANY, _NONE = frozenset({"_id", "_lastUpdated"}), frozenset[str]()
 #: Columns and join that bring an offer's present numbers.
 _NUMBERS = (
     ", o.places, o.taken + o.taken_outside, o.capacity_status",
     "LEFT JOIN offer o ON o.plan = k.plan AND o.id = k.id",
 )
 #: A move of a referral is no stored version.
-_MADE = f"""UNION ALL SELECT 1, convert_to({JSON}::text, 'UTF8')
+_MADE = f"""UNION ALL SELECT 1, convert_to({JSON}::text, 'UTF8'), h.referral_id
     FROM referral_history h WHERE {OF_KEY}"""
 
 
@@ -62,7 +66,7 @@ async def search(source: Source, query: Query, seen: Sight, position: Position |
     """The page after `position`. One statement, whatever was asked."""
     statement = Statement()
     sql = compose(statement, query, seen, position)
-    return _page(query, await fetch(source, sql, statement.values))
+    return await _page(query, await fetch(source, sql, statement.values))
 
 
 def compose(statement: Statement, query: Query, seen: Sight, position: Position | None) -> str:
@@ -82,10 +86,12 @@ def compose(statement: Statement, query: Query, seen: Sight, position: Position 
         total = "(SELECT count(*) FROM (" + " UNION ALL ".join(counted) + ") n)"
     numbers, offer = _NUMBERS if query.kind == "HealthcareService" else ("", "")
     made = _MADE if query.kind == "Provenance" else ""
-    return f"""SELECT k.id, k.at, b.version, b.body, t.total{numbers}
+    least = least_of(statement, seen, "k.plan", "b.referral_id")
+    return f"""SELECT k.id, k.at, b.version, b.body, t.total, {least}{numbers}
 FROM (SELECT {total} AS total) t LEFT JOIN {keys} k ON true
-LEFT JOIN LATERAL ((SELECT c.version, c.body FROM resource_version c WHERE c.plan = k.plan
-    AND c.type = {statement.bind(query.kind)} AND c.id = k.id ORDER BY c.version DESC LIMIT 1)
+LEFT JOIN LATERAL ((SELECT c.version, c.body, c.referral_id
+    FROM resource_version c WHERE c.plan = k.plan AND c.type = {statement.bind(query.kind)}
+    AND c.id = k.id ORDER BY c.version DESC LIMIT 1)
     {made}) b ON true {offer}
 ORDER BY {order}"""
 
@@ -93,8 +99,11 @@ ORDER BY {order}"""
 def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
     """The keys (plan, id, time) of what one source of rows has for the caller."""
     few = any(criterion.parameter.name in _NARROW for criterion in query.criteria)
+    least = {each.parameter.name for each in query.criteria} <= _ANY | ASKED.get(query.kind, _NONE)
     conditions = [
-        sees_referral(statement, seen, few=few) if arm.owned else _directory(statement, query, seen)
+        sees_referral(statement, seen, few=few, least=least and query.kind in ASKED)
+        if arm.owned
+        else _directory(statement, query, seen)
     ]
     if "resource_version v" in arm.source:
         conditions.append(f"v.type = {statement.bind(query.kind)} AND {LATEST}")
@@ -172,14 +181,17 @@ def _after(statement: Statement, sort: str, position: Position | None) -> str:
     return f"(at {sign} {at} OR (at = {at} AND id > {found}))"
 
 
-def _page(query: Query, rows: Any) -> Page:
+async def _page(query: Query, rows: Any) -> Page:
     found = [row for row in rows if row[0] is not None]
     shown = found[: query.count]
     more = len(found) > query.count and bool(shown)
     last: tuple[str, datetime] | None = (shown[-1][0], shown[-1][1]) if more else None
     return Page(
-        rows=[Stored(query.kind, row[0], row[2], row[3]) for row in shown],
+        rows=[
+            Stored(query.kind, id_, version, await shown_least(query.kind, body) if few else body)
+            for id_, _, version, body, _, few, *_ in shown
+        ],
         after=Position(last[1], last[0]) if last else None,
         total=rows[0][4] if rows else None,
-        numbers={row[0]: row[5:8] for row in shown if len(row) > 5 and row[5] is not None},
+        numbers={row[0]: row[6:9] for row in shown if len(row) > 6 and row[6] is not None},
     )

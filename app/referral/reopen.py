@@ -21,14 +21,14 @@ from app.local_time import stored_day
 from app.notification.correspond import Listening
 from app.policy.model import Missing, Question
 from app.policy.question_json import question_from_json
-from app.reading.access import SEES_LOCATED, Sight, located
+from app.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
 from app.referral.draft import Draft
 from app.referral.record import Asked, Authorization, Details, Referral
 from app.referral.store import REFERRAL_COLUMNS, to_referral
 
-_LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM locator l
+_LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM locator l {WHOLE}
 JOIN referral r ON r.plan = l.plan AND r.id = l.referral_id
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED} FOR UPDATE OF r"""
+WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST} FOR UPDATE OF r"""
 
 _BESIDE = """SELECT
 (SELECT body FROM resource_version WHERE plan = $1 AND type = 'ServiceRequest' AND id = $2

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from app.caller.model import UNASSIGNED
 from app.fhir import codes
 from app.local_time import LOCAL
 from app.referral.lifecycle import BusinessStatus, State
@@ -23,24 +24,34 @@ from app.workqueue.model import (
     Waits,
     Why,
 )
-from app.workqueue.steps import Standing, steps
+from app.workqueue.steps import Standing, identifying, steps
 from app.workqueue.store import AGES
 
+_UNIDENTIFIED = "member-unidentified"
 _RECOMMENDED = {
     "approved": " The rules recommend to approve.",
     "denied": " The rules recommend to deny.",
 }
 
 
-def item(row: Any, now: datetime, public_url: str) -> Item:
-    """One item as staff read it."""
-    details = Details.from_json(row.details)
+def item(row: Any, now: datetime, public_url: str, organization: str) -> Item:
+    """One item as staff of this organization read it.
+
+    Of another's referral whose plan is not known they see whose it is, and nothing of why.
+    """
+    details, service = Details.from_json(row.details), row.service
     pending = row.state == State.PENDING
+    if row.plan == UNASSIGNED and row.organization_id != organization:
+        known = tuple(each for each in details.reasons if each.code == _UNIDENTIFIED)
+        details, service = Details(reasons=known), None
+        next_steps = identifying(row.id, public_url)
+    else:
+        next_steps = steps(_standing(row, details), now, public_url)
     return Item(
         referral=row.id,
         plan=row.plan,
-        service=row.service,
-        service_name=codes.SERVICES.get(row.service) if row.service else None,
+        service=service,
+        service_name=codes.SERVICES.get(service) if service else None,
         member=Member(cin=row.cin, name=_name(row.name)),
         requester=row.requester,
         urgent=row.urgent,
@@ -55,7 +66,7 @@ def item(row: Any, now: datetime, public_url: str) -> Item:
         recommendation=details.recommendation,
         questions=[Question(fact=m.fact, question=m.question) for m in details.missing],
         assignee=Assignee(client=row.assignee, since=row.claimed_at) if row.assignee else None,
-        next=steps(_standing(row, details), now, public_url),
+        next=next_steps,
     )
 
 

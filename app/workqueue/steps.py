@@ -53,6 +53,20 @@ def steps(standing: Standing, now: datetime, public_url: str) -> list[Step]:
     return [*own, *_always(fhir, f"{public_url}/v1", standing.id)]
 
 
+def identifying(referral: str, public_url: str) -> list[Step]:
+    """What can be done while its plan is not known: say whose member it is about."""
+    ours, fhir = f"{public_url}/v1", f"{public_url}/fhir/ServiceRequest/{referral}"
+    add = _post(
+        "add-information",
+        "Say whose member it is about",
+        f"{fhir}/$add-information",
+        _parameters(("resource", "resource", _MEMBER)),
+        "Write the member's number and birth date as the member's card has them, or send the "
+        "Coverage that names the plan. Then it is that plan's.",
+    )
+    return [add, *_in_hand(ours, referral), _read(fhir)]
+
+
 def _pending(standing: Standing, now: datetime, fhir: str) -> list[Step]:
     """While information is asked for, what brings it comes first; else a yes or a no."""
     decide = [_deny(standing, fhir)]
@@ -155,16 +169,26 @@ def _always(fhir: str, ours: str, id_: str) -> list[Step]:
             f"{fhir}/$cancel",
             _parameters(("reason", "valueCodeableConcept", word)),
         ),
-        _post("claim", "Take it in hand", f"{ours}/work-queue/{id_}/claim"),
-        _post("release", "Let go of it", f"{ours}/work-queue/{id_}/release"),
+        *_in_hand(ours, id_),
         Step(
             name="timeline",
             title="Read what has happened so far",
             method="GET",
             href=f"{ours}/referrals/{id_}/timeline",
         ),
-        Step(name="read", title="Read the referral itself", method="GET", href=fhir),
+        _read(fhir),
     ]
+
+
+def _in_hand(ours: str, id_: str) -> list[Step]:
+    return [
+        _post("claim", "Take it in hand", f"{ours}/work-queue/{id_}/claim"),
+        _post("release", "Let go of it", f"{ours}/work-queue/{id_}/release"),
+    ]
+
+
+def _read(fhir: str) -> Step:
+    return Step(name="read", title="Read the referral itself", method="GET", href=fhir)
 
 
 def _post(

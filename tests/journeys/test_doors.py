@@ -2,6 +2,8 @@
 
 import pytest
 
+from app.fhir import least
+from app.reading import catalog
 from tests.journeys.payloads import EXTRA, a_bundle, a_coverage, a_member, a_referral, parameters
 
 
@@ -159,6 +161,135 @@ async def test_staff_only_say_whose_a_referral_without_a_plan_is(service):
         assert answer.status_code == 403, (operation, answer.text)
     assert (await service.words(referral))[0] == "pending"
     assert (await service.do("hospital", "cancel", referral)).status_code == 200
+
+
+SECRET = "Nobody's but theirs"
+
+
+async def nobodys(service):
+    """A referral whose plan is not known, with something clinical wherever there is room for it."""
+    urns = [f"urn:uuid:4d5e6f70-0000-4000-8000-{number:012}" for number in range(3)]
+    patient, _ = a_member("99999999X")
+    del patient["id"], patient["managingOrganization"]
+    patient |= {"name": [{"family": "Ejemplo"}], "contact": [{"name": {"text": SECRET}}]}
+    condition = {"resourceType": "Condition", "subject": {"reference": urns[0]}}
+    request = a_referral(
+        None,
+        plan=None,
+        subject={"reference": urns[0]},
+        reasonCode=[{"text": SECRET}],
+        note=[{"text": SECRET}],
+        patientInstruction=SECRET,
+        supportingInfo=[{"reference": "#facts"}, {"reference": urns[1]}],
+    )
+    del request["contained"][0]
+    body = a_bundle(request, patient, condition | {"code": {"text": SECRET}}, urns=urns)
+    answer = await service.post(body, "hospital")
+    assert answer.status_code == 200, answer.text
+    places = dict(
+        entry["response"]["location"].split("/")[-4:-2] for entry in answer.json()["entry"]
+    )
+    return places["ServiceRequest"], places["Condition"], places["Patient"]
+
+
+@pytest.mark.parametrize("staff", ["staff-hpsm", "staff-hpsj"])
+async def test_staff_who_look_for_a_plan_read_whose_it_is_and_nothing_of_why(service, staff):
+    referral, condition, patient = await nobodys(service)
+    whole = await service.ask("hospital", "GET", f"/fhir/ServiceRequest/{referral}")
+    assert SECRET in whole.text
+    shown = await service.read("ServiceRequest", referral, staff)
+    assert (await service.read("Patient", patient, staff))["name"] == [{"family": "Ejemplo"}]
+    assert shown["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert not {"code", "reasonCode", "note", "supportingInfo", "performer"} & {*shown}
+    for path in (
+        f"ServiceRequest/{referral}",
+        f"ServiceRequest/{referral}/_history",
+        f"ServiceRequest/{referral}/_history/1",
+        f"Patient/{patient}",
+        f"Task/{referral}",
+        f"Task/{referral}/_history",
+        "ServiceRequest",
+        f"ServiceRequest?_id={referral}&_include=ServiceRequest:supporting-info",
+        "ServiceRequest?patient.identifier=99999999X",
+        f"Task?focus=ServiceRequest/{referral}&_include=Task:focus",
+    ):
+        answer = await service.ask(staff, "GET", f"/fhir/{path}")
+        assert answer.status_code == 200, (path, answer.text)
+        assert referral in answer.text or patient in answer.text, path
+        assert SECRET not in answer.text, path
+    for path in ("/v1/work-queue", f"/v1/work-queue/{referral}"):
+        answer = await service.ask(staff, "GET", path)
+        assert answer.status_code == 200, answer.text
+        assert "Enhanced Care" not in answer.text
+    (item,) = (await service.ask(staff, "GET", "/v1/work-queue")).json()["items"]
+    assert [step["name"] for step in item["next"]] == [
+        "add-information",
+        "claim",
+        "release",
+        "read",
+    ]
+    for path in (
+        f"/fhir/Condition/{condition}",
+        f"/fhir/Provenance/{referral}.1",
+        f"/v1/referrals/{referral}/timeline",
+        f"/v1/referrals/{referral}/timeline.html",
+        f"/v1/referrals/{referral}/explanation",
+    ):
+        assert (await service.ask(staff, "GET", path)).status_code == 404, path
+    for search in (
+        "ServiceRequest?code=ECM",
+        "ServiceRequest?service=ECM",
+        "ServiceRequest?code:missing=false",
+        f"ServiceRequest?_id={referral}&category:missing=true",
+        "Task?part-of:missing=true",
+        "Condition",
+        f"Condition?_id={condition}",
+        f"Provenance?target=ServiceRequest/{referral}",
+        "Communication",
+    ):
+        assert await service.found(search, staff) == [], search
+
+
+async def test_whoever_says_whose_it_is_reads_no_more_of_it_and_its_plan_reads_all(service):
+    referral, condition, _ = await nobodys(service)
+    response = {"resourceType": "QuestionnaireResponse", "status": "completed"}
+    more = parameters(resource={"resource": response})
+    refused = await service.do("staff-hpsj", "add-information", referral, more)
+    assert refused.status_code == 403, refused.text
+    patient, _ = a_member(EXTRA[33])
+    told = parameters(resource={"resource": patient})
+    answer = await service.do("staff-hpsj", "add-information", referral, told)
+    assert answer.status_code == 200, answer.text
+    assert SECRET not in answer.text
+    gone = await service.ask("staff-hpsj", "GET", f"/fhir/ServiceRequest/{referral}")
+    assert gone.status_code == 404
+    theirs = await service.ask("staff-hpsm", "GET", f"/fhir/ServiceRequest/{referral}")
+    assert SECRET in theirs.text
+    assert (await service.read("Condition", condition, "staff-hpsm"))["code"] == {"text": SECRET}
+
+
+async def test_what_staff_entered_themselves_they_read_whole(service):
+    body = a_referral("99999999X", plan=None, note=[{"text": SECRET}])
+    body["contained"][0]["contact"] = [{"name": {"text": SECRET}}]
+    referral = await service.refer(body, by="staff-hpsm")
+    assert (await service.read("ServiceRequest", referral, "staff-hpsm"))["note"]
+    least_of_it = await service.read("ServiceRequest", referral, "staff-hpsj")
+    assert least_of_it["contained"][0]["identifier"][0]["value"] == "99999999X"
+    assert SECRET not in str(least_of_it)
+    first, second = (
+        await service.found("ServiceRequest", "staff-hpsm"),
+        await service.found("ServiceRequest?code=ECM", "staff-hpsm"),
+    )
+    assert [each["note"] for each in first] == [each["note"] for each in second]
+    assert [each.get("note") for each in await service.found("ServiceRequest", "staff-hpsj")] == [
+        None
+    ]
+
+
+@pytest.mark.parametrize("kind", sorted(least.ASKED))
+def test_the_least_is_asked_for_by_parameters_that_are_served(kind):
+    served = {known.name for known in catalog.PARAMETERS[kind]}
+    assert least.ASKED[kind] <= served
 
 
 async def test_a_plan_that_there_is_not_is_no_filter(service, receiver):

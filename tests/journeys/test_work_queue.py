@@ -81,15 +81,18 @@ async def test_who_nobody_knows_is_identified_by_the_link_of_the_item(service):
     (item,) = await items(service, plan="unassigned")
     first = item["next"][0]
     assert first["name"] == "add-information"
-    patient, answers = (part["resource"] for part in first["send"]["parameter"])
+    (patient,) = (part["resource"] for part in first["send"]["parameter"])
     patient["identifier"][0]["value"], patient["birthDate"] = EXTRA[3], "1980-02-03"
+    told = await follow(service, item, "add-information")
+    assert told.status_code == 200, told.text
+    (item,) = await items(service, plan="HPSM")
+    assert (item["referral"], item["member"]["cin"]) == (referral, EXTRA[3])
+    answers = item["next"][0]["send"]["parameter"][0]["resource"]
     assert [each["linkId"] for each in answers["item"]] == ["service"]
     answers["item"][0]["answer"] = [{"valueCoding": {"code": "ECM"}}]
     told = await follow(service, item, "add-information")
     assert told.status_code == 200, told.text
-    (item,) = await items(service, plan="HPSM")
-    assert (item["referral"], item["service"]) == (referral, "ECM")
-    assert item["member"]["cin"] == EXTRA[3]
+    assert told.json()["supportingInfo"]
 
 
 async def test_while_information_is_asked_for_what_brings_it_comes_first(service):
