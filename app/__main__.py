@@ -106,6 +106,7 @@ def _deliver(_: argparse.Namespace) -> int:
 
     if not settings().database_url:
         return _fail("Set DATABASE_URL.")
+    settings().require_token_secret()
     uvloop.run(_deliver_until_stopped())
     return 0
 

@@ -4,6 +4,7 @@ Nothing else in `app/` reads the environment. `deploy/env.example` explains each
 person who deploys; a test holds the two lists together.
 """
 
+import re
 from datetime import timedelta
 from functools import cache
 from typing import Literal
@@ -19,6 +20,10 @@ class WrongSettings(Exception):
     """The environment does not make settings. The message names each fault and repeats no value:
     any of them may be a secret.
     """
+
+
+_PAIR = re.compile(r"[A-Za-z0-9.-]{1,64}=[^=,\s]+:[0-9]{1,5}")
+_TOO_SHORT = "TOKEN_SECRET must have 32 characters or more"
 
 
 class Settings(BaseSettings):
@@ -77,7 +82,7 @@ class Settings(BaseSettings):
     token_secret: SecretStr = Field(
         SecretStr(""),
         description="Signs access tokens (32 characters or more). The same for every service "
-        "process.",
+        "process; without it nothing serves.",
     )
     token_lifetime_s: int = Field(
         300,
@@ -92,8 +97,9 @@ class Settings(BaseSettings):
     )
     webhook_allow_private: str = Field(
         "",
-        description="Comma-separated host:port targets that may be plain HTTP or private addresses "
-        "(in-house receivers, the demonstration). Refused in production for plain HTTP.",
+        description="Comma-separated organization=host:port pairs: an organization's webhook "
+        "targets that may be plain HTTP or private addresses (in-house receivers, the "
+        "demonstration). Refused in production for plain HTTP.",
     )
     clock_offset_s: float = Field(
         0.0,
@@ -146,6 +152,13 @@ class Settings(BaseSettings):
             raise ValueError("write it as postgresql://user:password@host:5432/database")
         return url
 
+    @field_validator("webhook_allow_private")
+    @classmethod
+    def _names_organizations(cls, pairs: str) -> str:
+        if any(not _PAIR.fullmatch(pair.strip()) for pair in pairs.split(",") if pair.strip()):
+            raise ValueError("write each as organization=host:port, with the organization's id")
+        return pairs
+
     @field_validator("webhook_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
@@ -163,10 +176,7 @@ class Settings(BaseSettings):
             name
             for name, wrong in (
                 ("DATABASE_URL must be set", not self.database_url),
-                (
-                    "TOKEN_SECRET must have 32 characters or more",
-                    len(self.token_secret.get_secret_value()) < 32,
-                ),
+                (_TOO_SHORT, not self.has_token_secret),
                 ("WEBHOOK_KEY must be set", not self.webhook_key.get_secret_value()),
                 ("DEMONSTRATION must be off", self.demonstration),
                 ("CLOCK_OFFSET_S must be 0", self.clock_offset_s != 0),
@@ -181,6 +191,21 @@ class Settings(BaseSettings):
         if faults:
             raise ValueError("ENVIRONMENT=production: " + "; ".join(faults))
         return self
+
+    @property
+    def has_token_secret(self) -> bool:
+        return len(self.token_secret.get_secret_value()) >= 32
+
+    def require_token_secret(self) -> None:
+        """For whatever serves or sends. Raises `WrongSettings` where there is no secret."""
+        if not self.has_token_secret:
+            raise WrongSettings(f"{_TOO_SHORT}: openssl rand -base64 48 makes one.")
+
+    @property
+    def private_targets(self) -> list[tuple[str, str]]:
+        """(organization, `host:port`) of `WEBHOOK_ALLOW_PRIVATE`."""
+        pairs = (pair.strip().partition("=") for pair in self.webhook_allow_private.split(","))
+        return [(organization, target.lower()) for organization, _, target in pairs if target]
 
     @property
     def clock_offset(self) -> timedelta:

@@ -18,6 +18,7 @@ import orjson
 import psutil
 from sqlalchemy.engine import make_url
 
+from app.caller.clients import DEMONSTRATION
 from app.demo.postgres import EmbeddedPostgres
 from app.demo.throwaway import home
 from app.migrate import upgrade
@@ -82,7 +83,10 @@ class Scene:
             "PORT": str(self.port),
             "PUBLIC_URL": f"http://{HOST}:{self.port}",
             "DEMONSTRATION": "true",
-            "WEBHOOK_ALLOW_PRIVATE": f"{HOST}:{receiver.port}",
+            "WEBHOOK_ALLOW_PRIVATE": ",".join(
+                f"{organization}={HOST}:{receiver.port}"
+                for organization, _ in DEMONSTRATION.values()
+            ),
             "TOKEN_SECRET": "bench only: of no use to anybody",
         }
 

@@ -8,6 +8,16 @@ from dataclasses import dataclass, field
 import orjson
 from aiohttp import web
 
+from app.caller.clients import DEMONSTRATION
+
+#: Whoever has an endpoint in a test.
+LISTENERS = (*(organization for organization, _ in DEMONSTRATION.values()), "org-foghorn")
+
+
+def allowed(target: str) -> str:
+    """`WEBHOOK_ALLOW_PRIVATE` that lets each of them be told at `host:port`."""
+    return ",".join(f"{organization}={target}" for organization in LISTENERS)
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -65,8 +75,12 @@ class Receiver:
         await self._runner.cleanup()
 
     @property
+    def allowed(self) -> str:
+        """As `WEBHOOK_ALLOW_PRIVATE` lists it, for each organization that listens in a test."""
+        return allowed(self.target)
+
+    @property
     def target(self) -> str:
-        """As `WEBHOOK_ALLOW_PRIVATE` lists it."""
         return f"127.0.0.1:{self.port}"
 
     def url(self, path: str = "hook") -> str:

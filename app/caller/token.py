@@ -9,6 +9,7 @@ the service's clock, which tests and rehearsals move.
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from secrets import token_urlsafe
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -118,9 +119,7 @@ def _checked(claims: dict[str, object], audience: str, now: float) -> _Known:
 
 def tokens(settings: Settings) -> Tokens:
     """The tokens of a deployment: its processes accept each other's."""
-    secret = settings.token_secret.get_secret_value()
-    if not secret:
-        # A random secret per process would make processes refuse each other's tokens. Production
-        # does not start without one (app.settings).
-        secret = "development only: anybody can sign with this"  # noqa: S105
+    # Without a secret nothing serves (`app.web.lifespan`): what only writes the contract accepts no
+    # token but its own.
+    secret = settings.token_secret.get_secret_value() or token_urlsafe(32)
     return Tokens(secret, settings.fhir_base, settings.token_lifetime_s)

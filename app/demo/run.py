@@ -15,11 +15,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from secrets import token_urlsafe
 
 import httpx
 from rich.console import Console
 from rich.markup import escape
 
+from app.caller.clients import DEMONSTRATION
 from app.demo.journey import show
 from app.demo.place import PostgresProblem
 from app.demo.postgres import EmbeddedPostgres
@@ -62,10 +64,10 @@ def _run(console: Console, started: ExitStack) -> None:
     make = os.getppid() if os.environ.get("MAKELEVEL") else None
     os.environ["PORT"] = os.environ.get("PORT") or "8000"
     port = _free_port(read_settings().port)
-    url = _database(console, started)
+    url, kept = _database(console, started)
     receiver = Receiver()
     started.callback(receiver.close)
-    settings = _environment(url, port, receiver)
+    settings = _environment(url, port, receiver, kept)
     console.print(
         "Bringing the database up to date, loading the demonstration network and roster …"
     )
@@ -94,21 +96,36 @@ def _free_port(port: int) -> int:
     return port
 
 
-def _database(console: Console, started: ExitStack) -> str:
+def _database(console: Console, started: ExitStack) -> tuple[str, Path]:
+    """The database, and the folder of what is kept as long as it is."""
     given = os.environ.get("DATABASE_URL")
     if given:
-        return given
+        return given, _log_folder(started)
     console.print("Starting PostgreSQL (its own, kept between runs) …")
-    return started.enter_context(EmbeddedPostgres.of_checkout(CHECKOUT)).url
+    own = started.enter_context(EmbeddedPostgres.of_checkout(CHECKOUT))
+    return own.url, own.home
 
 
-def _environment(url: str, port: int, receiver: Receiver) -> Settings:
+def _secret(kept: Path) -> str:
+    """A random `TOKEN_SECRET`, made at the first start and kept for the later ones."""
+    file = kept / "token-secret"
+    if not file.exists() or len(file.read_text()) < 32:
+        file.touch(mode=0o600)
+        file.write_text(token_urlsafe(48))
+    return file.read_text()
+
+
+def _environment(url: str, port: int, receiver: Receiver, kept: Path) -> Settings:
     os.environ.update(
+        TOKEN_SECRET=os.environ.get("TOKEN_SECRET") or _secret(kept),
         DATABASE_URL=url,
         PORT=str(port),
         PUBLIC_URL=f"http://127.0.0.1:{port}",
         DEMONSTRATION="true",
-        WEBHOOK_ALLOW_PRIVATE=f"127.0.0.1:{receiver.port}",
+        WEBHOOK_ALLOW_PRIVATE=",".join(
+            f"{organization}=127.0.0.1:{receiver.port}"
+            for organization, _ in DEMONSTRATION.values()
+        ),
     )
     return read_settings()
 

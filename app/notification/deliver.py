@@ -79,7 +79,7 @@ class Sender:
         secrets = [s.value for s in self._vault.open_secrets(claim.secrets, now)]
         headers.update(signed_headers(secrets, claim.message_id, int(now.timestamp()), claim.body))
         began = time.perf_counter()
-        if self._guard.fault(claim.url) is not None:
+        if self._guard.fault(claim.url, claim.organization_id) is not None:
             answer, body = Answer(error=BLOCKED), b""
         else:
             answer, body = await self._post(claim, headers)

@@ -231,7 +231,8 @@ def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) 
 
     Beside the plans' keys, messages about an organization itself carry its own id.
     """
-    fault = None if url is None else Guard.of(request.app.state.settings).fault(url)
+    guard = Guard.of(request.app.state.settings)
+    fault = None if url is None else guard.fault(url, caller.organization_id)
     issues = [] if fault is None else [Issue("value", fault, "url")]
     known = (*request.app.state.rules.plans, UNASSIGNED, caller.organization_id)
     for index, plan in enumerate(plans):

@@ -3,7 +3,8 @@
 A name is judged by the addresses it has when we connect, by the resolver of the connector itself:
 the connection then goes to an address that was judged (no DNS rebinding), and the pool stays keyed
 by host name, so no two receivers share a TLS connection. Literal addresses never reach a resolver;
-that is why registration refuses them. `WEBHOOK_ALLOW_PRIVATE` admits named `host:port` targets.
+that is why registration refuses them. `WEBHOOK_ALLOW_PRIVATE` admits a `host:port` to the one
+organization whose it is: nobody else is sent there, so that none of its connections is theirs.
 Source: OWASP SSRF; the deny table lists what `ipaddress.is_global` of Python 3.11 lets through.
 """
 
@@ -41,6 +42,8 @@ _DENIED = tuple(
 #: IPv4-compatible or IPv4-translated form, local NAT64, discard, segment routing or multicast.
 _GIVEN_OUT = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOT_PUBLIC = "Use a public host name; ask the plan's operations to allow an internal receiver."
+_IN_PLAIN_TEXT = "Use https: this deployment does not send in plain text."
 _NAMES_DENIED = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion", "arpa")
 
 
@@ -61,7 +64,8 @@ class BlockedTarget(OSError):
 class Guard:
     """What this deployment sends to."""
 
-    allowed: frozenset[str]
+    #: (organization, `host:port`): what the deployment vouches for, and to whom.
+    allowed: frozenset[tuple[str, str]]
     plain_http: bool
     #: This service's own host name: it sends nothing to itself.
     own_name: str = ""
@@ -69,19 +73,21 @@ class Guard:
     @staticmethod
     def of(settings: Settings) -> "Guard":
         """Plain HTTP never in production; elsewhere for the targets of `WEBHOOK_ALLOW_PRIVATE`."""
-        listed = settings.webhook_allow_private.lower().split(",")
         return Guard(
-            allowed=frozenset(target.strip() for target in listed if target.strip()),
+            allowed=frozenset(settings.private_targets),
             plain_http=settings.environment != "production",
             own_name=(URL(settings.public_url).host or "").lower(),
         )
 
-    def admits(self, host: str, port: int | None) -> bool:
-        """Whether the deployment itself vouches for `host:port`."""
-        return f"{host.lower()}:{port}" in self.allowed
+    def admits(self, host: str, port: int | None, organization: str | None = None) -> bool:
+        """Whether the deployment vouches for `host:port`: to this organization, or to any."""
+        target = f"{host.lower()}:{port}"
+        return any(
+            target == listed and organization in (None, owner) for owner, listed in self.allowed
+        )
 
-    def fault(self, url: str) -> str | None:
-        """What is wrong with a target URL, as a sentence that says what to do; or None."""
+    def fault(self, url: str, organization: str) -> str | None:
+        """What is wrong with an organization's target URL, as a sentence that says what to do."""
         if len(url) > LONGEST_URL:
             return f"Use a URL of at most {LONGEST_URL} characters."
         if not _WRITTEN.fullmatch(url):
@@ -96,15 +102,18 @@ class Guard:
             return "This is not a URL. Write https://host/path."
         if parsed.scheme not in ("https", "http") or not host:
             return "Use an https:// URL with a host name."
-        return _surplus(url) or self._fault_of_host(parsed.scheme, host, port)
+        if (surplus := _surplus(url)) is not None:
+            return surplus
+        if not self.admits(host, port, organization):
+            return _NOT_PUBLIC if self.admits(host, port) else self._fault_of_host(parsed)
+        if parsed.scheme == "http" and not self.plain_http:
+            return _IN_PLAIN_TEXT
+        return None
 
-    def _fault_of_host(self, scheme: str, host: str, port: int | None) -> str | None:
-        if self.admits(host, port):
-            if scheme == "http" and not self.plain_http:
-                return "Use https: this deployment does not send in plain text."
-            return None
-        if scheme != "https":
-            return "Use https: this deployment does not send in plain text."
+    def _fault_of_host(self, url: URL) -> str | None:
+        host = url.host or ""
+        if url.scheme != "https":
+            return _IN_PLAIN_TEXT
         if self.own_name and host.lower().rstrip(".") == self.own_name:
             return "This is the service's own name. Use the receiver's."
         return _fault_of_name(host)
@@ -131,7 +140,7 @@ def _fault_of_name(host: str) -> str | None:
     if len(labels) < 2 or any(
         labels[-n:] == denied.split(".") for denied in _NAMES_DENIED for n in (1, 2)
     ):
-        return "Use a public host name; ask the plan's operations to allow an internal receiver."
+        return _NOT_PUBLIC
     return None
 
 

@@ -63,7 +63,7 @@ async def _wanted(
     headers = vault_of(request).open_headers(before["headers"]) if before else {}
     known = {name.lower() for name in headers}
     wanted, faults = read_subscription(tree, base_of(request), now_of(request), known)
-    faults += _unsendable(request, tree)
+    faults += _unsendable(request, caller, tree)
     if before is not None and tree["criteria"] != before["topic"]:
         said = "The topic stays, since event numbers go with it. Make another Subscription."
         faults.append(Fault("business-rule", "Subscription.criteria", said))
@@ -77,10 +77,10 @@ async def _wanted(
     return tree, wanted
 
 
-def _unsendable(request: Request, tree: Mapping[str, Any]) -> list[Fault]:
+def _unsendable(request: Request, caller: Caller, tree: Mapping[str, Any]) -> list[Fault]:
     url = tree["channel"].get("endpoint")
     guard = Guard.of(request.app.state.settings)
-    blocked = guard.fault(url) if isinstance(url, str) else None
+    blocked = guard.fault(url, caller.organization_id) if isinstance(url, str) else None
     return [Fault("value", "Subscription.channel.endpoint", blocked)] if blocked else []
 
 

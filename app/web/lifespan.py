@@ -1,7 +1,6 @@
 """What a service process opens before its first request and closes after its last."""
 
 import gc
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,8 +20,6 @@ from app.rules import rules
 from app.settings import Settings
 from app.waiting import wait_for_database
 from app.web.logs import configure
-
-log = logging.getLogger(__name__)
 
 #: What referrals are made of: compiled before the first of them comes.
 COMMON = (
@@ -50,8 +47,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     """Logs, engine, policies, waker; the demonstration's clients where the settings say so."""
     settings: Settings = app.state.settings
     configure(settings.log_level)
-    if not settings.token_secret.get_secret_value():
-        log.warning("TOKEN_SECRET is not set: tokens are signed with the development secret")
+    settings.require_token_secret()
     files = Path(settings.policy_path) if settings.policy_path else FILES
     app.state.library = load_library(files, read_choice(settings.policy_switches))
     app.state.rules = rules(settings, app.state.library)

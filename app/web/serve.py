@@ -20,11 +20,13 @@ _GRACE_S = 10
 def serve() -> int:
     """Serves on HOST and PORT. Returns the exit status; a sentence says what stood in the way.
 
-    Raises `DatabaseAway` where the database does not answer in time.
+    Raises `DatabaseAway` where the database does not answer in time, `WrongSettings` where there is
+    no secret to sign tokens with.
     """
     chosen = settings()
     if not chosen.database_url:
         return _fail("Set DATABASE_URL; or use `make run`, which brings its own PostgreSQL.")
+    chosen.require_token_secret()
     if _is_taken(chosen.host, chosen.port):
         return _fail(f"Port {chosen.port} is in use. Choose another one with PORT=….")
     configure(chosen.log_level)

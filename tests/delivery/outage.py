@@ -94,7 +94,7 @@ class Outage:
             self._settings = {
                 "clock_offset_file": self._offset,
                 "public_url": "http://127.0.0.1:1",  # one service to the world: one audience
-                "webhook_allow_private": f"{self.away.target},{self.healthy.target}",
+                "webhook_allow_private": f"{self.away.allowed},{self.healthy.allowed}",
             }
             self.apis = [await self._begin(ending, "serve", n) for n in range(4)]
             await asyncio.gather(*(api.answering() for api in self.apis))

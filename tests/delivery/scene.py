@@ -14,6 +14,7 @@ from app.notification.messages import About, thin_payload
 from app.notification.secrets import Secret, Vault, new_secret
 from app.notification.worker import Pace, deliver_forever
 from app.settings import Settings
+from tests.receiver import allowed
 
 ROOT = Path(__file__).resolve().parents[2]
 HOSPITAL, PLAN = "org-harbor-lantern", "HPSM"
@@ -48,7 +49,7 @@ class Scene:
 
     def allow(self, *targets: str) -> None:
         self.settings = self.settings.model_copy(
-            update={"webhook_allow_private": ",".join(targets)}
+            update={"webhook_allow_private": ",".join(map(allowed, targets))}
         )
 
     async def endpoint(

@@ -31,6 +31,7 @@ class Names(AbstractResolver):
         pass
 
 
+OURS = "org-ours"
 STRICT = Guard(frozenset(), plain_http=False)
 
 
@@ -50,7 +51,7 @@ async def test_a_name_that_turns_private_after_registration_is_refused():
 
 
 async def test_a_receiver_in_the_house_is_admitted_on_its_own_port_only():
-    guard = Guard(frozenset({"intake.internal:8443"}), plain_http=False)
+    guard = Guard(frozenset({(OURS, "intake.internal:8443")}), plain_http=False)
     resolver = GuardedResolver(guard, Names(["10.0.0.1"], ["10.0.0.1"]))
     assert len(await resolver.resolve("intake.internal", 8443)) == 1
     with pytest.raises(BlockedTarget):
@@ -82,7 +83,7 @@ async def test_two_receivers_at_one_address_never_share_a_connection():
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
     names = ("one.example", "other.example")
-    guard = Guard(frozenset(f"{name}:{port}" for name in names), plain_http=True)
+    guard = Guard(frozenset((OURS, f"{name}:{port}") for name in names), plain_http=True)
     async with open_session(guard) as session:
         session.connector._resolver = GuardedResolver(guard, Names(*[["127.0.0.1"]] * 2))
         for name in (*names, *names):

@@ -7,6 +7,8 @@ import pytest
 
 from app import settings as settings_module
 from app.__main__ import main
+from app.main import create_app
+from app.settings import Settings, WrongSettings
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +68,7 @@ COMMANDS = [
 def test_without_its_database_every_command_ends_with_a_sentence(arguments, monkeypatch, capsys):
     monkeypatch.setenv("DATABASE_URL", "postgresql://app:hidden@127.0.0.1:1/nwd")
     monkeypatch.setenv("DATABASE_START_WAIT_S", "0")
+    monkeypatch.setenv("TOKEN_SECRET", "hidden " * 8)
     monkeypatch.setenv("PORT", "59371")
     assert main(arguments) == 1
     said = capsys.readouterr()
@@ -77,6 +80,7 @@ def test_without_its_database_every_command_ends_with_a_sentence(arguments, monk
 WRONG = {
     "DATABASE_URL": ("mysql://app:hidden@db/nwd", "write it as postgresql://"),
     "MIGRATION_DATABASE_URL": ("postgresql://app:hidden@db:port/nwd", "write it as postgresql://"),
+    "WEBHOOK_ALLOW_PRIVATE": ("hidden:80", "organization=host:port"),
     "WEBHOOK_KEY": ("hidden", "must be 32 bytes in URL-safe base64"),
     "PORT": ("hidden", "valid integer"),
     "ENVIRONMENT": ("hidden", "'development' or 'production'"),
@@ -105,6 +109,25 @@ def test_all_that_production_lacks_is_said_at_once_and_no_secret(monkeypatch, ca
     for name in ("TOKEN_SECRET", "WEBHOOK_KEY", "DEMONSTRATION", "PUBLIC_URL"):
         assert f"{name} must" in said
     assert "hidden" not in said
+
+
+@pytest.mark.parametrize("command", ["serve", "deliver"])
+@pytest.mark.parametrize("secret", ["", "hidden, and too short"])
+def test_nothing_serves_without_a_secret(command, secret, monkeypatch, capsys):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nowhere/none")
+    monkeypatch.setenv("TOKEN_SECRET", secret)
+    assert main([command]) == 1
+    said = capsys.readouterr().err
+    assert "TOKEN_SECRET must have 32 characters or more" in said
+    assert "hidden" not in said
+
+
+async def test_no_server_starts_the_application_without_a_secret():
+    """However it is run: `uvicorn --factory app.main:create_app` knows no commands."""
+    app = create_app(Settings(database_url="postgresql://nowhere/none"))
+    with pytest.raises(WrongSettings, match="TOKEN_SECRET"):
+        async with app.router.lifespan_context(app):
+            pass
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["client"], ["load"], ["client", "add"]])

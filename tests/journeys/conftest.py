@@ -21,7 +21,7 @@ async def running(cluster):
         database_url=url, token_secret="journeys " * 8, log_level="INFO", webhook_allow_private=""
     )
     async with Receiver() as receiver:
-        settings = settings.model_copy(update={"webhook_allow_private": receiver.target})
+        settings = settings.model_copy(update={"webhook_allow_private": receiver.allowed})
         await furnish(settings)
         async with serving(settings) as service:
             service.receiver = receiver

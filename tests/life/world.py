@@ -87,7 +87,7 @@ class World:
             database_url=self._url,
             database_pool_size=_POOL,
             token_secret="life " * 10,
-            webhook_allow_private=self.receiver.target,
+            webhook_allow_private=self.receiver.allowed,
             log_level="WARNING",
         )
         await furnish(settings)

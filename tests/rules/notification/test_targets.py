@@ -1,11 +1,15 @@
 """Where we send and where never (OWASP SSRF), as tables."""
 
 import pytest
+from pydantic import ValidationError
 
 from app.notification.targets import Guard, public
+from app.settings import Settings
 
 STRICT = Guard(frozenset(), plain_http=False)
-DEMO = Guard(frozenset({"127.0.0.1:9999", "intake.hospital.internal:8443"}), plain_http=True)
+OURS, OTHERS = "org-ours", "org-others"
+IN_THE_HOUSE = ("127.0.0.1:9999", "intake.hospital.internal:8443", "hooks.hospital.example:443")
+DEMO = Guard(frozenset((OURS, target) for target in IN_THE_HOUSE), plain_http=True)
 
 PUBLIC = """
 8.8.8.8 1.1.1.1 93.184.216.34 2606:4700:4700::1111
@@ -35,7 +39,7 @@ fd12:3456:789a::1 2001:10::1 2001:20::1 fe80::a9fe:a9fe 0.0.0.1 172.31.255.255 1
     ],
 )
 def test_public_https_names_are_taken(url):
-    assert STRICT.fault(url) is None
+    assert STRICT.fault(url, OURS) is None
 
 
 @pytest.mark.parametrize(
@@ -89,27 +93,27 @@ def test_public_https_names_are_taken(url):
     ],
 )
 def test_everything_else_is_refused_in_words(url):
-    assert STRICT.fault(url)
+    assert STRICT.fault(url, OURS)
 
 
 def test_the_service_sends_nothing_to_itself():
     guard = Guard(frozenset(), plain_http=False, own_name="referrals.example.org")
     for host in ("referrals.example.org", "Referrals.Example.ORG", "referrals.example.org."):
-        assert guard.fault(f"https://{host}/v1/webhook-endpoints")
-    assert guard.fault("https://hooks.example.org/") is None
+        assert guard.fault(f"https://{host}/v1/webhook-endpoints", OURS)
+    assert guard.fault("https://hooks.example.org/", OURS) is None
 
 
 def test_named_receivers_in_the_house_may_be_private_and_plain():
-    assert DEMO.fault("http://127.0.0.1:9999/hook") is None
-    assert DEMO.fault("https://intake.hospital.internal:8443/hook") is None
-    assert DEMO.fault("http://127.0.0.1:9998/hook")
-    assert DEMO.fault("http://hooks.example.org/hook")
+    assert DEMO.fault("http://127.0.0.1:9999/hook", OURS) is None
+    assert DEMO.fault("https://intake.hospital.internal:8443/hook", OURS) is None
+    assert DEMO.fault("http://127.0.0.1:9998/hook", OURS)
+    assert DEMO.fault("http://hooks.example.org/hook", OURS)
 
 
 def test_production_sends_nothing_in_plain_text_even_in_the_house():
     production = Guard(DEMO.allowed, plain_http=False)
-    assert production.fault("http://127.0.0.1:9999/hook")
-    assert production.fault("https://127.0.0.1:9999/hook") is None
+    assert production.fault("http://127.0.0.1:9999/hook", OURS)
+    assert production.fault("https://127.0.0.1:9999/hook", OURS) is None
 
 
 @pytest.mark.parametrize("address", PUBLIC.split())
@@ -120,3 +124,26 @@ def test_public_addresses(address):
 @pytest.mark.parametrize("address", [*NEVER.split(), "not an address", ""])
 def test_addresses_that_are_never_sent_to(address):
     assert not public(address)
+
+
+@pytest.mark.parametrize("target", IN_THE_HOUSE)
+def test_what_is_allowed_is_allowed_to_one_organization(target):
+    """Another's URL may not even name it: their requests would go down the same connection."""
+    assert DEMO.fault(f"https://{target}/", OURS) is None
+    assert DEMO.fault(f"https://{target}/", OTHERS)
+
+
+def test_pairs_are_read_from_the_setting():
+    settings = Settings(webhook_allow_private=" org-a=Intake.Internal:8443 ,org-b=127.0.0.1:1,")
+    assert settings.private_targets == [
+        ("org-a", "intake.internal:8443"),
+        ("org-b", "127.0.0.1:1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "pair", ["127.0.0.1:9999", "org=host", "=host:1", "org=host:port", "o=h=1:1"]
+)
+def test_a_target_of_nobody_in_particular_is_no_setting(pair):
+    with pytest.raises(ValidationError, match="organization=host:port"):
+        Settings(webhook_allow_private=pair)
