@@ -31,7 +31,8 @@ from app.web.gate import read_body
 router = APIRouter()
 
 _KIND = "HealthcareService"
-_LOCK = """SELECT o.plan, o.organization_id, o.places, o.taken_outside, o.capacity_status, o.version
+_LOCK = """SELECT o.plan, o.organization_id, o.places, o.taken_outside, o.capacity_status,
+    o.version, o.updated_at
 FROM locator l JOIN offer o ON o.plan = l.plan AND o.id = l.id
 WHERE l.type = 'HealthcareService' AND l.id = $1 FOR UPDATE OF o"""
 _UPDATE = """UPDATE offer SET places = $3, taken_outside = $4, capacity_status = $5, version = $6,
@@ -101,7 +102,7 @@ async def _write(
     row: Any = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
     if row is None:
         raise not_found(_KIND)
-    plan, organization, places, taken, status, version = row
+    plan, organization, places, taken, status, version, before = row
     staff = caller.plan == plan and (caller.staff or NETWORK in caller.scopes)
     if not staff and organization != caller.organization_id:
         raise refuse(
@@ -113,6 +114,7 @@ async def _write(
     status = status if stated.status is None else stated.status
     body = (await connection.exec_driver_sql(_BODY, (plan, offer_id, version))).scalar_one()
     offer = set_capacity(parse(body), places, taken, status)
+    now = max(now, before)  # whichever process wrote that
     written = stamped(offer, version + 1, now)
     await connection.exec_driver_sql(
         _UPDATE, (plan, offer_id, places, taken, status, version + 1, now)

@@ -101,7 +101,10 @@ async def reopen(
 async def opened(
     connection: AsyncConnection, before: Referral, *, now: datetime, fhir_base: str
 ) -> Opened:
-    """A referral whose row this transaction has locked, with all that a move needs of it."""
+    """A referral whose row this transaction has locked, with all that a move needs of it.
+
+    Its next move is not before its last one, although the process that made that may be ahead.
+    """
     keys = (before.plan, before.id, before.organization_id, before.service)
     beside = await fetch_one(connection, _BESIDE, keys)
     if beside is None:
@@ -114,7 +117,7 @@ async def opened(
     draft = Draft(
         before=before,
         after=before,
-        at=now,
+        at=max(now, before.updated_at),
         sent=request,
         details=Details.from_json(before.details),
         plan_organization=plan_organization,

@@ -78,6 +78,8 @@ ATTACKS = {
     "claims are a list": f"{part({'alg': 'HS256', 'typ': 'at+jwt'})}.{part([1])}.c2ln",
     "lives too long": signed({"exp": int(NOW) + 301}),
     "issued in the future": signed({"iat": int(NOW) + 60, "exp": int(NOW) + 90}),
+    "not good yet": signed({"nbf": int(NOW) + 60}),
+    "not before a text": signed({"nbf": str(int(NOW))}),
     "expiry as text": signed({"exp": str(int(NOW) + 300)}),
     "expiry as a fraction": signed({"exp": NOW + 300.5}),
     "expiry is true": signed({"exp": True}),
@@ -112,6 +114,13 @@ def test_a_token_says_who_the_caller_is_and_what_it_may_do():
     required = {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}  # RFC 9068 2.2
     assert required <= claims.keys()
     assert claims["client_id"] == claims["sub"] == "staff-hpsm"
+
+
+def test_a_token_that_says_since_when_it_is_good_is_good_since_then():
+    early = signed({"nbf": int(NOW) + 100})
+    with pytest.raises(TokenRefused):
+        tokens().verify(early, NOW)
+    assert tokens().verify(early, NOW + 100).client_id == HOSPITAL.client_id
 
 
 def test_processes_of_one_deployment_accept_each_others_tokens():

@@ -264,3 +264,36 @@ async def test_why_a_referral_is_taken_back(service, client, sent, code, text):
     said = (await service.read("Task", referral))["statusReason"]
     assert (said.get("coding") or [{}])[0].get("code") == code
     assert text is None or said["text"] == text
+
+
+async def test_history_never_runs_backwards_when_the_clocks_of_processes_differ(service):
+    """The next move may be made by a process whose clock is behind."""
+    referral = await service.refer(hopeless())
+    service.later(seconds=-90)
+    asked = await service.do(
+        "staff-hpsm", "request-information", referral, OPERATIONS["request-information"]
+    )
+    assert asked.status_code == 200, asked.text
+    service.later(seconds=-90)
+    assert (await service.do("hospital", "cancel", referral)).status_code == 200
+    moments = await service.rows(
+        "SELECT at FROM referral_history WHERE referral_id = $1 ORDER BY seq", referral
+    )
+    assert len(moments) > 2
+    assert moments == sorted(moments)
+    for kind in ("ServiceRequest", "Task"):
+        history = await service.ask("hospital", "GET", f"/fhir/{kind}/{referral}/_history")
+        changed = [entry["resource"]["meta"]["lastUpdated"] for entry in history.json()["entry"]]
+        assert changed == sorted(changed, reverse=True)
+
+
+async def test_an_offers_history_does_not_either(service):
+    offer = "/fhir/HealthcareService/offer-foghorn-ecm"
+    for places in (7, 8):
+        stated = parameters(places={"valueInteger": places})
+        answer = await service.ask("staff-hpsm", "POST", f"{offer}/$capacity", stated)
+        assert answer.status_code == 200, answer.text
+        service.later(seconds=-90)
+    history = (await service.ask("staff-hpsm", "GET", f"{offer}/_history")).json()["entry"]
+    changed = [entry["resource"]["meta"]["lastUpdated"] for entry in history]
+    assert changed == sorted(changed, reverse=True)
