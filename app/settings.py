@@ -23,6 +23,7 @@ class WrongSettings(Exception):
 
 
 _PAIR = re.compile(r"[A-Za-z0-9.-]{1,64}=[^=,\s]+:[0-9]{1,5}")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _TOO_SHORT = "TOKEN_SECRET must have 32 characters or more"
 
 
@@ -127,6 +128,11 @@ class Settings(BaseSettings):
     body_limit_mb: int = Field(
         5, ge=1, le=32, description="Larger request bodies are answered 413."
     )
+    attachment_types: str = Field(
+        "",
+        description="Comma-separated media types of inline documents that are taken beside the "
+        "common clinical ones.",
+    )
     connection_limit: int = Field(
         1000,
         ge=1,
@@ -158,6 +164,13 @@ class Settings(BaseSettings):
         if any(not _PAIR.fullmatch(pair.strip()) for pair in pairs.split(",") if pair.strip()):
             raise ValueError("write each as organization=host:port, with the organization's id")
         return pairs
+
+    @field_validator("attachment_types")
+    @classmethod
+    def _names_media_types(cls, types: str) -> str:
+        if any(not _MEDIA_TYPE.fullmatch(one.strip()) for one in types.split(",") if one.strip()):
+            raise ValueError("write each as type/subtype, such as audio/mpeg")
+        return types
 
     @field_validator("webhook_key")
     @classmethod
@@ -200,6 +213,11 @@ class Settings(BaseSettings):
         """For whatever serves or sends. Raises `WrongSettings` where there is no secret."""
         if not self.has_token_secret:
             raise WrongSettings(f"{_TOO_SHORT}: openssl rand -base64 48 makes one.")
+
+    @property
+    def document_types(self) -> list[str]:
+        """The media types of `ATTACHMENT_TYPES`."""
+        return [one.strip().lower() for one in self.attachment_types.split(",") if one.strip()]
 
     @property
     def private_targets(self) -> list[tuple[str, str]]:

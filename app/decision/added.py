@@ -11,7 +11,7 @@ from typing import Any
 from app.errors import refuse
 from app.fhir import codes
 from app.fhir.bundle import CARRIED, MAX_ENTRIES
-from app.fhir.documents import document_faults
+from app.fhir.documents import MEDIA_TYPES, document_faults
 from app.fhir.facts_member import read_patient
 from app.fhir.fault import Fault
 from app.fhir.links import names_within, rewrite_references
@@ -43,7 +43,7 @@ KINDS = (
 _BUNDLES = ("transaction", "batch", "collection")
 
 
-def read_added(tree: Resource) -> list[Copy]:
+def read_added(tree: Resource, documents: Sequence[str] = MEDIA_TYPES) -> list[Copy]:
     """The resources of Parameters or of a Bundle, each with an id of its own; 422 with all faults.
 
     References between the entries of a Bundle are put right.
@@ -61,7 +61,7 @@ def read_added(tree: Resource) -> list[Copy]:
     else:
         found = given(tree, {"resource": RESOURCES}).resources("resource")
         entries = [(f"Parameters.parameter[{i}].resource", None, r) for i, r in enumerate(found)]
-    _require(entries, "Bundle.entry" if bundle else at("resource"))
+    _require(entries, "Bundle.entry" if bundle else at("resource"), documents)
     copies = [Copy(item["resourceType"], new_id(), item) for _, _, item in entries]
     names = {
         url: f"{copy.type}/{copy.id}"
@@ -74,7 +74,9 @@ def read_added(tree: Resource) -> list[Copy]:
     ]
 
 
-def _require(entries: Sequence[tuple[str, str | None, Resource]], where: str) -> None:
+def _require(
+    entries: Sequence[tuple[str, str | None, Resource]], where: str, documents: Sequence[str]
+) -> None:
     if not entries:
         raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", where)
     if len(entries) > MAX_ENTRIES:
@@ -84,7 +86,7 @@ def _require(entries: Sequence[tuple[str, str | None, Resource]], where: str) ->
         if resource.get("resourceType") not in KINDS:
             text = f"Information is added as {', '.join(KINDS)}."
             faults.append(Fault("not-supported", path, text))
-        faults += document_faults(resource, path)
+        faults += document_faults(resource, path, documents)
         if any(is_placeholder(one.get("value")) for one in _identifiers(resource)):
             faults.append(Fault("value", f"{path}.identifier", said("identifier")))
     if faults:

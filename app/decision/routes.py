@@ -254,7 +254,8 @@ async def add_to_referral(
     """By the requester or plan staff."""
     require(caller, "ServiceRequest", "u")
     tree = await aside(read_tree, await read_body(request), ["Parameters", "Bundle"])
-    added = await aside(read_added, tree)
+    documents = door_of(request, caller).documents
+    added = await aside(read_added, tree, documents)
     for kind in dict.fromkeys(item.type for item in added):
         require(caller, kind, "c")
 

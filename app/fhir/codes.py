@@ -59,6 +59,8 @@ SPECIAL_VALUES: Final = "http://terminology.hl7.org/CodeSystem/special-values"
 
 # Our extensions.
 RECEIVED: Final = _STRUCTURE + "received"
+#: In the answer to a post alone: what became of the referral.
+REFERRAL_DECISION: Final = _STRUCTURE + "referral-decision"
 ENCOUNTER_AVOIDABLE: Final = _STRUCTURE + "encounter-avoidable"
 CAPACITY: Final = _STRUCTURE + "capacity"
 AUTHORIZED_REFERRAL: Final = _STRUCTURE + "authorized-referral"
@@ -69,6 +71,8 @@ REQUESTED_FACT: Final = _STRUCTURE + "requested-fact"
 # Other people's extensions.
 US_CORE_RACE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
 REQUEST_STATUS_REASON: Final = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
+#: Extensions of a ServiceRequest that are ours to say: what comes back of them is passed over.
+OURS: Final = frozenset({REQUEST_STATUS_REASON, REFERRAL_DECISION})
 GRAVITY: Final = "http://hl7.org/fhir/us/sdoh-clinicalcare/"
 GRAVITY_CAPACITY: Final = (
     GRAVITY + "StructureDefinition/SDOHCC-ExtensionHealthcareServiceCapacityStatus"

@@ -4,7 +4,7 @@ What lies behind a URL is never fetched. What a document says is for people: no 
 Source: spec.md 7 (413; inline attachments up to 3.5 MB decoded).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.fhir.fault import Fault
@@ -13,7 +13,7 @@ from app.fhir.fault import Fault
 MAX_BYTES = 3_670_016  # 3.5 MB
 
 #: Kinds that clinical systems send. Kept and given back as sent; nothing of them is shown or run.
-MEDIA_TYPES = (
+MEDIA_TYPES: tuple[str, ...] = (
     "application/cda+xml",
     "application/dicom",
     "application/fhir+json",
@@ -39,22 +39,24 @@ MEDIA_TYPES = (
 )
 
 
-def document_faults(resource: Mapping[str, Any], at: str) -> Iterator[Fault]:
+def document_faults(
+    resource: Mapping[str, Any], at: str, taken: Sequence[str] = MEDIA_TYPES
+) -> Iterator[Fault]:
     """Every inline document of a DocumentReference, and of those contained, that is not kept."""
     for index, held in enumerate(resource.get("contained") or ()):
-        yield from document_faults(held, f"{at}.contained[{index}]")
+        yield from document_faults(held, f"{at}.contained[{index}]", taken)
     if resource.get("resourceType") != "DocumentReference":
         return
     for index, content in enumerate(resource.get("content") or ()):
         attachment = content.get("attachment") or {}
         if "data" in attachment:
-            yield from _attachment(attachment, f"{at}.content[{index}].attachment")
+            yield from _attachment(attachment, f"{at}.content[{index}].attachment", taken)
 
 
-def _attachment(attachment: Mapping[str, Any], at: str) -> Iterator[Fault]:
+def _attachment(attachment: Mapping[str, Any], at: str, taken: Sequence[str]) -> Iterator[Fault]:
     kind = str(attachment.get("contentType") or "").partition(";")[0].strip().lower()
-    if kind not in MEDIA_TYPES:
-        text = f"Send documents as {', '.join(MEDIA_TYPES)}."
+    if kind not in taken:
+        text = f"Send documents as {', '.join(taken)}."
         yield Fault("not-supported", f"{at}.contentType", text)
     if decoded_size(str(attachment["data"])) > MAX_BYTES:
         text = "A document may have 3.5 MB when decoded; send a smaller one, or parts."

@@ -34,9 +34,7 @@ def service_request(
     body["status"] = request_status(referral.state, referral.business_status)
     if referral.state is State.CANCELLED and details.mistaken:
         body["status"] = "entered-in-error"
-    extension = [
-        item for item in sent.get("extension", ()) if item.get("url") != codes.REQUEST_STATUS_REASON
-    ]
+    extension = [item for item in sent.get("extension", ()) if item.get("url") not in codes.OURS]
     reason = status_reason(details)
     if body["status"] in ("revoked", "entered-in-error") and reason:
         extension.append({"url": codes.REQUEST_STATUS_REASON, "valueCodeableConcept": reason})

@@ -9,23 +9,32 @@ from typing import Any
 
 import orjson
 
+from app.decision.tables import service_authorization
 from app.errors import Issue
 from app.fhir.dates import instant
 from app.fhir.outcome import operation_outcome
+from app.fhir.render_decision import Decided
+from app.fhir.strict_json import dumps, parse
 from app.intake.repeat import Answer
 from app.reading.answer import NO_STORE, version_headers
 from app.referral.changes import Changes
+from app.referral.record import Details
 from app.referral.tables import resource_version
 
 
 def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
     """201 with the ServiceRequest, or 200 with a transaction-response Bundle."""
     after = changes.after
+    held = [row["number"] for row in changes.rows.get(service_authorization, ())]
+    details = Details.from_json(after.details)
+    number = held[0] if held else None
+    decided = Decided(after.id, after.state, after.business_status, details, number)
     if locations is not None:
-        return transaction(after.id, locations, instant(after.updated_at), "201 Created", base)
+        return transaction(decided, locations, instant(after.updated_at), "201 Created", base)
     answer = current(changes)
     location = f"{base}/ServiceRequest/{after.id}/_history/{after.version}"
-    return Answer(201, {**answer.headers, "Location": location}, answer.body)
+    headers = {**answer.headers, "Location": location}
+    return Answer(201, headers, _with_decision(answer.body, decided))
 
 
 def current(changes: Changes) -> Answer:
@@ -37,16 +46,25 @@ def current(changes: Changes) -> Answer:
     return Answer(200, version_headers(after.version, after.updated_at), body)
 
 
-def found(referral_id: str, version: int, at: datetime, body: bytes, *, base: str) -> Answer:
+def found(decided: Decided, version: int, at: datetime, body: bytes, *, base: str) -> Answer:
     """200 with the referral that is there already; `at`: when that version was stored."""
-    location = f"{base}/ServiceRequest/{referral_id}/_history/{version}"
-    return Answer(200, {**version_headers(version, at), "Location": location}, body)
+    location = f"{base}/ServiceRequest/{decided.referral_id}/_history/{version}"
+    headers = {**version_headers(version, at), "Location": location}
+    return Answer(200, headers, _with_decision(body, decided))
+
+
+def _with_decision(body: bytes, decided: Decided) -> bytes:
+    resource = parse(body)
+    resource["extension"] = [*resource.get("extension", ()), decided.extension()]
+    return dumps(resource)
 
 
 def transaction(
-    referral_id: str, locations: list[str], modified: str | None, status: str, base: str
+    decided: Decided, locations: list[str], modified: str | None, status: str, base: str
 ) -> Answer:
-    """One response entry per entry, in order; the request's own also names the referral's Task."""
+    """One response entry per entry, in order; the request's own also names the referral's Task, and
+    says what was decided.
+    """
     entries = []
     for location in locations:
         response: dict[str, Any] = {
@@ -56,13 +74,14 @@ def transaction(
         }
         if modified:
             response["lastModified"] = modified
-        if location == f"ServiceRequest/{referral_id}":
-            response["outcome"] = operation_outcome([_names_task(referral_id)])
+        if location == f"ServiceRequest/{decided.referral_id}":
+            response["outcome"] = operation_outcome(_told(decided))
         entries.append({"response": response})
     bundle = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
     return Answer(200, dict(NO_STORE), orjson.dumps(bundle))
 
 
-def _names_task(referral_id: str) -> Issue:
-    text = f"The referral was received. Follow it at Task/{referral_id}."
-    return Issue("informational", text, severity="information")
+def _told(decided: Decided) -> list[Issue]:
+    received = f"The referral was received. Follow it at Task/{decided.referral_id}."
+    said = (received, decided.sentence())
+    return [Issue("informational", text, severity="information") for text in said]

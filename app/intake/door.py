@@ -1,8 +1,10 @@
 """What every referral meets at the door: the rules, the time, and who brought it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.fhir.documents import MEDIA_TYPES
 from app.referral.draft import Actor
 from app.rules import Rules
 
@@ -17,6 +19,8 @@ class Door:
     fhir_base: str
     #: The caller's plan, where it is plan staff.
     plan: str | None = None
+    #: Media types of inline documents that are taken.
+    documents: Sequence[str] = MEDIA_TYPES
 
     @property
     def by_rules(self) -> Actor:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.aside import aside
+from app.aside import aside, weigh
 from app.database import constraint, fetch_one, sqlstate
 from app.decision.tables import OVERLAPS
 from app.errors import busy, not_found, refuse
+from app.fhir.render_decision import Decided
 from app.intake.answer import created, found, transaction
 from app.intake.condition import Condition
 from app.intake.door import Door
@@ -22,6 +23,8 @@ from app.intake.repeat import Answer, matching, remember, replayed, twin
 from app.intake.submission import Submission
 from app.process import process
 from app.reading.access import Sight
+from app.referral.lifecycle import BusinessStatus, State
+from app.referral.record import Details
 from app.referral.seal import seal
 from app.referral.store import write
 
@@ -66,7 +69,7 @@ async def _once(
         return answer
     draft = await process(connection, submission, known, door)
     changes = await aside(seal, draft)
-    answer = created(changes, submission.locations, door.fhir_base)
+    answer = await aside(created, changes, submission.locations, door.fhir_base)
     if terms.key:
         remember(changes, terms.client_id, terms.key, submission.fingerprint, answer)
     await write(connection, changes)
@@ -133,8 +136,11 @@ def _where(submission: Submission, referral_id: str, known: Known) -> list[str] 
     ]
 
 
-_CURRENT = """SELECT version, updated_at, body FROM resource_version
-WHERE plan = $1 AND type = 'ServiceRequest' AND id = $2 ORDER BY version DESC LIMIT 1"""
+_CURRENT = """SELECT v.version, v.updated_at, v.body, r.state, r.business_status, r.details,
+    (SELECT a.number FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2)
+FROM referral r JOIN resource_version v ON v.plan = r.plan AND v.type = 'ServiceRequest'
+    AND v.id = r.id
+WHERE r.plan = $1 AND r.id = $2 ORDER BY v.version DESC LIMIT 1"""
 
 
 async def _existing(
@@ -144,9 +150,18 @@ async def _existing(
     locations: list[str] | None,
     door: Door,
 ) -> Answer:
-    if locations is not None:
-        return transaction(referral_id, locations, None, "200 OK", door.fhir_base)
     row = await fetch_one(connection, _CURRENT, (plan, referral_id))
     if row is None:
         raise not_found("ServiceRequest")
-    return found(referral_id, *row, base=door.fhir_base)
+    version, at, body, state, status, details, number = row
+    decided = Decided(
+        referral_id,
+        State(state),
+        BusinessStatus(status) if status else None,
+        Details.from_json(details),
+        number,
+    )
+    if locations is not None:
+        return transaction(decided, locations, None, "200 OK", door.fhir_base)
+    weigh(len(body))
+    return await aside(found, decided, version, at, body, base=door.fhir_base)

@@ -14,6 +14,7 @@ from app.caller.model import Caller
 from app.database import Connection
 from app.fhir.bundle import entry_types
 from app.fhir.capability import fhir
+from app.fhir.documents import MEDIA_TYPES
 from app.fhir.outcome import FHIR_JSON
 from app.intake.ask_first import ask_first
 from app.intake.condition import read_condition, read_entry_condition
@@ -55,6 +56,7 @@ def door_of(request: Request, caller: Caller) -> Door:
         actor=actor,
         fhir_base=state.settings.fhir_base,
         plan=caller.plan if caller.staff else None,
+        documents=(*MEDIA_TYPES, *state.settings.document_types),
     )
 
 
@@ -108,12 +110,12 @@ def to_response(answer: Answer) -> Response:
     responses={
         201: fhir_response(
             "ServiceRequest",
-            ["referral-approved"],
+            ["referral-decided"],
             "Received, and decided if it could be.",
             created(),
         ),
         200: fhir_response(
-            "ServiceRequest", ["referral-approved"], "Sent before: the referral as it now is."
+            "ServiceRequest", ["referral-decided"], "Sent before: the referral as it now is."
         ),
         **errors(400, 401, 403, 406, 408, 409, 412, 413, 415, 422, 429, 503),
     },

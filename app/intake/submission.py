@@ -173,7 +173,7 @@ def read_submission(tree: Resource, door: Door, here: Listed = ()) -> Submission
 
     `here`: what it names and this server has already, by the reference that names it.
     """
-    unkept = list(_unkept_documents(tree))
+    unkept = list(_unkept_documents(tree, door.documents))
     if unkept:
         raise refuse_faults(unkept, 422)
     if tree["resourceType"] == "Bundle":
@@ -181,12 +181,13 @@ def read_submission(tree: Resource, door: Door, here: Listed = ()) -> Submission
     return _understood(tree, here, door, new_id(), fingerprint(tree), None)
 
 
-def _unkept_documents(tree: Resource) -> Iterator[Fault]:
+def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Fault]:
     if tree["resourceType"] != "Bundle":
-        yield from document_faults(tree, "ServiceRequest")
+        yield from document_faults(tree, "ServiceRequest", taken)
         return
     for index, entry in enumerate(tree.get("entry") or ()):
-        yield from document_faults(entry.get("resource") or {}, f"Bundle.entry[{index}].resource")
+        at = f"Bundle.entry[{index}].resource"
+        yield from document_faults(entry.get("resource") or {}, at, taken)
 
 
 def _understood(

@@ -75,7 +75,7 @@ def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revisi
 
 
 def _others(extensions: Any) -> list[Any]:
-    return [item for item in extensions or [] if item.get("url") != codes.REQUEST_STATUS_REASON]
+    return [item for item in extensions or [] if item.get("url") not in codes.OURS]
 
 
 def _reason(sent: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -80,6 +80,7 @@ def test_without_its_database_every_command_ends_with_a_sentence(arguments, monk
 WRONG = {
     "DATABASE_URL": ("mysql://app:hidden@db/nwd", "write it as postgresql://"),
     "MIGRATION_DATABASE_URL": ("postgresql://app:hidden@db:port/nwd", "write it as postgresql://"),
+    "ATTACHMENT_TYPES": ("hidden", "type/subtype"),
     "WEBHOOK_ALLOW_PRIVATE": ("hidden:80", "organization=host:port"),
     "WEBHOOK_KEY": ("hidden", "must be 32 bytes in URL-safe base64"),
     "PORT": ("hidden", "valid integer"),
