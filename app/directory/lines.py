@@ -1,7 +1,8 @@
-"""Reads network and roster files piece by piece: a line of NDJSON at a time, never a whole file.
+"""Reads network and roster files a resource at a time, never a whole file.
 
-Each line is checked by itself here; what it refers to is looked at when it is written
-(`app.directory.resolve`). Every fault is told with its file and line, never with a value of it.
+Each is checked by itself here; what it refers to is looked at when it is written
+(`app.directory.resolve`). Every fault is told with its file and line (or a Bundle's entry), never
+with a value of it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,24 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from app.directory.pieces import LONGEST, Broken, Piece, pieces
 from app.directory.record import TYPES, Resource
 from app.fhir.fault import Fault
 from app.fhir.r4 import check_resource
 from app.fhir.strict_json import Unreadable, parse
 
-#: As large as a resource may come over the API.
-LONGEST = 5_000_000
-
 Advance = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The bytes of one resource, and where they stand."""
-
-    label: str
-    start: int
-    raw: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +33,14 @@ def read_lines(paths: Sequence[Path], advance: Advance = lambda _: None) -> Iter
     for file, path in enumerate(paths):
         try:
             with open_file(path) as content:
-                for piece in _lines(content):
+                for piece in pieces(content):
                     advance(len(piece.raw))
                     resource, faults = read_piece(piece.raw)
                     if resource is not None:
                         yield Line(file, piece, resource)
                     yield from (said(f"{path}:{piece.label}", fault) for fault in faults)
+        except Broken as broken:
+            yield f"{path}: the file {broken}"
         except OSError:
             yield f"{path}: the file cannot be read."
 
@@ -63,7 +55,9 @@ def open_file(path: Path) -> BinaryIO:
 def read_piece(raw: bytes) -> tuple[Resource | None, list[Fault]]:
     """A resource that this service loads, or everything that is wrong with it by itself."""
     if len(raw) > LONGEST:
-        return None, [Fault("too-long", "", "Longer than 5 MB. Give each resource its own line.")]
+        return None, [
+            Fault("too-long", "", "Longer than 5 MB. Give each resource a line of its own.")
+        ]
     try:
         resource = parse(raw)
     except Unreadable as unreadable:
@@ -80,18 +74,3 @@ def read_piece(raw: bytes) -> tuple[Resource | None, list[Fault]]:
 def said(at: str, fault: Fault) -> str:
     """A fault as the command tells it."""
     return f"{at}: {fault.expression or 'line'}: {fault.diagnostics}"
-
-
-def _lines(content: BinaryIO) -> Iterator[Piece]:
-    """The lines of a file. Of one that is too long no more is kept than shows that it is."""
-    number = start = 0
-    while raw := content.readline(LONGEST + 1):
-        number += 1
-        size = len(raw)
-        while not raw.endswith(b"\n") and (more := content.readline(LONGEST)):
-            size += len(more)
-            if more.endswith(b"\n"):
-                break
-        if raw.strip():
-            yield Piece(str(number), start, raw)
-        start += size

@@ -1,4 +1,4 @@
-"""`python -m app load FILE…`: network and roster files (NDJSON) into the directory.
+"""`python -m app load FILE…`: network and roster files (NDJSON, Bundles) into the directory.
 
 First every line is read and checked by itself: while one is at fault nothing is written, for it
 might be anybody's Coverage. Then they are written in batches, each a transaction with all that the

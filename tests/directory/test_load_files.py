@@ -11,9 +11,9 @@ from sqlalchemy.engine import Engine
 
 from app.__main__ import main
 from app.database import begin
-from app.directory.lines import LONGEST
 from app.directory.load import LoadRefused, load
 from app.directory.order import STAGES, Order
+from app.directory.pieces import LONGEST
 from app.errors import Stopped
 from app.settings import settings
 from bench.roster import lines
@@ -80,6 +80,25 @@ async def test_each_member_is_written_once_and_whole_wherever_their_lines_stand(
     again = await load(files[::-1], database_settings, told.append)
     assert (again.counts.written, again.left_out, told) == (0, 0, [])
     assert await rows(engine, "SELECT max(version) FROM resource_version") == [(1,)]
+
+
+async def test_a_bundle_is_loaded_as_its_entries_would_be(engine, database_settings, tmp_path):
+    resources = [orjson.loads(line) for line in lines(30)]
+    body = {"resourceType": "Bundle", "type": "collection"}
+    body["entry"] = [{"resource": resource} for resource in resources]
+    file = written(tmp_path / "roster.json", [orjson.dumps(body, option=orjson.OPT_INDENT_2)])
+    loaded = await load([file, NETWORK], database_settings, print)
+    assert loaded.counts.created["Patient"] == 30
+    assert await rows(engine, WHOLE) == [(30, 1, 1, 1)]
+    body["entry"][3]["resource"].pop("resourceType")
+    written(file, [orjson.dumps(body)])
+    with pytest.raises(LoadRefused) as refused:
+        await load([file], database_settings, print)
+    assert refused.value.faults[0].startswith(f"{file}:entry[3]: ")
+    written(file, [orjson.dumps(body)[:-5]])
+    with pytest.raises(LoadRefused) as refused:
+        await load([file], database_settings, print)
+    assert refused.value.faults[-1] == f"{file}: the file ends before the Bundle does."
 
 
 class Ended(Exception):
