@@ -107,7 +107,8 @@ async def write(
     if changed:
         await _write_versions(connection, batch, changed, now)
         await _write_network(connection, batch, changed, now, taken_in_all)
-        await _write_members(connection, batch, ordered, [one for one, _ in changed], now)
+        members = await _members(connection, batch, [one for one, _ in changed], versions)
+        await _write_members(connection, members, ordered, now)
     return counts
 
 
@@ -238,24 +239,39 @@ def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-async def _write_members(
+async def _members(
     connection: AsyncConnection,
     batch: Batch,
-    resources: Sequence[Resource],
     changed: Sequence[Resource],
+    versions: Mapping[Key, tuple[int, Resource]],
+) -> list[tuple[str, str]]:
+    """The (plan, Patient) whom changes are about, and those whom they were about before."""
+    found: set[tuple[str, str]] = set()
+    left: set[tuple[str, str]] = set()
+    for one in changed:
+        at = key(one)
+        if at[0] == "Patient":
+            found.add((batch.plans[at], at[1]))
+        elif at in batch.patients:
+            found.add((batch.plans[at], batch.patients[at]))
+            before = patient_of(versions[at][1]) if at in versions else None
+            if before is not None and before != batch.patients[at]:
+                left.add((batch.plans[at], before))
+    if left - found:
+        rows = [("Patient", patient) for _, patient in sorted(left - found)]
+        await connection.exec_driver_sql(_LOCK, _columns(rows, 2))
+    return sorted(found | left)
+
+
+async def _write_members(
+    connection: AsyncConnection,
+    pairs: Sequence[tuple[str, str]],
+    resources: Sequence[Resource],
     now: datetime,
 ) -> None:
     """Puts each member together again from all that the roster now holds about them."""
-    members = {
-        one["id"] if one["resourceType"] == "Patient" else batch.patients[key(one)]: batch.plans[
-            key(one)
-        ]
-        for one in changed
-        if one["resourceType"] in ("Patient", "Coverage", "QuestionnaireResponse")
-    }
-    if not members:
+    if not pairs:
         return
-    pairs = [(plan, patient) for patient, plan in sorted(members.items())]
     about: Any = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
     held = {key(one): one for one in resources}
     keys = {("Patient", patient) for _, patient in pairs} | {(row[0], row[1]) for row in about}

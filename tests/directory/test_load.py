@@ -71,6 +71,22 @@ async def test_a_coverage_loaded_later_joins_the_member(engine):
     assert version == 2
 
 
+async def test_a_coverage_that_becomes_anothers_leaves_the_first_member(engine):
+    await load(engine)
+    [coverage] = [one for one in read_files(DATA / "roster.ndjson") if one["id"] == "coverage-01"]
+    [patient] = [one for one in read_files(DATA / "roster.ndjson") if one["id"] == "member-01"]
+    coverage["beneficiary"] = {"reference": "Patient/new"}
+    patient |= {"id": "new", "identifier": [CIN[0] | {"value": "9000098XA"}]}
+    async with begin(engine) as connection:
+        await load_resources(connection, [coverage, patient], START)
+    found = await rows(
+        engine,
+        "SELECT id, json_array_length(facts::json -> 'coverages') FROM member"
+        " WHERE id IN ('member-01', 'new') ORDER BY 1",
+    )
+    assert found == [("member-01", 0), ("new", 1)]
+
+
 async def test_loading_again_keeps_the_places_that_approvals_hold(engine):
     await load(engine)
     async with begin(engine) as connection:

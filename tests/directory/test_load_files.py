@@ -134,7 +134,7 @@ def test_who_cannot_be_placed_is_left_out_with_all_their_lines_and_all_others_ar
 ):
     monkeypatch.setenv("DATABASE_URL", fresh_database)
     roster = list(lines(600))
-    at = number_of(roster, "Patient", "roster-member-20")
+    at = number_of(roster, "Patient", "roster-member-590")
     other = orjson.loads(roster[number_of(roster, "Patient", "roster-member-11") - 1])
     plan = orjson.loads(roster[number_of(roster, "Coverage", "roster-coverage-11") - 1])["payor"][0]
     good = roster[at - 1]
