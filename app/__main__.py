@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "serve", _serve, "the service")
     _add(commands, "deliver", _deliver, "the delivery worker")
     _add(commands, "migrate", _migrate, "bring the database to this code's schema")
-    load = _add(commands, "load", _load, "load network and roster files (NDJSON)")
+    load = _add(commands, "load", _load, "load network and roster files (NDJSON or Bundles)")
     load.add_argument("files", nargs="+", type=Path, metavar="FILE")
     document = _add(commands, "openapi", _openapi, "write the contract")
     document.add_argument("--check", action="store_true", help="compare instead of writing")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.directory.index import TYPES, words
+from app.directory.index import INSERT, TYPES, travelling, words
 from app.fhir.strict_json import parse
 from app.reading.words import words as found_by
 
@@ -26,9 +26,6 @@ WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
 _LATEST = """SELECT DISTINCT ON (v.plan, v.type, v.id) v.body, v.plan
 FROM unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 JOIN resource_version v USING (plan, type, id) ORDER BY v.plan, v.type, v.id, v.version DESC"""
-_INDEX = """INSERT INTO directory_index (plan, type, id, name, value)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
-ON CONFLICT DO NOTHING"""
 
 
 async def reindex(engine: AsyncEngine) -> int:
@@ -60,11 +57,11 @@ async def _directory(connection: AsyncConnection, keys: list[Any]) -> None:
     current: Any = (await connection.exec_driver_sql(_LATEST, columns)).fetchall()
     await connection.exec_driver_sql(_FORGET, columns)
     rows = [
-        (plan, resource["resourceType"], resource["id"], name, word)
+        (plan, resource["resourceType"], resource["id"], travelling(entries))
         for resource, plan in ((parse(body), plan) for body, plan in current)
-        for name, word in sorted(words(resource))
+        if (entries := sorted(words(resource, found_by(resource))))
     ]
-    await connection.exec_driver_sql(_INDEX, _columns(rows, 5))
+    await connection.exec_driver_sql(INSERT, _columns(rows, 4))
 
 
 def _columns(rows: list[Any], width: int) -> tuple[list[Any], ...]:

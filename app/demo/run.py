@@ -72,7 +72,7 @@ def _run(console: Console, started: ExitStack) -> None:
         "Bringing the database up to date, loading the demonstration network and roster …"
     )
     asyncio.run(upgrade_when_it_answers(settings.migration_database_url or url, settings))
-    asyncio.run(load([DATA / "network.ndjson", DATA / "roster.ndjson"], settings))
+    asyncio.run(load([DATA / "network.ndjson", DATA / "roster.ndjson"], settings, console.print))
     logs = _log_folder(started)
     service = started.enter_context(_process("serve", logs))
     worker = started.enter_context(_process("deliver", logs))

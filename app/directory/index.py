@@ -4,12 +4,12 @@ PURE. The same words as beside the version (`app.reading.words`), each no longer
 an equal one is found by its digest, and a long name by looking at the words (its row says so).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from app.letters import as_key
 from app.reading.catalog import DIRECTORY, PARAMETERS
-from app.reading.match import END
+from app.reading.match import END, PART
 from app.reading.parameters import Parameter
 from app.reading.words import of_parameter
 
@@ -25,17 +25,42 @@ _OF_ROSTER = {
 TYPES = frozenset({*DIRECTORY, *_OF_ROSTER})
 
 
-def words(resource: Mapping[str, Any]) -> set[tuple[str, str]]:
-    """Every (parameter, word) of a resource."""
-    return set(_words(resource))
+#: The names under which a type's words are indexed, and whether those are text.
+_TEXT = {
+    kind: {
+        known.indexed_as: known.kind == "string"
+        for known in PARAMETERS[kind]
+        if known.path and known.column is None
+    }
+    for kind in TYPES
+}
+#: Between the entries of one resource on their way to the database.
+_BETWEEN = "\x1d"
+#: Writes the entries of resources: plans, types and ids, and the entries of each as `travelling`.
+INSERT = """INSERT INTO directory_index (plan, type, id, name, value)
+SELECT k.plan, k.type, k.id, split_part(w, chr(31), 1), substr(w, strpos(w, chr(31)) + 1)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) k(plan, type, id, words)
+CROSS JOIN LATERAL unnest(string_to_array(k.words, chr(29))) w ON CONFLICT DO NOTHING"""
 
 
-def _words(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def words(resource: Mapping[str, Any], beside: str) -> set[tuple[str, str]]:
+    """Every (parameter, word) of a resource; `beside` are the words of its version."""
+    return set(_words(resource, beside))
+
+
+def travelling(entries: Sequence[tuple[str, str]]) -> str:
+    """The entries of one resource as `INSERT` takes them: one text, whatever their number."""
+    return _BETWEEN.join(name + PART + word for name, word in entries)
+
+
+def _words(resource: Mapping[str, Any], beside: str) -> Iterator[tuple[str, str]]:
     kind = str(resource["resourceType"])
-    for known in (*PARAMETERS[kind], *_OF_ROSTER.get(kind, ())):
-        if known.path and known.column is None:
-            for value in of_parameter(resource, known):
-                if known.kind == "string" and as_key(value) != value:
-                    yield known.indexed_as, END
-                else:
-                    yield known.indexed_as, as_key(value)
+    names = _TEXT[kind]
+    for one in beside.strip(END).split(END):
+        name, _, value = one.partition(PART)
+        if name in names:
+            held = as_key(value)
+            yield name, END if names[name] and held != value else held
+    for known in _OF_ROSTER.get(kind, ()):
+        for value in of_parameter(resource, known):
+            yield known.indexed_as, as_key(value)

@@ -1,49 +1,54 @@
-"""`python -m app load FILE…`: network and roster files (NDJSON) into the directory, all or nothing.
+"""`python -m app load FILE…`: network and roster files (NDJSON, Bundles) into the directory.
 
-Lines may stand in any order, over all files. Loading the same files again changes nothing. Every
-fault is told with its file and line, and never with a value of the line.
+First every line is read and checked by itself: while one is at fault nothing is written, for it
+might be anybody's Coverage. Then they are written in batches, each a transaction with all that the
+files say of its members. What cannot be placed (a CIN that another member has) is told and left
+out with everything else about that member, who stays as they were; all others are written. Loading
+the same files again changes nothing, so whatever was interrupted is simply repeated.
 """
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.clock import Clock
 from app.database import begin, create_engine
-from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Resource, key
+from app.directory.lines import Advance, said
+from app.directory.order import STAGES, Batch, LoadRefused, Order
+from app.directory.record import TYPES, Counts, DirectoryRefused, Resource
 from app.directory.shared import in_several_rosters
 from app.directory.store import write
-from app.errors import Refusal
-from app.fhir.fault import Fault
-from app.fhir.r4 import check_resource
-from app.fhir.strict_json import Unreadable, parse
+from app.errors import Refusal, Stopped
 from app.settings import Settings, settings
 
-__all__ = ["Counts", "load_resources", "main", "read_lines"]
+__all__ = ["Counts", "LoadRefused", "load", "load_resources", "main"]
+
+#: Members whose numbers are looked for in other rosters at a time.
+_AT_A_TIME = 1_000
+#: Batches that are written at once.
+_AT_ONCE = 2
+
+Tell = Callable[[str], None]
+#: A step of the work by its name and size, and how far it is.
+Step = Callable[[str, int], Advance]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One resource and where it stands."""
+@dataclass(slots=True)
+class Loaded:
+    """What a load did, and how many lines it left out."""
 
-    file: str
-    number: int
-    resource: Resource
-
-
-class LoadRefused(Exception):
-    """Nothing was loaded. `faults`: one sentence each, with file and line."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__(f"{len(faults)} faults")
-        self.faults = list(faults)
+    counts: Counts = field(default_factory=Counts)
+    left_out: int = 0
 
 
 async def load_resources(
@@ -53,86 +58,121 @@ async def load_resources(
     return await write(connection, resources, now)
 
 
-def read_lines(paths: Sequence[Path]) -> list[Line]:
-    """Every line of every file, checked one by one. Raises `LoadRefused`."""
-    lines: list[Line] = []
-    faults: list[str] = []
-    first: dict[Key, str] = {}
-    for path in paths:
-        try:
-            content = path.read_bytes().split(b"\n")
-        except OSError:
-            faults.append(f"{path}: the file cannot be read.")
-            continue
-        for number, raw in enumerate(content, 1):
-            if not raw.strip():
-                continue
-            at = f"{path}:{number}"
-            resource, found = _read(raw)
-            faults += [_said(at, fault) for fault in found]
-            if resource is None:
-                continue
-            earlier = first.setdefault(key(resource), at)
-            if earlier != at:
-                faults.append(f"{at}: the same type and id as {earlier}. Leave one out.")
-            lines.append(Line(str(path), number, resource))
-    if faults:
-        raise LoadRefused(faults)
-    return lines
+def _no_steps(_name: str, _size: int) -> Advance:
+    return lambda _: None
 
 
-def _read(raw: bytes) -> tuple[Resource | None, list[Fault]]:
-    try:
-        resource = parse(raw)
-    except Unreadable as unreadable:
-        return None, unreadable.faults
-    faults = check_resource(resource)
-    if not faults and resource["resourceType"] not in TYPES:
-        faults = [Fault("not-supported", "resourceType", f"Load {', '.join(TYPES)} only.")]
-    if not faults and "id" not in resource:
-        kind = resource["resourceType"]
-        faults = [Fault("required", f"{kind}.id", "Give the resource its id.")]
-    return (None if faults else resource), faults
+async def load(
+    paths: Sequence[Path], chosen: Settings, tell: Tell, step: Step = _no_steps
+) -> Loaded:
+    """Loads files; `tell` gets a sentence for every fault and for every CIN that two rosters have.
 
-
-def _said(at: str, fault: Fault) -> str:
-    return f"{at}: {fault.expression or 'line'}: {fault.diagnostics}"
-
-
-async def load(paths: Sequence[Path], chosen: Settings) -> tuple[Counts, list[str]]:
-    """Loads files in one transaction: what it did, and which members other plans' rosters list too.
-
-    Raises `LoadRefused`; 503 as `Refusal` without a database.
+    Raises `LoadRefused` when nothing was written; `Stopped` and, without a database, 503 as
+    `Refusal` when the batches written so far stay.
     """
-    lines = read_lines(paths)
-    places = {key(line.resource): f"{line.file}:{line.number}" for line in lines}
-    engine = create_engine(chosen, pool_size=1)
-    try:
-        async with begin(engine) as connection:
-            now = Clock.of(chosen).now()
-            counts = await load_resources(connection, [line.resource for line in lines], now)
-            patients = [id_ for kind, id_ in places if kind == "Patient"]
-            return counts, await in_several_rosters(connection, patients)
-    except DirectoryRefused as refused:
-        raise LoadRefused([_said(places[at], fault) for at, fault in refused.faults]) from None
-    finally:
-        await engine.dispose()
+    loaded = Loaded()
+    with Order(paths) as order:
+        order.read(step("reading", sum(path.stat().st_size for path in paths if path.is_file())))
+        engine = create_engine(chosen, pool_size=_AT_ONCE)
+        try:
+            await _write_all(engine, order, Clock.of(chosen), loaded, tell, step)
+            for patients in order.patients(_AT_A_TIME):
+                async with begin(engine) as connection:
+                    for shared in await in_several_rosters(connection, patients):
+                        tell(shared)
+        finally:
+            await engine.dispose()
+    return loaded
+
+
+async def _write_all(
+    engine: AsyncEngine, order: Order, clock: Clock, loaded: Loaded, tell: Tell, step: Step
+) -> None:
+    """Writes every batch: while the database works on one, the next is made ready."""
+    advance = step("writing", order.count)
+
+    async def write_some(batches: Iterator[Batch]) -> None:
+        for batch in batches:
+            await _load_batch(engine, batch, clock, loaded, tell)
+            advance(len(batch.resources))
+
+    for stage in STAGES:
+        batches = order.batches(stage)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_AT_ONCE):
+                    group.create_task(write_some(batches))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+
+async def _load_batch(
+    engine: AsyncEngine, batch: Batch, clock: Clock, loaded: Loaded, tell: Tell
+) -> None:
+    """Writes a batch; where some of it is refused, the rest without whomever that is about."""
+    resources = batch.resources
+    while resources:
+        try:
+            loaded.counts.add(await _write(engine, resources, clock))
+        except DirectoryRefused as refused:
+            for at, fault in refused.faults:
+                tell(said(batch.places[at], fault))
+            gone = {batch.whose[at] for at, _ in refused.faults}
+            rest = [one for one in resources if batch.owner(one) not in gone]
+            loaded.left_out += len(resources) - len(rest)
+            resources = rest
+        else:
+            return
+
+
+async def _write(engine: AsyncEngine, resources: Sequence[Resource], clock: Clock) -> Counts:
+    """One transaction; looks again where another writer was faster."""
+    for _ in range(2):
+        try:
+            async with begin(engine) as connection:
+                return await write(connection, resources, clock.now())
+        except IntegrityError:
+            continue
+    raise Stopped("Others write the same just now.")
 
 
 def main(paths: Sequence[Path]) -> int:
-    """The command. Returns its exit status: 0 loaded, 1 refused."""
+    """The command. Returns its exit status: 0 all loaded, 1 not all, or nothing."""
+    if not settings().database_url:
+        sys.stderr.write("Set DATABASE_URL.\n")
+        return 1
     try:
-        counts, shared = asyncio.run(load(paths, settings()))
+        with _progress() as (tell, step):
+            loaded = asyncio.run(load(paths, settings(), tell, step))
     except LoadRefused as refused:
-        said = "\n".join(refused.faults)
-        sys.stderr.write(f"{said}\nNothing was loaded: {len(refused.faults)} faults.\n")
+        told = "\n".join(refused.faults)
+        sys.stderr.write(f"{told}\nNothing was loaded: {len(refused.faults)} faults.\n")
         return 1
-    except Refusal as refusal:
-        sys.stderr.write(f"{refusal.issues[0].diagnostics}\n")
+    except (Refusal, Stopped) as stopped:
+        why = stopped.issues[0].diagnostics if isinstance(stopped, Refusal) else str(stopped)
+        sys.stderr.write(f"{why}\nNot all was loaded. Load the same files again.\n")
         return 1
-    Console().print(_table(counts))
-    sys.stderr.write("".join(f"{said}\n" for said in shared))
-    return 0
+    Console().print(_table(loaded.counts))
+    if loaded.left_out:
+        sys.stderr.write(f"{loaded.left_out} lines were left out; all others are loaded.\n")
+    return 1 if loaded.left_out else 0
+
+
+@contextmanager
+def _progress() -> Iterator[tuple[Tell, Step]]:
+    """A bar on standard error where that is a terminal; sentences go there in any case."""
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), TaskProgressColumn())
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, transient=True,
+        disable=not console.is_terminal,
+    ) as bar:  # fmt: skip
+
+        def step(name: str, size: int) -> Advance:
+            task = bar.add_task(name, total=size)
+            return lambda by: bar.advance(task, by)
+
+        yield console.print, step
 
 
 def _table(counts: Counts) -> Table:

@@ -34,6 +34,15 @@ class Counts:
         counter = self.created if new else self.updated if changed else self.unchanged
         counter[kind] = counter.get(kind, 0) + 1
 
+    def add(self, others: "Counts") -> None:
+        for mine, theirs in (
+            (self.created, others.created),
+            (self.updated, others.updated),
+            (self.unchanged, others.unchanged),
+        ):
+            for kind, number in theirs.items():
+                mine[kind] = mine.get(kind, 0) + number
+
     @property
     def written(self) -> int:
         return sum(self.created.values()) + sum(self.updated.values())

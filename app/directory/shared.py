@@ -10,9 +10,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import fetch
 
-_SHARED = """SELECT m.plan || ' Patient/' || m.id, o.plan || ' Patient/' || o.id
-FROM member m JOIN member o ON o.cin = m.cin AND o.plan <> m.plan
-WHERE m.id = ANY ($1::text[]) ORDER BY 1, 2"""
+#: The plans that have members, one step in the index for each: every key of `member` begins with
+#: the plan, and a number or an id is looked up in each.
+PLANS = """(WITH RECURSIVE p(plan) AS (
+    (SELECT plan FROM member ORDER BY plan LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.plan FROM member m WHERE m.plan > p.plan ORDER BY m.plan LIMIT 1)
+    FROM p WHERE p.plan IS NOT NULL
+) SELECT plan FROM p WHERE plan IS NOT NULL) AS p"""
+_SHARED = f"""SELECT m.plan || ' Patient/' || m.id, o.plan || ' Patient/' || o.id
+FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(id)
+JOIN member m ON m.plan = p.plan AND m.id = k.id
+CROSS JOIN {PLANS.removesuffix("p")}q JOIN member o ON o.plan = q.plan AND o.cin = m.cin
+WHERE o.plan <> m.plan ORDER BY 1, 2"""
 
 
 async def in_several_rosters(connection: AsyncConnection, patients: Sequence[str]) -> list[str]:

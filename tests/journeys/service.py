@@ -18,13 +18,14 @@ import uvicorn
 
 from app.clock import Clock
 from app.database import begin, create_engine
-from app.directory.load import load_resources, read_lines
+from app.directory.load import load_resources
 from app.main import create_app
 from app.notification.worker import Pace, deliver_forever
 from app.settings import Settings
 from app.tables import metadata
 from tests.journeys.payloads import EXAMPLES, EXTRA, a_member
 from tests.postgres import plain
+from tests.rosters import read_files
 
 JSON = {"Content-Type": "application/fhir+json"}
 #: What the directory is made of; it is loaded once and stays.
@@ -231,12 +232,11 @@ def issue(answer: httpx.Response) -> dict[str, Any]:
 
 async def furnish(settings: Settings, extra: Sequence[str] = EXTRA) -> None:
     """Loads the demonstration's network and roster, and by default members enough for races."""
-    lines = read_lines([EXAMPLES / "network.ndjson", EXAMPLES / "roster.ndjson"])
     members = [resource for cin in extra for resource in a_member(cin)]
     engine = create_engine(settings, pool_size=1)
     async with begin(engine) as connection:
-        resources = [*(line.resource for line in lines), *members]
-        await load_resources(connection, resources, datetime(2026, 11, 1, tzinfo=UTC))
+        resources = read_files(EXAMPLES / "network.ndjson", EXAMPLES / "roster.ndjson")
+        await load_resources(connection, [*resources, *members], datetime(2026, 11, 1, tzinfo=UTC))
     await engine.dispose()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from app.caller.model import DECIDE, NETWORK, ROSTER, Caller
 from app.database import begin
 from app.decision.tables import service_authorization
-from app.directory.load import load_resources, read_lines
+from app.directory.load import load_resources
 from app.ids import new_id
 from app.main import create_app
 from app.notification.wake import Waker
@@ -27,6 +27,7 @@ from app.referral.tables import (
     task,
 )
 from app.rules import rules
+from tests.rosters import read_files
 
 DATA = Path(__file__).parents[2] / "app" / "demo" / "data"
 START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -43,9 +44,9 @@ OTHER_STAFF = Caller("staff-hpsj", "plan-hpsj", "HPSJ", STAFF_SCOPES)
 
 async def load(engine):
     """Network and roster of the demonstration."""
-    lines = read_lines([DATA / "network.ndjson", DATA / "roster.ndjson"])
     async with begin(engine) as connection:
-        return await load_resources(connection, [line.resource for line in lines], START)
+        resources = read_files(DATA / "network.ndjson", DATA / "roster.ndjson")
+        return await load_resources(connection, resources, START)
 
 
 @dataclass
