@@ -15,7 +15,7 @@ from app.directory.index import words
 from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Resource, key
 from app.directory.resolve import Batch, Known, patient_of, resolve
 from app.fhir.dates import instant
-from app.fhir.directory import cin_of, local_id, read_member
+from app.fhir.directory import OrganizationRow, cin_of, local_id, npis_of, read_member
 from app.fhir.fault import Fault
 from app.fhir.strict_json import dumps, parse
 from app.letters import as_key
@@ -27,6 +27,7 @@ _LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
 FROM {_KEYS} JOIN locator l USING (type, id)"""
 _ORGANIZATIONS = """SELECT id, npi, plan FROM organization
 WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
+_HELD = "SELECT npi, organization_id FROM organization_npi WHERE npi = ANY ($1::text[])"
 _CINS = "SELECT plan, cin, id FROM member WHERE cin = ANY ($1::text[])"
 _LOCATE = """INSERT INTO locator (type, id, plan)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"""
@@ -51,6 +52,10 @@ SELECT *, $7::timestamptz
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::int[])
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, npi = excluded.npi, plan = excluded.plan,
     active = excluded.active, version = excluded.version, updated_at = excluded.updated_at"""
+_RELEASE = "DELETE FROM organization_npi WHERE organization_id = ANY ($1::text[])"
+#: Waits for whoever is taking one of them at the same moment; what is not returned is theirs.
+_CLAIM = """INSERT INTO organization_npi (npi, organization_id)
+SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (npi) DO NOTHING RETURNING npi"""
 _NPIS = """UPDATE offer o SET npi = coalesce(n.npi, '') FROM organization n
 WHERE o.organization_id = n.id AND n.id = ANY ($1::text[]) AND o.npi <> coalesce(n.npi, '')"""
 _OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations,
@@ -144,10 +149,15 @@ async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> 
     organizations: Any = await connection.exec_driver_sql(_ORGANIZATIONS, (sorted(owners),))
     cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
     members: Any = await connection.exec_driver_sql(_CINS, (sorted(cins),))
+    npis = {
+        npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
+    }
+    held: Any = await connection.exec_driver_sql(_HELD, (sorted(npis),))
     return Known(
         located={(row[0], row[1]): (row[2], row[3]) for row in located},
         organizations={row[0]: (row[1], row[2]) for row in organizations},
         cins={(row[0], row[1]): row[2] for row in members},
+        npis={row[0]: row[1] for row in held},
     )
 
 
@@ -213,6 +223,7 @@ async def _write_network(
         columns = _columns(organizations, 6)
         await connection.exec_driver_sql(_ORGANIZATION, (*columns, now))
         await connection.exec_driver_sql(_NPIS, (columns[0],))
+        await _claim(connection, [batch.organizations[id_] for id_ in columns[0]])
     for one, version in changed:
         if one["resourceType"] != "HealthcareService":
             continue
@@ -223,6 +234,19 @@ async def _write_network(
             row.active, version, now, taken_in_all,
         )  # fmt: skip
         await connection.exec_driver_sql(_OFFER, values)
+
+
+async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -> None:
+    """The organizations have these NPIs now, and no others. Refuses what another has just taken."""
+    await connection.exec_driver_sql(_RELEASE, ([row.id for row in rows],))
+    claims = sorted((npi, row.id) for row in rows for npi in row.npis)
+    made: Any = await connection.exec_driver_sql(_CLAIM, _columns(claims, 2))
+    lost = dict(claims).keys() - {row[0] for row in made}
+    if lost:
+        said = "Another organization was given this NPI just now. Use that one, or correct it."
+        fault = Fault("duplicate", "Organization.identifier", said)
+        refused = sorted({id_ for npi, id_ in claims if npi in lost})
+        raise DirectoryRefused([(("Organization", id_), fault) for id_ in refused])
 
 
 async def _write_members(

@@ -20,6 +20,16 @@ organization = Table(
     Index("uq_organization_plan", "plan", unique=True),
 )
 
+#: The NPIs that organizations have in use: one organization each. All of an organization's rows are
+#: written again with each change.
+organization_npi = Table(
+    "organization_npi",
+    metadata,
+    text("organization_id", primary_key=True),
+    text("npi", primary_key=True, comment="as a key holds it"),
+    Index("uq_organization_npi", "npi", unique=True),
+)
+
 #: A member as the plan's roster knows them. `facts` is read once, when the roster is loaded.
 member = Table(
     "member",

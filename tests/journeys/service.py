@@ -28,7 +28,7 @@ from tests.postgres import plain
 
 JSON = {"Content-Type": "application/fhir+json"}
 #: What the directory is made of; it is loaded once and stays.
-_KEPT = {"client", "organization", "member", "offer", "directory_index"}
+_KEPT = {"client", "organization", "member", "offer", "directory_index", "organization_npi"}
 _MIXED = {"locator", "resource_version"}
 
 
