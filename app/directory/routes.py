@@ -21,8 +21,13 @@ _ROSTER = (
     "follows from it at once."
 )
 _NETWORK = "For plan staff with `nwd/network`, of their own plan's network."
+_PROVIDER = (
+    "For plan staff with `nwd/network`. An existing Organization is changed by a plan that "
+    "contracts with it (has an active offer of it, or made it); one that is a plan, by that plan. "
+    "An NPI is one Organization's: 409 names the one that has it."
+)
 _TYPES: dict[str, tuple[list[str], str]] = {
-    "Organization": (["organization"], _NETWORK),
+    "Organization": (["organization"], _PROVIDER),
     "HealthcareService": (
         ["healthcare-service"],
         _NETWORK

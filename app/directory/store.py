@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.directory.index import words
-from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Resource, key
+from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Overtaken, Resource, key
 from app.directory.resolve import Batch, Known, patient_of, resolve
 from app.fhir.dates import instant
 from app.fhir.directory import OrganizationRow, cin_of, local_id, npis_of, read_member
@@ -47,8 +47,9 @@ USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
 _INDEX = """INSERT INTO directory_index (plan, type, id, name, value)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])"""
-_ORGANIZATION = """INSERT INTO organization (id, name, npi, plan, active, version, updated_at)
-SELECT *, $7::timestamptz
+_ORGANIZATION = """INSERT INTO organization (id, name, npi, plan, active, version, updated_at,
+    made_by)
+SELECT *, $7::timestamptz, $8::text
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::int[])
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, npi = excluded.npi, plan = excluded.plan,
     active = excluded.active, version = excluded.version, updated_at = excluded.updated_at"""
@@ -84,9 +85,13 @@ async def write(
     now: datetime,
     *,
     taken_in_all: bool = False,
+    by: str | None = None,
+    after: int | None = None,
 ) -> Counts:
     """Upserts resources. Raises `DirectoryRefused` with every fault, and then nothing was written.
 
+    `by` is the plan whose client writes. `after` is the version that the caller has looked at (0:
+    there was none): raises `Overtaken` where another one is current when the resource is locked.
     An offer's `taken` counts places taken outside this service; with `taken_in_all` it counts all
     of them, as our own reads show it, so that what was read can be sent back.
     """
@@ -99,13 +104,15 @@ async def write(
     for resource in ordered:
         kind, _ = at = key(resource)
         version, body = versions.get(at, (0, None))
+        if after is not None and version != after:
+            raise Overtaken
         differs = body is None or plain(body) != plain(resource)
         counts.count(kind, new=version == 0, changed=differs)
         if differs:
             changed.append((resource, version + 1))
     if changed:
         await _write_versions(connection, batch, changed, now)
-        await _write_network(connection, batch, changed, now, taken_in_all)
+        await _write_network(connection, batch, changed, now, taken_in_all, by)
         await _write_members(connection, batch, [one for one, _ in changed], now)
     return counts
 
@@ -212,6 +219,7 @@ async def _write_network(
     changed: Sequence[tuple[Resource, int]],
     now: datetime,
     taken_in_all: bool,
+    by: str | None,
 ) -> None:
     organizations = [
         (row.id, row.name, row.npi and as_key(row.npi), row.plan, row.active, version)
@@ -221,7 +229,7 @@ async def _write_network(
     ]
     if organizations:
         columns = _columns(organizations, 6)
-        await connection.exec_driver_sql(_ORGANIZATION, (*columns, now))
+        await connection.exec_driver_sql(_ORGANIZATION, (*columns, now, by))
         await connection.exec_driver_sql(_NPIS, (columns[0],))
         await _claim(connection, [batch.organizations[id_] for id_ in columns[0]])
     for one, version in changed:

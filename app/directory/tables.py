@@ -16,6 +16,7 @@ organization = Table(
     Column("active", Boolean, nullable=False),
     Column("version", Integer, nullable=False),
     moment("updated_at"),
+    Column("made_by", Text, comment="the plan whose client made it; null where it was loaded"),
     Index("ix_organization_npi", "npi"),
     Index("uq_organization_plan", "plan", unique=True),
 )

@@ -1,7 +1,8 @@
 """Who may write what of network and rosters through the API, and the answer to it.
 
-A plan writes its own roster (`nwd/roster`), its own offers and providers (`nwd/network`); a
-provider keeps the capacity of its own offers. Rows are `app.directory.store`'s.
+A plan writes its own roster (`nwd/roster`), its own offers and the organizations that it contracts
+with (`nwd/network`; `app.directory.organization`); a provider keeps the capacity of its own offers.
+Rows are `app.directory.store`'s.
 """
 
 from collections.abc import Sequence
@@ -18,19 +19,26 @@ from app.caller.model import NETWORK, ROSTER, Caller
 from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
 from app.database import fetch_one
-from app.directory.record import ROSTER_TYPES, DirectoryRefused, Resource
+from app.directory.organization import may_change, plans_claimed, standing_of
+from app.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken, Resource
 from app.directory.store import write
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.directory import plan_named
-from app.fhir.payload import own_identifier
 from app.fhir.strict_json import parse
 from app.ids import new_id
 from app.intake.routes import door_of
 from app.intake.submission import read_tree, read_whole
 from app.reading.access import sight
 from app.reading.answer import of_resource
-from app.reading.read import Read, check_if_match, read, refuse_condition
+from app.reading.read import (
+    Read,
+    check_if_match,
+    names_version,
+    read,
+    refuse_condition,
+    stale,
+)
 from app.settings import Settings
 from app.web.fields import is_known
 from app.web.gate import read_body
@@ -65,6 +73,7 @@ async def update(
     resource = await aside(read_whole, await read_body(request), kind, resource_id)
     current = await _current(connection, caller, kind, resource_id)
     header = request.headers.get("if-match")
+    after = current.stored.version if current else 0
     if current is None:
         if header is not None:
             raise refuse(412, "conflict", "There is no such version: the resource does not exist.")
@@ -74,8 +83,12 @@ async def update(
         if is_known(request.headers.get("if-none-match"), f'W/"{current.stored.version}"'):
             raise refuse(412, "conflict", "There is such a resource. Read it, then change that.")
         _may_update(caller, resource, parse(current.stored.body))
+        if kind == "Organization":
+            may_change(caller, await standing_of(connection, resource_id))
     _own_plan(caller, resource)
-    return await _store(request, connection, caller, resource, new=current is None)
+    # What may be changed was decided by what was read: nobody may have come between.
+    seen = after if kind == "Organization" or names_version(header) else None
+    return await _store(request, connection, caller, resource, new=current is None, after=seen)
 
 
 def _may_create(caller: Caller, kind: str) -> None:
@@ -97,7 +110,8 @@ def _may_update(caller: Caller, resource: Resource, stored: Resource) -> None:
             raise refuse(403, "forbidden", said)
         return
     _may_create(caller, kind)
-    _own_plan(caller, stored)
+    if kind != "Organization":
+        _own_plan(caller, stored)
 
 
 def _own_plan(caller: Caller, resource: Resource) -> None:
@@ -120,9 +134,7 @@ def _own_plan(caller: Caller, resource: Resource) -> None:
         organization = resource.setdefault("managingOrganization", _plan_reference(caller.plan))
         named = [plan_named(organization, own) or ""]
     elif kind == "Organization":
-        plan = own_identifier(resource, codes.PLAN_ID)
-        same = resource.get("id") == caller.organization_id
-        named = [plan if plan != caller.plan or same else ""] if plan else []
+        named = plans_claimed(caller, resource)
     if any(plan != caller.plan for plan in named):
         raise refuse(403, "forbidden", "A plan writes its own network and its own members only.")
 
@@ -143,15 +155,23 @@ async def _current(
 
 
 async def _store(
-    request: Request, connection: AsyncConnection, caller: Caller, resource: Resource, *, new: bool
+    request: Request,
+    connection: AsyncConnection,
+    caller: Caller,
+    resource: Resource,
+    *,
+    new: bool,
+    after: int | None = None,
 ) -> Response:
     settings: Settings = request.app.state.settings
     now: datetime = request.app.state.clock.now()
     try:
-        await write(connection, [resource], now, taken_in_all=not new)
+        await write(connection, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
     except DirectoryRefused as refused:
         raise _refusal(refused) from None
-    except IntegrityError:
+    except (IntegrityError, Overtaken):
+        if names_version(request.headers.get("if-match")):
+            raise stale() from None
         said = "The same was written by another request just now. Read it again, then repeat."
         raise refuse(409, "conflict", said) from None
     if resource["resourceType"] == "HealthcareService":

@@ -1,7 +1,7 @@
-"""An NPI is one organization's.
+"""An NPI is one organization's, and who made an organization is kept.
 
-Of several that have the same one already, the oldest has it; the others' resources stay as they are
-until they are changed, and then say so.
+Of several that have the same NPI already, the oldest has it; the others' resources stay as they are
+until they are changed, and then say so. Of organizations from before nobody knows who made them.
 """
 
 import sqlalchemy as sa
@@ -30,8 +30,17 @@ def upgrade() -> None:
     )
     op.create_index("uq_organization_npi", "organization_npi", ["npi"], unique=True)
     op.execute(BACKFILL)
+    op.add_column(
+        "organization",
+        sa.Column(
+            "made_by",
+            sa.Text(),
+            comment="the plan whose client made it; null where it was loaded",
+        ),
+    )
 
 
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.drop_column("organization", "made_by")
     op.drop_table("organization_npi")
