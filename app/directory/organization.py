@@ -19,26 +19,35 @@ from app.fhir.payload import identifiers
 
 _STANDING = """SELECT o.plan, o.made_by, ARRAY(SELECT p.plan FROM organization p
     WHERE p.plan IS NOT NULL AND EXISTS (SELECT 1 FROM offer f WHERE f.plan = p.plan
-        AND f.organization_id = o.id AND f.active))
+        AND f.organization_id = o.id AND f.active)),
+    EXISTS (SELECT 1 FROM client c WHERE c.organization_id = o.id AND c.active
+        AND NOT (c.demonstration AND $2::bool)
+        AND EXISTS (SELECT 1 FROM unnest(c.scopes) s WHERE s ~ '^system/([*]|Organization)[.].*u'))
 FROM organization o WHERE o.id = $1::text"""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An organization's dealings: the plan that it is, and the plans that contract with it."""
+    """An organization's dealings: the plan that it is, the plans that contract with it, and whether
+    a client of its own can speak for it.
+    """
 
     id: str
     plan: str | None
     contracting: frozenset[str]
+    speaks: bool = False
 
 
-async def standing_of(connection: AsyncConnection, organization_id: str) -> Standing | None:
+async def standing_of(
+    connection: AsyncConnection, organization_id: str, *, production: bool
+) -> Standing | None:
     """What the network knows of it; None for one that is not of the network."""
-    row = await fetch_one(connection, _STANDING, (organization_id,))
+    row = await fetch_one(connection, _STANDING, (organization_id, production))
     if row is None:
         return None
-    plan, made_by, offering = row
-    return Standing(organization_id, plan, frozenset(offering) | ({made_by} if made_by else set()))
+    plan, made_by, offering, speaks = row
+    contracting = frozenset(offering) | ({made_by} if made_by else set())
+    return Standing(organization_id, plan, contracting, speaks)
 
 
 def may_change(caller: Caller, standing: Standing | None) -> None:

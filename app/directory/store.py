@@ -57,6 +57,8 @@ _RELEASE = "DELETE FROM organization_npi WHERE organization_id = ANY ($1::text[]
 #: Waits for whoever is taking one of them at the same moment; what is not returned is theirs.
 _CLAIM = """INSERT INTO organization_npi (npi, organization_id)
 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (npi) DO NOTHING RETURNING npi"""
+_OVERTAKE = """UPDATE organization_proposal SET state = 'overtaken', decided_at = $2::timestamptz
+WHERE organization_id = ANY ($1::text[]) AND state = 'open'"""
 _NPIS = """UPDATE offer o SET npi = coalesce(n.npi, '') FROM organization n
 WHERE o.organization_id = n.id AND n.id = ANY ($1::text[]) AND o.npi <> coalesce(n.npi, '')"""
 _OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations,
@@ -115,6 +117,11 @@ async def write(
         await _write_network(connection, batch, changed, now, taken_in_all, by)
         await _write_members(connection, batch, [one for one, _ in changed], now)
     return counts
+
+
+async def examine(connection: AsyncConnection, resources: Sequence[Resource]) -> None:
+    """Raises `DirectoryRefused` with every fault that `write` would find, and writes nothing."""
+    resolve(resources, await _known(connection, resources))
 
 
 def plain(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,6 +238,7 @@ async def _write_network(
         columns = _columns(organizations, 6)
         await connection.exec_driver_sql(_ORGANIZATION, (*columns, now, by))
         await connection.exec_driver_sql(_NPIS, (columns[0],))
+        await connection.exec_driver_sql(_OVERTAKE, (columns[0], now))
         await _claim(connection, [batch.organizations[id_] for id_ in columns[0]])
     for one, version in changed:
         if one["resourceType"] != "HealthcareService":

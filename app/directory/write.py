@@ -5,10 +5,12 @@ with (`nwd/network`; `app.directory.organization`); a provider keeps the capacit
 Rows are `app.directory.store`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import orjson
 from fastapi import Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,11 +22,15 @@ from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
 from app.database import fetch_one
 from app.directory.organization import may_change, plans_claimed, standing_of
+from app.directory.proposal import propose, take_back
+from app.directory.proposal_model import PREFIX
 from app.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken, Resource
+from app.directory.second_word import accepted, waits, whose
 from app.directory.store import write
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.directory import plan_named
+from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import parse
 from app.ids import new_id
 from app.intake.routes import door_of
@@ -73,7 +79,6 @@ async def update(
     resource = await aside(read_whole, await read_body(request), kind, resource_id)
     current = await _current(connection, caller, kind, resource_id)
     header = request.headers.get("if-match")
-    after = current.stored.version if current else 0
     if current is None:
         if header is not None:
             raise refuse(412, "conflict", "There is no such version: the resource does not exist.")
@@ -83,12 +88,38 @@ async def update(
         if is_known(request.headers.get("if-none-match"), f'W/"{current.stored.version}"'):
             raise refuse(412, "conflict", "There is such a resource. Read it, then change that.")
         _may_update(caller, resource, parse(current.stored.body))
-        if kind == "Organization":
-            may_change(caller, await standing_of(connection, resource_id))
     _own_plan(caller, resource)
-    # What may be changed was decided by what was read: nobody may have come between.
-    seen = after if kind == "Organization" or names_version(header) else None
-    return await _store(request, connection, caller, resource, new=current is None, after=seen)
+    if kind == "Organization" and current is not None:
+        return await _change(request, connection, caller, resource, current)
+    # Whoever makes an organization is on record as its maker: nobody may have come between.
+    guarded = kind == "Organization" or names_version(header)
+    after = (current.stored.version if current else 0) if guarded else None
+    return await _store(request, connection, caller, resource, new=current is None, after=after)
+
+
+async def _change(
+    request: Request, connection: AsyncConnection, caller: Caller, resource: Resource, current: Read
+) -> Response:
+    """A change of an organization: written, or where it needs a second word kept until then (202).
+
+    What is allowed was decided by the version that was read: it must still be the current one.
+    """
+    settings: Settings = request.app.state.settings
+    now: datetime = request.app.state.clock.now()
+    production = settings.environment == "production"
+    standing = await standing_of(connection, resource["id"], production=production)
+    may_change(caller, standing)
+    after = current.stored.version
+    changes = waits(caller, standing, parse(current.stored.body), resource)
+    if standing is None or not changes:
+        response = await _store(request, connection, caller, resource, new=False, after=after)
+        await take_back(connection, caller, resource["id"], now)
+        return response
+    with told(request):
+        proposal = await propose(connection, caller, resource, changes, after, now)
+    where = f"{settings.public_url.rstrip('/')}{PREFIX}/{proposal}"
+    body = orjson.dumps(accepted(changes, whose(caller, standing)))
+    return Response(body, 202, {"Location": where}, media_type=FHIR_JSON)
 
 
 def _may_create(caller: Caller, kind: str) -> None:
@@ -165,15 +196,8 @@ async def _store(
 ) -> Response:
     settings: Settings = request.app.state.settings
     now: datetime = request.app.state.clock.now()
-    try:
+    with told(request):
         await write(connection, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
-    except DirectoryRefused as refused:
-        raise _refusal(refused) from None
-    except (IntegrityError, Overtaken):
-        if names_version(request.headers.get("if-match")):
-            raise stale() from None
-        said = "The same was written by another request just now. Read it again, then repeat."
-        raise refuse(409, "conflict", said) from None
     if resource["resourceType"] == "HealthcareService":
         row = await fetch_one(connection, _PLAN, (resource["id"],))
         if row is not None:
@@ -187,6 +211,20 @@ async def _store(
         where = f"{resource['resourceType']}/{resource['id']}/_history/{stored.stored.version}"
         response.headers["Location"] = f"{settings.fhir_base}/{where}"
     return as_preferred(request, response)
+
+
+@contextmanager
+def told(request: Request) -> Iterator[None]:
+    """Turns what the store refuses into answers."""
+    try:
+        yield
+    except DirectoryRefused as refused:
+        raise _refusal(refused) from None
+    except (IntegrityError, Overtaken):
+        if names_version(request.headers.get("if-match")):
+            raise stale() from None
+        said = "The same was written by another request just now. Read it again, then repeat."
+        raise refuse(409, "conflict", said) from None
 
 
 def _refusal(refused: DirectoryRefused) -> Refusal:
