@@ -20,9 +20,9 @@ from app.fhir.payload import identifiers
 _STANDING = """SELECT o.plan, o.made_by, ARRAY(SELECT p.plan FROM organization p
     WHERE p.plan IS NOT NULL AND EXISTS (SELECT 1 FROM offer f WHERE f.plan = p.plan
         AND f.organization_id = o.id AND f.active)),
-    EXISTS (SELECT 1 FROM client c WHERE c.organization_id = o.id AND c.active
-        AND NOT (c.demonstration AND $2::bool)
-        AND EXISTS (SELECT 1 FROM unnest(c.scopes) s WHERE s ~ '^system/([*]|Organization)[.].*u'))
+    EXISTS (SELECT 1 FROM client c CROSS JOIN unnest(c.scopes) s
+        WHERE c.organization_id = o.id AND c.active AND NOT (c.demonstration AND $2::bool)
+        AND s ~ '^system/([*]|Organization)[.][a-z]*u')
 FROM organization o WHERE o.id = $1::text"""
 
 

@@ -39,8 +39,8 @@ _READING = errors(400, 401, 403, 404, 406, 503)
 _CHANGING = errors(400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 503)
 _WHO = (
     " For the staff of a plan that contracts with the organization, with `nwd/network`, and for a "
-    "client of the organization itself, with `system/Organization.u`; never for whoever proposed "
-    "the change. 409 where it is decided already, or overtaken."
+    "client of the organization itself; with `system/Organization.u`, and never for whoever "
+    "proposed the change. 409 where it is decided already, or overtaken."
 )
 
 Id = Annotated[
@@ -145,10 +145,9 @@ async def reject(
 
 def _may(caller: Caller, letter: str) -> None:
     """403 without the scope: a plan's staff keep the network, others speak for themselves."""
+    require(caller, "Organization", letter)
     if caller.plan is not None:
         require_scope(caller, NETWORK)
-    else:
-        require(caller, "Organization", letter)
 
 
 async def _concerning(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
@@ -180,8 +179,11 @@ def _base(request: Request) -> str:
 
 def _shown(row: RowMapping, caller: Caller, base: str) -> OrganizationProposal:
     own = f"{base}{PREFIX}/{row['id']}"
-    speaks = caller.plan is not None or caller.may("Organization", "u")
-    asked = speaks and row["state"] == "open" and row["proposed_for"] != caller.organization_id
+    asked = (
+        caller.may("Organization", "u")
+        and row["state"] == "open"
+        and row["proposed_for"] != caller.organization_id
+    )
     return OrganizationProposal(
         id=row["id"],
         organization=row["organization_id"],

@@ -54,8 +54,8 @@ def whose(caller: Caller, standing: Standing) -> str:
 def accepted(changes: Sequence[str], who: str) -> dict[str, Any]:
     """The answer to a change that waits: nothing has happened yet, and what it takes."""
     said = (
-        f"Nothing is changed yet. The change of {', '.join(changes)} waits for a second word: of "
-        f"{who}, who confirm or reject it at the address in Location. The whole update waits."
+        f"Nothing is changed yet: the change of {', '.join(changes)} waits, and the whole update "
+        f"with it, for the word of {who}. It is given at the address in Location."
     )
     issue = Issue("informational", said, "Organization", severity="information")
     return operation_outcome([issue])
