@@ -16,22 +16,10 @@ from app.directory.load import LoadRefused, load, load_resources
 from app.directory.record import DirectoryRefused
 from app.fhir.directory import npis_of
 from app.migrate import configuration, upgrade
+from tests.directory.network import NPI, organization
 from tests.postgres import execute, plain
 from tests.reading.scene import OTHER_STAFF, STAFF, START
 from tests.reading.scene import load as load_demonstration
-
-NPI = "http://hl7.org/fhir/sid/us-npi"
-
-
-def organization(id_=None, *npis, **more):
-    made = {"resourceType": "Organization", "name": "One", **more}
-    if id_ is not None:
-        made["id"] = id_
-    if npis:
-        made["identifier"] = [
-            npi if isinstance(npi, dict) else {"system": NPI, "value": npi} for npi in npis
-        ]
-    return made
 
 
 def taken(answer):
@@ -173,14 +161,17 @@ INSERT INTO organization (id, name, npi, active, version, updated_at) VALUES
     ('young', 'Y', '1', true, 1, '2026-01-01'), ('old', 'O', '1', true, 4, '2026-05-01'),
     ('other', 'X', '2', true, 1, '2026-01-01'), ('none', 'N', NULL, true, 1, '2026-01-01');
 INSERT INTO resource_version (plan, type, id, version, updated_at, body) VALUES
-    ('*', 'Organization', 'old', 1, '2025-01-01', '{"resourceType":"Organization","id":"old"}')"""
+    ('*', 'Organization', 'old', 1, '2025-01-01', '{"resourceType":"Organization","id":"old"}');
+INSERT INTO client (id, organization_id, scopes, active, demonstration, created_at) VALUES
+    ('refers', 'old', '{system/Organization.crs,system/ServiceRequest.crus}', true, false, now()),
+    ('reads', 'old', '{system/Organization.crs}', true, false, now())"""
 
 
-async def test_of_older_duplicates_the_oldest_has_it(bare_database):
+async def test_a_database_from_before_keeps_all_that_it_has(bare_database):
     engine = create_async_engine(bare_database, poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(lambda one: command.upgrade(configuration(one), "doors"))
-    await execute(bare_database, OLDER)
+    await execute(bare_database, OLDER)  # of two with one NPI the older keeps it
     await upgrade(bare_database)
     connection = await asyncpg.connect(plain(bare_database))
     try:
@@ -188,7 +179,11 @@ async def test_of_older_duplicates_the_oldest_has_it(bare_database):
             "SELECT npi, organization_id FROM organization_npi ORDER BY 1"
         )
         kept = await connection.fetchval("SELECT count(*) FROM organization WHERE npi = '1'")
+        speak = await connection.fetch(
+            "SELECT id FROM client WHERE 'system/Organization.crus' = ANY (scopes)"
+        )
     finally:
         await connection.close()
     assert [tuple(row) for row in rows] == [("1", "old"), ("2", "other")]
     assert kept == 2
+    assert [row["id"] for row in speak] == ["refers"]

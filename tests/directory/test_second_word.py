@@ -15,18 +15,19 @@ from app.caller.model import NETWORK, Caller
 from app.database import begin
 from app.directory.load import load_resources
 from app.directory.second_word import changed
-from tests.directory.test_npi import NPI, organization
-from tests.directory.test_organization import (
+from tests.directory.network import (
+    FOGHORN,
+    NPI,
     THIRD_STAFF,
     TIDEPOOL,
     change,
     offered_by,
+    organization,
     stored,
 )
 from tests.postgres import plain
 from tests.reading.scene import HOSPITAL, OTHER_STAFF, STAFF, STAFF_SCOPES, START, load
 
-FOGHORN = "Organization/org-foghorn"
 #: Any client of its own, with what a provider is granted.
 OWN = Caller("tidepool", "org-tidepool", None, PROVIDER_SCOPES)
 SHORT = Caller("tidepool", "org-tidepool", None, frozenset({"system/Organization.rs"}))
