@@ -13,8 +13,8 @@ from app.errors import Stopped
 
 #: The service adds to these and never changes what is there.
 APPEND_ONLY = ("referral_history", "determination", "resource_version", "attempt")
-#: Rows that expire, and the index of the directory, which is made again: everything else stays.
-EXPIRING = ("idempotency_key", "directory_index")
+#: Rows that expire, and the indexes of the directory, made again with each change: all else stays.
+EXPIRING = ("idempotency_key", "directory_index", "organization_npi")
 
 _MAKE = f"""DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""

@@ -8,6 +8,7 @@ from app.catalog import routes as catalog
 from app.correspondence import routes as correspondence
 from app.decision import routes as decision
 from app.deliveries import routes as deliveries
+from app.directory import proposals
 from app.directory import routes as directory
 from app.explanation import routes as explanation
 from app.fhir import capability
@@ -41,6 +42,7 @@ def routers() -> list[APIRouter]:
         carried,
         capacity,
         directory,
+        proposals,
         forms,
         catalog,
         notification,

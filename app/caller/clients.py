@@ -40,7 +40,9 @@ SCOPED = frozenset({"ServiceRequest", "Task", *SENT_ALONG})
 REQUESTER = frozenset(
     {"system/ServiceRequest.crus", "system/Task.crus", "system/Subscription.cruds"}
     | {f"system/{kind}.rs" for kind in _READ}
-    | {f"system/{kind}.crs" for kind in SENT_ALONG}
+    | {f"system/{kind}.crs" for kind in SENT_ALONG if kind != "Organization"}
+    # `u`: its word on a change of its own organization (`app.directory.proposals`).
+    | {"system/Organization.crus"}
 )
 #: As a requester, and keeps the capacity of its own offers.
 PROVIDER = REQUESTER | {"system/HealthcareService.rus"}

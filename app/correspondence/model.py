@@ -110,13 +110,17 @@ def _own_words(note: str) -> str:
     return note
 
 
+#: A note that somebody has written, not the text of an example.
+OwnNote = Annotated[Note, AfterValidator(_own_words)]
+
+
 class Sent(BaseModel):
     """How a letter was sent."""
 
     model_config = ConfigDict(extra="forbid")
 
     how: How = Field(examples=["mail"])
-    note: Annotated[Note, AfterValidator(_own_words)] | None = Field(
+    note: OwnNote | None = Field(
         None,
         description="Anything to remember: for the plan's staff alone, and never printed.",
         examples=[NOTE],

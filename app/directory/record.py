@@ -48,6 +48,10 @@ class Counts:
         return sum(self.created.values()) + sum(self.updated.values())
 
 
+class Overtaken(Exception):
+    """Another request wrote the resource after the caller had looked at it."""
+
+
 @dataclass(eq=False)
 class DirectoryRefused(Exception):
     """Resources that cannot be taken: every fault, by the resource it is about."""

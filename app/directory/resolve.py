@@ -31,6 +31,8 @@ class Known:
     organizations: Mapping[str, tuple[str | None, str | None]]
     #: (plan, CIN) → Patient id.
     cins: Mapping[tuple[str, str], str]
+    #: NPI → the id of the Organization that has it.
+    npis: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -87,6 +89,18 @@ def _organizations(batch: Batch, resources: Sequence[Resource], known: Known) ->
             batch.fault(resource, "duplicate", "identifier", said)
         batch.organizations[row.id] = row
         batch.plans[key(resource)] = NO_PLAN
+    _npis(batch, resources, known)
+
+
+def _npis(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+    """An NPI is one organization's; those of the batch may change theirs with each other."""
+    held = {npi: id_ for npi, id_ in known.npis.items() if id_ not in batch.organizations}
+    for resource in _of(resources, "Organization"):
+        for npi in batch.organizations[resource["id"]].npis:
+            other = held.setdefault(npi, resource["id"])
+            if other != resource["id"]:
+                said = f"Organization/{other} has this NPI. Use that one, or correct the number."
+                batch.fault(resource, "duplicate", "identifier", said)
 
 
 def _offers(batch: Batch, resources: Sequence[Resource], known: Known) -> None:

@@ -4,12 +4,16 @@ Everybody with the scope reads the network; a roster is its plan staff's alone, 
 referral its parties'. The rules of writing are `app.directory.write`.
 """
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from app.caller.dependency import CallerDep
 from app.database import Connection
+from app.directory.second_word import accepted
 from app.directory.write import create, update
 from app.fhir.capability import fhir
+from app.fhir.outcome import FHIR_JSON
 from app.openapi.bodies import created, fhir_body, fhir_response, versioned
 from app.openapi.responses import errors
 from app.reading.document import add_reading
@@ -21,8 +25,16 @@ _ROSTER = (
     "follows from it at once."
 )
 _NETWORK = "For plan staff with `nwd/network`, of their own plan's network."
+_PROVIDER = (
+    "For plan staff with `nwd/network`. An existing Organization is changed by a plan that "
+    "contracts with it (has an active offer of it, or made it); one that is a plan, by that plan. "
+    "An NPI is one Organization's: 409 names the one that has it. Where other plans contract with "
+    "it too, or a client of its own can speak for it, an update that changes its name (alias), "
+    "address (telecom, contact) or NPI is answered with 202 and waits, whole, for a second word: "
+    "see `/v1/organization-proposals`."
+)
 _TYPES: dict[str, tuple[list[str], str]] = {
-    "Organization": (["organization"], _NETWORK),
+    "Organization": (["organization"], _PROVIDER),
     "HealthcareService": (
         ["healthcare-service"],
         _NETWORK
@@ -32,6 +44,26 @@ _TYPES: dict[str, tuple[list[str], str]] = {
     "Patient": (["patient"], _ROSTER),
     "Coverage": (["coverage"], _ROSTER),
     "QuestionnaireResponse": (["questionnaire-response"], _ROSTER),
+}
+
+
+#: An update of an organization that waits for a second word.
+_WAITS: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "Accepted, and nothing changed yet: it waits for a second word.",
+        "headers": {
+            "Location": {
+                "description": "The proposal, where the second word is given",
+                "schema": {"type": "string"},
+            }
+        },
+        "content": {
+            FHIR_JSON: {
+                "schema": {"$ref": "#/components/schemas/OperationOutcome"},
+                "example": accepted(["name", "address"], "staff of HPSJ with nwd/network"),
+            }
+        },
+    }
 }
 
 
@@ -72,6 +104,7 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
         responses={
             200: fhir_response(kind, examples, "The new version.", versioned()),
             201: made,
+            **(_WAITS if kind == "Organization" else {}),
             **failures,
             **errors(404, 412),
         },

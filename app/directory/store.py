@@ -13,11 +13,18 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.directory.index import INSERT, travelling, words
-from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Resource, key
+from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Overtaken, Resource, key
 from app.directory.resolve import Batch, Known, patient_of, resolve
 from app.directory.shared import PLANS
 from app.fhir.dates import instant
-from app.fhir.directory import OfferRow, cin_of, local_id, read_member
+from app.fhir.directory import (
+    OfferRow,
+    OrganizationRow,
+    cin_of,
+    local_id,
+    npis_of,
+    read_member,
+)
 from app.fhir.fault import Fault
 from app.fhir.strict_json import dumps, parse
 from app.letters import as_key
@@ -29,6 +36,7 @@ _LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
 FROM {_KEYS} JOIN locator l USING (type, id)"""
 _ORGANIZATIONS = """SELECT id, npi, plan FROM organization
 WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
+_HELD = "SELECT npi, organization_id FROM organization_npi WHERE npi = ANY ($1::text[])"
 _CINS = f"""SELECT m.plan, m.cin, m.id FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(cin)
 JOIN member m ON m.plan = p.plan AND m.cin = k.cin"""
 _LOCATE = """INSERT INTO locator (type, id, plan)
@@ -47,11 +55,18 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::text
 _FORGET = """DELETE FROM directory_index d
 USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
-_ORGANIZATION = """INSERT INTO organization (id, name, npi, plan, active, version, updated_at)
-SELECT *, $7::timestamptz
+_ORGANIZATION = """INSERT INTO organization (id, name, npi, plan, active, version, updated_at,
+    made_by)
+SELECT *, $7::timestamptz, $8::text
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::int[])
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, npi = excluded.npi, plan = excluded.plan,
     active = excluded.active, version = excluded.version, updated_at = excluded.updated_at"""
+_RELEASE = "DELETE FROM organization_npi WHERE organization_id = ANY ($1::text[])"
+#: Waits for whoever is taking one of them at the same moment; what is not returned is theirs.
+_CLAIM = """INSERT INTO organization_npi (npi, organization_id)
+SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (npi) DO NOTHING RETURNING npi"""
+_OVERTAKE = """UPDATE organization_proposal SET state = 'overtaken', decided_at = $2::timestamptz
+WHERE organization_id = ANY ($1::text[]) AND state = 'open'"""
 _NPIS = """UPDATE offer o SET npi = coalesce(n.npi, '') FROM organization n
 WHERE o.organization_id = n.id AND n.id = ANY ($1::text[]) AND o.npi <> coalesce(n.npi, '')"""
 _OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations,
@@ -85,9 +100,13 @@ async def write(
     now: datetime,
     *,
     taken_in_all: bool = False,
+    by: str | None = None,
+    after: int | None = None,
 ) -> Counts:
     """Upserts resources. Raises `DirectoryRefused` with every fault, and then nothing was written.
 
+    `by` is the plan whose client writes. `after` is the version that the caller has looked at (0:
+    there was none): raises `Overtaken` where another one is current when the resource is locked.
     An offer's `taken` counts places taken outside this service; with `taken_in_all` it counts all
     of them, as our own reads show it, so that what was read can be sent back.
     """
@@ -100,16 +119,23 @@ async def write(
     for resource in ordered:
         kind, _ = at = key(resource)
         version, body = versions.get(at, (0, None))
+        if after is not None and version != after:
+            raise Overtaken
         differs = body is None or plain(body) != plain(resource)
         counts.count(kind, new=version == 0, changed=differs)
         if differs:
             changed.append((resource, version + 1))
     if changed:
         await _write_versions(connection, batch, changed, now)
-        await _write_network(connection, batch, changed, now, taken_in_all)
+        await _write_network(connection, batch, changed, now, taken_in_all, by)
         members = await _members(connection, batch, [one for one, _ in changed], versions)
         await _write_members(connection, members, ordered, now)
     return counts
+
+
+async def examine(connection: AsyncConnection, resources: Sequence[Resource]) -> None:
+    """Raises `DirectoryRefused` with every fault that `write` would find, and writes nothing."""
+    resolve(resources, await _known(connection, resources))
 
 
 def plain(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,10 +177,15 @@ async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> 
     organizations: Any = await connection.exec_driver_sql(_ORGANIZATIONS, (sorted(owners),))
     cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
     members: Any = await connection.exec_driver_sql(_CINS, (sorted(cins),))
+    npis = {
+        npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
+    }
+    held: Any = await connection.exec_driver_sql(_HELD, (sorted(npis),))
     return Known(
         located={(row[0], row[1]): (row[2], row[3]) for row in located},
         organizations={row[0]: (row[1], row[2]) for row in organizations},
         cins={(row[0], row[1]): row[2] for row in members},
+        npis={row[0]: row[1] for row in held},
     )
 
 
@@ -211,6 +242,7 @@ async def _write_network(
     changed: Sequence[tuple[Resource, int]],
     now: datetime,
     taken_in_all: bool,
+    by: str | None,
 ) -> None:
     organizations = [
         (row.id, row.name, row.npi and as_key(row.npi), row.plan, row.active, version)
@@ -220,8 +252,10 @@ async def _write_network(
     ]
     if organizations:
         columns = _columns(organizations, 6)
-        await connection.exec_driver_sql(_ORGANIZATION, (*columns, now))
+        await connection.exec_driver_sql(_ORGANIZATION, (*columns, now, by))
         await connection.exec_driver_sql(_NPIS, (columns[0],))
+        await connection.exec_driver_sql(_OVERTAKE, (columns[0], now))
+        await _claim(connection, [batch.organizations[id_] for id_ in columns[0]])
     offers = [
         _offer(batch.offers[one["id"]], batch.npis[one["id"]], version)
         for one, version in changed
@@ -261,6 +295,19 @@ async def _members(
         rows = [("Patient", patient) for _, patient in sorted(left - found)]
         await connection.exec_driver_sql(_LOCK, _columns(rows, 2))
     return sorted(found | left)
+
+
+async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -> None:
+    """The organizations have these NPIs now, and no others. Refuses what another has just taken."""
+    await connection.exec_driver_sql(_RELEASE, ([row.id for row in rows],))
+    claims = sorted((npi, row.id) for row in rows for npi in row.npis)
+    made: Any = await connection.exec_driver_sql(_CLAIM, _columns(claims, 2))
+    lost = dict(claims).keys() - {row[0] for row in made}
+    if lost:
+        said = "Another organization was given this NPI just now. Use that one, or correct it."
+        fault = Fault("duplicate", "Organization.identifier", said)
+        refused = sorted({id_ for npi, id_ in claims if npi in lost})
+        raise DirectoryRefused([(("Organization", id_), fault) for id_ in refused])
 
 
 async def _write_members(

@@ -1,13 +1,16 @@
 """Who may write what of network and rosters through the API, and the answer to it.
 
-A plan writes its own roster (`nwd/roster`), its own offers and providers (`nwd/network`); a
-provider keeps the capacity of its own offers. Rows are `app.directory.store`'s.
+A plan writes its own roster (`nwd/roster`), its own offers and the organizations that it contracts
+with (`nwd/network`; `app.directory.organization`); a provider keeps the capacity of its own offers.
+Rows are `app.directory.store`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import orjson
 from fastapi import Request, Response
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,19 +21,30 @@ from app.caller.model import NETWORK, ROSTER, Caller
 from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
 from app.database import fetch_one
-from app.directory.record import ROSTER_TYPES, DirectoryRefused, Resource
+from app.directory.organization import may_change, plans_claimed, standing_of
+from app.directory.proposal import propose, take_back
+from app.directory.proposal_model import PREFIX
+from app.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken, Resource
+from app.directory.second_word import accepted, waits, whose
 from app.directory.store import write
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.directory import plan_named
-from app.fhir.payload import own_identifier
+from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import parse
 from app.ids import new_id
 from app.intake.routes import door_of
 from app.intake.submission import read_tree, read_whole
 from app.reading.access import sight
 from app.reading.answer import of_resource
-from app.reading.read import Read, check_if_match, read, refuse_condition
+from app.reading.read import (
+    Read,
+    check_if_match,
+    names_version,
+    read,
+    refuse_condition,
+    stale,
+)
 from app.settings import Settings
 from app.web.fields import is_known
 from app.web.gate import read_body
@@ -75,7 +89,37 @@ async def update(
             raise refuse(412, "conflict", "There is such a resource. Read it, then change that.")
         _may_update(caller, resource, parse(current.stored.body))
     _own_plan(caller, resource)
-    return await _store(request, connection, caller, resource, new=current is None)
+    if kind == "Organization" and current is not None:
+        return await _change(request, connection, caller, resource, current)
+    # Whoever makes an organization is on record as its maker: nobody may have come between.
+    guarded = kind == "Organization" or names_version(header)
+    after = (current.stored.version if current else 0) if guarded else None
+    return await _store(request, connection, caller, resource, new=current is None, after=after)
+
+
+async def _change(
+    request: Request, connection: AsyncConnection, caller: Caller, resource: Resource, current: Read
+) -> Response:
+    """A change of an organization: written, or where it needs a second word kept until then (202).
+
+    What is allowed was decided by the version that was read: it must still be the current one.
+    """
+    settings: Settings = request.app.state.settings
+    now: datetime = request.app.state.clock.now()
+    production = settings.environment == "production"
+    standing = await standing_of(connection, resource["id"], production=production)
+    may_change(caller, standing)
+    after = current.stored.version
+    changes = waits(caller, standing, parse(current.stored.body), resource)
+    if standing is None or not changes:
+        response = await _store(request, connection, caller, resource, new=False, after=after)
+        await take_back(connection, caller, resource["id"], now)
+        return response
+    with told(request):
+        proposal = await propose(connection, caller, resource, changes, after, now)
+    where = f"{settings.public_url.rstrip('/')}{PREFIX}/{proposal}"
+    body = orjson.dumps(accepted(changes, whose(caller, standing)))
+    return Response(body, 202, {"Location": where}, media_type=FHIR_JSON)
 
 
 def _may_create(caller: Caller, kind: str) -> None:
@@ -97,7 +141,8 @@ def _may_update(caller: Caller, resource: Resource, stored: Resource) -> None:
             raise refuse(403, "forbidden", said)
         return
     _may_create(caller, kind)
-    _own_plan(caller, stored)
+    if kind != "Organization":
+        _own_plan(caller, stored)
 
 
 def _own_plan(caller: Caller, resource: Resource) -> None:
@@ -120,9 +165,7 @@ def _own_plan(caller: Caller, resource: Resource) -> None:
         organization = resource.setdefault("managingOrganization", _plan_reference(caller.plan))
         named = [plan_named(organization, own) or ""]
     elif kind == "Organization":
-        plan = own_identifier(resource, codes.PLAN_ID)
-        same = resource.get("id") == caller.organization_id
-        named = [plan if plan != caller.plan or same else ""] if plan else []
+        named = plans_claimed(caller, resource)
     if any(plan != caller.plan for plan in named):
         raise refuse(403, "forbidden", "A plan writes its own network and its own members only.")
 
@@ -143,17 +186,18 @@ async def _current(
 
 
 async def _store(
-    request: Request, connection: AsyncConnection, caller: Caller, resource: Resource, *, new: bool
+    request: Request,
+    connection: AsyncConnection,
+    caller: Caller,
+    resource: Resource,
+    *,
+    new: bool,
+    after: int | None = None,
 ) -> Response:
     settings: Settings = request.app.state.settings
     now: datetime = request.app.state.clock.now()
-    try:
-        await write(connection, [resource], now, taken_in_all=not new)
-    except DirectoryRefused as refused:
-        raise _refusal(refused) from None
-    except IntegrityError:
-        said = "The same was written by another request just now. Read it again, then repeat."
-        raise refuse(409, "conflict", said) from None
+    with told(request):
+        await write(connection, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
     if resource["resourceType"] == "HealthcareService":
         row = await fetch_one(connection, _PLAN, (resource["id"],))
         if row is not None:
@@ -167,6 +211,20 @@ async def _store(
         where = f"{resource['resourceType']}/{resource['id']}/_history/{stored.stored.version}"
         response.headers["Location"] = f"{settings.fhir_base}/{where}"
     return as_preferred(request, response)
+
+
+@contextmanager
+def told(request: Request) -> Iterator[None]:
+    """Turns what the store refuses into answers."""
+    try:
+        yield
+    except DirectoryRefused as refused:
+        raise _refusal(refused) from None
+    except (IntegrityError, Overtaken):
+        if names_version(request.headers.get("if-match")):
+            raise stale() from None
+        said = "The same was written by another request just now. Read it again, then repeat."
+        raise refuse(409, "conflict", said) from None
 
 
 def _refusal(refused: DirectoryRefused) -> Refusal:

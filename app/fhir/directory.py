@@ -35,6 +35,8 @@ class OrganizationRow:
     npi: str | None
     plan: str | None
     active: bool
+    #: Every NPI that it has in use, as keys: nobody else may have one of them.
+    npis: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,16 @@ def read_organization(resource: Resource) -> OrganizationRow:
         npi=own_identifier(resource, codes.NPI),
         plan=own_identifier(resource, codes.PLAN_ID),
         active=resource.get("active") is not False,
+        npis=npis_of(resource),
     )
+
+
+def npis_of(organization: Resource) -> tuple[str, ...]:
+    """The NPIs in use, as keys; one that is `old` counts only where there is no other."""
+    named = organization.get("identifier") or ()
+    used = [identifier_value(one, codes.NPI) for one in named if one.get("use") != "old"]
+    values = [*used, own_identifier(organization, codes.NPI)]
+    return tuple(sorted({as_key(value) for value in values if value}))
 
 
 def read_offer(resource: Resource) -> tuple[OfferRow | None, list[Fault]]:

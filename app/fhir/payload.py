@@ -171,6 +171,12 @@ def own_identifier(resource: Resource, system: str) -> str | None:
     return spare
 
 
+def identifiers(resource: Resource, system: str) -> list[str]:
+    """The values of every identifier of a system, in use or not."""
+    values = (identifier_value(one, system) for one in resource.get("identifier") or ())
+    return [value for value in values if value]
+
+
 def codings(concept: Any) -> Sequence[Resource]:
     """The codings of a CodeableConcept that may be absent."""
     return (concept.get("coding") or ()) if concept else ()

@@ -45,6 +45,7 @@ ALSO = {
     # A cursor is opaque and signed; dates have an order and a calendar.
     "GET /v1/work-queue": ["400"],
     "GET /v1/correspondence": ["400"],
+    "GET /v1/organization-proposals": ["400"],
     "GET /v1/deliveries": ["400"],
     "GET /v1/deliveries.html": ["400"],
     "GET /v1/reports": ["400"],
@@ -58,6 +59,8 @@ ALSO = {
     "PATCH /v1/webhook-endpoints/{id}": ["400", "422"],
     # The example's own words are nobody's note.
     "POST /v1/correspondence/{id}/sent": ["400", "422"],
+    "POST /v1/organization-proposals/{id}/confirm": ["400", "422"],
+    "POST /v1/organization-proposals/{id}/reject": ["400", "422"],
     # A secret is right or wrong.
     "POST /oauth/token": ["400", "401"],
     # The plan of an offer must be the caller's.

@@ -70,6 +70,22 @@ async def test_a_plan_creates_reads_and_updates_its_own_member(world):
     assert await world.ids(STAFF, "Patient", {"birthdate": "1990-01-01"}) == []
 
 
+async def test_of_updates_at_once_of_one_version_one_is_written(world):
+    await load(world.engine)
+    stored = (await world.get(STAFF, "Patient/member-01")).json()
+    answers = await asyncio.gather(
+        *(
+            world.send(
+                STAFF, "PUT", "Patient/member-01", stored | {"language": tag}, If_Match='W/"1"'
+            )
+            for tag in ("en", "es", "hmn", "tl", "vi")
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412, 412, 412]
+    now = (await world.get(STAFF, "Patient/member-01")).json()
+    assert now["meta"]["versionId"] == "2"
+
+
 async def test_put_creates_under_the_callers_id_and_again_changes_nothing(world):
     await load(world.engine)
     body = PATIENT | {"id": "member-99"}

@@ -29,7 +29,7 @@ from tests.rosters import read_files
 
 JSON = {"Content-Type": "application/fhir+json"}
 #: What the directory is made of; it is loaded once and stays.
-_KEPT = {"client", "organization", "member", "offer", "directory_index"}
+_KEPT = {"client", "organization", "member", "offer", "directory_index", "organization_npi"}
 _MIXED = {"locator", "resource_version"}
 
 

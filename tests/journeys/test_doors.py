@@ -298,3 +298,21 @@ async def test_a_plan_that_there_is_not_is_no_filter(service, receiver):
     answer = await service.ask("hospital", "POST", "/v1/webhook-endpoints", wanted, headers=json)
     assert answer.status_code == 422
     assert "HPSM" in answer.text
+
+
+async def test_an_organization_has_a_word_on_its_own_name(service):
+    """Before, any plan could rename it: people, letters and referrals went by what it wrote."""
+    stored = await service.read("Organization", "org-tidepool")
+    answer = await put(service, stored | {"name": "Elsewhere"}, "staff-hpsj")
+    assert answer.status_code == 403, answer.text
+    answer = await put(service, stored | {"name": "Elsewhere"}, "staff-hpsm")
+    assert answer.status_code == 202, answer.text
+    proposal = answer.headers["location"].removeprefix(service.settings.public_url)
+    assert (await service.ask("hospital", "GET", proposal)).status_code == 404
+    json = {"Content-Type": "application/json"}
+    for by, status in (("staff-hpsm", 403), ("hospital", 404), ("ecm-provider", 200)):
+        body = {"note": "We have not moved"}
+        answer = await service.ask(by, "POST", f"{proposal}/reject", body, headers=json)
+        assert answer.status_code == status, answer.text
+    assert answer.json()["state"] == "rejected"
+    assert await service.read("Organization", "org-tidepool") == stored
