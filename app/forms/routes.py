@@ -92,11 +92,11 @@ async def read_form(
     published = _published(request)
     if id not in published.forms:
         raise not_found(_KIND)
+    subset = of_read(asked(request))
     tag = f'W/"{published.forms[id]["version"]}"'
     headers = {**_HEADERS, "ETag": tag}
     if is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    subset = of_read(asked(request))
     return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)
 
 

@@ -39,8 +39,9 @@ _COMMON: Described = {
         f"Matches on a page; at most {MAX_COUNT} are given. 0 asks for the total alone.",
     ),
     "_sort": (
-        {"type": "string", "enum": list(SORTS)},
-        "By id (as they were made; the default) or by the last change.",
+        # No enumeration: another is ignored with a warning.
+        {"type": "string", "pattern": TEXT_PATTERN},
+        f"By id (as they were made; the default) or by the last change: {', '.join(SORTS)}.",
     ),
     "_total": (
         {"type": "string", "enum": ["none", "estimate", "accurate"]},
@@ -50,9 +51,10 @@ _COMMON: Described = {
 }
 _SEARCH_SAID = (
     "Only what the caller may see is found. Repeated parameters must all hold, commas separate "
-    "alternatives: at most ten conditions of twenty alternatives. A parameter that is not known is "
-    "ignored with a warning entry, or refused under `Prefer: handling=strict`. Follow `next` links "
-    "for more; a row that is written meanwhile neither repeats nor hides another."
+    "alternatives: at most ten conditions of twenty alternatives. A parameter that is not known "
+    "or has no value, and a `_sort` that is not served, are ignored with a warning entry that "
+    "names them, or refused under `Prefer: handling=strict`. Follow `next` links for more; a row "
+    "that is written meanwhile neither repeats nor hides another."
 )
 _ID = {
     "name": "id",
@@ -227,7 +229,7 @@ def described(kind: str) -> Described:
         listed[known.name] = (schema, said)
     if names := INCLUDES.get(kind):
         # No enumeration: what is not known is ignored with a warning, like any other parameter.
-        schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$"}
+        schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
         known_as = ", ".join(f"`{kind}:{name}`" for name in names)
         said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
         listed["_include"] = (schema, said)
