@@ -134,9 +134,8 @@ _TASK = (
     Parameter(
         "requester",
         "reference",
-        "the referring organization",
-        column=refers("Organization", "r.organization_id"),
-        present="r.organization_id IS NOT NULL",
+        "who asks for it: the referring organization, or of a service the plan",
+        "requester",
     ),
     Parameter(
         "part-of", "reference", "the referral's task", column=part_of, present="t.kind = 'service'"
