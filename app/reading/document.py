@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import SingleRead, Source
-from app.fhir.capability import fhir
+from app.fhir.capability import Searched, fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import history as history_bundle
 from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned
@@ -181,8 +181,11 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
     bundle = fhir_response("Bundle", ["searchset"], "A Bundle of type searchset.")
     responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
     types = {"_id": "token", "_lastUpdated": "date"}
-    types |= {known.name: known.kind for known in PARAMETERS[kind]}
-    includes = [f"{kind}:{name}" for name in INCLUDES.get(kind, ())]
+    taken = Searched(
+        types | {known.name: known.kind for known in PARAMETERS[kind]},
+        {known.name: _sentence(known.about) for known in PARAMETERS[kind] if known.ours},
+        [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
+    )
     router.add_api_route(
         f"/fhir/{kind}",
         search_by_get,
@@ -193,7 +196,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses=responses,
         openapi_extra={
             "parameters": in_query(described(kind)),
-            **fhir(kind, interaction="search-type", search=types, include=includes),
+            **fhir(kind, interaction="search-type", search=taken),
         },
     )
     router.add_api_route(
@@ -208,7 +211,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses={**responses, **errors(408, 413, 415)},
         openapi_extra={
             **search_body(described(kind)),
-            **fhir(kind, interaction="search-type", search=types, include=includes),
+            **fhir(kind, interaction="search-type", search=taken),
         },
     )
 
@@ -223,7 +226,7 @@ def described(kind: str) -> Described:
         schema: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
         if known.kind == "date":
             schema = {"type": "string", "pattern": DATE_PATTERN}
-        said = f"{known.about[0].upper()}{known.about[1:]} ({known.kind})."
+        said = f"{_sentence(known.about)} ({known.kind})."
         if known.modifiers:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed[known.name] = (schema, said)
@@ -234,6 +237,11 @@ def described(kind: str) -> Described:
         said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
         listed["_include"] = (schema, said)
     return listed
+
+
+def _sentence(about: str) -> str:
+    """What a parameter selects, with a capital letter."""
+    return about[0].upper() + about[1:]
 
 
 def described_few(known: Mapping[str, tuple[str, str]], count: str) -> Described:

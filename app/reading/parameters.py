@@ -29,6 +29,8 @@ class Criterion:
     base: str = ""
 
 
+#: A code as it is compared, from one as it was written; None: there is no such.
+CodeReader = Callable[[str], str | None]
 #: Makes the condition on our own columns.
 ColumnRule = Callable[[Statement, Criterion, Sight], str]
 
@@ -46,6 +48,10 @@ class Parameter:
     #: The system that a plain code has without saying so.
     system: str = ""
     column: ColumnRule | None = None
+    #: Makes the condition on the offer of the directory's row.
+    offer: ColumnRule | None = None
+    #: How its codes, or those of its `:identifier`, are read.
+    read: CodeReader | None = None
     #: Whether the parameter is present at all, on our columns (for `:missing`).
     present: str = ""
     #: The closed list of codes, so that an unknown one is pointed out.
@@ -54,6 +60,8 @@ class Parameter:
     index: str = ""
     #: Whether a reference is found by `:identifier` though its `column` answers.
     by_identifier: bool = False
+    #: R4 has no such parameter of this type: it is this service's.
+    ours: bool = False
 
     @property
     def indexed_as(self) -> str:

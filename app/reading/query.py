@@ -19,7 +19,15 @@ from app.reading.ignored import empty, ignored, is_empty, is_fault, unknown
 from app.reading.include import INCLUDES, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import ABOUT_THE_FORM, Unreadable, date_range, reference, split, token
+from app.reading.values import (
+    ABOUT_THE_FORM,
+    Token,
+    Unreadable,
+    date_range,
+    reference,
+    split,
+    token,
+)
 from app.reading.values import words as texts
 
 DEFAULT_COUNT, MAX_COUNT = 20, 100
@@ -198,7 +206,8 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
     if len(words) > MAX_ALTERNATIVES:
         raise Unreadable(f"takes at most {MAX_ALTERNATIVES} alternatives.")
     if kind == "token" or modifier == "identifier":
-        return Criterion(known, modifier, tokens=tuple(token(word) for word in words))
+        tokens = tuple(_code(known, token(word)) for word in words)
+        return Criterion(known, modifier, tokens=tokens)
     if kind == "reference":
         if modifier:
             words = [word if "/" in word else f"{modifier}/{word}" for word in words]
@@ -209,6 +218,12 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
     return Criterion(known, modifier, texts=tuple(texts(value)))
 
 
+def _code(known: Parameter, found: Token) -> Token:
+    """A token as it is compared: of a code that there is not, the code stays as it was written."""
+    read = known.read(found.code) if known.read and found.code else None
+    return Token(found.system, read) if read else found
+
+
 def _names_type(kind: Kind, modifier: str) -> bool:
     """`subject:Patient=…`: the type of the resource referred to."""
     named = modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
@@ -217,8 +232,13 @@ def _names_type(kind: Kind, modifier: str) -> bool:
 
 def _point_out(query: Query, criterion: Criterion) -> None:
     """An unknown code finds nothing: no error, but pointed out, since it looks like "none"."""
-    known = criterion.parameter.codes
-    if known and any(found.code not in known for found in criterion.tokens if found.code):
-        listed = ", ".join(sorted(known))
-        said = f"{criterion.parameter.name} knows {listed}; another code finds nothing."
+    known = criterion.parameter
+    codes = [found.code for found in criterion.tokens if found.code]
+    said = ""
+    if known.codes and any(code not in known.codes for code in codes):
+        listed = ", ".join(sorted(known.codes))
+        said = f"`{known.name}` knows {listed}; another code finds nothing."
+    elif known.read and any(known.read(code) is None for code in codes):
+        said = f"`{known.name}` takes {known.about}; what is none of them finds nothing."
+    if said:
         query.warnings.append(Issue("code-invalid", said, severity="warning"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import RowMapping
 
 from app.errors import Issue, Refusal
+from app.fhir.capability import Searched
 from app.fhir.subscription import fhir_status
 from app.fhir.subset import Subset
 from app.reading.ignored import empty, is_empty, is_fault, unknown
@@ -25,7 +26,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "type": ("token", "The channel: `rest-hook` is the only one"),
     "url": ("uri", "The endpoint's URL, exactly"),
 }
-KINDS = {name: kind for name, (kind, _) in PARAMETERS.items()}
+SEARCHED = Searched({name: kind for name, (kind, _) in PARAMETERS.items()})
 #: About the form of the answer; all that there is fits one page.
 _IGNORED = ABOUT_THE_FORM | {"_total"}
 
