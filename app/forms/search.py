@@ -13,7 +13,7 @@ from app.fhir.subset import Subset
 from app.letters import plain
 from app.reading.ignored import empty, is_empty, is_fault, unknown
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token, words
+from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, canonical, split, token, words
 
 Json = Mapping[str, Any]
 
@@ -24,7 +24,8 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "name": ("string", "How its computer-friendly name begins; case does not matter"),
     "status": ("token", "Published forms are `active`"),
     "title": ("string", "How its English title begins; case does not matter"),
-    "url": ("uri", "Its canonical address, exactly"),
+    "url": ("uri", "Its canonical address, exactly; `address|version` for one version alone"),
+    "version": ("token", "Its version"),
 }
 COUNT, CURSOR = "_count", "_cursor"
 _IGNORED = ABOUT_THE_FORM | {"_total"}
@@ -108,7 +109,8 @@ def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:
         tokens = [token(word) for word in split(value) if word.strip()]
         return lambda form: any(_has(form, name, one) for one in tokens)
     if kind == "uri":
-        return lambda form: form[name] in wanted
+        named = [canonical(word) for word in split(value) if word.strip()]
+        return lambda form: any(_is(form, one) for one in named)
     return lambda form: any(_reads(str(form[name]), word, modifier) for word in wanted)
 
 
@@ -117,6 +119,13 @@ def _reads(text: str, word: str, modifier: str) -> bool:
         return text == word
     text, word = plain(text), plain(word)
     return word in text if modifier == "contains" else text.startswith(word)
+
+
+def _is(form: Json, named: Token) -> bool:
+    """Whether it is the form of this address, and of this version where one is asked for."""
+    if named.system is None:
+        return bool(form["url"] == named.code)
+    return (form["url"], form["version"]) == (named.system, named.code)
 
 
 def _has(form: Json, name: str, wanted: Token) -> bool:

@@ -114,6 +114,15 @@ _SERVICE_REQUEST = (
     Parameter("requester", "reference", "who asks, as sent", "requester"),
     Parameter("performer", "reference", "who was asked for, as sent", "performer"),
     Parameter("based-on", "reference", "the request that it continues", "basedOn"),
+    Parameter(
+        "instantiates-canonical",
+        "canonical",
+        "the protocol that it follows: its address for any version, `address|version` for one",
+        "instantiatesCanonical",
+    ),
+    Parameter(
+        "instantiates-uri", "uri", "the protocol that it follows, elsewhere", "instantiatesUri"
+    ),
 )
 _TASK = (
     *_MEMBER,
@@ -193,7 +202,12 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         *_COPIES,
         _plain("status", "the status", codes.ANSWERS_STATUS),
         Parameter("authored", "date", "when it was answered", "authored"),
-        Parameter("questionnaire", "token", "the form's canonical URL", "questionnaire"),
+        Parameter(
+            "questionnaire",
+            "canonical",
+            "the form: its address for any version, `address|version` for one",
+            "questionnaire",
+        ),
     ),
     "Condition": (*_COPIES, Parameter("code", "token", "the diagnosis", "code.coding")),
     "Encounter": (

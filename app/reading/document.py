@@ -182,7 +182,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
     responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
     types = {"_id": "token", "_lastUpdated": "date"}
     taken = Searched(
-        types | {known.name: known.kind for known in PARAMETERS[kind]},
+        types | {known.name: known.type for known in PARAMETERS[kind]},
         {known.name: _sentence(known.about) for known in PARAMETERS[kind] if known.ours},
         [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
     )
@@ -226,7 +226,7 @@ def described(kind: str) -> Described:
         schema: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
         if known.kind == "date":
             schema = {"type": "string", "pattern": DATE_PATTERN}
-        said = f"{_sentence(known.about)} ({known.kind})."
+        said = f"{_sentence(known.about)} ({known.type})."
         if known.modifiers:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed[known.name] = (schema, said)

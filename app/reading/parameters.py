@@ -11,7 +11,8 @@ from app.reading.values import DateRange, Reference, Token
 IDENTIFIED = "_member"
 #: The word for the status that the ServiceRequest itself says.
 SENT_STATUS = "_status"
-Kind = Literal["token", "reference", "date", "string"]
+#: As R4 has them, but `canonical`: a reference that is an address, with or without a version.
+Kind = Literal["token", "reference", "canonical", "uri", "date", "string"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,11 @@ class Parameter:
     def indexed_as(self) -> str:
         """Its name among the words."""
         return self.index or self.name
+
+    @property
+    def type(self) -> str:
+        """What R4 calls its kind."""
+        return "reference" if self.kind == "canonical" else self.kind
 
     @property
     def modifiers(self) -> tuple[str, ...]:

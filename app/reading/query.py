@@ -23,6 +23,7 @@ from app.reading.values import (
     ABOUT_THE_FORM,
     Token,
     Unreadable,
+    canonical,
     date_range,
     reference,
     split,
@@ -213,6 +214,10 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
             words = [word if "/" in word else f"{modifier}/{word}" for word in words]
         found = tuple(reference(word, base) for word in words)
         return Criterion(known, "", references=found, base=base)
+    if kind == "canonical":
+        return Criterion(known, modifier, tokens=tuple(canonical(word) for word in words))
+    if kind == "uri":
+        return Criterion(known, modifier, tokens=tuple(Token(None, word) for word in texts(value)))
     if kind == "date":
         return Criterion(known, modifier, ranges=tuple(date_range(word) for word in words))
     return Criterion(known, modifier, texts=tuple(texts(value)))

@@ -126,6 +126,17 @@ def reference(text: str, base: str) -> Reference:
     return Reference(found["type"], found["id"])
 
 
+def canonical(text: str) -> Token:
+    """An address of whichever version; or `address|version`, that version alone. Where a reference
+    points to within what it names says nothing of what it names.
+    """
+    address, *rest = (_plain(piece).partition("#")[0] for piece in _pieces(text, "|"))
+    version = "|".join(rest)
+    if not address:
+        raise Unreadable("takes a canonical address, or `address|version`.")
+    return Token(address, version) if version else Token(None, address)
+
+
 def date_range(text: str) -> DateRange:
     """A date or instant with its prefix; without a zone it is California's."""
     found = _DATE.match(text)

@@ -280,6 +280,20 @@ async def test_what_is_unknown_or_empty_is_pointed_out_or_refused(ask, asked):
     assert (await ask(f"Questionnaire?{asked}", headers=strict)).status_code == 400
 
 
+async def test_a_form_is_found_by_its_address_with_and_without_its_version(ask):
+    form = (await ask("Questionnaire/ecm")).json()
+    url, version = form["url"], form["version"]
+    for asked, found in (
+        (f"url={url}", ["ecm"]),
+        (f"url={url}|{version}", ["ecm"]),
+        (f"url={url}|0", []),
+        (f"url={url}&version={version}", ["ecm"]),
+        (f"url={url}&version=0", []),
+    ):
+        bundle = (await ask(f"Questionnaire?{asked}")).json()
+        assert [entry["resource"]["id"] for entry in bundle.get("entry", ())] == found, asked
+
+
 async def test_a_search_may_be_posted(ask):
     form = {"content": b"context=EAA", "method": "POST"}
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
