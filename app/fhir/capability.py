@@ -61,11 +61,11 @@ _INSTANTIATES = [
 _DOCUMENTATION = (
     "A transaction creates one ServiceRequest and what goes with it: its entries are POST alone. "
     "Reads and searches take `_summary` and `_elements`; searches also `_count`, `_total` and "
-    "`_sort` by `_id` and `_lastUpdated`. Writes honour `Prefer: return=…`, searches "
-    "`Prefer: handling=…`: unless told otherwise a parameter that is unknown, empty or not served "
-    "is ignored with a warning that names it. HEAD is answered wherever GET is. A date without a "
-    "zone, stored or asked, is a day of California (America/Los_Angeles); names are compared "
-    "without case and accents."
+    "`_sort` by `_id` and `_lastUpdated`; histories `_count`, `_since` and `_at`. Writes honour "
+    "`Prefer: return=…`, searches `Prefer: handling=…`: unless told otherwise a parameter that is "
+    "unknown, empty or not served is ignored with a warning that names it. HEAD is answered "
+    "wherever GET is. A date without a zone, stored or asked, is a day of California "
+    "(America/Los_Angeles); names are compared without case and accents."
 )
 #: Changed by hand when what it says changes in kind; the rest follows from the routes.
 _DATE = "2026-11-28"

@@ -13,16 +13,15 @@ from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import SingleRead, Source
 from app.fhir.capability import Searched, fhir
-from app.fhir.outcome import FHIR_JSON
-from app.fhir.searchset import history as history_bundle
 from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.reading.answer import NO_STORE, of_read, of_search
+from app.reading.answer import of_history, of_read, of_search
 from app.reading.catalog import PARAMETERS
+from app.reading.history import IN_HISTORIES
 from app.reading.include import INCLUDES
 from app.reading.query import MAX_COUNT, SORTS
-from app.reading.read import history, read, vread
+from app.reading.read import read, vread
 from app.reading.subset import IN_READS, IN_SEARCHES
 from app.reading.values import DATE_PATTERN, TEXT_PATTERN
 from app.web.gate import read_body
@@ -151,10 +150,7 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
         source: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
-        versions = await history(source, kind, id, sight(caller))
-        base = request.app.state.settings.fhir_base
-        body = history_bundle(base, versions, f"{base}/{kind}/{id}/_history")
-        return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
+        return await of_history(request, source, caller, kind, id)
 
     bundle = fhir_response("Bundle", ["history"], "A Bundle of type history, newest first.")
     router.add_api_route(
@@ -162,10 +158,14 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
         read_history,
         operation_id=f"readHistoryOf{kind}",
         summary=f"Read all versions of a {kind}",
-        description="Every version that was ever stored, newest first.",
+        description="Every version that was ever stored, newest first. Follow `next` links for "
+        f"more: a page holds at most {MAX_COUNT} versions, and fewer of large ones.",
         tags=[tag],
         responses={200: bundle, **_FAILURES},
-        openapi_extra=fhir(kind, interaction="history-instance"),
+        openapi_extra={
+            "parameters": in_query(IN_HISTORIES),
+            **fhir(kind, interaction="history-instance"),
+        },
     )
 
 

@@ -21,6 +21,8 @@ DATE_PATTERN = (
     r"-((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
     r"(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?)?)?)?$"
 )
+#: The same without a prefix.
+MOMENT_PATTERN = DATE_PATTERN.replace("(eq|ne|gt|lt|ge|le|sa|eb)?", "")
 #: Said by clients about the form of the answer; there is one form.
 ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
 #: Text of a search: no control characters, and something that is neither space nor separator; or
