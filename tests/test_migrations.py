@@ -103,6 +103,28 @@ async def test_what_was_stored_before_is_read_for_searches(fresh_database):
     assert sorted(row["value"] for row in index) == ["", " alvarez"]
 
 
+async def test_what_is_searched_anew_is_read_again(bare_database):
+    """Tasks by their own requester: the current version is read again, no other resource."""
+    await upgrade(bare_database, "doors")
+    body = b'{"resourceType": "%b", "id": "x", "requester": {"reference": "Organization/o"}}'
+    rows = ", ".join(
+        f"('HPSM', '{kind}', 'x', {version}, 'r', now(), 'old', '\\x{stored.hex()}')"
+        for kind, version in (("Task", 1), ("Task", 2), ("Encounter", 1))
+        for stored in [body % kind.encode()]
+    )
+    columns = "plan, type, id, version, referral_id, updated_at, words, body"
+    await execute(bare_database, f"INSERT INTO resource_version ({columns}) VALUES {rows}")
+    await upgrade(bare_database)
+    connection = await asyncpg.connect(plain(bare_database))
+    try:
+        kept = await connection.fetch("SELECT words FROM resource_version ORDER BY type, version")
+    finally:
+        await connection.close()
+    encounter, older, task = (row["words"] for row in kept)
+    assert (encounter, older) == ("old", "old")
+    assert "\x1erequester\x1fOrganization/o\x1e" in task
+
+
 async def test_the_databases_owner_need_not_be_a_superuser(bare_database):
     """As in production: may create roles, owns the database, and the extension is trusted."""
     owner = f"owner_{token()}"

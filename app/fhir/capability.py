@@ -5,7 +5,8 @@ Source: FHIR R4 4.0.1 CapabilityStatement; SMART App Launch 2.2 (`oauth-uris`).
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -39,6 +40,7 @@ _CODES = (
 )
 _SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
 _OURS = "https://nowrongdoor.example/fhir/OperationDefinition/"
+_OUR_PARAMETERS = "https://nowrongdoor.example/fhir/SearchParameter/"
 #: Operations that others have defined.
 _PUBLISHED = {
     ("Claim", "submit"): "http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-submit",
@@ -59,13 +61,26 @@ _INSTANTIATES = [
 _DOCUMENTATION = (
     "A transaction creates one ServiceRequest and what goes with it: its entries are POST alone. "
     "Reads and searches take `_summary` and `_elements`; searches also `_count`, `_total` and "
-    "`_sort` by `_id` and `_lastUpdated`. Writes honour `Prefer: return=…`, searches "
-    "`Prefer: handling=…`. HEAD is answered wherever GET is. A date without a zone, stored or "
-    "asked, is a day of California (America/Los_Angeles); names are "
-    "compared without case and accents."
+    "`_sort` by `_id` and `_lastUpdated`; histories `_count`, `_since` and `_at`. Writes honour "
+    "`Prefer: return=…`, searches `Prefer: handling=…`: unless told otherwise a parameter that is "
+    "unknown, empty or not served is ignored with a warning that names it. HEAD is answered "
+    "wherever GET is. A date without a zone, stored or asked, is a day of California "
+    "(America/Los_Angeles); names are compared without case and accents."
 )
 #: Changed by hand when what it says changes in kind; the rest follows from the routes.
 _DATE = "2026-11-28"
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search takes."""
+
+    #: Parameter → type (`token`, `reference`, `date` …).
+    types: Mapping[str, str]
+    #: Of these, what R4 has not → what it selects.
+    ours: Mapping[str, str] = field(default_factory=dict)
+    #: What `_include` takes.
+    include: Sequence[str] = ()
 
 
 def fhir(
@@ -73,8 +88,7 @@ def fhir(
     *,
     interaction: str | None = None,
     operation: str | None = None,
-    search: Mapping[str, str] | None = None,
-    include: Iterable[str] = (),
+    search: Searched | None = None,
     conditional: bool = False,
     not_match: bool = False,
     creates: bool = False,
@@ -82,20 +96,19 @@ def fhir(
     """What a route is in FHIR's words, for its `openapi_extra`.
 
     `resource` None: the whole system. Either an R4 `interaction` or the name of an `operation`,
-    without `$`. `search`: parameter → type (`token`, `reference`, `date` …). `include`: what
-    `_include` takes. `conditional`: the create honours `If-None-Exist`. `not_match`: the read
-    honours `If-None-Match`. `creates`: the update creates what does not exist.
+    without `$`. `conditional`: the create honours `If-None-Exist`. `not_match`: the read honours
+    `If-None-Match`. `creates`: the update creates what does not exist.
     """
     said: dict[str, Any] = {
         "type": resource,
         "interaction": interaction,
         "operation": operation,
-        "search": dict(search or {}),
-        "include": list(include),
         "conditional": conditional,
         "not_match": not_match,
         "creates": creates,
     }
+    if search is not None:
+        said |= {"search": search.types, "ours": search.ours, "include": search.include}
     return {KEY: {name: value for name, value in said.items() if value}}
 
 
@@ -198,8 +211,10 @@ def _security(settings: Settings) -> dict[str, Any]:
 def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
     codes = {word.get("interaction") for word in said}
     parameters: dict[str, str] = {}
+    ours: dict[str, str] = {}
     for word in said:
         parameters |= word.get("search", {})
+        ours |= word.get("ours", {})
     found: dict[str, Any] = {"type": kind}
     if kind == "Subscription":
         found["extension"] = [{"url": TOPIC_CANONICAL, "valueCanonical": url} for url in TOPICS]
@@ -216,7 +231,10 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
     if any(word.get("not_match") for word in said):
         found["conditionalRead"] = "not-match"
     if parameters:
-        found["searchParam"] = [{"name": n, "type": t} for n, t in sorted(parameters.items())]
+        found["searchParam"] = [
+            _parameter(kind, name, type_, ours.get(name))
+            for name, type_ in sorted(parameters.items())
+        ]
     includes = {name for word in said for name in word.get("include", ())}
     if includes:
         found["searchInclude"] = sorted(includes)
@@ -224,6 +242,14 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
     if operations:
         found["operation"] = [_operation(kind, name) for name in operations]
     return found
+
+
+def _parameter(kind: str, name: str, type_: str, said: str | None) -> dict[str, Any]:
+    """R4 defines a parameter of its own; of one of ours it is told here what it selects."""
+    if said is None:
+        return {"name": name, "type": type_}
+    definition = f"{_OUR_PARAMETERS}{kind}-{name}"
+    return {"name": name, "definition": definition, "type": type_, "documentation": said}
 
 
 def _operation(kind: str, name: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import yaml
 
+from app import letters
+
 BASE: Final = "https://nowrongdoor.example/fhir/"
 _CODE_SYSTEM = BASE + "CodeSystem/"
 _STRUCTURE = BASE + "StructureDefinition/"
@@ -139,10 +141,7 @@ def fact_system(name: str) -> str:
 
 def county_code(district: str) -> str | None:
     """`San Mateo`, `SAN MATEO COUNTY`, `san_mateo` → `san_mateo`; None: no county of California."""
-    words = district.lower().replace("_", " ").replace("-", " ").split()
-    if words and words[-1] == "county":
-        words.pop()
-    code = "_".join(words)
+    code = letters.county_code(district)
     return code if code in COUNTIES or code in _OTHER_COUNTIES else None
 
 

@@ -50,7 +50,9 @@ def searchset(
     return _bundle(b"searchset", entries, links, total)
 
 
-def history(base: str, versions: Sequence[Stored], self_link: str) -> bytes:
+def history(
+    base: str, versions: Sequence[Stored], *, links: Sequence[tuple[str, str]], total: int
+) -> bytes:
     """The versions of one resource, newest first (FHIR R4, "history")."""
     entries = []
     for entry in versions:
@@ -64,7 +66,7 @@ def history(base: str, versions: Sequence[Stored], self_link: str) -> bytes:
             b'{"fullUrl":"%b","resource":%b,"request":%b,"response":%b}'
             % (url, entry.body, request, _response(entry, b"201" if first else b"200"))
         )
-    return _bundle(b"history", entries, [("self", self_link)], len(entries))
+    return _bundle(b"history", entries, links, total)
 
 
 def _response(entry: Stored, status: bytes) -> bytes:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path, Request, Response
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.errors import not_found
-from app.fhir.capability import fhir
+from app.fhir.capability import Searched, fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.questionnaire import render
 from app.fhir.searchset import Stored, searchset
@@ -34,7 +34,7 @@ router = APIRouter()
 
 _TAG = "Directory"
 _KIND = "Questionnaire"
-_SEARCH = {name: kind for name, (kind, _) in PARAMETERS.items()}
+_SEARCH = Searched({name: kind for name, (kind, _) in PARAMETERS.items()})
 _HEADERS = {"Cache-Control": "private, max-age=300"}
 _SAID = (
     "The referral forms, one per family of services, asking what the policies read. What comes "
@@ -92,11 +92,11 @@ async def read_form(
     published = _published(request)
     if id not in published.forms:
         raise not_found(_KIND)
+    subset = of_read(asked(request))
     tag = f'W/"{published.forms[id]["version"]}"'
     headers = {**_HEADERS, "ETag": tag}
     if is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    subset = of_read(asked(request))
     return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)
 
 

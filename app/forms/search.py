@@ -1,7 +1,7 @@
 """Which forms a search finds. PURE: the forms are few, and stand in memory.
 
-FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; an unknown
-parameter is ignored with a warning, or refused under `Prefer: handling=strict`.
+FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; one that is
+unknown or empty is ignored with a warning, or refused under `Prefer: handling=strict`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,8 +11,9 @@ from typing import Any
 from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.letters import plain
+from app.reading.ignored import empty, is_empty, is_fault, unknown
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token, words
+from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, canonical, split, token, words
 
 Json = Mapping[str, Any]
 
@@ -23,7 +24,8 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "name": ("string", "How its computer-friendly name begins; case does not matter"),
     "status": ("token", "Published forms are `active`"),
     "title": ("string", "How its English title begins; case does not matter"),
-    "url": ("uri", "Its canonical address, exactly"),
+    "url": ("uri", "Its canonical address, exactly; `address|version` for one version alone"),
+    "version": ("token", "Its version"),
 }
 COUNT, CURSOR = "_count", "_cursor"
 _IGNORED = ABOUT_THE_FORM | {"_total"}
@@ -59,23 +61,25 @@ def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> FormSearch
     faults: list[Issue] = []
     for name, value in asked:
         try:
-            _take(search, name, value, strict)
+            issue = _take(search, name, value, strict)
         except Unreadable as unreadable:
-            faults.append(Issue("value", f"{name.partition(':')[0]} {unreadable}"))
-        except Refusal as refusal:
-            faults.extend(refusal.issues)
+            issue = Issue("value", f"{name.partition(':')[0]} {unreadable}")
+        if issue is not None:
+            (faults if is_fault(issue) else search.warnings).append(issue)
     if faults:
         raise Refusal(400, faults)
     return search
 
 
-def _take(search: FormSearch, name: str, value: str, strict: bool) -> None:
+def _take(search: FormSearch, name: str, value: str, strict: bool) -> Issue | None:
     plain, _, modifier = name.partition(":")
     if name in _IGNORED:
-        return
+        return None
     if name == CURSOR:
         search.after = value
-        return
+        return None
+    if is_empty(value):
+        return empty(name, strict=strict)
     if name == COUNT:
         search.count = _count(value)
     elif name in SUBSET:
@@ -83,16 +87,9 @@ def _take(search: FormSearch, name: str, value: str, strict: bool) -> None:
     elif plain in PARAMETERS:
         search.tests.append(_test(plain, modifier, value))
     else:
-        _unknown(search, strict)
-        return
+        return unknown("Questionnaire", name, strict=strict)
     search.used.append((name, value))
-
-
-def _unknown(search: FormSearch, strict: bool) -> None:
-    said = "Questionnaire is not searched by this parameter; see GET /fhir/metadata."
-    if strict:
-        raise Refusal(400, [Issue("not-supported", said)])
-    search.warnings.append(Issue("not-supported", said + " It was ignored.", severity="warning"))
+    return None
 
 
 def _count(value: str) -> int:
@@ -112,7 +109,8 @@ def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:
         tokens = [token(word) for word in split(value) if word.strip()]
         return lambda form: any(_has(form, name, one) for one in tokens)
     if kind == "uri":
-        return lambda form: form[name] in wanted
+        named = [canonical(word) for word in split(value) if word.strip()]
+        return lambda form: any(_is(form, one) for one in named)
     return lambda form: any(_reads(str(form[name]), word, modifier) for word in wanted)
 
 
@@ -121,6 +119,13 @@ def _reads(text: str, word: str, modifier: str) -> bool:
         return text == word
     text, word = plain(text), plain(word)
     return word in text if modifier == "contains" else text.startswith(word)
+
+
+def _is(form: Json, named: Token) -> bool:
+    """Whether it is the form of this address, and of this version where one is asked for."""
+    if named.system is None:
+        return bool(form["url"] == named.code)
+    return (form["url"], form["version"]) == (named.system, named.code)
 
 
 def _has(form: Json, name: str, wanted: Token) -> bool:

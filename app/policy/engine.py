@@ -7,6 +7,7 @@ itself, and what happens then, belongs to the decision stage.
 
 from dataclasses import replace
 
+from app.letters import county_code
 from app.policy.dictionary import Dictionary
 from app.policy.ecm import ECM, find_ecm
 from app.policy.finding import Finding, pending
@@ -92,12 +93,6 @@ def _county(policy: Policy, question: Question, reading: Reading) -> str | None:
     if stated is not None:
         return county_code(stated)
     return policy.data.counties[0] if len(policy.data.counties) == 1 else None
-
-
-def county_code(name: str) -> str:
-    """`San Mateo County`, `san mateo` and `san_mateo` are one county (facts.md 1.3)."""
-    words = name.strip().lower().replace("_", " ").split()
-    return "_".join(words[:-1] if len(words) > 1 and words[-1] == "county" else words)
 
 
 def _find_in(

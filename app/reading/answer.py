@@ -11,9 +11,11 @@ from app.database import Source
 from app.fhir.directory import with_numbers
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
+from app.fhir.searchset import history as history_bundle
 from app.fhir.subset import Subset
 from app.reading.access import sight
 from app.reading.cursor import seal, unseal
+from app.reading.history import history, read_asked
 from app.reading.include import include
 from app.reading.query import Query, asked, read_query
 from app.reading.read import Read
@@ -75,6 +77,24 @@ async def of_search(
         total=_total(query, page),
         warnings=query.warnings,
     )
+    return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
+
+
+async def of_history(
+    request: Request, source: Source, caller: Caller, kind: str, resource_id: str
+) -> Response:
+    """The page of a resource's versions that the query string asks for."""
+    settings: Settings = request.app.state.settings
+    query = read_asked(asked(request), strict=is_strict(request))
+    address = f"{settings.fhir_base}/{kind}/{resource_id}/_history"
+    secret = settings.token_secret.get_secret_value()
+    bound_to = f"{caller.organization_id}\0{query.link(address)}"
+    position = unseal(query.cursor, secret, bound_to) if query.cursor is not None else None
+    found = await history(source, kind, resource_id, sight(caller), query, position)
+    links = [("self", query.link(address, query.cursor))]
+    if found.after is not None:
+        links.append(("next", query.link(address, seal(found.after, secret, bound_to))))
+    body = history_bundle(settings.fhir_base, found.shown, links=links, total=found.total)
     return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
 
 

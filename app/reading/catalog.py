@@ -6,6 +6,7 @@ listed here is not supported. Where the rows come from is `app.reading.arms`.
 """
 
 from app.fhir import codes
+from app.reading import offers
 from app.reading.columns import (
     business_identifier,
     business_status,
@@ -70,7 +71,11 @@ _MEMBER = (
     ),
 )
 _REFERRAL = Parameter(
-    "referral", "reference", "the referral it belongs to", column=refers("ServiceRequest", "r.id")
+    "referral",
+    "reference",
+    "the referral it belongs to",
+    column=refers("ServiceRequest", "r.id"),
+    ours=True,
 )
 
 
@@ -92,6 +97,7 @@ _SERVICE_REQUEST = (
         "token",
         "our code of the service (`ECM`, `RC` …)",
         column=holds("r.service", codes.CALAIM_SERVICE),
+        ours=True,
     ),
     Parameter("category", "token", "ECM or Community Supports", "category.coding"),
     Parameter(
@@ -108,6 +114,15 @@ _SERVICE_REQUEST = (
     Parameter("requester", "reference", "who asks, as sent", "requester"),
     Parameter("performer", "reference", "who was asked for, as sent", "performer"),
     Parameter("based-on", "reference", "the request that it continues", "basedOn"),
+    Parameter(
+        "instantiates-canonical",
+        "canonical",
+        "the protocol that it follows: its address for any version, `address|version` for one",
+        "instantiatesCanonical",
+    ),
+    Parameter(
+        "instantiates-uri", "uri", "the protocol that it follows, elsewhere", "instantiatesUri"
+    ),
 )
 _TASK = (
     *_MEMBER,
@@ -134,9 +149,8 @@ _TASK = (
     Parameter(
         "requester",
         "reference",
-        "the referring organization",
-        column=refers("Organization", "r.organization_id"),
-        present="r.organization_id IS NOT NULL",
+        "who asks for it: the referring organization, or of a service the plan",
+        "requester",
     ),
     Parameter(
         "part-of", "reference", "the referral's task", column=part_of, present="t.kind = 'service'"
@@ -188,7 +202,12 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         *_COPIES,
         _plain("status", "the status", codes.ANSWERS_STATUS),
         Parameter("authored", "date", "when it was answered", "authored"),
-        Parameter("questionnaire", "token", "the form's canonical URL", "questionnaire"),
+        Parameter(
+            "questionnaire",
+            "canonical",
+            "the form: its address for any version, `address|version` for one",
+            "questionnaire",
+        ),
     ),
     "Condition": (*_COPIES, Parameter("code", "token", "the diagnosis", "code.coding")),
     "Encounter": (
@@ -248,7 +267,13 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         Parameter(
             "beneficiary", "reference", "the same as `patient`", "beneficiary", index="patient"
         ),
-        Parameter("subscriber-id", "token", "the member's number with the plan", "subscriberId"),
+        Parameter(
+            "subscriber-id",
+            "token",
+            "the member's number with the plan",
+            "subscriberId",
+            ours=True,
+        ),
         _identifiers("an identifier of the coverage"),
         Parameter("payor", "reference", "the plan", "payor"),
         _plain("status", "the status", codes.FM_STATUS, _FINANCIAL_CODES),
@@ -264,19 +289,49 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         Parameter("organization", "reference", "whose offer it is", "providedBy"),
         Parameter("service-type", "token", "the service", "type.coding"),
         Parameter(
-            "service", "token", "the same as `service-type`", "type.coding", index="service-type"
+            "service",
+            "token",
+            "the same as `service-type`",
+            "type.coding",
+            index="service-type",
+            ours=True,
         ),
         Parameter("program", "token", "the plan it is contracted with", "program.coding"),
-        Parameter("plan", "token", "the same as `program`", "program.coding", index="program"),
-        Parameter("coverage-area", "reference", "`:identifier`: the county", "coverageArea"),
+        Parameter(
+            "plan", "token", "the same as `program`", "program.coding", index="program", ours=True
+        ),
+        Parameter(
+            "coverage-area",
+            "reference",
+            "`:identifier`: the county",
+            "coverageArea",
+            offer=offers.county,
+            read=codes.county_code,
+        ),
         Parameter(
             "county",
             "token",
-            "the county's code (`san_mateo`)",
+            "a county of California (`San Mateo`, `san_mateo`) that it serves",
             "coverageArea.identifier",
+            offer=offers.county,
+            read=codes.county_code,
+            ours=True,
         ),
         Parameter(
-            "population", "token", "a population of focus it serves", "eligibility.code.coding"
+            "population",
+            "token",
+            "a population of focus it serves",
+            "eligibility.code.coding",
+            ours=True,
+        ),
+        Parameter(
+            "has-room",
+            "token",
+            "whether it can take a referral now: it is active, its status is `capacity` or "
+            "`additional-assessment-required`, and fewer places are taken than it has",
+            offer=offers.has_room,
+            codes=frozenset({"true", "false"}),
+            ours=True,
         ),
         Parameter("name", "string", "the beginning of the name", "name"),
         _plain("active", "true or false", codes.SPECIAL_VALUES, frozenset({"true", "false"})),

@@ -12,17 +12,16 @@ from fastapi import APIRouter, Request, Response
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import SingleRead, Source
-from app.fhir.capability import fhir
-from app.fhir.outcome import FHIR_JSON
-from app.fhir.searchset import history as history_bundle
+from app.fhir.capability import Searched, fhir
 from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.reading.answer import NO_STORE, of_read, of_search
+from app.reading.answer import of_history, of_read, of_search
 from app.reading.catalog import PARAMETERS
+from app.reading.history import IN_HISTORIES
 from app.reading.include import INCLUDES
 from app.reading.query import MAX_COUNT, SORTS
-from app.reading.read import history, read, vread
+from app.reading.read import read, vread
 from app.reading.subset import IN_READS, IN_SEARCHES
 from app.reading.values import DATE_PATTERN, TEXT_PATTERN
 from app.web.gate import read_body
@@ -39,8 +38,9 @@ _COMMON: Described = {
         f"Matches on a page; at most {MAX_COUNT} are given. 0 asks for the total alone.",
     ),
     "_sort": (
-        {"type": "string", "enum": list(SORTS)},
-        "By id (as they were made; the default) or by the last change.",
+        # No enumeration: another is ignored with a warning.
+        {"type": "string", "pattern": TEXT_PATTERN},
+        f"By id (as they were made; the default) or by the last change: {', '.join(SORTS)}.",
     ),
     "_total": (
         {"type": "string", "enum": ["none", "estimate", "accurate"]},
@@ -50,9 +50,10 @@ _COMMON: Described = {
 }
 _SEARCH_SAID = (
     "Only what the caller may see is found. Repeated parameters must all hold, commas separate "
-    "alternatives: at most ten conditions of twenty alternatives. A parameter that is not known is "
-    "ignored with a warning entry, or refused under `Prefer: handling=strict`. Follow `next` links "
-    "for more; a row that is written meanwhile neither repeats nor hides another."
+    "alternatives: at most ten conditions of twenty alternatives. A parameter that is not known "
+    "or has no value, and a `_sort` that is not served, are ignored with a warning entry that "
+    "names them, or refused under `Prefer: handling=strict`. Follow `next` links for more; a row "
+    "that is written meanwhile neither repeats nor hides another."
 )
 _ID = {
     "name": "id",
@@ -149,10 +150,7 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
         source: SingleRead,
     ) -> Response:
         require(caller, kind, "r")
-        versions = await history(source, kind, id, sight(caller))
-        base = request.app.state.settings.fhir_base
-        body = history_bundle(base, versions, f"{base}/{kind}/{id}/_history")
-        return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
+        return await of_history(request, source, caller, kind, id)
 
     bundle = fhir_response("Bundle", ["history"], "A Bundle of type history, newest first.")
     router.add_api_route(
@@ -160,10 +158,14 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
         read_history,
         operation_id=f"readHistoryOf{kind}",
         summary=f"Read all versions of a {kind}",
-        description="Every version that was ever stored, newest first.",
+        description="Every version that was ever stored, newest first. Follow `next` links for "
+        f"more: a page holds at most {MAX_COUNT} versions, and fewer of large ones.",
         tags=[tag],
         responses={200: bundle, **_FAILURES},
-        openapi_extra=fhir(kind, interaction="history-instance"),
+        openapi_extra={
+            "parameters": in_query(IN_HISTORIES),
+            **fhir(kind, interaction="history-instance"),
+        },
     )
 
 
@@ -179,8 +181,11 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
     bundle = fhir_response("Bundle", ["searchset"], "A Bundle of type searchset.")
     responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
     types = {"_id": "token", "_lastUpdated": "date"}
-    types |= {known.name: known.kind for known in PARAMETERS[kind]}
-    includes = [f"{kind}:{name}" for name in INCLUDES.get(kind, ())]
+    taken = Searched(
+        types | {known.name: known.type for known in PARAMETERS[kind]},
+        {known.name: _sentence(known.about) for known in PARAMETERS[kind] if known.ours},
+        [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
+    )
     router.add_api_route(
         f"/fhir/{kind}",
         search_by_get,
@@ -191,7 +196,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses=responses,
         openapi_extra={
             "parameters": in_query(described(kind)),
-            **fhir(kind, interaction="search-type", search=types, include=includes),
+            **fhir(kind, interaction="search-type", search=taken),
         },
     )
     router.add_api_route(
@@ -206,7 +211,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         responses={**responses, **errors(408, 413, 415)},
         openapi_extra={
             **search_body(described(kind)),
-            **fhir(kind, interaction="search-type", search=types, include=includes),
+            **fhir(kind, interaction="search-type", search=taken),
         },
     )
 
@@ -221,17 +226,22 @@ def described(kind: str) -> Described:
         schema: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
         if known.kind == "date":
             schema = {"type": "string", "pattern": DATE_PATTERN}
-        said = f"{known.about[0].upper()}{known.about[1:]} ({known.kind})."
+        said = f"{_sentence(known.about)} ({known.type})."
         if known.modifiers:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed[known.name] = (schema, said)
     if names := INCLUDES.get(kind):
         # No enumeration: what is not known is ignored with a warning, like any other parameter.
-        schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]+$"}
+        schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
         known_as = ", ".join(f"`{kind}:{name}`" for name in names)
         said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
         listed["_include"] = (schema, said)
     return listed
+
+
+def _sentence(about: str) -> str:
+    """What a parameter selects, with a capital letter."""
+    return about[0].upper() + about[1:]
 
 
 def described_few(known: Mapping[str, tuple[str, str]], count: str) -> Described:

@@ -11,7 +11,8 @@ from app.reading.values import DateRange, Reference, Token
 IDENTIFIED = "_member"
 #: The word for the status that the ServiceRequest itself says.
 SENT_STATUS = "_status"
-Kind = Literal["token", "reference", "date", "string"]
+#: As R4 has them, but `canonical`: a reference that is an address, with or without a version.
+Kind = Literal["token", "reference", "canonical", "uri", "date", "string"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Criterion:
     base: str = ""
 
 
+#: A code as it is compared, from one as it was written; None: there is no such.
+CodeReader = Callable[[str], str | None]
 #: Makes the condition on our own columns.
 ColumnRule = Callable[[Statement, Criterion, Sight], str]
 
@@ -46,6 +49,10 @@ class Parameter:
     #: The system that a plain code has without saying so.
     system: str = ""
     column: ColumnRule | None = None
+    #: Makes the condition on the offer of the directory's row.
+    offer: ColumnRule | None = None
+    #: How its codes, or those of its `:identifier`, are read.
+    read: CodeReader | None = None
     #: Whether the parameter is present at all, on our columns (for `:missing`).
     present: str = ""
     #: The closed list of codes, so that an unknown one is pointed out.
@@ -54,11 +61,18 @@ class Parameter:
     index: str = ""
     #: Whether a reference is found by `:identifier` though its `column` answers.
     by_identifier: bool = False
+    #: R4 has no such parameter of this type: it is this service's.
+    ours: bool = False
 
     @property
     def indexed_as(self) -> str:
         """Its name among the words."""
         return self.index or self.name
+
+    @property
+    def type(self) -> str:
+        """What R4 calls its kind."""
+        return "reference" if self.kind == "canonical" else self.kind
 
     @property
     def modifiers(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """A search as a client wrote it, read into criteria: what is wrong is a 400 that says what to send.
 
 PURE. Building the statement is `app.reading.search`. FHIR R4, "Search": repeated parameters must
-all hold, commas separate alternatives, an unknown parameter is ignored with a warning unless the
-caller asked for strict handling.
+all hold, commas separate alternatives; what is not known, not served or empty is ignored with a
+warning unless the caller asked for strict handling (`app.reading.ignored`).
 """
 
 import re
@@ -15,10 +15,20 @@ from fastapi import Request
 from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.reading import catalog
+from app.reading.ignored import empty, ignored, is_empty, is_fault, unknown
 from app.reading.include import INCLUDES, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.subset import SUBSET, narrowed
-from app.reading.values import ABOUT_THE_FORM, Unreadable, date_range, reference, split, token
+from app.reading.values import (
+    ABOUT_THE_FORM,
+    Token,
+    Unreadable,
+    canonical,
+    date_range,
+    reference,
+    split,
+    token,
+)
 from app.reading.values import words as texts
 
 DEFAULT_COUNT, MAX_COUNT = 20, 100
@@ -101,13 +111,18 @@ def read_query(
     faults: list[Issue] = []
     seen: set[str] = set()
     for name, value in asked:
+        if name in ABOUT_THE_FORM:
+            continue
         if name in _ONCE and name in seen:
             faults.append(Issue("value", f"{name} may be given once only."))
             continue
-        seen.add(name)
-        fault = _take(query, name, value, base, strict)
-        if fault is not None:
-            faults.append(fault)
+        if is_empty(value) and name != CURSOR:
+            issue: Issue | None = empty(name, strict=strict)
+        else:
+            seen.add(name)
+            issue = _take(query, name, value, base, strict)
+        if issue is not None:
+            (faults if is_fault(issue) else query.warnings).append(issue)
     if len(query.criteria) > MAX_CONDITIONS:
         said = f"Ask for at most {MAX_CONDITIONS} conditions in one search."
         faults.append(Issue("too-costly", said))
@@ -119,9 +134,9 @@ def read_query(
 
 
 def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue | None:
-    """Reads one pair into the query; returns what is wrong with it."""
-    if name in ABOUT_THE_FORM:
-        return None
+    """Reads one pair into the query; returns what is wrong with it, or passed over of it."""
+    if name == "_sort" and value not in SORTS:
+        return ignored(name, f"takes one of {', '.join(SORTS)}.", strict=strict)
     if name in _ONCE:
         fault = _control(query, name, value)
         if fault is None and name != CURSOR:
@@ -137,9 +152,7 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
     known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
     known = known or catalog.parameter(query.kind, plain)
     if known is None:
-        return _unknown(query, name, value, strict)
-    if not value.strip():
-        return Issue("value", f"{plain} needs a value.")
+        return _unknown(query.kind, name, strict)
     try:
         criterion = _criterion(known, modifier, value, base)
     except Unreadable as unreadable:
@@ -150,14 +163,12 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
     return None
 
 
-def _unknown(query: Query, name: str, value: str, strict: bool) -> Issue | None:
-    if name == "_include" and query.kind in INCLUDES and not value:
-        return Issue("value", "_include needs a value.")
-    said = f"{query.kind} is not searched by this parameter; see GET /fhir/metadata."
-    if strict:
-        return Issue("not-supported", said)
-    query.warnings.append(Issue("not-supported", said + " It was ignored.", severity="warning"))
-    return None
+def _unknown(kind: str, name: str, strict: bool) -> Issue:
+    """A parameter, or something to include, that is not known."""
+    if name == "_include" and kind in INCLUDES:
+        taken = ", ".join(f"{kind}:{one}" for one in INCLUDES[kind])
+        return ignored(name, f"takes {taken}.", strict=strict)
+    return unknown(kind, name, strict=strict)
 
 
 def _control(query: Query, name: str, value: str) -> Issue | None:
@@ -167,8 +178,6 @@ def _control(query: Query, name: str, value: str) -> Issue | None:
                 return Issue("value", f"_count takes a number from 0 to {MAX_COUNT}.")
             query.count = min(int(value), MAX_COUNT)
         case "_sort":
-            if value not in SORTS:
-                return Issue("value", f"_sort takes one of {', '.join(SORTS)}.")
             query.sort = value
         case "_total":
             if value not in ("none", "estimate", "accurate"):
@@ -198,15 +207,26 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criter
     if len(words) > MAX_ALTERNATIVES:
         raise Unreadable(f"takes at most {MAX_ALTERNATIVES} alternatives.")
     if kind == "token" or modifier == "identifier":
-        return Criterion(known, modifier, tokens=tuple(token(word) for word in words))
+        tokens = tuple(_code(known, token(word)) for word in words)
+        return Criterion(known, modifier, tokens=tokens)
     if kind == "reference":
         if modifier:
             words = [word if "/" in word else f"{modifier}/{word}" for word in words]
         found = tuple(reference(word, base) for word in words)
         return Criterion(known, "", references=found, base=base)
+    if kind == "canonical":
+        return Criterion(known, modifier, tokens=tuple(canonical(word) for word in words))
+    if kind == "uri":
+        return Criterion(known, modifier, tokens=tuple(Token(None, word) for word in texts(value)))
     if kind == "date":
         return Criterion(known, modifier, ranges=tuple(date_range(word) for word in words))
     return Criterion(known, modifier, texts=tuple(texts(value)))
+
+
+def _code(known: Parameter, found: Token) -> Token:
+    """A token as it is compared: of a code that there is not, the code stays as it was written."""
+    read = known.read(found.code) if known.read and found.code else None
+    return Token(found.system, read) if read else found
 
 
 def _names_type(kind: Kind, modifier: str) -> bool:
@@ -217,8 +237,13 @@ def _names_type(kind: Kind, modifier: str) -> bool:
 
 def _point_out(query: Query, criterion: Criterion) -> None:
     """An unknown code finds nothing: no error, but pointed out, since it looks like "none"."""
-    known = criterion.parameter.codes
-    if known and any(found.code not in known for found in criterion.tokens if found.code):
-        listed = ", ".join(sorted(known))
-        said = f"{criterion.parameter.name} knows {listed}; another code finds nothing."
+    known = criterion.parameter
+    codes = [found.code for found in criterion.tokens if found.code]
+    said = ""
+    if known.codes and any(code not in known.codes for code in codes):
+        listed = ", ".join(sorted(known.codes))
+        said = f"`{known.name}` knows {listed}; another code finds nothing."
+    elif known.read and any(known.read(code) is None for code in codes):
+        said = f"`{known.name}` takes {known.about}; what is none of them finds nothing."
+    if said:
         query.warnings.append(Issue("code-invalid", said, severity="warning"))

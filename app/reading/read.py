@@ -1,18 +1,17 @@
-"""One resource: its current version, an older one, or all of them. One statement each.
+"""One resource: its current version, or an older one (all of them: `history`). One statement each.
 
 Where the id lives, whether the caller may see it and the bytes to send are found together; what may
 not be seen is not found. Scopes and headers are left to the routes.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from fastapi import Request
 
-from app.database import Source, fetch, fetch_one
+from app.database import Source, fetch_one
 from app.errors import Refusal, not_found, refuse
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
@@ -30,11 +29,6 @@ _VREAD = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHO
 JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
     AND v.version = $7::int
 WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
-
-_HISTORY = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
-JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
-WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}
-ORDER BY v.version DESC"""
 
 #: A read of an offer also brings its present numbers, which change without a new version.
 _READ_OFFER = f"""SELECT v.version, v.updated_at, v.body, true, o.places, o.taken + o.taken_outside,
@@ -64,56 +58,45 @@ class Read:
 
 async def read(source: Source, kind: str, resource_id: str, seen: Sight) -> Read:
     """The current version; 404 where there is none, or none for this caller."""
-    if move := _named_move(kind, resource_id):
-        return await _move(source, resource_id, *move, seen)
+    if move := named_move(kind, resource_id):
+        return await read_move(source, resource_id, *move, seen)
     sql = _READ_OFFER if kind == "HealthcareService" else _READ
-    row = await fetch_one(source, sql, located(kind, _id(kind, resource_id), seen))
+    row = await fetch_one(source, sql, located(kind, check_id(kind, resource_id), seen))
     if row is None:
         raise not_found(kind)
     numbers = (row[4], row[5], row[6]) if len(row) > 4 and row[4] is not None else None
-    return Read(await _stored(kind, resource_id, row), row[1], numbers)
+    return Read(await as_seen(kind, resource_id, row), row[1], numbers)
 
 
 async def vread(source: Source, kind: str, resource_id: str, version: str, seen: Sight) -> Read:
     """One version by its number; 404 as for `read`."""
     if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
         raise not_found(f"version of a {kind}")
-    if (move := _named_move(kind, resource_id)) and int(version) == 1:
-        return await _move(source, resource_id, *move, seen)
-    parameters = (*located(kind, _id(kind, resource_id), seen), int(version))
+    if (move := named_move(kind, resource_id)) and int(version) == 1:
+        return await read_move(source, resource_id, *move, seen)
+    parameters = (*located(kind, check_id(kind, resource_id), seen), int(version))
     row = await fetch_one(source, _VREAD, parameters)
     if row is None:
         raise not_found(f"version of a {kind}")
-    return Read(await _stored(kind, resource_id, row), row[1])
+    return Read(await as_seen(kind, resource_id, row), row[1])
 
 
-async def history(source: Source, kind: str, resource_id: str, seen: Sight) -> Sequence[Stored]:
-    """Every version, newest first; 404 as for `read`."""
-    if move := _named_move(kind, resource_id):
-        made = await _move(source, resource_id, *move, seen)
-        return [replace(made.stored, at=made.updated_at)]
-    parameters = located(kind, _id(kind, resource_id), seen)
-    rows = await fetch(source, _HISTORY, parameters)
-    if not rows:
-        raise not_found(kind)
-    return [replace(await _stored(kind, resource_id, row), at=row[1]) for row in rows]
-
-
-async def _stored(kind: str, resource_id: str, row: Any) -> Stored:
+async def as_seen(kind: str, resource_id: str, row: Any) -> Stored:
     """What the caller sees of a row (version, moment, body, whole)."""
     version, _, body, whole, *_ = row
     return Stored(kind, resource_id, version, body if whole else await shown_least(kind, body))
 
 
-def _named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
+def named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
+    """The referral and the number of the move that a Provenance of ours is named after."""
     return named(resource_id) if kind == "Provenance" else None
 
 
-async def _move(
+async def read_move(
     source: Source, resource_id: str, referral_id: str, number: int, seen: Sight
 ) -> Read:
     """The Provenance of one move; it is made from history and has one version."""
-    _id("Provenance", resource_id)
+    check_id("Provenance", resource_id)
     parameters = (*located("ServiceRequest", referral_id, seen), number)
     row = await fetch_one(source, _MOVE, parameters)
     if row is None:
@@ -121,7 +104,7 @@ async def _move(
     return Read(Stored("Provenance", resource_id, row[0], row[2]), row[1])
 
 
-def _id(kind: str, resource_id: str) -> str:
+def check_id(kind: str, resource_id: str) -> str:
     """An id that FHIR does not allow is nobody's; some bytes the database would refuse."""
     if not _FHIR_ID.fullmatch(resource_id):
         raise not_found(kind)

@@ -158,6 +158,8 @@ def _positive(
         each = [match.between(statement, arm.at, found) for found in criterion.ranges]
         return match.any_of(each), False
     if not arm.owned:
+        if known.offer is not None and (criterion.tokens or known.kind == "token"):
+            return known.offer(statement, criterion, seen), False
         plans = _directory_plans(statement, query.kind, seen)
         sql = match.indexed(statement, plans, criterion)
         if criterion.texts:  # a name too long for the index is among what it finds

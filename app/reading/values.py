@@ -14,16 +14,20 @@ from app.fhir import span
 #: What a date may begin with; `ap` (approximately) is left out: it means another thing everywhere.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 
-#: As the contract says it: days that the calendar has. (It leaves out 29 February, which is read.)
+#: As the contract says it: days that the calendar has, or nothing. (It leaves out 29 February,
+#: which is read.)
 DATE_PATTERN = (
-    r"^(eq|ne|gt|lt|ge|le|sa|eb)?[1-9]\d{3}(-(0[1-9]|1[0-2])|"
+    r"^((eq|ne|gt|lt|ge|le|sa|eb)?[1-9]\d{3}(-(0[1-9]|1[0-2])|"
     r"-((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
-    r"(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?)?)?$"
+    r"(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?)?)?)?$"
 )
+#: The same without a prefix.
+MOMENT_PATTERN = DATE_PATTERN.replace("(eq|ne|gt|lt|ge|le|sa|eb)?", "")
 #: Said by clients about the form of the answer; there is one form.
 ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
-#: Text of a search: no control characters, and something that is neither space nor separator.
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*$"
+#: Text of a search: no control characters, and something that is neither space nor separator; or
+#: blanks alone, which are ignored.
+TEXT_PATTERN = r"^([^\S\x00-\x1f]*|[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*)$"
 _DATE = re.compile(rf"(?P<prefix>[a-z]{{2}})?{span.PATTERN}\Z", re.ASCII)
 _REFERENCE = re.compile(
     r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[^/|]+)(?:/_history/[^/|]+)?\Z"
@@ -122,6 +126,17 @@ def reference(text: str, base: str) -> Reference:
     if found is None or (found["base"] and found["base"] != base):
         return Reference(None, plain)
     return Reference(found["type"], found["id"])
+
+
+def canonical(text: str) -> Token:
+    """An address of whichever version; or `address|version`, that version alone. Where a reference
+    points to within what it names says nothing of what it names.
+    """
+    address, *rest = (_plain(piece).partition("#")[0] for piece in _pieces(text, "|"))
+    version = "|".join(rest)
+    if not address:
+        raise Unreadable("takes a canonical address, or `address|version`.")
+    return Token(address, version) if version else Token(None, address)
 
 
 def date_range(text: str) -> DateRange:

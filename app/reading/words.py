@@ -3,11 +3,11 @@
 Taken from the paths of `app.reading.catalog`, for referrals and the directory alike; a search
 compares words, and never reads a body. A word is `name<US>value`; the column joins them with <RS>:
 control characters, which no value of a client holds. Codes are `code`, `system<US>code` and
-`system<US>`; references `Type/id` and `id`; names plain letters; dates first moment and end.
-A name alone says that the element is there.
+`system<US>`; canonicals `address` and `address<US>version`; references `Type/id` and `id`; names
+plain letters; dates first moment and end. A name alone says that the element is there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.fhir.span import span
@@ -72,16 +72,44 @@ def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:
 def _words(known: Parameter, value: Any) -> Iterator[str]:
     if isinstance(value, bool):
         value = "true" if value else "false"
-    if known.kind == "string":
-        if isinstance(value, str):
-            yield " " + plain(value)
+    if known.kind == "token":
+        yield from _token(known.system, value)
     elif known.kind == "date":
         yield from _date(value)
     elif known.kind == "reference":
         if isinstance(value, Mapping):
             yield from _reference(value)
     elif isinstance(value, str):
-        yield from _code(known.system, value)
+        yield from _TEXTS[known.kind](value)
+
+
+def _string(value: str) -> Iterator[str]:
+    yield " " + plain(value)
+
+
+def _uri(value: str) -> Iterator[str]:
+    yield value.translate(_APART)
+
+
+def _canonical(value: str) -> Iterator[str]:
+    """An address, and where it names a version that beside it."""
+    address, bar, version = value.translate(_APART).partition("#")[0].partition("|")
+    yield address
+    if bar:
+        yield address + PART + version
+
+
+#: Kinds whose elements are plain text.
+_TEXTS: Mapping[str, Callable[[str], Iterator[str]]] = {
+    "string": _string,
+    "uri": _uri,
+    "canonical": _canonical,
+}
+
+
+def _token(system: str, value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from _code(system, value)
     elif isinstance(value, Mapping):
         yield from _coded(value)
 
@@ -125,17 +153,13 @@ def _reference(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _code(system: str, code: str) -> Iterator[str]:
-    """A code whose system is not written, but may be implied; a canonical with its version."""
+    """A code whose system is not written, but may be implied."""
     code = code.translate(_APART)
     yield code
     yield PART + code
     if system:
         yield system + PART + code
         yield system + PART
-    url, bar, version = code.partition("|")
-    if bar:
-        yield url
-        yield url + PART + version
 
 
 def _coded(value: Mapping[str, Any]) -> Iterator[str]:

@@ -31,7 +31,7 @@ from app.reading.read import check_if_match, refuse_condition
 from app.reading.subset import IN_READS, of_read
 from app.subscription import keep
 from app.subscription.content import CARRIES
-from app.subscription.search import KINDS, PARAMETERS, read_search
+from app.subscription.search import PARAMETERS, SEARCHED, read_search
 from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of, vault_of
 from app.web.gate import read_body
 from app.web.prefer import as_preferred, is_strict
@@ -127,7 +127,7 @@ async def create_subscription(
     responses=_FOUND,
     openapi_extra={
         "parameters": in_query(_ASKED),
-        **fhir("Subscription", interaction="search-type", search=KINDS),
+        **fhir("Subscription", interaction="search-type", search=SEARCHED),
     },
 )
 async def search_subscriptions(
@@ -145,7 +145,7 @@ async def search_subscriptions(
     responses={**_FOUND, **errors(408, 413, 415)},
     openapi_extra={
         **search_body(_ASKED),
-        **fhir("Subscription", interaction="search-type", search=KINDS),
+        **fhir("Subscription", interaction="search-type", search=SEARCHED),
     },
 )
 async def search_subscriptions_by_form(

@@ -1,7 +1,7 @@
 """Which of an organization's Subscriptions a search finds. They are few, and read together.
 
-FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; an unknown
-parameter is ignored with a warning, or refused under `Prefer: handling=strict`.
+FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; one that is
+unknown or empty is ignored with a warning, or refused under `Prefer: handling=strict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import RowMapping
 
 from app.errors import Issue, Refusal
+from app.fhir.capability import Searched
 from app.fhir.subscription import fhir_status
 from app.fhir.subset import Subset
+from app.reading.ignored import empty, is_empty, is_fault, unknown
 from app.reading.subset import SUBSET, narrowed
 from app.reading.values import ABOUT_THE_FORM, Unreadable, words
 
@@ -24,7 +26,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "type": ("token", "The channel: `rest-hook` is the only one"),
     "url": ("uri", "The endpoint's URL, exactly"),
 }
-KINDS = {name: kind for name, (kind, _) in PARAMETERS.items()}
+SEARCHED = Searched({name: kind for name, (kind, _) in PARAMETERS.items()})
 #: About the form of the answer; all that there is fits one page.
 _IGNORED = ABOUT_THE_FORM | {"_total"}
 
@@ -60,17 +62,18 @@ def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> Search:
         if name in _IGNORED:
             continue
         try:
-            if _take(search, name, value):
+            if not is_empty(value) and _take(search, name, value):
                 search.used.append((name, value))
                 continue
         except Unreadable as unreadable:
             faults.append(Issue("value", f"{name} {unreadable}"))
             continue
-        said = "Subscription is not searched by this parameter; see GET /fhir/metadata."
-        if strict:
-            faults.append(Issue("not-supported", said))
-        warning = Issue("not-supported", said + " It was ignored.", severity="warning")
-        search.warnings.append(warning)
+        issue = (
+            empty(name, strict=strict)
+            if is_empty(value)
+            else unknown("Subscription", name, strict=strict)
+        )
+        (faults if is_fault(issue) else search.warnings).append(issue)
     if faults:
         raise Refusal(400, faults)
     return search

@@ -80,6 +80,20 @@ def test_what_a_search_may_include_is_claimed():
     assert "searchInclude" not in RESOURCES["ClaimResponse"]
 
 
+def test_a_search_parameter_of_ours_is_defined_and_one_of_r4_is_not():
+    told = {one["name"]: one for one in RESOURCES["HealthcareService"]["searchParam"]}
+    assert told["has-room"] == {
+        "name": "has-room",
+        "definition": "https://nowrongdoor.example/fhir/SearchParameter/HealthcareService-has-room",
+        "type": "token",
+        "documentation": told["has-room"]["documentation"],
+    }
+    assert "places" in told["has-room"]["documentation"]
+    assert told["service-type"] == {"name": "service-type", "type": "token"}
+    ours = {one["name"] for one in told.values() if "definition" in one}
+    assert ours == {"county", "has-room", "plan", "population", "service"}
+
+
 def test_an_operation_of_ours_and_one_of_others_are_named_by_their_definitions():
     app = create_app(SETTINGS)
 

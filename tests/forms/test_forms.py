@@ -263,18 +263,35 @@ async def test_a_search_is_paged_to_its_end(ask):
 
 
 @pytest.mark.parametrize(
-    "query", ["_count=x", "context=", "context:not=EAA", "url:below=x", "context=|", "name=,"]
+    "query", ["_count=x", "context:not=EAA", "url:below=x", "context=|", "name=,"]
 )
 async def test_a_search_that_cannot_be_read_says_so(ask, query):
     answer = await ask(f"Questionnaire?{query}")
     assert (answer.status_code, answer.json()["resourceType"]) == (400, "OperationOutcome")
 
 
-async def test_an_unknown_parameter_is_pointed_out_or_refused(ask):
-    bundle = (await ask("Questionnaire?colour=red&context=EAA")).json()
+@pytest.mark.parametrize("asked", ["colour=red", "title=", "_count=", "_sort=title"])
+async def test_what_is_unknown_or_empty_is_pointed_out_or_refused(ask, asked):
+    bundle = (await ask(f"Questionnaire?{asked}&context=EAA")).json()
     assert [entry["search"]["mode"] for entry in bundle["entry"]] == ["match", "outcome"]
+    [issue] = bundle["entry"][1]["resource"]["issue"]
+    assert f"`{asked.partition('=')[0]}`" in issue["diagnostics"]
     strict = {"Prefer": "handling=strict"}
-    assert (await ask("Questionnaire?colour=red", headers=strict)).status_code == 400
+    assert (await ask(f"Questionnaire?{asked}", headers=strict)).status_code == 400
+
+
+async def test_a_form_is_found_by_its_address_with_and_without_its_version(ask):
+    form = (await ask("Questionnaire/ecm")).json()
+    url, version = form["url"], form["version"]
+    for asked, found in (
+        (f"url={url}", ["ecm"]),
+        (f"url={url}|{version}", ["ecm"]),
+        (f"url={url}|0", []),
+        (f"url={url}&version={version}", ["ecm"]),
+        (f"url={url}&version=0", []),
+    ):
+        bundle = (await ask(f"Questionnaire?{asked}")).json()
+        assert [entry["resource"]["id"] for entry in bundle.get("entry", ())] == found, asked
 
 
 async def test_a_search_may_be_posted(ask):

@@ -84,6 +84,20 @@ async def test_what_tasks_refer_to_comes_along_for_who_may_see_it(service):
     assert await asked("practice") == []
 
 
+async def test_a_task_is_found_by_who_asks_for_that_task(service):
+    referral = await service.refer(a_referral())
+
+    async def asked(by):
+        found = await service.found(f"Task?referral={referral}&requester={by}")
+        return [(task["id"] == referral, task["requester"]["reference"]) for task in found]
+
+    assert await asked("Organization/org-harbor-lantern") == [
+        (True, "Organization/org-harbor-lantern")
+    ]
+    assert await asked("Organization/plan-hpsm") == [(False, "Organization/plan-hpsm")]
+    assert await asked("Organization/org-tidepool") == []
+
+
 async def test_a_path_is_served_with_a_slash_at_its_end_too(service):
     referral = await service.refer(a_referral())
     for path in ("/fhir/Task/", f"/fhir/ServiceRequest/{referral}/"):

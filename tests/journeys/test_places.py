@@ -104,6 +104,22 @@ async def test_of_32_at_once_one_gets_the_last_place_and_the_others_another(serv
     assert holding == 29
 
 
+async def test_who_has_room_is_told_as_places_are_taken_and_freed(service):
+    """Foghorn has one place left: an approval takes it, and a withdrawal gives it back."""
+
+    async def with_room():
+        asked = "HealthcareService?service=ECM&county=San Mateo&has-room=true"
+        return {found["id"] for found in await service.found(asked)}
+
+    assert {"offer-foghorn-ecm", "offer-tidepool-ecm"} <= await with_room()
+    referral = await service.refer(a_referral(asks_for="org-foghorn"))
+    left = await with_room()
+    assert "offer-foghorn-ecm" not in left
+    assert "offer-tidepool-ecm" in left
+    assert (await service.do("hospital", "cancel", referral)).status_code == 200
+    assert "offer-foghorn-ecm" in await with_room()
+
+
 async def test_of_32_approved_by_staff_at_once_one_gets_the_last_place(service):
     referrals = [await service.refer(hopeless(cin)) for cin in EXTRA[:32]]
     await service.token("staff-hpsm")

@@ -51,6 +51,17 @@ async def test_one_is_read_as_it_is_found(service):
         assert (await service.ask("hospital", "GET", f"{path}/_history/1")).json() == one
         history = (await service.ask("hospital", "GET", f"{path}/_history")).json()
         assert [entry["resource"] for entry in history["entry"]] == [one]
+        for query, total in (
+            (f"_since={one['recorded']}", 1),
+            ("_since=2026-11-21", 0),
+            ("_at=2026-11-20", 1),
+            ("_at=2026-11-19", 0),
+            ("_at=2030", 1),
+            ("_count=0", 1),
+        ):
+            asked = (await service.ask("hospital", "GET", f"{path}/_history?{query}")).json()
+            shown = 0 if query == "_count=0" else total
+            assert (asked["total"], len(asked.get("entry", ()))) == (total, shown), query
         assert (await service.ask("hospital", "GET", f"{path}/_history/2")).status_code == 404
     answer = await service.ask("hospital", "GET", f"/fhir/Provenance/{referral}-00009")
     assert answer.status_code == 404

@@ -220,9 +220,9 @@ async def refer(
     store("ServiceRequest", referral_id, 1, at, {**request, "status": "active"})
     store("ServiceRequest", referral_id, 2, later, request)
     service_task = new_id()
-    for kind, task_id, owner, task_status in (
-        ("referral", referral_id, "plan-hpsm", "accepted"),
-        ("service", service_task, "org-tidepool", "requested"),
+    for kind, task_id, asks, owner, task_status in (
+        ("referral", referral_id, "org-harbor-lantern", "plan-hpsm", "accepted"),
+        ("service", service_task, "plan-hpsm", "org-tidepool", "requested"),
     ):
         rows.append(
             (
@@ -240,6 +240,7 @@ async def refer(
             {
                 "status": task_status,
                 "code": {"coding": [{"code": "fulfill"}]},
+                "requester": {"reference": f"Organization/{asks}"},
                 "authoredOn": at.isoformat(),
                 "lastModified": later.isoformat(),
                 "identifier": [{"system": "urn:his", "value": f"T-{kind}"}],

@@ -209,10 +209,13 @@ async def test_searching_finds_ones_own(service, subscribers):
     answer = await service.ask("hospital", "POST", path, b"status=off", headers=form)
     assert [each["resource"]["id"] for each in answer.json()["entry"]] == [off]
     strict = {"Prefer": "handling=strict"}
-    unknown = "/fhir/Subscription?contact=x"
-    assert (await service.ask("hospital", "GET", unknown, headers=strict)).status_code == 400
-    entries = (await service.ask("hospital", "GET", unknown)).json()["entry"]
-    assert entries[-1]["search"] == {"mode": "outcome"}
+    for name, value in (("contact", "x"), ("status", ""), ("_count", ""), ("_sort", "url")):
+        asked = f"/fhir/Subscription?{name}={value}"
+        assert (await service.ask("hospital", "GET", asked, headers=strict)).status_code == 400
+        *found, said = (await service.ask("hospital", "GET", asked)).json()["entry"]
+        assert len(found) == 3
+        assert said["search"] == {"mode": "outcome"}
+        assert f"`{name}`" in said["resource"]["issue"][0]["diagnostics"]
 
 
 @pytest.mark.parametrize(

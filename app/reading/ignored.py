@@ -1,0 +1,42 @@
+"""What a search does not take: passed over with a warning that names it, or refused. PURE.
+
+FHIR R4, "Search", handling errors: lenient unless the caller asks for strict handling. A parameter
+without a value is read as if it were not there.
+"""
+
+from app.errors import Issue
+
+#: A name is the client's: longer than any of ours, it is cut.
+_LONGEST_NAME = 64
+
+
+def ignored(name: str, said: str, *, strict: bool, code: str = "not-supported") -> Issue:
+    """The word on one parameter: an error under strict handling, else a warning. `said` follows the
+    name.
+    """
+    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+    told = f"`{shown}` {said}"
+    if strict:
+        return Issue(code, told)
+    return Issue(code, f"{told} It was ignored.", severity="warning")
+
+
+def unknown(kind: str, name: str, *, strict: bool) -> Issue:
+    """A parameter that this type is not searched by."""
+    said = f"is no parameter that {kind} is searched by; see GET /fhir/metadata."
+    return ignored(name, said, strict=strict)
+
+
+def empty(name: str, *, strict: bool) -> Issue:
+    """A parameter without a value."""
+    return ignored(name, "has no value.", strict=strict, code="value")
+
+
+def is_empty(value: str) -> bool:
+    """Whether nothing but blanks was sent."""
+    return not value.strip()
+
+
+def is_fault(issue: Issue) -> bool:
+    """Whether it refuses the search."""
+    return issue.severity == "error"
