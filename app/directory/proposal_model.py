@@ -24,7 +24,7 @@ class Filters(BaseModel):
     organization: str | None = Field(
         None, description="Only those about this organization.", pattern=r"^[A-Za-z0-9.-]{1,64}$"
     )
-    limit: int = Field(50, description="OrganizationProposals on a page.", ge=1, le=100)
+    limit: int = Field(50, description="Proposals on a page.", ge=1, le=100)
     cursor: str | None = Field(
         None, description="Taken from `next`, never made up.", max_length=300
     )

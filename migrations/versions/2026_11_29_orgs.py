@@ -21,6 +21,11 @@ LEFT JOIN resource_version v ON v.plan = '*' AND v.type = 'Organization' AND v.i
 WHERE o.npi IS NOT NULL ORDER BY o.npi, coalesce(v.updated_at, o.updated_at), o.id"""
 
 
+#: Referrals find nobody by a number that is another's.
+UNNAMED = """UPDATE organization o SET npi = NULL WHERE o.npi IS NOT NULL AND NOT EXISTS
+    (SELECT 1 FROM organization_npi n WHERE n.organization_id = o.id AND n.npi = o.npi)"""
+UNNAMED_OFFERS = """UPDATE offer f SET npi = '' FROM organization o
+WHERE o.id = f.organization_id AND o.npi IS NULL AND f.npi <> ''"""
 #: The second word's own clients say it: what a role grants since, clients from before have, too.
 GRANTED = """UPDATE client SET scopes = array_replace(scopes, '{old}', '{new}')
 WHERE 'system/ServiceRequest.crus' = ANY (scopes)"""
@@ -91,7 +96,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("organization_id", "npi", name="pk_organization_npi"),
     )
     op.create_index("uq_organization_npi", "organization_npi", ["npi"], unique=True)
-    op.execute(BACKFILL)
+    for statement in (BACKFILL, UNNAMED, UNNAMED_OFFERS):
+        op.execute(statement)
     op.add_column(
         "organization",
         sa.Column(

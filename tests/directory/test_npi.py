@@ -162,6 +162,10 @@ INSERT INTO organization (id, name, npi, active, version, updated_at) VALUES
     ('other', 'X', '2', true, 1, '2026-01-01'), ('none', 'N', NULL, true, 1, '2026-01-01');
 INSERT INTO resource_version (plan, type, id, version, updated_at, body) VALUES
     ('*', 'Organization', 'old', 1, '2025-01-01', '{"resourceType":"Organization","id":"old"}');
+INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations, places,
+    taken_outside, taken, capacity_status, active, version, updated_at) VALUES
+    ('HPSM', 'f', 'young', '1', 'ECM', '{}', '{}', 1, 0, 0, 'capacity', true, 1, now()),
+    ('HPSM', 'g', 'old', '1', 'ECM', '{}', '{}', 1, 0, 0, 'capacity', true, 1, now());
 INSERT INTO client (id, organization_id, scopes, active, demonstration, created_at) VALUES
     ('refers', 'old', '{system/Organization.crs,system/ServiceRequest.crus}', true, false, now()),
     ('reads', 'old', '{system/Organization.crs}', true, false, now())"""
@@ -178,12 +182,13 @@ async def test_a_database_from_before_keeps_all_that_it_has(bare_database):
         rows = await connection.fetch(
             "SELECT npi, organization_id FROM organization_npi ORDER BY 1"
         )
-        kept = await connection.fetchval("SELECT count(*) FROM organization WHERE npi = '1'")
+        named = await connection.fetch("SELECT id FROM organization WHERE npi = '1'")
+        offers = await connection.fetch("SELECT id FROM offer WHERE npi = '1'")
         speak = await connection.fetch(
             "SELECT id FROM client WHERE 'system/Organization.crus' = ANY (scopes)"
         )
     finally:
         await connection.close()
     assert [tuple(row) for row in rows] == [("1", "old"), ("2", "other")]
-    assert kept == 2
+    assert [row["id"] for row in (*named, *offers)] == ["old", "g"]
     assert [row["id"] for row in speak] == ["refers"]
