@@ -111,7 +111,7 @@ async def test_a_file_with_the_same_npi_twice_is_refused_by_its_line(
     lines = [organization("a", "7"), organization("b", "7")]
     file.write_bytes(b"\n".join(orjson.dumps(line) for line in lines))
     with pytest.raises(LoadRefused) as refused:
-        await load([file], database_settings)
+        await load([file], database_settings, print)
     said = "Organization/a has this NPI. Use that one, or correct the number."
     assert refused.value.faults == [f"{file}:2: Organization.identifier: {said}"]
 
