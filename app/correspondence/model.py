@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from app.fhir.placeholders import NOTE, is_placeholder
 
-Status = Literal["to-send", "sent", "skipped", "failed"]
+Status = Literal["to-send", "waiting", "sent", "skipped", "failed"]
 Outcome = Literal["approved", "denied", "void", "information-needed", "cancelled"]
 How = Literal["mail", "fax", "phone", "hand"]
 
@@ -61,6 +61,10 @@ class Links(BaseModel):
         description="POST here when the letter is sent; null when nothing is left to send.",
         examples=[f"{_BASE}/v1/correspondence/{_ID}/sent"],
     )
+    release: str | None = Field(
+        description="POST here to release a letter that waits; null for every other.",
+        examples=[None],
+    )
     communication: str = Field(examples=[f"{_BASE}/fhir/Communication/{_ID}"])
     referral: str = Field(examples=[f"{_BASE}/fhir/ServiceRequest/{_REFERRAL}"])
 
@@ -79,11 +83,12 @@ class Correspondence(BaseModel):
     )
     organization_name: str | None = Field(examples=[None])
     status: Status = Field(
-        description="`to-send`: a letter waits. `failed`: the endpoint never took the message, "
-        "so send the letter. `skipped`: nobody to tell, see `reason`.",
+        description="`to-send`: a letter waits to be sent. `waiting`: it waits for a person's "
+        "release, see `reason`. `failed`: the endpoint never took the message, so send the letter. "
+        "`skipped`: nobody to tell, see `reason`.",
         examples=["to-send"],
     )
-    reason: str | None = Field(description="Why it was skipped.", examples=[None])
+    reason: str | None = Field(description="Why it was skipped, or waits.", examples=[None])
     created: datetime = Field(examples=["2026-11-20T18:00:02Z"])
     sent: datetime | None = Field(examples=[None])
     how: Literal["endpoint", "mail", "fax", "phone", "hand"] | None = Field(
@@ -91,6 +96,12 @@ class Correspondence(BaseModel):
     )
     sent_by: str | None = Field(description="The client that marked it as sent.", examples=[None])
     note: str | None = Field(examples=[None])
+    released: datetime | None = Field(
+        description="Since when it may go to an address that the referral alone states.",
+        examples=[None],
+    )
+    released_by: str | None = Field(description="The client that released it.", examples=[None])
+    release_note: str | None = Field(description="Why it may.", examples=[None])
     links: Links
 
 
@@ -123,5 +134,16 @@ class Sent(BaseModel):
     note: OwnNote | None = Field(
         None,
         description="Anything to remember: for the plan's staff alone, and never printed.",
+        examples=[NOTE],
+    )
+
+
+class Release(BaseModel):
+    """Why a letter may go to an address that the referral alone states."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: OwnNote = Field(
+        description="How you know that the address is the member's: for the plan's staff alone.",
         examples=[NOTE],
     )

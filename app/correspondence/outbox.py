@@ -45,13 +45,30 @@ _UNHEARD = """(c.status = 'sent' AND c.medium = 'endpoint' AND EXISTS (SELECT 1 
 OVERTAKEN = """(c.status = 'to-send' AND c.recipient = 'servicing' AND NOT EXISTS (
     SELECT 1 FROM party p WHERE p.plan = c.plan AND p.referral_id = c.referral_id
     AND p.organization_id = c.organization_id AND p.until IS NULL))"""
+#: The plan's own staff entered the referral: they asked where to write to.
+_ENTERED = """EXISTS (SELECT 1 FROM referral w JOIN organization s ON s.id = w.organization_id
+    WHERE w.plan = c.plan AND w.id = c.referral_id AND s.plan IS NOT NULL)"""
+#: The letter is for a person, only the referral states where they are, and nobody has released
+#: that: it might be a stranger's address. Of the member it is no question where the roster has one.
+_UNRELEASED = f"""(c.status = 'to-send' AND c.released_at IS NULL AND CASE c.recipient
+  WHEN 'member' THEN NOT EXISTS (SELECT 1 FROM referral w
+    JOIN member m ON m.plan = w.plan AND m.id = w.member_id
+    WHERE w.plan = c.plan AND w.id = c.referral_id AND m.reachable)
+  WHEN 'requesting' THEN c.organization_id IS NULL
+  ELSE false END AND NOT {_ENTERED})"""
+_KNOWN = """EXISTS (SELECT 1 FROM referral w
+    WHERE w.plan = c.plan AND w.id = c.referral_id AND w.member_id IS NOT NULL)"""
 STATUS = f"""CASE WHEN {_UNHEARD} THEN 'failed' WHEN {OVERTAKEN} THEN 'skipped'
-    ELSE c.status END"""
+    WHEN {_UNRELEASED} THEN 'waiting' ELSE c.status END"""
 REASON = f"""CASE WHEN {OVERTAKEN} THEN 'The organization has the referral no more.'
+    WHEN {_UNRELEASED} AND {_KNOWN} THEN 'Only the referral states where to send it. Release '
+        'it once you know that the address is right.'
+    WHEN {_UNRELEASED} THEN 'Nobody knows yet who the member is: first identify them.'
     ELSE c.reason END"""
 #: The narrower condition lets failures be found from the few deliveries that did not arrive.
 _CONDITIONS = {
-    "to-send": f"c.status = 'to-send' AND NOT {OVERTAKEN}",
+    "to-send": f"c.status = 'to-send' AND NOT {OVERTAKEN} AND NOT {_UNRELEASED}",
+    "waiting": f"c.status = 'to-send' AND {_UNRELEASED}",
     "skipped": f"(c.status = 'skipped' OR {OVERTAKEN})",
     "sent": f"c.status = 'sent' AND NOT {_UNHEARD}",
     "failed": f"""{_UNHEARD} AND c.message_id IN (SELECT message_id FROM delivery
@@ -59,14 +76,15 @@ _CONDITIONS = {
 }
 _COLUMNS = f"""c.plan, c.id, c.referral_id, c.outcome, c.recipient, c.organization_id,
     o.name AS organization, {STATUS} AS status, {REASON} AS reason, c.medium,
-    c.sent_at, c.sent_by, c.note, c.created_at"""
+    c.sent_at, c.sent_by, c.note, c.released_at, c.released_by, c.release_note, c.created_at"""
 _FROM = "correspondence c LEFT JOIN organization o ON o.id = c.organization_id"
 
 #: The versions of that moment; of a roster loaded later, the first.
 _THEN = """ORDER BY (v.updated_at <= c.created_at) DESC,
     CASE WHEN v.updated_at <= c.created_at THEN -v.version ELSE v.version END LIMIT 1"""
 _LETTER = f"""SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.referral_id,
-  {STATUS} AS status, c.about, r.cin,
+  {STATUS} AS status, c.about, r.cin, c.released_at IS NOT NULL
+    OR {_ENTERED} AS released,
   (SELECT body FROM resource_version WHERE plan = c.plan AND type = 'ServiceRequest'
     AND id = c.referral_id AND version = (c.about::json ->> 'version')::int) AS sent,
   (SELECT json_agg(json_build_array(type || '/' || id, convert_from(body, 'UTF8')))::text FROM (
@@ -76,6 +94,8 @@ _LETTER = f"""SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.
     ORDER BY type, id, version DESC) came) AS copies,
   (SELECT v.body FROM resource_version v WHERE v.plan = c.plan AND v.type = 'Patient'
     AND v.id = r.member_id {_THEN}) AS roster,
+  (SELECT v.body FROM resource_version v WHERE v.plan = c.plan AND v.type = 'Patient'
+    AND v.id = r.member_id ORDER BY v.version DESC LIMIT 1) AS roster_now,
   (SELECT v.body FROM resource_version v WHERE v.plan = '*' AND v.type = 'Organization'
     AND v.id = c.organization_id {_THEN}) AS organization,
   (SELECT v.body FROM resource_version v WHERE v.plan = '*' AND v.type = 'Organization'
@@ -88,8 +108,10 @@ WHERE c.plan = ANY ($1::text[]) AND c.id = $2::text"""
 
 _LOCK = f"""SELECT c.plan, c.id, {STATUS} AS status, (SELECT v.body FROM resource_version v
     WHERE v.plan = c.plan AND v.type = 'Communication' AND v.id = c.id
-    ORDER BY v.version DESC LIMIT 1) AS body, c.referral_id
+    ORDER BY v.version DESC LIMIT 1) AS body, c.referral_id, {_KNOWN} AS known
 FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.id = $2::text FOR UPDATE OF c"""
+_RELEASE = """UPDATE correspondence SET released_at = $3::timestamptz, released_by = $4::text,
+    release_note = $5::text WHERE plan = $1::text AND id = $2::text"""
 _SENT = """WITH told AS (UPDATE correspondence SET status = 'sent', medium = $3::text,
     sent_at = $4::timestamptz, sent_by = $5::text, note = $6::text
     WHERE plan = $1::text AND id = $2::text)
@@ -191,14 +213,17 @@ def content(row: RowMapping, library: Library) -> Content:
 
 def _to(row: RowMapping, sent: Any, copies: Copies, roster: Any) -> Addressee:
     if row["recipient"] == "member":
-        return member(sent, copies, roster)
+        now = parse(row["roster_now"]) if row["roster_now"] else None
+        return member(sent, copies, roster, now, released=row["released"])
     if row["organization_id"] is None:
-        return requester(sent, copies)
+        return requester(sent, copies, released=row["released"])
     return addressee(parse(row["organization"]) if row["organization"] else None)
 
 
 async def lock(connection: AsyncConnection, plans: Sequence[str], id_: str) -> Sequence[Any] | None:
-    """Plan, id, status, Communication and referral id; nobody else can mark it meanwhile."""
+    """Plan, id, status, Communication, referral id and whether the member is known; nobody else can
+    mark it meanwhile.
+    """
     return await fetch_one(connection, _LOCK, (list(plans), id_))
 
 
@@ -212,8 +237,15 @@ async def mark_sent(
     note: str | None,
 ) -> None:
     """The row, and the next version of its Communication, as one statement."""
-    plan, id_, _, body, referral_id = row
+    plan, id_, _, body, referral_id, _ = row
     told = letter_sent(parse(body), at=at, how=how)
     version = int(told["meta"]["versionId"])
     values = (plan, id_, how, at, by, note, version, referral_id, dumps(told), found_by(told))
     await connection.exec_driver_sql(_SENT, values)
+
+
+async def release(
+    connection: AsyncConnection, row: Sequence[Any], *, at: datetime, by: str, note: str
+) -> None:
+    """From now on the letter may go where the referral says that the member lives."""
+    await connection.exec_driver_sql(_RELEASE, (row[0], row[1], at, by, note))

@@ -15,7 +15,7 @@ from app.caller.model import DECIDE, Caller
 from app.correspondence import outbox
 from app.correspondence.content import Content
 from app.correspondence.letter import compose
-from app.correspondence.model import Correspondence, Filters, Links, Outbox, Sent
+from app.correspondence.model import Correspondence, Filters, Links, Outbox, Release, Sent
 from app.correspondence.render_html import POLICY, html
 from app.database import Connection, begin
 from app.errors import not_found, refuse
@@ -149,12 +149,40 @@ async def mark_sent(
     row = await outbox.lock(connection, plans, id)
     if row is None:
         raise not_found(_WHAT)
+    if row[2] == "waiting":
+        raise refuse(409, "conflict", "It waits for a release: see its `reason`.")
     if row[2] not in ("to-send", "failed"):
         said = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
         raise refuse(409, "conflict", said)
     now: datetime = request.app.state.clock.now()
     by = caller.client_id
     await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
+    return await read_correspondence(id, request, caller, connection)
+
+
+@router.post(
+    "/{id}/release",
+    operation_id="releaseLetter",
+    summary="Release a letter to the address that the referral states",
+    description="A member's letter goes where the roster says. Where the roster has no address, it "
+    "waits until a person says how they know that the one in the referral is the member's. 409 "
+    "where nothing waits, and while nobody knows who the member is.",
+    responses=_CHANGING,
+)
+async def release_letter(
+    id: Id, request: Request, caller: CallerDep, released: Release, connection: Connection
+) -> Correspondence:
+    """By whom and why is kept."""
+    plans = _plans(caller)
+    row = await outbox.lock(connection, plans, id)
+    if row is None:
+        raise not_found(_WHAT)
+    if row[2] != "waiting":
+        raise refuse(409, "conflict", "It does not wait for a release.")
+    if not row[5]:
+        raise refuse(409, "conflict", "Nobody knows yet who the member is: first identify them.")
+    now: datetime = request.app.state.clock.now()
+    await outbox.release(connection, row, at=now, by=caller.client_id, note=released.note)
     return await read_correspondence(id, request, caller, connection)
 
 
@@ -208,11 +236,15 @@ def _shown(row: RowMapping, base: str) -> Correspondence:
         how=row["medium"],
         sent_by=row["sent_by"],
         note=row["note"],
+        released=row["released_at"],
+        released_by=row["released_by"],
+        release_note=row["release_note"],
         links=Links(
             self=own,
             letter=f"{own}/letter" if written else None,
             pdf=f"{own}/letter.pdf" if written else None,
             mark_sent=f"{own}/sent" if row["status"] in ("to-send", "failed") else None,
+            release=f"{own}/release" if row["status"] == "waiting" else None,
             communication=f"{base}/fhir/Communication/{row['id']}",
             referral=f"{base}/fhir/ServiceRequest/{row['referral_id']}",
         ),

@@ -16,6 +16,7 @@ from app.directory.index import INSERT, travelling, words
 from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Overtaken, Resource, key
 from app.directory.resolve import Batch, Known, patient_of, resolve
 from app.directory.shared import PLANS
+from app.fhir.addressee import is_reachable
 from app.fhir.dates import instant
 from app.fhir.directory import (
     OfferRow,
@@ -85,13 +86,15 @@ ON CONFLICT (plan, id) DO UPDATE SET organization_id = excluded.organization_id,
 _ABOUT = """SELECT DISTINCT i.type, i.id FROM unnest($1::text[], $2::text[]) AS k(plan, patient)
 JOIN directory_index i ON i.plan = k.plan AND i.type IN ('Coverage', 'QuestionnaireResponse')
     AND i.name = 'patient' AND i.value = 'Patient/' || k.patient"""
-_MEMBER = """INSERT INTO member (plan, id, cin, birth_date, facts, version, updated_at)
-SELECT p, i, c, d, f, 1, $6::timestamptz
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) x(p, i, c, d, f)
+_MEMBER = """INSERT INTO member (plan, id, cin, birth_date, facts, reachable, version, updated_at)
+SELECT p, i, c, d, f, r, 1, $7::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
+    x(p, i, c, d, f, r)
 ON CONFLICT (plan, id) DO UPDATE SET cin = excluded.cin, birth_date = excluded.birth_date,
-    facts = excluded.facts, version = member.version + 1, updated_at = excluded.updated_at
-WHERE (member.cin, member.birth_date, member.facts)
-    IS DISTINCT FROM (excluded.cin, excluded.birth_date, excluded.facts)"""
+    facts = excluded.facts, reachable = excluded.reachable, version = member.version + 1,
+    updated_at = excluded.updated_at
+WHERE (member.cin, member.birth_date, member.facts, member.reachable)
+    IS DISTINCT FROM (excluded.cin, excluded.birth_date, excluded.facts, excluded.reachable)"""
 
 
 async def write(
@@ -338,6 +341,7 @@ async def _write_members(
             plan,
         )
         facts = orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
-        rows.append((plan, patient, as_key(member.cin or ""), member.birth_date, facts))
+        cin, post = as_key(member.cin or ""), is_reachable(self)
+        rows.append((plan, patient, cin, member.birth_date, facts, post))
     rows.sort(key=itemgetter(0, 2))  # as every writer does: nobody waits in a circle
-    await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 5), now))
+    await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 6), now))

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
+    false,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
@@ -86,6 +87,13 @@ member = Table(
     text(
         "facts",
         comment="JSON: the facts the roster states, with coverages and their periods",
+    ),
+    Column(
+        "reachable",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the roster has an address that a letter can be sent to",
     ),
     Column("version", Integer, nullable=False),
     moment("updated_at"),

@@ -34,21 +34,35 @@ def stated_member(sent: Resource, copies: Copies) -> Addressee:
     return addressee(Payload(sent, copies).patient, display)
 
 
-def member(sent: Resource, copies: Copies, roster: Resource | None) -> Addressee:
-    """The member to write to: as the plan's roster knows them, else as the referral says."""
+def member(
+    sent: Resource,
+    copies: Copies,
+    roster: Resource | None,
+    now: Resource | None,
+    *,
+    released: bool,
+) -> Addressee:
+    """The member to write to: as the plan's roster knew them then, or does `now`; as the referral
+    says only where a person has released that.
+    """
     stated, known = stated_member(sent, copies), addressee(roster)
+    sources = (known, addressee(now), *([stated] if released else []))
     return Addressee(
         name=known.name or stated.name,
-        lines=_lines(known, stated),
-        phones=known.phones or stated.phones,
+        lines=next((each.lines for each in sources if _is_whole(each)), ()),
+        phones=next((each.phones for each in sources if each.phones), ()),
         faxes=(),
     )
 
 
-def _lines(*sources: Addressee) -> tuple[str, ...]:
-    """The first address that a letter can be sent to: a town alone is none."""
-    usable = (each.lines for each in sources if len(each.lines) > 1)
-    return next(usable, ()) or next((each.lines for each in sources if each.lines), ())
+def is_reachable(patient: Resource) -> bool:
+    """Whether a roster's Patient has an address that a letter can be sent to."""
+    return _is_whole(addressee(patient))
+
+
+def _is_whole(known: Addressee) -> bool:
+    """A town alone is no address."""
+    return len(known.lines) > 1
 
 
 def member_language(sent: Resource, copies: Copies, roster: Resource | None) -> str | None:
@@ -57,10 +71,11 @@ def member_language(sent: Resource, copies: Copies, roster: Resource | None) -> 
     return stated or (language_of(roster) if roster else None)
 
 
-def requester(sent: Resource, copies: Copies) -> Addressee:
-    """Whoever the referral names as its requester."""
+def requester(sent: Resource, copies: Copies, *, released: bool) -> Addressee:
+    """Whoever the referral names as its requester; where they are only once that is released."""
     named = sent.get("requester") or {}
-    return addressee(Payload(sent, copies).resolve(named), named.get("display"))
+    found = addressee(Payload(sent, copies).resolve(named), named.get("display"))
+    return found if released else Addressee(found.name)
 
 
 def is_family(sent: Mapping[str, Any], cin: str | None) -> bool:

@@ -245,8 +245,20 @@ correspondence = Table(
     Column("sent_at", DateTime(timezone=True)),
     Column("sent_by", Text, comment="the client that says a letter was sent"),
     Column("note", Text, comment="what that person noted"),
+    Column(
+        "released_at",
+        DateTime(timezone=True),
+        comment="since when it may go to an address that the referral alone states",
+    ),
+    Column("released_by", Text, comment="the client"),
+    Column("release_note", Text, comment="why it may"),
     moment("created_at"),
     CheckConstraint("status IN ('sent', 'to-send', 'skipped')", name="status"),
+    CheckConstraint(
+        "(released_at IS NULL) = (release_note IS NULL)"
+        " AND (released_at IS NULL) = (released_by IS NULL)",
+        name="released",
+    ),
     CheckConstraint("medium IN ('endpoint', 'mail', 'fax', 'phone', 'hand')", name="medium"),
     Index("ix_correspondence_referral", "plan", "referral_id"),
     Index("ix_correspondence_newest", "plan", "created_at", "id"),

@@ -90,7 +90,7 @@ def _decision(found: Found) -> Stage:
 def _told(found: Found) -> Stage:
     states = [row.state for row in found.messages if row.state is not None]
     delivered = states.count("delivered")
-    waiting = sum(row.status == "to-send" for row in found.letters)
+    waiting = sum(row.status in ("to-send", "waiting") for row in found.letters)
     if "dead" in states:
         mark, text = Mark.ATTENTION, "A message could not be delivered"
     elif "pending" in states or "held" in states:

@@ -48,6 +48,7 @@ _RECIPIENTS = {"requesting": "the requester", "servicing": "the performer", "mem
 _LETTER_STATES = {
     "sent": "sent with the message of the outcome",
     "to-send": "a letter is waiting to be sent",
+    "waiting": "a letter is waiting for a person's release",
     "skipped": "not sent",
     "failed": "could not be sent",
 }

@@ -136,7 +136,7 @@ class Counts(BaseModel):
     )
     by_age: list[Counted] = Field(description="By days since receipt.")
     letters_to_send: int = Field(
-        description="Letters that wait for somebody to send them.", examples=[3]
+        description="Letters that wait for somebody to send or release them.", examples=[3]
     )
     undelivered_messages: int = Field(
         description="Messages given up after the last attempt.", examples=[0]

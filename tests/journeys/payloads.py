@@ -180,7 +180,9 @@ def a_member(cin: str, plan: str = "HPSM", county: str = "San Mateo") -> list[di
         "id": id_,
         "identifier": [{"system": CIN, "value": cin}],
         "birthDate": "1980-02-03",
-        "address": [{"use": "home", "district": county, "state": "CA"}],
+        "address": [
+            {"use": "home", "line": ["1 Roster Street"], "district": county, "state": "CA"}
+        ],
         "managingOrganization": {"identifier": {"system": PLAN_ID, "value": plan}},
     }
     coverage = a_coverage(plan, id=f"coverage-{cin.lower()}", period={"start": "2022-01-01"})

@@ -5,6 +5,7 @@ import pytest
 from tests.journeys.payloads import (
     CIN,
     EXTRA,
+    a_member,
     a_referral,
     because,
     example,
@@ -204,7 +205,8 @@ async def test_a_member_who_asks_is_written_to_at_every_outcome(service):
 async def test_a_letter_goes_where_the_roster_has_only_a_town_to_the_address_of_the_referral(
     service,
 ):
-    body = hopeless(**SELF)
+    await homeless(service, EXTRA[38])
+    body = hopeless(EXTRA[38], **SELF)
     patient = body["contained"][0]
     patient["name"] = [{"family": "Ejemplo", "given": ["Ana"]}]
     patient["address"] = [{"line": ["7 Example Lane"], "city": "Pacifica", "state": "CA"}]
@@ -217,7 +219,7 @@ async def test_a_letter_goes_where_the_roster_has_only_a_town_to_the_address_of_
     assert "Ana Ejemplo\n7 Example Lane\nPacifica, CA" in member
     performer = await printed(service, told["servicing"])
     assert "Member: Ana Ejemplo, 7 Example Lane, Pacifica, CA. Phone: 650-555-0133" in performer
-    assert "<dt>Member number</dt><dd>9100000XA</dd>" in performer
+    assert "<dt>Member number</dt><dd>9100038XA</dd>" in performer
 
 
 async def approved_for_another_office(service, **patient):
@@ -276,6 +278,90 @@ async def test_a_letter_keeps_the_number_that_was_known_when_the_member_is_found
     assert (await service.do("hospital", "add-information", referral, told)).status_code == 200
     assert await printed(service, before) == page
     assert (await outbox(service, "staff-hpsj", referral=referral))["items"] == []
+
+
+async def released(service, item, note="She told us so herself.", by="staff-hpsm"):
+    json = {"Content-Type": "application/json"}
+    path = f"/v1/correspondence/{item['id']}/release"
+    return await service.ask(by, "POST", path, {"note": note}, headers=json)
+
+
+async def homeless(service, cin):
+    """The roster has no address of this member, and says where they are by county alone."""
+    roster, _ = a_member(cin)
+    roster["address"] = [{"district": "San Mateo", "state": "CA"}]
+    path = f"/fhir/Patient/{roster['id']}"
+    assert (await service.ask("staff-hpsm", "PUT", path, roster)).is_success
+
+
+async def test_a_notice_goes_to_an_address_of_the_referrals_once_a_person_has_released_it(service):
+    """Whoever has a number could have the member's decisions sent to themselves."""
+    await homeless(service, EXTRA[36])
+    body = a_referral(EXTRA[36])
+    patient = body["contained"][0]
+    patient["address"] = [{"line": ["7 Example Lane"], "city": "Pacifica", "state": "CA"}]
+    patient["telecom"] = [{"system": "phone", "value": "650-555-0133"}]
+    notice = (await letters(service, await service.refer(body)))["member"]
+    assert notice["status"] == "waiting"
+    assert notice["reason"].startswith("Only the referral states where to send it.")
+    assert notice["links"]["mark_sent"] is None
+    assert [i["id"] for i in (await outbox(service, status="waiting"))["items"]] == [notice["id"]]
+    before = await printed(service, notice)
+    assert not [found for found in ("7 Example Lane", "650-555-0133") if found in before]
+    at_once = {"links": {"mark_sent": f"/v1/correspondence/{notice['id']}/sent"}}
+    assert (await marked(service, at_once, {"how": "mail"})).status_code == 409
+    for note in ("", "Write your own reason here."):
+        assert (await released(service, notice, note)).status_code == 422
+    assert (await released(service, notice, by="staff-hpsj")).status_code == 404
+    assert (await released(service, notice, by="hospital")).status_code == 403
+    answer = await released(service, notice)
+    assert answer.status_code == 200, answer.text
+    now = answer.json()
+    assert (now["status"], now["released_by"], now["release_note"]) == (
+        "to-send",
+        "staff-hpsm",
+        "She told us so herself.",
+    )
+    assert "7 Example Lane\nPacifica, CA" in await printed(service, notice)
+    assert (await released(service, notice)).status_code == 409
+    assert (await marked(service, now, {"how": "mail"})).status_code == 200
+    assert "7 Example Lane" in await printed(service, notice)
+
+
+async def test_what_waits_for_a_release_goes_when_the_roster_learns_the_address(service):
+    await homeless(service, EXTRA[37])
+    notice = (await letters(service, await service.refer(a_referral(EXTRA[37]))))["member"]
+    assert notice["status"] == "waiting"
+    roster, _ = a_member(EXTRA[37])
+    stored = await service.read("Patient", roster["id"], "staff-hpsm")
+    match = {"If-Match": f'W/"{stored["meta"]["versionId"]}"'}
+    path = f"/fhir/Patient/{roster['id']}"
+    assert (await service.ask("staff-hpsm", "PUT", path, roster, headers=match)).is_success
+    (item,) = [i for i in (await outbox(service))["items"] if i["id"] == notice["id"]]
+    assert item["status"] == "to-send"
+    assert "1 Roster Street" in await printed(service, notice)
+
+
+async def test_nothing_is_released_while_nobody_knows_who_the_member_is(service):
+    body = a_referral("8888888XA", plan=None, requester={"reference": "#patient"})
+    body["contained"][0]["address"] = [{"line": ["7 Example Lane"], "city": "Pacifica"}]
+    told = await letters(service, await service.refer(body))
+    assert told["member"]["status"] == "waiting"
+    assert told["member"]["reason"].startswith("Nobody knows yet who the member is")
+    answer = await released(service, told["member"])
+    assert answer.status_code == 409
+    assert "identify" in answer.text
+
+
+async def test_a_family_that_a_client_names_is_written_to_once_released(service):
+    body = incomplete(requester={"reference": "#aunt"})
+    body["contained"].append(AUNT)
+    items = (await outbox(service, referral=await service.refer(body)))["items"]
+    (aunt,) = [item for item in items if item["organization"] is None]
+    assert aunt["status"] == "waiting"
+    assert "5 Example Court" not in await printed(service, aunt)
+    assert (await released(service, aunt)).status_code == 200
+    assert "5 Example Court" in await printed(service, aunt)
 
 
 async def test_a_family_gets_its_letter_at_its_own_address(service):
