@@ -191,10 +191,21 @@ def _of_plan(line, plan):
     return line
 
 
-async def test_every_batch_takes_the_same_few_statements(engine, database_settings, tmp_path):
+@pytest.fixture
+def sent():
+    """Every statement that any engine sends."""
+    statements = []
+
+    def note(*told):
+        statements.append(told[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_every_batch_takes_the_same_few_statements(engine, database_settings, tmp_path, sent):
     await load([NETWORK], database_settings, print)
-    sent = []
-    event.listen(Engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
     counted = []
     for batches, first in ((1, 10_000), (2, 20_000), (4, 30_000)):
         roster = written(tmp_path / str(first), lines(batches * 245, first))
