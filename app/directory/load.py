@@ -8,6 +8,7 @@ the same files again changes nothing, so whatever was interrupted is simply repe
 """
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -151,6 +152,10 @@ def main(paths: Sequence[Path]) -> int:
     except (Refusal, Stopped) as stopped:
         why = stopped.issues[0].diagnostics if isinstance(stopped, Refusal) else str(stopped)
         sys.stderr.write(f"{why}\nNot all was loaded. Load the same files again.\n")
+        return 1
+    except sqlite3.Error:
+        said = "There is no room on disk to sort the lines: free some, or set SQLITE_TMPDIR."
+        sys.stderr.write(f"{said}\nNot all was loaded. Load the same files again.\n")
         return 1
     Console().print(_table(loaded.counts))
     if loaded.left_out:

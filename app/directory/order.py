@@ -21,6 +21,14 @@ from app.directory.resolve import patient_of
 from app.errors import Stopped
 from app.fhir.strict_json import parse
 
+#: Lines about one member: they are written together, and nobody has as many.
+MOST = 1_000
+#: Faults that are told of one load; whoever made the files needs no more to find the cause.
+TOLD = 1_000
+#: What is written after the stage before it is: offers name organizations, rosters name plans.
+_STAGES = {"Organization": 0, "HealthcareService": 1}
+_ROSTER = 2
+STAGES = (0, 1, _ROSTER)
 _MAKE = """PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 CREATE TABLE line (type TEXT, id TEXT, stage INTEGER, whose TEXT, file INTEGER,
     label TEXT, start INTEGER, size INTEGER, seen INTEGER, PRIMARY KEY (type, id)) WITHOUT ROWID"""
@@ -28,15 +36,11 @@ _ADD = "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHI
 _PLACE = "SELECT file, label FROM line WHERE type = ? AND id = ?"
 _ORDERED = """SELECT whose, file, label, start, size, seen FROM line
 WHERE stage = ? ORDER BY whose, id"""
+_TOO_MANY = f"""SELECT file, label, min(start) FROM line WHERE stage = {_ROSTER}
+GROUP BY whose HAVING count(*) > {MOST} ORDER BY file, 3 LIMIT {TOLD}"""
 _PATIENTS = "SELECT id FROM line WHERE type = 'Patient' ORDER BY id"
-#: What is written after the stage before it is: offers name organizations, rosters name plans.
-_STAGES = {"Organization": 0, "HealthcareService": 1}
-_ROSTER = 2
-STAGES = (0, 1, _ROSTER)
 #: A batch ends after the member with whom it reaches either: resources, or bytes of them.
 _RESOURCES, _BYTES = 500, 2_000_000
-#: Faults that are told of one load; whoever made the files needs no more to find the cause.
-_TOLD = 1_000
 
 
 class LoadRefused(Exception):
@@ -89,8 +93,12 @@ class Order:
             fault = found if isinstance(found, str) else self._add(found)
             if fault:
                 faults.append(fault)
-            if len(faults) == _TOLD:
+            if len(faults) == TOLD:
                 raise LoadRefused([*faults, "There may be more: reading stopped here."])
+        faults += [
+            f"{self._place(file, label)}: more than {MOST} lines are about the same member."
+            for file, label, _ in self._lines.execute(_TOO_MANY)
+        ]
         if faults:
             raise LoadRefused(faults)
         self._files = [self._open.enter_context(open_file(path)) for path in self._paths]

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from app.__main__ import main
 from app.database import begin
 from app.directory.load import LoadRefused, load
-from app.directory.order import STAGES, Order
+from app.directory.order import MOST, STAGES, Order
 from app.directory.pieces import LONGEST
 from app.errors import Stopped
 from app.settings import settings
@@ -191,10 +191,21 @@ def _of_plan(line, plan):
     return line
 
 
-async def test_every_batch_takes_the_same_few_statements(engine, database_settings, tmp_path):
+@pytest.fixture
+def sent():
+    """Every statement that any engine sends."""
+    statements = []
+
+    def note(*told):
+        statements.append(told[2])
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield statements
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_every_batch_takes_the_same_few_statements(engine, database_settings, tmp_path, sent):
     await load([NETWORK], database_settings, print)
-    sent = []
-    event.listen(Engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
     counted = []
     for batches, first in ((1, 10_000), (2, 20_000), (4, 30_000)):
         roster = written(tmp_path / str(first), lines(batches * 245, first))
@@ -245,6 +256,15 @@ def test_nobody_is_told_of_a_hundred_thousand_faults(tmp_path):
         order.read()
     assert len(refused.value.faults) == 1_001
     assert "stopped here" in refused.value.faults[-1]
+
+
+def test_a_member_with_more_lines_than_anybody_has_is_told(tmp_path):
+    [coverage] = (one for one in lines(1) if b'"Coverage"' in one)
+    made = [changed(coverage, id=f"c-{n}") for n in range(MOST + 1)]
+    with Order([written(tmp_path / "many", made)]) as order, pytest.raises(LoadRefused) as refused:
+        order.read()
+    [fault] = refused.value.faults
+    assert fault.endswith(f"more than {MOST} lines are about the same member.")
 
 
 @pytest.mark.parametrize("path", [".", "nothing-there"])
