@@ -62,6 +62,7 @@ class Links(BaseModel):
         examples=[f"{_BASE}/v1/correspondence/{_ID}/sent"],
     )
     release: str | None = Field(
+        None,
         description="POST here to release a letter that waits; null for every other.",
         examples=[None],
     )
@@ -97,11 +98,14 @@ class Correspondence(BaseModel):
     sent_by: str | None = Field(description="The client that marked it as sent.", examples=[None])
     note: str | None = Field(examples=[None])
     released: datetime | None = Field(
+        None,
         description="Since when it may go to an address that the referral alone states.",
         examples=[None],
     )
-    released_by: str | None = Field(description="The client that released it.", examples=[None])
-    release_note: str | None = Field(description="Why it may.", examples=[None])
+    released_by: str | None = Field(
+        None, description="The client that released it.", examples=[None]
+    )
+    release_note: str | None = Field(None, description="Why it may.", examples=[None])
     links: Links
 
 
