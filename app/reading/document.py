@@ -17,11 +17,12 @@ from app.openapi.bodies import Described, fhir_response, in_query, search_body, 
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_history, of_read, of_search
-from app.reading.catalog import PARAMETERS
+from app.reading.catalog import PARAMETERS, referring
 from app.reading.history import IN_HISTORIES
 from app.reading.include import INCLUDES
 from app.reading.query import MAX_COUNT, SORTS
 from app.reading.read import read, vread
+from app.reading.revinclude import MAX_SHOWN
 from app.reading.subset import IN_READS, IN_SEARCHES
 from app.reading.values import DATE_PATTERN, TEXT_PATTERN
 from app.web.gate import read_body
@@ -55,6 +56,8 @@ _SEARCH_SAID = (
     "names them, or refused under `Prefer: handling=strict`. Follow `next` links for more; a row "
     "that is written meanwhile neither repeats nor hides another."
 )
+#: No enumeration: what is not known is ignored with a warning, like any other parameter.
+_ANY = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
 _ID = {
     "name": "id",
     "in": "path",
@@ -185,6 +188,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         types | {known.name: known.type for known in PARAMETERS[kind]},
         {known.name: _sentence(known.about) for known in PARAMETERS[kind] if known.ours},
         [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
+        list(referring(kind)),
     )
     router.add_api_route(
         f"/fhir/{kind}",
@@ -231,11 +235,16 @@ def described(kind: str) -> Described:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed[known.name] = (schema, said)
     if names := INCLUDES.get(kind):
-        # No enumeration: what is not known is ignored with a warning, like any other parameter.
-        schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
         known_as = ", ".join(f"`{kind}:{name}`" for name in names)
         said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
-        listed["_include"] = (schema, said)
+        listed["_include"] = (_ANY, said)
+    if referred := referring(kind):
+        known_as = ", ".join(f"`{name}`" for name in referred)
+        said = (
+            f"Brings along what refers to the matches, where the caller may search it, {MAX_SHOWN} "
+            f"of each at most: {known_as}."
+        )
+        listed["_revinclude"] = (_ANY, said)
     return listed
 
 
