@@ -24,12 +24,15 @@ from app.reading.query import MAX_COUNT, SORTS
 from app.reading.read import read, vread
 from app.reading.revinclude import MAX_SHOWN
 from app.reading.subset import IN_READS, IN_SEARCHES
-from app.reading.values import DATE_PATTERN, TEXT_PATTERN
+from app.reading.values import DATE_PATTERN, SEARCH_PATTERN
 from app.web.gate import read_body
 
 #: Parameters of every search.
 _COMMON: Described = {
-    "_id": ({"type": "string", "pattern": TEXT_PATTERN}, "The id, or several separated by commas."),
+    "_id": (
+        {"type": "string", "pattern": SEARCH_PATTERN},
+        "The id, or several separated by commas.",
+    ),
     "_lastUpdated": (
         {"type": "string", "pattern": DATE_PATTERN},
         "When it last changed: `ge2026-11-20`, `lt2026-11-20T08:00:00Z`; no zone: California's.",
@@ -40,7 +43,7 @@ _COMMON: Described = {
     ),
     "_sort": (
         # No enumeration: another is ignored with a warning.
-        {"type": "string", "pattern": TEXT_PATTERN},
+        {"type": "string", "pattern": SEARCH_PATTERN},
         f"By id (as they were made; the default) or by the last change: {', '.join(SORTS)}.",
     ),
     "_total": (
@@ -227,7 +230,7 @@ def described(kind: str) -> Described:
     """
     listed = dict(_COMMON)
     for known in PARAMETERS[kind]:
-        schema: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
+        schema: dict[str, Any] = {"type": "string", "pattern": SEARCH_PATTERN}
         if known.kind == "date":
             schema = {"type": "string", "pattern": DATE_PATTERN}
         said = f"{_sentence(known.about)} ({known.type})."
@@ -257,7 +260,7 @@ def described_few(known: Mapping[str, tuple[str, str]], count: str) -> Described
     """The same for types that are few and searched in memory: parameter → its kind, and what it
     selects. `count`: what `_count` does there.
     """
-    text = {"type": "string", "pattern": TEXT_PATTERN}
+    text = {"type": "string", "pattern": SEARCH_PATTERN}
     return {
         **{name: (text, f"{said} ({kind}).") for name, (kind, said) in known.items()},
         "_count": ({"type": "integer", "minimum": 0, "maximum": 999_999_999}, count),

@@ -119,7 +119,7 @@ def read_query(
         if name in _ONCE and name in seen:
             faults.append(Issue("value", f"{name} may be given once only."))
             continue
-        if is_empty(value) and name != CURSOR:
+        if is_empty(name, value):
             issue: Issue | None = empty(name, strict=strict)
         else:
             seen.add(name)
