@@ -81,6 +81,8 @@ class Searched:
     ours: Mapping[str, str] = field(default_factory=dict)
     #: What `_include` takes.
     include: Sequence[str] = ()
+    #: What `_revinclude` takes.
+    revinclude: Sequence[str] = ()
 
 
 def fhir(
@@ -108,7 +110,8 @@ def fhir(
         "creates": creates,
     }
     if search is not None:
-        said |= {"search": search.types, "ours": search.ours, "include": search.include}
+        said |= {"search": search.types, "ours": search.ours}
+        said |= {"include": search.include, "revinclude": search.revinclude}
     return {KEY: {name: value for name, value in said.items() if value}}
 
 
@@ -235,9 +238,9 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
             _parameter(kind, name, type_, ours.get(name))
             for name, type_ in sorted(parameters.items())
         ]
-    includes = {name for word in said for name in word.get("include", ())}
-    if includes:
-        found["searchInclude"] = sorted(includes)
+    for element, said_as in (("searchInclude", "include"), ("searchRevInclude", "revinclude")):
+        if names := {name for word in said for name in word.get(said_as, ())}:
+            found[element] = sorted(names)
     operations = sorted({word["operation"] for word in said if "operation" in word})
     if operations:
         found["operation"] = [_operation(kind, name) for name in operations]

@@ -78,7 +78,7 @@ def _take(search: FormSearch, name: str, value: str, strict: bool) -> Issue | No
     if name == CURSOR:
         search.after = value
         return None
-    if is_empty(value):
+    if is_empty(name, value):
         return empty(name, strict=strict)
     if name == COUNT:
         search.count = _count(value)

@@ -1,5 +1,6 @@
 """What a read and a search answer over HTTP: headers, links, the page's cursor."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -19,6 +20,7 @@ from app.reading.history import history, read_asked
 from app.reading.include import include
 from app.reading.query import Query, asked, read_query
 from app.reading.read import Read
+from app.reading.revinclude import bounded, referring
 from app.reading.search import Page, search
 from app.reading.subset import of_read as subset_of_read
 from app.settings import Settings
@@ -72,12 +74,22 @@ async def of_search(
     body = searchset(
         base,
         shown(page, query.subset),
-        included=await include(source, query.includes, page.rows, caller),
+        included=await _along(source, query, page.rows, caller, base),
         links=links,
         total=_total(query, page),
         warnings=query.warnings,
     )
     return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
+
+
+async def _along(
+    source: Source, query: Query, rows: Sequence[Stored], caller: Caller, base: str
+) -> list[Stored]:
+    """What the rows refer to, and what refers to them, where that was asked for."""
+    included = await include(source, query.includes, rows, caller, base)
+    pages = await referring(source, query, rows, caller, base)
+    found = (one for page in pages for one in shown(page, Subset()))
+    return included + bounded(query, found, [*rows, *included])
 
 
 async def of_history(

@@ -5,6 +5,9 @@ Columns answer what is asked often (member, status, identifier); the words kept 
 listed here is not supported. Where the rows come from is `app.reading.arms`.
 """
 
+from collections.abc import Mapping
+from functools import cache
+
 from app.fhir import codes
 from app.reading import offers
 from app.reading.columns import (
@@ -52,6 +55,7 @@ _MEMBER = (
         "the member, as the referrer knows them",
         column=patient,
         by_identifier=True,
+        targets=("Patient",),
     ),
     Parameter(
         "subject",
@@ -60,6 +64,7 @@ _MEMBER = (
         column=patient,
         index="patient",
         by_identifier=True,
+        targets=("Patient",),
     ),
     Parameter("patient.identifier", "token", "the member's CIN, `system|value`", column=member),
     Parameter(
@@ -75,12 +80,17 @@ _REFERRAL = Parameter(
     "reference",
     "the referral it belongs to",
     column=refers("ServiceRequest", "r.id"),
+    targets=("ServiceRequest",),
     ours=True,
 )
 
 
 def _plain(name: str, about: str, system: str, known: frozenset[str] = frozenset()) -> Parameter:
     return Parameter(name, "token", about, name, system=system, codes=known)
+
+
+def _based_on(about: str) -> Parameter:
+    return Parameter("based-on", "reference", about, "basedOn", targets=("ServiceRequest",))
 
 
 def _identifiers(about: str) -> Parameter:
@@ -113,7 +123,7 @@ _SERVICE_REQUEST = (
     Parameter("authored", "date", "when it was written", "authoredOn"),
     Parameter("requester", "reference", "who asks, as sent", "requester"),
     Parameter("performer", "reference", "who was asked for, as sent", "performer"),
-    Parameter("based-on", "reference", "the request that it continues", "basedOn"),
+    _based_on("the request that it continues"),
     Parameter(
         "instantiates-canonical",
         "canonical",
@@ -137,7 +147,11 @@ _TASK = (
     ),
     Parameter("business-status", "token", "our state or business status", column=business_status),
     Parameter(
-        "focus", "reference", "the referral", column=refers("ServiceRequest", "t.referral_id")
+        "focus",
+        "reference",
+        "the referral",
+        column=refers("ServiceRequest", "t.referral_id"),
+        targets=("ServiceRequest",),
     ),
     Parameter(
         "owner",
@@ -145,6 +159,7 @@ _TASK = (
         "who must act",
         column=refers("Organization", "t.owner_id"),
         present="t.owner_id IS NOT NULL",
+        targets=("Organization",),
     ),
     Parameter(
         "requester",
@@ -153,7 +168,12 @@ _TASK = (
         "requester",
     ),
     Parameter(
-        "part-of", "reference", "the referral's task", column=part_of, present="t.kind = 'service'"
+        "part-of",
+        "reference",
+        "the referral's task",
+        column=part_of,
+        present="t.kind = 'service'",
+        targets=("Task",),
     ),
     Parameter("code", "token", "what is to be done", "code.coding"),
     Parameter(
@@ -186,12 +206,14 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         *_COPIES,
         _identifiers("an identifier"),
         _plain("status", "the status", codes.EVENT_STATUS),
+        _based_on("the referral that it is about"),
         Parameter("recipient", "reference", "who is told", "recipient"),
         Parameter("sent", "date", "when it was sent", "sent"),
     ),
     "CommunicationRequest": (
         *_COPIES,
         _plain("status", "active, completed or revoked", codes.REQUEST_STATUS),
+        _based_on("the referral that it is about"),
         Parameter("recipient", "reference", "who is asked", "recipient"),
         Parameter("authored", "date", "when it was asked", "authoredOn"),
         Parameter(
@@ -201,6 +223,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "QuestionnaireResponse": (
         *_COPIES,
         _plain("status", "the status", codes.ANSWERS_STATUS),
+        _based_on("the request that it answers for, as sent"),
         Parameter("authored", "date", "when it was answered", "authored"),
         Parameter(
             "questionnaire",
@@ -219,6 +242,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     "Observation": (
         *_COPIES,
         _plain("status", "the status", codes.OBSERVATION_STATUS),
+        _based_on("the request that it was made for, as sent"),
         Parameter("code", "token", "what was observed", "code.coding"),
         Parameter(
             "date",
@@ -245,6 +269,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "reference",
             "the referral it is about",
             column=refers("ServiceRequest", "r.id"),
+            targets=("ServiceRequest",),
         ),
         Parameter("recorded", "date", "when", "recorded"),
         Parameter("agent", "reference", "who did it", "agent.who"),
@@ -263,9 +288,16 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     ),
     "Coverage": (
         _REFERRAL,
-        Parameter("patient", "reference", "the member covered", "beneficiary"),
         Parameter(
-            "beneficiary", "reference", "the same as `patient`", "beneficiary", index="patient"
+            "patient", "reference", "the member covered", "beneficiary", targets=("Patient",)
+        ),
+        Parameter(
+            "beneficiary",
+            "reference",
+            "the same as `patient`",
+            "beneficiary",
+            index="patient",
+            targets=("Patient",),
         ),
         Parameter(
             "subscriber-id",
@@ -286,7 +318,13 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     ),
     "HealthcareService": (
         _identifiers("an identifier of the offer"),
-        Parameter("organization", "reference", "whose offer it is", "providedBy"),
+        Parameter(
+            "organization",
+            "reference",
+            "whose offer it is",
+            "providedBy",
+            targets=("Organization",),
+        ),
         Parameter("service-type", "token", "the service", "type.coding"),
         Parameter(
             "service",
@@ -337,6 +375,19 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         _plain("active", "true or false", codes.SPECIAL_VALUES, frozenset({"true", "false"})),
     ),
 }
+
+
+@cache
+def referring(kind: str) -> Mapping[str, tuple[str, Parameter]]:
+    """What a search of a type may bring along by who refers to it: `Task:focus` → its type, and the
+    parameter that finds it.
+    """
+    return {
+        f"{source}:{known.name}": (source, known)
+        for source, parameters in PARAMETERS.items()
+        for known in parameters
+        if kind in known.targets
+    }
 
 
 def parameter(kind: str, name: str) -> Parameter | None:

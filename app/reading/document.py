@@ -17,18 +17,22 @@ from app.openapi.bodies import Described, fhir_response, in_query, search_body, 
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_history, of_read, of_search
-from app.reading.catalog import PARAMETERS
+from app.reading.catalog import PARAMETERS, referring
 from app.reading.history import IN_HISTORIES
 from app.reading.include import INCLUDES
 from app.reading.query import MAX_COUNT, SORTS
 from app.reading.read import read, vread
+from app.reading.revinclude import MAX_SHOWN
 from app.reading.subset import IN_READS, IN_SEARCHES
-from app.reading.values import DATE_PATTERN, TEXT_PATTERN
+from app.reading.values import DATE_PATTERN, SEARCH_PATTERN
 from app.web.gate import read_body
 
 #: Parameters of every search.
 _COMMON: Described = {
-    "_id": ({"type": "string", "pattern": TEXT_PATTERN}, "The id, or several separated by commas."),
+    "_id": (
+        {"type": "string", "pattern": SEARCH_PATTERN},
+        "The id, or several separated by commas.",
+    ),
     "_lastUpdated": (
         {"type": "string", "pattern": DATE_PATTERN},
         "When it last changed: `ge2026-11-20`, `lt2026-11-20T08:00:00Z`; no zone: California's.",
@@ -39,7 +43,7 @@ _COMMON: Described = {
     ),
     "_sort": (
         # No enumeration: another is ignored with a warning.
-        {"type": "string", "pattern": TEXT_PATTERN},
+        {"type": "string", "pattern": SEARCH_PATTERN},
         f"By id (as they were made; the default) or by the last change: {', '.join(SORTS)}.",
     ),
     "_total": (
@@ -55,6 +59,8 @@ _SEARCH_SAID = (
     "names them, or refused under `Prefer: handling=strict`. Follow `next` links for more; a row "
     "that is written meanwhile neither repeats nor hides another."
 )
+#: No enumeration: what is not known is ignored with a warning, like any other parameter.
+_ANY = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
 _ID = {
     "name": "id",
     "in": "path",
@@ -185,6 +191,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         types | {known.name: known.type for known in PARAMETERS[kind]},
         {known.name: _sentence(known.about) for known in PARAMETERS[kind] if known.ours},
         [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
+        list(referring(kind)),
     )
     router.add_api_route(
         f"/fhir/{kind}",
@@ -223,7 +230,7 @@ def described(kind: str) -> Described:
     """
     listed = dict(_COMMON)
     for known in PARAMETERS[kind]:
-        schema: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
+        schema: dict[str, Any] = {"type": "string", "pattern": SEARCH_PATTERN}
         if known.kind == "date":
             schema = {"type": "string", "pattern": DATE_PATTERN}
         said = f"{_sentence(known.about)} ({known.type})."
@@ -231,11 +238,16 @@ def described(kind: str) -> Described:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed[known.name] = (schema, said)
     if names := INCLUDES.get(kind):
-        # No enumeration: what is not known is ignored with a warning, like any other parameter.
-        schema = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
         known_as = ", ".join(f"`{kind}:{name}`" for name in names)
         said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
-        listed["_include"] = (schema, said)
+        listed["_include"] = (_ANY, said)
+    if referred := referring(kind):
+        known_as = ", ".join(f"`{name}`" for name in referred)
+        said = (
+            f"Brings along what refers to the matches, where the caller may search it, {MAX_SHOWN} "
+            f"of each at most: {known_as}."
+        )
+        listed["_revinclude"] = (_ANY, said)
     return listed
 
 
@@ -248,7 +260,7 @@ def described_few(known: Mapping[str, tuple[str, str]], count: str) -> Described
     """The same for types that are few and searched in memory: parameter → its kind, and what it
     selects. `count`: what `_count` does there.
     """
-    text = {"type": "string", "pattern": TEXT_PATTERN}
+    text = {"type": "string", "pattern": SEARCH_PATTERN}
     return {
         **{name: (text, f"{said} ({kind}).") for name, (kind, said) in known.items()},
         "_count": ({"type": "integer", "minimum": 0, "maximum": 999_999_999}, count),

@@ -106,7 +106,7 @@ def read_asked(asked: Sequence[tuple[str, str]], *, strict: bool) -> Asked:
             continue
         if name not in IN_HISTORIES and name != CURSOR:
             issues.append(unknown("a history", name, strict=strict))
-        elif is_empty(value) and name != CURSOR:
+        elif is_empty(name, value):
             issues.append(empty(name, strict=strict))
         elif name in seen:
             issues.append(Issue("value", f"{name} may be given once only."))

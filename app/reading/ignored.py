@@ -5,9 +5,12 @@ without a value is read as if it were not there.
 """
 
 from app.errors import Issue
+from app.reading.subset import SUBSET
 
 #: A name is the client's: longer than any of ours, it is cut.
 _LONGEST_NAME = 64
+#: Ignored, they would show more than was asked for, or the first page again: empty is a fault.
+_NEEDED = SUBSET | {"_cursor"}
 
 
 def ignored(name: str, said: str, *, strict: bool, code: str = "not-supported") -> Issue:
@@ -32,9 +35,9 @@ def empty(name: str, *, strict: bool) -> Issue:
     return ignored(name, "has no value.", strict=strict, code="value")
 
 
-def is_empty(value: str) -> bool:
-    """Whether nothing but blanks was sent."""
-    return not value.strip()
+def is_empty(name: str, value: str) -> bool:
+    """Whether nothing but blanks was sent for a parameter that can do without."""
+    return name not in _NEEDED and not value.strip()
 
 
 def is_fault(issue: Issue) -> bool:

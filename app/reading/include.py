@@ -52,15 +52,17 @@ def read_include(kind: str, value: str) -> str | None:
 
 
 async def include(
-    source: Source, elements: Sequence[str], rows: Sequence[Stored], caller: Caller
+    source: Source, elements: Sequence[str], rows: Sequence[Stored], caller: Caller, base: str
 ) -> list[Stored]:
-    """The current versions of what the rows refer to in these elements, each once."""
+    """The current versions of what the rows refer to in these elements, each once. A reference may
+    carry a version, or this server's address (`base`).
+    """
     if not elements or not rows:
         return []
     shown = {(row.type, row.id) for row in rows}
     wanted = [
         place
-        for place in dict.fromkeys(_referred(elements, rows))
+        for place in dict.fromkeys(_referred(elements, rows, base))
         if place not in shown and place[0] not in _NOT_AS_STORED and caller.may(place[0], "r")
     ]
     return await visible(source, wanted, sight(caller))
@@ -84,12 +86,14 @@ async def visible(source: Source, wanted: Sequence[tuple[str, str]], seen: Sight
     ]
 
 
-def _referred(elements: Sequence[str], rows: Sequence[Stored]) -> Iterator[tuple[str, str]]:
+def _referred(
+    elements: Sequence[str], rows: Sequence[Stored], base: str
+) -> Iterator[tuple[str, str]]:
     """(type, id) of every reference to a resource of ours."""
     for row in rows:
         body = orjson.loads(row.body)
         for element in elements:
             held = body.get(element) or []
             for reference in held if isinstance(held, list) else [held]:
-                if place := place_of(reference.get("reference")):
+                if place := place_of(reference.get("reference"), base):
                     yield place

@@ -61,6 +61,8 @@ class Parameter:
     index: str = ""
     #: Whether a reference is found by `:identifier` though its `column` answers.
     by_identifier: bool = False
+    #: Types that its references bring it along with (`_revinclude`).
+    targets: tuple[str, ...] = ()
     #: R4 has no such parameter of this type: it is this service's.
     ours: bool = False
 

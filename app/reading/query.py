@@ -38,6 +38,7 @@ MAX_CONDITIONS, MAX_ALTERNATIVES, MAX_PARAMETERS = 10, 20, 50
 _NO_OCTET = re.compile("%(?![0-9A-Fa-f]{2})")
 CURSOR = "_cursor"
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
+_ALONG = frozenset({"_include", "_revinclude"})
 _ONCE = frozenset({"_count", "_sort", "_total", CURSOR, *SUBSET})
 
 ID = Parameter("_id", "token", "the resource's id, or several separated by commas")
@@ -59,6 +60,8 @@ class Query:
     subset: Subset = field(default_factory=Subset)
     #: The elements whose references are followed (`_include`).
     includes: list[str] = field(default_factory=list)
+    #: What refers to the matches (`_revinclude`): type, and the parameter that finds it.
+    revincludes: list[tuple[str, Parameter]] = field(default_factory=list)
     warnings: list[Issue] = field(default_factory=list)
     #: What was used, for the links; the cursor is not part of it.
     used: list[tuple[str, str]] = field(default_factory=list)
@@ -116,16 +119,17 @@ def read_query(
         if name in _ONCE and name in seen:
             faults.append(Issue("value", f"{name} may be given once only."))
             continue
-        if is_empty(value) and name != CURSOR:
+        if is_empty(name, value):
             issue: Issue | None = empty(name, strict=strict)
         else:
             seen.add(name)
             issue = _take(query, name, value, base, strict)
         if issue is not None:
             (faults if is_fault(issue) else query.warnings).append(issue)
-    if len(query.criteria) > MAX_CONDITIONS:
-        said = f"Ask for at most {MAX_CONDITIONS} conditions in one search."
-        faults.append(Issue("too-costly", said))
+    for asked_for, what in ((query.criteria, "conditions"), (query.revincludes, "_revinclude")):
+        if len(asked_for) > MAX_CONDITIONS:
+            said = f"Ask for at most {MAX_CONDITIONS} {what} in one search."
+            faults.append(Issue("too-costly", said))
     if faults:
         raise Refusal(400, faults)
     if query.subset.counts:
@@ -142,17 +146,15 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
         if fault is None and name != CURSOR:
             query.used.append((name, value))
         return fault
-    if name == "_include" and (element := read_include(query.kind, value)):
-        query.includes.append(element)
-        query.used.append((name, value))
-        return None
+    if name in _ALONG:
+        return _along(query, name, value, strict)
     plain, _, modifier = name.partition(":")
     if modifier.startswith("Patient."):  # a chain that names the type: patient:Patient.identifier
         plain, modifier = plain + modifier.removeprefix("Patient"), ""
     known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
     known = known or catalog.parameter(query.kind, plain)
     if known is None:
-        return _unknown(query.kind, name, strict)
+        return unknown(query.kind, name, strict=strict)
     try:
         criterion = _criterion(known, modifier, value, base)
     except Unreadable as unreadable:
@@ -163,12 +165,27 @@ def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue
     return None
 
 
-def _unknown(kind: str, name: str, strict: bool) -> Issue:
-    """A parameter, or something to include, that is not known."""
-    if name == "_include" and kind in INCLUDES:
-        taken = ", ".join(f"{kind}:{one}" for one in INCLUDES[kind])
-        return ignored(name, f"takes {taken}.", strict=strict)
-    return unknown(kind, name, strict=strict)
+def _along(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    """What comes along with the matches; one that is not known is named."""
+    kind = query.kind
+    if name == "_include":
+        taken = [f"{kind}:{one}" for one in INCLUDES.get(kind, ())]
+        if element := read_include(kind, value):
+            query.includes.append(element)
+            query.used.append((name, value))
+            return None
+    else:
+        taken = list(catalog.referring(kind))
+        source, _, target = value.removesuffix(f":{kind}").partition(":")
+        found = catalog.referring(kind).get(f"{source}:{target}")
+        if found:
+            if found not in query.revincludes:
+                query.revincludes.append(found)
+                query.used.append((name, value))
+            return None
+    if not taken:
+        return unknown(kind, name, strict=strict)
+    return ignored(name, f"takes {', '.join(taken)}.", strict=strict)
 
 
 def _control(query: Query, name: str, value: str) -> Issue | None:

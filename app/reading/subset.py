@@ -6,7 +6,6 @@ from dataclasses import replace
 from app.errors import Issue, Refusal
 from app.fhir.subset import SUMMARIES, Subset
 from app.openapi.bodies import Described
-from app.reading.ignored import is_empty
 from app.reading.values import TEXT_PATTERN, Unreadable, words
 
 SUBSET = frozenset({"_summary", "_elements"})
@@ -26,10 +25,10 @@ def narrowed(subset: Subset, name: str, value: str) -> Subset:
 
 
 def of_read(asked: Iterable[tuple[str, str]]) -> Subset:
-    """What a read asks for. Raises `Refusal` (400); others, and empty ones, are passed over."""
+    """What a read asks for. Raises `Refusal` (400); other parameters are passed over."""
     subset = Subset()
     for name, value in asked:
-        if name in SUBSET and not is_empty(value):
+        if name in SUBSET:
             try:
                 subset = narrowed(subset, name, value)
             except Unreadable as unreadable:

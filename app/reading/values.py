@@ -25,9 +25,10 @@ DATE_PATTERN = (
 MOMENT_PATTERN = DATE_PATTERN.replace("(eq|ne|gt|lt|ge|le|sa|eb)?", "")
 #: Said by clients about the form of the answer; there is one form.
 ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
-#: Text of a search: no control characters, and something that is neither space nor separator; or
-#: blanks alone, which are ignored.
-TEXT_PATTERN = r"^([^\S\x00-\x1f]*|[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*)$"
+#: Text: no control characters, and something that is neither space nor separator.
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*$"
+#: The same, or blanks alone, which a search ignores.
+SEARCH_PATTERN = rf"^([^\S\x00-\x1f]*|{TEXT_PATTERN[1:-1]})$"
 _DATE = re.compile(rf"(?P<prefix>[a-z]{{2}})?{span.PATTERN}\Z", re.ASCII)
 _REFERENCE = re.compile(
     r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[^/|]+)(?:/_history/[^/|]+)?\Z"

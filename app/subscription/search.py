@@ -62,7 +62,7 @@ def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> Search:
         if name in _IGNORED:
             continue
         try:
-            if not is_empty(value) and _take(search, name, value):
+            if not is_empty(name, value) and _take(search, name, value):
                 search.used.append((name, value))
                 continue
         except Unreadable as unreadable:
@@ -70,7 +70,7 @@ def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> Search:
             continue
         issue = (
             empty(name, strict=strict)
-            if is_empty(value)
+            if is_empty(name, value)
             else unknown("Subscription", name, strict=strict)
         )
         (faults if is_fault(issue) else search.warnings).append(issue)

@@ -78,6 +78,15 @@ def test_conditions_are_claimed_where_they_are_honoured():
 def test_what_a_search_may_include_is_claimed():
     assert "Task:focus" in RESOURCES["Task"]["searchInclude"]
     assert "searchInclude" not in RESOURCES["ClaimResponse"]
+    assert {
+        "Task:focus",
+        "ClaimResponse:referral",
+        "Communication:based-on",
+        "QuestionnaireResponse:based-on",
+        "Provenance:target",
+    } <= set(RESOURCES["ServiceRequest"]["searchRevInclude"])
+    assert RESOURCES["Task"]["searchRevInclude"] == ["Task:part-of"]
+    assert "searchRevInclude" not in RESOURCES["ClaimResponse"]
 
 
 def test_a_search_parameter_of_ours_is_defined_and_one_of_r4_is_not():

@@ -1,5 +1,7 @@
 """What happens to a person who is referred: approved, denied, asked about, taken back, placed."""
 
+from collections import Counter
+
 import pytest
 
 from tests.journeys.payloads import (
@@ -82,6 +84,42 @@ async def test_what_tasks_refer_to_comes_along_for_who_may_see_it(service):
         ("Organization", "org-tidepool"),
     }
     assert await asked("practice") == []
+
+
+async def test_what_refers_to_a_referral_comes_along_for_who_may_see_it(service):
+    names = [f"urn:uuid:4f3a9c6e-0d1b-4c7a-9e52-00000000000{n}" for n in (1, 2)]
+    answers = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "basedOn": [{"reference": names[1]}],
+    }
+    bundle = a_bundle(a_referral(asks_for="org-tidepool"), answers, urns=names)
+    referral = await service.refer(bundle)
+    wanted = [
+        "Task:focus",
+        "ClaimResponse:referral",
+        "Communication:based-on",
+        "QuestionnaireResponse:based-on",
+        "Provenance:target",
+    ]
+
+    async def asked(by):
+        params = {"_id": referral, "_revinclude": wanted}
+        bundle = (await service.ask(by, "GET", "/fhir/ServiceRequest", params=params)).json()
+        return Counter(
+            (entry["search"]["mode"], entry["resource"]["resourceType"])
+            for entry in bundle.get("entry", ())
+        )
+
+    found = await asked("hospital")
+    assert found[("match", "ServiceRequest")] == 1
+    assert found[("include", "Task")] == 2
+    assert found[("include", "ClaimResponse")] == 1
+    assert found[("include", "QuestionnaireResponse")] == 1
+    assert found[("include", "Communication")] >= 1
+    assert found[("include", "Provenance")] >= 1
+    assert await asked("ecm-provider") == found
+    assert await asked("practice") == Counter()
 
 
 async def test_a_task_is_found_by_who_asks_for_that_task(service):

@@ -241,6 +241,7 @@ async def refer(
                 "status": task_status,
                 "code": {"coding": [{"code": "fulfill"}]},
                 "requester": {"reference": f"Organization/{asks}"},
+                "focus": {"reference": f"ServiceRequest/{referral_id}"},
                 "authoredOn": at.isoformat(),
                 "lastModified": later.isoformat(),
                 "identifier": [{"system": "urn:his", "value": f"T-{kind}"}],
