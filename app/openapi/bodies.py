@@ -69,14 +69,8 @@ def search_body(parameters: Described) -> dict[str, Any]:
     properties = {
         name: {**schema, "description": said} for name, (schema, said) in parameters.items()
     }
-    # What is not known is ignored with a warning; nothing holds control characters.
-    plain = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
-    schema = {
-        "type": "object",
-        "properties": properties,
-        "propertyNames": plain,
-        "additionalProperties": plain,
-    }
+    # Open: what is not known is ignored with a warning.
+    schema = {"type": "object", "properties": properties}
     content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {"_count": 20}}}
     return {"requestBody": {"required": False, "content": content}}
 
