@@ -27,7 +27,11 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
 }
 COUNT, CURSOR = "_count", "_cursor"
 _IGNORED = ABOUT_THE_FORM | {"_total"}
-_MODIFIERS = ("", "exact", "contains")
+#: Of strings: what each does.
+MODIFIERS: Mapping[str, str] = {
+    "exact": "exactly as it is written",
+    "contains": "anywhere in the text",
+}
 #: Larger than the number of forms will ever be.
 _MOST = 100
 
@@ -106,7 +110,7 @@ def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:
     if not wanted:
         raise Unreadable("needs a value.")
     kind = PARAMETERS[name][0]
-    if modifier and (kind != "string" or modifier not in _MODIFIERS):
+    if modifier and (kind != "string" or modifier not in MODIFIERS):
         raise Unreadable("does not take this modifier.")
     if kind == "token":
         tokens = [token(word) for word in split(value) if word.strip()]

@@ -20,6 +20,7 @@ from app.openapi.responses import errors
 from app.openapi.share import share
 from app.openapi.tags import TAGS
 from app.openapi.version import VERSION
+from app.openapi.webhooks import add_webhooks
 
 PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
 RELEASED = PATH.parent / "released"
@@ -105,6 +106,7 @@ def generate(app: FastAPI) -> dict[str, Any]:
     components = document.setdefault("components", {})
     components["parameters"] = _IDS
     plain(document)
+    add_webhooks(document)
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:

@@ -35,7 +35,7 @@ _NARRATIVE: Schema = {
     "type": "object",
     "required": ["status", "div"],
     "properties": {
-        "status": {"enum": ["generated", "extensions", "additional", "empty"]},
+        "status": {"type": "string", "enum": ["generated", "extensions", "additional", "empty"]},
         "div": {"type": "string", "description": "XHTML"},
     },
 }
@@ -126,14 +126,14 @@ def _typed(name: str, properties: Schemas, required: list[str]) -> Schemas:
     if "contained" not in properties and name not in ("Bundle", "Parameters"):
         return properties
     required.append("resourceType")
-    return {"resourceType": {"const": name}, **properties}
+    return {"resourceType": {"type": "string", "const": name}, **properties}
 
 
 def _element(name: str, field: FieldInfo, extra: dict[str, Any], waiting: list[str]) -> Schema:
     kind, many = _unwrapped(field.annotation)
     schema = _type(kind, waiting)
     if extra.get("enum_values") and kind is str and name not in _MEDIA_TYPES:
-        schema = {"enum": _codes(name, list(extra["enum_values"]))}
+        schema = {"type": "string", "enum": _codes(name, list(extra["enum_values"]))}
     return {"type": "array", "minItems": 1, "items": schema} if many else schema
 
 
