@@ -24,6 +24,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "status": ("token", "Published forms are `active`"),
     "title": ("string", "How its English title begins; case does not matter"),
     "url": ("uri", "Its canonical address, exactly"),
+    "version": ("token", "Its version, which follows from what it asks"),
 }
 COUNT, CURSOR = "_count", "_cursor"
 _IGNORED = ABOUT_THE_FORM | {"_total"}

@@ -186,11 +186,16 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     ),
     "QuestionnaireResponse": (
         *_COPIES,
+        Parameter("author", "reference", "who wrote it down, as sent", "author"),
         _plain("status", "the status", codes.ANSWERS_STATUS),
         Parameter("authored", "date", "when it was answered", "authored"),
         Parameter("questionnaire", "token", "the form's canonical URL", "questionnaire"),
     ),
-    "Condition": (*_COPIES, Parameter("code", "token", "the diagnosis", "code.coding")),
+    "Condition": (
+        *_COPIES,
+        Parameter("code", "token", "the diagnosis", "code.coding"),
+        Parameter("category", "token", "what kind of condition it is", "category.coding"),
+    ),
     "Encounter": (
         *_COPIES,
         _plain("status", "the status", codes.ENCOUNTER_STATUS),
@@ -201,6 +206,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         *_COPIES,
         _plain("status", "the status", codes.OBSERVATION_STATUS),
         Parameter("code", "token", "what was observed", "code.coding"),
+        Parameter("category", "token", "what kind of observation it is", "category.coding"),
         Parameter(
             "date",
             "date",
@@ -218,6 +224,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         *_COPIES,
         _identifiers("an identifier"),
         _plain("status", "the status", codes.CONSENT_STATUS),
+        Parameter("source-reference", "reference", "the document that holds it", "sourceReference"),
     ),
     "Provenance": (
         *_COPIES,
@@ -279,6 +286,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "population", "token", "a population of focus it serves", "eligibility.code.coding"
         ),
         Parameter("name", "string", "the beginning of the name", "name"),
+        Parameter("location", "reference", "where it is given, as sent", "location"),
         _plain("active", "true or false", codes.SPECIAL_VALUES, frozenset({"true", "false"})),
     ),
 }
