@@ -85,6 +85,7 @@ TOKEN: dict[str, Any] = {
 
 DISCOVERY: dict[str, Any] = {"security": []}
 
+_WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 DISCOVERY_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The discovery document.",
@@ -98,7 +99,15 @@ DISCOVERY_RESPONSES: dict[int | str, dict[str, Any]] = {
                         "capabilities",
                         "code_challenge_methods_supported",
                     ],
-                    "properties": {"token_endpoint": {"type": "string", "format": "uri"}},
+                    "properties": {
+                        "token_endpoint": {"type": "string", "format": "uri"},
+                        "grant_types_supported": _WORDS,
+                        "token_endpoint_auth_methods_supported": _WORDS,
+                        "scopes_supported": _WORDS,
+                        "response_types_supported": _WORDS,
+                        "code_challenge_methods_supported": _WORDS,
+                        "capabilities": _WORDS,
+                    },
                 },
                 "example": {
                     "token_endpoint": "https://referrals.example/oauth/token",

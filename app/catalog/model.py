@@ -99,7 +99,7 @@ class PlanEntry(BaseModel):
     on: date = Field(examples=[_ON])
 
 
-class Plans(BaseModel):
+class PlanList(BaseModel):
     """Every plan that this deployment serves."""
 
     on: date = Field(examples=[_ON])
@@ -162,7 +162,7 @@ class ServiceEntry(BaseModel):
     where: list[Availability]
 
 
-class Services(BaseModel):
+class ServiceList(BaseModel):
     """The services of one plan."""
 
     plan: str = Field(examples=["HPSM"])
@@ -219,7 +219,7 @@ class PopulationEntry(BaseModel):
     source: Source
 
 
-class Populations(BaseModel):
+class PopulationList(BaseModel):
     """The populations of focus of one plan."""
 
     plan: str = Field(examples=["HPSM"])

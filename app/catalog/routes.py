@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from app.caller.dependency import CallerDep
 from app.catalog import show
-from app.catalog.model import Comparison, PlanDetail, Plans, Populations, Services
+from app.catalog.model import Comparison, PlanDetail, PlanList, PopulationList, ServiceList
 from app.errors import not_found, refuse
 from app.forms.form import load_words
 from app.letters import county_code
@@ -49,10 +49,10 @@ On = Annotated[
     description="Every plan with its counties and the policy in force on the date.",
     responses=errors(400, 401, 406),
 )
-async def list_plans(request: Request, _: CallerDep, on: On = None) -> Plans:
+async def list_plans(request: Request, _: CallerDep, on: On = None) -> PlanList:
     """The plans of this deployment."""
     day = _day(request, on)
-    return Plans(on=day, plans=[show.plan_entry(policy, day) for policy in _all(request, day)])
+    return PlanList(on=day, plans=[show.plan_entry(policy, day) for policy in _all(request, day)])
 
 
 @router.get(
@@ -81,7 +81,7 @@ async def read_plan(request: Request, _: CallerDep, plan: Plan, on: On = None) -
 )
 async def list_services(
     request: Request, _: CallerDep, plan: Plan, county: County = None, on: On = None
-) -> Services:
+) -> ServiceList:
     """The services of a plan."""
     day = _day(request, on)
     policy = _policy(request, plan, day)
@@ -98,7 +98,7 @@ async def list_services(
 )
 async def list_populations(
     request: Request, _: CallerDep, plan: Plan, county: County = None, on: On = None
-) -> Populations:
+) -> PopulationList:
     """The populations of focus of a plan."""
     day = _day(request, on)
     policy = _policy(request, plan, day)

@@ -20,10 +20,10 @@ from app.catalog.model import (
     PlanEntry,
     PlanService,
     PopulationEntry,
-    Populations,
+    PopulationList,
     PopulationWhere,
     ServiceEntry,
-    Services,
+    ServiceList,
     Source,
     Status,
     Way,
@@ -86,10 +86,10 @@ def plan_detail(policy: Policy, on: date) -> PlanDetail:
     )
 
 
-def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]) -> Services:
+def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]) -> ServiceList:
     """What a plan offers. `forms`: service → path of the form that asks for it."""
     data = policy.data
-    return Services(
+    return ServiceList(
         plan=policy.plan,
         name=data.name.en,
         policy=policy.version,
@@ -118,10 +118,10 @@ def availability(policy: Policy, service: str, county: str | None, on: date) -> 
     ]
 
 
-def populations(library: Library, policy: Policy, county: str | None, on: date) -> Populations:
+def populations(library: Library, policy: Policy, county: str | None, on: date) -> PopulationList:
     """Who may be referred for ECM, and since when, by county."""
     words = phrases(library, policy.version)
-    return Populations(
+    return PopulationList(
         plan=policy.plan,
         name=policy.data.name.en,
         policy=policy.version,

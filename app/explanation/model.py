@@ -6,9 +6,9 @@ Made from what is stored; nothing is decided again here.
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.fhir import codes
 from app.policy.explain import explain, explain_xhtml
@@ -60,12 +60,26 @@ class ShownCriterion(BaseModel):
     criteria: list["ShownCriterion"] = Field(description="Its parts.", examples=[[]])
 
 
+class Between(BaseModel):
+    """What is known of a partial date: the days that it may be."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    first: str = Field(alias="from", examples=["2023-10-01"])
+    last: str = Field(alias="to", examples=["2023-10-31"])
+
+
+#: Any of these; the contract says it in words, of which client generators make compilable code.
+_Value = Annotated[bool | int | str | list[str] | Between, WithJsonSchema({})]
+
+
 class ShownFact(BaseModel):
     """A fact as it was known then, and the resource that stated it."""
 
     name: str = Field(examples=["homeless"])
-    value: bool | int | str | list[str] | dict[str, str] = Field(
-        description="A partial date is `{from, to}`; money is a text of US dollars.",
+    value: _Value = Field(
+        description="True or false, a number, a text, or a list of texts. A partial date is "
+        "`{from, to}`; money is a text of US dollars.",
         examples=[False],
     )
     source: str = Field(examples=[_FORM])
@@ -75,7 +89,7 @@ class ShownEvent(BaseModel):
     """One emergency visit or stay as it was known then; null is unknown."""
 
     type: str = Field(examples=["ed-visit"])
-    date: str | dict[str, str] | None = Field(examples=["2023-10-02"])
+    date: str | Between | None = Field(examples=["2023-10-02"])
     avoidable: bool | None = Field(examples=[True])
     unplanned: bool | None = Field(examples=[None])
     led_to_admission: bool | None = Field(examples=[False])
@@ -115,7 +129,7 @@ class ShownDetermination(BaseModel):
     )
 
 
-class Determinations(BaseModel):
+class DeterminationList(BaseModel):
     """Every determination of a referral, the first one first."""
 
     referral: str = Field(examples=[_ID])
@@ -195,7 +209,7 @@ def _value(value: FactValue) -> Any:
     return str(value) if isinstance(value, Decimal) else value
 
 
-def _span(span: Span) -> str | dict[str, str]:
+def _span(span: Span) -> str | Between:
     if span.first == span.last:
         return span.first.isoformat()
-    return {"from": span.first.isoformat(), "to": span.last.isoformat()}
+    return Between(first=span.first.isoformat(), last=span.last.isoformat())

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.caller.dependency import CallerDep, require
 from app.database import Connection, fetch
 from app.errors import not_found
-from app.explanation.model import Determinations, ShownDetermination, show
+from app.explanation.model import DeterminationList, ShownDetermination, show
 from app.openapi.responses import errors
 from app.policy.answer_json import answer_from_json
 from app.policy.library import Library
@@ -38,7 +38,7 @@ ORDER BY d.seq"""
     "of criteria with sources, the facts with the resources that stated them, and all of it in "
     "plain words. For everybody who may read the referral.",
     tags=["Referrals"],
-    response_model=Determinations,
+    response_model=DeterminationList,
     responses={**errors(400, 401, 403, 404, 406, 503)},
 )
 async def list_determinations(
@@ -61,7 +61,7 @@ async def list_determinations(
         raise not_found("referral")
     library: Library = request.app.state.rules.library
     shown = [_shown(library, *row) for row in rows if row[0] is not None]
-    body = Determinations(referral=id, determinations=shown).model_dump_json()
+    body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 

@@ -19,10 +19,11 @@ from app.fhir.outcome import FHIR_JSON
 from app.fhir.questionnaire import render
 from app.fhir.searchset import Stored, searchset
 from app.forms.form import build_forms, load_words
-from app.forms.search import CURSOR, PARAMETERS, FormSearch, read_search
+from app.forms.search import CURSOR, MODIFIERS, PARAMETERS, FormSearch, read_search
 from app.openapi.bodies import fhir_response, in_query, search_body
 from app.openapi.responses import errors
 from app.policy.library import Library
+from app.reading.asked import CURSOR_DESCRIBED
 from app.reading.document import described_few
 from app.reading.query import asked
 from app.reading.subset import IN_READS, of_read
@@ -100,9 +101,12 @@ async def read_form(
     return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)
 
 
-_ASKED = described_few(PARAMETERS, "Matches on a page. 0 asks for the total alone.")
+_ASKED = {
+    **described_few(PARAMETERS, "Matches on a page. 0 asks for the total alone.", MODIFIERS),
+    CURSOR: CURSOR_DESCRIBED,
+}
 _FOUND = {
-    200: fhir_response("Bundle", ["questionnaire-search"], "A Bundle of type searchset."),
+    200: fhir_response("Bundle", ["searchset-of-questionnaire"], "A Bundle of type searchset."),
     **errors(400, 401, 403, 406),
 }
 
@@ -132,7 +136,7 @@ async def search_forms(request: Request, caller: CallerDep) -> Response:
     tags=[_TAG],
     responses={**_FOUND, **errors(408, 413, 415)},
     openapi_extra={
-        **search_body(_ASKED),
+        **search_body(_ASKED, {"context": ["EAA"]}),
         **fhir(_KIND, interaction="search-type", search=_SEARCH),
     },
 )

@@ -25,11 +25,15 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "status": ("token", "Published forms are `active`"),
     "title": ("string", "How its English title begins; case does not matter"),
     "url": ("uri", "Its canonical address, exactly; `address|version` for one version alone"),
-    "version": ("token", "Its version"),
+    "version": ("token", "Its version, which follows from what it asks"),
 }
 COUNT, CURSOR = "_count", "_cursor"
 _IGNORED = ABOUT_THE_FORM | {"_total"}
-_MODIFIERS = ("", "exact", "contains")
+#: Of strings: what each does.
+MODIFIERS: Mapping[str, str] = {
+    "exact": "exactly as it is written",
+    "contains": "anywhere in the text",
+}
 #: Larger than the number of forms will ever be.
 _MOST = 100
 
@@ -103,7 +107,7 @@ def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:
     if not wanted:
         raise Unreadable("needs a value.")
     kind = PARAMETERS[name][0]
-    if modifier and (kind != "string" or modifier not in _MODIFIERS):
+    if modifier and (kind != "string" or modifier not in MODIFIERS):
         raise Unreadable("does not take this modifier.")
     if kind == "token":
         tokens = [token(word) for word in split(value) if word.strip()]

@@ -241,7 +241,7 @@ class Attempt(BaseModel):
     manual: bool = Field(description="Asked for by a person.", examples=[False])
 
 
-class Attempts(BaseModel):
+class AttemptList(BaseModel):
     """The tries of one message, in order. A number may be missing: that try was cut off."""
 
     attempts: list[Attempt]

@@ -17,7 +17,7 @@ from app.errors import not_found, refuse
 from app.notification import store
 from app.notification.endpoint import (
     Attempt,
-    Attempts,
+    AttemptList,
     Deliveries,
     Delivery,
     Recovered,
@@ -82,11 +82,11 @@ async def list_attempts(
     message_id: MessageId,
     caller: CallerDep,
     connection: Connection,
-) -> Attempts:
+) -> AttemptList:
     """List the attempts to deliver one message, in order."""
     await _message(connection, caller, id, message_id)
     found = await store.attempts(connection, caller.organization_id, id, message_id)
-    return Attempts(attempts=[Attempt(**row) for row in found])
+    return AttemptList(attempts=[Attempt(**row) for row in found])
 
 
 @router.post(

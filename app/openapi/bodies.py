@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.fhir.outcome import FHIR_JSON
+from app.openapi.bundles import HISTORY_OF, SEARCHSET_OF, bundle_of
 
 #: Parameter → its schema and what it selects.
 Described = Mapping[str, tuple[dict[str, Any], str]]
@@ -43,7 +44,7 @@ def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
         "type": "object",
         "required": ["op", "path"],
         "properties": {
-            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
+            "op": {"type": "string", "enum": ["add", "remove", "replace", "move", "copy", "test"]},
             "path": {"type": "string", "pattern": "^(/.*)?$"},
             "from": {"type": "string"},
             "value": {},
@@ -56,29 +57,39 @@ def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json-patch+json": content}}}
 
 
+#: Parameters that may be given once only; of all others each repeat is one more condition.
+_ONCE = frozenset({"_count", "_sort", "_total", "_summary", "_elements", "_cursor"})
+#: As many as one request may ask for: see app.reading.query.
+_CONDITIONS = 10
+
+
 def in_query(parameters: Described) -> list[dict[str, Any]]:
     """The `parameters` of an operation that is asked by its query string."""
-    return [
-        {"name": name, "in": "query", "description": said, "schema": schema}
-        for name, (schema, said) in parameters.items()
-    ]
+    listed: list[dict[str, Any]] = []
+    for name, (schema, said) in parameters.items():
+        taken = _repeated(name, schema)
+        how = {"style": "form", "explode": True} if taken.get("type") == "array" else {}
+        listed.append({"name": name, "in": "query", "description": said, "schema": taken, **how})
+    return listed
 
 
-def search_body(parameters: Described) -> dict[str, Any]:
-    """The form of a `POST …/_search`, which takes what the query string takes."""
+def search_body(parameters: Described, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The form of a `POST …/_search`, which takes what the query string takes. `asked`: one."""
     properties = {
-        name: {**schema, "description": said} for name, (schema, said) in parameters.items()
+        name: {**_repeated(name, schema), "description": said}
+        for name, (schema, said) in parameters.items()
     }
-    # What is not known is ignored with a warning; nothing holds control characters.
-    plain = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
-    schema = {
-        "type": "object",
-        "properties": properties,
-        "propertyNames": plain,
-        "additionalProperties": plain,
-    }
-    content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {"_count": 20}}}
+    # Open: what is not known is ignored with a warning.
+    schema = {"type": "object", "properties": properties}
+    content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {**asked}}}
     return {"requestBody": {"required": False, "content": content}}
+
+
+def _repeated(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """What is asked may be repeated: `authored=ge2026-11-01&authored=lt2026-12-01`."""
+    if name in _ONCE or schema.get("type") != "string":
+        return schema
+    return {"type": "array", "maxItems": _CONDITIONS, "items": schema}
 
 
 def fhir_response(
@@ -112,7 +123,13 @@ def created() -> dict[str, str]:
 
 @cache
 def example(stem: str) -> Any:
-    """One example file. A missing one stops the generation of the contract, not the service."""
+    """One example file, or the Bundle that holds it (`searchset-of-task`, `history-of-task`).
+
+    A missing one stops the generation of the contract, not the service.
+    """
+    for kind in (SEARCHSET_OF, HISTORY_OF):
+        if stem.startswith(kind) and (held := example(stem.removeprefix(kind))):
+            return bundle_of(held, kind)
     path = EXAMPLES / f"{stem}.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else None
 

@@ -15,10 +15,12 @@ from fastapi.openapi.utils import get_openapi
 
 from app.openapi.breaking import breaks, may_break
 from app.openapi.compose import compose
+from app.openapi.plain import plain
 from app.openapi.responses import errors
 from app.openapi.share import share
 from app.openapi.tags import TAGS
 from app.openapi.version import VERSION
+from app.openapi.webhooks import add_webhooks
 
 PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
 RELEASED = PATH.parent / "released"
@@ -98,10 +100,13 @@ def generate(app: FastAPI) -> dict[str, Any]:
         tags=TAGS,
         servers=[{"url": "/", "description": "This server"}],
         contact={"name": "No Wrong Door", "url": "https://nowrongdoor.example"},
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         separate_input_output_schemas=False,
     )
     components = document.setdefault("components", {})
     components["parameters"] = _IDS
+    plain(document)
+    add_webhooks(document)
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:

@@ -35,14 +35,9 @@ _NARRATIVE: Schema = {
     "type": "object",
     "required": ["status", "div"],
     "properties": {
-        "status": {"enum": ["generated", "extensions", "additional", "empty"]},
+        "status": {"type": "string", "enum": ["generated", "extensions", "additional", "empty"]},
         "div": {"type": "string", "description": "XHTML"},
     },
-}
-_CAPABILITIES: Schema = {
-    "type": "object",
-    "required": ["resourceType", "status", "date", "kind", "fhirVersion", "format"],
-    "properties": {"resourceType": {"const": "CapabilityStatement"}},
 }
 _PRIMITIVE_EXTENSION: Schema = {
     "type": "object",
@@ -63,9 +58,10 @@ _GIVEN: Schemas = {
     "Resource": _ANY_RESOURCE,
     "Extension": _EXTENSION,
     "Narrative": _NARRATIVE,
-    "CapabilityStatement": _CAPABILITIES,
     "PrimitiveExtension": _PRIMITIVE_EXTENSION,
 }
+#: Media types: the tables name a few, R4 takes any.
+_MEDIA_TYPES = frozenset({"CapabilityStatement.format", "Expression.language"})
 _DATE = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
 _DATE_TIME = (
     r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
@@ -130,14 +126,14 @@ def _typed(name: str, properties: Schemas, required: list[str]) -> Schemas:
     if "contained" not in properties and name not in ("Bundle", "Parameters"):
         return properties
     required.append("resourceType")
-    return {"resourceType": {"const": name}, **properties}
+    return {"resourceType": {"type": "string", "const": name}, **properties}
 
 
 def _element(name: str, field: FieldInfo, extra: dict[str, Any], waiting: list[str]) -> Schema:
     kind, many = _unwrapped(field.annotation)
     schema = _type(kind, waiting)
-    if extra.get("enum_values") and kind is str:
-        schema = {"enum": _codes(name, list(extra["enum_values"]))}
+    if extra.get("enum_values") and kind is str and name not in _MEDIA_TYPES:
+        schema = {"type": "string", "enum": _codes(name, list(extra["enum_values"]))}
     return {"type": "array", "minItems": 1, "items": schema} if many else schema
 
 

@@ -222,6 +222,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
     ),
     "QuestionnaireResponse": (
         *_COPIES,
+        Parameter("author", "reference", "who wrote it down, as sent", "author"),
         _plain("status", "the status", codes.ANSWERS_STATUS),
         _based_on("the request that it answers for, as sent"),
         Parameter("authored", "date", "when it was answered", "authored"),
@@ -232,7 +233,11 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "questionnaire",
         ),
     ),
-    "Condition": (*_COPIES, Parameter("code", "token", "the diagnosis", "code.coding")),
+    "Condition": (
+        *_COPIES,
+        Parameter("code", "token", "the diagnosis", "code.coding"),
+        Parameter("category", "token", "what kind of condition it is", "category.coding"),
+    ),
     "Encounter": (
         *_COPIES,
         _plain("status", "the status", codes.ENCOUNTER_STATUS),
@@ -244,6 +249,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         _plain("status", "the status", codes.OBSERVATION_STATUS),
         _based_on("the request that it was made for, as sent"),
         Parameter("code", "token", "what was observed", "code.coding"),
+        Parameter("category", "token", "what kind of observation it is", "category.coding"),
         Parameter(
             "date",
             "date",
@@ -261,6 +267,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
         *_COPIES,
         _identifiers("an identifier"),
         _plain("status", "the status", codes.CONSENT_STATUS),
+        Parameter("source-reference", "reference", "the document that holds it", "sourceReference"),
     ),
     "Provenance": (
         *_COPIES,
@@ -372,6 +379,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             ours=True,
         ),
         Parameter("name", "string", "the beginning of the name", "name"),
+        Parameter("location", "reference", "where it is given, as sent", "location"),
         _plain("active", "true or false", codes.SPECIAL_VALUES, frozenset({"true", "false"})),
     ),
 }

@@ -14,9 +14,11 @@ from app.caller.model import Caller
 from app.database import SingleRead, Source
 from app.fhir.capability import Searched, fhir
 from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned
+from app.openapi.bundles import HISTORY_OF, SEARCHSET_OF
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_history, of_read, of_search
+from app.reading.asked import CURSOR_DESCRIBED, asked_of, modified
 from app.reading.catalog import PARAMETERS, referring
 from app.reading.history import IN_HISTORIES
 from app.reading.include import INCLUDES
@@ -50,6 +52,7 @@ _COMMON: Described = {
         {"type": "string", "enum": ["none", "estimate", "accurate"]},
         "`accurate` counts all matches; left out, a total is given where one page holds them all.",
     ),
+    "_cursor": CURSOR_DESCRIBED,
     **IN_SEARCHES,
 }
 _SEARCH_SAID = (
@@ -75,8 +78,8 @@ _FAILURES = errors(400, 401, 403, 404, 406, 503)
 def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
     """Read, vread, history and both searches of one type."""
     _add_reads(router, kind, tag, examples)
-    _add_history(router, kind, tag)
-    _add_searches(router, kind, tag)
+    _add_history(router, kind, tag, examples[0])
+    _add_searches(router, kind, tag, examples[0])
 
 
 async def answer_read(
@@ -148,7 +151,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
     )
 
 
-def _add_history(router: APIRouter, kind: str, tag: str) -> None:
+def _add_history(router: APIRouter, kind: str, tag: str, example: str) -> None:
     async def read_history(
         id: str,
         request: Request,
@@ -158,7 +161,9 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
         require(caller, kind, "r")
         return await of_history(request, source, caller, kind, id)
 
-    bundle = fhir_response("Bundle", ["history"], "A Bundle of type history, newest first.")
+    bundle = fhir_response(
+        "Bundle", [HISTORY_OF + example], "A Bundle of type history, newest first."
+    )
     router.add_api_route(
         f"/fhir/{kind}/{{id}}/_history",
         read_history,
@@ -175,7 +180,7 @@ def _add_history(router: APIRouter, kind: str, tag: str) -> None:
     )
 
 
-def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
+def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
     async def search_by_get(request: Request, caller: CallerDep, source: SingleRead) -> Response:
         require(caller, kind, "s")
         return await of_search(request, source, caller, kind)
@@ -184,7 +189,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         require(caller, kind, "s")
         return await of_search(request, source, caller, kind, await read_body(request))
 
-    bundle = fhir_response("Bundle", ["searchset"], "A Bundle of type searchset.")
+    bundle = fhir_response("Bundle", [SEARCHSET_OF + example], "A Bundle of type searchset.")
     responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
     types = {"_id": "token", "_lastUpdated": "date"}
     taken = Searched(
@@ -217,17 +222,14 @@ def _add_searches(router: APIRouter, kind: str, tag: str) -> None:
         tags=[tag],
         responses={**responses, **errors(408, 413, 415)},
         openapi_extra={
-            **search_body(described(kind)),
+            **search_body(described(kind), asked_of(kind)),
             **fhir(kind, interaction="search-type", search=taken),
         },
     )
 
 
 def described(kind: str) -> Described:
-    """The parameters of a search, for the contract.
-
-    The cursor of a `next` link is no parameter: the link is followed as it stands.
-    """
+    """The parameters of a search, for the contract."""
     listed = dict(_COMMON)
     for known in PARAMETERS[kind]:
         schema: dict[str, Any] = {"type": "string", "pattern": SEARCH_PATTERN}
@@ -237,6 +239,7 @@ def described(kind: str) -> Described:
         if known.modifiers:
             said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
         listed[known.name] = (schema, said)
+        listed |= modified(kind, known)
     if names := INCLUDES.get(kind):
         known_as = ", ".join(f"`{kind}:{name}`" for name in names)
         said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
@@ -256,13 +259,21 @@ def _sentence(about: str) -> str:
     return about[0].upper() + about[1:]
 
 
-def described_few(known: Mapping[str, tuple[str, str]], count: str) -> Described:
+def described_few(
+    known: Mapping[str, tuple[str, str]], count: str, modifiers: Mapping[str, str] | None = None
+) -> Described:
     """The same for types that are few and searched in memory: parameter → its kind, and what it
-    selects. `count`: what `_count` does there.
+    selects. `count`: what `_count` does there. `modifiers` of strings → what they do.
     """
     text = {"type": "string", "pattern": SEARCH_PATTERN}
     return {
         **{name: (text, f"{said} ({kind}).") for name, (kind, said) in known.items()},
+        **{
+            f"{name}:{modifier}": (text, f"`{name}`, {does}.")
+            for name, (kind, _) in known.items()
+            for modifier, does in (modifiers or {}).items()
+            if kind == "string"
+        },
         "_count": ({"type": "integer", "minimum": 0, "maximum": 999_999_999}, count),
         **IN_SEARCHES,
     }

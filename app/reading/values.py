@@ -14,15 +14,21 @@ from app.fhir import span
 #: What a date may begin with; `ap` (approximately) is left out: it means another thing everywhere.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 
-#: As the contract says it: days that the calendar has, or nothing. (It leaves out 29 February,
-#: which is read.)
-DATE_PATTERN = (
-    r"^((eq|ne|gt|lt|ge|le|sa|eb)?[1-9]\d{3}(-(0[1-9]|1[0-2])|"
-    r"-((0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
-    r"(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-](0\d|1[0-3]):[0-5]\d)?)?)?)?$"
+#: As the contract says it: a prefix, days that the calendar has, several separated by commas.
+_LEAP = r"([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)-02-29"
+_DAY = r"((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
+_YEAR = r"([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
+_TIME = r"T([01][0-9]|2[0-3]):[0-5][0-9](:([0-5][0-9]|60)([.][0-9]+)?)?"
+_ZONE = r"(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?"
+_MOMENT = (
+    rf"({_YEAR}(-(0[1-9]|1[0-2]))?|({_YEAR}-{_DAY}|{_LEAP})"
+    rf"({_TIME}{_ZONE})?)"
 )
-#: The same without a prefix.
-MOMENT_PATTERN = DATE_PATTERN.replace("(eq|ne|gt|lt|ge|le|sa|eb)?", "")
+_DATE_ASKED = rf"(eq|ne|gt|lt|ge|le|sa|eb)?{_MOMENT}"
+#: Or nothing, which a search ignores.
+DATE_PATTERN = f"^({_DATE_ASKED}(,{_DATE_ASKED}){{0,19}})?$"
+#: One moment without a prefix, or nothing.
+MOMENT_PATTERN = f"^{_MOMENT}?$"
 #: Said by clients about the form of the answer; there is one form.
 ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
 #: Text: no control characters, and something that is neither space nor separator.

@@ -43,7 +43,7 @@ _BODY = fhir_body("Subscription", ["subscription"])
 _ASKED = described_few(PARAMETERS, "There is one page. 0 asks for the total alone.")
 _FAULTS = (400, 401, 403, 406, 408, 409, 413, 415, 422, 503)
 _FOUND = {
-    200: fhir_response("Bundle", ["searchset"], "A Bundle of type searchset."),
+    200: fhir_response("Bundle", ["searchset-of-subscription"], "A Bundle of type searchset."),
     **errors(400, 401, 403, 406, 503),
 }
 
@@ -144,7 +144,7 @@ async def search_subscriptions(
     description="The same search with its parameters in the body.",
     responses={**_FOUND, **errors(408, 413, 415)},
     openapi_extra={
-        **search_body(_ASKED),
+        **search_body(_ASKED, {"status": ["active"]}),
         **fhir("Subscription", interaction="search-type", search=SEARCHED),
     },
 )

@@ -74,6 +74,7 @@ def test_the_check_refuses_it(tmp_path, monkeypatch, capsys):
     kept["paths"]["/v1/gone"] = {"get": {"responses": {}}}
     (tmp_path / "0.1.0.json").write_bytes(orjson.dumps(kept))
     monkeypatch.setattr(document, "RELEASED", tmp_path)
+    monkeypatch.setattr(document, "VERSION", "0.1.9")
     assert document.main(APP, check=True) == 1
     assert "GET /v1/gone is gone" in capsys.readouterr().err
     monkeypatch.setattr(document, "VERSION", "0.2.0")

@@ -1,5 +1,8 @@
 """The capability statement claims what is routed, and nothing else."""
 
+import re
+from pathlib import Path
+
 import httpx
 import pytest
 from fastapi.routing import APIRoute
@@ -155,3 +158,32 @@ async def test_it_is_served_to_everybody_and_once_per_version():
     assert first.json() == FOUND
     assert first.headers["content-type"] == "application/fhir+json"
     assert (again.status_code, again.content) == (304, b"")
+
+
+#: Type → what Gravity's coordination platform SHALL do, met and not met, as docs/sdohcc.md says.
+GRAVITY = {
+    cells[1].strip(): tuple(set(re.findall(r"`([^`]+)`", cell)) for cell in cells[2:4])
+    for line in Path("docs/sdohcc.md").read_text().splitlines()
+    if len(cells := line.split("|")) == 6 and re.fullmatch(r" [A-Z][A-Za-z]+ ", cells[1])
+}
+
+
+def claimed(kind: str) -> set[str]:
+    resource = RESOURCES.get(kind, {})
+    parameters = {one["name"] for one in resource.get("searchParam", ())}
+    told = {one["code"] for one in resource.get("interaction", ())}
+    return told | parameters | set(resource.get("searchInclude", ()))
+
+
+@pytest.mark.parametrize("kind", GRAVITY)
+def test_what_gravity_asks_is_met_and_not_met_as_the_page_says(kind):
+    met, unmet = GRAVITY[kind]
+    assert met <= claimed(kind)
+    assert not unmet & claimed(kind)
+
+
+def test_the_role_is_claimed_once_all_of_it_is_met():
+    assert len(GRAVITY) == 20
+    assert sum(len(met) + len(unmet) for met, unmet in GRAVITY.values()) == 91
+    assert any(unmet for _, unmet in GRAVITY.values())
+    assert not any("sdoh-clinicalcare" in one for one in FOUND["instantiates"])

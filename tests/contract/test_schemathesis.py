@@ -40,6 +40,7 @@ OPERATIONS = {
     if method in METHODS
 }
 FHIR_JSON = "application/fhir+json"
+FORM = "application/x-www-form-urlencoded"
 #: What valid data may be answered beside success, and why a schema cannot say so.
 ALSO = {
     # A cursor is opaque and signed; dates have an order and a calendar.
@@ -83,9 +84,23 @@ def takes_fhir(operation: dict[str, Any]) -> bool:
     return FHIR_JSON in operation.get("requestBody", {}).get("content", {})
 
 
+def whole() -> dict[str, Any]:
+    """The contract with single values in its forms, where one value is a list of one."""
+    document = copy.deepcopy(DOCUMENT)
+    for item in document["paths"].values():
+        for operation in (item[method] for method in METHODS if method in item):
+            content = operation.get("requestBody", {}).get("content", {}).get(FORM, {})
+            properties = content.get("schema", {}).get("properties", {})
+            for name, one in properties.items():
+                properties[name] = one.get("items", one)
+            for name, values in content.get("example", {}).items():
+                content["example"][name] = values[0] if isinstance(values, list) else values
+    return document
+
+
 def outline() -> dict[str, Any]:
     """The contract with its FHIR bodies reduced to their `resourceType`."""
-    document = copy.deepcopy(DOCUMENT)
+    document = whole()
     for item in document["paths"].values():
         for operation in (item[method] for method in METHODS if method in item):
             if takes_fhir(operation):
@@ -132,7 +147,7 @@ def loaded(document: dict[str, Any]):
     return schemathesis.openapi.from_dict(document, config=config)
 
 
-WHOLE, OUTLINE = loaded(DOCUMENT), loaded(outline())
+WHOLE, OUTLINE = loaded(whole()), loaded(outline())
 
 
 def found(schema, label: str):
