@@ -12,23 +12,36 @@ _TOKEN_ERRORS = {
     415: ("invalid_request", "The body is not a form in UTF-8."),
     503: ("temporarily_unavailable", "The database is away; `Retry-After` says when to come back."),
 }
-_TEXT: dict[str, Any] = {"type": "string"}
+
+
+def _text(said: str) -> dict[str, Any]:
+    """Described: of equal bare schemas openapi-generator makes one, with what is said of any."""
+    return {"type": "string", "description": said}
+
 
 _ERROR_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "RFC 6749 5.2",
     "required": ["error"],
-    "properties": {"error": _TEXT, "error_description": _TEXT},
+    "properties": {
+        "error": _text("A code of RFC 6749 5.2."),
+        "error_description": _text("What to do."),
+    },
 }
 
 _TOKEN_SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["access_token", "token_type", "expires_in", "scope"],
     "properties": {
-        "access_token": _TEXT,
-        "token_type": {"const": "bearer"},
-        "expires_in": {"type": "integer", "minimum": 1, "maximum": 300},
-        "scope": _TEXT,
+        "access_token": _text("To be sent as `Authorization: Bearer`."),
+        "token_type": {"type": "string", "const": "bearer"},
+        "expires_in": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 300,
+            "description": "Seconds that it is good for.",
+        },
+        "scope": _text("What it carries, separated by spaces."),
     },
 }
 
@@ -67,8 +80,8 @@ TOKEN: dict[str, Any] = {
                     "type": "object",
                     "required": ["grant_type"],
                     "properties": {
-                        "grant_type": {"const": "client_credentials"},
-                        "client_id": _TEXT,
+                        "grant_type": {"type": "string", "const": "client_credentials"},
+                        "client_id": _text("Yours, where it is not sent as HTTP Basic."),
                         "client_secret": {"type": "string", "format": "password"},
                         "scope": {"type": "string", "description": "Space-separated"},
                     },

@@ -109,9 +109,10 @@ def add_webhooks(document: dict[str, Any]) -> None:
     """The `webhooks` section, and the schemas that it refers to."""
     schemas = document["components"].setdefault("schemas", {})
     schemas |= {name: _data(*fields) for name, *fields in _KINDS.values()}
-    # By reference: a generator that takes what we send for what it may ask for makes code that does
-    # not compile (openapi-generator 7); those that know webhooks follow it.
-    items = {event: {"post": _sent(event, said, schemas)} for event, said in sorted(_SAID.items())}
+    # By reference, which those that know webhooks follow: openapi-generator 7 takes what we send
+    # for what may be asked, and makes code that does not compile.
+    told = sorted(_SAID.items())
+    items = {event: {"post": _sent(event, said, schemas)} for event, said in told}
     document["components"]["pathItems"] = items
     document["webhooks"] = {event: {"$ref": f"#/components/pathItems/{event}"} for event in items}
 

@@ -7,7 +7,7 @@ search looks at the current version alone, so the older ones stay as they are.
 from alembic import op
 
 revision = "generators"
-down_revision = "doors"
+down_revision = "notices"
 branch_labels = None
 depends_on = None
 
