@@ -45,10 +45,10 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"
 _LOCK = """SELECT l.plan, l.referral_id IS NOT NULL, l.type, l.id FROM locator l
 WHERE (l.type, l.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY l.type, l.id FOR UPDATE"""
-_CURRENT = f"""SELECT k.type, k.id, v.version, v.body FROM {_KEYS}
+_CURRENT = f"""SELECT k.type, k.id, v.version, v.body, v.updated_at FROM {_KEYS}
 JOIN locator l ON l.type = k.type AND l.id = k.id
-CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v WHERE v.plan = l.plan
-    AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
+CROSS JOIN LATERAL (SELECT v.version, v.body, v.updated_at FROM resource_version v
+    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
 _VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
 SELECT p, t, i, n, $7::timestamptz, b, w
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::text[])
@@ -121,14 +121,15 @@ async def write(
     changed: list[tuple[Resource, int]] = []
     for resource in ordered:
         kind, _ = at = key(resource)
-        version, body = versions.get(at, (0, None))
+        version, body, _ = versions.get(at, (0, None, now))
         if after is not None and version != after:
             raise Overtaken
         differs = body is None or plain(body) != plain(resource)
         counts.count(kind, new=version == 0, changed=differs)
         if differs:
             changed.append((resource, version + 1))
-    if changed:
+    if changed:  # not before what is changed, although another process's clock wrote that
+        now = max([now, *(written for _, _, written in versions.values())])
         await _write_versions(connection, batch, changed, now)
         await _write_network(connection, batch, changed, now, taken_in_all, by)
         members = await _members(connection, batch, [one for one, _ in changed], versions)
@@ -211,11 +212,12 @@ def _plan(batch: Batch, row: Sequence[Any]) -> str:
 
 async def _current(
     connection: AsyncConnection, keys: Sequence[Key]
-) -> dict[Key, tuple[int, Resource]]:
+) -> dict[Key, tuple[int, Resource, datetime]]:
+    """(version, resource, when it was written) of what there is."""
     if not keys:
         return {}
     rows: Any = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
-    return {(row[0], row[1]): (row[2], parse(row[3])) for row in rows}
+    return {(row[0], row[1]): (row[2], parse(row[3]), row[4]) for row in rows}
 
 
 async def _write_versions(
@@ -280,7 +282,7 @@ async def _members(
     connection: AsyncConnection,
     batch: Batch,
     changed: Sequence[Resource],
-    versions: Mapping[Key, tuple[int, Resource]],
+    versions: Mapping[Key, tuple[int, Resource, datetime]],
 ) -> list[tuple[str, str]]:
     """The (plan, Patient) whom changes are about, and those whom they were about before."""
     found: set[tuple[str, str]] = set()

@@ -6,7 +6,9 @@ import pytest
 
 from app.referral.lifecycle import TRANSITIONS, Event, State
 from tests.journeys.payloads import (
+    EXTRA,
     VISITS,
+    a_member,
     a_referral,
     because,
     coded,
@@ -296,4 +298,17 @@ async def test_an_offers_history_does_not_either(service):
         service.later(seconds=-90)
     history = (await service.ask("staff-hpsm", "GET", f"{offer}/_history")).json()["entry"]
     changed = [entry["resource"]["meta"]["lastUpdated"] for entry in history]
+    assert changed == sorted(changed, reverse=True)
+
+
+async def test_nor_does_a_rosters(service):
+    patient, _ = a_member(EXTRA[39])
+    path = f"/fhir/Patient/{patient['id']}"
+    for family in ("Ejemplo", "Otro"):
+        patient["name"] = [{"family": family}]
+        assert (await service.ask("staff-hpsm", "PUT", path, patient)).is_success
+        service.later(seconds=-90)
+    history = (await service.ask("staff-hpsm", "GET", f"{path}/_history")).json()["entry"]
+    changed = [entry["resource"]["meta"]["lastUpdated"] for entry in history]
+    assert len(changed) > 2
     assert changed == sorted(changed, reverse=True)
