@@ -26,20 +26,8 @@ _REQUEST_CODES = frozenset(
     {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
 )
 _TASK_CODES = frozenset(
-    [
-        "draft",
-        "requested",
-        "received",
-        "accepted",
-        "rejected",
-        "ready",
-        "cancelled",
-        "in-progress",
-        "on-hold",
-        "failed",
-        "completed",
-        "entered-in-error",
-    ]
+    {"draft", "requested", "received", "accepted", "rejected", "ready", "cancelled"}
+    | {"in-progress", "on-hold", "failed", "completed", "entered-in-error"}
 )
 _FINANCIAL_CODES = frozenset({"active", "cancelled", "draft", "entered-in-error"})
 _PRIORITIES = frozenset({"routine", "urgent", "asap", "stat"})

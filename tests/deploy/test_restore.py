@@ -93,7 +93,9 @@ async def test_a_server_goes_back_to_a_point_in_time():
         }
         old.start()
         await upgrade(old.url)
-        settings = Settings(database_url=old.url, database_pool_size=2)
+        settings = Settings(
+            database_url=old.url, database_pool_size=2, token_secret="back in time " * 4
+        )
         await furnish(settings)
         for command in archive:
             run(command, **told)
