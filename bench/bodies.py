@@ -10,6 +10,8 @@ NPI = "http://hl7.org/fhir/sid/us-npi"
 CIN = f"{BASE}/sid/cin"
 #: How many organizations offer the service: about as many as one county contracts.
 PERFORMERS = 16
+#: Their organizations, as `enlarge` makes them.
+PERFORMING = tuple(f"org-bench-{number}" for number in range(PERFORMERS))
 
 _FACTS = ("homeless", "complex_need", "unable_self_manage", "coordination_benefit")
 

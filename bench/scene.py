@@ -22,6 +22,7 @@ from app.caller.clients import DEMONSTRATION
 from app.demo.postgres import EmbeddedPostgres
 from app.demo.throwaway import home
 from app.migrate import upgrade
+from bench.bodies import PERFORMING
 from bench.enlarge import enlarge, performers_listen
 from bench.floor import SCHEMA
 from bench.load import HOST, Connection, Wrong, request
@@ -85,7 +86,7 @@ class Scene:
             "DEMONSTRATION": "true",
             "WEBHOOK_ALLOW_PRIVATE": ",".join(
                 f"{organization}={HOST}:{receiver.port}"
-                for organization, _ in DEMONSTRATION.values()
+                for organization in (*(own for own, _ in DEMONSTRATION.values()), *PERFORMING)
             ),
             "TOKEN_SECRET": "bench only: of no use to anybody",
         }

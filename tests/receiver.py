@@ -9,9 +9,14 @@ import orjson
 from aiohttp import web
 
 from app.caller.clients import DEMONSTRATION
+from bench.bodies import PERFORMING
 
 #: Whoever has an endpoint in a test.
-LISTENERS = (*(organization for organization, _ in DEMONSTRATION.values()), "org-foghorn")
+LISTENERS = (
+    *(organization for organization, _ in DEMONSTRATION.values()),
+    *PERFORMING,
+    "org-foghorn",
+)
 
 
 def allowed(target: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.letters import plain
-from app.reading.ignored import empty, is_empty, is_fault, unknown
+from app.reading.ignored import empty, is_empty, is_fault, too_often, unknown
 from app.reading.subset import SUBSET, narrowed
 from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, canonical, split, token, words
 
@@ -62,7 +62,7 @@ class FormSearch:
 def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> FormSearch:
     """The search that pairs ask for. Raises `Refusal` (400) with every fault at once."""
     search = FormSearch()
-    faults: list[Issue] = []
+    faults = too_often(asked)
     for name, value in asked:
         try:
             issue = _take(search, name, value, strict)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from app.errors import Refusal, refuse
-from app.reading.query import MAX_ALTERNATIVES, MAX_CONDITIONS, pairs
+from app.reading.ignored import MAX_CONDITIONS
+from app.reading.query import MAX_ALTERNATIVES, pairs
 from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
 
 #: Identifiers that must all be there, each in one of several forms.

@@ -58,7 +58,9 @@ def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
 
 
 #: Parameters that may be given once only; of all others each repeat is one more condition.
-_ONCE = frozenset({"_count", "_sort", "_total", "_summary", "_elements", "_cursor"})
+_ONCE = frozenset(
+    {"_count", "_sort", "_total", "_summary", "_elements", "_cursor", "_since", "_at"}
+)
 #: As many as one request may ask for: see app.reading.query.
 _CONDITIONS = 10
 

@@ -9,14 +9,14 @@ from app.fhir import codes
 from app.openapi.bodies import Described
 from app.reading.catalog import PARAMETERS
 from app.reading.parameters import Parameter
-from app.reading.values import TEXT_PATTERN
+from app.reading.values import SEARCH_PATTERN
 
 #: Where a page begins.
 CURSOR_DESCRIBED: tuple[dict[str, Any], str] = (
     {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"},
     "Where the page begins: taken from a `next` link, never made up.",
 )
-_TEXT: dict[str, Any] = {"type": "string", "pattern": TEXT_PATTERN}
+_TEXT: dict[str, Any] = {"type": "string", "pattern": SEARCH_PATTERN}
 _SAID: dict[str, tuple[dict[str, Any], str]] = {
     "missing": ({"type": "boolean"}, "`true`: those without `{name}`; `false`: those with it."),
     "not": (_TEXT, "Those whose `{name}` is none of these."),

@@ -4,9 +4,14 @@ FHIR R4, "Search", handling errors: lenient unless the caller asks for strict ha
 without a value is read as if it were not there.
 """
 
+from collections import Counter
+from collections.abc import Sequence
+
 from app.errors import Issue
 from app.reading.subset import SUBSET
 
+#: Of one search; repeats of one parameter count whether they have a value or not.
+MAX_CONDITIONS = 10
 #: A name is the client's: longer than any of ours, it is cut.
 _LONGEST_NAME = 64
 #: Ignored, they would show more than was asked for, or the first page again: empty is a fault.
@@ -38,6 +43,13 @@ def empty(name: str, *, strict: bool) -> Issue:
 def is_empty(name: str, value: str) -> bool:
     """Whether nothing but blanks was sent for a parameter that can do without."""
     return name not in _NEEDED and not value.strip()
+
+
+def too_often(asked: Sequence[tuple[str, str]]) -> list[Issue]:
+    """A parameter that is given more often than a search has conditions, with or without a value."""
+    many = Counter(name for name, _ in asked)
+    said = f"One parameter is given at most {MAX_CONDITIONS} times."
+    return [Issue("too-costly", said) for count in many.values() if count > MAX_CONDITIONS][:1]
 
 
 def is_fault(issue: Issue) -> bool:

@@ -15,7 +15,15 @@ from fastapi import Request
 from app.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.reading import catalog
-from app.reading.ignored import empty, ignored, is_empty, is_fault, unknown
+from app.reading.ignored import (
+    MAX_CONDITIONS,
+    empty,
+    ignored,
+    is_empty,
+    is_fault,
+    too_often,
+    unknown,
+)
 from app.reading.include import INCLUDES, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.subset import SUBSET, narrowed
@@ -34,7 +42,7 @@ from app.reading.values import words as texts
 DEFAULT_COUNT, MAX_COUNT = 20, 100
 #: More than any client needs: conditions that must all hold, alternatives of each. They bound what
 #: one request asks of the database; parameters are counted before anything is read.
-MAX_CONDITIONS, MAX_ALTERNATIVES, MAX_PARAMETERS = 10, 20, 50
+MAX_ALTERNATIVES, MAX_PARAMETERS = 20, 50
 _NO_OCTET = re.compile("%(?![0-9A-Fa-f]{2})")
 CURSOR = "_cursor"
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
@@ -111,7 +119,7 @@ def read_query(
 ) -> Query:
     """The query, or a `Refusal` with every fault at once. `base` is our own FHIR base URL."""
     query = Query(kind)
-    faults: list[Issue] = []
+    faults = too_often(asked)
     seen: set[str] = set()
     for name, value in asked:
         if name in ABOUT_THE_FORM:

@@ -13,7 +13,7 @@ from app.errors import Issue, Refusal
 from app.fhir.capability import Searched
 from app.fhir.subscription import fhir_status
 from app.fhir.subset import Subset
-from app.reading.ignored import empty, is_empty, is_fault, unknown
+from app.reading.ignored import empty, is_empty, is_fault, too_often, unknown
 from app.reading.subset import SUBSET, narrowed
 from app.reading.values import ABOUT_THE_FORM, Unreadable, words
 
@@ -57,7 +57,7 @@ class Search:
 def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> Search:
     """The search that pairs ask for. Raises `Refusal` (400) with every fault at once."""
     search = Search()
-    faults: list[Issue] = []
+    faults = too_often(asked)
     for name, value in asked:
         if name in _IGNORED:
             continue

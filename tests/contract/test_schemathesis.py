@@ -60,6 +60,7 @@ ALSO = {
     "PATCH /v1/webhook-endpoints/{id}": ["400", "422"],
     # The example's own words are nobody's note.
     "POST /v1/correspondence/{id}/sent": ["400", "422"],
+    "POST /v1/correspondence/{id}/release": ["400", "422"],
     "POST /v1/organization-proposals/{id}/confirm": ["400", "422"],
     "POST /v1/organization-proposals/{id}/reject": ["400", "422"],
     # A secret is right or wrong.

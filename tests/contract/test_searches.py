@@ -9,7 +9,8 @@ from jsonschema_rs import Draft202012Validator
 
 from app.forms import search as forms
 from app.reading.catalog import PARAMETERS
-from app.reading.query import MAX_CONDITIONS, read_query
+from app.reading.ignored import MAX_CONDITIONS
+from app.reading.query import read_query
 from app.reading.values import DATE_PATTERN, PREFIXES, date_range, split
 from app.subscription import search as subscriptions
 from tests.contract.test_document import DOCUMENT, OPERATIONS
