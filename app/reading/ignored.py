@@ -46,7 +46,7 @@ def is_empty(name: str, value: str) -> bool:
 
 
 def too_often(asked: Sequence[tuple[str, str]]) -> list[Issue]:
-    """A parameter that is given more often than a search has conditions, with or without a value."""
+    """A parameter given more often than a search has conditions, with a value or without."""
     many = Counter(name for name, _ in asked)
     said = f"One parameter is given at most {MAX_CONDITIONS} times."
     return [Issue("too-costly", said) for count in many.values() if count > MAX_CONDITIONS][:1]
