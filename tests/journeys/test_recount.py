@@ -36,7 +36,8 @@ class Weeks:
 
     def __init__(self, service):
         self.service, self.dice = service, random.Random(61)
-        self.open, self.sources, self.cins = [], {}, iter(EXTRA)
+        self.open, self.cins = [], iter(EXTRA)
+        self.sources, self.senders = {}, {}
 
     async def pass_by(self):
         for week in range(5):
@@ -68,7 +69,7 @@ class Weeks:
         unknown = make is a_referral and self.dice.random() < 0.3
         body = make("88" + cin[2:], plan=None, **more) if unknown else make(cin, **more)
         referral = await self.service.refer(body, by)
-        self.sources[referral] = source or "not-stated"
+        self.sources[referral], self.senders[referral] = source or "not-stated", by
         self.open.append((referral, by, cin if unknown else None))
 
     async def act(self):
@@ -93,10 +94,10 @@ class Weeks:
         return answer.status_code == 200
 
 
-async def told(service, referral):
-    """One referral as the API tells it: its timeline, and its decisions from the Task's history."""
-    line = (await service.ask("staff-hpsm", "GET", f"/v1/referrals/{referral}/timeline")).json()
-    versions = await service.found(f"Task/{referral}/_history?_count=100", "staff-hpsm")
+async def told(service, referral, by):
+    """One referral as the API tells its sender: its timeline, and its decisions by the Task."""
+    line = (await service.ask(by, "GET", f"/v1/referrals/{referral}/timeline")).json()
+    versions = await service.found(f"Task/{referral}/_history?_count=100", by)
     versions.sort(key=lambda version: int(version["meta"]["versionId"]))
     moves, before = [], "pending"
     for version in versions:
@@ -158,7 +159,7 @@ async def test_the_reports_are_what_one_counts_from_the_api(service):
     weeks = Weeks(service)
     await weeks.pass_by()
     service.later(days=20)
-    everyone = [await told(service, referral) for referral in weeks.sources]
+    everyone = [await told(service, *sent) for sent in weeks.senders.items()]
     assert {"HPSM", "unassigned"} == {life["plan"] for life in everyone}
     assert {"approved", "denied", "cancelled", "pending", "void"} == {
         life["state"] for life in everyone
