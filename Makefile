@@ -64,18 +64,18 @@ postgresql-15: $(READY)
 image: $(READY)
 	.ci/image
 browser: $(READY)
-	.ci/marked browser
+	.ci/marked browser tests/browser
 foreign: $(READY)
-	.ci/marked foreign
+	.ci/marked foreign tests/foreign
 generators: $(READY)
-	.ci/marked generators
+	.ci/marked generators tests/generators
 outage: $(READY)
-	.ci/marked outage
+	.ci/marked outage tests/delivery
 bulk: $(READY)
-	.ci/marked bulk
+	.ci/marked bulk tests/directory
 # 30,000 requests; FUZZ_REQUESTS=100000 for the long run, FUZZ_SEED=<number> for other ones.
 fuzz: $(READY)
-	.ci/marked fuzz
+	.ci/marked fuzz tests/fuzz
 wheels: $(READY)
 	.ci/wheels
 
