@@ -74,8 +74,12 @@ class Described:
     def __init__(self) -> None:
         self._validators: dict[str, Any] = {}
 
-    def complaint(self, operation: Operation, status: int, media: str, body: bytes) -> str | None:
-        """What the contract does not say of this answer; None where it says all of it."""
+    def complaint(
+        self, operation: Operation, status: int, media: str, body: bytes, applied: str = ""
+    ) -> str | None:
+        """What the contract does not say of this answer; None where it says all of it. `applied`:
+        the preference that the answer goes by (`Preference-Applied`).
+        """
         if status >= 500:
             return f"{status}"
         said = resolved(operation.responses.get(str(status)))
@@ -88,7 +92,10 @@ class Described:
             return f"{status} comes as {media!r}, described are {sorted(kinds)}"
         if not media.endswith("json"):
             return None
-        return self._misfit(operation.label, status, kinds[media].get("schema", {}), body)
+        schema = kinds[media].get("schema", {})
+        if applied == "return=OperationOutcome":  # as the parameter `Prefer` says of a write
+            schema = {"$ref": "#/components/schemas/OperationOutcome"}
+        return self._misfit(operation.label, status, schema, body)
 
     def _misfit(self, label: str, status: int, schema: dict[str, Any], body: bytes) -> str | None:
         key = orjson.dumps(schema).decode()

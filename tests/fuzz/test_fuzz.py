@@ -82,15 +82,16 @@ class Fuzz:
             allow_redirects=False,
         ) as answer:
             body = await answer.read()
-            self._note(request, answer.status, answer.content_type, body)
+            applied = answer.headers.get("Preference-Applied", "")
+            self._note(request, answer.status, answer.content_type, body, applied)
 
-    def _note(self, request: Request, status: int, media: str, body: bytes) -> None:
+    def _note(self, request: Request, status: int, media: str, body: bytes, applied: str) -> None:
         self.statuses[status] += 1
         self.met.add(request.operation.label)
         if not request.path_fits:
             complaint = f"{status}" if status >= 500 else None
         else:
-            complaint = self._described.complaint(request.operation, status, media, body)
+            complaint = self._described.complaint(request.operation, status, media, body, applied)
         if complaint:
             told = f"{complaint}\n{request}\nanswer: {body[:500]!r}"
             self.complaints.setdefault((request.operation.label, complaint[:60]), told)
