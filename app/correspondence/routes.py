@@ -4,6 +4,7 @@ Letters are made when they are asked for, from what was so when they were due to
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -145,10 +146,7 @@ async def mark_sent(
     id: Id, request: Request, caller: CallerDep, sent: Sent, connection: Connection
 ) -> Correspondence:
     """By whom: the client that says so."""
-    plans = _plans(caller)
-    row = await outbox.lock(connection, plans, id)
-    if row is None:
-        raise not_found(_WHAT)
+    row = await _locked(connection, caller, id)
     if row[2] == "waiting":
         raise refuse(409, "conflict", "It waits for a release: see its `reason`.")
     if row[2] not in ("to-send", "failed"):
@@ -173,10 +171,7 @@ async def release_letter(
     id: Id, request: Request, caller: CallerDep, released: Release, connection: Connection
 ) -> Correspondence:
     """By whom and why is kept."""
-    plans = _plans(caller)
-    row = await outbox.lock(connection, plans, id)
-    if row is None:
-        raise not_found(_WHAT)
+    row = await _locked(connection, caller, id)
     if row[2] != "waiting":
         raise refuse(409, "conflict", "It does not wait for a release.")
     if not row[5]:
@@ -184,6 +179,14 @@ async def release_letter(
     now: datetime = request.app.state.clock.now()
     await outbox.release(connection, row, at=now, by=caller.client_id, note=released.note)
     return await read_correspondence(id, request, caller, connection)
+
+
+async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[Any]:
+    """A piece that nobody else can change meanwhile; 404 for another plan's."""
+    row = await outbox.lock(connection, _plans(caller), id_)
+    if row is None:
+        raise not_found(_WHAT)
+    return row
 
 
 def _print(found: Content) -> bytes:

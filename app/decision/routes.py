@@ -72,14 +72,10 @@ async def _move(
     changes = await finish(connection, opened.draft)
     await give_on(connection, opened.draft, door)
     request.state.announced = True
-    answer, after = current(changes), changes.after
-    theirs = after.organization_id == seen.organization_id or after.plan in seen.staff_plans
-    body = (
-        await shown_least("ServiceRequest", answer.body)
-        if identifying and not theirs
-        else answer.body
-    )
-    return Response(body, 200, answer.headers, media_type=FHIR_JSON)
+    answer, after, body = current(changes), changes.after, None
+    if not seen.has(after.plan, after.organization_id):  # they said whose it is: another plan's
+        body = await shown_least("ServiceRequest", answer.body)
+    return Response(body or answer.body, 200, answer.headers, media_type=FHIR_JSON)
 
 
 async def _parameters(request: Request, **takes: Takes) -> Given:
@@ -301,8 +297,7 @@ def _by_requester_or_staff(caller: Caller, opened: Opened) -> None:
 def _only_whose(opened: Opened, added: Sequence[Copy], seen: Sight) -> None:
     """While nobody knows whose it is, staff who are no party say that, and add nothing else."""
     after = opened.draft.after
-    if after.plan != UNASSIGNED or after.organization_id == seen.organization_id:
-        return
-    if any(item.type not in ("Patient", "Coverage") for item in added):
+    more = any(item.type not in ("Patient", "Coverage") for item in added)
+    if more and after.plan == UNASSIGNED and not seen.has(after.plan, after.organization_id):
         text = "Its plan is not known yet. Send the member's Patient or Coverage, and no more."
         raise refuse(403, "forbidden", text)

@@ -50,6 +50,12 @@ class Sight:
     def staff(self) -> bool:
         return bool(self.staff_plans)
 
+    def has(self, plan: str, organization_id: str) -> bool:
+        """Whether a referral of this plan, sent by this organization, is the caller's own or its
+        plan's; of one without a plan, others' staff see the least.
+        """
+        return organization_id == self.organization_id or plan in self.staff_plans
+
 
 def sight(caller: Caller) -> Sight:
     """Plan staff see their plan's referrals and roster; `nwd/roster` alone shows the roster."""

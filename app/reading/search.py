@@ -40,7 +40,7 @@ _NARROW = frozenset(
     {"_id", "identifier", "patient", "subject", "patient.identifier", "subject.identifier"}
     | {"focus", "part-of", "referral", "target"}
 )
-_ANY, _NONE = frozenset({"_id", "_lastUpdated"}), frozenset[str]()
+_ANY = frozenset({"_id", "_lastUpdated"})
 #: Columns and join that bring an offer's present numbers.
 _NUMBERS = (
     ", o.places, o.taken + o.taken_outside, o.capacity_status",
@@ -99,9 +99,10 @@ ORDER BY {order}"""
 def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
     """The keys (plan, id, time) of what one source of rows has for the caller."""
     few = any(criterion.parameter.name in _NARROW for criterion in query.criteria)
-    least = {each.parameter.name for each in query.criteria} <= _ANY | ASKED.get(query.kind, _NONE)
+    asked, shown = {each.parameter.name for each in query.criteria}, ASKED.get(query.kind)
+    least = shown is not None and asked <= _ANY | shown
     conditions = [
-        sees_referral(statement, seen, few=few, least=least and query.kind in ASKED)
+        sees_referral(statement, seen, few=few, least=least)
         if arm.owned
         else _directory(statement, query, seen)
     ]

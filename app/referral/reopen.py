@@ -91,8 +91,8 @@ async def reopen(
     if row is None:
         raise not_found(kind)
     before = to_referral(row)
-    theirs = before.organization_id == seen.organization_id
-    if before.plan == UNASSIGNED and seen.staff and not (theirs or identifying):
+    theirs = identifying or seen.has(before.plan, before.organization_id)
+    if before.plan == UNASSIGNED and seen.staff and not theirs:
         text = "Its plan is not known yet. First say with $add-information whose member it is."
         raise refuse(403, "forbidden", text)
     return await opened(connection, before, now=now, fhir_base=fhir_base)

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 
 from app.caller.dependency import CallerDep, require_scope
-from app.caller.model import DECIDE, UNASSIGNED, Caller
+from app.caller.model import DECIDE, Caller
 from app.database import Connection
 from app.errors import busy, not_found, refuse
 from app.openapi.responses import errors
 from app.policy.answer_json import answer_from_json
 from app.policy.explain import explain
+from app.reading.access import sight
 from app.reading.cursor import Pages, Position
 from app.settings import Settings
 from app.workqueue import store
@@ -67,7 +68,7 @@ async def read_queue(
     rows = await store.page(connection, wanted)
     shown = rows[: filters.limit]
     return Queue(
-        items=[item(row, now, pages.public_url, caller.organization_id) for row in shown],
+        items=[item(row, now, pages.public_url, sight(caller)) for row in shown],
         notices=[notice(row, pages.public_url) for row in await store.not_told(connection, plans)],
         counts=counted(await store.counts(connection, plans, now)),
         next=_next(pages, shown[-1]) if len(rows) > filters.limit else None,
@@ -92,9 +93,9 @@ async def read_item(
     if not rows:
         raise not_found("waiting referral")
     settings: Settings = request.app.state.settings
-    theirs = caller.organization_id
-    shown = item(rows[0], now, settings.public_url.rstrip("/"), theirs)
-    whole = shown.plan != UNASSIGNED or rows[0].organization_id == theirs
+    seen = sight(caller)
+    shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
+    whole = seen.has(shown.plan, rows[0].organization_id)
     answer = await store.determination(connection, plans, id) if whole else None
     library = request.app.state.rules.library
     said = explain(answer_from_json(answer), library) if answer else None

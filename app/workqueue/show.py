@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from app.caller.model import UNASSIGNED
 from app.fhir import codes
 from app.local_time import LOCAL
+from app.reading.access import Sight
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Details
 from app.referral.tables import WAITING
@@ -34,14 +34,14 @@ _RECOMMENDED = {
 }
 
 
-def item(row: Any, now: datetime, public_url: str, organization: str) -> Item:
-    """One item as staff of this organization read it.
+def item(row: Any, now: datetime, public_url: str, seen: Sight) -> Item:
+    """One item as staff read it.
 
     Of another's referral whose plan is not known they see whose it is, and nothing of why.
     """
     details, service = Details.from_json(row.details), row.service
     pending = row.state == State.PENDING
-    if row.plan == UNASSIGNED and row.organization_id != organization:
+    if not seen.has(row.plan, row.organization_id):
         known = tuple(each for each in details.reasons if each.code == _UNIDENTIFIED)
         details, service = Details(reasons=known), None
         next_steps = identifying(row.id, public_url)
