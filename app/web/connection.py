@@ -2,10 +2,12 @@
 
 What the HTTP parser refuses never reaches the application, so that its OperationOutcome is written
 here. A head (request line and headers) has ten seconds and 64 KB; what the application itself takes
-of it is `gate.py`'s. A connection beyond the limit is answered 503 and closed.
+of it is `gate.py`'s. A connection beyond the limit is answered 503 and closed. Who is answered
+before all was read is given the time to read the answer.
 """
 
-from asyncio import TimerHandle, Transport
+from asyncio import TimerHandle, Transport, get_running_loop
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -22,22 +24,65 @@ from app.ids import new_id
 #: A head that is honest arrives in one packet or two.
 HEAD_WAIT_S = 10.0
 _LARGEST_HEAD = 64 * 1024
+#: What a client goes on sending after its answer is thrown away for so long.
+LINGER_S = 5.0
+
+
+class Lingering:
+    """A transport whose `close` loses no answer (RFC 9112, 9.6).
+
+    A socket that is closed with bytes unread is reset, and what was answered may be lost on the
+    way. While `more_comes`, our half alone is closed; what still arrives nobody reads, and the rest
+    is closed when the client ends, or after `linger_s`.
+    """
+
+    def __init__(
+        self, transport: Transport, linger_s: float, more_comes: Callable[[], bool]
+    ) -> None:
+        self._transport = transport
+        self._linger_s = linger_s
+        self._more_comes = more_comes
+        self._ending = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._ending or self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        if not self._ending:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self.is_closing():
+            return
+        if not (self._more_comes() and self._transport.can_write_eof()):
+            self._transport.close()
+            return
+        self._ending = True
+        self._transport.write_eof()
+        if not self._transport.is_reading():
+            self._transport.resume_reading()
+        get_running_loop().call_later(self._linger_s, self._transport.close)
 
 
 class Connection(HttpToolsProtocol):
-    """Uvicorn's connection with limits; `most` is set by `limited`."""
+    """Uvicorn's connection with limits; they are set by `limited`."""
 
     most: int = 1000
     head_wait_s: float = HEAD_WAIT_S
+    linger_s: float = LINGER_S
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head_bytes = 0
         self._in_head = True
         self._patience: TimerHandle | None = None
+        self._refused = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(Lingering(transport, self.linger_s, self._more_comes))  # type: ignore[arg-type]
         if len(self.connections) > self.most:
             said = "There are too many connections just now. Try again in a moment."
             self._end(503, "throttled", said, b"retry-after: 2\r\n")
@@ -96,6 +141,15 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _more_comes(self) -> bool:
+        """Whether the client may be sending: it was cut off, or answered before its body was read.
+
+        Among very many connections nobody is waited for.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        sending = self._refused or (cycle is not None and cycle.more_body)
+        return sending and len(self.connections) <= 2 * self.most
+
     def _end(self, status: int, code: str, said: str, more: bytes = b"") -> None:
         """Answers without the application, and closes."""
         self._forget_head()
@@ -103,6 +157,7 @@ class Connection(HttpToolsProtocol):
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             self.transport.close()  # another answer is on its way: nothing may be put between
             return
+        self._refused = True
         body = orjson.dumps(operation_outcome([Issue(code, said)]))
         head = [
             STATUS_LINE[status],
@@ -117,11 +172,13 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def limited(most: int, head_wait_s: float = HEAD_WAIT_S) -> type[Connection]:
+def limited(
+    most: int, head_wait_s: float = HEAD_WAIT_S, linger_s: float = LINGER_S
+) -> type[Connection]:
     """The connection of a process that keeps `most` of them."""
 
     class Limited(Connection):
         """With the limits of this process."""
 
-    Limited.most, Limited.head_wait_s = most, head_wait_s
+    Limited.most, Limited.head_wait_s, Limited.linger_s = most, head_wait_s, linger_s
     return Limited

@@ -20,11 +20,11 @@ async def answering(scope, receive, send):
 
 
 @asynccontextmanager
-async def served(most=50, head_wait_s=5.0):
+async def served(most=50, head_wait_s=5.0, linger_s=20.0, app=answering):
     """A port."""
-    kind = limited(most, head_wait_s)
+    kind = limited(most, head_wait_s, linger_s)
     server = uvicorn.Server(
-        uvicorn.Config(answering, port=0, http=kind, ws="none", lifespan="off", log_config=None)
+        uvicorn.Config(app, port=0, http=kind, ws="none", lifespan="off", log_config=None)
     )
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110  uvicorn's own way
@@ -83,6 +83,57 @@ async def test_a_head_without_an_end_is_cut_off(part):
     assert outcome["issue"][0]["code"] == "too-long"
 
 
+async def test_an_answer_is_read_although_the_body_was_not():
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 9000000\r\n\r\n"
+        )
+        await reader.readuntil(b"\r\n\r\n")  # answered: whatever follows comes too late
+        for _ in range(9):
+            writer.write(b"x" * 1_000_000)
+            await writer.drain()
+        assert await reader.read() == b"ok"
+        writer.close()
+
+
+async def talking_on(writer):
+    """Until the other side has gone: it then resets what it no longer takes."""
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", GET + b"nonsense\r\n\r\n"])
+async def test_who_does_not_end_is_ended(sent):
+    async with served(linger_s=0.1) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        async with asyncio.timeout(20):
+            assert b"HTTP/1.1 400 " in await reader.read()
+            with pytest.raises(ConnectionError):
+                await talking_on(writer)
+        writer.close()
+
+
+async def test_nothing_follows_an_answer_that_ended_the_connection():
+    asked = asyncio.Event()
+
+    async def slow(scope, receive, send):
+        await asked.wait()
+        await answering(scope, receive, send)
+
+    async with served(app=slow) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET + GET + b"nonsense\r\n\r\n")
+        answer = await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        answer += await reader.read()
+        writer.close()
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [(b"", b""), (b"GET / HTTP/1.1\r\nHos", b"408"), (b"\r\n", b"408"), (GET + b"GET / H", b"200")],
@@ -103,7 +154,7 @@ async def test_one_connection_too_many_is_told_when_to_come_back():
         for reader, writer in held:
             writer.write(GET)
             assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
-        head, outcome = await said(port)
+        head, outcome = await said(port, GET)
         assert head.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 2" in head
         assert outcome["issue"][0]["code"] == "throttled"
