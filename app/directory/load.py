@@ -36,8 +36,6 @@ __all__ = ["Counts", "LoadRefused", "load", "load_resources", "main"]
 
 #: Members whose numbers are looked for in other rosters at a time.
 _AT_A_TIME = 1_000
-#: Batches that are written at once.
-_AT_ONCE = 2
 
 Tell = Callable[[str], None]
 #: A step of the work by its name and size, and how far it is.
@@ -74,7 +72,7 @@ async def load(
     loaded = Loaded()
     with Order(paths) as order:
         order.read(step("reading", sum(path.stat().st_size for path in paths if path.is_file())))
-        engine = create_engine(chosen, pool_size=_AT_ONCE)
+        engine = create_engine(chosen, pool_size=max(STAGES.values()))
         try:
             await _write_all(engine, order, Clock.of(chosen), loaded, tell, step)
             for patients in order.patients(_AT_A_TIME):
@@ -97,11 +95,11 @@ async def _write_all(
             await _load_batch(engine, batch, clock, loaded, tell)
             advance(len(batch.resources))
 
-    for stage in STAGES:
+    for stage, at_once in STAGES.items():
         batches = order.batches(stage)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(_AT_ONCE):
+                for _ in range(at_once):
                     group.create_task(write_some(batches))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None

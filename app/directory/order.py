@@ -1,5 +1,6 @@
 """In which order the lines of a load are written, whatever order they stand in: organizations, then
-offers, then member by member, each with all that the files say about them.
+offers, then member by member, each with all that the files say about them; last, in the order of
+their ids, members of whom the files say that they have the same CIN.
 
 Keeps no line, only where it stands: in a database of its own that grows on disk and is gone with
 the process, so that the memory of a load does not grow with the roster.
@@ -19,6 +20,7 @@ from app.directory.lines import Advance, Line, open_file, read_lines
 from app.directory.record import Key, Resource, key
 from app.directory.resolve import patient_of
 from app.errors import Stopped
+from app.fhir.directory import cin_of
 from app.fhir.strict_json import parse
 
 #: Lines about one member: they are written together, and nobody has as many.
@@ -28,16 +30,22 @@ TOLD = 1_000
 #: What is written after the stage before it is: offers name organizations, rosters name plans.
 _STAGES = {"Organization": 0, "HealthcareService": 1}
 _ROSTER = 2
-STAGES = (0, 1, _ROSTER)
+_SAME_CIN = 3
+#: Stage → batches of it that may be written at once. Of an NPI and of a CIN the first has it: where
+#: two may name the same, one at a time.
+STAGES = {0: 1, 1: 2, _ROSTER: 2, _SAME_CIN: 1}
 _MAKE = """PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 CREATE TABLE line (type TEXT, id TEXT, stage INTEGER, whose TEXT, file INTEGER,
-    label TEXT, start INTEGER, size INTEGER, seen INTEGER, PRIMARY KEY (type, id)) WITHOUT ROWID"""
-_ADD = "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    label TEXT, start INTEGER, size INTEGER, seen INTEGER, cin TEXT, PRIMARY KEY (type, id)
+    ) WITHOUT ROWID"""
+_ADD = "INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _PLACE = "SELECT file, label FROM line WHERE type = ? AND id = ?"
 _ORDERED = """SELECT whose, file, label, start, size, seen FROM line
 WHERE stage = ? ORDER BY whose, id"""
 _TOO_MANY = f"""SELECT file, label, min(start) FROM line WHERE stage = {_ROSTER}
 GROUP BY whose HAVING count(*) > {MOST} ORDER BY file, 3 LIMIT {TOLD}"""
+_LAST = f"""UPDATE line SET stage = {_SAME_CIN} WHERE stage = {_ROSTER} AND whose IN (
+SELECT whose FROM line WHERE cin IN (SELECT cin FROM line GROUP BY cin HAVING count(*) > 1))"""
 _PATIENTS = "SELECT id FROM line WHERE type = 'Patient' ORDER BY id"
 #: A batch ends after the member with whom it reaches either: resources, or bytes of them.
 _RESOURCES, _BYTES = 500, 2_000_000
@@ -101,13 +109,15 @@ class Order:
         ]
         if faults:
             raise LoadRefused(faults)
+        self._lines.execute(_LAST)
         self._files = [self._open.enter_context(open_file(path)) for path in self._paths]
 
     def _add(self, line: Line) -> str | None:
         """Notes where a line stands; a sentence where its resource was there before."""
         at, piece = key(line.resource), line.piece
         where = (line.file, piece.label, piece.start, len(piece.raw), hash(piece.raw))
-        if self._lines.execute(_ADD, (*at, *_turn(line.resource), *where)).rowcount:
+        cin = cin_of(line.resource) if at[0] == "Patient" else None
+        if self._lines.execute(_ADD, (*at, *_turn(line.resource), *where, cin)).rowcount:
             self.count += 1
             return None
         first = self._place(*self._lines.execute(_PLACE, at).fetchone())
