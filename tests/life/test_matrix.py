@@ -95,7 +95,10 @@ async def walk(world, state, status):
         for client in everybody(act, seen.referrals[referral]):
             expected = answer_to(client, act, referral, seen)
             moves = expected == 200 and not changes_nothing(client, act, referral, seen)
-            answer = await (await asking(world, client, act, referral, seen))()
+            ask = await asking(world, client, act, referral, seen)
+            if moves:
+                assert await world.service.counts() == counts, str(act)
+            answer = await ask()
             assert answer.status_code == expected, (client, str(act), answer.text)
             if moves:
                 told_exactly_once(await look(world.service))
@@ -103,8 +106,8 @@ async def walk(world, state, status):
                 counts = await world.service.counts()
                 done += 1
             else:
-                assert await world.service.counts() == counts, (client, str(act))
                 refused += 1
+        assert await world.service.counts() == counts, str(act)
     return done, refused
 
 
