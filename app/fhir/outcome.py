@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.errors import Issue, Refusal, refuse
+from app.fhir.strict_json import MAX_FAULTS
 
 FHIR_JSON = "application/fhir+json"
 DETAIL_SYSTEM = "https://nowrongdoor.example/fhir/CodeSystem/issue-detail"
@@ -109,7 +110,7 @@ def allowed_methods(scope: Scope) -> list[str]:
 async def validation_handler(request: Request, error: RequestValidationError) -> Response:
     """Parameters and `/v1` bodies that do not fit: 400 for the request line, 422 for the body."""
     faults = error.errors()
-    issues = [_fault(fault) for fault in faults]
+    issues = [_fault(fault) for fault in faults[:MAX_FAULTS]]
     of_body = all(
         fault["loc"][:1] == ("body",) and fault["type"] != "json_invalid" for fault in faults
     )

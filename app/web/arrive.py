@@ -122,6 +122,8 @@ async def _parts(receive: Receive, kept: _Plain | _Inflated | _Nothing, limit: i
 
 def _too_large(limit: int, *, closing: bool = False) -> Refusal:
     kilobytes = limit // 1024
-    size = f"{kilobytes // 1024} MB" if kilobytes >= 1024 else f"{kilobytes} KB"
-    said = f"The body is larger than {size}. Send large documents by reference."
+    if kilobytes < 1024:
+        said = f"The body is larger than {kilobytes} KB."
+    else:
+        said = f"The body is larger than {kilobytes // 1024} MB. Send large documents by reference."
     return refuse(413, "too-long", said, **({"Connection": "close"} if closing else {}))

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.aside import aside, weigh
 from app.errors import Issue, Refusal, refuse
 from app.fhir.outcome import TOKEN_PATH, respond, wrong_method
 from app.fhir.strict_json import Unreadable, parse
@@ -25,6 +24,8 @@ _LARGEST_HEADERS = 32 * 1024
 _MOST_HEADERS = 100
 #: A form with a client's id, secret and scopes.
 _TOKEN_FORM = 64 * 1024
+#: Of `/v1`, where nothing is long: the framework reads it within the loop.
+_LARGEST_JSON = 256 * 1024
 
 
 class Gate:
@@ -50,12 +51,17 @@ class Gate:
             return
         await self._heavy.answer(self._app, scope, _replay(body, receive), send, len(body))
 
+    def _largest(self, scope: Scope) -> int:
+        if scope["path"] == TOKEN_PATH:
+            return _TOKEN_FORM
+        return _LARGEST_JSON if taken(scope["method"], scope["path"]) == JSON else self._limit
+
     async def _body(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
         """What the handler gets; nothing where the door will refuse the caller."""
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
             _check(scope, headers, b"")
             return b""
-        limit = _TOKEN_FORM if scope["path"] == TOKEN_PATH else self._limit
+        limit = self._largest(scope)
         if self._is_stranger(scope):
             await drain(receive, limit)
             if told := wrong_method(scope):
@@ -69,7 +75,7 @@ class Gate:
         body = await arrive(receive, limit, gzipped=gzipped)
         _check(scope, headers, body)
         if body and taken(scope["method"], scope["path"]) == JSON:
-            await _check_json(body)
+            _check_json(body)
         return body
 
 
@@ -122,11 +128,10 @@ def _formats(form: bytes) -> list[str]:
         return []
 
 
-async def _check_json(body: bytes) -> None:
+def _check_json(body: bytes) -> None:
     """400 with every fault of a body that the framework would read as it likes (RFC 8259 4)."""
     try:
-        weigh(len(body))
-        await aside(parse, body)
+        parse(body)
     except Unreadable as unreadable:
         issues = [
             Issue(fault.code, fault.diagnostics, fault.expression or None)

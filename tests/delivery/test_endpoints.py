@@ -247,6 +247,12 @@ async def test_a_wrong_endpoint_is_refused_without_its_values(api, scene, body):
     assert await scene.one("webhook_endpoint") is None
 
 
+async def test_of_very_many_faults_a_hundred_are_told(api):
+    answer = await (await api()).post("", json={f"a{number}": 1 for number in range(10_000)})
+    assert answer.status_code == 422
+    assert len(answer.json()["issue"]) == 100
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

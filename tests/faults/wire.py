@@ -21,7 +21,7 @@ class Wire:
     def __init__(self, url: str, folder: Path) -> None:
         self._target = make_url(url)
         self._folder = folder
-        #: By connection, because hints to the workers go on one of their own.
+        #: By connection. Hints to the workers are no request's: they go whenever they are ready.
         self.round_trips: dict[int, list[str]] = {}
         self.at_commit = PASS
         #: How many COMMITs come through before that is done.
@@ -68,11 +68,13 @@ class Wire:
 
     async def _forward(self, reader: asyncio.StreamReader, back: Any) -> None:
         length = await reader.readexactly(4)  # the startup message has no type
-        back.write(length + await reader.readexactly(int.from_bytes(length) - 4))
+        startup = await reader.readexactly(int.from_bytes(length) - 4)
+        back.write(length + startup)
+        counted = b"no-wrong-door hints\0" not in startup
         while True:
             head = await reader.readexactly(5)
             body = await reader.readexactly(int.from_bytes(head[1:]) - 4)
-            if head[:1] in b"QS":
+            if counted and head[:1] in b"QS":
                 said = body.rstrip(b"\0;").decode() or "statement"
                 self.round_trips.setdefault(id(reader), []).append(said)
             commits = head[:1] == b"Q" and body.upper().startswith(b"COMMIT")
