@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
+from app.aside import tick
 from app.fhir import codes
 from app.fhir.dates import read_span
 from app.policy.dictionary import FactDefinition, load_dictionary
@@ -117,6 +118,7 @@ def _flatten(items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """Every item in the order of the page; display groups disappear, events stay whole."""
     stack = list(reversed(items))
     while stack:
+        tick()
         item = stack.pop()
         yield item
         if item.get("linkId") != "utilization":

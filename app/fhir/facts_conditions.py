@@ -6,6 +6,7 @@ A diagnosis makes a fact true or adds to a list; that one is absent says nothing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.aside import tick
 from app.fhir import codes
 from app.fhir.diagnoses import effects
 from app.fhir.payload import codings
@@ -19,6 +20,7 @@ _NOT_VERIFIED = frozenset({"refuted", "entered-in-error"})
 
 def read_condition(condition: Mapping[str, Any], source: str) -> SourcedFacts | None:
     """What a Condition says, if it holds now and nobody has taken it back."""
+    tick()
     clinical = [c.get("code") for c in codings(condition.get("clinicalStatus"))]
     if clinical and not _COUNTED_CLINICAL.intersection(clinical):
         return None

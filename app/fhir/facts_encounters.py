@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
+from app.aside import tick
 from app.fhir import codes
 from app.fhir.dates import read_span
 from app.fhir.diagnoses import encounter_reason
@@ -53,6 +54,7 @@ def read_encounters(payload: Payload, as_of: date) -> list[SourcedFacts]:
 
 
 def _kind(encounter: Mapping[str, Any]) -> str | None:
+    tick()
     klass = encounter.get("class") or {}
     if encounter.get("status") not in _STATUSES:
         return None

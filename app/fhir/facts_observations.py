@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from app.aside import tick
 from app.fhir import codes
 from app.fhir.dates import read_moment, read_span
 from app.fhir.diagnoses import pregnancy_answers
@@ -24,6 +25,7 @@ def read_observations(payload: Payload, as_of: date) -> list[SourcedFacts]:
     """One entry per Observation that states a fact, the earliest first."""
     dated = []
     for source, observation in payload.all("Observation"):
+        tick()
         moment = _moment(observation, as_of)
         if moment is not None and observation.get("status") in _STATUSES:
             dated.append((moment, source, observation))
