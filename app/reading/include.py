@@ -4,7 +4,9 @@ Only what the caller may see and its scopes let it read is included; the rest is
 were not there (FHIR R4, "Search", including other resources).
 """
 
+import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import orjson
 
@@ -34,6 +36,7 @@ INCLUDES: dict[str, dict[str, str]] = {
         "part-of": "partOf",
     },
 }
+_INCLUDE = re.compile(r"([A-Za-z]+):([a-z-]+)(?::([A-Z][A-Za-z]*))?")
 #: An offer's numbers change without a new version, so that its stored form is not shown.
 _NOT_AS_STORED = frozenset({"HealthcareService", "Provenance"})
 _WHOLE = WHOLE.replace("$6::bool", "l.type = ANY ($6::text[])")
@@ -45,24 +48,32 @@ CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v
 WHERE {WHOLE_OR_LEAST} ORDER BY wanted.place"""
 
 
-def read_include(kind: str, value: str) -> str | None:
-    """The element that `Task:focus` (or `Task:focus:ServiceRequest`) follows; None: no such."""
-    source, _, rest = value.partition(":")
-    return INCLUDES.get(kind, {}).get(rest.partition(":")[0]) if source == kind else None
+class Followed(NamedTuple):
+    """An element whose references are followed: to one type, or (empty) to any."""
+
+    element: str
+    target: str = ""
+
+
+def read_include(kind: str, value: str) -> Followed | None:
+    """What `Task:focus`, or `Task:requester:Organization`, follows; None: no such."""
+    found = _INCLUDE.fullmatch(value)
+    element = INCLUDES.get(kind, {}).get(found[2]) if found and found[1] == kind else None
+    return Followed(element, found[3] or "") if found and element else None
 
 
 async def include(
-    source: Source, elements: Sequence[str], rows: Sequence[Stored], caller: Caller, base: str
+    source: Source, followed: Sequence[Followed], rows: Sequence[Stored], caller: Caller, base: str
 ) -> list[Stored]:
     """The current versions of what the rows refer to in these elements, each once. A reference may
     carry a version, or this server's address (`base`).
     """
-    if not elements or not rows:
+    if not followed or not rows:
         return []
     shown = {(row.type, row.id) for row in rows}
     wanted = [
         place
-        for place in dict.fromkeys(_referred(elements, rows, base))
+        for place in dict.fromkeys(_referred(followed, rows, base))
         if place not in shown and place[0] not in _NOT_AS_STORED and caller.may(place[0], "r")
     ]
     return await visible(source, wanted, sight(caller))
@@ -87,13 +98,14 @@ async def visible(source: Source, wanted: Sequence[tuple[str, str]], seen: Sight
 
 
 def _referred(
-    elements: Sequence[str], rows: Sequence[Stored], base: str
+    followed: Sequence[Followed], rows: Sequence[Stored], base: str
 ) -> Iterator[tuple[str, str]]:
     """(type, id) of every reference to a resource of ours."""
     for row in rows:
         body = orjson.loads(row.body)
-        for element in elements:
+        for element, target in followed:
             held = body.get(element) or []
             for reference in held if isinstance(held, list) else [held]:
-                if place := place_of(reference.get("reference"), base):
+                place = place_of(reference.get("reference"), base)
+                if place and target in ("", place[0]):
                     yield place

@@ -24,7 +24,7 @@ from app.reading.ignored import (
     too_often,
     unknown,
 )
-from app.reading.include import INCLUDES, read_include
+from app.reading.include import INCLUDES, Followed, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
 from app.reading.subset import SUBSET, narrowed
 from app.reading.values import (
@@ -66,8 +66,8 @@ class Query:
     cursor: str | None = None
     #: How much of each match is shown.
     subset: Subset = field(default_factory=Subset)
-    #: The elements whose references are followed (`_include`).
-    includes: list[str] = field(default_factory=list)
+    #: Whose references are followed (`_include`).
+    includes: list[Followed] = field(default_factory=list)
     #: What refers to the matches (`_revinclude`): type, and the parameter that finds it.
     revincludes: list[tuple[str, Parameter]] = field(default_factory=list)
     warnings: list[Issue] = field(default_factory=list)
@@ -178,8 +178,8 @@ def _along(query: Query, name: str, value: str, strict: bool) -> Issue | None:
     kind = query.kind
     if name == "_include":
         taken = [f"{kind}:{one}" for one in INCLUDES.get(kind, ())]
-        if element := read_include(kind, value):
-            query.includes.append(element)
+        if followed := read_include(kind, value):
+            query.includes.append(followed)
             query.used.append((name, value))
             return None
     else:
