@@ -108,18 +108,18 @@ def test_a_fault_repeats_no_value_and_no_name_that_no_element_could_have():
 ])  # fmt: skip
 def test_depth_is_refused_quickly(levels, opening, middle, closing):
     body = opening * levels + middle + closing * levels
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Unreadable) as refused:
         parse(body)
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.5
     assert refused.value.faults[0].code == "structure"
 
 
 def test_a_string_that_never_ends_is_refused_in_linear_time():
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Unreadable):
         parse(b'{"a":"' + b'\\"' * 2_000_000)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 NUMBERS = [
