@@ -9,6 +9,7 @@ A referral whose plan is not known yet is its parties'; plan staff see the least
 (`app.fhir.least`), to say whose member it is about.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from typing import Any
 
 from app.aside import aside, weigh
 from app.caller.model import ROSTER, UNASSIGNED, Caller
+from app.errors import not_found
 from app.fhir.least import SHOWN, least
 from app.settings import settings
 
@@ -24,6 +26,7 @@ from app.settings import settings
 NO_PLAN = "*"
 #: Types of the network: readable by every authenticated caller where they belong to no referral.
 NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
+_FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _POLICIES = Path(__file__).parents[1] / "policy" / "files"
 
 
@@ -129,11 +132,18 @@ def least_of(statement: Statement, seen: Sight, plan: str, referral: str) -> str
         AND p.referral_id = {referral} AND p.until IS NULL))"""
 
 
+def check_id(kind: str, resource_id: str) -> str:
+    """An id that FHIR does not allow is nobody's (404); some bytes the database would refuse."""
+    if not _FHIR_ID.fullmatch(resource_id):
+        raise not_found(kind)
+    return resource_id
+
+
 def located(kind: str, resource_id: str, seen: Sight) -> tuple[Any, ...]:
-    """The parameters of `SEES_LOCATED`."""
+    """The parameters of `SEES_LOCATED`; 404 for what cannot be an id."""
     return (
         kind,
-        resource_id,
+        check_id(kind, resource_id),
         seen.organization_id,
         list(seen.staff_plans),
         list(seen.roster_plans),

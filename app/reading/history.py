@@ -21,7 +21,7 @@ from app.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
 from app.reading.cursor import Position
 from app.reading.ignored import empty, is_empty, is_fault, unknown
 from app.reading.query import CURSOR, MAX_COUNT
-from app.reading.read import as_seen, check_id, named_move, read_move
+from app.reading.read import as_seen, named_move, read_move
 from app.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN
 
 #: A page ends before the version that would make it larger; one version is always shown.
@@ -149,7 +149,7 @@ async def history(
         made = await read_move(source, resource_id, *move, seen)
         return _only(replace(made.stored, at=made.updated_at), asked)
     parameters = (
-        *located(kind, check_id(kind, resource_id), seen),
+        *located(kind, resource_id, seen),
         asked.since,
         *asked.at,
         int(after.id) if after else None,
