@@ -10,6 +10,7 @@ from asyncio import TimerHandle, Transport, get_running_loop
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -102,7 +103,7 @@ class Connection(HttpToolsProtocol):
         idle = cycle is None or cycle.response_complete
         if idle and self._patience is None:  # blank lines alone begin no message
             self._await_head()
-        super().data_received(data)
+        self._parse(data)
         if self._in_head and self._head_bytes > _LARGEST_HEAD and not self.transport.is_closing():
             self._end(431, "too-long", "The headers are too large.")
 
@@ -114,8 +115,43 @@ class Connection(HttpToolsProtocol):
             self._await_head()
 
     def on_headers_complete(self) -> None:
-        self._forget_head()
-        super().on_headers_complete()
+        if not self._offers_another_protocol():
+            self._forget_head()
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._offers_another_protocol():
+            super().on_message_complete()
+
+    def _parse(self, data: bytes) -> None:
+        """As uvicorn does, except where a client offers to change the protocol: the parser then
+        takes what follows the head for that other protocol, and the body would be lost. Java's
+        HttpClient offers HTTP/2 with every request without TLS. RFC 9110 7.8: an offer may be
+        ignored, so the same head is read again without it.
+        """
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+        except httptools.HttpParserUpgrade as offer:
+            if self._offers_another_protocol():
+                self._parse(self._without_offer() + data[offer.args[0] :])
+
+    def _offers_another_protocol(self) -> bool:
+        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+
+    def _without_offer(self) -> bytes:
+        """The head that was just read, without `Upgrade` and what `Connection` says of it."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = (one for one in value.split(b",") if one.strip().lower() != b"upgrade")
+                lines.append(b"connection: " + b",".join(tokens))
+            elif name != b"upgrade":
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"", b""])
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn words it
         """What the parser, or the reading of the target, could not take."""

@@ -148,6 +148,52 @@ async def test_a_silent_connection_is_ended(sent, status):
     assert answer[9:12] == status
 
 
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+BODIES = {
+    "sized": b"Content-Length: 5\r\n\r\nhello",
+    "chunked": b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+}
+
+
+async def echoing(scope, receive, send):
+    """Says what came through."""
+    message = await receive()
+    body = message["body"]
+    while message["more_body"]:
+        message = await receive()
+        body += message["body"]
+    said = b"%b %b" % (scope["path"].encode(), body)
+    size = (b"content-length", str(len(said)).encode())
+    await send({"type": "http.response.start", "status": 200, "headers": [size]})
+    await send({"type": "http.response.body", "body": said})
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+@pytest.mark.parametrize("offer", [OFFER, b"Upgrade: websocket\r\nConnection: upgrade\r\n"])
+async def test_an_offer_to_change_the_protocol_loses_no_body(offer, body):
+    """As Java's HttpClient makes it with every request, in one packet or in two."""
+    request_ = b"POST /a HTTP/1.1\r\nHost: a\r\n" + offer + body
+    async with served(app=echoing) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for cut in range(1, len(request_)):
+            writer.write(request_[:cut])
+            for _ in range(3):  # so that the server reads it by itself
+                await asyncio.sleep(0)
+            writer.write(request_[cut:])
+            answer = await reader.readuntil(b"/a hello")
+            assert answer.startswith(b"HTTP/1.1 200 ")
+        writer.write(request_ + GET)
+        await reader.readuntil(b"/a hello")
+        await reader.readuntil(b"/ ")
+        writer.close()
+
+
+async def test_a_tunnel_is_refused():
+    async with served() as port:
+        head, _ = await said(port, b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+
+
 async def test_one_connection_too_many_is_told_when_to_come_back():
     async with served(most=2) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
