@@ -58,8 +58,11 @@ def patient_of(resource: Resource) -> str | None:
     return local_id(about.get("reference"), "Patient")
 
 
-def resolve(resources: Sequence[Resource], known: Known) -> Batch:
-    """The batch, ready to be written. Raises `DirectoryRefused` with every fault."""
+def resolve(resources: Sequence[Resource], known: Known, by: str | None = None) -> Batch:
+    """The batch, ready to be written. Raises `DirectoryRefused` with every fault.
+
+    To the client of a plan (`by`) another plan's members are as unknown as nobody.
+    """
     batch = Batch()
     _organizations(batch, resources, known)
     plans = {row.id: row.plan for row in batch.organizations.values() if row.plan}
@@ -69,7 +72,7 @@ def resolve(resources: Sequence[Resource], known: Known) -> Batch:
     }
     _offers(batch, resources, known)
     _patients(batch, resources, known, plans)
-    _about_patients(batch, resources, known, plans)
+    _about_patients(batch, resources, known, plans, by)
     _at_home(batch, resources, known)
     if batch.faults:
         raise DirectoryRefused(batch.faults)
@@ -157,7 +160,11 @@ def _payor(coverage: Resource, plans: Mapping[str, str]) -> str | None:
 
 
 def _about_patients(
-    batch: Batch, resources: Sequence[Resource], known: Known, plans: Mapping[str, str]
+    batch: Batch,
+    resources: Sequence[Resource],
+    known: Known,
+    plans: Mapping[str, str],
+    by: str | None,
 ) -> None:
     for resource in _of(resources, "Coverage", "QuestionnaireResponse"):
         coverage = resource["resourceType"] == "Coverage"
@@ -167,7 +174,7 @@ def _about_patients(
         if plan is None:
             plan, copy = known.located.get(("Patient", patient or ""), (None, False))
             plan = None if copy else plan
-        if patient is None or plan is None:
+        if patient is None or plan is None or by not in (None, plan):
             said = "Name a member of the roster: `Patient/` and the id."
             batch.fault(resource, "not-found", element, said)
             continue

@@ -114,7 +114,7 @@ async def write(
     of them, as our own reads show it, so that what was read can be sent back.
     """
     ordered = sorted(resources, key=lambda one: TYPES.index(one["resourceType"]))
-    batch = resolve(ordered, await _known(connection, ordered))
+    batch = resolve(ordered, await _known(connection, ordered), by)
     await _lock(connection, ordered, batch)
     versions = await _current(connection, [key(one) for one in ordered])
     counts = Counts()

@@ -169,6 +169,27 @@ async def test_what_is_not_ones_own_or_cannot_be_is_refused(
     assert answer.json()["resourceType"] == "OperationOutcome"
 
 
+def about(kind, patient, plan):
+    """What a plan says of a Patient."""
+    who = {"reference": f"Patient/{patient}"}
+    if kind == "QuestionnaireResponse":
+        return {"resourceType": kind, "status": "completed", "subject": who}
+    payor = [{"identifier": {"system": PLAN, "value": plan}}]
+    return {"resourceType": kind, "status": "active", "beneficiary": who, "payor": payor}
+
+
+@pytest.mark.parametrize("kind", ["Coverage", "QuestionnaireResponse"])
+async def test_another_plans_member_is_as_unknown_as_nobody(world, kind):
+    await load(world.engine)
+    nobody, another = [
+        await world.send(OTHER_STAFF, "POST", kind, about(kind, patient, "HPSJ"))
+        for patient in ("nobody", "member-01")
+    ]
+    assert (nobody.status_code, nobody.json()) == (422, another.json())
+    own = await world.send(STAFF, "POST", kind, about(kind, "member-01", "HPSM"))
+    assert own.status_code == 201, own.text
+
+
 async def test_a_stale_precondition_on_nothing_creates_nothing(world):
     await load(world.engine)
     body = PATIENT | {"id": "new"}
