@@ -57,6 +57,13 @@ ONE_FAULT = [
     (REQUEST, {"reason": [{"concept": {"text": "x"}}]}, "structure", "reason"),
     (REQUEST, {"code": {"concept": {"text": "x"}}}, "structure", "code.concept"),
     (REQUEST, {"_subject": {"id": "x"}}, "structure", "_subject"),
+    (REQUEST, {"_id": {"id": "x"}}, "structure", "_id"),
+    (
+        REQUEST,
+        {"extension": [{"url": "urn:x", "_url": {"id": "x"}, "valueCode": "a"}]},
+        "structure",
+        "extension[0]._url",
+    ),
     (REQUEST, {"fhir_comments": ["x"]}, "structure", "fhir_comments"),
     (REQUEST, {"resource_type": "ServiceRequest"}, "structure", "resource_type"),
     (REQUEST, {"occurrence": "2026-11-20"}, "structure", "occurrence"),

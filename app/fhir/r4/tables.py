@@ -138,7 +138,8 @@ def _compile(model: type[FHIRAbstractModel]) -> Table:
     for name, choice, path in ADDED.get(model.__name__, ()):
         table.elements[name] = _added(name, choice, path)
     for element in list(table.elements.values()):
-        if element.kind in (TEXT, OTHER) and element.base != "id":
+        bare = element.base == "id" or (table.name, element.base) == ("Extension", "url")
+        if element.kind in (TEXT, OTHER) and not bare:  # R4 has System.String there
             table.elements["_" + element.base] = _companion(element)
     table.required = tuple(required)
     table.choices = tuple((base, tuple(names)) for base, names in choices.items())
