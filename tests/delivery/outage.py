@@ -173,11 +173,12 @@ class Outage:
         """The referral's id. Repeats as a client does that is not answered, or told to wait."""
         client = REFERRERS[number % 2]
         headers = {**JSON, "Idempotency-Key": f"outage-{number}"}
+        sent = body(number)  # once: it says when it was written
         while True:
             try:
                 bearer = await self._bearer(client)
                 async with http.post(
-                    f"{api.base}/fhir/ServiceRequest", data=body(number), headers=headers | bearer
+                    f"{api.base}/fhir/ServiceRequest", data=sent, headers=headers | bearer
                 ) as answer:
                     if answer.status == 201:
                         return (await answer.json(content_type=None))["id"]
