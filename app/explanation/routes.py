@@ -14,6 +14,7 @@ from app.caller.dependency import CallerDep, require
 from app.database import Connection, fetch
 from app.errors import not_found
 from app.explanation.model import DeterminationList, ShownDetermination, show
+from app.fhir.reference import ID
 from app.openapi.responses import errors
 from app.policy.answer_json import answer_from_json
 from app.policy.library import Library
@@ -46,7 +47,7 @@ async def list_determinations(
         str,
         Path(
             description="The referral's id: that of its ServiceRequest.",
-            pattern=r"^[A-Za-z0-9\-.]{1,64}$",
+            pattern=f"^{ID}$",
             examples=["01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c11"],
         ),
     ],

@@ -7,9 +7,11 @@ ours is the same whichever way it is written. Another server's is never taken fo
 import re
 from typing import NamedTuple
 
-_ID = r"[A-Za-z0-9\-.]{1,64}"
-_NAMED = re.compile(rf"([A-Z][A-Za-z]+)/({_ID})(?:/_history/{_ID})?").fullmatch
-_VERSION = re.compile(rf"/_history/{_ID}\Z").search
+#: What R4 takes for an id.
+ID = r"[A-Za-z0-9\-.]{1,64}"
+is_id = re.compile(ID).fullmatch
+_NAMED = re.compile(rf"([A-Z][A-Za-z]+)/({ID})(?:/_history/{ID})?").fullmatch
+_VERSION = re.compile(rf"/_history/{ID}\Z").search
 
 
 class Place(NamedTuple):

@@ -9,7 +9,6 @@ A referral whose plan is not known yet is its parties'; plan staff see the least
 (`app.fhir.least`), to say whose member it is about.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,13 +19,13 @@ from app.aside import aside, weigh
 from app.caller.model import ROSTER, UNASSIGNED, Caller
 from app.errors import not_found
 from app.fhir.least import SHOWN, least
+from app.fhir.reference import is_id
 from app.settings import settings
 
 #: The plan key of what belongs to no plan.
 NO_PLAN = "*"
 #: Types of the network: readable by every authenticated caller where they belong to no referral.
 NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
-_FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _POLICIES = Path(__file__).parents[1] / "policy" / "files"
 
 
@@ -134,7 +133,7 @@ def least_of(statement: Statement, seen: Sight, plan: str, referral: str) -> str
 
 def check_id(kind: str, resource_id: str) -> str:
     """An id that FHIR does not allow is nobody's (404); some bytes the database would refuse."""
-    if not _FHIR_ID.fullmatch(resource_id):
+    if not is_id(resource_id):
         raise not_found(kind)
     return resource_id
 

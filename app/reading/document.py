@@ -13,6 +13,7 @@ from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import SingleRead, Source
 from app.fhir.capability import Searched, fhir
+from app.fhir.reference import ID
 from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned
 from app.openapi.bundles import HISTORY_OF, SEARCHSET_OF
 from app.openapi.responses import errors
@@ -69,7 +70,7 @@ _ID = {
     "in": "path",
     "required": True,
     "description": "The resource's id.",
-    "schema": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"},
+    "schema": {"type": "string", "pattern": f"^{ID}$"},
 }
 
 _FAILURES = errors(400, 401, 403, 404, 406, 503)

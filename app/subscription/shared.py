@@ -1,6 +1,5 @@
 """What every Subscription route asks: the parts of the running service, and how it answers."""
 
-import re
 from datetime import datetime
 from typing import Annotated
 
@@ -8,10 +7,10 @@ from fastapi import Depends, Path, Request, Response
 
 from app.errors import not_found
 from app.fhir.outcome import FHIR_JSON, wrong_method
+from app.fhir.reference import is_id
 from app.notification.secrets import Vault
 
 PREFIX = "/fhir/Subscription"
-_FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 
 async def _id(
@@ -19,7 +18,7 @@ async def _id(
     id: Annotated[str, Path(max_length=64, description="The Subscription's id.")],
 ) -> str:
     """An id that FHIR allows; `_search` and `$status` are none, and take their own methods."""
-    if not _FHIR_ID.fullmatch(id):
+    if not is_id(id):
         raise wrong_method(request.scope) or not_found("Subscription")
     return id
 

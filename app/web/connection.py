@@ -130,13 +130,24 @@ class Connection(HttpToolsProtocol):
         ignored, so the same head is read again without it.
         """
         self._unset_keepalive_if_required()
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._read(left) :]
+        except httptools.HttpParserError:
+            said = "Invalid HTTP request received."
+            self.logger.warning(said)
+            self.send_400_response(said)
+
+    def _read(self, data: memoryview) -> int:
+        """How much the parser has taken: all of it, or the head that made an offer."""
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.send_400_response("")
         except httptools.HttpParserUpgrade as offer:
             if self._offers_another_protocol():
-                self._parse(self._without_offer() + data[offer.args[0] :])
+                self.parser.feed_data(self._without_offer())
+                return int(offer.args[0])
+        return len(data)
 
     def _offers_another_protocol(self) -> bool:
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"

@@ -188,6 +188,17 @@ async def test_an_offer_to_change_the_protocol_loses_no_body(offer, body):
         writer.close()
 
 
+async def test_very_many_offers_at_once_cost_no_more_than_their_size():
+    count = 4_000
+    async with served() as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write((b"GET / HTTP/1.1\r\nHost: a\r\n" + OFFER + b"\r\n") * count)
+        async with asyncio.timeout(20):
+            for _ in range(count):
+                assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200 ")
+        writer.close()
+
+
 async def test_a_tunnel_is_refused():
     async with served() as port:
         head, _ = await said(port, b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n")
