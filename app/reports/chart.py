@@ -1,12 +1,15 @@
-"""Figures as a page: bars with their numbers beside them, and the tables below. PURE."""
+"""Figures for a page: bars with their numbers beside them, and tables. PURE.
+
+Places, colours and columns are made here; `chart.svg` and `table.html` of the templates draw them.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from app.fhir import codes
 from app.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
-from app.web.page import esc, scrolled
 
-_LEFT, _WIDTH, _ROW = 250, 560, 34
+_LEFT, _WIDTH, _ROW = 250.0, 560.0, 34
 _STATES = (
     ("approved", "#1f7a4d"),
     ("denied", "#b3362b"),
@@ -18,30 +21,87 @@ _STATES = (
 _MOST = 12
 
 
-def outcomes_chart(rows: Sequence[Outcomes]) -> str:
+@dataclass(frozen=True, slots=True)
+class LegendColour:
+    """What a colour means."""
+
+    x: int
+    fill: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChartBar:
+    """A part of a row. `number` is written on its middle; empty where the bar is too narrow."""
+
+    x: float
+    width: float
+    fill: str
+    said: str
+    middle: float = 0.0
+    number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRow:
+    """A name, its bars, and `total` behind them."""
+
+    y: int
+    name: str
+    bars: list[ChartBar]
+    end: float
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Rows of bars, which begin at `left`."""
+
+    title: str
+    height: int
+    rows: list[ChartRow]
+    legend: list[LegendColour] = field(default_factory=list)
+    left: int = int(_LEFT)
+
+
+@dataclass(frozen=True, slots=True)
+class FigureTable:
+    """A table. `words`: how many columns, from the left, are no numbers."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    words: int
+
+
+def outcomes_chart(rows: Sequence[Outcomes]) -> Chart:
     """One bar a service, divided by what became of its referrals."""
-    if not rows:
-        return '<p class="quiet">No referral was received in this period.</p>'
     shown = rows[:_MOST]
-    most = max(row.received for row in shown)
+    most = max((row.received for row in shown), default=0)
+    return Chart(
+        title="What became of the referrals received",
+        height=44 + _ROW * len(shown),
+        rows=[_outcomes(44 + _ROW * number, row, most) for number, row in enumerate(shown)],
+        legend=[
+            LegendColour(int(_LEFT) + 112 * number, colour, state)
+            for number, (state, colour) in enumerate(_STATES)
+        ],
+    )
+
+
+def _outcomes(y: int, row: Outcomes, most: int) -> ChartRow:
     bars = []
-    for number, row in enumerate(shown):
-        y = 44 + _ROW * number
-        name = codes.SERVICES.get(row.service, row.service)
-        bars.append(_label(y, name))
-        x = float(_LEFT)
-        for state, colour in _STATES:
-            width = _WIDTH * getattr(row, state) / most
-            if width:
-                bars.append(_bar(x, y, width, colour, f"{state}: {getattr(row, state)}"))
-                bars.append(_inside(x + width / 2, y, width, str(getattr(row, state))))
-            x += width
-        bars.append(_value(x, y, str(row.received)))
-    return _svg("What became of the referrals received", 44 + _ROW * len(shown), _legend() + bars)
+    x = _LEFT
+    for state, colour in _STATES:
+        count = getattr(row, state)
+        width = _WIDTH * count / most
+        if width:
+            bars.append(_bar(x, width, colour, f"{state}: {count}", str(count)))
+        x += width
+    return _row(y, codes.SERVICES.get(row.service, row.service), bars, x, str(row.received))
 
 
-def outcomes_table(rows: Sequence[Outcomes]) -> str:
-    """The same in numbers: a part of a bar may be too narrow for its own."""
+def outcomes_table(rows: Sequence[Outcomes]) -> FigureTable:
+    """The outcomes in numbers: a part of a bar may be too narrow for its own number."""
     states = [state for state, _ in _STATES]
     heads = ("Service", "Received", *(state.capitalize() for state in states), "Approved %")
     listed = [
@@ -53,28 +113,30 @@ def outcomes_table(rows: Sequence[Outcomes]) -> str:
         )
         for row in rows
     ]
-    return _table(heads, listed, words=1) if rows else ""
+    return FigureTable(heads, listed, words=1)
 
 
-def timeliness_chart(rows: Sequence[Timeliness]) -> str:
+def timeliness_chart(rows: Sequence[Timeliness]) -> Chart:
     """How many decisions were in time, by track."""
-    bars = []
-    for number, row in enumerate(rows):
-        y = 12 + _ROW * number
-        bars.append(_label(y, f"{row.track.capitalize()} decisions"))
-        share = (row.in_time_percent or 0) / 100
-        if row.decided:
-            bars.append(_bar(_LEFT, y, _WIDTH, "#e8c4c0", f"late: {row.late}"))
-            bars.append(_bar(_LEFT, y, _WIDTH * share, "#1f7a4d", f"in time: {row.in_time}"))
-        said = f"{row.in_time_percent} %" if row.in_time_percent is not None else "none"
-        bars.append(_value(_LEFT + (_WIDTH if row.decided else 0), y, said))
-    return _svg("Decisions in time", 12 + _ROW * len(rows), bars)
+    drawn = [_timeliness(12 + _ROW * number, row) for number, row in enumerate(rows)]
+    return Chart("Decisions in time", 12 + _ROW * len(rows), drawn)
 
 
-def timeliness_table(rows: Sequence[Timeliness]) -> str:
+def _timeliness(y: int, row: Timeliness) -> ChartRow:
+    share = (row.in_time_percent or 0) / 100
+    bars = [
+        _bar(_LEFT, _WIDTH, "#e8c4c0", f"late: {row.late}"),
+        _bar(_LEFT, _WIDTH * share, "#1f7a4d", f"in time: {row.in_time}"),
+    ]
+    said = f"{row.in_time_percent} %" if row.in_time_percent is not None else "none"
+    end = _LEFT + (_WIDTH if row.decided else 0)
+    return _row(y, f"{row.track.capitalize()} decisions", bars if row.decided else [], end, said)
+
+
+def timeliness_table(rows: Sequence[Timeliness]) -> FigureTable:
     """Times to a decision."""
     heads = ("Track", "Decided", "In time", "Average hours", "Median hours", "Overdue now")
-    return _table(
+    return FigureTable(
         heads,
         [
             (r.track, r.decided, r.in_time, r.average_hours, r.median_hours, r.overdue_now)
@@ -84,25 +146,25 @@ def timeliness_table(rows: Sequence[Timeliness]) -> str:
     )
 
 
-def reasons_table(rows: Sequence[Reasons]) -> str:
+def reasons_table(rows: Sequence[Reasons]) -> FigureTable:
     """The most frequent reasons."""
     listed = [(row.outcome, row.meaning, row.referrals) for row in rows[:_MOST]]
-    return _table(("Outcome", "Reason", "Referrals"), listed, words=2)
+    return FigureTable(("Outcome", "Reason", "Referrals"), listed, words=2)
 
 
-def sources_table(rows: Sequence[Sources]) -> str:
+def sources_table(rows: Sequence[Sources]) -> FigureTable:
     """The most frequent sources."""
     listed = [
         (row.source.replace("_", " ").replace("-", " "), row.organization_kind, row.referrals)
         for row in rows[:_MOST]
     ]
-    return _table(("Source", "Organization", "Referrals"), listed, words=2)
+    return FigureTable(("Source", "Organization", "Referrals"), listed, words=2)
 
 
-def prior_authorization_table(rows: Sequence[PriorAuthorization]) -> str:
+def prior_authorization_table(rows: Sequence[PriorAuthorization]) -> FigureTable:
     """The CMS-0057-F set."""
     heads = ("Track", "Requests", "Approved %", "Denied %", "Average days", "Median days")
-    return _table(
+    return FigureTable(
         heads,
         [
             (
@@ -119,61 +181,13 @@ def prior_authorization_table(rows: Sequence[PriorAuthorization]) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]], words: int) -> str:
-    """`words`: how many columns, from the left, are no numbers."""
-    if not rows:
-        return '<p class="quiet">Nothing in this period.</p>'
-    looks = ["" if number < words else ' class="number"' for number in range(len(heads))]
-    top = "".join(
-        f'<th scope="col"{look}>{esc(head)}</th>' for head, look in zip(heads, looks, strict=True)
-    )
-    lines = []
-    for row in rows:
-        cells = zip(row, looks, strict=True)
-        lines.append("".join(f"<td{look}>{'–' if v is None else esc(v)}</td>" for v, look in cells))
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+def _row(y: int, name: str, bars: list[ChartBar], end: float, total: str) -> ChartRow:
+    cut = name if len(name) <= 28 else name[:27] + "…"
+    return ChartRow(y, cut, bars, round(end + 8, 1), total)
 
 
-def _svg(title: str, height: int, parts: Sequence[str]) -> str:
-    return scrolled(
-        title,
-        f'<svg viewBox="0 0 920 {height}" role="img" '
-        'xmlns="http://www.w3.org/2000/svg" font-family="system-ui, sans-serif" font-size="14" '
-        f'fill="#1d2b36"><title>{esc(title)}</title>{"".join(parts)}</svg>',
-    )
-
-
-def _legend() -> list[str]:
-    parts = []
-    for number, (state, colour) in enumerate(_STATES):
-        x = _LEFT + 112 * number
-        parts.append(f'<rect x="{x}" y="6" width="14" height="14" rx="3" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 20}" y="18" font-size="13">{state}</text>')
-    return parts
-
-
-def _label(y: int, text: str) -> str:
-    cut = text if len(text) <= 28 else text[:27] + "…"
-    return f'<text x="{_LEFT - 10}" y="{y + 16}" text-anchor="end">{esc(cut)}</text>'
-
-
-def _bar(x: float, y: int, width: float, colour: str, said: str) -> str:
-    return (
-        f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="22" fill="{colour}">'
-        f"<title>{esc(said)}</title></rect>"
-    )
-
-
-def _inside(middle: float, y: int, width: float, text: str) -> str:
-    """A number on its bar, so that colours do not speak alone; none where the bar is too narrow."""
-    if width < 14 * len(text):
-        return ""
-    return (
-        f'<text x="{middle:.1f}" y="{y + 16}" text-anchor="middle" font-size="13" fill="#fff">'
-        f"{esc(text)}</text>"
-    )
-
-
-def _value(x: float, y: int, text: str) -> str:
-    return f'<text x="{x + 8:.1f}" y="{y + 16}" font-weight="600">{esc(text)}</text>'
+def _bar(x: float, width: float, colour: str, said: str, number: str = "") -> ChartBar:
+    """`number` on the bar, so that colours do not speak alone, where the bar has room for it."""
+    shown = number if width >= 14 * len(number) else ""
+    middle = round(x + width / 2, 1)
+    return ChartBar(round(x, 1), round(width, 1), colour, said, middle, shown)

@@ -70,20 +70,19 @@ async def read_page(
     told = (connection, plan, days, now)
     timeliness = await figures.timeliness(*told)
     outcomes = await figures.outcomes(*told)
-    received = chart.outcomes_chart(outcomes) + chart.outcomes_table(outcomes)
-    set_ = chart.prior_authorization_table(await figures.prior_authorization(*told))
     return page(
-        f"Referrals of {plan}",
-        "No Wrong Door: figures",
-        f"{days.first} to {days.last}",
-        [
-            f"<h2>Received, and what became of it</h2>{received}",
-            f"<h2>Decisions in time</h2>{chart.timeliness_chart(timeliness)}"
-            + chart.timeliness_table(timeliness),
-            f"<h2>Reasons</h2>{chart.reasons_table(await figures.reasons(*told))}",
-            f"<h2>Who refers</h2>{chart.sources_table(await figures.sources(*told))}",
-            f"<h2>Prior authorization figures (CMS-0057-F)</h2>{set_}",
-        ],
+        "reports.html",
+        plan=plan,
+        days=days,
+        received=chart.outcomes_chart(outcomes),
+        outcomes=chart.outcomes_table(outcomes),
+        in_time=chart.timeliness_chart(timeliness),
+        timeliness=chart.timeliness_table(timeliness),
+        reasons=chart.reasons_table(await figures.reasons(*told)),
+        sources=chart.sources_table(await figures.sources(*told)),
+        prior_authorization=chart.prior_authorization_table(
+            await figures.prior_authorization(*told)
+        ),
     )
 
 

@@ -7,12 +7,13 @@ are cut.
 from datetime import datetime
 
 from fastapi import Response
+from markupsafe import Markup
 
 from app.caller.model import UNASSIGNED
 from app.timeline.model import Entry, Timeline
 from app.timeline.picture import picture
 from app.timeline.spans import moment
-from app.web.page import esc, page, scrolled
+from app.web.page import page, render
 
 #: Bytes for the list of what happened.
 _ROOM = 64_000
@@ -21,24 +22,20 @@ _MOST_DETAILS, _MOST_CLOCKS, _LONGEST = 7, 8, 300
 
 def document(told: Timeline, now: datetime) -> Response:
     """The page."""
-    service = told.service_name or "a service that is not known yet"
-    urgent = " · urgent" if told.urgent else ""
     clocks = told.clocks[:1] + told.clocks[1:][-_MOST_CLOCKS:]
-    drawn = scrolled("The journey", picture(told.stages, clocks, now))
+    entries = _entries(told.entries)
     return page(
-        f"Referral for {service}",
-        f"No Wrong Door{urgent}",
-        told.now,
-        [
-            f"<h2>The journey</h2>{drawn}",
-            f"<h2>About this referral</h2>{_facts(told)}",
-            f"<h2>What happened</h2>{_list(told.entries)}",
-            f'<p class="quiet">As of {esc(moment(now))}, California. Id {esc(told.referral)}.</p>',
-        ],
+        "timeline.html",
+        told=told,
+        picture=picture(told.stages, clocks, now),
+        facts=_facts(told),
+        entries=entries,
+        left_out=len(told.entries) - len(entries),
+        now=moment(now),
     )
 
 
-def _facts(told: Timeline) -> str:
+def _facts(told: Timeline) -> list[tuple[str, str]]:
     pairs = [
         ("Plan", told.plan_name or ("not known yet" if told.plan == UNASSIGNED else told.plan)),
         ("Member's number", told.cin or "not known"),
@@ -47,35 +44,31 @@ def _facts(told: Timeline) -> str:
         ("Received", moment(told.received)),
         ("Priority", "Urgent" if told.urgent else "Routine"),
     ]
-    return (
-        f"<dl>{''.join(f'<div><dt>{k}</dt><dd>{esc(_cut(v))}</dd></div>' for k, v in pairs)}</dl>"
-    )
+    return [(label, _cut(value)) for label, value in pairs]
 
 
-def _list(entries: list[Entry]) -> str:
+def _entries(entries: list[Entry]) -> list[Markup]:
     """The first, then as many of the latest as the page has room for."""
-    first, *others = map(_entry, entries)
-    shown: list[str] = []
-    room = _ROOM - len(first)
-    for html in reversed(others):
-        room -= len(html.encode())
+    first = _entry(entries[0])
+    room = _ROOM - len(first.encode())
+    latest: list[Markup] = []
+    for entry in reversed(entries[1:]):
+        drawn = _entry(entry)
+        room -= len(drawn.encode())
         if room < 0:
             break
-        shown.append(html)
-    left_out = len(others) - len(shown)
-    said = f'<p class="quiet">{left_out} earlier entries are not shown.</p>' if left_out else ""
-    return f"{said}<ol>{''.join([first, *reversed(shown)])}</ol>"
+        latest.append(drawn)
+    return [first, *reversed(latest)]
 
 
-def _entry(entry: Entry) -> str:
-    details = [f"<li>{esc(_cut(line))}</li>" for line in entry.details[:_MOST_DETAILS]]
-    if len(entry.details) > _MOST_DETAILS:
-        details.append(f"<li>and {len(entry.details) - _MOST_DETAILS} more</li>")
-    listed = f"<ul>{''.join(details)}</ul>" if details else ""
-    return (
-        f'<li class="{entry.kind.value}"><time datetime="{entry.at.isoformat()}">'
-        f"{esc(moment(entry.at))}</time><strong>{esc(entry.title)}</strong>"
-        f"<p>{esc(_cut(entry.text))}</p>{listed}</li>"
+def _entry(entry: Entry) -> Markup:
+    return render(
+        "entry.html",
+        entry=entry,
+        moment=moment(entry.at),
+        text=_cut(entry.text),
+        details=[_cut(line) for line in entry.details[:_MOST_DETAILS]],
+        more=max(0, len(entry.details) - _MOST_DETAILS),
     )
 
 

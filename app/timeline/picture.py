@@ -1,17 +1,20 @@
-"""The journey as a picture: five stages with their marks, and the clocks below. PURE: text to SVG.
+"""The journey as a picture: five stages with their marks, and the clocks below. PURE.
+
+Places, signs and colours are made here; `journey.svg` of the templates draws them.
 
 Colours never speak alone: every mark has its own sign and its words beside it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from textwrap import wrap
 
 from app.timeline.model import Clock, Mark, Running, Stage
 from app.timeline.spans import moment
-from app.web.page import esc
 
-_WIDTH, _STEP, _FIRST, _ROW = 920, 184, 92, 64
+_WIDTH, _STEP, _FIRST, _TOP, _ROW = 920, 184, 92, 176, 64
+_LEFT, _RIGHT = 24, _WIDTH - 24
 _COLOURS = {
     Mark.DONE: "#1f7a4d",
     Mark.NO: "#b3362b",
@@ -47,66 +50,92 @@ _BARS = {
 }
 
 
-def picture(stages: Sequence[Stage], clocks: Sequence[Clock], now: datetime) -> str:
-    """One SVG; its description says the same in words."""
-    height = 176 + _ROW * len(clocks)
-    said = "; ".join(f"{s.name}: {_SAID[s.mark]}, {s.text}" for s in stages)
-    drawn = [_line(stages), *(_stage(number, stage) for number, stage in enumerate(stages))]
-    drawn += [_clock(176 + _ROW * number, clock, now) for number, clock in enumerate(clocks)]
-    return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" xmlns="http://www.w3.org/2000/svg" '
-        'font-family="system-ui, sans-serif" font-size="14" fill="#1d2b36">'
-        f"<title>The journey of the referral</title><desc>{esc(said)}</desc>"
-        f"{''.join(drawn)}</svg>"
-    )
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The way from one stage to the next. `gone`: the referral has come through."""
+
+    x1: int
+    x2: int
+    gone: bool
 
 
-def _line(stages: Sequence[Stage]) -> str:
-    """The way between the stages: drawn through as far as the referral has come."""
-    parts = []
-    for number in range(len(stages) - 1):
-        gone = stages[number].mark in (Mark.DONE, Mark.NO)
-        look = 'stroke="#1f7a4d"' if gone else 'stroke="#c6d2d9" stroke-dasharray="6 6"'
-        x = _FIRST + _STEP * number
-        parts.append(f'<line x1="{x}" y1="44" x2="{x + _STEP}" y2="44" stroke-width="4" {look}/>')
-    return "".join(parts)
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A stage: its circle with a sign, its title, and what is said of it, in lines."""
+
+    x: int
+    colour: str
+    sign: str
+    title: str
+    lines: list[str]
 
 
-def _stage(number: int, stage: Stage) -> str:
-    x = _FIRST + _STEP * number
-    colour = _COLOURS[stage.mark]
-    title = f"{number + 1}. {stage.name.capitalize()}"
-    lines = wrap(stage.text, 24, max_lines=3, placeholder=" …")
-    text = "".join(
-        f'<text x="{x}" y="{118 + 17 * row}" text-anchor="middle" font-size="13" fill="#43545f">'
-        f"{esc(line)}</text>"
-        for row, line in enumerate(lines)
-    )
-    return (
-        f'<circle cx="{x}" cy="44" r="23" fill="{colour}" stroke="#fff" stroke-width="4"/>'
-        f'<path d="{_SIGNS[stage.mark]}" transform="translate({x} 44)" fill="none" stroke="#fff" '
-        'stroke-width="4" stroke-linecap="round" stroke-linejoin="round"/>'
-        f'<text x="{x}" y="96" text-anchor="middle" font-weight="600" font-size="15">'
-        f"{esc(title)}</text>{text}"
-    )
-
-
-def _clock(y: int, clock: Clock, now: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class ClockBar:
     """A bar from the beginning to the due moment, filled as far as the clock has run."""
-    left, width = 24, _WIDTH - 48
-    colour = _BARS[clock.state]
+
+    y: int
+    title: str
+    in_words: str
+    colour: str
+    filled: int
+    began: str
+    due: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All that is drawn. `said`: the stages in words, for who does not see the picture."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    said: str
+    ways: list[Stretch]
+    stations: list[Station]
+    bars: list[ClockBar]
+
+
+def picture(stages: Sequence[Stage], clocks: Sequence[Clock], now: datetime) -> Picture:
+    """Where everything is drawn."""
+    return Picture(
+        width=_WIDTH,
+        height=_TOP + _ROW * len(clocks),
+        left=_LEFT,
+        right=_RIGHT,
+        said="; ".join(f"{s.name}: {_SAID[s.mark]}, {s.text}" for s in stages),
+        ways=[_way(number, stage) for number, stage in enumerate(stages[:-1])],
+        stations=[_station(number, stage) for number, stage in enumerate(stages)],
+        bars=[_bar(_TOP + _ROW * number, clock, now) for number, clock in enumerate(clocks)],
+    )
+
+
+def _way(number: int, stage: Stage) -> Stretch:
+    x = _FIRST + _STEP * number
+    return Stretch(x, x + _STEP, gone=stage.mark in (Mark.DONE, Mark.NO))
+
+
+def _station(number: int, stage: Stage) -> Station:
+    return Station(
+        x=_FIRST + _STEP * number,
+        colour=_COLOURS[stage.mark],
+        sign=_SIGNS[stage.mark],
+        title=f"{number + 1}. {stage.name.capitalize()}",
+        lines=wrap(stage.text, 24, max_lines=3, placeholder=" …"),
+    )
+
+
+def _bar(y: int, clock: Clock, now: datetime) -> ClockBar:
     whole = (clock.due - clock.began).total_seconds()
     run = ((clock.ended or now) - clock.began).total_seconds()
     share = 1.0 if whole <= 0 else min(max(run / whole, 0.0), 1.0)
-    return (
-        f'<text x="{left}" y="{y + 14}" font-weight="600">{esc(clock.title)}</text>'
-        f'<text x="{left + width}" y="{y + 14}" text-anchor="end" fill="{colour}" '
-        f'font-weight="600">{esc(clock.in_words)}</text>'
-        f'<rect x="{left}" y="{y + 22}" width="{width}" height="10" rx="5" fill="#e3eaee"/>'
-        f'<rect x="{left}" y="{y + 22}" width="{max(10, round(width * share))}" height="10" '
-        f'rx="5" fill="{colour}"/>'
-        f'<text x="{left}" y="{y + 48}" font-size="12" fill="#5a6b77">from '
-        f"{esc(moment(clock.began))}</text>"
-        f'<text x="{left + width}" y="{y + 48}" text-anchor="end" font-size="12" fill="#5a6b77">'
-        f"until {esc(moment(clock.due))}</text>"
+    return ClockBar(
+        y=y,
+        title=clock.title,
+        in_words=clock.in_words,
+        colour=_BARS[clock.state],
+        filled=max(10, round((_RIGHT - _LEFT) * share)),
+        began=moment(clock.began),
+        due=moment(clock.due),
     )

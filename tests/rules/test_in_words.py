@@ -10,7 +10,6 @@ from app.referral.lifecycle import State
 from app.referral.record import Details
 from app.timeline.spans import due_in_words, moment, span
 from app.web.media import prefers
-from app.web.page import esc
 from app.workqueue.steps import Standing, steps
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
@@ -68,10 +67,6 @@ def test_a_moment_is_californias(at, said):
 )
 def test_what_a_caller_prefers(accept, wanted):
     assert prefers(accept, "text/html") is wanted
-
-
-def test_text_is_escaped_and_printable():
-    assert esc("<a href='x'>&\x00\x07\u202e") == "&lt;a href=&#x27;x&#x27;&gt;&amp;"
 
 
 PENDING = Standing("r1", "HPSM", State.PENDING, "ECM", "m1", None, Details())
