@@ -14,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import Caller
 from app.database import fetch
-from app.errors import not_found, refuse
-from app.fhir.fault import Fault
+from app.errors import Issue, not_found, refuse
 from app.fhir.subscription import MASK, fhir_status, kept, problem, shown
 from app.fhir.subscription_read import Wanted
 from app.fhir.subscription_status import Event, Standing
@@ -50,7 +49,7 @@ CROSS JOIN LATERAL (
   UNION SELECT id FROM organization WHERE id = w.value) AS o"""
 
 
-async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Fault]:
+async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Issue]:
     """Makes the identifiers of PAS' filter organizations of the network; what names none."""
     if not wanted.identifiers:
         return []
@@ -58,7 +57,7 @@ async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Fault]:
     rows = await fetch(connection, _IDENTIFIED, (words,))
     if set(words) - {row[0] for row in rows}:
         said = "org-identifier takes identifiers of organizations that this network knows."
-        return [Fault("not-found", "Subscription.criteria.extension", said)]
+        return [Issue("not-found", said, "Subscription.criteria.extension")]
     wanted.requesters = sorted({row[1] for row in rows})
     return []
 
