@@ -75,7 +75,7 @@ def _for_this_member(question: Question, finding: Finding) -> Finding:
 def _find(policy: Policy, question: Question) -> Finding:
     if question.service is None:
         return pending([Reason("facts-missing")], (), ("service",))
-    reading = Reading(question.facts, question.as_of, policy.counts)
+    reading = Reading(question.facts, question.as_of, policy.data.counts)
     county = _county(policy, question, reading)
     if county is not None or not policy.data.counties:
         finding = _find_in(policy, question.service, county, question.claimed, reading)
