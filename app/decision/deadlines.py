@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from app.local_time import LAST_MOMENT, LOCAL, plus_days
 from app.policy.schema import Clocks
+from app.referral.models import URGENT
 
 _END_OF_DAY = time(23, 59, 59)
-URGENT = frozenset({"urgent", "asap", "stat"})
 
 
 @dataclass(frozen=True, slots=True)

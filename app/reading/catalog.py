@@ -21,6 +21,7 @@ from app.reading.columns import (
     request_status,
 )
 from app.reading.parameters import Parameter
+from app.referral.models import URGENT
 
 _REQUEST_CODES = frozenset(
     {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
@@ -30,7 +31,7 @@ _TASK_CODES = frozenset(
     | {"in-progress", "on-hold", "failed", "completed", "entered-in-error"}
 )
 _FINANCIAL_CODES = frozenset({"active", "cancelled", "draft", "entered-in-error"})
-_PRIORITIES = frozenset({"routine", "urgent", "asap", "stat"})
+_PRIORITIES = URGENT | {"routine"}
 
 
 #: A person's names, whichever part they stand in.

@@ -49,10 +49,6 @@ class Referral:
     updated_at: datetime
     details: str
 
-    @property
-    def urgent(self) -> bool:
-        return self.priority in ("urgent", "asap", "stat")
-
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
