@@ -17,6 +17,7 @@ from app.fhir.payload import identifier_value, own_identifier
 from app.fhir.reference import id_of
 from app.fhir.strict_json import dumps, parse
 from app.letters import as_key
+from app.policy.counties import county_code
 from app.policy.stated import RosterMember
 
 Resource = Mapping[str, Any]
@@ -137,7 +138,7 @@ def _counties(resource: Resource, faults: list[Issue]) -> tuple[str, ...]:
     found: list[str] = []
     for index, area in enumerate(resource.get("coverageArea") or ()):
         stated = identifier_value(area.get("identifier"), codes.COUNTY_ID) or area.get("display")
-        county = codes.county_code(stated) if isinstance(stated, str) else None
+        county = county_code(stated) if isinstance(stated, str) else None
         if county is None:
             said = "Name a county of California by identifier or display."
             faults.append(_fault("code-invalid", f"coverageArea[{index}]", said))

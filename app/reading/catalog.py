@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from app.fhir import codes
+from app.policy.counties import county_code
 from app.reading import offers
 from app.reading.columns import (
     business_identifier,
@@ -340,7 +341,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "`:identifier`: the county",
             "coverageArea",
             offer=offers.county,
-            read=codes.county_code,
+            read=county_code,
         ),
         Parameter(
             "county",
@@ -348,7 +349,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "a county of California (`San Mateo`, `san_mateo`) that it serves",
             "coverageArea.identifier",
             offer=offers.county,
-            read=codes.county_code,
+            read=county_code,
             ours=True,
         ),
         Parameter(
