@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One fault: FHIR issue code, a sentence that says what to do, the element at fault."""
+    """One fault: FHIR issue code, a sentence that says what to do, the element at fault.
+
+    `diagnostics` names elements, and never carries a value of the payload. `expression` is empty
+    where the fault is of the whole body.
+    """
 
     code: str
     diagnostics: str
-    expression: str | None = None
+    expression: str = ""
     detail_code: str | None = None
     severity: str = "error"
 
@@ -39,7 +43,7 @@ def refuse(
     status: int,
     code: str,
     diagnostics: str,
-    expression: str | None = None,
+    expression: str = "",
     **headers: str,
 ) -> Refusal:
     """One-issue refusal. Header names are written with underscores (`Retry_After="2"`)."""

@@ -27,12 +27,6 @@ def _letter(each: str) -> str:
     return " " if unicodedata.category(each)[0] in "PZC" else each
 
 
-def county_code(name: str) -> str:
-    """`San Mateo`, `SAN-MATEO COUNTY`, `san_mateo` → `san_mateo` (facts.md 1.3)."""
-    words = plain(name).split()
-    return "_".join(words[:-1] if len(words) > 1 and words[-1] == "county" else words)
-
-
 def as_key(text: str) -> str:
     """The text as a key holds it: itself, or where it is too long its beginning and a digest."""
     data = text.encode()

@@ -1,15 +1,18 @@
 """The deployment's rules: the policy library, and which plans are served by it."""
 
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date
 
 from app.decision.authorize import last_day
-from app.decision.deadlines import Clocks
-from app.decision.decide import Automation
+from app.decision.deadlines import PlanClocks
 from app.local_time import LAST_DAY, plus_days
 from app.policy.library import Library
 from app.policy.policy import Policy
+from app.policy.schema import Switches
 from app.settings import Settings, WrongSettings
+
+#: Where no plan or service is known, the rules only ask.
+_UNSTATED = Switches(citation="E")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +22,10 @@ class Rules:
     library: Library
     plans: tuple[str, ...]
 
-    def clocks(self, plan: str | None, on: date) -> Clocks:
+    def clocks(self, plan: str | None, on: date) -> PlanClocks:
         """The plan's clocks with the holidays of its calendar; the shared ones without a plan."""
         data = self.library.clocks(plan, on)
-        return Clocks(
-            decision_business_days=data.decision_business_days,
-            decision_calendar_days=data.decision_calendar_days,
-            urgent_hours=data.urgent_hours,
-            void_business_days=data.void_business_days,
-            reminder_business_days=data.reminder_business_days_before,
-            expiring_days=data.expiring_days_before,
-            cut_off=None if data.cutoff_hour is None else time(data.cutoff_hour),
-            holidays=self.library.calendars[data.calendar].holidays,
-        )
+        return PlanClocks(data, self.library.calendars[data.calendar].holidays)
 
     def latest_start(self, plan: str | None, on: date) -> date:
         """The last day that a referral received on a day may wish its service to begin; while its
@@ -42,16 +36,11 @@ class Rules:
         return max((plus_days(last_day(on, one), 1) for one in lengths), default=LAST_DAY)
 
     @staticmethod
-    def automation(policy: Policy | None, service: str | None) -> Automation:
+    def automation(policy: Policy | None, service: str | None) -> Switches:
         """Which answers take effect by themselves; without a plan or service none can."""
         if policy is None or service is None:
-            return Automation()
-        switches = policy.data.automation.of(policy.family(service))
-        return Automation(
-            approve=switches.approve == "automatic",
-            deny_administrative=switches.deny_administrative == "automatic",
-            deny_criteria=switches.deny_criteria == "automatic",
-        )
+            return _UNSTATED
+        return policy.data.automation.of(policy.family(service))
 
 
 def rules(settings: Settings, library: Library) -> Rules:

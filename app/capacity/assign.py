@@ -24,18 +24,24 @@ ASSESSMENT = "additional-assessment-required"
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """One organization's offer of one service under one plan; `taken` counts all places taken."""
+class NamedOffer:
+    """One organization's offer of a service, by each of its names; `status`: whom it takes."""
 
     id: str
     organization_id: str
     npi: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(NamedOffer):
+    """An offer under one plan with whom it serves; `taken` counts all places taken."""
+
     service: str
     counties: frozenset[str]
     populations: frozenset[str]
     places: int
     taken: int
-    status: str
     active: bool = True
 
     @property
@@ -58,7 +64,7 @@ class Wish:
     def __bool__(self) -> bool:
         return bool(self.offer_ids or self.organization_ids or self.npis)
 
-    def names(self, offer: Offer) -> bool:
+    def names(self, offer: NamedOffer) -> bool:
         return (
             offer.id in self.offer_ids
             or offer.organization_id in self.organization_ids
@@ -71,7 +77,7 @@ class Placement:
     """The answer to "who has room?": the assignment, and the offer it is with."""
 
     assignment: Assignment
-    offer: Offer | None = None
+    offer: NamedOffer | None = None
 
     @property
     def performer_id(self) -> str | None:
@@ -128,7 +134,7 @@ def place(ordered: Sequence[Offer], wish: Wish) -> Placement:
     return waiting(ordered, wish)
 
 
-def named(offer: Offer, wish: Wish) -> Assignment:
+def named(offer: NamedOffer, wish: Wish) -> Assignment:
     """What an assignment to `offer` is called, given what was asked for."""
     return Assignment.ASSIGNED if not wish or wish.names(offer) else Assignment.ALTERNATE
 

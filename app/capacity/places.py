@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import TAKING, Offer, Placement, Wish, named, waiting
+from app.capacity.assign import TAKING, NamedOffer, Offer, Placement, Wish, named, waiting
 from app.database import fetch_one
 
 # Locked in the order of their ids, whatever the preference: an offer that fills up while it is
@@ -19,7 +19,7 @@ WHERE plan = $1 AND id = (
           AND capacity_status = ANY($3::text[]) AND taken + taken_outside < places
         ORDER BY id FOR UPDATE) AS held
     ORDER BY array_position($2::text[], id) LIMIT 1)
-RETURNING id, taken + taken_outside, capacity_status
+RETURNING id, capacity_status
 """
 
 _HOLD = "SELECT 1 FROM offer WHERE plan = $1 AND id = ANY($2::text[]) ORDER BY id FOR UPDATE"
@@ -49,14 +49,14 @@ async def take(
 
 
 async def _take(
-    connection: AsyncConnection, plan: str, offers: Sequence[Offer], wish: Wish
+    connection: AsyncConnection, plan: str, offers: Sequence[NamedOffer], wish: Wish
 ) -> Placement | None:
     ids = [offer.id for offer in offers]
     row = await fetch_one(connection, _TAKE, (plan, ids, sorted(TAKING)))
     if row is None:
         return None
     offer = next(offer for offer in offers if offer.id == row[0])
-    return Placement(named(offer, wish), replace(offer, taken=row[1], status=row[2]))
+    return Placement(named(offer, wish), replace(offer, status=row[1]))
 
 
 async def hold(connection: AsyncConnection, plan: str, offer_ids: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import TAKING, Offer, Placement, Wish, named
+from app.capacity.assign import TAKING, NamedOffer, Placement, Wish, named
 from app.capacity.places import hold, release
 from app.database import fetch, fetch_one
 from app.decision.apply import Act, reassign
@@ -80,24 +80,14 @@ async def move_up(connection: AsyncConnection, plan: str, offer_id: str, door: D
             return placed
         *columns, organization, npi, status = row
         referral = to_referral(columns)
-        offer = Offer(
-            id=offer_id,
-            organization_id=organization,
-            npi=npi,
-            service=referral.service or "",
-            counties=frozenset(),
-            populations=frozenset(),
-            places=0,
-            taken=0,
-            status=status,
-        )
+        offer = NamedOffer(offer_id, organization, npi, status)
         await connection.exec_driver_sql(_TAKE, (plan, offer_id))
         head = await opened(connection, referral, now=door.now, fhir_base=door.fhir_base)
         await _place(connection, head.draft, offer, door)
         placed += 1
 
 
-async def _place(connection: AsyncConnection, draft: Draft, offer: Offer, door: Door) -> None:
+async def _place(connection: AsyncConnection, draft: Draft, offer: NamedOffer, door: Door) -> None:
     asked = draft.after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked})) if asked else Wish()
     act = Act(door.by_rules, draft.details, policy_of(draft, door))

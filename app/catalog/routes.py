@@ -13,9 +13,9 @@ from app.catalog import show
 from app.catalog.model import Comparison, PlanDetail, PlanList, PopulationList, ServiceList
 from app.errors import not_found, refuse
 from app.forms.form import load_words
-from app.letters import county_code
 from app.local_time import local_date
 from app.openapi.responses import errors
+from app.policy.counties import county_code
 from app.policy.policy import Policy
 from app.rules import Rules
 from app.web.dates import Day

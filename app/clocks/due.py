@@ -8,7 +8,7 @@ answered or took back in between fires nothing. Source: spec.md 2 (Clocks) and 6
 from datetime import datetime
 from enum import StrEnum
 
-from app.decision.deadlines import Clocks, expires, expiring_from, is_over
+from app.decision.deadlines import PlanClocks, expires, expiring_from, is_over
 from app.local_time import local_date
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Asked, Authorization, Referral
@@ -59,7 +59,7 @@ def is_overdue(referral: Referral, now: datetime) -> bool:
     )
 
 
-def expiring(authorization: Authorization | None, clocks: Clocks, now: datetime) -> bool:
+def expiring(authorization: Authorization | None, clocks: PlanClocks, now: datetime) -> bool:
     """The notice before an authorization's end is due; not when the end has passed already."""
     if authorization is None or authorization.status != "open":
         return False

@@ -6,7 +6,7 @@ Else it is free, and the waiting list has it (`app.capacity.waitlist`).
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import Assignment, Offer, Placement
+from app.capacity.assign import Assignment, NamedOffer, Placement
 from app.capacity.waitlist import give_on
 from app.clocks.fire import CLOCK
 from app.database import fetch_one
@@ -36,17 +36,7 @@ async def pass_on(connection: AsyncConnection, draft: Draft, door: Door) -> None
         return
     *columns, organization, npi, status = row
     next_one = to_referral(columns)
-    kept = Offer(
-        id=str(next_one.offer_id),
-        organization_id=organization,
-        npi=npi,
-        service=next_one.service or "",
-        counties=frozenset(),
-        populations=frozenset(),
-        places=0,
-        taken=0,
-        status=status,
-    )
+    kept = NamedOffer(str(next_one.offer_id), organization, npi, status)
     found = await opened(connection, next_one, now=door.now, fhir_base=door.fhir_base)
     act = Act(CLOCK, found.draft.details, policy_of(found.draft, door))
     reassign(found.draft, act, Placement(Assignment.ASSIGNED, kept))

@@ -117,7 +117,7 @@ async def candidates(
     """What seems due, the earliest first; not locked yet."""
     today = local_date(door.now)
     known = plan if plan in door.rules.plans else None
-    notice = door.rules.clocks(known, today).expiring_days
+    notice = door.rules.clocks(known, today).data.expiring_days_before
     over = door.now - timedelta(seconds=1)
     values = (plan, over, door.now, today, notice, sorted(passed_over), limit)
     return [(Alarm(alarm), id_) for alarm, id_ in await fetch(connection, _DUE, values)]

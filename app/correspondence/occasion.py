@@ -7,13 +7,16 @@ whenever it is printed.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+from pydantic import BeforeValidator, TypeAdapter
 
 from app.local_time import stored_day
 from app.policy.model import Missing, Reason
 from app.referral.draft import Draft
+
+_Day = Annotated[date, BeforeValidator(stored_day)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,8 @@ class Authorized:
     """What was authorized: the plan's number, the period, the amount where it is limited."""
 
     number: str
-    starts_on: date
-    ends_on: date
+    starts_on: _Day
+    ends_on: _Day
     units: Mapping[str, Any] | None = None
 
 
@@ -48,28 +51,13 @@ class Occasion:
     def to_json(self) -> str:
         return orjson.dumps(self).decode()
 
-    @classmethod
-    def from_json(cls, text: str) -> "Occasion":
-        raw = orjson.loads(text)
-        due, authorized = raw.pop("void_due"), raw.pop("authorized")
-        received = datetime.fromisoformat(raw.pop("received_at"))
-        reasons = tuple(Reason(**item) for item in raw.pop("reasons"))
-        missing = tuple(Missing(**item) for item in raw.pop("missing"))
-        return cls(
-            **raw,
-            received_at=received,
-            reasons=reasons,
-            missing=missing,
-            void_due=datetime.fromisoformat(due) if due else None,
-            authorized=_authorized(authorized),
-        )
+    @staticmethod
+    def from_json(text: str) -> "Occasion":
+        """The occasion of `to_json`. Raises ValueError on anything else."""
+        return _OCCASION.validate_json(text, strict=True)
 
 
-def _authorized(raw: Mapping[str, Any] | None) -> Authorized | None:
-    if raw is None:
-        return None
-    starts, ends = (stored_day(raw[name]) for name in ("starts_on", "ends_on"))
-    return Authorized(raw["number"], starts, ends, raw["units"])
+_OCCASION = TypeAdapter(Occasion)
 
 
 def occasion_of(draft: Draft, policy: str | None, decided_by: str) -> Occasion:

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import refuse
+from app.errors import Issue, refuse
 from app.fhir import codes
 from app.fhir.bundle import CARRIED, MAX_ENTRIES
 from app.fhir.documents import MEDIA_TYPES, document_faults
 from app.fhir.facts_member import read_patient
-from app.fhir.fault import Fault
 from app.fhir.links import names_within, rewrite_references
 from app.fhir.parameters import RESOURCES, at, given
 from app.fhir.payload import WHOM, codings, own_identifier
@@ -51,7 +50,7 @@ def read_added(tree: Resource, documents: Sequence[str] = MEDIA_TYPES) -> list[C
     bundle = tree["resourceType"] == "Bundle"
     if bundle and tree.get("type") not in _BUNDLES:
         text = f"Send a Bundle of type {', '.join(_BUNDLES)}, or Parameters."
-        raise refuse_faults([Fault("not-supported", "Bundle.type", text)], 422)
+        raise refuse_faults([Issue("not-supported", text, "Bundle.type")], 422)
     if bundle:
         entries = [
             (f"Bundle.entry[{index}].resource", entry.get("fullUrl"), entry["resource"])
@@ -81,14 +80,14 @@ def _require(
         raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", where)
     if len(entries) > MAX_ENTRIES:
         raise refuse(413, "too-long", f"Send at most {MAX_ENTRIES} resources at once.", where)
-    faults: list[Fault] = []
+    faults: list[Issue] = []
     for path, _, resource in entries:
         if resource.get("resourceType") not in KINDS:
             text = f"Information is added as {', '.join(KINDS)}."
-            faults.append(Fault("not-supported", path, text))
+            faults.append(Issue("not-supported", text, path))
         faults += document_faults(resource, path, documents)
         if any(is_placeholder(one.get("value")) for one in _identifiers(resource)):
-            faults.append(Fault("value", f"{path}.identifier", said("identifier")))
+            faults.append(Issue("value", said("identifier"), f"{path}.identifier"))
     if faults:
         raise refuse_faults(faults, 422)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.capacity.assign import Assignment, Placement
 from app.decision.authorize import authorization_number, authorize
-from app.decision.deadlines import Clocks, reminder_due, void_due
+from app.decision.deadlines import PlanClocks, reminder_due, void_due
 from app.intake.known import Held
 from app.local_time import local_date
 from app.notification.correspond import assignment_notices, notices
@@ -181,7 +181,7 @@ def review(draft: Draft, act: Act) -> None:
     draft.after = replace(draft.after, void_due=None)
 
 
-def ask(draft: Draft, act: Act, missing: Sequence[Missing], clocks: Clocks) -> None:
+def ask(draft: Draft, act: Act, missing: Sequence[Missing], clocks: PlanClocks) -> None:
     """Asks the requester for what is missing; the void clock starts."""
     asked = tuple(_questions(missing, act.details))
     draft.move(

@@ -9,31 +9,26 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from app.local_time import LAST_MOMENT, LOCAL, plus_days
+from app.policy.schema import Clocks
+from app.referral.models import URGENT
 
 _END_OF_DAY = time(23, 59, 59)
-URGENT = frozenset({"urgent", "asap", "stat"})
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
-    """A plan's clocks at a date. `calendar_days` is CMS-0057-F's cap, from 2026-01-01."""
+class PlanClocks:
+    """A plan's clocks at a date, as its file says them, with the holidays of its calendar."""
 
-    decision_business_days: int = 5
-    decision_calendar_days: int | None = 7
-    urgent_hours: int = 72
-    void_business_days: int = 5
-    reminder_business_days: int = 2
-    expiring_days: int = 30
-    cut_off: time | None = None
-    holidays: Collection[date] = ()
+    data: Clocks
+    holidays: Collection[date]
 
 
-def is_business_day(day: date, clocks: Clocks) -> bool:
+def is_business_day(day: date, clocks: PlanClocks) -> bool:
     """Monday to Friday, and no holiday of the plan's calendar."""
     return day.weekday() < 5 and day not in clocks.holidays
 
 
-def add_business_days(day: date, count: int, clocks: Clocks) -> date:
+def add_business_days(day: date, count: int, clocks: PlanClocks) -> date:
     """The `count`-th business day after `day`; `day` itself is day 0."""
     step = timedelta(days=1 if count >= 0 else -1)
     for _ in range(abs(count)):
@@ -43,13 +38,14 @@ def add_business_days(day: date, count: int, clocks: Clocks) -> date:
     return day
 
 
-def business_receipt(received: datetime, clocks: Clocks) -> date:
+def business_receipt(received: datetime, clocks: PlanClocks) -> date:
     """Day 0 of a business-day clock: a receipt on a non-business day, or after the cut-off hour,
     counts as the next business day.
     """
     local = received.astimezone(LOCAL)
     day = local.date()
-    late = clocks.cut_off is not None and local.time() > clocks.cut_off
+    cut_off = clocks.data.cutoff_hour
+    late = cut_off is not None and local.time() > time(cut_off)
     if late and is_business_day(day, clocks):
         day += timedelta(days=1)
     while not is_business_day(day, clocks):
@@ -62,7 +58,7 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day, _END_OF_DAY, LOCAL)
 
 
-def decision_due(received: datetime, priority: str, clocks: Clocks) -> datetime:
+def decision_due(received: datetime, priority: str, clocks: PlanClocks) -> datetime:
     """When the plan must have decided. Hours and calendar days run from actual receipt."""
     try:
         return _due(received, priority, clocks)
@@ -70,31 +66,31 @@ def decision_due(received: datetime, priority: str, clocks: Clocks) -> datetime:
         return LAST_MOMENT
 
 
-def _due(received: datetime, priority: str, clocks: Clocks) -> datetime:
+def _due(received: datetime, priority: str, clocks: PlanClocks) -> datetime:
     if priority in URGENT:
-        return received.astimezone(UTC) + timedelta(hours=clocks.urgent_hours)
+        return received.astimezone(UTC) + timedelta(hours=clocks.data.urgent_hours)
     due = add_business_days(
-        business_receipt(received, clocks), clocks.decision_business_days, clocks
+        business_receipt(received, clocks), clocks.data.decision_business_days, clocks
     )
-    if clocks.decision_calendar_days is not None:
-        cap = received.astimezone(LOCAL).date() + timedelta(days=clocks.decision_calendar_days)
-        due = min(due, cap)
+    if (days := clocks.data.decision_calendar_days) is not None:
+        due = min(due, received.astimezone(LOCAL).date() + timedelta(days=days))
     return end_of(due)
 
 
-def void_due(asked: datetime, clocks: Clocks) -> datetime:
+def void_due(asked: datetime, clocks: PlanClocks) -> datetime:
     """When a request for information that nobody answered ends the referral."""
     return end_of(
-        add_business_days(business_receipt(asked, clocks), clocks.void_business_days, clocks)
+        add_business_days(business_receipt(asked, clocks), clocks.data.void_business_days, clocks)
     )
 
 
-def reminder_due(asked: datetime, void: datetime, clocks: Clocks) -> datetime | None:
+def reminder_due(asked: datetime, void: datetime, clocks: PlanClocks) -> datetime | None:
     """When the second attempt is made: the day begins that lies two business days before the end.
 
     None where that is no later than the first attempt itself.
     """
-    day = add_business_days(void.astimezone(LOCAL).date(), -clocks.reminder_business_days, clocks)
+    before = clocks.data.reminder_business_days_before
+    day = add_business_days(void.astimezone(LOCAL).date(), -before, clocks)
     due = datetime.combine(day, time(), LOCAL)
     return due if due > asked else None
 
@@ -109,10 +105,10 @@ def expires(ends_on: date) -> datetime:
     return end_of(ends_on)
 
 
-def expiring_from(starts_on: date, ends_on: date, clocks: Clocks) -> date | None:
+def expiring_from(starts_on: date, ends_on: date, clocks: PlanClocks) -> date | None:
     """The first day on which an authorization is announced as expiring.
 
     None for one that is shorter than the notice itself: it would be announced the day it begins.
     """
-    day = plus_days(ends_on, -clocks.expiring_days)
+    day = plus_days(ends_on, -clocks.data.expiring_days_before)
     return day if day > starts_on else None

@@ -7,21 +7,13 @@ person by default, because in California they are a clinician's to make (spec.md
 from dataclasses import dataclass
 
 from app.policy.model import Determination, Outcome
+from app.policy.schema import Switches
 from app.referral.lifecycle import BusinessStatus, Event
 
 #: Reasons that only a person can settle, whatever else is missing.
 _FOR_A_PERSON = frozenset({"already-authorized"})
 #: Reasons that are answered by asking the requester.
 _ASK = frozenset({"facts-missing", "population-missing", "member-unidentified"})
-
-
-@dataclass(frozen=True, slots=True)
-class Automation:
-    """Which answers of the rules take effect by themselves."""
-
-    approve: bool = True
-    deny_administrative: bool = True
-    deny_criteria: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +30,13 @@ REVIEW = Decision(Event.REVIEW, BusinessStatus.IN_REVIEW)
 ASK = Decision(Event.REQUEST_INFORMATION, BusinessStatus.INFORMATION_NEEDED)
 
 
-def decide(determination: Determination, automation: Automation) -> Decision:
+def decide(determination: Determination, switches: Switches) -> Decision:
     """The decision that follows from a determination under a plan's automation."""
     if determination.outcome is Outcome.APPROVED:
-        return APPROVE if automation.approve else REVIEW
+        return APPROVE if switches.approve == "automatic" else REVIEW
     if determination.outcome is Outcome.DENIED:
-        automatic = (
-            automation.deny_administrative
-            if determination.administrative
-            else automation.deny_criteria
-        )
-        return DENY if automatic else REVIEW
+        administrative = determination.administrative
+        switch = switches.deny_administrative if administrative else switches.deny_criteria
+        return DENY if switch == "automatic" else REVIEW
     reasons = {reason.code for reason in determination.reasons}
     return ASK if reasons & _ASK and not reasons & _FOR_A_PERSON else REVIEW

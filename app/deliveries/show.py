@@ -5,16 +5,9 @@ from typing import Any
 import orjson
 
 from app.deliveries.model import Channel, LetterTold, Outcome, Told, Try
-from app.notification.messages import MEANINGS, TEST, EventType
+from app.notification.messages import MEANINGS, TEST, WHY_OFF, EventType
 
 _PREFIX = "/v1/webhook-endpoints"
-_OVER = {
-    "gone": "it answered 410 Gone",
-    "failing": "every attempt failed for five days",
-    "blocked-target": "its address is not one that messages are sent to",
-    "owner": "its owner disabled it",
-    "deleted": "its owner deleted it",
-}
 _ERRORS = {
     "timeout": "it did not answer in time",
     "dns_error": "its name was not found",
@@ -105,8 +98,8 @@ def _in_words(row: Any, state: Outcome, tries: list[Try]) -> str:
         case Outcome.HELD if row.kind == Channel.SUBSCRIPTION:
             return "Held until the Subscription is active."
         case Outcome.HELD:
-            why = _OVER.get(row.disabled_reason or "", "it is disabled")
-            return f"Held until the endpoint is enabled again: {why}."
+            why = WHY_OFF.get(row.disabled_reason or "", "is disabled")
+            return f"Held until the endpoint is enabled again: it {why}."
     if row.attempts:
         return "Being sent again."
     behind = row.next_attempt_at > row.created_at

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from app.directory.pieces import LONGEST, Broken, Piece, pieces
 from app.directory.record import TYPES, Resource
-from app.fhir.fault import Fault
+from app.errors import Issue
 from app.fhir.r4 import check_resource
 from app.fhir.strict_json import Unreadable, parse
 
@@ -52,25 +52,23 @@ def open_file(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def read_piece(raw: bytes) -> tuple[Resource | None, list[Fault]]:
+def read_piece(raw: bytes) -> tuple[Resource | None, list[Issue]]:
     """A resource that this service loads, or everything that is wrong with it by itself."""
     if len(raw) > LONGEST:
-        return None, [
-            Fault("too-long", "", "Longer than 5 MB. Give each resource a line of its own.")
-        ]
+        return None, [Issue("too-long", "Longer than 5 MB. Give each resource a line of its own.")]
     try:
         resource = parse(raw)
     except Unreadable as unreadable:
         return None, unreadable.faults
     faults = check_resource(resource)
     if not faults and resource["resourceType"] not in TYPES:
-        faults = [Fault("not-supported", "resourceType", f"Load {', '.join(TYPES)} only.")]
+        faults = [Issue("not-supported", f"Load {', '.join(TYPES)} only.", "resourceType")]
     if not faults and "id" not in resource:
         kind = resource["resourceType"]
-        faults = [Fault("required", f"{kind}.id", "Give the resource its id.")]
+        faults = [Issue("required", "Give the resource its id.", f"{kind}.id")]
     return (None if faults else resource), faults
 
 
-def said(at: str, fault: Fault) -> str:
+def said(at: str, fault: Issue) -> str:
     """A fault as the command tells it."""
     return f"{at}: {fault.expression or 'line'}: {fault.diagnostics}"

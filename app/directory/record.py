@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.fhir.fault import Fault
+from app.errors import Issue
 
 #: Written in this order: what comes later refers to what comes before.
 TYPES = ("Organization", "HealthcareService", "Patient", "Coverage", "QuestionnaireResponse")
@@ -56,7 +56,7 @@ class Overtaken(Exception):
 class DirectoryRefused(Exception):
     """Resources that cannot be taken: every fault, by the resource it is about."""
 
-    faults: list[tuple[Key, Fault]]
+    faults: list[tuple[Key, Issue]]
 
     def __str__(self) -> str:
         return f"{len(self.faults)} faults"

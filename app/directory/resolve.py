@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.directory.record import DirectoryRefused, Key, Resource, key
+from app.errors import Issue
 from app.fhir.directory import (
     OfferRow,
     OrganizationRow,
@@ -17,7 +18,6 @@ from app.fhir.directory import (
     read_offer,
     read_organization,
 )
-from app.fhir.fault import Fault
 from app.reading.access import NO_PLAN
 
 
@@ -45,11 +45,11 @@ class Batch:
     npis: dict[str, str] = field(default_factory=dict)
     #: Coverages and answers → the Patient they are about.
     patients: dict[Key, str] = field(default_factory=dict)
-    faults: list[tuple[Key, Fault]] = field(default_factory=list)
+    faults: list[tuple[Key, Issue]] = field(default_factory=list)
 
     def fault(self, resource: Resource, code: str, path: str, said: str) -> None:
         kind = resource["resourceType"]
-        self.faults.append((key(resource), Fault(code, f"{kind}.{path}" if path else kind, said)))
+        self.faults.append((key(resource), Issue(code, said, f"{kind}.{path}" if path else kind)))
 
 
 def patient_of(resource: Resource) -> str | None:

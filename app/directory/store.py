@@ -16,6 +16,7 @@ from app.directory.index import INSERT, travelling, words
 from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Overtaken, Resource, key
 from app.directory.resolve import Batch, Known, patient_of, resolve
 from app.directory.shared import PLANS
+from app.errors import Issue
 from app.fhir.addressee import is_reachable
 from app.fhir.dates import instant
 from app.fhir.directory import (
@@ -26,7 +27,6 @@ from app.fhir.directory import (
     npis_of,
     read_member,
 )
-from app.fhir.fault import Fault
 from app.fhir.strict_json import dumps, parse
 from app.letters import as_key
 from app.policy.facts_json import roster_to_json
@@ -202,7 +202,7 @@ async def _lock(connection: AsyncConnection, resources: Sequence[Resource], batc
     lost = [(row[2], row[3]) for row in held if (row[0], row[1]) != (_plan(batch, row), False)]
     if lost:
         said = "This id was taken just now. Choose another."
-        raise DirectoryRefused([(at, Fault("conflict", f"{at[0]}.id", said)) for at in lost])
+        raise DirectoryRefused([(at, Issue("conflict", said, f"{at[0]}.id")) for at in lost])
 
 
 def _plan(batch: Batch, row: Sequence[Any]) -> str:
@@ -310,7 +310,7 @@ async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -
     lost = dict(claims).keys() - {row[0] for row in made}
     if lost:
         said = "Another organization was given this NPI just now. Use that one, or correct it."
-        fault = Fault("duplicate", "Organization.identifier", said)
+        fault = Issue("duplicate", said, "Organization.identifier")
         refused = sorted({id_ for npi, id_ in claims if npi in lost})
         raise DirectoryRefused([(("Organization", id_), fault) for id_ in refused])
 

@@ -27,7 +27,7 @@ from app.directory.proposal_model import PREFIX
 from app.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken, Resource
 from app.directory.second_word import accepted, waits, whose
 from app.directory.store import write
-from app.errors import Issue, Refusal, refuse
+from app.errors import Refusal, refuse
 from app.fhir import codes
 from app.fhir.directory import plan_named
 from app.fhir.outcome import FHIR_JSON
@@ -228,6 +228,6 @@ def told(request: Request) -> Iterator[None]:
 
 
 def _refusal(refused: DirectoryRefused) -> Refusal:
-    issues = [Issue(f.code, f.diagnostics, f.expression) for _, f in refused.faults]
-    taken = all(fault.code in ("duplicate", "conflict") for _, fault in refused.faults)
+    issues = [issue for _, issue in refused.faults]
+    taken = all(issue.code in ("duplicate", "conflict") for issue in issues)
     return Refusal(409 if taken else 422, issues)

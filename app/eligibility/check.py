@@ -12,6 +12,7 @@ from app.eligibility.identify import Identity
 from app.eligibility.merge import merge
 from app.eligibility.used import at_least, used_amounts
 from app.intake.known import Held, Known
+from app.policy.counties import member_county
 from app.policy.engine import evaluate
 from app.policy.library import Library
 from app.policy.model import Determination, Fact, Facts, Question
@@ -60,7 +61,7 @@ def check_eligibility(
         plan=identity.plan,
         service=request.service,
         as_of=on,
-        county=_county(library, identity.plan, facts, on),
+        county=_county(policy, facts),
         claimed=request.claimed,
         facts=facts,
         identified=identity.identified,
@@ -130,12 +131,6 @@ def _already(
     )
 
 
-def _county(library: Library, plan: str | None, facts: Facts, on: date) -> str | None:
-    """The member's county; where the plan has only one, that one (facts.md 1.3)."""
+def _county(policy: Policy | None, facts: Facts) -> str | None:
     stated = facts.values.get("county")
-    if stated is not None and isinstance(stated.value, str):
-        return stated.value
-    policy = library.policy(plan, on) if plan else None
-    if policy is not None and len(policy.data.counties) == 1:
-        return policy.data.counties[0]
-    return None
+    return member_county(stated and stated.value, policy.data.counties if policy else ())

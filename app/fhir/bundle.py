@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.fhir.fault import Fault
+from app.errors import Issue
 from app.fhir.links import names_within
 from app.fhir.r4.path import Path, render
 
@@ -69,18 +69,18 @@ class Submission:
         return names_within({url: names[i] for url, i in self.by_url.items()}, entry.full_url)
 
 
-def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Fault]]:
+def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Issue]]:
     """The Bundle's entries, or every fault that keeps it from being taken (spec.md 7)."""
     if bundle.get("type") != "transaction":
         text = (
             "A referral's Bundle is a `transaction`. What a batch holds, send request by request."
         )
-        return None, [Fault("not-supported", "Bundle.type", text)]
+        return None, [Issue("not-supported", text, "Bundle.type")]
     listed = bundle.get("entry") or []
     if len(listed) > MAX_ENTRIES:
         text = f"A transaction takes at most {MAX_ENTRIES} entries; send fewer."
-        return None, [Fault("too-long", "Bundle.entry", text)]
-    faults: list[Fault] = []
+        return None, [Issue("too-long", text, "Bundle.entry")]
+    faults: list[Issue] = []
     entries: list[Entry] = []
     for index, raw in enumerate(listed):
         found = _entry_faults(index, raw)
@@ -125,29 +125,29 @@ def references(resource: Any, path: str) -> Iterator[tuple[str, Path]]:
                 ]
 
 
-def _entry_faults(index: int, raw: Any) -> list[Fault]:
+def _entry_faults(index: int, raw: Any) -> list[Issue]:
     at = f"Bundle.entry[{index}]"
     resource, request = raw.get("resource"), raw.get("request")
     faults = []
     if not request:
         text = "Every entry of a transaction needs a request with method POST and a url."
-        faults.append(Fault("required", f"{at}.request", text))
+        faults.append(Issue("required", text, f"{at}.request"))
     elif request.get("method") != "POST":
         text = (
             "A referral's Bundle creates only: send the entry with method POST and its type as the "
             "url (the resource gets an id of ours), or send the request by itself."
         )
-        return [Fault("not-supported", f"{at}.request.method", text)]
+        return [Issue("not-supported", text, f"{at}.request.method")]
     if not resource:
         text = "Every entry needs the resource that is to be created."
-        return [*faults, Fault("required", f"{at}.resource", text)]
+        return [*faults, Issue("required", text, f"{at}.resource")]
     kind = resource.get("resourceType")
     if kind == "Bundle":
         text = "Send the resources as entries of one Bundle, not as a Bundle within it."
-        return [*faults, Fault("structure", f"{at}.resource", text)]
+        return [*faults, Issue("structure", text, f"{at}.resource")]
     if not faults and not _names_type(request.get("url"), kind):
         text = "The url of a create is the type of the entry's resource, such as `Patient`."
-        faults.append(Fault("value", f"{at}.request.url", text))
+        faults.append(Issue("value", text, f"{at}.request.url"))
     return faults
 
 
@@ -159,18 +159,18 @@ def _entry(index: int, raw: Mapping[str, Any]) -> Entry:
     return Entry(index, raw["resource"], raw.get("fullUrl"), raw["request"].get("ifNoneExist"))
 
 
-def _one_request(requests: list[Entry], faults: list[Fault]) -> list[Fault]:
+def _one_request(requests: list[Entry], faults: list[Issue]) -> list[Issue]:
     if not requests and not faults:
         text = "A referral's Bundle needs one ServiceRequest that says what is asked for."
-        return [Fault("required", "Bundle.entry", text)]
+        return [Issue("required", text, "Bundle.entry")]
     text = "A Bundle carries one referral: send each further ServiceRequest in its own Bundle."
     return [
-        Fault("business-rule", f"Bundle.entry[{extra.index}].resource", text)
+        Issue("business-rule", text, f"Bundle.entry[{extra.index}].resource")
         for extra in requests[1:]
     ]
 
 
-def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Fault]]:
+def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Issue]]:
     """The index of every fullUrl, of entries at fault too: references to those are none."""
     by_url: dict[str, int] = {}
     faults = []
@@ -178,13 +178,13 @@ def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Fault]]:
         url = raw.get("fullUrl")
         if url in by_url:
             text = "Two entries have this fullUrl; give each entry its own."
-            faults.append(Fault("duplicate", f"Bundle.entry[{index}].fullUrl", text))
+            faults.append(Issue("duplicate", text, f"Bundle.entry[{index}].fullUrl"))
         elif isinstance(url, str):
             by_url[url] = index
     return by_url, faults
 
 
-def _unresolved(entry: Entry, by_url: Mapping[str, int]) -> list[Fault]:
+def _unresolved(entry: Entry, by_url: Mapping[str, int]) -> list[Issue]:
     # A urn means nothing outside its Bundle; a server's address may be one that we know.
     text = "No entry of this Bundle has this fullUrl; add the entry or refer to another."
     lost = [
@@ -194,6 +194,6 @@ def _unresolved(entry: Entry, by_url: Mapping[str, int]) -> list[Fault]:
     ]
     alike = {url.lower() for url in by_url} if lost else set()
     return [
-        Fault("not-found", render(path), _OTHER_CASE if literal.lower() in alike else text)
+        Issue("not-found", _OTHER_CASE if literal.lower() in alike else text, render(path))
         for literal, path in lost
     ]

@@ -10,8 +10,6 @@ from typing import Any, Final
 
 import yaml
 
-from app import letters
-
 BASE: Final = "https://nowrongdoor.example/fhir/"
 _CODE_SYSTEM = BASE + "CodeSystem/"
 _STRUCTURE = BASE + "StructureDefinition/"
@@ -129,7 +127,6 @@ REASONS: Final[Mapping[str, str]] = _words["reasons"]
 COUNTIES: Final[Mapping[str, str]] = _words["counties"]
 CATEGORIES: Final[Mapping[str, str]] = _words["categories"]
 LINES_OF_BUSINESS: Final[Mapping[str, str]] = _words["lines_of_business"]
-_OTHER_COUNTIES: Final = frozenset(_words["other_counties"].split())
 
 
 def fact_system(name: str) -> str:
@@ -137,12 +134,6 @@ def fact_system(name: str) -> str:
     if name == "current_authorizations":
         return CALAIM_SERVICE
     return _CODE_SYSTEM + name.replace("_", "-").replace(".", "-")
-
-
-def county_code(district: str) -> str | None:
-    """`San Mateo`, `SAN MATEO COUNTY`, `san_mateo` → `san_mateo`; None: no county of California."""
-    code = letters.county_code(district)
-    return code if code in COUNTIES or code in _OTHER_COUNTIES else None
 
 
 def coding(system: str, code: str, words: Mapping[str, str]) -> dict[str, str]:

@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from app.errors import Issue
 from app.fhir import codes
 from app.fhir.facts import read_roster_member
-from app.fhir.fault import Fault
 from app.fhir.payload import identifier_value, own_identifier
 from app.fhir.reference import id_of
 from app.fhir.strict_json import dumps, parse
 from app.letters import as_key
+from app.policy.counties import county_code
 from app.policy.stated import RosterMember
 
 Resource = Mapping[str, Any]
@@ -75,9 +76,9 @@ def npis_of(organization: Resource) -> tuple[str, ...]:
     return tuple(sorted({as_key(value) for value in values if value}))
 
 
-def read_offer(resource: Resource) -> tuple[OfferRow | None, list[Fault]]:
+def read_offer(resource: Resource) -> tuple[OfferRow | None, list[Issue]]:
     """An offer, or everything that keeps it from being one."""
-    faults: list[Fault] = []
+    faults: list[Issue] = []
     service = _one(resource, "type", codes.CALAIM_SERVICE, codes.SERVICES, faults)
     plan = _one(resource, "program", codes.PLAN, None, faults)
     owner = local_id((resource.get("providedBy") or {}).get("reference"), "Organization")
@@ -106,8 +107,8 @@ def read_offer(resource: Resource) -> tuple[OfferRow | None, list[Fault]]:
     return row, []
 
 
-def _fault(code: str, path: str, said: str, kind: str = "HealthcareService") -> Fault:
-    return Fault(code, f"{kind}.{path}", said)
+def _fault(code: str, path: str, said: str, kind: str = "HealthcareService") -> Issue:
+    return Issue(code, said, f"{kind}.{path}")
 
 
 def _one(
@@ -115,7 +116,7 @@ def _one(
     element: str,
     system: str,
     known: Mapping[str, str] | None,
-    faults: list[Fault],
+    faults: list[Issue],
 ) -> str | None:
     found = {
         coding.get("code")
@@ -133,11 +134,11 @@ def _one(
     return code
 
 
-def _counties(resource: Resource, faults: list[Fault]) -> tuple[str, ...]:
+def _counties(resource: Resource, faults: list[Issue]) -> tuple[str, ...]:
     found: list[str] = []
     for index, area in enumerate(resource.get("coverageArea") or ()):
         stated = identifier_value(area.get("identifier"), codes.COUNTY_ID) or area.get("display")
-        county = codes.county_code(stated) if isinstance(stated, str) else None
+        county = county_code(stated) if isinstance(stated, str) else None
         if county is None:
             said = "Name a county of California by identifier or display."
             faults.append(_fault("code-invalid", f"coverageArea[{index}]", said))
@@ -146,7 +147,7 @@ def _counties(resource: Resource, faults: list[Fault]) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
-def _populations(resource: Resource, faults: list[Fault]) -> tuple[str, ...]:
+def _populations(resource: Resource, faults: list[Issue]) -> tuple[str, ...]:
     found: set[str] = set()
     for index, eligibility in enumerate(resource.get("eligibility") or ()):
         for coding in (eligibility.get("code") or {}).get("coding") or ():
@@ -161,7 +162,7 @@ def _populations(resource: Resource, faults: list[Fault]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _capacity(resource: Resource, faults: list[Fault]) -> tuple[int, int, str]:
+def _capacity(resource: Resource, faults: list[Issue]) -> tuple[int, int, str]:
     parts = {part.get("url"): part.get("valueInteger") for part in _parts(resource, codes.CAPACITY)}
     places, taken = parts.get("places"), parts.get("taken", 0)
     if not (_is_count(places) and _is_count(taken)):

@@ -7,7 +7,7 @@ Source: spec.md 7 (413; inline attachments up to 3.5 MB decoded).
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.fhir.fault import Fault
+from app.errors import Issue
 
 #: Of one attachment, decoded.
 MAX_BYTES = 3_670_016  # 3.5 MB
@@ -41,7 +41,7 @@ MEDIA_TYPES: tuple[str, ...] = (
 
 def document_faults(
     resource: Mapping[str, Any], at: str, taken: Sequence[str] = MEDIA_TYPES
-) -> Iterator[Fault]:
+) -> Iterator[Issue]:
     """Every inline document of a DocumentReference, and of those contained, that is not kept."""
     for index, held in enumerate(resource.get("contained") or ()):
         yield from document_faults(held, f"{at}.contained[{index}]", taken)
@@ -53,14 +53,14 @@ def document_faults(
             yield from _attachment(attachment, f"{at}.content[{index}].attachment", taken)
 
 
-def _attachment(attachment: Mapping[str, Any], at: str, taken: Sequence[str]) -> Iterator[Fault]:
+def _attachment(attachment: Mapping[str, Any], at: str, taken: Sequence[str]) -> Iterator[Issue]:
     kind = str(attachment.get("contentType") or "").partition(";")[0].strip().lower()
     if kind not in taken:
         text = f"Send documents as {', '.join(taken)}."
-        yield Fault("not-supported", f"{at}.contentType", text)
+        yield Issue("not-supported", text, f"{at}.contentType")
     if decoded_size(str(attachment["data"])) > MAX_BYTES:
         text = "A document may have 3.5 MB when decoded; send a smaller one, or parts."
-        yield Fault("too-long", f"{at}.data", text)
+        yield Issue("too-long", text, f"{at}.data")
 
 
 def decoded_size(data: str) -> int:

@@ -10,6 +10,7 @@ from app.fhir import codes
 from app.fhir.dates import read_span
 from app.fhir.facts_answers import read_dollars, read_quantity, unread_note
 from app.fhir.payload import Payload, code_of, identified_as
+from app.policy.counties import county_code
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Fact, FactValue, Span
 from app.policy.stated import CoverageTerms, Kind, SourcedFacts
@@ -35,7 +36,7 @@ def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
     values: dict[str, Fact] = {}
     unreadable: frozenset[str] = frozenset()
     district = _district(patient)
-    county = codes.county_code(district) if district else None
+    county = county_code(district) if district else None
     if county:
         values["county"] = Fact(county, source)
     elif district:

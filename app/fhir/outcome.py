@@ -124,7 +124,7 @@ def _fault(fault: Mapping[str, Any]) -> Issue:
     path = ".".join(name if _NAME.match(name) or name.isdigit() else "…" for name in names)
     code = "required" if fault["type"] == "missing" else "value"
     said = f"{where.capitalize()} {path or 'content'}: {_sentence(fault)}"
-    return Issue(code, said, path if where == "body" and path else None)
+    return Issue(code, said, path if where == "body" else "")
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.capacity.assign import Offer, Placement
+from app.capacity.assign import NamedOffer, Placement
 from app.fhir import codes
 from app.local_time import LOCAL
 from app.policy.model import Criterion, Determination, Missing, Reason
@@ -17,7 +17,7 @@ Parameter = dict[str, Any]
 def parameters(
     determination: Determination,
     placement: Placement | None,
-    offers: Sequence[Offer],
+    offers: Sequence[NamedOffer],
     due: datetime,
     explanation: str,
 ) -> Parameter:
@@ -92,7 +92,7 @@ def _criterion(node: Criterion) -> Parameter:
     return {"name": "criterion", "part": part}
 
 
-def _performer(offer: Offer) -> Parameter:
+def _performer(offer: NamedOffer) -> Parameter:
     reference: Parameter = {"reference": f"Organization/{offer.organization_id}"}
     if offer.npi:
         reference["identifier"] = {"system": codes.NPI, "value": offer.npi}

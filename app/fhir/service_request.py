@@ -9,11 +9,11 @@ from datetime import date, datetime
 from typing import Any
 
 from app.eligibility.coverage import choose_coverage
+from app.errors import Issue
 from app.fhir import codes
 from app.fhir.dates import read_moment, read_span
 from app.fhir.facts import read_coverages
 from app.fhir.facts_member import asks_for_oneself, read_patient
-from app.fhir.fault import Fault
 from app.fhir.hcpcs import services_of, telling_modifiers
 from app.fhir.payload import (
     Payload,
@@ -39,7 +39,7 @@ def to_domain(
     resources: Sequence[tuple[str, Resource]],
     as_of: date,
     plans: Container[str] | None = None,
-) -> tuple[ReferralRequest | None, list[Fault]]:
+) -> tuple[ReferralRequest | None, list[Issue]]:
     """The referral asked for, or every rule of this service that it breaks (422).
 
     `resources` as in `app.fhir.facts.read_facts`; `as_of` and `plans` choose among Coverages as
@@ -95,27 +95,27 @@ def read_referral(
     )
 
 
-def _request_faults(request: Resource) -> list[Fault]:
+def _request_faults(request: Resource) -> list[Issue]:
     faults = []
     if request.get("status") != "active":
         text = "Send a referral with status `active`; to take one back, use $cancel."
-        faults.append(Fault("business-rule", "ServiceRequest.status", text))
+        faults.append(Issue("business-rule", text, "ServiceRequest.status"))
     if request.get("intent") not in INTENTS:
         text = f"Send a referral with one of the intents {', '.join(INTENTS)}."
-        faults.append(Fault("business-rule", "ServiceRequest.intent", text))
+        faults.append(Issue("business-rule", text, "ServiceRequest.intent"))
     if request.get("doNotPerform") is True:
         text = "A referral asks for a service: leave doNotPerform out."
-        faults.append(Fault("business-rule", "ServiceRequest.doNotPerform", text))
+        faults.append(Issue("business-rule", text, "ServiceRequest.doNotPerform"))
     if len(request.get("identifier") or ()) > _MOST_IDENTIFIERS:
         text = f"Give a referral at most {_MOST_IDENTIFIERS} identifiers of yours."
-        faults.append(Fault("too-costly", "ServiceRequest.identifier", text))
+        faults.append(Issue("too-costly", text, "ServiceRequest.identifier"))
     return faults
 
 
-def _code_faults(request: Resource) -> list[Fault]:
+def _code_faults(request: Resource) -> list[Issue]:
     text = "Use a code of the code system calaim-service, or leave `code` out if it is not known."
     return [
-        Fault("code-invalid", f"ServiceRequest.code.coding[{index}].code", text)
+        Issue("code-invalid", text, f"ServiceRequest.code.coding[{index}].code")
         for index, coding in enumerate(codings(request.get("code")))
         if coding.get("system") == codes.CALAIM_SERVICE
         and coding.get("code") is not None
@@ -216,13 +216,13 @@ def wished_start(request: Resource) -> tuple[str, date] | None:
     return min(events, key=lambda one: one[1]) if events else next(iter(days), None)
 
 
-def start_faults(request: Resource, latest: date) -> list[Fault]:
+def start_faults(request: Resource, latest: date) -> list[Issue]:
     """A wished-for start that lies further ahead than plan data allows (spec.md 7)."""
     wished = wished_start(request)
     if wished is None or wished[1] <= latest:
         return []
     text = f"A service may be wished for from a day up to {latest}. Refer again nearer to it."
-    return [Fault("business-rule", f"ServiceRequest.{wished[0]}", text)]
+    return [Issue("business-rule", text, f"ServiceRequest.{wished[0]}")]
 
 
 def read_received(request: Resource) -> datetime | None:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from app.aside import tick
-from app.fhir.fault import Fault
+from app.errors import Issue
 from app.fhir.json_depth import MAX_DEPTH, is_deep
 
 #: A parsed body: dict, list, str, int, bool, None and, for every number with a fraction, `Number`.
@@ -58,7 +58,7 @@ class Number(Decimal):
 class Unreadable(Exception):
     """The body cannot be taken as JSON; `faults` holds every reason that was found."""
 
-    faults: list[Fault]
+    faults: list[Issue]
 
     def __str__(self) -> str:
         return "; ".join(f"{fault.code} {fault.expression}".strip() for fault in self.faults)
@@ -86,7 +86,7 @@ def parse(body: bytes) -> Parsed:
     """The object in `body`, or `Unreadable` with every fault that was found (spec.md 7, Errors)."""
     tree = _read(body)
     if not isinstance(tree, dict):
-        raise Unreadable([Fault("structure", "", "Send one JSON object: a FHIR resource.")])
+        raise Unreadable([Issue("structure", "Send one JSON object: a FHIR resource.")])
     return tree
 
 
@@ -94,7 +94,7 @@ def parse_array(body: bytes) -> list[Any]:
     """As `parse`, for the one body that is a list: a JSON Patch."""
     tree = _read(body)
     if not isinstance(tree, list):
-        raise Unreadable([Fault("structure", "", "Send a JSON array: the operations of a patch.")])
+        raise Unreadable([Issue("structure", "Send a JSON array: the operations of a patch.")])
     return tree
 
 
@@ -168,7 +168,7 @@ def _read_closely(body: bytes) -> Any:
     text = _decode(body)
     if is_deep(body):
         said = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
-        raise Unreadable([Fault("structure", "", said)])
+        raise Unreadable([Issue("structure", said)])
     reader = _Reader()
     try:
         tree = reader.read(text, strict=True)
@@ -181,28 +181,28 @@ def _read_closely(body: bytes) -> Any:
     return tree
 
 
-def _unreadable(text: str) -> list[Fault]:
+def _unreadable(text: str) -> list[Issue]:
     """What to say of a text that is not JSON; raw control characters are named by their place."""
     try:
         tree = _Reader().read(text, strict=False)
     except ValueError:
         tree = None
     return _found(tree) or [
-        Fault("structure", "", "The body is not JSON. Send one JSON object in UTF-8.")
+        Issue("structure", "The body is not JSON. Send one JSON object in UTF-8.")
     ]
 
 
 def _decode(body: bytes) -> str:
     if not body.strip():
-        raise Unreadable([Fault("structure", "", "The body is empty. Send one JSON object.")])
+        raise Unreadable([Issue("structure", "The body is empty. Send one JSON object.")])
     if body.startswith(b"\xef\xbb\xbf"):
         said = "The body begins with a byte order mark. Send plain UTF-8 without it."
-        raise Unreadable([Fault("structure", "", said)])
+        raise Unreadable([Issue("structure", said)])
     try:
         # Surrogates are let through here so that they can be named by their element below.
         return body.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        raise Unreadable([Fault("structure", "", "The body is not UTF-8.")]) from None
+        raise Unreadable([Issue("structure", "The body is not UTF-8.")]) from None
 
 
 class _Reader:
@@ -256,11 +256,11 @@ class _Reader:
         return number if abs(number.adjusted()) <= MAX_EXPONENT else self._bad(_TOO_LARGE)
 
 
-def _found(tree: Any) -> list[Fault]:
+def _found(tree: Any) -> list[Issue]:
     return list(islice(_faults(tree), MAX_FAULTS))
 
 
-def _faults(tree: Any) -> Iterator[Fault]:
+def _faults(tree: Any) -> Iterator[Issue]:
     kind = tree.get("resourceType") if isinstance(tree, dict) else None
     root = kind if isinstance(kind, str) and _NAME.fullmatch(kind) else ""
     stack: list[tuple[_Place, Any]] = [((None, root), tree)]
@@ -270,18 +270,18 @@ def _faults(tree: Any) -> Iterator[Fault]:
             if isinstance(node, _Twice):
                 for name in node.names:
                     said = "This element is there twice. Send it once."
-                    yield Fault("structure", _written((path, name)), said)
+                    yield Issue("structure", said, _written((path, name)))
             if any(_CONTROL.search(name) for name in node):
                 said = "An element's name has a control character in it."
-                yield Fault("value", _written(path), said)
+                yield Issue("value", said, _written(path))
             stack += [((path, name), value) for name, value in node.items()]
         elif isinstance(node, list):
             stack += [((path, index), value) for index, value in enumerate(node)]
         elif isinstance(node, _Bad):
-            yield Fault(node.code, _written(path), node.text)
+            yield Issue(node.code, node.text, _written(path))
         elif isinstance(node, str) and _CONTROL.search(node):
             said = "Take out control characters (tab and line breaks may stay) and surrogates."
-            yield Fault("value", _written(path), said)
+            yield Issue("value", said, _written(path))
 
 
 #: Where a value stands: what holds it, and its name or number there. Written out for a fault only.

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 from pydantic import TypeAdapter, ValidationError
 
+from app.errors import Issue
 from app.fhir.dates import read_moment
-from app.fhir.fault import Fault
 from app.fhir.payload import Resource
 from app.fhir.reference import id_of
 from app.fhir.subscription import (
@@ -74,23 +74,23 @@ class Wanted:
 
 def read_subscription(
     tree: Resource, base: str, now: datetime, known_headers: Collection[str] = ()
-) -> tuple[Wanted | None, list[Fault]]:
+) -> tuple[Wanted | None, list[Issue]]:
     """What a checked Subscription asks for, or every fault. `base`: our own FHIR base URL.
 
     `known_headers`: names, in lower case, of the headers whose values are stored already.
     """
-    faults: list[Fault] = []
+    faults: list[Issue] = []
     topic = TOPICS.get(tree["criteria"])
     if topic is None:
         said = f"`criteria` takes the canonical URL of a topic: {', '.join(TOPICS)}."
-        faults.append(Fault("not-supported", "Subscription.criteria", said))
+        faults.append(Issue("not-supported", said, "Subscription.criteria"))
     if tree["status"] not in ("requested", "active", "off"):
         said = "`status` takes requested, or off; error is the server's to say."
-        faults.append(Fault("value", "Subscription.status", said))
+        faults.append(Issue("value", said, "Subscription.status"))
     ends_at = read_moment(tree.get("end"))
     if ends_at is not None and ends_at <= now and tree["status"] != "off":
         said = "`end` has passed. Name a later moment, or leave it out."
-        faults.append(Fault("value", "Subscription.end", said))
+        faults.append(Issue("value", said, "Subscription.end"))
     faults += _of_another_version(tree, "Subscription")
     channel = tree["channel"]
     content = _content(channel, faults)
@@ -112,11 +112,11 @@ def read_subscription(
     ), []
 
 
-def _unsupported(expression: str, advice: str) -> Fault:
-    return Fault("not-supported", expression, f"{expression} is not supported. {advice}")
+def _unsupported(expression: str, advice: str) -> Issue:
+    return Issue("not-supported", f"{expression} is not supported. {advice}", expression)
 
 
-def _of_another_version(node: Any, path: str) -> Iterator[Fault]:
+def _of_another_version(node: Any, path: str) -> Iterator[Issue]:
     """R5's own elements as extensions ask for what this R4 server does not do."""
     if isinstance(node, list):
         for index, item in enumerate(node):
@@ -131,17 +131,17 @@ def _of_another_version(node: Any, path: str) -> Iterator[Fault]:
             yield from _of_another_version(value, f"{path}.{name.removeprefix('_')}")
 
 
-def _content(channel: Resource, faults: list[Fault]) -> str:
+def _content(channel: Resource, faults: list[Issue]) -> str:
     at = "Subscription.channel"
     if channel["type"] != "rest-hook" or "extension" in (channel.get("_type") or {}):
         said = "Only rest-hook is served. For other channels, poll `$events`."
-        faults.append(Fault("not-supported", f"{at}.type", said))
+        faults.append(Issue("not-supported", said, f"{at}.type"))
     if not channel.get("endpoint"):
         said = "`channel.endpoint` is required: where notifications are POSTed."
-        faults.append(Fault("required", f"{at}.endpoint", said))
+        faults.append(Issue("required", said, f"{at}.endpoint"))
     if channel.get("payload") not in MIMES:
         said = f"`channel.payload` takes {' or '.join(MIMES)}."
-        faults.append(Fault("not-supported", f"{at}.payload", said))
+        faults.append(Issue("not-supported", said, f"{at}.payload"))
     found = [
         extension.get("valueCode")
         for extension in (channel.get("_payload") or {}).get("extension") or ()
@@ -149,12 +149,12 @@ def _content(channel: Resource, faults: list[Fault]) -> str:
     ]
     if len(found) != 1 or found[0] not in CONTENTS:
         said = f"Give one extension backport-payload-content: {', '.join(CONTENTS)}."
-        faults.append(Fault("not-supported", f"{at}.payload.extension", said))
+        faults.append(Issue("not-supported", said, f"{at}.payload.extension"))
         return ""
     return str(found[0])
 
 
-def _heartbeat(channel: Resource, faults: list[Fault]) -> int | None:
+def _heartbeat(channel: Resource, faults: list[Issue]) -> int | None:
     """The heartbeat's period; other extensions of the channel change what would be sent."""
     at = "Subscription.channel.extension"
     found = None
@@ -163,7 +163,7 @@ def _heartbeat(channel: Resource, faults: list[Fault]) -> int | None:
         if url == HEARTBEAT:
             if not isinstance(value, int) or not SHORTEST_BEAT <= value <= LONGEST_BEAT:
                 said = f"A heartbeat takes {SHORTEST_BEAT} to {LONGEST_BEAT} seconds."
-                faults.append(Fault("value", f"{at}[{index}].valueUnsignedInt", said))
+                faults.append(Issue("value", said, f"{at}[{index}].valueUnsignedInt"))
             found = value
         elif url == MAX_COUNT and extension.get("valuePositiveInt"):
             continue  # one event a notification is within any maximum
@@ -173,28 +173,28 @@ def _heartbeat(channel: Resource, faults: list[Fault]) -> int | None:
 
 
 def _headers(
-    lines: Sequence[str | None], stored: Collection[str], faults: list[Fault]
+    lines: Sequence[str | None], stored: Collection[str], faults: list[Issue]
 ) -> list[tuple[str, str]]:
     """The lines as name and value; the same names are refused as for webhooks."""
     found: list[tuple[str, str]] = []
     at = "Subscription.channel.header"
     if len(lines) > MOST_HEADERS:
-        faults.append(Fault("too-long", at, f"At most {MOST_HEADERS} headers are sent along."))
+        faults.append(Issue("too-long", f"At most {MOST_HEADERS} headers are sent along.", at))
     for index, line in enumerate(lines):
         # An extension may stand where a line is not (null): it names nothing that could be sent.
         name, colon, value = (line or "").partition(":")
         if not colon or name.lower() in {known.lower() for known, _ in found}:
             said = "A header is one `Name: value`, each name once."
-            faults.append(Fault("value", f"{at}[{index}]", said))
+            faults.append(Issue("value", said, f"{at}[{index}]"))
         elif not _fits(_NAME, name):
             said = "The name is none that HTTP allows, or the service sets that header itself."
-            faults.append(Fault("value", f"{at}[{index}]", said))
+            faults.append(Issue("value", said, f"{at}[{index}]"))
         elif not _fits(_VALUE, value.strip()):
             said = "A header's value is at most 1,024 printable ASCII characters."
-            faults.append(Fault("value", f"{at}[{index}]", said))
+            faults.append(Issue("value", said, f"{at}[{index}]"))
         elif value.strip() == MASK and name.lower() not in stored:
             said = "The masked value of a header is no value. Send the header as it is to be sent."
-            faults.append(Fault("value", f"{at}[{index}]", said))
+            faults.append(Issue("value", said, f"{at}[{index}]"))
         found.append((name, value.strip()))
     return found
 
@@ -208,7 +208,7 @@ def _fits(kind: TypeAdapter[str], text: str) -> bool:
 
 
 def _filters(
-    tree: Resource, topic: Topic | None, base: str, faults: list[Fault]
+    tree: Resource, topic: Topic | None, base: str, faults: list[Issue]
 ) -> dict[str, list[str]]:
     """What the filters let through; all of them must hold."""
     found: dict[str, list[str]] = {}
@@ -224,21 +224,21 @@ def _filters(
 
 def _take_filter(
     found: dict[str, list[str]], topic: Topic, text: str, base: str, at: str
-) -> Iterator[Fault]:
+) -> Iterator[Issue]:
     kind, question, query = text.partition("?")
     of_pas = "identifiers" in topic.filters.values()
     if not question and of_pas:
         kind, query = topic.focus, text  # PAS writes `org-identifier=…` alone, in any case
     pairs = parse_qsl(query, keep_blank_values=True)
     if kind != topic.focus or not pairs:
-        yield Fault("not-supported", at, f"A filter is `{topic.focus}?parameter=value`.")
+        yield Issue("not-supported", f"A filter is `{topic.focus}?parameter=value`.", at)
     for name, value in pairs:
         column = topic.filters.get(name.lower() if of_pas else name)
         values = _values(column, value, base) if column else None
         if column is None or not values or column in found:
             known = ", ".join(topic.filters)
             said = f"Filters of this topic: {known}; each once, commas separate alternatives."
-            yield Fault("not-supported", at, said)
+            yield Issue("not-supported", said, at)
         else:
             found[column] = values
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.errors import refuse
-from app.fhir.fault import Fault
+from app.errors import Issue, refuse
 from app.fhir.reference import unversioned
 from app.fhir.task import asks_to_cancel, read_adopted
 
@@ -23,11 +22,11 @@ def as_one(tasks: Mapping[int, Resource]) -> Resource | None:
     return together if tasks else None
 
 
-def strange_tasks(tasks: Mapping[int, Resource], request: str) -> list[Fault]:
+def strange_tasks(tasks: Mapping[int, Resource], request: str) -> list[Issue]:
     """A fault for each Task that is about something else than this request."""
     text = "Point `focus` to the ServiceRequest of this Bundle: a Task in it is about the referral."
     return [
-        Fault("business-rule", f"Bundle.entry[{index}].resource.focus", text)
+        Issue("business-rule", text, f"Bundle.entry[{index}].resource.focus")
         for index, task in tasks.items()
         if not _focuses(task, request)
     ]

@@ -4,6 +4,7 @@ The rules' own answer, whatever the plan's automation; open to every authenticat
 plan served.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.caller.model import Caller
-from app.capacity.assign import Offer, Placement, place
+from app.capacity.assign import NamedOffer, Offer, Placement, place
 from app.decision.deadlines import decision_due
 from app.eligibility.identify import identify, take_at_word
 from app.fhir.render_check import parameters
@@ -59,7 +60,7 @@ async def ask_first(
     return dumps(parameters(case.determination, placement, able, due, explanation))
 
 
-def _able(placement: Placement | None, ordered: list[Offer]) -> list[Offer]:
+def _able(placement: Placement | None, ordered: Sequence[Offer]) -> Sequence[NamedOffer]:
     """Those that could take the member now; the one to wait for where nobody can."""
     if placement is None:
         return []

@@ -15,13 +15,12 @@ from app.capacity.assign import Offer
 from app.database import fetch_one
 from app.intake.known import Held, Inquiry, Known, Member, Organization, Replay, Twin
 from app.letters import as_key
-from app.local_time import stored_day
 from app.notification.correspond import Listening
-from app.referral.record import Authorization
+from app.referral.store import AUTHORIZATION_COLUMNS, to_authorization
 
 #: LATERAL with a limit looks identifiers up one by one: while the statistics are young, PostgreSQL
 #: would else read all of the organization's to join them.
-_SQL = """SELECT
+_SQL = f"""SELECT
 (SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS
     body
     FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
@@ -31,9 +30,8 @@ _SQL = """SELECT
             AND i.system = w.system AND i.value = w.value LIMIT 1) i),
 (SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
     WHERE plan = ANY ($6::text[]) AND cin = $7),
-(SELECT json_agg(json_build_array(plan, referral_id, number, service, performer_id, starts_on,
-    ends_on,
-    units, previous_id, status))::text FROM service_authorization
+(SELECT json_agg(json_build_array(plan, referral_id, {AUTHORIZATION_COLUMNS}))::text
+    FROM service_authorization
     WHERE plan = ANY ($6::text[]) AND cin = $7 AND status = 'open'),
 (SELECT json_agg(json_build_array(plan, id, organization_id, npi, counties, populations, places,
     taken + taken_outside, capacity_status))::text FROM offer
@@ -50,7 +48,7 @@ _SQL = """SELECT
         AND p.organization_id = $1 AND p.referral_id = b.id AND p.until IS NULL OFFSET 0)),
 (SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
     WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
-        AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
+        AND filter_statuses || filter_owners || filter_requesters = '{{}}' AND organization_id IN (
         SELECT $1::text UNION ALL SELECT unnest($9::text[])
         UNION ALL SELECT id FROM organization WHERE npi = ANY ($10::text[])
         UNION ALL SELECT organization_id FROM offer
@@ -89,7 +87,9 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
         members=tuple(
             Member(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in members
         ),
-        authorizations=tuple(_held(row) for row in held),
+        authorizations=tuple(
+            Held(plan, referral_id, to_authorization(row)) for plan, referral_id, *row in held
+        ),
         offers=_offers(offers, inquiry.service),
         organizations=tuple(Organization(*row) for row in organizations),
         based_on=frozenset(based_on),
@@ -103,24 +103,6 @@ def _replay(text: str | None) -> Replay | None:
     row = orjson.loads(text)
     return Replay(
         row["fingerprint"], row["status"], orjson.loads(row["headers"]), b64decode(row["body"])
-    )
-
-
-def _held(row: Sequence[Any]) -> Held:
-    plan, referral_id, number, service, performer, starts, ends, units, previous, status = row
-    return Held(
-        plan,
-        referral_id,
-        Authorization(
-            number=number,
-            service=service,
-            performer_id=performer,
-            starts_on=stored_day(starts),
-            ends_on=stored_day(ends),
-            units=orjson.loads(units) if units else None,
-            previous_id=previous,
-            status=status,
-        ),
     )
 
 

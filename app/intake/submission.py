@@ -18,7 +18,6 @@ from app.fhir import codes
 from app.fhir.bundle import Entry, read_bundle
 from app.fhir.documents import document_faults
 from app.fhir.facts import read_facts
-from app.fhir.fault import Fault
 from app.fhir.links import rewrite_references
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
@@ -125,13 +124,9 @@ def wish_of(named: Sequence[Named], base: str) -> Wish:
     )
 
 
-def refuse_faults(faults: Sequence[Fault], status: int) -> Refusal:
+def refuse_faults(faults: Sequence[Issue], status: int) -> Refusal:
     """All faults as one answer."""
-    issues = [
-        Issue(fault.code, fault.diagnostics, fault.expression or None, fault.detail_code)
-        for fault in faults[:MAX_FAULTS]
-    ]
-    return Refusal(status, issues)
+    return Refusal(status, faults[:MAX_FAULTS])
 
 
 def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
@@ -145,7 +140,7 @@ def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
     kind = tree.get("resourceType")
     if kind not in kinds:
         text = f"Send a {' or a '.join(kinds)} here."
-        raise refuse_faults([Fault("structure", "resourceType", text)], 400)
+        raise refuse_faults([Issue("structure", text, "resourceType")], 400)
     faults = check_resource(tree)
     if faults:
         raise refuse_faults(faults, 400)
@@ -181,7 +176,7 @@ def read_submission(tree: Resource, door: Door, here: Listed = ()) -> Submission
     return _understood(tree, here, door, new_id(), fingerprint(tree), None)
 
 
-def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Fault]:
+def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Issue]:
     if tree["resourceType"] != "Bundle":
         yield from document_faults(tree, "ServiceRequest", taken)
         return
@@ -228,7 +223,7 @@ def receipt(main: Resource, door: Door) -> datetime:
         return door.now
     if not door.now - _OLDEST_RECEIPT <= stated <= door.now:
         text = "`received` takes a moment of the last 30 days, not in the future."
-        fault = Fault("business-rule", "ServiceRequest.extension", text)
+        fault = Issue("business-rule", text, "ServiceRequest.extension")
         raise refuse_faults([fault], 422)
     return stated
 
@@ -266,7 +261,7 @@ def _from_bundle(tree: Resource, door: Door, here: Listed) -> Submission:
     return submission
 
 
-def _bundle_status(faults: Sequence[Fault]) -> int:
+def _bundle_status(faults: Sequence[Issue]) -> int:
     """413 for too many entries; 422 for a Bundle that R4 allows and this service does not take."""
     codes_found = {fault.code for fault in faults}
     if "too-long" in codes_found:
@@ -278,16 +273,10 @@ def _id_of(entry: Entry, request: Entry, referral_id: str) -> str:
     return referral_id if entry is request or entry.type == "Task" else new_id()
 
 
-def _under(faults: Sequence[Fault], index: int) -> list[Fault]:
+def _under(faults: Sequence[Issue], index: int) -> list[Issue]:
     """The same faults, named from the Bundle."""
     at = f"Bundle.entry[{index}].resource"
     return [
-        Fault(
-            fault.code,
-            fault.expression.replace("ServiceRequest", at, 1),
-            fault.diagnostics,
-            fault.severity,
-            fault.detail_code,
-        )
+        replace(fault, expression=fault.expression.replace("ServiceRequest", at, 1))
         for fault in faults
     ]

@@ -14,17 +14,20 @@ from typing import Any
 #: Seconds of an endpoint's rate that may be made up for at once: longer than between two polls.
 _SAVED_S = 2.0
 
-#: Plans that have something waiting or held: a loose index scan, one probe a plan.
-_PLANS = """
-WITH RECURSIVE known AS (
-  (SELECT plan FROM delivery WHERE state IN ('pending', 'held') ORDER BY plan LIMIT 1)
+
+def _known_plans(condition: str = "true") -> str:
+    """`known`: the plans that have such deliveries. A loose index scan, one probe a plan."""
+    return f"""WITH RECURSIVE known AS (
+  (SELECT plan FROM delivery WHERE {condition} ORDER BY plan LIMIT 1)
   UNION ALL
   SELECT next.plan FROM known CROSS JOIN LATERAL (
-    SELECT plan FROM delivery WHERE state IN ('pending', 'held') AND plan > known.plan
+    SELECT plan FROM delivery WHERE {condition} AND plan > known.plan
     ORDER BY plan LIMIT 1) AS next
-)
-SELECT plan FROM known
-"""
+)"""
+
+
+KNOWN_PLANS = _known_plans()
+_PLANS = _known_plans("state IN ('pending', 'held')") + " SELECT plan FROM known"
 
 # queue:   the endpoints with something pending, one probe each, however long their backlog.
 # limited: those with a rate, locked, so that no two workers spend the same allowance. A message

@@ -61,6 +61,15 @@ MEANINGS: dict[EventType, str] = {
     EventType.ENDPOINT_DISABLED: "Another endpoint of yours is not sent to any more.",
 }
 
+#: Why an endpoint is not sent to: the reason that is kept, and what "it" or "its endpoint" did.
+WHY_OFF = {
+    "gone": "answered 410 Gone",
+    "failing": "failed at every attempt for five days",
+    "blocked-target": "has an address that messages are not sent to",
+    "owner": "was disabled by its owner",
+    "deleted": "was deleted by its owner",
+}
+
 EVENT_TYPES: tuple[EventType, ...] = tuple(EventType)
 
 

@@ -12,20 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import UNASSIGNED
 from app.ids import new_id
+from app.notification.claim import KNOWN_PLANS
 from app.notification.messages import TEST, About, thin_payload
 from app.notification.tables import webhook_endpoint as table
 
-_PLANS = """
-WITH RECURSIVE known AS (
-  (SELECT plan FROM delivery ORDER BY plan LIMIT 1)
-  UNION ALL
-  SELECT next.plan FROM known CROSS JOIN LATERAL (
-    SELECT plan FROM delivery WHERE plan > known.plan ORDER BY plan LIMIT 1) AS next
-)
-"""
 _MINE = "d.organization_id = :organization AND d.endpoint_id = :endpoint"
 
-_LIST = text(f"""{_PLANS}
+_LIST = text(f"""{KNOWN_PLANS}
 SELECT d.plan, d.message_id, d.state, d.attempts, d.created_at, d.delivered_at, m.event_type,
   m.occurred_at, d.seq AS sequence,
   CASE WHEN m.event_type = '{TEST}' THEN NULL ELSE d.referral_id END AS referral_id,
@@ -41,14 +34,14 @@ JOIN message m ON m.plan = d.plan AND m.id = d.message_id
 ORDER BY d.created_at DESC, d.message_id DESC LIMIT :limit
 """)
 
-_ATTEMPTS = text(f"""{_PLANS}
+_ATTEMPTS = text(f"""{KNOWN_PLANS}
 SELECT a.* FROM known
 JOIN delivery d ON d.plan = known.plan AND d.message_id = :message AND {_MINE}
 JOIN attempt a ON a.plan = d.plan AND a.message_id = d.message_id AND a.endpoint_id = d.endpoint_id
 ORDER BY a.number
 """)
 
-_RESEND = text(f"""{_PLANS}
+_RESEND = text(f"""{KNOWN_PLANS}
 UPDATE delivery d
 SET state = 'pending', round_start = d.attempts, manual = true, next_attempt_at = :now,
   lease_until = NULL
@@ -61,19 +54,19 @@ WHERE d.plan = known.plan AND {_MINE}
 RETURNING d.plan
 """)
 
-_HOLD = text(f"""{_PLANS}
+_HOLD = text(f"""{KNOWN_PLANS}
 UPDATE delivery d SET state = 'held' FROM known
 WHERE d.plan = known.plan AND {_MINE} AND d.state = 'pending'
 """)
 
-_RESUME = text(f"""{_PLANS}
+_RESUME = text(f"""{KNOWN_PLANS}
 UPDATE delivery d
 SET state = 'pending', round_start = d.attempts, next_attempt_at = :now, lease_until = NULL
 FROM known
 WHERE d.plan = known.plan AND {_MINE} AND d.state = 'held'
 """)
 
-_COUNT = text(f"""{_PLANS}
+_COUNT = text(f"""{KNOWN_PLANS}
 SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
   count(*) FILTER (WHERE d.state = 'held') AS held,
   count(*) FILTER (WHERE d.state = 'dead') AS dead,

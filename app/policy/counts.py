@@ -6,27 +6,12 @@ said to be complete. Which visit counts as a stay was settled by `stays.py`.
 
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass
 from datetime import date
-from typing import Literal
 
 from app.policy.model import Span
+from app.policy.schema import Count
 from app.policy.stays import Counted
 from app.policy.windows import certainly_within, minus_months, possibly_within
-
-
-@dataclass(frozen=True, slots=True)
-class CountRule:
-    """What a count counts. Window `last`: back from the as-of date; `any`: ending at any event."""
-
-    types: frozenset[str]
-    months: int
-    window: Literal["last", "any"] = "last"
-    avoidable: bool = False  # only events that could have been avoided
-    unplanned: bool = False  # only stays that were not planned
-    reasons: frozenset[str] = frozenset()  # empty: for whatever reason
-    looking_back: int = 12  # months; events before that do not count
-
 
 #: Lower bound, and upper bound (None: there may be any number more).
 Bounds = tuple[int, int | None]
@@ -34,7 +19,7 @@ Bounds = tuple[int, int | None]
 _Spans = Counter[Span]
 
 
-def count(rule: CountRule, events: list[Counted], as_of: date, complete: bool | None) -> Bounds:
+def count(rule: Count, events: list[Counted], as_of: date, complete: bool | None) -> Bounds:
     """The bounds of one count at a date."""
     if not events:
         return 0, 0 if complete is True else None
@@ -48,9 +33,7 @@ def count(rule: CountRule, events: list[Counted], as_of: date, complete: bool | 
     return lower, upper if complete is True else None
 
 
-def _select(
-    rule: CountRule, events: list[Counted], oldest: date, as_of: date
-) -> tuple[_Spans, _Spans]:
+def _select(rule: Count, events: list[Counted], oldest: date, as_of: date) -> tuple[_Spans, _Spans]:
     """The dates of the events that meet the condition for certain, and of those that may."""
     proved: _Spans = Counter()
     possible: _Spans = Counter()
@@ -69,7 +52,7 @@ def _select(
     return proved, possible
 
 
-def _meets(rule: CountRule, event: Counted) -> bool | None:
+def _meets(rule: Count, event: Counted) -> bool | None:
     """Three-valued `and` of the conditions: one that fails is enough, unknown leaves it open."""
     met: bool | None = True
     if rule.avoidable and event.avoidable is not True:

@@ -7,7 +7,7 @@ itself, and what happens then, belongs to the decision stage.
 
 from dataclasses import replace
 
-from app.letters import county_code
+from app.policy.counties import member_county
 from app.policy.dictionary import Dictionary
 from app.policy.ecm import ECM, find_ecm
 from app.policy.finding import Finding, pending
@@ -75,7 +75,7 @@ def _for_this_member(question: Question, finding: Finding) -> Finding:
 def _find(policy: Policy, question: Question) -> Finding:
     if question.service is None:
         return pending([Reason("facts-missing")], (), ("service",))
-    reading = Reading(question.facts, question.as_of, policy.counts)
+    reading = Reading(question.facts, question.as_of, policy.data.counts)
     county = _county(policy, question, reading)
     if county is not None or not policy.data.counties:
         finding = _find_in(policy, question.service, county, question.claimed, reading)
@@ -85,14 +85,8 @@ def _find(policy: Policy, question: Question) -> Finding:
 
 
 def _county(policy: Policy, question: Question, reading: Reading) -> str | None:
-    """The county as stated, or the plan's only one; written as the policy files write it."""
-    stated = question.county
-    if stated is None:
-        value = reading.value("county")
-        stated = value if isinstance(value, str) else None
-    if stated is not None:
-        return county_code(stated)
-    return policy.data.counties[0] if len(policy.data.counties) == 1 else None
+    stated = reading.value("county") if question.county is None else question.county
+    return member_county(stated, policy.data.counties)
 
 
 def _find_in(

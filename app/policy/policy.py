@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.policy.compile import Compiler
-from app.policy.counts import CountRule
 from app.policy.criteria import All, AnyOf, Defined, Node, every, renamed
 from app.policy.dictionary import Dictionary
 from app.policy.expression import ExpressionFault
@@ -71,7 +70,6 @@ class Policy:
     version: str
     start: date
     data: PolicyData
-    counts: Mapping[str, CountRule]
     populations: tuple[PolicyPopulation, ...]
     supports: Mapping[str, Node]
     limits: tuple[PolicyLimit, ...]
@@ -105,7 +103,6 @@ def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -
         version=version,
         start=start,
         data=data,
-        counts=_counts(data),
         populations=tuple(_population(compiler, c, p) for c, p in data.populations.items()),
         supports={
             code: compiler.ways(("supports", code), code, support.any_of)
@@ -173,21 +170,6 @@ def _limit(compiler: _Placed, name: str, limit: Limit) -> PolicyLimit:
         return PolicyLimit(name, limit, None)
     place = ("limits", name, "unless")
     return PolicyLimit(name, limit, compiler.one(place, limit.unless, limit.citation))
-
-
-def _counts(data: PolicyData) -> dict[str, CountRule]:
-    return {
-        name: CountRule(
-            types=frozenset(c.types),
-            months=c.months,
-            window=c.window,
-            avoidable=c.avoidable,
-            unplanned=c.unplanned,
-            reasons=frozenset(c.reasons),
-            looking_back=c.looking_back,
-        )
-        for name, c in data.counts.items()
-    }
 
 
 def _since(live: Mapping[str, date], county: str, on: date) -> bool:

@@ -9,8 +9,9 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from app.policy.counts import Bounds, CountRule, count
+from app.policy.counts import Bounds, count
 from app.policy.model import Criterion, Fact, Facts, FactValue, Span
+from app.policy.schema import Count
 from app.policy.stays import Counted, resolve
 from app.policy.windows import completed_years, minus_months, within
 
@@ -48,7 +49,7 @@ class Reading:
 
     __slots__ = ("_counts", "_rules", "_stays", "as_of", "ecm", "facts", "memo", "values")
 
-    def __init__(self, facts: Facts, as_of: date, rules: Mapping[str, CountRule]) -> None:
+    def __init__(self, facts: Facts, as_of: date, rules: Mapping[str, Count]) -> None:
         self.facts = facts
         self.values: Mapping[str, Fact] = facts.values
         self.as_of = as_of

@@ -32,15 +32,17 @@ class Definition(Shape):
 
 
 class Count(Shape):
-    """What a count counts (facts.md 2.3)."""
+    """What a count counts (facts.md 2.3). Window `last`: back from the as-of date; `any`: ending
+    at any event.
+    """
 
     types: tuple[Literal["ed-visit", "inpatient", "snf-short"], ...]
     months: Annotated[int, Field(gt=0)]
     window: Literal["last", "any"] = "last"
-    avoidable: bool = False
-    unplanned: bool = False
-    reasons: tuple[Literal["mental-health", "substance-use", "other"], ...] = ()
-    looking_back: Annotated[int, Field(gt=0)] = 12
+    avoidable: bool = False  # only events that could have been avoided
+    unplanned: bool = False  # only stays that were not planned
+    reasons: tuple[Literal["mental-health", "substance-use", "other"], ...] = ()  # empty: any
+    looking_back: Annotated[int, Field(gt=0)] = 12  # months; events before that do not count
     citation: Citation
 
 
@@ -170,6 +172,7 @@ class Clocks(Shape):
     """How long things may take. Days end at 23:59:59 local; hours run from receipt."""
 
     decision_business_days: Annotated[int, Field(gt=0)]
+    #: The cap of CMS-0057-F, from 2026-01-01.
     decision_calendar_days: Annotated[int, Field(gt=0)] | None = None
     urgent_hours: Annotated[int, Field(gt=0)]
     void_business_days: Annotated[int, Field(gt=0)]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from app.fhir import codes
+from app.policy.counties import county_code
 from app.reading import offers
 from app.reading.columns import (
     business_identifier,
@@ -21,6 +22,7 @@ from app.reading.columns import (
     request_status,
 )
 from app.reading.parameters import Parameter
+from app.referral.models import URGENT
 
 _REQUEST_CODES = frozenset(
     {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
@@ -30,7 +32,7 @@ _TASK_CODES = frozenset(
     | {"in-progress", "on-hold", "failed", "completed", "entered-in-error"}
 )
 _FINANCIAL_CODES = frozenset({"active", "cancelled", "draft", "entered-in-error"})
-_PRIORITIES = frozenset({"routine", "urgent", "asap", "stat"})
+_PRIORITIES = URGENT | {"routine"}
 
 
 #: A person's names, whichever part they stand in.
@@ -339,7 +341,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "`:identifier`: the county",
             "coverageArea",
             offer=offers.county,
-            read=codes.county_code,
+            read=county_code,
         ),
         Parameter(
             "county",
@@ -347,7 +349,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "a county of California (`San Mateo`, `san_mateo`) that it serves",
             "coverageArea.identifier",
             offer=offers.county,
-            read=codes.county_code,
+            read=county_code,
             ours=True,
         ),
         Parameter(

@@ -17,20 +17,24 @@ from app.database import fetch, fetch_one
 from app.errors import not_found, refuse
 from app.fhir.asker import asker
 from app.fhir.strict_json import parse
-from app.local_time import stored_day
 from app.notification.correspond import Listening
 from app.policy.model import Missing, Question
 from app.policy.question_json import question_from_json
 from app.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
 from app.referral.draft import Draft
-from app.referral.record import Asked, Authorization, Details, Referral
-from app.referral.store import REFERRAL_COLUMNS, to_referral
+from app.referral.record import Asked, Details, Referral
+from app.referral.store import (
+    AUTHORIZATION_COLUMNS,
+    REFERRAL_COLUMNS,
+    to_authorization,
+    to_referral,
+)
 
 _LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM locator l {WHOLE}
 JOIN referral r ON r.plan = l.plan AND r.id = l.referral_id
 WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST} FOR UPDATE OF r"""
 
-_BESIDE = """SELECT
+_BESIDE = f"""SELECT
 (SELECT body FROM resource_version WHERE plan = $1 AND type = 'ServiceRequest' AND id = $2
     ORDER BY version DESC LIMIT 1),
 (SELECT body FROM resource_version WHERE plan = $1 AND type = 'Task' AND id = $2
@@ -39,8 +43,7 @@ _BESIDE = """SELECT
     SELECT id FROM task WHERE plan = $1 AND referral_id = $2 AND kind = 'service'
     AND status NOT IN ('cancelled', 'rejected') ORDER BY id DESC LIMIT 1)
     ORDER BY version DESC LIMIT 1),
-(SELECT json_build_array(number, service, performer_id, starts_on, ends_on, units, previous_id,
-    status, expiring_told_at, expired_told_at)::text FROM service_authorization
+(SELECT json_build_array({AUTHORIZATION_COLUMNS})::text FROM service_authorization
     WHERE plan = $1 AND referral_id = $2),
 (SELECT json_build_array(id, seq, asked::json, actor, asked_at, void_due, remind_at, attempts,
     reminded_at)::text FROM information_request
@@ -50,7 +53,7 @@ _BESIDE = """SELECT
 (SELECT plan FROM organization WHERE id = $3),
 (SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
     WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
-        AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
+        AND filter_statuses || filter_owners || filter_requesters = '{{}}' AND organization_id IN (
         SELECT organization_id FROM party WHERE plan = $1 AND referral_id = $2
         UNION ALL SELECT organization_id FROM offer
             WHERE plan = $1 AND service = $4::text AND active)),
@@ -128,7 +131,7 @@ async def opened(
         asker=asker(request, before.cin),
         entered_by_plan=entered_by is not None,
         listening=tuple(Listening(*row) for row in orjson.loads(listening or "[]")),
-        authorization=_authorization(authorization),
+        authorization=to_authorization(orjson.loads(authorization)) if authorization else None,
         open_request=_asked(asked),
         fhir_base=fhir_base,
     )
@@ -155,25 +158,6 @@ def _asked(text: str | None) -> Asked | None:
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _authorization(text: str | None) -> Authorization | None:
-    if text is None:
-        return None
-    number, service, performer, starts, ends, units, previous, *rest = orjson.loads(text)
-    status, expiring, expired = rest
-    return Authorization(
-        number=number,
-        service=service,
-        performer_id=performer,
-        starts_on=stored_day(starts),
-        ends_on=stored_day(ends),
-        units=orjson.loads(units) if units else None,
-        previous_id=previous,
-        status=status,
-        expiring_told_at=_moment(expiring),
-        expired_told_at=_moment(expired),
-    )
 
 
 async def copies(

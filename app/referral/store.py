@@ -6,19 +6,22 @@ nothing.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
 
+import orjson
 from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from app.database import fetch_one
 from app.decision.tables import information_request, service_authorization
+from app.local_time import stored_day
 from app.notification.tables import delivery, message
 from app.referral.changes import Changes
 from app.referral.lifecycle import BusinessStatus, State
-from app.referral.record import Referral
+from app.referral.record import Authorization, Referral
 from app.referral.tables import party, referral, task
 
 _COLUMNS = [column.name for column in referral.columns]
@@ -229,3 +232,26 @@ def to_referral(row: Sequence[Any]) -> Referral:
     status = values["business_status"]
     values["business_status"] = None if status is None else BusinessStatus(status)
     return Referral(**values)
+
+
+#: The columns of `service_authorization`, in the order that `to_authorization` reads.
+AUTHORIZATION_COLUMNS = """number, service, performer_id, starts_on, ends_on, units, previous_id,
+    status, expiring_told_at, expired_told_at"""
+
+
+def to_authorization(row: Sequence[Any]) -> Authorization:
+    """A row of `service_authorization` as the database writes it in JSON."""
+    number, service, performer, starts, ends, units, previous, status, *told = row
+    expiring, expired = (moment and datetime.fromisoformat(moment) for moment in told)
+    return Authorization(
+        number=number,
+        service=service,
+        performer_id=performer,
+        starts_on=stored_day(starts),
+        ends_on=stored_day(ends),
+        units=orjson.loads(units) if units else None,
+        previous_id=previous,
+        status=status,
+        expiring_told_at=expiring,
+        expired_told_at=expired,
+    )

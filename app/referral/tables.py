@@ -15,6 +15,7 @@ from sqlalchemy import (
 
 from app.metadata import finite, metadata, moment, text
 from app.referral.lifecycle import AFTER_APPROVAL, TRANSITIONS, BusinessStatus, Event, State
+from app.referral.models import URGENT
 
 
 def _one_of(column: str, values: list[str]) -> str:
@@ -39,6 +40,8 @@ MOVES = f"({' OR '.join(_MOVES)}) IS TRUE"
 
 #: Business statuses in which a referral waits for a person or a clock: the work queue's.
 WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
+#: Whether a row `r` of `referral` is on the 72-hour track, in SQL.
+IS_URGENT = _one_of("r.priority", sorted(URGENT))
 
 referral = Table(
     "referral",

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import fetch
 from app.fhir import codes
+from app.referral.tables import IS_URGENT
 from app.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
 from app.reports.period import Period
 
-_TRACK = """(CASE WHEN r.priority IN ('urgent', 'asap', 'stat') THEN 'expedited'
-    ELSE 'standard' END)"""
+_TRACK = f"(CASE WHEN {IS_URGENT} THEN 'expedited' ELSE 'standard' END)"
 #: A due moment is a whole second, and its last second is still in time (`is_over` of the clocks).
 _DECIDED = f"""SELECT {_TRACK} AS track, h.to_state,
     h.at < r.decision_due + interval '1 second' AS in_time,
@@ -60,19 +60,19 @@ WHERE h.plan = $1::text AND h.event IN ('approve', 'deny', 'void', 'cancel')
     AND h.at >= $2::timestamptz AND h.at < $3::timestamptz
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 
-_SOURCES = """SELECT s.source, coalesce(k.kind, 'Unknown') AS kind, sum(s.referrals)::int,
+_SOURCES = f"""SELECT s.source, coalesce(k.kind, 'Unknown') AS kind, sum(s.referrals)::int,
     sum(s.urgent)::int
 FROM (SELECT coalesce(d.source, 'not-stated') AS source, r.organization_id, count(*) AS referrals,
-        count(*) FILTER (WHERE r.priority IN ('urgent', 'asap', 'stat')) AS urgent
+        count(*) FILTER (WHERE {IS_URGENT}) AS urgent
     FROM referral r LEFT JOIN LATERAL (
-        SELECT d.question::jsonb #>> '{facts,values,referral_source,value}' AS source
+        SELECT d.question::jsonb #>> '{{facts,values,referral_source,value}}' AS source
         FROM determination d WHERE d.plan = r.plan AND d.referral_id = r.id
         ORDER BY d.seq DESC LIMIT 1) d ON true
     WHERE r.plan = $1::text
         AND r.received_at >= $2::timestamptz AND r.received_at < $3::timestamptz
     GROUP BY 1, 2) s
 LEFT JOIN LATERAL (
-    SELECT coalesce(v.body #>> '{type,0,coding,0,display}', v.body #>> '{type,0,text}') AS kind
+    SELECT coalesce(v.body #>> '{{type,0,coding,0,display}}', v.body #>> '{{type,0,text}}') AS kind
     FROM (SELECT convert_from(v.body, 'UTF8')::jsonb AS body FROM resource_version v
         WHERE v.plan = '*' AND v.type = 'Organization' AND v.id = s.organization_id
         ORDER BY v.version DESC LIMIT 1) v) k ON true

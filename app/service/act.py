@@ -207,7 +207,7 @@ def _named_in_task() -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
-        if not any("Parameters" in (issue.expression or "") for issue in refusal.issues):
+        if not any("Parameters" in issue.expression for issue in refusal.issues):
             raise
         words = at("note")
         issues = [

@@ -14,33 +14,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import Caller
 from app.database import fetch
-from app.errors import not_found, refuse
-from app.fhir.fault import Fault
+from app.errors import Issue, not_found, refuse
 from app.fhir.subscription import MASK, fhir_status, kept, problem, shown
 from app.fhir.subscription_read import Wanted
 from app.fhir.subscription_status import Event, Standing
 from app.ids import new_id
 from app.letters import as_key
 from app.notification import store
+from app.notification.claim import KNOWN_PLANS
 from app.notification.secrets import Secret, Vault, new_secret
 from app.notification.signature import public_key
 from app.reading.match import tokens
 from app.reading.values import token
 from app.subscription.content import BODY, ENTITLED, OF_PAS, bundled
-from app.subscription.number import PLANS, number_all
+from app.subscription.number import number_all
 
 #: How many Subscriptions one organization may have.
 MOST = 50
 #: How many events one answer of `$events` has.
 MOST_EVENTS = 1000
 
-_EVENTS = f"""{PLANS} SELECT d.message_id, d.referral_id, d.event_number, m.occurred_at, d.focus,
+_EVENTS = f"""{KNOWN_PLANS}
+SELECT d.message_id, d.referral_id, d.event_number, m.occurred_at, d.focus,
   CASE WHEN $4::bool AND {ENTITLED} THEN {BODY} END
 FROM known JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $1
   AND d.event_number BETWEEN $2 AND $3
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
 WHERE d.organization_id = $5 ORDER BY d.event_number LIMIT {MOST_EVENTS}"""
-_UNNUMBERED = f"""{PLANS} SELECT d.endpoint_id, count(*)::int FROM known JOIN delivery d
+_UNNUMBERED = f"""{KNOWN_PLANS} SELECT d.endpoint_id, count(*)::int FROM known JOIN delivery d
   ON d.plan = known.plan AND d.endpoint_id = ANY ($1) AND d.focus IS NOT NULL
   AND d.event_number IS NULL GROUP BY 1"""
 _IDENTIFIED = """SELECT w.value, o.id FROM unnest($1::text[]) AS w(value)
@@ -50,7 +51,7 @@ CROSS JOIN LATERAL (
   UNION SELECT id FROM organization WHERE id = w.value) AS o"""
 
 
-async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Fault]:
+async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Issue]:
     """Makes the identifiers of PAS' filter organizations of the network; what names none."""
     if not wanted.identifiers:
         return []
@@ -58,7 +59,7 @@ async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Fault]:
     rows = await fetch(connection, _IDENTIFIED, (words,))
     if set(words) - {row[0] for row in rows}:
         said = "org-identifier takes identifiers of organizations that this network knows."
-        return [Fault("not-found", "Subscription.criteria.extension", said)]
+        return [Issue("not-found", said, "Subscription.criteria.extension")]
     wanted.requesters = sorted({row[1] for row in rows})
     return []
 

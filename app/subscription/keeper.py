@@ -17,11 +17,10 @@ from app.clock import Clock
 from app.fhir.subscription import problem
 from app.fhir.subscription_status import Standing, notification
 from app.ids import new_id
-from app.notification.claim import Claim
+from app.notification.claim import KNOWN_PLANS, Claim
 from app.notification.connect import RAISED, Link, lost, report
 from app.notification.deliver import Sender
 from app.settings import Settings
-from app.subscription.number import PLANS
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ _ACTIVE = """UPDATE webhook_endpoint SET status = 'active', version = version + 
   disabled_reason = NULL, failing_since = NULL, paused_until = NULL, updated_at = $4,
   next_beat_at = $5
 WHERE organization_id = $1 AND id = $2 AND status = 'requested' AND version = $3 RETURNING id"""
-_RESUME = f"""{PLANS}
+_RESUME = f"""{KNOWN_PLANS}
 UPDATE delivery d SET state = 'pending', round_start = d.attempts, next_attempt_at = $3,
   lease_until = NULL
 FROM known
@@ -56,7 +55,7 @@ WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'active'"""
 _END = """UPDATE webhook_endpoint SET status = 'disabled', version = version + 1,
   disabled_reason = 'ended', updated_at = $1, next_beat_at = NULL
 WHERE ends_at <= $1 AND status <> 'disabled'"""
-_UNNUMBERED = f"""{PLANS} SELECT count(*)::int FROM known JOIN delivery d
+_UNNUMBERED = f"""{KNOWN_PLANS} SELECT count(*)::int FROM known JOIN delivery d
   ON d.plan = known.plan AND d.endpoint_id = $1 AND d.focus IS NOT NULL
   AND d.event_number IS NULL"""
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from app.notification.claim import KNOWN_PLANS
 from app.notification.record import LOCK_ENDPOINTS
 
 Run = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
@@ -35,14 +36,7 @@ _OF_MESSAGES = f"""WITH fresh AS (
     AND d.endpoint_id = c.endpoint_id
   WHERE d.event_number IS NULL AND d.focus IS NOT NULL){_GIVE}"""
 
-#: The plans that have deliveries: a loose index scan, one probe a plan.
-PLANS = """WITH RECURSIVE known AS (
-  (SELECT plan FROM delivery ORDER BY plan LIMIT 1)
-  UNION ALL
-  SELECT next.plan FROM known CROSS JOIN LATERAL (
-    SELECT plan FROM delivery WHERE plan > known.plan ORDER BY plan LIMIT 1) AS next
-)"""
-_OF_ENDPOINT = f"""{PLANS}, fresh AS (
+_OF_ENDPOINT = f"""{KNOWN_PLANS}, fresh AS (
   {_FRESH} FROM known JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $2::text
     AND d.event_number IS NULL AND d.focus IS NOT NULL){_GIVE}"""
 

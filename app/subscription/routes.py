@@ -13,9 +13,8 @@ from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
-from app.errors import refuse
+from app.errors import Issue, refuse
 from app.fhir.capability import fhir
-from app.fhir.fault import Fault
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
 from app.fhir.subscription_read import Wanted, read_subscription
@@ -66,7 +65,7 @@ async def _wanted(
     faults += _unsendable(request, caller, tree)
     if before is not None and tree["criteria"] != before["topic"]:
         said = "The topic stays, since event numbers go with it. Make another Subscription."
-        faults.append(Fault("business-rule", "Subscription.criteria", said))
+        faults.append(Issue("business-rule", said, "Subscription.criteria"))
     if wanted is not None:
         faults += await keep.identify(connection, wanted)
     if wanted is None or faults:
@@ -77,11 +76,11 @@ async def _wanted(
     return tree, wanted
 
 
-def _unsendable(request: Request, caller: Caller, tree: Mapping[str, Any]) -> list[Fault]:
+def _unsendable(request: Request, caller: Caller, tree: Mapping[str, Any]) -> list[Issue]:
     url = tree["channel"].get("endpoint")
     guard = Guard.of(request.app.state.settings)
     blocked = guard.fault(url, caller.organization_id) if isinstance(url, str) else None
-    return [Fault("value", "Subscription.channel.endpoint", blocked)] if blocked else []
+    return [Issue("value", blocked, "Subscription.channel.endpoint")] if blocked else []
 
 
 def _answer(

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import Issue, Refusal, refuse
+from app.errors import Refusal, refuse
 from app.fhir.outcome import TOKEN_PATH, respond, wrong_method
 from app.fhir.strict_json import Unreadable, parse
 from app.web.arrive import arrive, drain
@@ -133,8 +133,4 @@ def _check_json(body: bytes) -> None:
     try:
         parse(body)
     except Unreadable as unreadable:
-        issues = [
-            Issue(fault.code, fault.diagnostics, fault.expression or None)
-            for fault in unreadable.faults
-        ]
-        raise Refusal(400, issues) from None
+        raise Refusal(400, unreadable.faults) from None

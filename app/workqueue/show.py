@@ -8,6 +8,7 @@ import orjson
 
 from app.fhir import codes
 from app.local_time import LOCAL
+from app.notification.messages import WHY_OFF
 from app.reading.access import Sight
 from app.referral.lifecycle import BusinessStatus, State
 from app.referral.record import Details
@@ -70,16 +71,10 @@ def item(row: Any, now: datetime, public_url: str, seen: Sight) -> Item:
     )
 
 
-_OVER = {
-    "gone": "its endpoint answered 410 Gone",
-    "failing": "its endpoint failed for five days",
-    "blocked-target": "its endpoint's address is not one that we send to",
-}
-
-
 def notice(row: Any, public_url: str) -> Notice:
     """An organization that is not told any more; nothing of its endpoint but the id."""
     waiting = f"{row.messages} message" + ("" if row.messages == 1 else "s")
+    why = f"its endpoint {WHY_OFF[row.disabled_reason]}"
     return Notice(
         organization=row.organization_id,
         organization_name=row.organization,
@@ -87,7 +82,7 @@ def notice(row: Any, public_url: str) -> Notice:
         reason=row.disabled_reason,
         since=row.updated_at,
         messages=row.messages,
-        text=f"{row.organization} is not told any more: {_OVER[row.disabled_reason]}. {waiting} "
+        text=f"{row.organization} is not told any more: {why}. {waiting} "
         "about referrals of your plan did not arrive. Call them.",
         deliveries=f"{public_url}/v1/deliveries?endpoint={row.id}",
     )

@@ -13,14 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.correspondence.outbox import OVERTAKEN
 from app.database import fetch, fetch_one
 from app.referral.lifecycle import BusinessStatus
-from app.referral.tables import WAITING
+from app.referral.tables import IS_URGENT, WAITING
 from app.workqueue.model import Held, Waits
 
 #: The same words as the index has, so that it is used.
 _WAITS = f"r.business_status IN ({', '.join(repr(word) for word in WAITING)})"
-_URGENT = "r.priority IN ('urgent', 'asap', 'stat')"
 #: Urgent before routine; in each, what waits for a decision before what waits for a performer.
-_RANK = f"""(CASE WHEN {_URGENT} THEN 0 ELSE 2 END
+_RANK = f"""(CASE WHEN {IS_URGENT} THEN 0 ELSE 2 END
     + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END)"""
 _AT = "(CASE WHEN r.state = 'pending' THEN r.decision_due ELSE r.received_at END)"
 
@@ -30,13 +29,13 @@ _COLUMNS = """r.plan, r.id, r.state, r.business_status, r.organization_id, r.ser
 #: Names: the roster's or the referral's Patient, else the one contained in the ServiceRequest.
 _PAGE = f"""SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
     coalesce(known.name, sent.name)::text AS name FROM (
-  SELECT {_COLUMNS}, {_URGENT} AS urgent, {_RANK} AS rank, {_AT} AS at, w.assignee, w.claimed_at
+  SELECT {_COLUMNS}, {IS_URGENT} AS urgent, {_RANK} AS rank, {_AT} AS at, w.assignee, w.claimed_at
   FROM referral r LEFT JOIN work_item w ON w.plan = r.plan AND w.referral_id = r.id
   WHERE r.plan = ANY ($1::text[]) AND {_WAITS}
     AND ($2::text IS NULL OR r.id = $2)
     AND ($3::text IS NULL OR r.business_status = $3)
     AND (NOT $4::bool OR (r.state = 'pending' AND r.decision_due < $5::timestamptz))
-    AND ($6::bool IS NULL OR ({_URGENT}) = $6)
+    AND ($6::bool IS NULL OR ({IS_URGENT}) = $6)
     AND ($7::text IS NULL OR w.assignee = $7) AND (NOT $8::bool OR w.assignee IS NULL)
     AND ($9::timestamptz IS NULL OR (r.state = 'pending' AND r.decision_due < $9))
     AND ($10::int IS NULL OR ({_RANK}, {_AT}, r.id) > ($10, $11::timestamptz, $12::text))
@@ -57,7 +56,7 @@ _COUNTS = f"""SELECT w.*,
   (SELECT count(*) FROM delivery d WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead')
 FROM (SELECT count(*),
     count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz),
-    count(*) FILTER (WHERE {_URGENT}),
+    count(*) FILTER (WHERE {IS_URGENT}),
     {", ".join(f"count(*) FILTER (WHERE r.business_status = '{word}')" for word in WAITING)},
     count(*) FILTER (WHERE age < '2 days'),
     count(*) FILTER (WHERE age >= '2 days' AND age < '6 days'),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.decision.deadlines import (
-    Clocks,
+    PlanClocks,
     add_business_days,
     business_receipt,
     decision_due,
@@ -24,6 +24,7 @@ from app.decision.deadlines import (
 from app.local_time import LOCAL
 from app.policy.library import load_library
 from app.rules import Rules
+from tests.rules.plan_data import plan_clocks
 
 LIBRARY = load_library()
 TABLE = LIBRARY.calendars["CA_STATE_OFFICE"].holidays
@@ -36,12 +37,12 @@ moments = st.integers(0, int((LAST - FIRST).total_seconds())).map(
 
 
 @cache
-def clocks(on: date) -> Clocks:
+def clocks(on: date) -> PlanClocks:
     """The clocks of a plan on a day, from its file."""
     return Rules(LIBRARY, LIBRARY.plans).clocks("HPSM", on)
 
 
-def clocks_at(moment: datetime) -> Clocks:
+def clocks_at(moment: datetime) -> PlanClocks:
     return clocks(moment.astimezone(LOCAL).date())
 
 
@@ -102,7 +103,7 @@ def test_an_unanswered_request_ends_a_referral(asked, void, reminder):
 
 
 def test_after_the_cut_off_hour_a_receipt_counts_as_the_next_business_day():
-    rules = Clocks(cut_off=time(17), decision_calendar_days=None, holidays=frozenset(TABLE))
+    rules = plan_clocks(TABLE, cutoff_hour=17, decision_calendar_days=None)
     assert business_receipt(local("2024-03-04T17:00"), rules) == date(2024, 3, 4)
     assert business_receipt(local("2024-03-04T17:00:01"), rules) == date(2024, 3, 5)
     assert business_receipt(local("2024-03-08T17:30"), rules) == date(2024, 3, 11)
@@ -114,8 +115,8 @@ def test_after_the_cut_off_hour_a_receipt_counts_as_the_next_business_day():
 
 
 def test_the_calendar_caps_what_the_business_days_would_allow_only_from_2026():
-    assert clocks(date(2025, 12, 31)).decision_calendar_days is None
-    assert clocks(date(2026, 1, 1)).decision_calendar_days == 7
+    assert clocks(date(2025, 12, 31)).data.decision_calendar_days is None
+    assert clocks(date(2026, 1, 1)).data.decision_calendar_days == 7
 
 
 @given(moments)
@@ -125,14 +126,14 @@ def test_five_business_days_lie_between_receipt_and_decision(moment):
     received = moment.astimezone(LOCAL).date()
     day = due.astimezone(LOCAL).date()
     worked = [d for d in days(received, day) if is_business_day(d, rules)]
-    capped = rules.decision_calendar_days is not None and day == received + timedelta(days=7)
+    capped = rules.data.decision_calendar_days is not None and day == received + timedelta(days=7)
     if capped:
         assert len(worked) <= 5 + (not is_business_day(received, rules))
     else:
         begun_late = not is_business_day(received, rules)
         assert len(worked) == 5 + begun_late
         assert is_business_day(day, rules)
-    if rules.decision_calendar_days is not None:
+    if rules.data.decision_calendar_days is not None:
         assert day <= received + timedelta(days=7)
 
 
@@ -177,7 +178,7 @@ def test_the_reminder_lies_two_business_days_before_the_end_and_after_the_first_
 
 
 def test_a_plan_that_gives_two_days_is_reminded_of_nothing():
-    rules = Clocks(void_business_days=2, reminder_business_days=2)
+    rules = plan_clocks(void_business_days=2, reminder_business_days_before=2)
     asked = local("2024-03-04T10:00")
     assert reminder_due(asked, void_due(asked, rules), rules) is None
 

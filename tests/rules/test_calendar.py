@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.decision.authorize import authorize
-from app.decision.deadlines import Clocks, expires, expiring_from
+from app.decision.deadlines import expires, expiring_from
 from app.fhir.dates import read_moment, read_span
 from app.fhir.service_request import start_faults, wished_start
 from app.intake.known import Held
@@ -16,6 +16,7 @@ from app.policy.library import load_library
 from app.policy.schema import Length, Term
 from app.policy.windows import minus_months
 from app.rules import Rules
+from tests.rules.plan_data import plan_clocks
 
 #: Any day, and often one from the ends of the calendar.
 DAYS = st.one_of(
@@ -44,7 +45,7 @@ def test_an_authorization_always_lies_in_the_calendar(approved, wanted, ended, f
         )
         assert FIRST_DAY <= given_.starts_on <= given_.ends_on <= LAST_DAY
         assert expires(given_.ends_on).astimezone(UTC)
-        expiring_from(given_.starts_on, given_.ends_on, Clocks())
+        expiring_from(given_.starts_on, given_.ends_on, plan_clocks())
         if previous is None:
             before = Held("HPSM", "before", given_)
 

@@ -1,11 +1,10 @@
 """When a decision is due, and when an unanswered question ends a referral."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 
 import pytest
 
 from app.decision.deadlines import (
-    Clocks,
     add_business_days,
     business_receipt,
     decision_due,
@@ -15,10 +14,11 @@ from app.decision.deadlines import (
 )
 from app.local_time import LOCAL
 from app.policy.library import load_library
+from tests.rules.plan_data import plan_clocks
 
 HOLIDAYS = load_library().calendars["CA_STATE_OFFICE"].holidays
-NOW = Clocks(holidays=HOLIDAYS)
-BEFORE_2026 = Clocks(decision_calendar_days=None, holidays=HOLIDAYS)
+NOW = plan_clocks(HOLIDAYS)
+BEFORE_2026 = plan_clocks(HOLIDAYS, decision_calendar_days=None)
 
 
 def at(text: str) -> datetime:
@@ -85,7 +85,7 @@ RECEIPTS = [
 
 @pytest.mark.parametrize(("received", "day"), RECEIPTS)
 def test_a_receipt_after_the_cut_off_hour_counts_the_next_business_day(received, day):
-    clocks = Clocks(cut_off=time(17), holidays=HOLIDAYS)
+    clocks = plan_clocks(HOLIDAYS, cutoff_hour=17)
     assert business_receipt(at(received), clocks) == date.fromisoformat(day)
 
 

@@ -4,28 +4,31 @@ from datetime import date
 
 import pytest
 
-from app.decision.decide import APPROVE, ASK, DENY, REVIEW, Automation, decide
+from app.decision.decide import APPROVE, ASK, DENY, REVIEW, decide
 from app.policy.model import Determination, Outcome, Reason
+from tests.rules.plan_data import switches
 
-BY_HAND = Automation(approve=False, deny_administrative=False, deny_criteria=False)
-BY_ITSELF = Automation(approve=True, deny_administrative=True, deny_criteria=True)
+BY_HAND = switches(approve="review", deny_administrative="review", deny_criteria="review")
+BY_ITSELF = switches(
+    approve="automatic", deny_administrative="automatic", deny_criteria="automatic"
+)
 
 CASES = [
-    ("approved", ["population-met"], Automation(), APPROVE),
+    ("approved", ["population-met"], switches(), APPROVE),
     ("approved", ["service-criteria-met"], BY_HAND, REVIEW),
-    ("denied", ["line-of-business"], Automation(), DENY),
+    ("denied", ["line-of-business"], switches(), DENY),
     ("denied", ["line-of-business"], BY_HAND, REVIEW),
-    ("denied", ["delegated-plan", "not-a-member"], Automation(), DENY),
-    ("denied", ["no-population"], Automation(), REVIEW),
+    ("denied", ["delegated-plan", "not-a-member"], switches(), DENY),
+    ("denied", ["no-population"], switches(), REVIEW),
     ("denied", ["no-population"], BY_ITSELF, DENY),
-    ("denied", ["limit-reached"], Automation(), REVIEW),
-    ("pending", ["facts-missing"], Automation(), ASK),
+    ("denied", ["limit-reached"], switches(), REVIEW),
+    ("pending", ["facts-missing"], switches(), ASK),
     ("pending", ["facts-missing", "population-missing"], BY_ITSELF, ASK),
-    ("pending", ["member-unidentified"], Automation(), ASK),
+    ("pending", ["member-unidentified"], switches(), ASK),
     ("pending", ["review-required"], BY_ITSELF, REVIEW),
-    ("pending", ["partial-availability"], Automation(), REVIEW),
-    ("pending", ["already-authorized"], Automation(), REVIEW),
-    ("pending", ["already-authorized", "facts-missing"], Automation(), REVIEW),
+    ("pending", ["partial-availability"], switches(), REVIEW),
+    ("pending", ["already-authorized"], switches(), REVIEW),
+    ("pending", ["already-authorized", "facts-missing"], switches(), REVIEW),
 ]
 ADMINISTRATIVE = {"line-of-business", "delegated-plan", "not-a-member"}
 

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from app.eligibility.merge import merge
 from app.fhir.facts import read_facts
 from app.fhir.grown import added
-from app.policy.counts import CountRule, count
+from app.policy.counts import count
 from app.policy.model import Event, Span
 from app.policy.stated import Kind, SourcedFacts
 from app.policy.stays import resolve
 from app.policy.told import MOST_EVENTS, MOST_NOTES, bounded, latest, noted
 from tests.edge.worst import WORST
+from tests.rules.plan_data import count_of
 
 ON = date(2026, 11, 20)
-RULE = CountRule(types=frozenset({"ed-visit"}), months=12)
+RULE = count_of("ed-visit", months=12)
 
 
 def exact(days_ago: int, kind: str = "ed-visit") -> Event:
@@ -57,7 +58,7 @@ DATED = st.builds(
 def test_what_is_cut_never_raises_a_lower_bound(events):
     kept, _ = latest(events, ON)
     for kind in ("ed-visit", "inpatient"):
-        rule = CountRule(types=frozenset({kind}), months=12)
+        rule = count_of(kind, months=12)
         cut = count(rule, resolve(tuple(kept)), ON, None)[0]
         assert cut <= count(rule, resolve(tuple(events)), ON, None)[0]
 

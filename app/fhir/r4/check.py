@@ -7,7 +7,7 @@ service asks beyond R4 is left to `app.fhir.r4.service` and to intake. No input 
 from typing import Any
 
 from app.aside import tick
-from app.fhir.fault import Fault
+from app.errors import Issue
 from app.fhir.r4.bundle_rules import bundle_faults
 from app.fhir.r4.differences import NOT_MODELLED
 from app.fhir.r4.path import Path, member, render
@@ -28,7 +28,7 @@ from app.fhir.strict_json import MAX_FAULTS
 _EMPTY = "is empty. Leave it out or give it a value."
 
 
-def check_resource(resource: Any, path: str | None = None) -> list[Fault]:
+def check_resource(resource: Any, path: str | None = None) -> list[Issue]:
     """All faults of one resource against R4 4.0.1, at most `MAX_FAULTS`.
 
     `path` is the resource's own expression (`Bundle.entry[3].resource`), by default its type.
@@ -46,7 +46,7 @@ class _Walk:
     __slots__ = ("_objects", "faults", "locals")
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[Issue] = []
         self._objects = 0
         self.locals: list[Local] = []
 
@@ -55,7 +55,7 @@ class _Walk:
         if len(self.faults) == MAX_FAULTS:
             return
         expression = render(path)
-        self.faults.append(Fault(code, expression, f"{expression} {text}"))
+        self.faults.append(Issue(code, f"{expression} {text}", expression))
 
     def resource(self, value: Any, path: Path, *, contained: bool) -> None:
         """One resource. A contained one shares the local references of its container."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 
-from app.fhir.fault import Fault
+from app.errors import Issue
 from app.fhir.r4.path import Path, member, render
 from app.fhir.r4.tables import COMPLEX, OTHER, TEXT, Table, resource_table
 from app.fhir.strict_json import MAX_FAULTS
@@ -23,7 +23,7 @@ _UNSTATED = "needs its value here: an extension in its place says nothing to act
 _ACTED_UPON = frozenset({"Bundle", "Parameters", "ServiceRequest", "Subscription"})
 
 
-def find_unsupported(resource: dict[str, Any], path: str | None = None) -> list[Fault]:
+def find_unsupported(resource: dict[str, Any], path: str | None = None) -> list[Issue]:
     """The first of all modifierExtensions and implicitRules in a resource and what it holds, and of
     all required values that are missing in what is acted upon.
     """
@@ -35,7 +35,7 @@ def find_unsupported(resource: dict[str, Any], path: str | None = None) -> list[
     return list(islice(chain(_walk(resource, root), unstated), MAX_FAULTS))
 
 
-def _unstated(resource: dict[str, Any], own: Table, root: Path) -> Iterator[Fault]:
+def _unstated(resource: dict[str, Any], own: Table, root: Path) -> Iterator[Issue]:
     """Required primitives of a resource and of its backbone that extensions stand for."""
     stack: list[tuple[dict[str, Any], Table, Path]] = [(resource, own, root)]
     while stack:
@@ -55,7 +55,7 @@ def _unstated(resource: dict[str, Any], own: Table, root: Path) -> Iterator[Faul
             ]
 
 
-def _walk(resource: dict[str, Any], root: Path) -> Iterator[Fault]:
+def _walk(resource: dict[str, Any], root: Path) -> Iterator[Issue]:
     stack: list[tuple[Any, Path]] = [(resource, root)]
     while stack:
         node, path = stack.pop()
@@ -75,6 +75,6 @@ def _walk(resource: dict[str, Any], root: Path) -> Iterator[Fault]:
                 ]
 
 
-def _fault(code: str, path: Path, text: str) -> Fault:
+def _fault(code: str, path: Path, text: str) -> Issue:
     expression = render(path)
-    return Fault(code, expression, f"{expression} {text}")
+    return Issue(code, f"{expression} {text}", expression)

@@ -5,22 +5,22 @@ from itertools import permutations
 
 import pytest
 
-from app.policy.counts import CountRule, count
+from app.policy.counts import count
 from app.policy.model import Event
+from app.policy.schema import Count
 from app.policy.stays import resolve
+from tests.rules.plan_data import count_of
 from tests.rules.policy.asking import event, stays, visits
 
 ON = date(2024, 3, 4)
-VISITS = frozenset({"ed-visit"})
-STAYS = frozenset({"inpatient", "snf-short"})
-ANY_6M = CountRule(VISITS, 6, "any", avoidable=True)
-LAST_12M = CountRule(VISITS, 12, avoidable=True)
-UNPLANNED_6M = CountRule(STAYS, 6, unplanned=True)
-ALL_STAYS = CountRule(frozenset({"inpatient"}), 12)
-ALL_VISITS = CountRule(VISITS, 12)
+ANY_6M = count_of("ed-visit", months=6, window="any", avoidable=True)
+LAST_12M = count_of("ed-visit", months=12, avoidable=True)
+UNPLANNED_6M = count_of("inpatient", "snf-short", months=6, unplanned=True)
+ALL_STAYS = count_of("inpatient", months=12)
+ALL_VISITS = count_of("ed-visit", months=12)
 
 
-def bounds(rule: CountRule, events: list[Event], complete: bool | None = True) -> object:
+def bounds(rule: Count, events: list[Event], complete: bool | None = True) -> object:
     return count(rule, resolve(tuple(events)), ON, complete)
 
 
@@ -45,7 +45,7 @@ def bounds(rule: CountRule, events: list[Event], complete: bool | None = True) -
         (ANY_6M, [*visits("2023-04-01"), event("ed-visit", None, avoidable=True)], (1, 2)),
     ],
 )
-def test_a_count_is_bounded(rule: CountRule, events: list[Event], expected: object) -> None:
+def test_a_count_is_bounded(rule: Count, events: list[Event], expected: object) -> None:
     assert bounds(rule, events) == expected
 
 

@@ -65,7 +65,7 @@ def test_the_birthday_itself_completes_the_year(birth: str, on: str, age: int) -
 def _adult(birth: str | None, on: str, stated: dict[str, object] | None = None) -> bool | None:
     policy = LIBRARY.policy("HPSM", date.fromisoformat(on))
     assert policy is not None
-    reading = Reading(facts(dict(stated or {}), birth), date.fromisoformat(on), policy.counts)
+    reading = Reading(facts(dict(stated or {}), birth), date.fromisoformat(on), policy.data.counts)
     node = policy.populations[0].adults.children[0]
     return node.read(reading).result
 
