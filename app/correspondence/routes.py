@@ -28,8 +28,8 @@ router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
 
 _WHAT = "correspondence"
 _NO_STORE = {"Cache-Control": "no-store"}
-_READING = errors(400, 401, 403, 404, 406, 503)
-_CHANGING = errors(400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 503)
+_READING = errors(400, 403, 404)
+_CHANGING = errors(400, 403, 404, 409, 422)
 
 Id = Annotated[
     str,

@@ -23,7 +23,7 @@ from app.web.page import HTML, html_response
 
 router = APIRouter(prefix="/v1/deliveries", tags=["Notifications"])
 
-_FAILURES = errors(400, 401, 403, 406, 503)
+_FAILURES = errors(400, 403)
 _ID = r"^[A-Za-z0-9.-]{1,64}$"
 
 

@@ -134,7 +134,7 @@ def fhir_each(kinds: Iterable[str], **said: Any) -> dict[str, Any]:
             {"ETag": "Changes when the statement does"},
         ),
         304: {"description": "Not changed since the `If-None-Match` that was sent."},
-        **errors(405, 406),
+        **errors(405),
     },
 )
 async def read_capabilities(request: Request) -> Response:

@@ -76,7 +76,7 @@ def _published(request: Request) -> Published:
             _KIND, ["questionnaire"], "The form.", {"ETag": "Changes when the form does"}
         ),
         304: {"description": "Not changed since the `If-None-Match` that was sent."},
-        **errors(400, 401, 403, 404, 406),
+        **errors(400, 403, 404),
     },
     openapi_extra={
         "parameters": in_query(IN_READS),
@@ -107,7 +107,7 @@ _ASKED = {
 }
 _FOUND = {
     200: fhir_response("Bundle", ["searchset-of-questionnaire"], "A Bundle of type searchset."),
-    **errors(400, 401, 403, 406),
+    **errors(400, 403),
 }
 
 
@@ -134,7 +134,7 @@ async def search_forms(request: Request, caller: CallerDep) -> Response:
     summary="Search the referral forms with a form",
     description="The same search with its parameters in the body.",
     tags=[_TAG],
-    responses={**_FOUND, **errors(408, 413, 415)},
+    responses=_FOUND,
     openapi_extra={
         **search_body(_ASKED, {"context": ["EAA"]}),
         **fhir(_KIND, interaction="search-type", search=_SEARCH),

@@ -1,7 +1,8 @@
 """The failures of an operation, documented once: status, when, and an example of the answer.
 
-`responses=errors(400, 401, 404)` on a route. What each handler really raises is up to the handler;
-schemathesis holds the two together.
+`responses=errors(400, 404)` on a route: the failures that only the route knows. Those of every
+operation of a kind (401, 406, 413 …) are added by `app.openapi.document`, and a route lists none of
+them. What each handler really raises is up to the handler; schemathesis holds the two together.
 """
 
 from typing import Any

@@ -73,7 +73,7 @@ _ID = {
     "schema": {"type": "string", "pattern": f"^{ID}$"},
 }
 
-_FAILURES = errors(400, 401, 403, 404, 406, 503)
+_FAILURES = errors(400, 403, 404)
 
 
 def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
@@ -191,7 +191,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
         return await of_search(request, source, caller, kind, await read_body(request))
 
     bundle = fhir_response("Bundle", [SEARCHSET_OF + example], "A Bundle of type searchset.")
-    responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
+    responses = {200: bundle, **errors(400, 403)}
     types = {"_id": "token", "_lastUpdated": "date"}
     taken = Searched(
         types | {known.name: known.type for known in PARAMETERS[kind]},
@@ -221,7 +221,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
         description="The same search with its parameters in the body, where an identifier would "
         "otherwise stand in a URL. " + _SEARCH_SAID,
         tags=[tag],
-        responses={**responses, **errors(408, 413, 415)},
+        responses=responses,
         openapi_extra={
             **search_body(described(kind), asked_of(kind)),
             **fhir(kind, interaction="search-type", search=taken),

@@ -34,13 +34,13 @@ _LAST = 2**31 - 1
 
 _STATUS = {
     200: fhir_response("Bundle", ["subscription-status"], "A Bundle of type searchset."),
-    **errors(400, 401, 403, 406, 503),
+    **errors(400, 403),
 }
 _EVENTS = {
     200: fhir_response("Bundle", ["subscription-events"], "A Bundle of type history."),
-    **errors(400, 401, 403, 404, 406, 410, 503),
+    **errors(400, 403, 404, 410),
 }
-_POSTED = errors(408, 413, 415, 422)
+_POSTED = errors(422)
 _FORM = fhir_body("Parameters", ["subscription-status-parameters"], required=False)
 _RANGE = fhir_body("Parameters", ["subscription-events-parameters"], required=False)
 _STATUSES_SAID = (

@@ -41,10 +41,10 @@ router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 _WHOLE = Subset()
 _BODY = fhir_body("Subscription", ["subscription"])
 _ASKED = described_few(PARAMETERS, "There is one page. 0 asks for the total alone.")
-_FAULTS = (400, 401, 403, 406, 408, 409, 413, 415, 422, 503)
+_FAULTS = (400, 403, 409, 422)
 _FOUND = {
     200: fhir_response("Bundle", ["searchset-of-subscription"], "A Bundle of type searchset."),
-    **errors(400, 401, 403, 406, 503),
+    **errors(400, 403),
 }
 
 
@@ -142,7 +142,7 @@ async def search_subscriptions(
     operation_id="searchSubscriptionsByForm",
     summary="List your organization's Subscriptions with a form",
     description="The same search with its parameters in the body.",
-    responses={**_FOUND, **errors(408, 413, 415)},
+    responses=_FOUND,
     openapi_extra={
         **search_body(_ASKED, {"status": ["active"]}),
         **fhir("Subscription", interaction="search-type", search=SEARCHED),
@@ -185,7 +185,7 @@ async def _search(
     description="As asked for, with its status and what is wrong; header values are masked.",
     responses={
         200: fhir_response("Subscription", ["subscription"], "The Subscription.", versioned()),
-        **errors(400, 401, 403, 404, 406, 410, 503),
+        **errors(400, 403, 404, 410),
     },
     openapi_extra={
         "parameters": in_query(IN_READS),
@@ -240,7 +240,7 @@ async def update_subscription(
     status_code=204,
     responses={
         204: {"description": "It has ended."},
-        **errors(400, 401, 403, 404, 406, 412, 503),
+        **errors(400, 403, 404, 412),
     },
     openapi_extra=fhir("Subscription", interaction="delete"),
 )

@@ -29,8 +29,8 @@ router = APIRouter(prefix="/v1/work-queue", tags=["Plan staff"])
 Id = Annotated[
     str, Path(description="The referral's id.", min_length=1, max_length=64, pattern=r"^[\w.-]+$")
 ]
-_READING = errors(400, 401, 403, 404, 406, 503)
-_CHANGING = errors(400, 401, 403, 404, 406, 409, 503)
+_READING = errors(400, 403, 404)
+_CHANGING = errors(400, 403, 404, 409)
 
 
 @router.get(
