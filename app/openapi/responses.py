@@ -78,10 +78,6 @@ _FAILURES: dict[int, tuple[str, Issue]] = {
         "`If-Match` is required here.",
         Issue("conflict", 'Send the version you have read: `If-Match: W/"3"`.'),
     ),
-    429: (
-        "Too many requests; `Retry-After` says when to come back.",
-        Issue("throttled", "Too many requests. Wait as long as Retry-After says."),
-    ),
     431: (
         "The headers are larger than the limit.",
         Issue("too-long", "The headers are too large."),
@@ -100,7 +96,6 @@ _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "The scheme, and what is wrong with the token"},
     403: {"WWW-Authenticate": "The scope that is missing"},
     405: {"Allow": "The methods that the path takes"},
-    429: {"Retry-After": "Seconds to wait"},
     503: {"Retry-After": "Seconds to wait"},
 }
 
