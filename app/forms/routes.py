@@ -6,7 +6,6 @@ Every published form (facts.md 1.1) is shown to every caller who may read Questi
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Path, Request, Response
@@ -19,13 +18,14 @@ from app.fhir.outcome import FHIR_JSON
 from app.fhir.questionnaire import render
 from app.fhir.searchset import Stored, searchset
 from app.forms.form import build_forms, load_words
-from app.forms.search import CURSOR, MODIFIERS, PARAMETERS, FormSearch, read_search
+from app.forms.search import MODIFIERS, PARAMETERS, FormSearch, read_search
 from app.openapi.bodies import fhir_response, in_query, search_body
 from app.openapi.responses import errors
 from app.policy.library import Library
 from app.reading.asked import CURSOR_DESCRIBED
 from app.reading.document import described_few
 from app.reading.query import asked
+from app.reading.reader import CURSOR
 from app.reading.subset import IN_READS, of_read
 from app.web.fields import is_known
 from app.web.gate import read_body
@@ -154,17 +154,11 @@ def _search(request: Request, caller: Caller, form: bytes) -> Response:
 
 def _bundle(base: str, search: FormSearch, published: Published) -> bytes:
     page, total, following = search.find(published.forms.values())
-    after = [(CURSOR, search.after)] if search.after else []
-    links = [("self", _link(base, [*search.used, *after]))]
+    links = [("self", search.link(base, search.cursor))]
     if following is not None:
-        links.append(("next", _link(base, [*search.used, (CURSOR, following)])))
+        links.append(("next", search.link(base, following)))
     found = [
         Stored(_KIND, name, 1, search.subset.of(_KIND, published.bodies[name]))
         for name in (form["id"] for form in page)
     ]
     return searchset(base, found, links=links, total=total, warnings=search.warnings)
-
-
-def _link(base: str, used: list[tuple[str, str]]) -> str:
-    encoded = urlencode(used, safe=":/|,")
-    return f"{base}/{_KIND}" + (f"?{encoded}" if encoded else "")

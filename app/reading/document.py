@@ -23,8 +23,9 @@ from app.reading.asked import CURSOR_DESCRIBED, asked_of, modified
 from app.reading.catalog import PARAMETERS, referring
 from app.reading.history import IN_HISTORIES
 from app.reading.include import INCLUDES
-from app.reading.query import MAX_COUNT, SORTS
+from app.reading.query import SORTS
 from app.reading.read import read, vread
+from app.reading.reader import MAX_COUNT
 from app.reading.revinclude import MAX_SHOWN
 from app.reading.subset import IN_READS, IN_SEARCHES
 from app.reading.values import DATE_PATTERN, SEARCH_PATTERN

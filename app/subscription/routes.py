@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -171,11 +170,9 @@ async def _search(
         for row in await keep.all_of(connection, caller.organization_id)
         if search.finds(row)
     ]
-    query = urlencode(search.used, safe=":/|,")
-    link = f"{base}/Subscription" + (f"?{query}" if query else "")
     page, total = [] if search.alone else stored, len(stored)
-    said = search.warnings
-    return bundle(searchset(base, page, links=[("self", link)], total=total, warnings=said))
+    links, said = [("self", search.link(base))], search.warnings
+    return bundle(searchset(base, page, links=links, total=total, warnings=said))
 
 
 @router.get(
