@@ -7,7 +7,6 @@ from typing import ClassVar
 from sqlalchemy import RowMapping
 
 from app.errors import Issue
-from app.fhir.capability import Searched
 from app.fhir.subscription import fhir_status
 from app.reading.ignored import unknown
 from app.reading.reader import Search, read_into, whole_number
@@ -23,7 +22,6 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "type": ("token", "The channel: `rest-hook` is the only one"),
     "url": ("uri", "The endpoint's URL, exactly"),
 }
-SEARCHED = Searched({name: kind for name, (kind, _) in PARAMETERS.items()})
 
 
 @dataclass(slots=True)
