@@ -66,8 +66,8 @@ async def list_correspondence(
 ) -> Outbox:
     """One page."""
     plans = _plans(caller, filters.plan)
-    pages = Pages(request.app.state.settings, caller, filters.link())
-    after = pages.after(filters.cursor) if filters.cursor is not None else None
+    pages = Pages(request.app.state.settings, caller, filters.link(router.prefix))
+    after = pages.after(filters.cursor)
     wanted = outbox.Wanted(
         plans=plans,
         status=filters.status,

@@ -67,8 +67,8 @@ async def list_proposals(
 ) -> OrganizationProposals:
     """One page."""
     _may(caller, "r")
-    pages = Pages(request.app.state.settings, caller, filters.link())
-    after = pages.after(filters.cursor) if filters.cursor is not None else None
+    pages = Pages(request.app.state.settings, caller, filters.link(PREFIX))
+    after = pages.after(filters.cursor)
     wanted = store.Wanted(
         state=filters.state,
         organization=filters.organization,

@@ -52,7 +52,7 @@ async def read_queue(
 ) -> Queue:
     """The page, and the counts of the whole queue."""
     plans = _plans(caller, filters.plan)
-    pages = Pages(request.app.state.settings, caller, filters.link())
+    pages = Pages(request.app.state.settings, caller, filters.link(router.prefix))
     now: datetime = request.app.state.clock.now()
     wanted = store.Wanted(
         plans=plans,
@@ -62,7 +62,7 @@ async def read_queue(
         held=filters.assignee,
         client=caller.client_id,
         due_before=filters.due_before,
-        after=_after(pages.after(filters.cursor)) if filters.cursor is not None else None,
+        after=_after(pages.after(filters.cursor)),
         limit=filters.limit,
     )
     rows = await store.page(connection, wanted)
@@ -153,8 +153,10 @@ def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
     return [wanted]
 
 
-def _after(position: Position) -> tuple[int, datetime, str]:
+def _after(position: Position | None) -> tuple[int, datetime, str] | None:
     """An item's rank goes before its id."""
+    if position is None:
+        return None
     rank, _, referral = position.id.partition(":")
     return int(rank), position.at, referral
 
