@@ -64,7 +64,7 @@ class Stated:
     tags=["Providers"],
     responses={
         200: fhir_response(_KIND, ["healthcare-service"], headers=versioned()),
-        **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 503),
+        **errors(400, 403, 404, 409, 412, 422),
     },
     openapi_extra={
         **fhir_body("Parameters", ["capacity-blank", "capacity-parameters"]),

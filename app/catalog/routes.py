@@ -22,7 +22,7 @@ from app.web.dates import Day
 
 router = APIRouter(tags=["Directory"])
 
-_FAILURES = errors(400, 401, 404, 406)
+_FAILURES = errors(400, 404)
 
 Plan = Annotated[str, Path(description="The plan's code.", examples=["HPSM"])]
 County = Annotated[
@@ -47,7 +47,7 @@ On = Annotated[
     operation_id="listPlans",
     summary="The plans served here",
     description="Every plan with its counties and the policy in force on the date.",
-    responses=errors(400, 401, 406),
+    responses=errors(400),
 )
 async def list_plans(request: Request, _: CallerDep, on: On = None) -> PlanList:
     """The plans of this deployment."""

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.fhir.placeholders import NOTE, is_placeholder
+from app.reading.cursor import PageFilters, page_cursor, page_limit
 
 Status = Literal["to-send", "waiting", "sent", "skipped", "failed"]
 Outcome = Literal["approved", "denied", "void", "information-needed", "cancelled"]
@@ -23,7 +23,7 @@ Note = Annotated[
 ]
 
 
-class Filters(BaseModel):
+class Filters(PageFilters):
     """What is asked for: all that are given must hold."""
 
     plan: str | None = Field(
@@ -34,15 +34,8 @@ class Filters(BaseModel):
     referral: str | None = Field(
         None, description="Only those of this referral.", pattern=r"^[A-Za-z0-9.-]{1,64}$"
     )
-    limit: int = Field(50, description="Letters on a page.", ge=1, le=100)
-    cursor: str | None = Field(
-        None, description="Taken from `next`, never made up.", max_length=300
-    )
-
-    def link(self) -> str:
-        """The path that asks this again, without the cursor."""
-        given = self.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
-        return "/v1/correspondence?" + urlencode(given)
+    limit: int = page_limit("Letters")
+    cursor: str | None = page_cursor()
 
 
 class Links(BaseModel):

@@ -28,8 +28,8 @@ router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
 
 _WHAT = "correspondence"
 _NO_STORE = {"Cache-Control": "no-store"}
-_READING = errors(400, 401, 403, 404, 406, 503)
-_CHANGING = errors(400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 503)
+_READING = errors(400, 403, 404)
+_CHANGING = errors(400, 403, 404, 409, 422)
 
 Id = Annotated[
     str,
@@ -66,8 +66,8 @@ async def list_correspondence(
 ) -> Outbox:
     """One page."""
     plans = _plans(caller, filters.plan)
-    pages = Pages(request.app.state.settings, caller, filters.link())
-    after = pages.after(filters.cursor) if filters.cursor is not None else None
+    pages = Pages(request.app.state.settings, caller, filters.link(router.prefix))
+    after = pages.after(filters.cursor)
     wanted = outbox.Wanted(
         plans=plans,
         status=filters.status,

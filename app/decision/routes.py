@@ -99,7 +99,7 @@ def _documented(
                 "The referral as it now is.",
                 versioned(),
             ),
-            **errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, *more, 429, 503),
+            **errors(400, 403, 404, 409, 412, 422, *more),
         },
         "openapi_extra": {
             **fhir_body(body, examples, required=required),

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
@@ -17,17 +16,17 @@ from app.deliveries.model import Channel, DeliveriesPage, Outcome
 from app.deliveries.show import letter, told
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.reading.cursor import Pages, Position
+from app.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
 from app.web.media import prefers
 from app.web.page import HTML, html_response
 
 router = APIRouter(prefix="/v1/deliveries", tags=["Notifications"])
 
-_FAILURES = errors(400, 401, 403, 406, 503)
+_FAILURES = errors(400, 403)
 _ID = r"^[A-Za-z0-9.-]{1,64}$"
 
 
-class Filters(BaseModel):
+class Filters(PageFilters):
     """All that are given must hold."""
 
     referral: str | None = Field(None, description="Only about this referral.", pattern=_ID)
@@ -36,14 +35,8 @@ class Filters(BaseModel):
     )
     state: Outcome | None = Field(None, description="Only these.")
     kind: Channel | None = Field(None, description="Only webhooks, or only Subscriptions.")
-    limit: int = Field(50, description="Deliveries on a page.", ge=1, le=100)
-    cursor: str | None = Field(
-        None, description="Taken from `next`, never made up.", max_length=400
-    )
-
-    def query(self) -> str:
-        """What asks this again, without the cursor."""
-        return urlencode(self.model_dump(mode="json", exclude_none=True, exclude={"cursor"}))
+    limit: int = page_limit("Deliveries")
+    cursor: str | None = page_cursor(400)
 
 
 @router.get(
@@ -101,7 +94,7 @@ async def _found(
     filters: Filters,
     path: str = "",
 ) -> DeliveriesPage:
-    link = f"{router.prefix}{path}?{filters.query()}"
+    link = filters.link(f"{router.prefix}{path}")
     pages = Pages(request.app.state.settings, caller, link)
     wanted = store.Wanted(
         seen=sight(caller),
@@ -109,7 +102,7 @@ async def _found(
         endpoint=filters.endpoint,
         state=filters.state,
         kind=filters.kind,
-        after=_after(pages.after(filters.cursor)) if filters.cursor is not None else None,
+        after=_after(pages.after(filters.cursor)),
         limit=filters.limit,
     )
     rows = await store.page(connection, wanted)
@@ -124,8 +117,10 @@ async def _found(
     )
 
 
-def _after(position: Position) -> tuple[Any, str, str]:
+def _after(position: Position | None) -> tuple[Any, str, str] | None:
     """A row is a message at an endpoint."""
+    if position is None:
+        return None
     message, _, endpoint = position.id.partition("/")
     return position.at, message, endpoint
 

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.correspondence.model import OwnNote
 from app.fhir.placeholders import NOTE
+from app.reading.cursor import PageFilters, page_cursor, page_limit
 
 State = Literal["open", "confirmed", "rejected", "overtaken"]
 
@@ -17,22 +17,15 @@ _ORGANIZATION = "org-tidepool"
 _BASE = "http://127.0.0.1:8000"
 
 
-class Filters(BaseModel):
+class Filters(PageFilters):
     """What is asked for: all that are given must hold."""
 
     state: State | None = Field(None, description="Only these; `open` wait for a word.")
     organization: str | None = Field(
         None, description="Only those about this organization.", pattern=r"^[A-Za-z0-9.-]{1,64}$"
     )
-    limit: int = Field(50, description="Proposals on a page.", ge=1, le=100)
-    cursor: str | None = Field(
-        None, description="Taken from `next`, never made up.", max_length=300
-    )
-
-    def link(self) -> str:
-        """The path that asks this again, without the cursor."""
-        given = self.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
-        return f"{PREFIX}?" + urlencode(given)
+    limit: int = page_limit("Proposals")
+    cursor: str | None = page_cursor()
 
 
 class OrganizationProposalLinks(BaseModel):

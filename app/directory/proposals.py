@@ -35,8 +35,8 @@ from app.reading.cursor import Pages
 
 router = APIRouter(prefix=PREFIX, tags=["Directory"])
 
-_READING = errors(400, 401, 403, 404, 406, 503)
-_CHANGING = errors(400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 503)
+_READING = errors(400, 403, 404)
+_CHANGING = errors(400, 403, 404, 409, 422)
 _WHO = (
     " For the staff of a plan that contracts with the organization, with `nwd/network`, and for a "
     "client of the organization itself; with `system/Organization.u`, and never for whoever "
@@ -67,8 +67,8 @@ async def list_proposals(
 ) -> OrganizationProposals:
     """One page."""
     _may(caller, "r")
-    pages = Pages(request.app.state.settings, caller, filters.link())
-    after = pages.after(filters.cursor) if filters.cursor is not None else None
+    pages = Pages(request.app.state.settings, caller, filters.link(PREFIX))
+    after = pages.after(filters.cursor)
     wanted = store.Wanted(
         state=filters.state,
         organization=filters.organization,

@@ -79,7 +79,7 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
     ) -> Response:
         return await update(request, connection, caller, kind, id)
 
-    failures = errors(400, 401, 403, 406, 408, 409, 413, 415, 422, 503)
+    failures = errors(400, 403, 409, 422)
     made = fhir_response(kind, examples, "The resource under its id.", created())
     router.add_api_route(
         f"/fhir/{kind}",

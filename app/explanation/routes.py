@@ -40,7 +40,7 @@ ORDER BY d.seq"""
     "plain words. For everybody who may read the referral.",
     tags=["Referrals"],
     response_model=DeterminationList,
-    responses={**errors(400, 401, 403, 404, 406, 503)},
+    responses={**errors(400, 403, 404)},
 )
 async def list_determinations(
     id: Annotated[

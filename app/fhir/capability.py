@@ -13,8 +13,9 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
+from app.fhir import codes
 from app.fhir.outcome import FHIR_JSON
-from app.fhir.subscription import BACKPORT, TOPIC_CANONICAL, TOPICS
+from app.fhir.subscription import TOPIC_CANONICAL, TOPICS
 from app.openapi.bodies import fhir_response
 from app.openapi.responses import errors
 from app.openapi.version import VERSION
@@ -24,8 +25,6 @@ from app.web.fields import is_known
 router = APIRouter()
 
 KEY = "x-fhir"
-_OAUTH = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-_SERVICE = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 #: The interactions of R4 in the order of the specification; others are operations.
 _CODES = (
     "read",
@@ -39,25 +38,16 @@ _CODES = (
     "search-type",
 )
 _SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
-_OURS = "https://nowrongdoor.example/fhir/OperationDefinition/"
-_OUR_PARAMETERS = "https://nowrongdoor.example/fhir/SearchParameter/"
 #: Operations that others have defined.
 _PUBLISHED = {
-    ("Claim", "submit"): "http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-submit",
-    ("Claim", "inquire"): "http://hl7.org/fhir/us/davinci-pas/OperationDefinition/Claim-inquiry",
-    ("Subscription", "status"): "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
-    "/backport-subscription-status",
-    ("Subscription", "events"): "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
-    "/backport-subscription-events",
+    ("Claim", "submit"): codes.PAS_SUBMIT,
+    ("Claim", "inquire"): codes.PAS_INQUIRE,
+    ("Subscription", "status"): codes.BACKPORT_STATUS,
+    ("Subscription", "events"): codes.BACKPORT_EVENTS,
 }
 #: Roles that others have described, and that this server plays whole. Not among them: Gravity's
 #: coordination platform, of whose demands some are not met (no XML, for one).
-_INSTANTIATES = [
-    (
-        "http://hl7.org/fhir/uv/subscriptions-backport/CapabilityStatement"
-        "/backport-subscription-server-r4"
-    ),
-]
+_INSTANTIATES = [codes.BACKPORT_SERVER]
 _DOCUMENTATION = (
     "A transaction creates one ServiceRequest and what goes with it: its entries are POST alone. "
     "Reads and searches take `_summary` and `_elements`; searches also `_count`, `_total` and "
@@ -134,7 +124,7 @@ def fhir_each(kinds: Iterable[str], **said: Any) -> dict[str, Any]:
             {"ETag": "Changes when the statement does"},
         ),
         304: {"description": "Not changed since the `If-None-Match` that was sent."},
-        **errors(405, 406),
+        **errors(405),
     },
 )
 async def read_capabilities(request: Request) -> Response:
@@ -206,13 +196,15 @@ def _security(settings: Settings) -> dict[str, Any]:
     token = settings.public_url.rstrip("/") + "/oauth/token"
     return {
         "cors": False,
-        "service": [{"coding": [{"system": _SERVICE, "code": "SMART-on-FHIR"}]}],
-        "extension": [{"url": _OAUTH, "extension": [{"url": "token", "valueUri": token}]}],
+        "service": [{"coding": [{"system": codes.SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
+        "extension": [
+            {"url": codes.OAUTH_URIS, "extension": [{"url": "token", "valueUri": token}]}
+        ],
     }
 
 
 def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
-    codes = {word.get("interaction") for word in said}
+    interactions = {word.get("interaction") for word in said}
     parameters: dict[str, str] = {}
     ours: dict[str, str] = {}
     for word in said:
@@ -221,13 +213,13 @@ def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {"type": kind}
     if kind == "Subscription":
         found["extension"] = [{"url": TOPIC_CANONICAL, "valueCanonical": url} for url in TOPICS]
-        found["supportedProfile"] = [BACKPORT + "backport-subscription"]
-    if codes & set(_CODES):
-        found["interaction"] = [{"code": code} for code in _CODES if code in codes]
-    found["versioning"] = "versioned-update" if codes & {"update", "patch"} else "versioned"
-    if "history-instance" in codes:
+        found["supportedProfile"] = [codes.BACKPORT + "backport-subscription"]
+    if interactions & set(_CODES):
+        found["interaction"] = [{"code": code} for code in _CODES if code in interactions]
+    found["versioning"] = "versioned-update" if interactions & {"update", "patch"} else "versioned"
+    if "history-instance" in interactions:
         found["readHistory"] = True
-    if codes & {"update"}:
+    if interactions & {"update"}:
         found["updateCreate"] = any(word.get("creates") for word in said)
     if any(word.get("conditional") for word in said):
         found["conditionalCreate"] = True
@@ -251,10 +243,10 @@ def _parameter(kind: str, name: str, type_: str, said: str | None) -> dict[str, 
     """R4 defines a parameter of its own; of one of ours it is told here what it selects."""
     if said is None:
         return {"name": name, "type": type_}
-    definition = f"{_OUR_PARAMETERS}{kind}-{name}"
+    definition = f"{codes.SEARCH_PARAMETER}{kind}-{name}"
     return {"name": name, "definition": definition, "type": type_, "documentation": said}
 
 
 def _operation(kind: str, name: str) -> dict[str, Any]:
     known = _PUBLISHED.get((kind, name))
-    return {"name": name, "definition": known or _OURS + name}
+    return {"name": name, "definition": known or codes.OPERATION + name}

@@ -1,4 +1,4 @@
-"""Every system, extension and value-set address that we read or write: nothing else spells a URL.
+"""Every system, extension and value-set address that we read or write; a test keeps them here.
 
 The words of our own code systems (`display`) are data, in words.yaml. What a code means for a
 decision is left to `app.policy`.
@@ -14,6 +14,9 @@ BASE: Final = "https://nowrongdoor.example/fhir/"
 _CODE_SYSTEM = BASE + "CodeSystem/"
 _STRUCTURE = BASE + "StructureDefinition/"
 _SID = BASE + "sid/"
+#: Definitions of our own operations and search parameters: followed by their names.
+OPERATION: Final = BASE + "OperationDefinition/"
+SEARCH_PARAMETER: Final = BASE + "SearchParameter/"
 QUESTIONNAIRE: Final = BASE + "Questionnaire/"
 
 # Identifier systems.
@@ -23,6 +26,8 @@ COUNTY_ID: Final = _SID + "county"
 REFERRAL_ID: Final = _SID + "referral"
 AUTHORIZATION_ID: Final = _SID + "authorization"
 NPI: Final = "http://hl7.org/fhir/sid/us-npi"
+#: The system of an identifier that is an address itself, as `urn:uuid:…`.
+ADDRESS: Final = "urn:ietf:rfc:3986"
 
 # Our code systems.
 CALAIM_SERVICE: Final = _CODE_SYSTEM + "calaim-service"
@@ -39,7 +44,7 @@ DETERMINATION_REASON: Final = _CODE_SYSTEM + "determination-reason"
 TASK_OUTPUT: Final = _CODE_SYSTEM + "task-output"
 CORRESPONDENCE_OUTCOME: Final = _CODE_SYSTEM + "correspondence-outcome"
 TASK_INPUT: Final = _CODE_SYSTEM + "task-input"
-ERROR_DETAIL: Final = _CODE_SYSTEM + "error-detail"
+ISSUE_DETAIL: Final = _CODE_SYSTEM + "issue-detail"
 
 # The systems of plain codes (FHIR R4): implied where a resource holds the code alone.
 _R4 = "http://hl7.org/fhir/"
@@ -67,10 +72,16 @@ AUTHORIZED_REFERRAL: Final = _STRUCTURE + "authorized-referral"
 DETERMINATION: Final = _STRUCTURE + "determination"
 #: On a question of a CommunicationRequest: the `linkId` of the form's item that answers it.
 REQUESTED_FACT: Final = _STRUCTURE + "requested-fact"
+#: On a Subscription: what the `v1a` signature of every notification is verified with.
+WEBHOOK_PUBLIC_KEY: Final = _STRUCTURE + "webhook-public-key"
 
 # Other people's extensions.
 US_CORE_RACE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
 REQUEST_STATUS_REASON: Final = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
+TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
+OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+#: Elements of another FHIR version, as R4 would carry them, begin so.
+CROSS_VERSION: Final = tuple(f"{_R4}{version}/" for version in ("5.0", "4.3", "6.0"))
 #: Extensions of a ServiceRequest that are ours to say: what comes back of them is passed over.
 OURS: Final = frozenset({REQUEST_STATUS_REASON, REFERRAL_DECISION})
 GRAVITY: Final = "http://hl7.org/fhir/us/sdoh-clinicalcare/"
@@ -97,19 +108,42 @@ RACE: Final = "urn:oid:2.16.840.1.113883.6.238"
 ACT_CODE: Final = _HL7 + "v3-ActCode"
 ACT_PRIORITY: Final = _HL7 + "v3-ActPriority"
 ADMIT_SOURCE: Final = _HL7 + "admit-source"
+ALLERGY_VERIFICATION: Final = _HL7 + "allergyintolerance-verification"
+CONDITION_CLINICAL: Final = _HL7 + "condition-clinical"
+CONDITION_VERIFICATION: Final = _HL7 + "condition-ver-status"
 IDENTIFIER_TYPE: Final = _HL7 + "v2-0203"
+OBSERVATION_VALUE: Final = _HL7 + "v3-ObservationValue"
 ORGANIZATION_TYPE: Final = _HL7 + "organization-type"
+PROVENANCE_PARTICIPANT: Final = _HL7 + "provenance-participant-type"
+SECURITY_SERVICE: Final = _HL7 + "restful-security-service"
+SUBSCRIPTION_ERROR: Final = _HL7 + "subscription-error"
 TASK_CODE: Final = "http://hl7.org/fhir/CodeSystem/task-code"
+USAGE_CONTEXT: Final = _HL7 + "usage-context-type"
 
 CLAIM_TYPE: Final = _HL7 + "claim-type"
 ADJUDICATION: Final = _HL7 + "adjudication"
 COMMUNICATION_CATEGORY: Final = _HL7 + "communication-category"
 PARTICIPATION_MODE: Final = _HL7 + "v3-ParticipationMode"
-PAS: Final = "http://hl7.org/fhir/us/davinci-pas/StructureDefinition/"
+_DAVINCI_PAS = "http://hl7.org/fhir/us/davinci-pas/"
+PAS: Final = _DAVINCI_PAS + "StructureDefinition/"
+PAS_TOPIC: Final = _DAVINCI_PAS + "SubscriptionTopic/PASSubscriptionTopic"
+PAS_SUBMIT: Final = _DAVINCI_PAS + "OperationDefinition/Claim-submit"
+PAS_INQUIRE: Final = _DAVINCI_PAS + "OperationDefinition/Claim-inquiry"
 PAS_REVIEW_ACTION: Final = PAS + "extension-reviewAction"
 PAS_REVIEW_ACTION_CODE: Final = PAS + "extension-reviewActionCode"
 PAS_AUTHORIZED_PROVIDER: Final = PAS + "extension-itemAuthorizedProvider"
 X12_306: Final = "https://codesystem.x12.org/005010/306"
+
+# The Subscriptions R5 Backport.
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/"
+BACKPORT: Final = _BACKPORT + "StructureDefinition/"
+BACKPORT_STATUS: Final = _BACKPORT + "OperationDefinition/backport-subscription-status"
+BACKPORT_EVENTS: Final = _BACKPORT + "OperationDefinition/backport-subscription-events"
+BACKPORT_SERVER: Final = _BACKPORT + "CapabilityStatement/backport-subscription-server-r4"
+
+# Namespaces of XML.
+XHTML: Final = "http://www.w3.org/1999/xhtml"
+XML: Final = "http://www.w3.org/XML/1998/namespace"
 
 #: LOINC "Pregnancy status", and its two SNOMED CT answers that say yes or no.
 PREGNANCY_STATUS: Final = "82810-3"
@@ -134,6 +168,16 @@ def fact_system(name: str) -> str:
     if name == "current_authorizations":
         return CALAIM_SERVICE
     return _CODE_SYSTEM + name.replace("_", "-").replace(".", "-")
+
+
+def uuid_address(id_: str) -> str:
+    """A UUID as an address: `urn:uuid:01a2…`."""
+    return f"urn:uuid:{id_}"
+
+
+def uuid_identifier(id_: str) -> dict[str, str]:
+    """A UUID as the identifier of what it names."""
+    return {"system": ADDRESS, "value": uuid_address(id_)}
 
 
 def coding(system: str, code: str, words: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import orjson
 
+from app.fhir import codes
 from app.fhir.dates import instant
 from app.fhir.searchset import Stored
 
@@ -27,7 +28,7 @@ def full_payload(
     ]
     bundle = {
         "resourceType": "Bundle",
-        "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{message_id}"},
+        "identifier": codes.uuid_identifier(message_id),
         "type": "collection",
         "timestamp": instant(occurred_at),
         "entry": entries,

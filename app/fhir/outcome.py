@@ -16,10 +16,10 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.errors import Issue, Refusal, refuse
+from app.fhir import codes
 from app.fhir.strict_json import MAX_FAULTS
 
 FHIR_JSON = "application/fhir+json"
-DETAIL_SYSTEM = "https://nowrongdoor.example/fhir/CodeSystem/issue-detail"
 TOKEN_PATH = "/oauth/token"  # noqa: S105
 
 _NAME = re.compile(r"^[A-Za-z_][\w.\-:]{0,63}$")
@@ -33,7 +33,7 @@ def operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
 def _issue(issue: Issue) -> dict[str, Any]:
     details: dict[str, Any] = {"text": issue.diagnostics}
     if issue.detail_code:
-        details = {"coding": [{"system": DETAIL_SYSTEM, "code": issue.detail_code}], **details}
+        details = {"coding": [{"system": codes.ISSUE_DETAIL, "code": issue.detail_code}], **details}
     shown: dict[str, Any] = {
         "severity": issue.severity,
         "code": issue.code,

@@ -16,8 +16,6 @@ from app.policy.dictionary import FactDefinition
 
 Json = dict[str, Any]
 
-_TRANSLATION = "http://hl7.org/fhir/StructureDefinition/translation"
-_USAGE = "http://terminology.hl7.org/CodeSystem/usage-context-type"
 _TYPES: Mapping[str, str] = {
     "boolean": "boolean",
     "code": "choice",
@@ -56,7 +54,7 @@ def render(form: Form, words: FormsWords) -> Json:
 def _text(element: str, words: Both) -> Json:
     """An element in English, with its Spanish beside it."""
     spanish = {
-        "url": _TRANSLATION,
+        "url": codes.TRANSLATION,
         "extension": [
             {"url": "lang", "valueCode": "es"},
             {"url": "content", "valueString": words.es},
@@ -67,7 +65,7 @@ def _text(element: str, words: Both) -> Json:
 
 def _use(service: str) -> Json:
     return {
-        "code": {"system": _USAGE, "code": "program"},
+        "code": {"system": codes.USAGE_CONTEXT, "code": "program"},
         "valueCodeableConcept": {
             "coding": [codes.coding(codes.CALAIM_SERVICE, service, codes.SERVICES)]
         },

@@ -14,7 +14,6 @@ ID = "h.referral_id || '-' || lpad(h.seq::text, 5, '0')"
 _ID = re.compile(r"(.+)-([0-9]{5})")
 
 _AT = """to_char(h.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
-_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 #: The version of the ServiceRequest that the move made: the first written at its moment or later.
 _VERSION = """(SELECT s.version FROM resource_version s WHERE s.plan = h.plan
     AND s.type = 'ServiceRequest' AND s.id = h.referral_id AND s.updated_at >= h.at
@@ -41,7 +40,7 @@ JSON = f"""jsonb_strip_nulls(jsonb_build_object(
         jsonb_build_object('system', '{codes.REFERRAL_EVENT}', 'code', h.event))),
     'agent', jsonb_build_array(jsonb_build_object(
         'type', jsonb_build_object('coding', jsonb_build_array(
-            jsonb_build_object('system', '{_PARTICIPANT}', 'code', 'performer'))),
+            jsonb_build_object('system', '{codes.PROVENANCE_PARTICIPANT}', 'code', 'performer'))),
         'who', CASE WHEN h.organization_id IS NOT NULL
             THEN jsonb_build_object('reference', 'Organization/' || h.organization_id)
             ELSE jsonb_build_object('display', CASE h.actor

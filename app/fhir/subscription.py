@@ -15,15 +15,14 @@ from app.fhir.dates import instant
 from app.fhir.payload import Resource
 from app.notification.messages import EVENT_TYPES, EventType
 
-BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
-FILTER = BACKPORT + "backport-filter-criteria"
-CONTENT = BACKPORT + "backport-payload-content"
-HEARTBEAT = BACKPORT + "backport-heartbeat-period"
-MAX_COUNT = BACKPORT + "backport-max-count"
+FILTER = codes.BACKPORT + "backport-filter-criteria"
+CONTENT = codes.BACKPORT + "backport-payload-content"
+HEARTBEAT = codes.BACKPORT + "backport-heartbeat-period"
+MAX_COUNT = codes.BACKPORT + "backport-max-count"
 #: In the capability statement: a topic that can be subscribed to.
-TOPIC_CANONICAL = BACKPORT + "capabilitystatement-subscriptiontopic-canonical"
+TOPIC_CANONICAL = codes.BACKPORT + "capabilitystatement-subscriptiontopic-canonical"
 #: Ours: what the `v1a` signature of every notification is verified with.
-PUBLIC_KEY = codes.BASE + "StructureDefinition/webhook-public-key"
+PUBLIC_KEY = codes.WEBHOOK_PUBLIC_KEY
 
 #: What a notification carries, least first.
 CONTENTS = ("empty", "id-only", "full-resource")
@@ -68,7 +67,7 @@ _TOPICS = (
     # a denial that nobody is told of would be worse than one in another resource. The guide's text
     # and its examples spell the filter in two ways.
     Topic(
-        "http://hl7.org/fhir/us/davinci-pas/SubscriptionTopic/PASSubscriptionTopic",
+        codes.PAS_TOPIC,
         "ClaimResponse",
         (
             EventType.APPROVED,
@@ -135,7 +134,7 @@ def shown(
     body = {
         "resourceType": "Subscription",
         "id": id_,
-        "meta": {**meta, "profile": [BACKPORT + "backport-subscription"]},
+        "meta": {**meta, "profile": [codes.BACKPORT + "backport-subscription"]},
         **{k: v for k, v in stored.items() if k != "resourceType"},
         "status": fhir_status(status),
         **({"extension": extensions} if extensions else {}),

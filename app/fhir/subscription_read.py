@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import Issue
+from app.fhir import codes
 from app.fhir.dates import read_moment
 from app.fhir.payload import Resource
 from app.fhir.reference import id_of
@@ -37,12 +38,6 @@ _TASK_STATUSES = frozenset(
         "in-progress", "on-hold", "failed", "completed", "entered-in-error",
     }
 )  # fmt: skip
-#: Elements of another FHIR version, as R4 would carry them.
-_CROSS_VERSION = (
-    "http://hl7.org/fhir/5.0/",
-    "http://hl7.org/fhir/4.3/",
-    "http://hl7.org/fhir/6.0/",
-)
 MOST_HEADERS = 16
 _NAME: TypeAdapter[str] = TypeAdapter(HeaderName)
 _VALUE: TypeAdapter[str] = TypeAdapter(HeaderValue)
@@ -124,7 +119,7 @@ def _of_another_version(node: Any, path: str) -> Iterator[Issue]:
     elif isinstance(node, dict):
         url = node.get("url")
         if path.rpartition(".")[2].startswith("extension[") and isinstance(url, str):
-            if url.startswith(_CROSS_VERSION):
+            if url.startswith(codes.CROSS_VERSION):
                 yield _unsupported(path, "Use the extensions of the R4 backport.")
             return
         for name, value in node.items():
@@ -249,7 +244,7 @@ def _values(column: str, value: str, base: str) -> list[str] | None:
     if len(listed) > _MOST_VALUES or "\x00" in value:
         return None
     if column == "statuses":
-        codes_given = [one.removeprefix("http://hl7.org/fhir/task-status|") for one in listed]
+        codes_given = [one.removeprefix(f"{codes.TASK_STATUS}|") for one in listed]
         return codes_given if set(codes_given) <= _TASK_STATUSES else None
     if column == "identifiers":
         return listed if all(one.strip("|") for one in listed) else None

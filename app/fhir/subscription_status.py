@@ -11,10 +11,9 @@ from typing import Any
 
 import orjson
 
+from app.fhir import codes
 from app.fhir.dates import instant
-from app.fhir.subscription import BACKPORT, Problem
-
-_ERRORS = "http://terminology.hl7.org/CodeSystem/subscription-error"
+from app.fhir.subscription import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Event:
 
     def focus(self, base: str) -> str:
         """The reference to what is in focus; in a full notification an entry's `fullUrl`."""
-        return f"urn:uuid:{self.bundle_id}" if self.bundle_id else f"{base}/{self.about}"
+        return codes.uuid_address(self.bundle_id) if self.bundle_id else f"{base}/{self.about}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,13 @@ def status_parameters(
     ]
     said += [_event(base, event, content) for event in events]
     if standing.problem is not None:
-        coding = {"system": _ERRORS, "code": standing.problem.code}
+        coding = {"system": codes.SUBSCRIPTION_ERROR, "code": standing.problem.code}
         concept = {"coding": [coding], "text": standing.problem.text}
         said.append({"name": "error", "valueCodeableConcept": concept})
     return {
         "resourceType": "Parameters",
         "id": id_,
-        "meta": {"profile": [BACKPORT + "backport-subscription-status-r4"]},
+        "meta": {"profile": [codes.BACKPORT + "backport-subscription-status-r4"]},
         "parameter": said,
     }
 
@@ -92,7 +91,7 @@ def notification(
     entries = [
         orjson.dumps(
             {
-                "fullUrl": f"urn:uuid:{id_}",
+                "fullUrl": codes.uuid_address(id_),
                 "resource": status_parameters(base, standing, kind, content, id_, events),
                 "request": {"method": "GET", "url": f"{base}/Subscription/{standing.id}/$status"},
                 "response": {"status": "200"},
@@ -105,7 +104,7 @@ def notification(
         {
             "resourceType": "Bundle",
             "id": id_,
-            "meta": {"profile": [BACKPORT + "backport-subscription-notification-r4"]},
+            "meta": {"profile": [codes.BACKPORT + "backport-subscription-notification-r4"]},
             "type": "history",
             "timestamp": instant(at),
         }
@@ -122,7 +121,7 @@ def response_bundle(base: str, id_: str, at: datetime, held: Mapping[str, bytes]
         {
             "resourceType": "Bundle",
             "id": id_,
-            "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{id_}"},
+            "identifier": codes.uuid_identifier(id_),
             "type": "collection",
             "timestamp": instant(at),
         }
@@ -138,7 +137,7 @@ def statuses(base: str, found: Sequence[tuple[Standing, str]], self_link: str) -
     """The `searchset` that `$status` answers with; each standing with its content."""
     entries = [
         {
-            "fullUrl": f"urn:uuid:{standing.id}",
+            "fullUrl": codes.uuid_address(standing.id),
             "resource": status_parameters(base, standing, "query-status", content, standing.id),
             "search": {"mode": "match"},
         }

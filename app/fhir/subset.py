@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from app.fhir import codes
 from app.fhir.r4.tables import Table, resource_table
 from app.fhir.strict_json import dumps, parse
 
 SUMMARIES = ("true", "text", "data", "count", "false")
 #: Tells whoever gets a part that it is one, and must not be sent back as the whole.
 SUBSETTED = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+    "system": codes.OBSERVATION_VALUE,
     "code": "SUBSETTED",
 }
 _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension"})

@@ -23,7 +23,6 @@ _OURS = ("focus", "for", "owner", "requester", "code", "intent", "partOf", "base
 _GROWING = ("identifier", "input", "note", "contained")
 #: Statuses that mean "not answered yet" (spec.md 7: taken as `requested`, never emitted).
 _ASKED = frozenset({"draft", "requested", "received", "ready"})
-_TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
 _CANCELS = frozenset({"abort", "cancel"})
 LEAD_CARE_MANAGER = "lead-care-manager"
 
@@ -123,7 +122,7 @@ def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
     asked = {
         str(coding.get("code"))
         for coding in codings(sent.get("code"))
-        if coding.get("system") in (_TASK_CODE, None)
+        if coding.get("system") in (codes.TASK_CODE, None)
     }
     if asked & _CANCELS:
         return True

@@ -6,36 +6,33 @@ Every published form (facts.md 1.1) is shown to every caller who may read Questi
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 
 from app.caller.dependency import CallerDep, require
-from app.caller.model import Caller
 from app.errors import not_found
 from app.fhir.capability import Searched, fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.questionnaire import render
 from app.fhir.searchset import Stored, searchset
 from app.forms.form import build_forms, load_words
-from app.forms.search import CURSOR, MODIFIERS, PARAMETERS, FormSearch, read_search
-from app.openapi.bodies import fhir_response, in_query, search_body
+from app.forms.search import MODIFIERS, PARAMETERS, FormSearch, read_search
+from app.openapi.bodies import fhir_response, in_query
 from app.openapi.responses import errors
 from app.policy.library import Library
 from app.reading.asked import CURSOR_DESCRIBED
-from app.reading.document import described_few
+from app.reading.document import SearchRoutes, add_search, described_few, form_of
 from app.reading.query import asked
+from app.reading.reader import CURSOR
 from app.reading.subset import IN_READS, of_read
 from app.web.fields import is_known
-from app.web.gate import read_body
 from app.web.prefer import is_strict
 
 router = APIRouter()
 
 _TAG = "Directory"
 _KIND = "Questionnaire"
-_SEARCH = Searched({name: kind for name, (kind, _) in PARAMETERS.items()})
 _HEADERS = {"Cache-Control": "private, max-age=300"}
 _SAID = (
     "The referral forms, one per family of services, asking what the policies read. What comes "
@@ -76,7 +73,7 @@ def _published(request: Request) -> Published:
             _KIND, ["questionnaire"], "The form.", {"ETag": "Changes when the form does"}
         ),
         304: {"description": "Not changed since the `If-None-Match` that was sent."},
-        **errors(400, 401, 403, 404, 406),
+        **errors(400, 403, 404),
     },
     openapi_extra={
         "parameters": in_query(IN_READS),
@@ -101,70 +98,40 @@ async def read_form(
     return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)
 
 
-_ASKED = {
-    **described_few(PARAMETERS, "Matches on a page. 0 asks for the total alone.", MODIFIERS),
-    CURSOR: CURSOR_DESCRIBED,
-}
-_FOUND = {
-    200: fhir_response("Bundle", ["searchset-of-questionnaire"], "A Bundle of type searchset."),
-    **errors(400, 401, 403, 406),
-}
-
-
-@router.get(
-    "/fhir/Questionnaire",
-    operation_id="searchQuestionnaire",
-    summary="Search the referral forms",
-    description=f"{_SAID} `context=EAA` finds the form for a service.",
-    tags=[_TAG],
-    responses=_FOUND,
-    openapi_extra={
-        "parameters": in_query(_ASKED),
-        **fhir(_KIND, interaction="search-type", search=_SEARCH),
-    },
-)
 async def search_forms(request: Request, caller: CallerDep) -> Response:
-    """The forms that the query asks for."""
-    return _search(request, caller, b"")
-
-
-@router.post(
-    "/fhir/Questionnaire/_search",
-    operation_id="searchQuestionnaireByForm",
-    summary="Search the referral forms with a form",
-    description="The same search with its parameters in the body.",
-    tags=[_TAG],
-    responses={**_FOUND, **errors(408, 413, 415)},
-    openapi_extra={
-        **search_body(_ASKED, {"context": ["EAA"]}),
-        **fhir(_KIND, interaction="search-type", search=_SEARCH),
-    },
-)
-async def search_forms_by_form(request: Request, caller: CallerDep) -> Response:
-    """The forms that the body asks for."""
-    return _search(request, caller, await read_body(request))
-
-
-def _search(request: Request, caller: Caller, form: bytes) -> Response:
+    """The forms that the query or the body asks for."""
     require(caller, _KIND, "s")
-    search = read_search(asked(request, form), strict=is_strict(request))
+    search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
     bundle = _bundle(request.app.state.settings.fhir_base, search, _published(request))
     return Response(bundle, headers=_HEADERS, media_type=FHIR_JSON)
 
 
+_SEARCH = SearchRoutes(
+    kind=_KIND,
+    summary="Search the referral forms",
+    description=f"{_SAID} `context=EAA` finds the form for a service.",
+    by_form="The same search with its parameters in the body.",
+    responses={
+        200: fhir_response("Bundle", ["searchset-of-questionnaire"], "A Bundle of type searchset."),
+        **errors(400, 403),
+    },
+    described={
+        **described_few(PARAMETERS, "Matches on a page. 0 asks for the total alone.", MODIFIERS),
+        CURSOR: CURSOR_DESCRIBED,
+    },
+    searched=Searched({name: kind for name, (kind, _) in PARAMETERS.items()}),
+    example={"context": ["EAA"]},
+)
+add_search(router, "/fhir/Questionnaire", _SEARCH, search_forms, [_TAG])
+
+
 def _bundle(base: str, search: FormSearch, published: Published) -> bytes:
     page, total, following = search.find(published.forms.values())
-    after = [(CURSOR, search.after)] if search.after else []
-    links = [("self", _link(base, [*search.used, *after]))]
+    links = [("self", search.link(base, search.cursor))]
     if following is not None:
-        links.append(("next", _link(base, [*search.used, (CURSOR, following)])))
+        links.append(("next", search.link(base, following)))
     found = [
         Stored(_KIND, name, 1, search.subset.of(_KIND, published.bodies[name]))
         for name in (form["id"] for form in page)
     ]
     return searchset(base, found, links=links, total=total, warnings=search.warnings)
-
-
-def _link(base: str, used: list[tuple[str, str]]) -> str:
-    encoded = urlencode(used, safe=":/|,")
-    return f"{base}/{_KIND}" + (f"?{encoded}" if encoded else "")

@@ -1,18 +1,13 @@
-"""Which forms a search finds. PURE: the forms are few, and stand in memory.
-
-FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; one that is
-unknown or empty is ignored with a warning, or refused under `Prefer: handling=strict`.
-"""
+"""Which forms a search finds. PURE: the forms are few, and stand in memory."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from app.errors import Issue, Refusal
-from app.fhir.subset import Subset
+from app.errors import Issue
 from app.letters import plain
-from app.reading.ignored import empty, is_empty, is_fault, too_often, unknown
-from app.reading.subset import SUBSET, narrowed
+from app.reading.ignored import unknown
+from app.reading.reader import Search, read_into
 from app.reading.values import ABOUT_THE_FORM, Token, Unreadable, canonical, split, token, words
 
 Json = Mapping[str, Any]
@@ -27,33 +22,36 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "url": ("uri", "Its canonical address, exactly; `address|version` for one version alone"),
     "version": ("token", "Its version, which follows from what it asks"),
 }
-COUNT, CURSOR = "_count", "_cursor"
-_IGNORED = ABOUT_THE_FORM | {"_total"}
 #: Of strings: what each does.
 MODIFIERS: Mapping[str, str] = {
     "exact": "exactly as it is written",
     "contains": "anywhere in the text",
 }
-#: Larger than the number of forms will ever be.
-_MOST = 100
 
 
 @dataclass(slots=True)
-class FormSearch:
-    """What to look for, how many to show, and after which form the page begins."""
+class FormSearch(Search):
+    """What must hold of a form, how many to show, and after which form the page begins."""
 
+    kind: str = "Questionnaire"
     tests: list[Callable[[Json], bool]] = field(default_factory=list)
-    count: int = _MOST
-    after: str = ""
-    subset: Subset = field(default_factory=Subset)
-    used: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[Issue] = field(default_factory=list)
+
+    PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM | {"_total"}
+
+    def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
+        """What must hold."""
+        plain, modifier = self.named(name)
+        if plain not in PARAMETERS:
+            return unknown(self.kind, name, strict=strict)
+        self.tests.append(_test(plain, modifier, value))
+        self.used.append((name, value))
+        return None
 
     def find(self, forms: Iterable[Json]) -> tuple[list[Json], int, str | None]:
         """The page, the number of all matches, and where the next page begins."""
         found = [form for form in forms if all(test(form) for test in self.tests)]
         found.sort(key=lambda form: str(form["id"]))
-        rest = [form for form in found if form["id"] > self.after]
+        rest = [form for form in found if form["id"] > (self.cursor or "")]
         page = [] if self.subset.counts else rest[: self.count]
         more = 0 < len(page) < len(rest)
         return page, len(found), page[-1]["id"] if more else None
@@ -62,44 +60,8 @@ class FormSearch:
 def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> FormSearch:
     """The search that pairs ask for. Raises `Refusal` (400) with every fault at once."""
     search = FormSearch()
-    faults = too_often(asked)
-    for name, value in asked:
-        try:
-            issue = _take(search, name, value, strict)
-        except Unreadable as unreadable:
-            issue = Issue("value", f"{name.partition(':')[0]} {unreadable}")
-        if issue is not None:
-            (faults if is_fault(issue) else search.warnings).append(issue)
-    if faults:
-        raise Refusal(400, faults)
+    read_into(search, asked, strict=strict)
     return search
-
-
-def _take(search: FormSearch, name: str, value: str, strict: bool) -> Issue | None:
-    plain, _, modifier = name.partition(":")
-    if name in _IGNORED:
-        return None
-    if name == CURSOR:
-        search.after = value
-        return None
-    if is_empty(name, value):
-        return empty(name, strict=strict)
-    if name == COUNT:
-        search.count = _count(value)
-    elif name in SUBSET:
-        search.subset = narrowed(search.subset, name, value)
-    elif plain in PARAMETERS:
-        search.tests.append(_test(plain, modifier, value))
-    else:
-        return unknown("Questionnaire", name, strict=strict)
-    search.used.append((name, value))
-    return None
-
-
-def _count(value: str) -> int:
-    if not (value.isascii() and value.isdigit() and len(value) <= 9):
-        raise Unreadable(f"takes a number from 0 to {_MOST}.")
-    return min(int(value), _MOST)
 
 
 def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:

@@ -117,7 +117,7 @@ def to_response(answer: Answer) -> Response:
         200: fhir_response(
             "ServiceRequest", ["referral-decided"], "Sent before: the referral as it now is."
         ),
-        **errors(400, 401, 403, 406, 408, 409, 412, 413, 415, 422, 429, 503),
+        **errors(400, 403, 409, 412, 422),
     },
     openapi_extra={
         **fhir_body("ServiceRequest", ["referral-ecm-contained", "referral-bare"]),
@@ -150,7 +150,7 @@ async def create_referral(
         200: fhir_response(
             "Bundle", ["referral-bundle-response"], "One response entry per entry, in order."
         ),
-        **errors(400, 401, 403, 406, 408, 409, 412, 413, 415, 422, 429, 503),
+        **errors(400, 403, 409, 412, 422),
     },
     openapi_extra={
         **fhir_body("Bundle", ["referral-ecm-bundle"]),
@@ -183,7 +183,7 @@ async def create_referral_bundle(
         200: fhir_response(
             "Parameters", ["check-approved", "check-pending"], "What the rules say."
         ),
-        **errors(400, 401, 403, 406, 408, 413, 415, 422, 429, 503),
+        **errors(400, 403, 422),
     },
     openapi_extra={
         **fhir_body(["ServiceRequest", "Bundle"], ["referral-ecm-contained", "referral-bare"]),

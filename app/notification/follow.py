@@ -24,7 +24,16 @@ from app.notification.endpoint import (
     Recovery,
     Statistics,
 )
-from app.notification.owned import CHANGING, PREFIX, READING, Id, mine, must_be_active, now_of
+from app.notification.owned import (
+    CHANGING,
+    PREFIX,
+    READING,
+    WITHOUT_BODY,
+    Id,
+    mine,
+    must_be_active,
+    now_of,
+)
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
@@ -93,7 +102,7 @@ async def list_attempts(
     "/{id}/messages/{message_id}/redeliver",
     operation_id="redeliverWebhookMessage",
     status_code=202,
-    responses=CHANGING,
+    responses=WITHOUT_BODY,
 )
 async def redeliver(
     id: Id,

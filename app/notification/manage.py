@@ -24,7 +24,16 @@ from app.notification.endpoint import (
     Rotation,
     TestSent,
 )
-from app.notification.owned import CHANGING, PREFIX, READING, Id, mine, must_be_active, now_of
+from app.notification.owned import (
+    CHANGING,
+    PREFIX,
+    READING,
+    WITHOUT_BODY,
+    Id,
+    mine,
+    must_be_active,
+    now_of,
+)
 from app.notification.secrets import Secret, Vault, new_secret
 from app.notification.show import shown
 from app.notification.targets import Guard
@@ -74,7 +83,7 @@ async def create_endpoint(
     return await _with_secret(request, caller, row["id"], secret, connection)
 
 
-@router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 401, 403, 406, 503))
+@router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 403))
 async def list_endpoints(
     request: Request, caller: CallerDep, connection: Connection
 ) -> list[Endpoint]:
@@ -179,7 +188,9 @@ async def rotate_secret(
     return await _with_secret(request, caller, id, secret, connection)
 
 
-@router.post("/{id}/test", operation_id="testWebhookEndpoint", status_code=202, responses=CHANGING)
+@router.post(
+    "/{id}/test", operation_id="testWebhookEndpoint", status_code=202, responses=WITHOUT_BODY
+)
 async def send_test(
     id: Id,
     request: Request,

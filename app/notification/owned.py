@@ -14,8 +14,10 @@ from app.notification import store
 from app.openapi.responses import errors
 
 PREFIX = "/v1/webhook-endpoints"
-READING = errors(400, 401, 403, 404, 406, 503)
-CHANGING = errors(400, 401, 403, 404, 406, 408, 409, 413, 415, 422, 503)
+READING = errors(400, 403, 404)
+CHANGING = errors(400, 403, 404, 409, 422)
+#: Takes no body, and refuses one that is too slow, too large or no JSON.
+WITHOUT_BODY = {**CHANGING, **errors(408, 413, 415)}
 
 Id = Annotated[
     str, Path(description="The endpoint's id.", min_length=1, max_length=64, pattern=r"^[^\x00]+$")

@@ -6,6 +6,7 @@ size, the ids of a request) is added here, once. `python -m app openapi` writes 
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +118,8 @@ def generate(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _complete(path: str, operation: dict[str, Any]) -> None:
-    """Adds what every operation of its kind can answer; what the route said itself stays."""
-    responses = operation["responses"]
-    if _is_framework(responses.get("422")):
-        del responses["422"]
-    for response in responses.values():
-        _drop_guess(response.get("content", {}))
+def failures_of_kind(path: str, operation: Mapping[str, Any]) -> list[int]:
+    """The failures of every operation of its kind: routes list none of these statuses."""
     statuses = [414, 431]
     if operation.get("security"):
         statuses += [401, 503]
@@ -131,7 +127,17 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
         statuses.append(406)
     if "requestBody" in operation:
         statuses += [408, 413, 415]
-    for status, documented in errors(*statuses).items():
+    return statuses
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    """Adds what every operation of its kind can answer; what the route said itself stays."""
+    responses = operation["responses"]
+    if _is_framework(responses.get("422")):
+        del responses["422"]
+    for response in responses.values():
+        _drop_guess(response.get("content", {}))
+    for status, documented in errors(*failures_of_kind(path, operation)).items():
         responses.setdefault(str(status), documented)
     operation["responses"] = dict(sorted(responses.items()))
     operation.setdefault("security", [])  # open: said, not left to be guessed

@@ -1,7 +1,8 @@
 """The failures of an operation, documented once: status, when, and an example of the answer.
 
-`responses=errors(400, 401, 404)` on a route. What each handler really raises is up to the handler;
-schemathesis holds the two together.
+`responses=errors(400, 404)` on a route: the failures that only the route knows. Those of every
+operation of a kind (401, 406, 413 …) are added by `app.openapi.document`, and a route lists none of
+them. What each handler really raises is up to the handler; schemathesis holds the two together.
 """
 
 from typing import Any
@@ -77,10 +78,6 @@ _FAILURES: dict[int, tuple[str, Issue]] = {
         "`If-Match` is required here.",
         Issue("conflict", 'Send the version you have read: `If-Match: W/"3"`.'),
     ),
-    429: (
-        "Too many requests; `Retry-After` says when to come back.",
-        Issue("throttled", "Too many requests. Wait as long as Retry-After says."),
-    ),
     431: (
         "The headers are larger than the limit.",
         Issue("too-long", "The headers are too large."),
@@ -99,7 +96,6 @@ _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "The scheme, and what is wrong with the token"},
     403: {"WWW-Authenticate": "The scope that is missing"},
     405: {"Allow": "The methods that the path takes"},
-    429: {"Retry-After": "Seconds to wait"},
     503: {"Retry-After": "Seconds to wait"},
 }
 

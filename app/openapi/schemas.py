@@ -1,19 +1,22 @@
-"""JSON Schemas of FHIR resources and datatypes, from the element tables of `fhir.resources`.
+"""JSON Schemas of FHIR resources and datatypes, from the element tables of `app.fhir.r4`.
 
 Names, types, cardinality and required bindings; not the invariants and not the formats that JSON
 Schema says badly. So a body may fit its schema and still break a rule of FHIR (then 400), but none
 that breaks its schema is accepted.
 """
 
-import datetime
-import typing
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from fhir.resources.R4B import get_fhir_model_class
-from pydantic.fields import FieldInfo
-
-from app.fhir.r4.bindings import binding_of
+from app.fhir.r4.tables import (
+    COMPANION,
+    COMPLEX,
+    RESOURCE,
+    TYPE_NAME,
+    Element,
+    Table,
+    resource_table,
+)
 
 Schema = dict[str, Any]
 Schemas = dict[str, Schema]
@@ -67,80 +70,92 @@ _DATE_TIME = (
     r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?"
     r"(Z|[+\-][0-9]{2}:[0-9]{2}))?)?)?$"
 )
-_PRIMITIVES: dict[Any, Schema] = {
-    bool: {"type": "boolean"},
-    int: {"type": "integer"},
-    Decimal: {"type": "number"},
-    float: {"type": "number"},
-    datetime.datetime: {"type": "string", "pattern": _DATE_TIME},
-    datetime.date: {"type": "string", "pattern": _DATE},
-    datetime.time: {"type": "string"},
-    str: {"type": "string", "minLength": 1},
-    bytes: {"type": "string"},
+_TEXT: Schema = {"type": "string", "minLength": 1}
+#: Of primitives that are not `_TEXT`.
+_PRIMITIVES: Schemas = {
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer"},
+    "positiveInt": {"type": "integer"},
+    "unsignedInt": {"type": "integer"},
+    "decimal": {"type": "number"},
+    "dateTime": {"type": "string", "pattern": _DATE_TIME},
+    "instant": {"type": "string", "pattern": _DATE_TIME},
+    "date": {"type": "string", "pattern": _DATE},
+    "time": {"type": "string"},
+    "base64Binary": {"type": "string"},
 }
 
 
-def resource_schemas(names: typing.Iterable[str]) -> Schemas:
-    """The schemas of resource types, with every datatype that they use."""
+def resource_schemas(names: Iterable[str]) -> Schemas:
+    """The schemas of resource types, with every datatype that they use. `KeyError` for a name that
+    R4 has not.
+    """
     found: Schemas = {}
-    waiting = list(names)
+    waiting: list[tuple[str, Table | None]] = [(name, None) for name in names]
     while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found[name] = _GIVEN.get(name) or _derive(name, waiting)
+        name, table = waiting.pop()
+        if name in found:
+            continue
+        if name in _GIVEN:
+            found[name] = _GIVEN[name]
+        elif table := table or resource_table(name):
+            found[name] = _derive(table)
+            waiting += _used(table)
+        else:
+            raise KeyError(name)
     return dict(sorted(found.items()))
 
 
-def _derive(name: str, waiting: list[str]) -> Schema:
-    model = get_fhir_model_class(name)
+def _used(table: Table) -> Iterator[tuple[str, Table | None]]:
+    """The types of a type's elements."""
+    for element in table.elements.values():
+        if element.kind == COMPANION:
+            yield from (("PrimitiveExtension", None), ("Extension", None))
+        elif element.kind == RESOURCE:
+            yield "Resource", None
+        elif element.kind == COMPLEX:
+            yield element.type, element.table
+
+
+def _derive(table: Table) -> Schema:
     properties: Schemas = {}
-    required: list[str] = []
+    required = list(table.required)
     beside: dict[bool, list[str]] = {False: [], True: []}
-    for field in model.model_fields.values():
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-        element = field.alias or ""
-        if element.startswith("_"):
-            beside["List" in str(field.annotation)].append(element[1:])
-            continue
-        if not extra.get("element_property"):
-            continue
-        properties[element] = _element(f"{name}.{element}", field, extra, waiting)
-        if extra.get("element_required") or field.is_required():
-            required.append(element)
-    properties = _typed(name, properties, required)
+    for name, element in table.elements.items():
+        if element.kind == COMPANION:
+            beside[element.is_list].append(element.base)
+        elif element.kind == TYPE_NAME:  # resources say what they are; datatypes do not
+            properties[name] = {"type": "string", "const": table.name}
+            required.append(name)
+        else:
+            properties[name] = _element(f"{table.name}.{name}", element)
     schema: Schema = {
         "type": "object",
         "properties": properties,
         "additionalProperties": False,
     }
     if any(beside.values()):
-        waiting += ["PrimitiveExtension", "Extension"]
         schema["patternProperties"] = _beside(beside)
     if required:
         schema["required"] = sorted(required)
     return schema
 
 
-def _typed(name: str, properties: Schemas, required: list[str]) -> Schemas:
-    """Resources say what they are; datatypes do not."""
-    if "contained" not in properties and name not in ("Bundle", "Parameters"):
-        return properties
-    required.append("resourceType")
-    return {"resourceType": {"type": "string", "const": name}, **properties}
+def _element(name: str, element: Element) -> Schema:
+    if element.kind in (COMPLEX, RESOURCE):
+        schema: Schema = {"$ref": f"#/components/schemas/{element.type}"}
+    elif element.listed and name not in _MEDIA_TYPES:
+        schema = {"type": "string", "enum": _codes(element)}
+    else:
+        schema = _PRIMITIVES.get(element.type, _TEXT)
+    return {"type": "array", "minItems": 1, "items": schema} if element.is_list else schema
 
 
-def _element(name: str, field: FieldInfo, extra: dict[str, Any], waiting: list[str]) -> Schema:
-    kind, many = _unwrapped(field.annotation)
-    schema = _type(kind, waiting)
-    if extra.get("enum_values") and kind is str and name not in _MEDIA_TYPES:
-        schema = {"type": "string", "enum": _codes(name, list(extra["enum_values"]))}
-    return {"type": "array", "minItems": 1, "items": schema} if many else schema
-
-
-def _codes(name: str, listed: list[str]) -> list[str]:
-    """The codes of an element. The tables break off long lists with `+`; R4's bindings do not."""
-    binding = binding_of(name) if "+" in listed else None
-    return sorted(binding.codes) if binding else listed
+def _codes(element: Element) -> list[str]:
+    """The codes of an element. The models break off long lists with `+`; R4's bindings do not."""
+    if "+" in element.listed and element.binding:
+        return sorted(element.binding.codes)
+    return list(element.listed)
 
 
 def _beside(elements: dict[bool, list[str]]) -> Schemas:
@@ -155,29 +170,3 @@ def _beside(elements: dict[bool, list[str]]) -> Schemas:
         for many, names in elements.items()
         if names
     }
-
-
-def _unwrapped(annotation: Any) -> tuple[Any, bool]:
-    """The bare type of an element, and whether it repeats."""
-    many = False
-    while True:
-        origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-        if origin is typing.Annotated:
-            annotation = arguments[0]
-        elif origin is list:
-            annotation, many = arguments[0], True
-        elif arguments:
-            annotation = next(one for one in arguments if one is not type(None))
-        else:
-            return annotation, many
-
-
-def _type(kind: Any, waiting: list[str]) -> Schema:
-    if kind in _PRIMITIVES:
-        return _PRIMITIVES[kind]
-    name = str(getattr(kind, "__name__", ""))
-    if not name.endswith("Type"):  # addresses and the like: text with a format
-        return _PRIMITIVES[str]
-    name = name.removesuffix("Type")
-    waiting.append(name)
-    return {"$ref": f"#/components/schemas/{name}"}

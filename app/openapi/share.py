@@ -24,7 +24,6 @@ _NAMES = {
     415: "UnsupportedMediaType",
     422: "Unprocessable",
     428: "PreconditionRequired",
-    429: "TooManyRequests",
     431: "HeadersTooLarge",
     503: "Unavailable",
 }

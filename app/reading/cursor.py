@@ -8,8 +8,11 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
 
 import orjson
+from pydantic import BaseModel, Field
 
 from app.caller.model import Caller
 from app.errors import Refusal, refuse
@@ -47,6 +50,33 @@ def unseal(text: str, secret: str, bound_to: str) -> Position:
     return Position(_EPOCH + timedelta(microseconds=micros), resource_id)
 
 
+class PageFilters(BaseModel):
+    """What a list is asked for by its query: filters that must all hold, and which page.
+
+    A list declares its filters, then `limit` and `cursor` (`page_limit`, `page_cursor`): that is
+    their order in the contract.
+    """
+
+    def link(self, path: str) -> str:
+        """The path that asks this again, without the cursor."""
+        given = self.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
+        words = {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in given.items()
+        }
+        return f"{path}?{urlencode(words)}"
+
+
+def page_limit(what: str) -> Any:
+    """The field `limit: int` of a list of `what`."""
+    return Field(50, description=f"{what} on a page.", ge=1, le=100)
+
+
+def page_cursor(longest: int = 300) -> Any:
+    """The field `cursor: str | None` of a list."""
+    return Field(None, description="Taken from `next`, never made up.", max_length=longest)
+
+
 class Pages:
     """The pages of one query by one caller. `link` is the path that asks it, without the cursor."""
 
@@ -56,9 +86,9 @@ class Pages:
         self._link = link
         self._bound_to = f"{caller.client_id}\0{link}"
 
-    def after(self, cursor: str) -> Position:
-        """Where the page before ended; 400 for a cursor of something else."""
-        return unseal(cursor, self._secret, self._bound_to)
+    def after(self, cursor: str | None) -> Position | None:
+        """Where the page before ended, if there was one; 400 for a cursor of something else."""
+        return unseal(cursor, self._secret, self._bound_to) if cursor is not None else None
 
     def next(self, at: datetime, id: str) -> str:
         """The address of the page that follows this last row."""

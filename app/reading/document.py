@@ -4,7 +4,9 @@ What a type is searched by comes from `app.reading.catalog`, so that the contrac
 statement and the code cannot differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -23,8 +25,9 @@ from app.reading.asked import CURSOR_DESCRIBED, asked_of, modified
 from app.reading.catalog import PARAMETERS, referring
 from app.reading.history import IN_HISTORIES
 from app.reading.include import INCLUDES
-from app.reading.query import MAX_COUNT, SORTS
+from app.reading.query import SORTS
 from app.reading.read import read, vread
+from app.reading.reader import MAX_COUNT
 from app.reading.revinclude import MAX_SHOWN
 from app.reading.subset import IN_READS, IN_SEARCHES
 from app.reading.values import DATE_PATTERN, SEARCH_PATTERN
@@ -73,7 +76,7 @@ _ID = {
     "schema": {"type": "string", "pattern": f"^{ID}$"},
 }
 
-_FAILURES = errors(400, 401, 403, 404, 406, 503)
+_FAILURES = errors(400, 403, 404)
 
 
 def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
@@ -181,17 +184,68 @@ def _add_history(router: APIRouter, kind: str, tag: str, example: str) -> None:
     )
 
 
-def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
-    async def search_by_get(request: Request, caller: CallerDep, source: SingleRead) -> Response:
-        require(caller, kind, "s")
-        return await of_search(request, source, caller, kind)
+@dataclass(frozen=True, slots=True)
+class SearchRoutes:
+    """A search as the contract has it: asked with GET, or with POST and a form to `_search`."""
 
-    async def search_by_post(request: Request, caller: CallerDep, source: SingleRead) -> Response:
+    kind: str
+    summary: str
+    #: What is said of both ways, and of the form.
+    description: str
+    by_form: str
+    responses: Mapping[int | str, dict[str, Any]]
+    described: Described
+    searched: Searched
+    #: What the form is filled with, as an example.
+    example: Mapping[str, Any]
+    #: The operation's name after `search`, where that is not the type's.
+    name: str = ""
+
+
+def add_search(
+    router: APIRouter,
+    path: str,
+    search: SearchRoutes,
+    answer: Callable[..., Awaitable[Response]],
+    tags: list[str | Enum] | None = None,
+) -> None:
+    """Both routes of a search. `answer` answers either: `form_of` has the form."""
+    responses, operation_id = {**search.responses}, f"search{search.name or search.kind}"
+    about = fhir(search.kind, interaction="search-type", search=search.searched)
+    router.add_api_route(
+        path,
+        answer,
+        operation_id=operation_id,
+        summary=search.summary,
+        description=search.description,
+        tags=tags,
+        responses=responses,
+        openapi_extra={"parameters": in_query(search.described), **about},
+    )
+    router.add_api_route(
+        f"{path}/_search",
+        answer,
+        methods=["POST"],
+        operation_id=f"{operation_id}ByForm",
+        summary=f"{search.summary} with a form",
+        description=search.by_form,
+        tags=tags,
+        responses=responses,
+        openapi_extra={**search_body(search.described, search.example), **about},
+    )
+
+
+async def form_of(request: Request) -> bytes:
+    """The form of a search that was posted; empty where it is asked by its query alone."""
+    return await read_body(request) if request.method == "POST" else b""
+
+
+def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
+    async def search(request: Request, caller: CallerDep, source: SingleRead) -> Response:
         require(caller, kind, "s")
-        return await of_search(request, source, caller, kind, await read_body(request))
+        return await of_search(request, source, caller, kind, await form_of(request))
 
     bundle = fhir_response("Bundle", [SEARCHSET_OF + example], "A Bundle of type searchset.")
-    responses = {200: bundle, **errors(400, 401, 403, 406, 503)}
     types = {"_id": "token", "_lastUpdated": "date"}
     taken = Searched(
         types | {known.name: known.type for known in PARAMETERS[kind]},
@@ -199,34 +253,18 @@ def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
         [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
         list(referring(kind)),
     )
-    router.add_api_route(
-        f"/fhir/{kind}",
-        search_by_get,
-        operation_id=f"search{kind}",
+    routes = SearchRoutes(
+        kind=kind,
         summary=f"Search {kind}",
         description=_SEARCH_SAID,
-        tags=[tag],
-        responses=responses,
-        openapi_extra={
-            "parameters": in_query(described(kind)),
-            **fhir(kind, interaction="search-type", search=taken),
-        },
-    )
-    router.add_api_route(
-        f"/fhir/{kind}/_search",
-        search_by_post,
-        methods=["POST"],
-        operation_id=f"search{kind}ByForm",
-        summary=f"Search {kind} with a form",
-        description="The same search with its parameters in the body, where an identifier would "
+        by_form="The same search with its parameters in the body, where an identifier would "
         "otherwise stand in a URL. " + _SEARCH_SAID,
-        tags=[tag],
-        responses={**responses, **errors(408, 413, 415)},
-        openapi_extra={
-            **search_body(described(kind), asked_of(kind)),
-            **fhir(kind, interaction="search-type", search=taken),
-        },
+        responses={200: bundle, **errors(400, 403)},
+        described=described(kind),
+        searched=taken,
+        example=asked_of(kind),
     )
+    add_search(router, f"/fhir/{kind}", routes, search, [tag])
 
 
 def described(kind: str) -> Described:

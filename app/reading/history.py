@@ -20,8 +20,8 @@ from app.openapi.bodies import Described
 from app.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
 from app.reading.cursor import Position
 from app.reading.ignored import empty, is_empty, is_fault, unknown
-from app.reading.query import CURSOR, MAX_COUNT
 from app.reading.read import as_seen, named_move, read_move
+from app.reading.reader import CURSOR, MAX_COUNT
 from app.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN
 
 #: A page ends before the version that would make it larger; one version is always shown.

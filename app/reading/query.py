@@ -1,84 +1,83 @@
-"""A search as a client wrote it, read into criteria: what is wrong is a 400 that says what to send.
+"""A search of the database as a client wrote it, read into criteria. PURE.
 
-PURE. Building the statement is `app.reading.search`. FHIR R4, "Search": repeated parameters must
-all hold, commas separate alternatives; what is not known, not served or empty is ignored with a
-warning unless the caller asked for strict handling (`app.reading.ignored`).
+What is wrong is a 400 that says what to send. Building the statement is `app.reading.search`; what
+every search has in common is read by `app.reading.reader`.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlencode
+from typing import ClassVar
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 
 from app.errors import Issue, Refusal
-from app.fhir.subset import Subset
 from app.reading import catalog
-from app.reading.ignored import (
-    MAX_CONDITIONS,
-    empty,
-    ignored,
-    is_empty,
-    is_fault,
-    too_often,
-    unknown,
-)
+from app.reading.ignored import MAX_CONDITIONS, ignored, unknown
 from app.reading.include import INCLUDES, Followed, read_include
 from app.reading.parameters import Criterion, Kind, Parameter
-from app.reading.subset import SUBSET, narrowed
-from app.reading.values import (
-    ABOUT_THE_FORM,
-    Token,
-    Unreadable,
-    canonical,
-    date_range,
-    reference,
-    split,
-    token,
-)
+from app.reading.reader import COUNT, CURSOR, Search, read_into
+from app.reading.subset import SUBSET
+from app.reading.values import Token, Unreadable, canonical, date_range, reference, split, token
 from app.reading.values import words as texts
 
-DEFAULT_COUNT, MAX_COUNT = 20, 100
+DEFAULT_COUNT = 20
 #: More than any client needs: conditions that must all hold, alternatives of each. They bound what
 #: one request asks of the database; parameters are counted before anything is read.
 MAX_ALTERNATIVES, MAX_PARAMETERS = 20, 50
 _NO_OCTET = re.compile("%(?![0-9A-Fa-f]{2})")
-CURSOR = "_cursor"
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
-_ALONG = frozenset({"_include", "_revinclude"})
-_ONCE = frozenset({"_count", "_sort", "_total", CURSOR, *SUBSET})
 
 ID = Parameter("_id", "token", "the resource's id, or several separated by commas")
 LAST_UPDATED = Parameter("_lastUpdated", "date", "when the resource last changed")
 
 
 @dataclass(slots=True)
-class Query:
-    """What to look for, and how much of it to show."""
+class Query(Search):
+    """What to look for in the database, and how much of it to show."""
 
-    kind: str
-    criteria: list[Criterion] = field(default_factory=list)
     count: int = DEFAULT_COUNT
+    criteria: list[Criterion] = field(default_factory=list)
     sort: str = "_id"
     #: None: as it comes, where all matches are on the page.
     total: bool | None = None
-    cursor: str | None = None
-    #: How much of each match is shown.
-    subset: Subset = field(default_factory=Subset)
     #: Whose references are followed (`_include`).
     includes: list[Followed] = field(default_factory=list)
     #: What refers to the matches (`_revinclude`): type, and the parameter that finds it.
     revincludes: list[tuple[str, Parameter]] = field(default_factory=list)
-    warnings: list[Issue] = field(default_factory=list)
-    #: What was used, for the links; the cursor is not part of it.
-    used: list[tuple[str, str]] = field(default_factory=list)
+    #: This server's FHIR base.
+    base: str = ""
 
-    def link(self, base: str, cursor: str | None = None) -> str:
-        """The GET that asks this again, from `cursor` on."""
-        pairs = [*self.used, *([(CURSOR, cursor)] if cursor else [])]
-        encoded = urlencode(pairs, safe=":/|,")
-        return f"{base}/{self.kind}" + (f"?{encoded}" if encoded else "")
+    ONCE: ClassVar[frozenset[str]] = frozenset({COUNT, "_sort", "_total", CURSOR, *SUBSET})
+
+    def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
+        """A criterion, what comes along with the matches, or how they are shown."""
+        match name:
+            case "_sort":
+                return _order(self, name, value, strict)
+            case "_total":
+                return _count_all(self, name, value)
+            case "_include" | "_revinclude":
+                return _along(self, name, value, strict)
+            case _:
+                return _find(self, name, value, strict)
+
+    def named(self, name: str) -> tuple[str, str]:
+        """Of a chain that names the type (`patient:Patient.identifier`), the chain without it."""
+        plain, _, modifier = name.partition(":")
+        if modifier.startswith("Patient."):
+            return plain + modifier.removeprefix("Patient"), ""
+        return plain, modifier
+
+    def excess(self) -> list[Issue]:
+        """More conditions than one search may ask for, or more types that refer to the matches."""
+        lists = ((self.criteria, "conditions"), (self.revincludes, "_revinclude"))
+        return [
+            Issue("too-costly", f"Ask for at most {MAX_CONDITIONS} {what} in one search.")
+            for asked_for, what in lists
+            if len(asked_for) > MAX_CONDITIONS
+        ]
 
 
 def asked(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
@@ -118,55 +117,37 @@ def read_query(
     kind: str, asked: Sequence[tuple[str, str]], *, base: str, strict: bool = False
 ) -> Query:
     """The query, or a `Refusal` with every fault at once. `base` is our own FHIR base URL."""
-    query = Query(kind)
-    faults = too_often(asked)
-    seen: set[str] = set()
-    for name, value in asked:
-        if name in ABOUT_THE_FORM:
-            continue
-        if name in _ONCE and name in seen:
-            faults.append(Issue("value", f"{name} may be given once only."))
-            continue
-        if is_empty(name, value):
-            issue: Issue | None = empty(name, strict=strict)
-        else:
-            seen.add(name)
-            issue = _take(query, name, value, base, strict)
-        if issue is not None:
-            (faults if is_fault(issue) else query.warnings).append(issue)
-    for asked_for, what in ((query.criteria, "conditions"), (query.revincludes, "_revinclude")):
-        if len(asked_for) > MAX_CONDITIONS:
-            said = f"Ask for at most {MAX_CONDITIONS} {what} in one search."
-            faults.append(Issue("too-costly", said))
-    if faults:
-        raise Refusal(400, faults)
+    query = Query(kind, base=base)
+    read_into(query, asked, strict=strict)
     if query.subset.counts:
         query.count = 0
     return query
 
 
-def _take(query: Query, name: str, value: str, base: str, strict: bool) -> Issue | None:
-    """Reads one pair into the query; returns what is wrong with it, or passed over of it."""
-    if name == "_sort" and value not in SORTS:
+def _order(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    if value not in SORTS:
         return ignored(name, f"takes one of {', '.join(SORTS)}.", strict=strict)
-    if name in _ONCE:
-        fault = _control(query, name, value)
-        if fault is None and name != CURSOR:
-            query.used.append((name, value))
-        return fault
-    if name in _ALONG:
-        return _along(query, name, value, strict)
-    plain, _, modifier = name.partition(":")
-    if modifier.startswith("Patient."):  # a chain that names the type: patient:Patient.identifier
-        plain, modifier = plain + modifier.removeprefix("Patient"), ""
+    query.sort = value
+    query.used.append((name, value))
+    return None
+
+
+def _count_all(query: Query, name: str, value: str) -> Issue | None:
+    if value not in ("none", "estimate", "accurate"):
+        return Issue("value", f"{name} takes none, estimate or accurate.")
+    query.total = value == "accurate"
+    query.used.append((name, value))
+    return None
+
+
+def _find(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    """Reads a criterion into the query."""
+    plain, modifier = query.named(name)
     known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
     known = known or catalog.parameter(query.kind, plain)
     if known is None:
         return unknown(query.kind, name, strict=strict)
-    try:
-        criterion = _criterion(known, modifier, value, base)
-    except Unreadable as unreadable:
-        return Issue("value", f"{plain} {unreadable}")
+    criterion = _criterion(known, modifier, value, query.base)
     query.criteria.append(criterion)
     query.used.append((name, value))
     _point_out(query, criterion)
@@ -194,28 +175,6 @@ def _along(query: Query, name: str, value: str, strict: bool) -> Issue | None:
     if not taken:
         return unknown(kind, name, strict=strict)
     return ignored(name, f"takes {', '.join(taken)}.", strict=strict)
-
-
-def _control(query: Query, name: str, value: str) -> Issue | None:
-    match name:
-        case "_count":
-            if not (value.isascii() and value.isdigit() and len(value) <= 9):
-                return Issue("value", f"_count takes a number from 0 to {MAX_COUNT}.")
-            query.count = min(int(value), MAX_COUNT)
-        case "_sort":
-            query.sort = value
-        case "_total":
-            if value not in ("none", "estimate", "accurate"):
-                return Issue("value", "_total takes none, estimate or accurate.")
-            query.total = value == "accurate"
-        case "_summary" | "_elements":
-            try:
-                query.subset = narrowed(query.subset, name, value)
-            except Unreadable as unreadable:
-                return Issue("value", f"{name} {unreadable}")
-        case _:
-            query.cursor = value
-    return None
 
 
 def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criterion:

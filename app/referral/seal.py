@@ -11,6 +11,7 @@ import orjson
 
 from app.correspondence.record import compose
 from app.decision.tables import information_request, service_authorization
+from app.fhir import codes
 from app.fhir.render_claim_response import claim_response
 from app.fhir.render_communication_request import communication_request, naming_request
 from app.fhir.render_referral import patient_reference, service_request, stamped
@@ -166,10 +167,8 @@ def _authorization(draft: Draft, changes: Changes) -> None:
     authorization, after = draft.authorization, draft.after
     if authorization is None:
         return
-    identifier = next(iter(draft.sent.get("identifier", ())), None) or {
-        "system": "urn:ietf:rfc:3986",
-        "value": f"urn:uuid:{after.id}",
-    }
+    sent = next(iter(draft.sent.get("identifier", ())), None)
+    identifier = sent or codes.uuid_identifier(after.id)
     patient = patient_reference(draft.sent, after.cin)
     _version(
         draft,

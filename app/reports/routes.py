@@ -22,7 +22,7 @@ from app.web.page import html_response, page
 router = APIRouter(prefix="/v1/reports", tags=["Plan staff"])
 
 CSV = "text/csv"
-_FAILURES = errors(400, 401, 403, 404, 406, 503)
+_FAILURES = errors(400, 403, 404)
 Figures = Callable[[AsyncConnection, str, Period, datetime], Awaitable[Sequence[BaseModel]]]
 
 

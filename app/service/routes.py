@@ -61,7 +61,7 @@ from app.web.prefer import as_preferred
 router = APIRouter(prefix="/fhir")
 
 Resource = dict[str, Any]
-_FAILURES = errors(400, 401, 403, 404, 406, 408, 409, 412, 413, 415, 422, 428, 429, 503)
+_FAILURES = errors(400, 403, 404, 409, 412, 422, 428)
 _MOVES = (
     "The performer moves its own service Task: `accepted`, `rejected` with `statusReason.text` "
     "(the next performer is tried), `on-hold`, `in-progress`, `completed` with `output`, `failed` "
@@ -179,7 +179,7 @@ async def _change(
     responses={
         201: fhir_response("Task", ["task"], "Adopted.", created()),
         200: fhir_response("Task", ["task"], "Adopted before: the Task as it now is.", versioned()),
-        **errors(400, 401, 403, 406, 408, 409, 413, 415, 422, 429, 503),
+        **errors(400, 403, 409, 422),
     },
     openapi_extra={**fhir_body("Task", ["task-adopt"]), **fhir("Task", interaction="create")},
 )

@@ -3,7 +3,8 @@
 Source: Subscriptions R5 Backport 1.1.0, operations backport-subscription-status and -events.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -32,28 +33,6 @@ router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
 _LAST = 2**31 - 1
 
-_STATUS = {
-    200: fhir_response("Bundle", ["subscription-status"], "A Bundle of type searchset."),
-    **errors(400, 401, 403, 406, 503),
-}
-_EVENTS = {
-    200: fhir_response("Bundle", ["subscription-events"], "A Bundle of type history."),
-    **errors(400, 401, 403, 404, 406, 410, 503),
-}
-_POSTED = errors(408, 413, 415, 422)
-_FORM = fhir_body("Parameters", ["subscription-status-parameters"], required=False)
-_RANGE = fhir_body("Parameters", ["subscription-events-parameters"], required=False)
-_STATUSES_SAID = (
-    "A searchset of status Parameters, one for each of your organization's Subscriptions; `id` and "
-    "`status` choose among them."
-)
-_STATUS_SAID = "Its status, what is wrong, and how many events there have been, delivered or not."
-_EVENTS_SAID = (
-    "For a receiver that finds a gap: the events from `eventsSinceNumber` to `eventsUntilNumber`, "
-    f"both included, at most {keep.MOST_EVENTS:,}. `content` may ask for less than the "
-    "Subscription does; what it may see is asked anew."
-)
-
 _CHOICE: list[dict[str, Any]] = [
     {
         "name": name,
@@ -79,76 +58,36 @@ async def _posted(request: Request) -> Given:
     return read_parts(await aside(read_tree, body, ["Parameters"]) if body else None)
 
 
-@router.get(
-    "/$status",
-    operation_id="readSubscriptionStatuses",
-    summary="How your Subscriptions stand",
-    description=_STATUSES_SAID,
-    responses=_STATUS,
-    openapi_extra={"parameters": _CHOICE, **fhir("Subscription", operation="status")},
-)
 async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
-    """Type level."""
+    """Of all, or those that the query chooses."""
     pairs = asked(request)
     ids, words = ([value for name, value in pairs if name == each] for each in ("id", "status"))
     return await _statuses(request, caller, connection, ids, words)
 
 
-@router.post(
-    "/$status",
-    operation_id="askSubscriptionStatuses",
-    summary="How your Subscriptions stand, asked with Parameters",
-    description=_STATUSES_SAID,
-    responses={**_STATUS, **_POSTED},
-    openapi_extra={**_FORM, **fhir("Subscription", operation="status")},
-)
 async def ask_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
-    """Type level."""
+    """Of all, or those that the Parameters choose."""
     require(caller, "Subscription", "r")
     asked = await _posted(request)
     ids = _words(asked, "id")
     return await _statuses(request, caller, connection, ids, _words(asked, "status"))
 
 
-@router.get(
-    "/{id}/$status",
-    operation_id="readSubscriptionStatus",
-    summary="How a Subscription stands",
-    description=_STATUS_SAID,
-    responses={**_STATUS, **errors(404, 410)},
-    openapi_extra=fhir("Subscription", operation="status"),
-)
 async def read_status(
     id: Id, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Instance level."""
+    """Of one."""
     return await _status(request, caller, connection, id)
 
 
-@router.post(
-    "/{id}/$status",
-    operation_id="askSubscriptionStatus",
-    summary="How a Subscription stands, asked with a POST",
-    description=_STATUS_SAID + " Parameters are ignored here.",
-    responses={**_STATUS, **_POSTED, **errors(404, 410)},
-    openapi_extra={**_FORM, **fhir("Subscription", operation="status")},
-)
 async def ask_status(
     id: Id, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Instance level."""
+    """Of one, whatever the Parameters say."""
     await _posted(request)
     return await _status(request, caller, connection, id)
 
 
-@router.get(
-    "/{id}/$events",
-    operation_id="readSubscriptionEvents",
-    summary="Events of a Subscription by number",
-    description=_EVENTS_SAID,
-    responses=_EVENTS,
-    openapi_extra=fhir("Subscription", operation="events"),
-)
 async def read_events(
     id: Id,
     request: Request,
@@ -158,23 +97,15 @@ async def read_events(
     eventsUntilNumber: Last = _LAST,  # noqa: N803
     content: Content = None,
 ) -> Response:
-    """By its query."""
+    """Those that the query asks for."""
     numbers = (eventsSinceNumber, eventsUntilNumber)
     return await _events(request, caller, connection, id, numbers, content)
 
 
-@router.post(
-    "/{id}/$events",
-    operation_id="askSubscriptionEvents",
-    summary="Events of a Subscription by number, asked with Parameters",
-    description=_EVENTS_SAID,
-    responses={**_EVENTS, **_POSTED},
-    openapi_extra={**_RANGE, **fhir("Subscription", operation="events")},
-)
 async def ask_events(
     id: Id, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """By its Parameters."""
+    """Those that the Parameters ask for."""
     require(caller, "Subscription", "r")
     asked = await _posted(request)
     numbers = (_number(asked, "eventsSinceNumber", 0), _number(asked, "eventsUntilNumber", _LAST))
@@ -183,6 +114,107 @@ async def ask_events(
         said = f"`content` takes {', '.join(CONTENTS)}."
         raise refuse(400, "value", said, at("content"))
     return await _events(request, caller, connection, id, numbers, content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """An operation that is asked with GET (`read`), or with POST and Parameters (`ask`)."""
+
+    path: str
+    #: Its name in FHIR, without `$`, and in the contract after `read` and `ask`.
+    name: str
+    called: str
+    summary: str
+    description: str
+    responses: Mapping[int | str, dict[str, Any]]
+    read: Callable[..., Awaitable[Response]]
+    ask: Callable[..., Awaitable[Response]]
+    #: The name of an example of its Parameters.
+    example: str
+    #: Its parameters in the query, where `read` does not declare them.
+    query: Mapping[str, Any] = field(default_factory=dict)
+    #: Follows the summary and the description of the POST.
+    asked_with: str = "asked with Parameters"
+    also_said: str = ""
+
+
+_FAILURES = errors(400, 403)
+_OF_ONE = errors(404, 410)
+_STATUS = fhir_response("Bundle", ["subscription-status"], "A Bundle of type searchset.")
+_EVENTS = fhir_response("Bundle", ["subscription-events"], "A Bundle of type history.")
+
+_OPERATIONS = (
+    _Operation(
+        path="/$status",
+        name="status",
+        called="SubscriptionStatuses",
+        summary="How your Subscriptions stand",
+        description="A searchset of status Parameters, one for each of your organization's "
+        "Subscriptions; `id` and `status` choose among them.",
+        responses={200: _STATUS, **_FAILURES},
+        read=read_statuses,
+        ask=ask_statuses,
+        example="subscription-status-parameters",
+        query={"parameters": _CHOICE},
+    ),
+    _Operation(
+        path="/{id}/$status",
+        name="status",
+        called="SubscriptionStatus",
+        summary="How a Subscription stands",
+        description="Its status, what is wrong, and how many events there have been, delivered "
+        "or not.",
+        responses={200: _STATUS, **_FAILURES, **_OF_ONE},
+        read=read_status,
+        ask=ask_status,
+        example="subscription-status-parameters",
+        asked_with="asked with a POST",
+        also_said=" Parameters are ignored here.",
+    ),
+    _Operation(
+        path="/{id}/$events",
+        name="events",
+        called="SubscriptionEvents",
+        summary="Events of a Subscription by number",
+        description="For a receiver that finds a gap: the events from `eventsSinceNumber` to "
+        f"`eventsUntilNumber`, both included, at most {keep.MOST_EVENTS:,}. `content` may ask for "
+        "less than the Subscription does; what it may see is asked anew.",
+        responses={200: _EVENTS, **_FAILURES, **_OF_ONE},
+        read=read_events,
+        ask=ask_events,
+        example="subscription-events-parameters",
+    ),
+)
+
+
+def _add(operation: _Operation) -> None:
+    about = fhir("Subscription", operation=operation.name)
+    router.add_api_route(
+        operation.path,
+        operation.read,
+        operation_id=f"read{operation.called}",
+        summary=operation.summary,
+        description=operation.description,
+        responses={**operation.responses},
+        openapi_extra={**operation.query, **about},
+    )
+    router.add_api_route(
+        operation.path,
+        operation.ask,
+        methods=["POST"],
+        operation_id=f"ask{operation.called}",
+        summary=f"{operation.summary}, {operation.asked_with}",
+        description=operation.description + operation.also_said,
+        responses={**operation.responses, **errors(422)},
+        openapi_extra={
+            **fhir_body("Parameters", [operation.example], required=False),
+            **about,
+        },
+    )
+
+
+for _operation in _OPERATIONS:
+    _add(_operation)
 
 
 def _words(asked: Given, name: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -14,23 +13,23 @@ from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
 from app.errors import Issue, refuse
-from app.fhir.capability import fhir
+from app.fhir.capability import Searched, fhir
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
 from app.fhir.subscription_read import Wanted, read_subscription
 from app.fhir.subset import Subset
 from app.intake.submission import read_tree, read_whole, refuse_faults
 from app.notification.targets import Guard
-from app.openapi.bodies import created, fhir_body, fhir_response, in_query, search_body, versioned
+from app.openapi.bodies import created, fhir_body, fhir_response, in_query, versioned
 from app.openapi.responses import errors
 from app.reading.answer import version_headers
-from app.reading.document import described_few
+from app.reading.document import SearchRoutes, add_search, described_few, form_of
 from app.reading.query import asked
 from app.reading.read import check_if_match, refuse_condition
 from app.reading.subset import IN_READS, of_read
 from app.subscription import keep
 from app.subscription.content import CARRIES
-from app.subscription.search import PARAMETERS, SEARCHED, read_search
+from app.subscription.search import PARAMETERS, read_search
 from app.subscription.shared import PREFIX, Id, base_of, bundle, now_of, vault_of
 from app.web.gate import read_body
 from app.web.prefer import as_preferred, is_strict
@@ -39,12 +38,7 @@ router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
 _WHOLE = Subset()
 _BODY = fhir_body("Subscription", ["subscription"])
-_ASKED = described_few(PARAMETERS, "There is one page. 0 asks for the total alone.")
-_FAULTS = (400, 401, 403, 406, 408, 409, 413, 415, 422, 503)
-_FOUND = {
-    200: fhir_response("Bundle", ["searchset-of-subscription"], "A Bundle of type searchset."),
-    **errors(400, 401, 403, 406, 503),
-}
+_FAULTS = (400, 403, 409, 422)
 
 
 async def _wanted(
@@ -118,47 +112,12 @@ async def create_subscription(
     return as_preferred(request, _answer(request, row, 201))
 
 
-@router.get(
-    "",
-    operation_id="searchSubscriptions",
-    summary="List your organization's Subscriptions",
-    description="All of them, or those that fit; other organizations' are never found.",
-    responses=_FOUND,
-    openapi_extra={
-        "parameters": in_query(_ASKED),
-        **fhir("Subscription", interaction="search-type", search=SEARCHED),
-    },
-)
 async def search_subscriptions(
     request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Those that the query asks for."""
-    return await _search(request, caller, connection, b"")
-
-
-@router.post(
-    "/_search",
-    operation_id="searchSubscriptionsByForm",
-    summary="List your organization's Subscriptions with a form",
-    description="The same search with its parameters in the body.",
-    responses={**_FOUND, **errors(408, 413, 415)},
-    openapi_extra={
-        **search_body(_ASKED, {"status": ["active"]}),
-        **fhir("Subscription", interaction="search-type", search=SEARCHED),
-    },
-)
-async def search_subscriptions_by_form(
-    request: Request, caller: CallerDep, connection: Connection
-) -> Response:
-    """Those that the body asks for."""
-    return await _search(request, caller, connection, await read_body(request))
-
-
-async def _search(
-    request: Request, caller: Caller, connection: AsyncConnection, form: bytes
-) -> Response:
+    """Those that the query or the body asks for."""
     require(caller, "Subscription", "s")
-    search = read_search(asked(request, form), strict=is_strict(request))
+    search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
     vault, now, base = vault_of(request), now_of(request), base_of(request)
     stored = [
         Stored(
@@ -170,11 +129,26 @@ async def _search(
         for row in await keep.all_of(connection, caller.organization_id)
         if search.finds(row)
     ]
-    query = urlencode(search.used, safe=":/|,")
-    link = f"{base}/Subscription" + (f"?{query}" if query else "")
     page, total = [] if search.alone else stored, len(stored)
-    said = search.warnings
-    return bundle(searchset(base, page, links=[("self", link)], total=total, warnings=said))
+    links, said = [("self", search.link(base))], search.warnings
+    return bundle(searchset(base, page, links=links, total=total, warnings=said))
+
+
+_SEARCH = SearchRoutes(
+    kind="Subscription",
+    name="Subscriptions",
+    summary="List your organization's Subscriptions",
+    description="All of them, or those that fit; other organizations' are never found.",
+    by_form="The same search with its parameters in the body.",
+    responses={
+        200: fhir_response("Bundle", ["searchset-of-subscription"], "A Bundle of type searchset."),
+        **errors(400, 403),
+    },
+    described=described_few(PARAMETERS, "There is one page. 0 asks for the total alone."),
+    searched=Searched({name: kind for name, (kind, _) in PARAMETERS.items()}),
+    example={"status": ["active"]},
+)
+add_search(router, "", _SEARCH, search_subscriptions)
 
 
 @router.get(
@@ -184,7 +158,7 @@ async def _search(
     description="As asked for, with its status and what is wrong; header values are masked.",
     responses={
         200: fhir_response("Subscription", ["subscription"], "The Subscription.", versioned()),
-        **errors(400, 401, 403, 404, 406, 410, 503),
+        **errors(400, 403, 404, 410),
     },
     openapi_extra={
         "parameters": in_query(IN_READS),
@@ -239,7 +213,7 @@ async def update_subscription(
     status_code=204,
     responses={
         204: {"description": "It has ended."},
-        **errors(400, 401, 403, 404, 406, 412, 503),
+        **errors(400, 403, 404, 412),
     },
     openapi_extra=fhir("Subscription", interaction="delete"),
 )

@@ -1,20 +1,16 @@
-"""Which of an organization's Subscriptions a search finds. They are few, and read together.
-
-FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; one that is
-unknown or empty is ignored with a warning, or refused under `Prefer: handling=strict`.
-"""
+"""Which of an organization's Subscriptions a search finds. They are few, and read together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from sqlalchemy import RowMapping
 
-from app.errors import Issue, Refusal
-from app.fhir.capability import Searched
+from app.errors import Issue
 from app.fhir.subscription import fhir_status
-from app.fhir.subset import Subset
-from app.reading.ignored import empty, is_empty, is_fault, too_often, unknown
-from app.reading.subset import SUBSET, narrowed
+from app.reading.ignored import unknown
+from app.reading.reader import Search, read_into, whole_number
+from app.reading.subset import narrowed
 from app.reading.values import ABOUT_THE_FORM, Unreadable, words
 
 #: Parameter → its kind, and what it selects.
@@ -26,20 +22,39 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "type": ("token", "The channel: `rest-hook` is the only one"),
     "url": ("uri", "The endpoint's URL, exactly"),
 }
-SEARCHED = Searched({name: kind for name, (kind, _) in PARAMETERS.items()})
-#: About the form of the answer; all that there is fits one page.
-_IGNORED = ABOUT_THE_FORM | {"_total"}
 
 
 @dataclass(slots=True)
-class Search:
-    """What must hold, what was used, and what was not understood; or the total `alone`."""
+class SubscriptionSearch(Search):
+    """What must hold of a Subscription, or the total `alone`. All that there is fits one page."""
 
+    kind: str = "Subscription"
     tests: list[tuple[str, frozenset[str]]] = field(default_factory=list)
-    used: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[Issue] = field(default_factory=list)
+    #: Whether the total is asked for without the Subscriptions.
     alone: bool = False
-    subset: Subset = field(default_factory=Subset)
+
+    PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM | {"_total"}
+    PAGED: ClassVar[bool] = False
+
+    def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
+        """What must hold."""
+        if name not in PARAMETERS:
+            return unknown(self.kind, name, strict=strict)
+        wanted = frozenset(words(value))
+        if not wanted:
+            raise Unreadable("needs a value.")
+        self.tests.append((name, wanted))
+        self.used.append((name, value))
+        return None
+
+    def show(self, count: str) -> None:
+        """Of a count, whether it is 0."""
+        self.alone = whole_number(count, "takes a whole number.") == 0 or self.alone
+
+    def narrow(self, name: str, value: str) -> None:
+        """As of any resource; `_summary=count` asks for the total alone."""
+        self.subset = narrowed(self.subset, name, value)
+        self.alone = self.alone or self.subset.counts
 
     def finds(self, row: RowMapping) -> bool:
         """Whether a Subscription is among what is looked for."""
@@ -54,45 +69,8 @@ class Search:
         return all(has[name] in wanted for name, wanted in self.tests)
 
 
-def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> Search:
+def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> SubscriptionSearch:
     """The search that pairs ask for. Raises `Refusal` (400) with every fault at once."""
-    search = Search()
-    faults = too_often(asked)
-    for name, value in asked:
-        if name in _IGNORED:
-            continue
-        try:
-            if not is_empty(name, value) and _take(search, name, value):
-                search.used.append((name, value))
-                continue
-        except Unreadable as unreadable:
-            faults.append(Issue("value", f"{name} {unreadable}"))
-            continue
-        issue = (
-            empty(name, strict=strict)
-            if is_empty(name, value)
-            else unknown("Subscription", name, strict=strict)
-        )
-        (faults if is_fault(issue) else search.warnings).append(issue)
-    if faults:
-        raise Refusal(400, faults)
+    search = SubscriptionSearch()
+    read_into(search, asked, strict=strict)
     return search
-
-
-def _take(search: Search, name: str, value: str) -> bool:
-    """Reads one pair into the search; False where it is not known. Raises `Unreadable`."""
-    if name == "_count":
-        if not (value.isascii() and value.isdigit() and len(value) <= 9):
-            raise Unreadable("takes a whole number.")
-        search.alone = search.alone or value.strip("0") == ""
-    elif name in SUBSET:
-        search.subset = narrowed(search.subset, name, value)
-        search.alone = search.alone or search.subset.counts
-    elif name in PARAMETERS:
-        wanted = frozenset(words(value))
-        if not wanted:
-            raise Unreadable("needs a value.")
-        search.tests.append((name, wanted))
-    else:
-        return False
-    return True

@@ -32,7 +32,7 @@ Id = Annotated[
         pattern=r"^[A-Za-z0-9.-]+$",
     ),
 ]
-_FAILURES = errors(400, 401, 403, 404, 406, 503)
+_FAILURES = errors(400, 403, 404)
 
 
 @router.get(

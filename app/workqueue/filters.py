@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
-from urllib.parse import urlencode
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
+from app.reading.cursor import PageFilters, page_cursor, page_limit
 from app.workqueue.model import Held, Waits
 
 
@@ -21,7 +21,7 @@ def _of_this_era(moment: datetime) -> datetime:
     return min(max(moment, datetime(2000, 1, 1, tzinfo=UTC)), datetime(3000, 1, 1, tzinfo=UTC))
 
 
-class Filters(BaseModel):
+class Filters(PageFilters):
     """All that are given must hold."""
 
     plan: str | None = Field(
@@ -39,17 +39,5 @@ class Filters(BaseModel):
         description="Decisions due before this moment, with its time zone.",
         examples=["2026-11-30T08:00:00Z"],
     )
-    limit: int = Field(50, description="Items on a page.", ge=1, le=100)
-    cursor: str | None = Field(
-        None, description="Taken from `next`, never made up.", max_length=300
-    )
-
-    def link(self) -> str:
-        """The path that asks this again, without the cursor."""
-        given = self.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
-        words = {
-            name: str(value).lower() if value in (True, False) else value
-            for name, value in given.items()
-            if name != "limit"
-        }
-        return "/v1/work-queue?" + urlencode({**words, "limit": self.limit})
+    limit: int = page_limit("Items")
+    cursor: str | None = page_cursor()

@@ -29,8 +29,8 @@ router = APIRouter(prefix="/v1/work-queue", tags=["Plan staff"])
 Id = Annotated[
     str, Path(description="The referral's id.", min_length=1, max_length=64, pattern=r"^[\w.-]+$")
 ]
-_READING = errors(400, 401, 403, 404, 406, 503)
-_CHANGING = errors(400, 401, 403, 404, 406, 409, 503)
+_READING = errors(400, 403, 404)
+_CHANGING = errors(400, 403, 404, 409)
 
 
 @router.get(
@@ -52,7 +52,7 @@ async def read_queue(
 ) -> Queue:
     """The page, and the counts of the whole queue."""
     plans = _plans(caller, filters.plan)
-    pages = Pages(request.app.state.settings, caller, filters.link())
+    pages = Pages(request.app.state.settings, caller, filters.link(router.prefix))
     now: datetime = request.app.state.clock.now()
     wanted = store.Wanted(
         plans=plans,
@@ -62,7 +62,7 @@ async def read_queue(
         held=filters.assignee,
         client=caller.client_id,
         due_before=filters.due_before,
-        after=_after(pages.after(filters.cursor)) if filters.cursor is not None else None,
+        after=_after(pages.after(filters.cursor)),
         limit=filters.limit,
     )
     rows = await store.page(connection, wanted)
@@ -153,8 +153,10 @@ def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
     return [wanted]
 
 
-def _after(position: Position) -> tuple[int, datetime, str]:
+def _after(position: Position | None) -> tuple[int, datetime, str] | None:
     """An item's rank goes before its id."""
+    if position is None:
+        return None
     rank, _, referral = position.id.partition(":")
     return int(rank), position.at, referral
 

@@ -10,6 +10,7 @@ from jsonschema_rs import Draft202012Validator
 
 from app.main import create_app
 from app.openapi import document
+from app.openapi.responses import errors
 from app.openapi.tags import TAGS
 from app.openapi.version import VERSION
 from app.settings import Settings
@@ -103,6 +104,19 @@ def test_failures_are_operation_outcomes_but_for_the_token_endpoint(operation):
         if status >= "400":
             schema = response["content"]["application/fhir+json"]["schema"]
             assert schema == {"$ref": "#/components/schemas/OperationOutcome"}
+
+
+def test_a_route_lists_no_failure_that_the_contract_adds_by_itself():
+    """But for its own answers under such a status, as those of the token endpoint."""
+    listed = [
+        f"{method} {route.path}: {status}"
+        for route in APP.routes
+        for method in getattr(route, "methods", ())
+        if (operation := OPERATIONS.get(f"{method} {route.path}"))
+        for status in document.failures_of_kind(route.path, operation)
+        if route.responses.get(status) == errors(status)[status]
+    ]
+    assert listed == []
 
 
 @every_operation

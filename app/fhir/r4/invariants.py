@@ -10,14 +10,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeGuard
 
+from app.fhir import codes
 from app.fhir.r4.compare import is_later
 
 Object = dict[str, Any]
 
-_CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
-_VERIFIED = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
-_ALLERGY = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification"
-_UCUM = "http://unitsofmeasure.org"
+_CLINICAL = codes.CONDITION_CLINICAL
+_VERIFIED = codes.CONDITION_VERIFICATION
+_ALLERGY = codes.ALLERGY_VERIFICATION
+_UCUM = codes.UCUM
 
 
 def _has(thing: Object, *names: str) -> bool:
@@ -39,8 +40,8 @@ def _codings(concept: Any) -> list[Object]:
     return [c for c in coding if isinstance(c, dict)] if isinstance(coding, list) else []
 
 
-def _coded(concept: Any, system: str, *codes: str) -> bool:
-    return any(c.get("system") == system and c.get("code") in codes for c in _codings(concept))
+def _coded(concept: Any, system: str, *known: str) -> bool:
+    return any(c.get("system") == system and c.get("code") in known for c in _codings(concept))
 
 
 def _less(thing: Object, name: str, limit: int) -> bool:

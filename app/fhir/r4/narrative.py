@@ -6,7 +6,9 @@ Judges only; a narrative is stored and given back as sent, or the payload is ref
 import re
 from xml.parsers.expat import ExpatError, ParserCreate
 
-_XHTML = "http://www.w3.org/1999/xhtml"
+from app.fhir import codes
+
+_XHTML = codes.XHTML
 _SEPARATOR = " "
 
 _ELEMENTS = frozenset(
@@ -27,7 +29,7 @@ _ATTRIBUTES = frozenset(
         "tabindex", "title", "type", "valign", "value", "vspace", "width",
     }
 )  # fmt: skip
-_XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
+_XML_LANG = f"{codes.XML} lang"
 
 # What runs when it is followed or shown. All else may stand there, as R4 lets it: an image or a
 # link, relative, of this Bundle or of another server, is kept as sent and never fetched by us.

@@ -12,6 +12,7 @@ from importlib import import_module
 from types import UnionType
 from typing import Any
 
+from fhir.resources.R4B import element as r4b_element
 from fhir_core.fhirabstractmodel import FHIRAbstractModel
 from fhir_core.types import FhirBase
 from pydantic import UUID4
@@ -33,12 +34,13 @@ class Element:
 
     `base` is what FHIRPath calls it (`birthDate` for `_birthDate`); `valid` judges a value of the
     JSON types in `json`; `model` is that of a complex type; `targets` are the resource types that a
-    Reference may point to, None for any; `in_summary` elements are part of `_summary=true`.
+    Reference may point to, None for any; `in_summary` elements are part of `_summary=true`;
+    `listed` are codes that the models name, for the contract: `binding` says which are taken.
     """
 
     __slots__ = (
-        "_table", "base", "binding", "choice", "in_summary", "is_list", "json", "kind", "model",
-        "targets", "type", "valid",
+        "_table", "base", "binding", "choice", "in_summary", "is_list", "json", "kind", "listed",
+        "model", "targets", "type", "valid",
     )  # fmt: skip
 
     def __init__(self, base: str, kind: int, type_name: str, is_list: bool = False) -> None:
@@ -47,6 +49,7 @@ class Element:
         self.type = type_name
         self.is_list = is_list
         self.in_summary = False
+        self.listed: tuple[str, ...] = ()
         self.choice: str | None = None
         self.binding: Binding | None = None
         self.targets: frozenset[str] | None = None
@@ -129,6 +132,7 @@ def _compile(model: type[FHIRAbstractModel]) -> Table:
         table.elements[name] = element
         extra = _extra(field)
         element.in_summary = bool(extra.get("summary_element_property"))
+        element.listed = tuple(extra.get("enum_values") or ())
         if extra.get("one_of_many"):
             element.choice = str(extra["one_of_many"])
             if extra.get("one_of_many_required"):
@@ -198,7 +202,7 @@ def _primitive(name: str, type_name: str, is_list: bool) -> Element:
 def _companion(of: Element) -> Element:
     """`_name`: the id and extensions of a primitive, as R4's JSON format writes them."""
     element = Element(of.base, COMPANION, "Element", of.is_list)
-    element.model = import_module(_MODELS + "element").Element
+    element.model = r4b_element.Element
     element.choice = of.choice
     return element
 
