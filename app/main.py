@@ -9,11 +9,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.caller.stranger import is_stranger
-from app.caller.token import tokens
 from app.clock import Clock
+from app.deployment import Deployment, deploy
 from app.errors import Refusal
 from app.fhir.outcome import http_handler, refusal_handler, validation_handler
-from app.notification.figures import Figures
 from app.openapi.document import describe
 from app.routes import routers
 from app.settings import Settings
@@ -42,10 +41,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         # FastAPI's own telemetry records paths, queries and exception messages.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.settings = chosen
-    app.state.clock = clock or Clock.of(chosen)
-    app.state.tokens = tokens(chosen)
-    app.state.figures = Figures()
+    deploy(app, Deployment.of(chosen, clock))
     for router in routers():
         # Flat, not nested: the capability statement and the hot path read one list.
         app.router.routes.extend(router.routes)

@@ -13,12 +13,12 @@ from app.aside import aside
 from app.caller.dependency import CallerDep, require, require_scope
 from app.caller.model import DECIDE, UNASSIGNED, Caller
 from app.capacity.waitlist import give_on
-from app.database import Connection
 from app.decision.added import read_added
 from app.decision.finish import finish, illegal
 from app.decision.grant import approve_by_person, assign_by_person
 from app.decision.inform import add_information, ask_by_person
 from app.decision.refuse import cancel_by_party, deny_by_person, void_by_person
+from app.deployment import Connection
 from app.errors import refuse
 from app.fhir.capability import fhir
 from app.fhir.outcome import FHIR_JSON
@@ -71,7 +71,6 @@ async def _move(
         raise illegal(move) from None
     changes = await finish(connection, opened.draft)
     await give_on(connection, opened.draft, door)
-    request.state.announced = True
     answer, after, body = current(changes), changes.after, None
     if not seen.has(after.plan, after.organization_id):  # they said whose it is: another plan's
         body = await shown_least("ServiceRequest", answer.body)

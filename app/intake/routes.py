@@ -11,7 +11,7 @@ from app.aside import aside
 from app.caller.clients import SCOPED
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.fhir.bundle import entry_types
 from app.fhir.capability import fhir
 from app.fhir.documents import MEDIA_TYPES
@@ -43,7 +43,7 @@ _REPEATABLE = (
 
 def door_of(request: Request, caller: Caller) -> Door:
     """What the referral meets at the door of this request."""
-    state = request.app.state
+    parts = deployment(request)
     actor = Actor(
         caller.client_id,
         caller.organization_id,
@@ -51,12 +51,12 @@ def door_of(request: Request, caller: Caller) -> Door:
         request.state.correlation_id,
     )
     return Door(
-        rules=state.rules,
-        now=state.clock.now(),
+        rules=parts.rules,
+        now=parts.clock.now(),
         actor=actor,
-        fhir_base=state.settings.fhir_base,
+        fhir_base=parts.settings.fhir_base,
         plan=caller.plan if caller.staff else None,
-        documents=(*MEDIA_TYPES, *state.settings.document_types),
+        documents=(*MEDIA_TYPES, *parts.settings.document_types),
     )
 
 
@@ -68,7 +68,7 @@ def _terms(request: Request, caller: Caller) -> Terms:
         condition=read_condition(
             headers.getlist("if-none-exist"),
             request.scope["query_string"],
-            request.app.state.settings.fhir_base,
+            deployment(request).settings.fhir_base,
         ),
         seen=sight(caller),
     )
@@ -86,9 +86,7 @@ async def _receive(request: Request, caller: Caller, connection: Connection, kin
     if submission.if_none_exist is not None:
         condition = read_entry_condition(submission.if_none_exist, door.fhir_base)
         terms = replace(terms, condition=condition)
-    answer = await post(connection, submission, terms, door)
-    request.state.announced = True
-    return answer
+    return await post(connection, submission, terms, door)
 
 
 def to_response(answer: Answer) -> Response:

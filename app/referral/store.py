@@ -13,7 +13,7 @@ from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from app.database import fetch_one
+from app.database import fetch_one, note_due_deliveries
 from app.decision.tables import information_request, service_authorization
 from app.notification.tables import delivery, message
 from app.referral.changes import Changes
@@ -216,6 +216,8 @@ async def write(connection: AsyncConnection, changes: Changes) -> None:
     row = await fetch_one(connection, sql, parameters.values)
     if row is None or row[0] != 1:
         raise StaleReferral
+    if changes.recipients:
+        note_due_deliveries(connection)
 
 
 #: The columns of `r`, in the order that `to_referral` reads.

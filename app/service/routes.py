@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import Connection
 from app.decision.apply import Act
 from app.decision.finish import illegal
 from app.decision.inform import add_information
 from app.decision.refuse import cancel_by_party
+from app.deployment import Connection
 from app.errors import Refusal, refuse
 from app.fhir.capability import fhir
 from app.fhir.json_patch import patched, read_patch
@@ -162,7 +162,7 @@ async def _change(
             await change_referral_task(connection, opened, caller, update, door, matched=matched)
     except IllegalMove as move:
         raise illegal(move) from None
-    changes = await write_move(request, connection, opened, door)
+    changes = await write_move(connection, opened, door)
     return task_answer(changes, task_id)
 
 
@@ -208,7 +208,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
         _take_back(opened, reason_of(sent), False, door, "Task.reasonCode")
     else:
         _annotate(opened, door)
-    changes = await write_move(request, connection, opened, door)
+    changes = await write_move(connection, opened, door)
     version = str(changes.after.version)
     answer = task_answer(changes, draft.after.id, status, {"Location": where + version})
     return as_preferred(request, answer)
@@ -289,7 +289,7 @@ async def update_referral(
         await add_information(connection, draft, [], door, seen)
     else:
         _annotate(opened, door)
-    answer = current_answer(await write_move(request, connection, opened, door))
+    answer = current_answer(await write_move(connection, opened, door))
     return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.errors import refuse
 from app.fhir.capability import fhir
 from app.fhir.fault import Fault
@@ -79,7 +79,7 @@ async def _wanted(
 
 def _unsendable(request: Request, caller: Caller, tree: Mapping[str, Any]) -> list[Fault]:
     url = tree["channel"].get("endpoint")
-    guard = Guard.of(request.app.state.settings)
+    guard = Guard.of(deployment(request).settings)
     blocked = guard.fault(url, caller.organization_id) if isinstance(url, str) else None
     return [Fault("value", "Subscription.channel.endpoint", blocked)] if blocked else []
 
