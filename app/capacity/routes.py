@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.caller.dependency import CallerDep, require
+from app.caller.door import door_of
 from app.caller.model import NETWORK, Caller
 from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
@@ -18,7 +19,6 @@ from app.errors import Issue, Refusal, not_found, refuse
 from app.fhir.capability import fhir
 from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
 from app.fhir.strict_json import parse
-from app.intake.routes import door_of
 from app.intake.submission import read_tree
 from app.openapi.bodies import fhir_body, fhir_response, versioned
 from app.openapi.responses import errors

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.caller.dependency import require, require_scope
+from app.caller.door import door_of
 from app.caller.model import NETWORK, ROSTER, Caller
 from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
@@ -33,7 +34,6 @@ from app.fhir.directory import plan_named
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import parse
 from app.ids import new_id
-from app.intake.routes import door_of
 from app.intake.submission import read_tree, read_whole
 from app.reading.access import sight
 from app.reading.answer import of_resource

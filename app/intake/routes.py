@@ -10,15 +10,14 @@ from fastapi import APIRouter, Query, Request, Response
 from app.aside import aside
 from app.caller.clients import SCOPED
 from app.caller.dependency import CallerDep, require
+from app.caller.door import door_of
 from app.caller.model import Caller
 from app.deployment import Connection, deployment
 from app.fhir.bundle import entry_types
 from app.fhir.capability import fhir
-from app.fhir.documents import MEDIA_TYPES
 from app.fhir.outcome import FHIR_JSON
 from app.intake.ask_first import ask_first
 from app.intake.condition import read_condition, read_entry_condition
-from app.intake.door import Door
 from app.intake.held import held_by
 from app.intake.post import Terms, post
 from app.intake.repeat import Answer, read_key
@@ -27,7 +26,6 @@ from app.intake.submission import read_submission, read_tree
 from app.openapi.bodies import created, fhir_body, fhir_response
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.referral.draft import Actor
 from app.web.dates import Day
 from app.web.gate import read_body
 from app.web.prefer import as_preferred, preferences
@@ -39,25 +37,6 @@ _REPEATABLE = (
     "Safe to repeat: the same `Idempotency-Key` and body, the same `If-None-Exist`, or the same "
     "`identifier` of yours gives the first answer again, however many are sent at once."
 )
-
-
-def door_of(request: Request, caller: Caller) -> Door:
-    """What the referral meets at the door of this request."""
-    parts = deployment(request)
-    actor = Actor(
-        caller.client_id,
-        caller.organization_id,
-        request.state.request_id,
-        request.state.correlation_id,
-    )
-    return Door(
-        rules=parts.rules,
-        now=parts.clock.now(),
-        actor=actor,
-        fhir_base=parts.settings.fhir_base,
-        plan=caller.plan if caller.staff else None,
-        documents=(*MEDIA_TYPES, *parts.settings.document_types),
-    )
 
 
 def _terms(request: Request, caller: Caller) -> Terms:

@@ -4,26 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.waitlist import give_on
-from app.decision.finish import finish
 from app.deployment import deployment
 from app.errors import refuse
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import dumps
-from app.intake.door import Door
 from app.reading.answer import version_headers
 from app.referral.changes import Changes
-from app.referral.reopen import Opened
 from app.referral.tables import resource_version
-
-
-async def write_move(connection: AsyncConnection, opened: Opened, door: Door) -> Changes:
-    """Writes the composed change, and gives on the places that it frees."""
-    changes = await finish(connection, opened.draft)
-    await give_on(connection, opened.draft, door)
-    return changes
 
 
 def check_size(request: Request, kept: Mapping[str, Any] | None) -> None:
