@@ -22,8 +22,8 @@ from app.referral.record import Authorization
 #: LATERAL with a limit looks identifiers up one by one: while the statistics are young, PostgreSQL
 #: would else read all of the organization's to join them.
 _SQL = """SELECT
-(SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS
-    body
+(SELECT row_to_json(k)::text
+    FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS body
     FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
 (SELECT json_agg(json_build_array(i.plan, i.referral_id, i.fingerprint, i.locations::json))::text
     FROM unnest($4::text[], $5::text[]) w (system, value) CROSS JOIN LATERAL (
@@ -32,8 +32,7 @@ _SQL = """SELECT
 (SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
     WHERE plan = ANY ($6::text[]) AND cin = $7),
 (SELECT json_agg(json_build_array(plan, referral_id, number, service, performer_id, starts_on,
-    ends_on,
-    units, previous_id, status))::text FROM service_authorization
+    ends_on, units, previous_id, status))::text FROM service_authorization
     WHERE plan = ANY ($6::text[]) AND cin = $7 AND status = 'open'),
 (SELECT json_agg(json_build_array(plan, id, organization_id, npi, counties, populations, places,
     taken + taken_outside, capacity_status))::text FROM offer

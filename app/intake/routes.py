@@ -1,6 +1,4 @@
-"""The door: a referral as one ServiceRequest, or as a transaction Bundle; and the question before
-it.
-"""
+"""A referral as one ServiceRequest, or as a transaction Bundle; and the question before it."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -78,10 +76,9 @@ def to_response(answer: Answer) -> Response:
     operation_id="createReferral",
     summary="Refer a member",
     description="Takes one referral with its facts as `contained` resources, or named by reference "
-    "where they are on this server and yours to read, and answers with the "
-    "decision where the rules make one. Ineligible and incomplete referrals are taken too: that "
-    "is a "
-    "state, never an error. " + _REPEATABLE,
+    "where they are on this server and yours to read, and answers with the decision where the "
+    "rules make one. Ineligible and incomplete referrals are taken too: that is a state, never an "
+    "error. " + _REPEATABLE,
     tags=[_TAG],
     status_code=201,
     responses={
@@ -117,10 +114,8 @@ async def create_referral(
     operation_id="createReferralBundle",
     summary="Refer a member with a transaction Bundle",
     description="Takes one ServiceRequest and the resources that go with it, referring to each "
-    "other by "
-    "`urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that belong "
-    "to the "
-    "referral. Entries create (POST): others, and a `batch`, are refused with 422. "
+    "other by `urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that "
+    "belong to the referral. Entries create (POST): others, and a `batch`, are refused with 422. "
     "`Prefer: return=representation` puts the resources into the answer. " + _REPEATABLE,
     tags=[_TAG],
     responses={
@@ -152,8 +147,7 @@ async def create_referral_bundle(
     operation_id="checkReferral",
     summary="Ask first: would this person qualify, and who has room?",
     description="Takes the payload that intake takes and writes nothing. Answers what the plan's "
-    "rules "
-    "say, criterion by criterion with their sources, what is missing, and who could take the "
+    "rules say, criterion by criterion with their sources, what is missing, and who could take the "
     "member.",
     tags=[_TAG],
     responses={
