@@ -1,16 +1,13 @@
-"""The engine, and the one transaction of a request.
+"""The engine, and how a statement is sent: in a transaction, or as a single read.
 
-The transaction is committed before the response leaves: `scope="function"` does that (FastAPI
-otherwise runs the code after `yield` when the response is already sent). Driver errors are named
-here and nowhere else.
+Driver errors are named here and nowhere else. A request's own transaction is `app.deployment`'s.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
-from fastapi import Depends, Request
 from sqlalchemy import CursorResult, PoolProxiedConnection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -31,6 +28,8 @@ LOCKED = ("55P03", "40001", "40P01")
 _GIVEN_UP = ("XX",)
 #: One that took longer than a statement may.
 _TOO_LONG = "57014"
+#: The key in `AsyncConnection.info` under which a transaction notes that it wrote deliveries.
+_DUE = "nwd_due_deliveries"
 
 
 def database_url(url: str) -> str:
@@ -179,27 +178,21 @@ async def fetch_one(
 
 @asynccontextmanager
 async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction outside a request: commands and workers."""
+    """One transaction: committed where its block ends, rolled back where the block raises."""
     with named_errors():
         async with engine.connect() as connection:
+            connection.info.pop(_DUE, None)  # of the transaction before, on the same connection
             yield connection
             await connection.commit()
 
 
-async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
-    """The request's transaction; rolled back unless the handler returns."""
-    async with begin(request.app.state.engine) as connection:
-        yield connection
-    if getattr(request.state, "announced", False):
-        request.app.state.waker.hint()
+def note_due_deliveries(connection: AsyncConnection) -> None:
+    """Notes that this transaction makes deliveries due. Each function that writes such rows calls
+    this, so that none of its callers has to think of the delivery workers (`app.deployment`).
+    """
+    connection.info[_DUE] = True
 
 
-Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]
-
-
-async def reader(request: Request) -> Reader:  # async, for the framework gives others a thread
-    """What the handlers of single reads are given."""
-    return Reader(request.app.state.engine)
-
-
-SingleRead = Annotated[Reader, Depends(reader)]
+def has_due_deliveries(connection: AsyncConnection) -> bool:
+    """Whether this transaction makes deliveries due."""
+    return _DUE in connection.info

@@ -4,17 +4,18 @@ Each part of the journey brings its own `router`; this module only puts them tog
 the layers: `Envelope` (ids, log line) around `Gate` (size, media types) around the routes.
 """
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.caller.stranger import is_stranger
-from app.caller.token import tokens
 from app.clock import Clock
+from app.decision.finish import illegal
+from app.deployment import Deployment, deploy
 from app.errors import Refusal
-from app.fhir.outcome import http_handler, refusal_handler, validation_handler
-from app.notification.figures import Figures
+from app.fhir.outcome import http_handler, refusal_handler, respond, validation_handler
 from app.openapi.document import describe
+from app.referral.lifecycle import IllegalMove
 from app.routes import routers
 from app.settings import Settings
 from app.settings import settings as process_settings
@@ -22,6 +23,11 @@ from app.web.branches import Branches
 from app.web.envelope import Envelope
 from app.web.gate import Gate
 from app.web.lifespan import running
+
+
+async def illegal_move_handler(request: Request, move: IllegalMove) -> Response:
+    """A move that the table does not list is 409, whoever asked for it."""
+    return respond(request.url.path, illegal(move))
 
 
 def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
@@ -35,6 +41,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         redirect_slashes=False,
         exception_handlers={
             Refusal: refusal_handler,
+            IllegalMove: illegal_move_handler,
             RequestValidationError: validation_handler,
             HTTPException: http_handler,
         },
@@ -42,10 +49,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         # FastAPI's own telemetry records paths, queries and exception messages.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.state.settings = chosen
-    app.state.clock = clock or Clock.of(chosen)
-    app.state.tokens = tokens(chosen)
-    app.state.figures = Figures()
+    deploy(app, Deployment.of(chosen, clock))
     for router in routers():
         # Flat, not nested: the capability statement and the hot path read one list.
         app.router.routes.extend(router.routes)

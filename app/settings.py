@@ -40,15 +40,13 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "",
         description="PostgreSQL 15 or newer, e.g. postgresql://app:...@db/nwd; the role the "
-        "service "
-        "works with, which may not change history. Empty: `make run` and `make test` start their "
-        "own.",
+        "service works with, which may not change history. Empty: `make run` and `make test` start "
+        "their own.",
     )
     migration_database_url: str = Field(
         "",
         description="The owner's connection, used by `migrate` alone. Empty: DATABASE_URL "
-        "migrates too, "
-        "creates the restricted role, and the service takes it with SET ROLE.",
+        "migrates too, creates the restricted role, and the service takes it with SET ROLE.",
     )
     database_pool_size: int = Field(
         12,

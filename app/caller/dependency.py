@@ -11,7 +11,8 @@ from fastapi.openapi.models import OAuthFlowClientCredentials, OAuthFlows
 from fastapi.security import OAuth2
 
 from app.caller.model import DECIDE, NETWORK, ROSTER, Caller
-from app.caller.token import TokenRefused, Tokens
+from app.caller.token import TokenRefused
+from app.deployment import deployment
 from app.errors import Refusal, refuse
 
 REALM = 'Bearer realm="no-wrong-door"'
@@ -42,7 +43,7 @@ class _Door(OAuth2):
         kind, _, token = header.partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise _unauthorized("login", "Send an access token: `Authorization: Bearer …`.")
-        known: Tokens = request.app.state.tokens
+        known = deployment(request).tokens
         try:
             found = known.verify(token.strip(), time.time())
         except TokenRefused as refused:

@@ -21,8 +21,8 @@ from app.caller.model import Caller
 from app.caller.scope import grant
 from app.caller.token import Tokens
 from app.database import begin
+from app.deployment import deployment
 from app.errors import Issue, Refusal
-from app.settings import Settings
 from app.web.gate import read_body
 
 router = APIRouter()
@@ -53,8 +53,8 @@ async def request_token(request: Request) -> Response:
     granted are dropped, SMART v1 scopes are translated. The token is good for at most 300 seconds.
     """
     asked = _asked(await read_body(request), request.headers.getlist("authorization"))
-    settings: Settings = request.app.state.settings
-    async with begin(request.app.state.engine) as connection:
+    settings = deployment(request).settings
+    async with begin(deployment(request).engine) as connection:
         client = await find(
             connection, asked.client_id, production=settings.environment == "production"
         )
@@ -67,7 +67,7 @@ async def request_token(request: Request) -> Response:
         raise _refuse(400, "invalid_scope", "None of these scopes was granted to this client.")
     request.scope["state"]["client_id"] = client.id
     holder = Caller(client.id, client.organization_id, client.plan, scopes)
-    return _answer(request.app.state.tokens, holder, words)
+    return _answer(deployment(request).tokens, holder, words)
 
 
 def _answer(tokens: Tokens, holder: Caller, words: list[str]) -> Response:
@@ -155,7 +155,7 @@ def _refuse(status: int, error: str, said: str, headers: dict[str, str] | None =
 )
 async def smart_configuration(request: Request) -> Response:
     """The SMART App Launch 2.2 discovery document: the token endpoint and what it supports."""
-    settings: Settings = request.app.state.settings
+    settings = deployment(request).settings
     body = {
         "token_endpoint": settings.public_url.rstrip("/") + "/oauth/token",
         "grant_types_supported": ["client_credentials"],

@@ -11,7 +11,8 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.caller.dependency import caller
-from app.caller.token import TokenRefused, Tokens
+from app.caller.token import TokenRefused
+from app.deployment import deployment_of
 
 
 def is_stranger(scope: Scope) -> bool:
@@ -28,7 +29,7 @@ def _has_token(scope: Scope) -> bool:
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
         return False
-    known: Tokens = scope["app"].state.tokens
+    known = deployment_of(scope["app"]).tokens
     try:
         known.verify(token.decode("latin-1").strip(), time.time())
     except TokenRefused:

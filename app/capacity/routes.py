@@ -9,16 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.caller.dependency import CallerDep, require
+from app.caller.door import door_of
 from app.caller.model import NETWORK, Caller
 from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.directory.store import stamped
 from app.errors import Issue, Refusal, not_found, refuse
 from app.fhir.capability import fhir
 from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
 from app.fhir.strict_json import parse
-from app.intake.routes import door_of
 from app.intake.submission import read_tree
 from app.openapi.bodies import fhir_body, fhir_response, versioned
 from app.openapi.responses import errors
@@ -81,10 +81,9 @@ async def state_capacity(
     require(caller, _KIND, "u")
     stated = read_stated(await aside(read_tree, await read_body(request), ["Parameters"]))
     found = await read(connection, _KIND, id, sight(caller))
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
-    await announce_room(connection, plan, id, now, request.app.state.settings.fhir_base)
-    request.state.announced = True
+    await announce_room(connection, plan, id, now, deployment(request).settings.fhir_base)
     await move_up(connection, plan, id, door_of(request, caller))
     found = await read(connection, _KIND, id, sight(caller))
     return of_resource(found)

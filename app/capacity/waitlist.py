@@ -11,6 +11,7 @@ waiting referral can still cross with its promotion: the database ends one of th
 answered 409 with `Retry-After` and has written nothing.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +23,7 @@ from app.decision.apply import Act, reassign
 from app.decision.finish import finish, policy_of
 from app.intake.door import Door
 from app.local_time import local_date
+from app.referral.changes import Changes
 from app.referral.draft import Draft
 from app.referral.models import URGENT
 from app.referral.reopen import opened
@@ -47,6 +49,10 @@ WHERE r.holds_place AND NOT EXISTS (SELECT 1 FROM offer o
 GROUP BY r.plan, r.offer_id ORDER BY 1, 2"""
 
 
+#: Gives on the places that a written change has freed.
+Give = Callable[[AsyncConnection, Draft, Door], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Miscount:
     """An offer whose number of taken places is not that of the referrals that hold one."""
@@ -62,6 +68,18 @@ async def give_on(connection: AsyncConnection, draft: Draft, door: Door) -> None
     for offer_id in sorted(draft.freed):
         await release(connection, draft.after.plan, offer_id)
         await move_up(connection, draft.after.plan, offer_id, door)
+
+
+async def write_move(
+    connection: AsyncConnection, draft: Draft, door: Door, give: Give = give_on
+) -> Changes:
+    """Writes a composed move, and gives the places that it frees to those who wait for one.
+
+    `give`: who gets them, where that is not simply the next in line. Raises `Refusal` as `finish`.
+    """
+    changes = await finish(connection, draft)
+    await give(connection, draft, door)
+    return changes
 
 
 async def move_up(connection: AsyncConnection, plan: str, offer_id: str, door: Door) -> int:

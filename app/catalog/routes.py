@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request
 from app.caller.dependency import CallerDep
 from app.catalog import show
 from app.catalog.model import Comparison, PlanDetail, PlanList, PopulationList, ServiceList
+from app.deployment import deployment
 from app.errors import not_found, refuse
 from app.forms.form import load_words
 from app.local_time import local_date
@@ -137,12 +138,11 @@ async def compare_service(
 
 
 def _rules(request: Request) -> Rules:
-    rules: Rules = request.app.state.rules
-    return rules
+    return deployment(request).rules
 
 
 def _day(request: Request, on: date | None) -> date:
-    return on or local_date(request.app.state.clock.now())
+    return on or local_date(deployment(request).clock.now())
 
 
 def _all(request: Request, on: date) -> list[Policy]:

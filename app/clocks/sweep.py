@@ -14,11 +14,11 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.capacity.waitlist import write_move
 from app.clocks.due import Alarm
 from app.clocks.fire import fire
 from app.clocks.place import pass_on
 from app.database import begin, fetch, fetch_one
-from app.decision.finish import finish
 from app.errors import Refusal, is_too_costly, unavailable
 from app.intake.door import Door
 from app.local_time import local_date
@@ -159,6 +159,5 @@ async def claim_and_fire(
     found = await opened(connection, to_referral(row), now=door.now, fhir_base=door.fhir_base)
     if not fire(found.draft, alarm, door):
         return False
-    await finish(connection, found.draft)
-    await pass_on(connection, found.draft, door)
+    await write_move(connection, found.draft, door, pass_on)
     return True

@@ -5,7 +5,6 @@ Letters are made when they are asked for, from what was so when they were due to
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -18,11 +17,11 @@ from app.correspondence.content import Content
 from app.correspondence.letter import compose
 from app.correspondence.model import Correspondence, Filters, Links, Outbox, Release, Sent
 from app.correspondence.render_html import POLICY, html
-from app.database import Connection, begin
+from app.database import begin
+from app.deployment import Connection, deployment
 from app.errors import not_found, refuse
 from app.openapi.responses import errors
 from app.reading.cursor import Pages
-from app.settings import Settings
 
 router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
 
@@ -66,7 +65,7 @@ async def list_correspondence(
 ) -> Outbox:
     """One page."""
     plans = _plans(caller, filters.plan)
-    pages = Pages(request.app.state.settings, caller, filters.link(router.prefix))
+    pages = Pages(deployment(request).settings, caller, filters.link(router.prefix))
     after = pages.after(filters.cursor)
     wanted = outbox.Wanted(
         plans=plans,
@@ -152,7 +151,7 @@ async def mark_sent(
     if row[2] not in ("to-send", "failed"):
         said = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
         raise refuse(409, "conflict", said)
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     by = caller.client_id
     await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
     return await read_correspondence(id, request, caller, connection)
@@ -176,7 +175,7 @@ async def release_letter(
         raise refuse(409, "conflict", "It does not wait for a release.")
     if not row[5]:
         raise refuse(409, "conflict", "Nobody knows yet who the member is: first identify them.")
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     await outbox.release(connection, row, at=now, by=caller.client_id, note=released.note)
     return await read_correspondence(id, request, caller, connection)
 
@@ -198,8 +197,8 @@ def _print(found: Content) -> bytes:
 
 async def _content(request: Request, caller: Caller, id_: str) -> Content:
     """What the letter says. No transaction is open while it is printed."""
-    plans, library = _plans(caller), request.app.state.rules.library
-    async with begin(request.app.state.engine) as connection:
+    plans, library = _plans(caller), deployment(request).rules.library
+    async with begin(deployment(request).engine) as connection:
         found = await outbox.letter_content(connection, plans, id_, library)
     if found is None:
         raise not_found("letter")
@@ -217,7 +216,7 @@ def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
 
 
 def _base(request: Request) -> str:
-    settings: Settings = request.app.state.settings
+    settings = deployment(request).settings
     return settings.public_url.rstrip("/")
 
 

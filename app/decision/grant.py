@@ -12,7 +12,7 @@ from app.capacity.places import hold, take
 from app.decision.apply import Act, Grant, approve, reassign
 from app.decision.finish import policy_of, require_move
 from app.errors import Issue, Refusal, refuse
-from app.fhir.parameters import Given, at
+from app.fhir.parameters import Given
 from app.fhir.service_request import read_named, read_referral
 from app.intake.door import Door
 from app.intake.gather import gather
@@ -74,7 +74,7 @@ async def approve_by_person(
     wish = _wish(draft, given, door.fhir_base)
     ordered = ordered_offers(draft, known, wish)
     if given.reference("performer") is not None:
-        _require_offer(ordered, wish)
+        _require_offer(ordered, wish, given)
     placement = await take(connection, draft.after.plan, ordered, wish)
     request = read_referral(draft.sent, (), local_date(draft.after.received_at))
     units = requested_units(question) if question else None
@@ -95,7 +95,7 @@ async def assign_by_person(
     wish = _named(given, door.fhir_base)
     known = await network(connection, draft, door)
     ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
-    _require_offer(ordered, wish)
+    _require_offer(ordered, wish, given)
     before = draft.after
     if before.performer_id in {offer.organization_id for offer in ordered}:
         raise refuse(409, "conflict", "The referral is with this performer already.")
@@ -109,11 +109,11 @@ async def assign_by_person(
     reassign(draft, act, placement, tuple(given.reasons()))
 
 
-def _require_offer(ordered: Sequence[Offer], wish: Wish) -> None:
+def _require_offer(ordered: Sequence[Offer], wish: Wish, given: Given) -> None:
     """422 for a performer that could not take the member even with room."""
     if not any(wish.names(offer) for offer in ordered):
         text = "This performer does not offer the service under the plan in the member's county."
-        raise refuse(422, "business-rule", text, at("performer"))
+        raise refuse(422, "business-rule", text, given.at("performer"))
 
 
 def _decidable(draft: Draft, door: Door) -> Policy:
@@ -165,7 +165,7 @@ def _approval(details: Details, given: Given) -> Details:
         "exception-granted and a `note` that says why."
     )
     absent = [
-        Issue("business-rule", text, at(name))
+        Issue("business-rule", text, given.at(name))
         for name, there in (("reason", EXCEPTION in codes), ("note", given.text("note")))
         if not there
     ]
@@ -201,7 +201,7 @@ def _named(given: Given, base: str) -> Wish:
     wish = wish_of([read_named(reference)], base) if reference else None
     if not wish:
         text = "`performer` takes a Reference to a HealthcareService or an Organization."
-        raise refuse(422, "required", text, at("performer"))
+        raise refuse(422, "required", text, given.at("performer"))
     return wish
 
 

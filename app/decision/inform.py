@@ -26,7 +26,7 @@ from app.decision.finish import policy_of, require_move
 from app.eligibility.identify import Identity, identify
 from app.errors import refuse
 from app.fhir.facts import read_facts
-from app.fhir.parameters import Given, at
+from app.fhir.parameters import Given
 from app.fhir.reference import unversioned
 from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
@@ -65,10 +65,10 @@ def _asked(given: Given) -> list[Missing]:
     facts, questions = given.texts("fact"), given.texts("question")
     if any(name not in dictionary and name != "service" for name in facts):
         text = "`fact` takes names of the fact dictionary; put anything else as a `question`."
-        raise refuse(422, "code-invalid", text, at("fact"))
+        raise refuse(422, "code-invalid", text, given.at("fact"))
     if not facts and not questions:
         text = "Name at least one `fact`, or put a `question`."
-        raise refuse(422, "required", text, at("fact"))
+        raise refuse(422, "required", text, given.at("fact"))
     missing = [Missing(name, dictionary.question(name)) for name in facts]
     return missing + [Missing("", words) for words in questions]
 

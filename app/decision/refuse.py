@@ -6,7 +6,7 @@ from app.clocks.due import voids
 from app.decision.apply import Act, cancel, deny, void
 from app.decision.finish import policy_of, require_move
 from app.errors import refuse
-from app.fhir.parameters import Given, at
+from app.fhir.parameters import Given
 from app.intake.door import Door
 from app.policy.model import Reason
 from app.referral.draft import Draft
@@ -19,7 +19,7 @@ def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
     reasons = tuple(given.reasons())
     if not reasons:
         text = "A denial needs at least one `reason`: a code of determination-reason, or a text."
-        raise refuse(422, "required", text, at("reason"))
+        raise refuse(422, "required", text, given.at("reason"))
     details = replace(draft.details, reasons=reasons, missing=())
     deny(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
 

@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import Connection
 from app.deliveries import store
 from app.deliveries.document import document
 from app.deliveries.model import Channel, DeliveriesPage, Outcome
 from app.deliveries.show import letter, told
+from app.deployment import Connection, deployment
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
@@ -63,7 +63,7 @@ async def list_deliveries(
     require(caller, "Subscription", "r")
     found = await _found(request, caller, connection, filters)
     if prefers(request.headers.get("accept", ""), HTML):
-        return document(found, filters.referral, request.app.state.clock.now())
+        return document(found, filters.referral, deployment(request).clock.now())
     return found
 
 
@@ -84,7 +84,7 @@ async def read_deliveries_page(
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
     found = await _found(request, caller, connection, filters, path=".html")
-    return document(found, filters.referral, request.app.state.clock.now())
+    return document(found, filters.referral, deployment(request).clock.now())
 
 
 async def _found(
@@ -95,7 +95,7 @@ async def _found(
     path: str = "",
 ) -> DeliveriesPage:
     link = filters.link(f"{router.prefix}{path}")
-    pages = Pages(request.app.state.settings, caller, link)
+    pages = Pages(deployment(request).settings, caller, link)
     wanted = store.Wanted(
         seen=sight(caller),
         referral=filters.referral,

@@ -4,7 +4,6 @@ The plans that contract with an organization and its own clients read them; whoe
 a change confirms or rejects it. How one comes to be is `app.directory.write`.
 """
 
-from datetime import datetime
 from typing import Annotated
 
 import orjson
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require, require_scope
 from app.caller.model import NETWORK, Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.directory import proposal as store
 from app.directory.proposal_model import (
     PREFIX,
@@ -67,7 +66,7 @@ async def list_proposals(
 ) -> OrganizationProposals:
     """One page."""
     _may(caller, "r")
-    pages = Pages(request.app.state.settings, caller, filters.link(PREFIX))
+    pages = Pages(deployment(request).settings, caller, filters.link(PREFIX))
     after = pages.after(filters.cursor)
     wanted = store.Wanted(
         state=filters.state,
@@ -118,7 +117,7 @@ async def confirm(
 ) -> OrganizationProposal:
     """The proposal as it now is."""
     row = await _open(connection, caller, id)
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     note = confirmation.note if confirmation else None
     await store.decide(connection, caller, id, "confirmed", note, now)
     with told(request):
@@ -138,7 +137,7 @@ async def reject(
 ) -> OrganizationProposal:
     """The proposal as it now is."""
     await _open(connection, caller, id)
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     await store.decide(connection, caller, id, "rejected", rejection.note, now)
     return _shown(await _concerning(connection, caller, id), caller, _base(request))
 
@@ -173,7 +172,7 @@ async def _open(connection: AsyncConnection, caller: Caller, id_: str) -> RowMap
 
 
 def _base(request: Request) -> str:
-    base: str = request.app.state.settings.public_url
+    base = deployment(request).settings.public_url
     return base.rstrip("/")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.caller.dependency import CallerDep
-from app.database import Connection
+from app.deployment import Connection
 from app.directory.second_word import accepted
 from app.directory.write import create, update
 from app.fhir.capability import fhir

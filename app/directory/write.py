@@ -7,7 +7,6 @@ Rows are `app.directory.store`'s.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,10 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.caller.dependency import require, require_scope
+from app.caller.door import door_of
 from app.caller.model import NETWORK, ROSTER, Caller
 from app.capacity.announce import announce_room
 from app.capacity.waitlist import move_up
 from app.database import fetch_one
+from app.deployment import deployment
 from app.directory.organization import may_change, plans_claimed, standing_of
 from app.directory.proposal import propose, take_back
 from app.directory.proposal_model import PREFIX
@@ -33,7 +34,6 @@ from app.fhir.directory import plan_named
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import parse
 from app.ids import new_id
-from app.intake.routes import door_of
 from app.intake.submission import read_tree, read_whole
 from app.reading.access import sight
 from app.reading.answer import of_resource
@@ -45,7 +45,6 @@ from app.reading.read import (
     refuse_condition,
     stale,
 )
-from app.settings import Settings
 from app.web.fields import is_known
 from app.web.gate import read_body
 from app.web.prefer import as_preferred
@@ -104,8 +103,8 @@ async def _change(
 
     What is allowed was decided by the version that was read: it must still be the current one.
     """
-    settings: Settings = request.app.state.settings
-    now: datetime = request.app.state.clock.now()
+    settings = deployment(request).settings
+    now = deployment(request).clock.now()
     production = settings.environment == "production"
     standing = await standing_of(connection, resource["id"], production=production)
     may_change(caller, standing)
@@ -194,8 +193,8 @@ async def _store(
     new: bool,
     after: int | None = None,
 ) -> Response:
-    settings: Settings = request.app.state.settings
-    now: datetime = request.app.state.clock.now()
+    settings = deployment(request).settings
+    now = deployment(request).clock.now()
     with told(request):
         await write(connection, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
     if resource["resourceType"] == "HealthcareService":
@@ -203,7 +202,6 @@ async def _store(
         if row is not None:
             await announce_room(connection, row[0], resource["id"], now, settings.fhir_base)
             await move_up(connection, row[0], resource["id"], door_of(request, caller))
-            request.state.announced = True
     stored = await read(connection, resource["resourceType"], resource["id"], sight(caller))
     response = of_resource(stored)
     if new:

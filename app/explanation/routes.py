@@ -11,7 +11,8 @@ from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
-from app.database import Connection, fetch
+from app.database import fetch
+from app.deployment import Connection, deployment
 from app.errors import not_found
 from app.explanation.model import DeterminationList, ShownDetermination, show
 from app.fhir.reference import ID
@@ -60,7 +61,7 @@ async def list_determinations(
     rows = await _rows(connection, located(_KIND, id, sight(caller)))
     if not rows:
         raise not_found("referral")
-    library: Library = request.app.state.rules.library
+    library = deployment(request).rules.library
     shown = [_shown(library, *row) for row in rows if row[0] is not None]
     body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
     return Response(body, headers=NO_STORE, media_type="application/json")

@@ -7,12 +7,14 @@ Source: FHIR R4 4.0.1 CapabilityStatement; SMART App Launch 2.2 (`oauth-uris`).
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
+from app.deployment import deployment_of
 from app.fhir import codes
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.subscription import TOPIC_CANONICAL, TOPICS
@@ -129,20 +131,18 @@ def fhir_each(kinds: Iterable[str], **said: Any) -> dict[str, Any]:
 )
 async def read_capabilities(request: Request) -> Response:
     """The CapabilityStatement (FHIR R4). No token is needed."""
-    known: tuple[bytes, str] | None = getattr(request.app.state, "capabilities", None)
-    if known is None:
-        known = _rendered(request)
-        request.app.state.capabilities = known
-    body, tag = known
+    body, tag = _rendered(request.app)
     headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
     if is_known(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type=FHIR_JSON, headers=headers)
 
 
-def _rendered(request: Request) -> tuple[bytes, str]:
-    routes = (route for route in request.app.routes if isinstance(route, APIRoute))
-    body = orjson.dumps(statement(routes, request.app.state.settings))
+@lru_cache(maxsize=1)
+def _rendered(app: FastAPI) -> tuple[bytes, str]:
+    """The statement of an application, and its ETag: made at the first question."""
+    routes = (route for route in app.routes if isinstance(route, APIRoute))
+    body = orjson.dumps(statement(routes, deployment_of(app).settings))
     return body, f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
 
 

@@ -1,7 +1,7 @@
 """The `Parameters` that an operation takes, by name; an empty body where nothing is required."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import Issue, Refusal, refuse
@@ -73,6 +73,12 @@ class Given:
     """Parameters as given: name → the parts under that name, in order."""
 
     parts: Mapping[str, list[dict[str, Any]]]
+    #: Name → where the sender wrote it, when it came as something else than Parameters.
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, name: str) -> str:
+        """The FHIRPath of what is given under a name, whether it is there or not."""
+        return self.places.get(name) or at(name)
 
     def text(self, name: str) -> str | None:
         """The string under a name."""
@@ -111,7 +117,7 @@ class Given:
 
     def reasons(self, name: str = "reason") -> list[Reason]:
         """Coded reasons of ours, or a text; 422 for a code of our system that does not exist."""
-        return [_reason(part, name) for part in self.parts.get(name, ())]
+        return [_reason(part, name, self.at(name)) for part in self.parts.get(name, ())]
 
 
 def read_parts(tree: Mapping[str, Any] | None) -> Given:
@@ -176,15 +182,15 @@ def _words(part: Mapping[str, Any], *, foreign: bool) -> str | None:
     return next(filter(None, called), None)
 
 
-def _reason(part: Mapping[str, Any], name: str) -> Reason:
+def _reason(part: Mapping[str, Any], name: str, place: str) -> Reason:
     concept = part.get("valueCodeableConcept") or {}
     code = _own_code(part)
     if code is not None:
         if code not in codes.REASONS:
             words = f"`{name}` takes a code of determination-reason: {', '.join(codes.REASONS)}."
-            raise refuse(422, "code-invalid", words, at(name))
+            raise refuse(422, "code-invalid", words, place)
         return Reason(code, concept.get("text") or part.get("valueString"))
     if text := _words(part, foreign=True):
         return Reason("", text)
     said = f"`{name}` takes a CodeableConcept of determination-reason, or a text."
-    raise refuse(422, "required", said, at(name))
+    raise refuse(422, "required", said, place)

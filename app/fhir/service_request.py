@@ -39,13 +39,14 @@ def to_domain(
     resources: Sequence[tuple[str, Resource]],
     as_of: date,
     plans: Container[str] | None = None,
+    at: str = "ServiceRequest",
 ) -> tuple[ReferralRequest | None, list[Issue]]:
     """The referral asked for, or every rule of this service that it breaks (422).
 
     `resources` as in `app.fhir.facts.read_facts`; `as_of` and `plans` choose among Coverages as
-    `app.eligibility.coverage.choose_coverage` does.
+    `app.eligibility.coverage.choose_coverage` does. `at` is where the sender wrote the request.
     """
-    faults = [*_request_faults(service_request), *_code_faults(service_request)]
+    faults = [*_request_faults(service_request, at), *_code_faults(service_request, at)]
     if faults:
         return None, faults
     return read_referral(service_request, resources, as_of, plans), []
@@ -95,27 +96,27 @@ def read_referral(
     )
 
 
-def _request_faults(request: Resource) -> list[Issue]:
+def _request_faults(request: Resource, at: str) -> list[Issue]:
     faults = []
     if request.get("status") != "active":
         text = "Send a referral with status `active`; to take one back, use $cancel."
-        faults.append(Issue("business-rule", text, "ServiceRequest.status"))
+        faults.append(Issue("business-rule", text, f"{at}.status"))
     if request.get("intent") not in INTENTS:
         text = f"Send a referral with one of the intents {', '.join(INTENTS)}."
-        faults.append(Issue("business-rule", text, "ServiceRequest.intent"))
+        faults.append(Issue("business-rule", text, f"{at}.intent"))
     if request.get("doNotPerform") is True:
         text = "A referral asks for a service: leave doNotPerform out."
-        faults.append(Issue("business-rule", text, "ServiceRequest.doNotPerform"))
+        faults.append(Issue("business-rule", text, f"{at}.doNotPerform"))
     if len(request.get("identifier") or ()) > _MOST_IDENTIFIERS:
         text = f"Give a referral at most {_MOST_IDENTIFIERS} identifiers of yours."
-        faults.append(Issue("too-costly", text, "ServiceRequest.identifier"))
+        faults.append(Issue("too-costly", text, f"{at}.identifier"))
     return faults
 
 
-def _code_faults(request: Resource) -> list[Issue]:
+def _code_faults(request: Resource, at: str) -> list[Issue]:
     text = "Use a code of the code system calaim-service, or leave `code` out if it is not known."
     return [
-        Issue("code-invalid", text, f"ServiceRequest.code.coding[{index}].code")
+        Issue("code-invalid", text, f"{at}.code.coding[{index}].code")
         for index, coding in enumerate(codings(request.get("code")))
         if coding.get("system") == codes.CALAIM_SERVICE
         and coding.get("code") is not None
@@ -216,13 +217,13 @@ def wished_start(request: Resource) -> tuple[str, date] | None:
     return min(events, key=lambda one: one[1]) if events else next(iter(days), None)
 
 
-def start_faults(request: Resource, latest: date) -> list[Issue]:
+def start_faults(request: Resource, latest: date, at: str = "ServiceRequest") -> list[Issue]:
     """A wished-for start that lies further ahead than plan data allows (spec.md 7)."""
     wished = wished_start(request)
     if wished is None or wished[1] <= latest:
         return []
     text = f"A service may be wished for from a day up to {latest}. Refer again nearer to it."
-    return [Issue("business-rule", text, f"ServiceRequest.{wished[0]}")]
+    return [Issue("business-rule", text, f"{at}.{wished[0]}")]
 
 
 def read_received(request: Resource) -> datetime | None:

@@ -139,7 +139,8 @@ def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
 def reason_of(sent: Mapping[str, Any]) -> Given:
     """Why a Task asks to take the referral back, as `$cancel` is given it."""
     concept = sent.get("statusReason") or sent.get("reasonCode")
-    return Given({"reason": [{"valueCodeableConcept": concept}]} if concept else {})
+    parts = {"reason": [{"valueCodeableConcept": concept}]} if concept else {}
+    return Given(parts, {"reason": "Task.reasonCode"})
 
 
 def is_adopted(task: Mapping[str, Any]) -> bool:

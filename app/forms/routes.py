@@ -5,12 +5,14 @@ Every published form (facts.md 1.1) is shown to every caller who may read Questi
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 
 from app.caller.dependency import CallerDep, require
+from app.deployment import deployment
 from app.errors import not_found
 from app.fhir.capability import Searched, fhir
 from app.fhir.outcome import FHIR_JSON
@@ -48,18 +50,16 @@ class Published:
     bodies: Mapping[str, bytes]
 
 
+@lru_cache(maxsize=1)
 def publish(library: Library) -> Published:
-    """All forms, rendered from the policies."""
+    """All forms, rendered from the policies: at the first question."""
     words = load_words()
     forms = {name: render(form, words) for name, form in build_forms(library).items()}
     return Published(forms, {name: orjson.dumps(form) for name, form in forms.items()})
 
 
 def _published(request: Request) -> Published:
-    known: Published | None = getattr(request.app.state, "forms", None)
-    if known is None:
-        known = request.app.state.forms = publish(request.app.state.rules.library)
-    return known
+    return publish(deployment(request).rules.library)
 
 
 @router.get(
@@ -102,7 +102,7 @@ async def search_forms(request: Request, caller: CallerDep) -> Response:
     """The forms that the query or the body asks for."""
     require(caller, _KIND, "s")
     search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
-    bundle = _bundle(request.app.state.settings.fhir_base, search, _published(request))
+    bundle = _bundle(deployment(request).settings.fhir_base, search, _published(request))
     return Response(bundle, headers=_HEADERS, media_type=FHIR_JSON)
 
 

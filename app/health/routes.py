@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.database import begin
+from app.deployment import deployment
 from app.errors import Issue, Refusal
 from app.migrate import current_revision, head_revision
 from app.openapi.responses import errors
@@ -52,7 +53,7 @@ async def ready(request: Request) -> Response:
     503 names the check that failed. Send no requests here until it is 200 again.
     """
     try:
-        async with asyncio.timeout(_PATIENCE_S), begin(request.app.state.engine) as connection:
+        async with asyncio.timeout(_PATIENCE_S), begin(deployment(request).engine) as connection:
             found = await current_revision(connection)
     except (TimeoutError, Refusal):
         raise _not_ready("database", "The database does not answer.") from None
@@ -85,8 +86,9 @@ async def metrics(request: Request) -> Response:
     database what waits to be delivered, since when, what was tried and which endpoints are
     disabled: the same in every process. Not for the public: see to it.
     """
-    state = request.app.state
-    text = generate_latest() + await state.figures.text(getattr(state, "engine", None), state.clock)
+    parts = deployment(request)
+    engine = parts.started.engine if parts.started else None
+    text = generate_latest() + await parts.figures.text(engine, parts.clock)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -21,8 +21,8 @@ from app.referral.store import AUTHORIZATION_COLUMNS, to_authorization
 #: LATERAL with a limit looks identifiers up one by one: while the statistics are young, PostgreSQL
 #: would else read all of the organization's to join them.
 _SQL = f"""SELECT
-(SELECT row_to_json(k)::text FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS
-    body
+(SELECT row_to_json(k)::text
+    FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS body
     FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
 (SELECT json_agg(json_build_array(i.plan, i.referral_id, i.fingerprint, i.locations::json))::text
     FROM unnest($4::text[], $5::text[]) w (system, value) CROSS JOIN LATERAL (

@@ -1,6 +1,4 @@
-"""The door: a referral as one ServiceRequest, or as a transaction Bundle; and the question before
-it.
-"""
+"""A referral as one ServiceRequest, or as a transaction Bundle; and the question before it."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -10,15 +8,14 @@ from fastapi import APIRouter, Query, Request, Response
 from app.aside import aside
 from app.caller.clients import SCOPED
 from app.caller.dependency import CallerDep, require
+from app.caller.door import door_of
 from app.caller.model import Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.fhir.bundle import entry_types
 from app.fhir.capability import fhir
-from app.fhir.documents import MEDIA_TYPES
 from app.fhir.outcome import FHIR_JSON
 from app.intake.ask_first import ask_first
 from app.intake.condition import read_condition, read_entry_condition
-from app.intake.door import Door
 from app.intake.held import held_by
 from app.intake.post import Terms, post
 from app.intake.repeat import Answer, read_key
@@ -27,7 +24,6 @@ from app.intake.submission import read_submission, read_tree
 from app.openapi.bodies import created, fhir_body, fhir_response
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.referral.draft import Actor
 from app.web.dates import Day
 from app.web.gate import read_body
 from app.web.prefer import as_preferred, preferences
@@ -41,25 +37,6 @@ _REPEATABLE = (
 )
 
 
-def door_of(request: Request, caller: Caller) -> Door:
-    """What the referral meets at the door of this request."""
-    state = request.app.state
-    actor = Actor(
-        caller.client_id,
-        caller.organization_id,
-        request.state.request_id,
-        request.state.correlation_id,
-    )
-    return Door(
-        rules=state.rules,
-        now=state.clock.now(),
-        actor=actor,
-        fhir_base=state.settings.fhir_base,
-        plan=caller.plan if caller.staff else None,
-        documents=(*MEDIA_TYPES, *state.settings.document_types),
-    )
-
-
 def _terms(request: Request, caller: Caller) -> Terms:
     headers = request.headers
     return Terms(
@@ -68,7 +45,7 @@ def _terms(request: Request, caller: Caller) -> Terms:
         condition=read_condition(
             headers.getlist("if-none-exist"),
             request.scope["query_string"],
-            request.app.state.settings.fhir_base,
+            deployment(request).settings.fhir_base,
         ),
         seen=sight(caller),
     )
@@ -86,9 +63,7 @@ async def _receive(request: Request, caller: Caller, connection: Connection, kin
     if submission.if_none_exist is not None:
         condition = read_entry_condition(submission.if_none_exist, door.fhir_base)
         terms = replace(terms, condition=condition)
-    answer = await post(connection, submission, terms, door)
-    request.state.announced = True
-    return answer
+    return await post(connection, submission, terms, door)
 
 
 def to_response(answer: Answer) -> Response:
@@ -101,10 +76,9 @@ def to_response(answer: Answer) -> Response:
     operation_id="createReferral",
     summary="Refer a member",
     description="Takes one referral with its facts as `contained` resources, or named by reference "
-    "where they are on this server and yours to read, and answers with the "
-    "decision where the rules make one. Ineligible and incomplete referrals are taken too: that "
-    "is a "
-    "state, never an error. " + _REPEATABLE,
+    "where they are on this server and yours to read, and answers with the decision where the "
+    "rules make one. Ineligible and incomplete referrals are taken too: that is a state, never an "
+    "error. " + _REPEATABLE,
     tags=[_TAG],
     status_code=201,
     responses={
@@ -140,10 +114,8 @@ async def create_referral(
     operation_id="createReferralBundle",
     summary="Refer a member with a transaction Bundle",
     description="Takes one ServiceRequest and the resources that go with it, referring to each "
-    "other by "
-    "`urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that belong "
-    "to the "
-    "referral. Entries create (POST): others, and a `batch`, are refused with 422. "
+    "other by `urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that "
+    "belong to the referral. Entries create (POST): others, and a `batch`, are refused with 422. "
     "`Prefer: return=representation` puts the resources into the answer. " + _REPEATABLE,
     tags=[_TAG],
     responses={
@@ -175,8 +147,7 @@ async def create_referral_bundle(
     operation_id="checkReferral",
     summary="Ask first: would this person qualify, and who has room?",
     description="Takes the payload that intake takes and writes nothing. Answers what the plan's "
-    "rules "
-    "say, criterion by criterion with their sources, what is missing, and who could take the "
+    "rules say, criterion by criterion with their sources, what is missing, and who could take the "
     "member.",
     tags=[_TAG],
     responses={

@@ -196,10 +196,11 @@ def _understood(
     """`index` is the request's entry in a Bundle, None where it came alone."""
     received = receipt(main, door)
     on = local_date(received)
-    request, faults = to_domain(main, beside, on, door.rules.plans)
-    faults += start_faults(main, door.rules.latest_start(None, on))
+    at = _place(index)
+    request, faults = to_domain(main, beside, on, door.rules.plans, at)
+    faults += start_faults(main, door.rules.latest_start(None, on), at)
     if request is None or faults:
-        raise refuse_faults(faults if index is None else _under(faults, index), 422)
+        raise refuse_faults(faults, 422)
     stated = read_facts(main, beside, on)
     return Submission(
         referral_id, main, request, stated, received, digest, door.fhir_base, entry=index
@@ -208,9 +209,9 @@ def _understood(
 
 def require_start(submission: Submission, latest: date) -> None:
     """Once the plan is known, which may allow less than others: 422 for too far a start."""
-    faults, index = start_faults(submission.service_request, latest), submission.entry
+    faults = start_faults(submission.service_request, latest, _place(submission.entry))
     if faults:
-        raise refuse_faults(faults if index is None else _under(faults, index), 422)
+        raise refuse_faults(faults, 422)
 
 
 def receipt(main: Resource, door: Door) -> datetime:
@@ -273,10 +274,6 @@ def _id_of(entry: Entry, request: Entry, referral_id: str) -> str:
     return referral_id if entry is request or entry.type == "Task" else new_id()
 
 
-def _under(faults: Sequence[Issue], index: int) -> list[Issue]:
-    """The same faults, named from the Bundle."""
-    at = f"Bundle.entry[{index}].resource"
-    return [
-        replace(fault, expression=fault.expression.replace("ServiceRequest", at, 1))
-        for fault in faults
-    ]
+def _place(index: int | None) -> str:
+    """Where the sender wrote the request: alone, or as an entry of a Bundle."""
+    return "ServiceRequest" if index is None else f"Bundle.entry[{index}].resource"

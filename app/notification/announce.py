@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import UNASSIGNED
+from app.database import note_due_deliveries
 from app.ids import new_id
 from app.notification.messages import About, EventType, thin_payload
 
@@ -49,3 +50,4 @@ async def announce(
     body = thin_payload(event_type, now, about, base)
     values = (about.plan or UNASSIGNED, message, event_type.value, body, now, list(organizations))
     await connection.exec_driver_sql(_TO_ALL, values)
+    note_due_deliveries(connection)

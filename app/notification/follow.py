@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep
 from app.caller.model import Caller
-from app.database import Connection
+from app.deployment import Connection
 from app.errors import not_found, refuse
 from app.notification import store
 from app.notification.endpoint import (
@@ -124,7 +124,6 @@ async def redeliver(
     )
     if not plans:
         raise refuse(409, "conflict", "The message is being sent at this moment.", Retry_After="20")
-    request.state.announced = True
     return Delivery(**await _message(connection, caller, id, message_id))
 
 
@@ -148,7 +147,6 @@ async def recover(
         since=recovery.since,
         delivered=recovery.include_delivered,
     )
-    request.state.announced = True
     return Recovered(messages=len(plans))
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import UNASSIGNED, Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.errors import Issue, Refusal, not_found, refuse
 from app.fhir.full_payload import TYPES
 from app.ids import new_id
@@ -78,7 +78,6 @@ async def create_endpoint(
     await store.add(connection, row)
     if wanted.send_test:
         await store.send_test(connection, caller.organization_id, row["id"], now)
-        request.state.announced = True
     response.headers["Location"] = f"{router.prefix}/{row['id']}"
     return await _with_secret(request, caller, row["id"], secret, connection)
 
@@ -162,7 +161,6 @@ async def enable_endpoint(
         {**values, "status": "active", "updated_at": now},
     )
     await store.resume(connection, caller.organization_id, id, now)
-    request.state.announced = True
     return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
 
 
@@ -201,7 +199,6 @@ async def send_test(
     must_be_active(await mine(connection, caller, id, "u"))
     now = now_of(request)
     message = await store.send_test(connection, caller.organization_id, id, now)
-    request.state.announced = True
     return TestSent(message_id=message)
 
 
@@ -242,10 +239,10 @@ def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) 
 
     Beside the plans' keys, messages about an organization itself carry its own id.
     """
-    guard = Guard.of(request.app.state.settings)
+    guard = Guard.of(deployment(request).settings)
     fault = None if url is None else guard.fault(url, caller.organization_id)
     issues = [] if fault is None else [Issue("value", fault, "url")]
-    known = (*request.app.state.rules.plans, UNASSIGNED, caller.organization_id)
+    known = (*deployment(request).rules.plans, UNASSIGNED, caller.organization_id)
     for index, plan in enumerate(plans):
         if plan not in known:
             said = f"No such plan here. The plans are {', '.join(known)}."
@@ -255,4 +252,4 @@ def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) 
 
 
 def _vault(request: Request) -> Vault:
-    return Vault(request.app.state.settings)
+    return Vault(deployment(request).settings)

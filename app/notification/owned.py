@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import require
 from app.caller.model import Caller
+from app.deployment import deployment
 from app.errors import not_found, refuse
 from app.notification import store
 from app.openapi.responses import errors
@@ -45,5 +46,4 @@ def must_be_active(row: RowMapping) -> None:
 
 def now_of(request: Request) -> datetime:
     """The time by the service's clock."""
-    now: datetime = request.app.state.clock.now()
-    return now
+    return deployment(request).clock.now()

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import UNASSIGNED
+from app.database import note_due_deliveries
 from app.ids import new_id
 from app.notification.claim import KNOWN_PLANS
 from app.notification.messages import TEST, About, thin_payload
@@ -139,6 +140,7 @@ async def resume(connection: AsyncConnection, organization: str, id_: str, now: 
     """What was held is due now, with the whole schedule before it."""
     values = {"organization": organization, "endpoint": id_, "now": now}
     await connection.execute(_RESUME, values)
+    note_due_deliveries(connection)
 
 
 async def send_test(connection: AsyncConnection, organization: str, id_: str, now: datetime) -> str:
@@ -157,6 +159,7 @@ async def send_test(connection: AsyncConnection, organization: str, id_: str, no
             "organization": organization,
         },
     )
+    note_due_deliveries(connection)
     return message
 
 
@@ -219,6 +222,7 @@ async def resend(
             "now": now,
         },
     )
+    note_due_deliveries(connection)
     return list(found.scalars())
 
 

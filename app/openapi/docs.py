@@ -4,9 +4,10 @@ The assets are vendored (`static/README.md`). The page runs no inline script, so
 security policy allows this server and nothing else.
 """
 
+from functools import lru_cache
 from pathlib import Path
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import FileResponse
 
 from app.errors import not_found
@@ -48,12 +49,14 @@ async def asset(name: str) -> Response:
 @router.get("/openapi.json")
 async def document(request: Request) -> Response:
     """The OpenAPI document, as committed: rendered and compressed at the first question."""
-    served: Served | None = getattr(request.app.state, "contract", None)
-    if served is None:
-        served = Served.of(request.app.openapi())
-        request.app.state.contract = served
+    served = _contract(request.app)
     accepted, known = (
         ",".join(request.headers.getlist(name)) for name in ("accept-encoding", "if-none-match")
     )
     status, body, headers = served.answer(accepted, known)
     return Response(body, status, headers, media_type="application/json" if body else None)
+
+
+@lru_cache(maxsize=1)
+def _contract(app: FastAPI) -> Served:
+    return Served.of(app.openapi())

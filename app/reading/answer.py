@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from app.caller.model import Caller
 from app.database import Source
+from app.deployment import deployment
 from app.fhir.directory import with_numbers
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
@@ -23,7 +24,6 @@ from app.reading.read import Read
 from app.reading.revinclude import bounded, referring
 from app.reading.search import Page, search
 from app.reading.subset import of_read as subset_of_read
-from app.settings import Settings
 from app.web.fields import is_known
 from app.web.prefer import is_strict
 
@@ -61,7 +61,7 @@ async def of_search(
     request: Request, source: Source, caller: Caller, kind: str, form: bytes = b""
 ) -> Response:
     """The page that the query string and the form ask for."""
-    settings: Settings = request.app.state.settings
+    settings = deployment(request).settings
     base = settings.fhir_base
     query = read_query(kind, asked(request, form), base=base, strict=is_strict(request))
     secret = settings.token_secret.get_secret_value()
@@ -96,7 +96,7 @@ async def of_history(
     request: Request, source: Source, caller: Caller, kind: str, resource_id: str
 ) -> Response:
     """The page of a resource's versions that the query string asks for."""
-    settings: Settings = request.app.state.settings
+    settings = deployment(request).settings
     query = read_asked(asked(request), strict=is_strict(request))
     address = f"{settings.fhir_base}/{kind}/{resource_id}/_history"
     secret = settings.token_secret.get_secret_value()

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from app.caller.dependency import CallerDep
-from app.database import SingleRead
+from app.deployment import SingleRead
 from app.fhir.bundle import CARRIED
 from app.fhir.capability import fhir_each
 from app.openapi.bodies import in_query

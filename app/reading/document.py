@@ -13,7 +13,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import SingleRead, Source
+from app.database import Source
+from app.deployment import SingleRead
 from app.fhir.capability import Searched, fhir
 from app.fhir.reference import ID
 from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned

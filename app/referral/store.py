@@ -15,7 +15,7 @@ from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from app.database import fetch_one
+from app.database import fetch_one, note_due_deliveries
 from app.decision.tables import information_request, service_authorization
 from app.local_time import stored_day
 from app.notification.tables import delivery, message
@@ -37,8 +37,8 @@ _CASTS: list[tuple[type[TypeEngine[Any]], str]] = [
 _MOST_VALUES = 8
 #: Tables whose rows may be there already, and what is then brought up to date.
 _UPSERT: dict[Table, str] = {
-    task: "ON CONFLICT (plan, id) DO UPDATE SET status = excluded.status, version = "
-    "excluded.version,"
+    task: "ON CONFLICT (plan, id) DO UPDATE SET"
+    " status = excluded.status, version = excluded.version,"
     " business_status = excluded.business_status, owner_id = excluded.owner_id,"
     " updated_at = excluded.updated_at",
     service_authorization: "ON CONFLICT (plan, referral_id) DO UPDATE SET"
@@ -54,8 +54,7 @@ _UPSERT: dict[Table, str] = {
 #: told: a Subscription hears of one Task that it may ask for: its organization's own service Task
 #: first, then the referral's, then another's service Task. The other topics are about the referral.
 _FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id,
-    seq,
-    state, attempts, next_attempt_at, created_at, focus)
+    seq, state, attempts, next_attempt_at, created_at, focus)
 SELECT ${plan}, m.message_id, e.id, e.organization_id, ${referral}, m.seq,
     CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, ${now}, ${now},
     CASE WHEN e.focus = 'Task' OR e.focus = 'ClaimResponse' AND NOT ${authorized}
@@ -219,6 +218,8 @@ async def write(connection: AsyncConnection, changes: Changes) -> None:
     row = await fetch_one(connection, sql, parameters.values)
     if row is None or row[0] != 1:
         raise StaleReferral
+    if changes.recipients:
+        note_due_deliveries(connection)
 
 
 #: The columns of `r`, in the order that `to_referral` reads.

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require_scope
 from app.caller.model import DECIDE, Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.errors import not_found, refuse
 from app.openapi.responses import errors
 from app.reports import chart, figures, model
@@ -92,7 +92,7 @@ def _asked(request: Request, caller: Caller, asked: Asked) -> tuple[str, Period,
     plan = asked.plan or next(iter(caller.staff_plans), None)
     if plan is None or plan not in caller.staff_plans:
         raise not_found("plan")
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     days = period(asked.first, asked.last, now)
     if days is None:
         said = "`from` must not be after `to`, within ten years, between 2000 and 2999."

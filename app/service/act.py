@@ -5,8 +5,7 @@ functions as the operations; on its own service Task the performer moves the ser
 not the party's is 403, one that is not possible now 409 (docs/moves.md).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +20,8 @@ from app.decision.apply import Act
 from app.decision.finish import policy_of, require_move
 from app.decision.grant import approve_by_person, network, ordered_offers
 from app.decision.refuse import cancel_by_party, deny_by_person
-from app.errors import Refusal, refuse
-from app.fhir.parameters import Given, at
+from app.errors import refuse
+from app.fhir.parameters import Given
 from app.fhir.task import TaskUpdate, names_care_manager
 from app.intake.door import Door
 from app.referral.draft import Draft
@@ -74,18 +73,15 @@ async def change_referral_task(
     if event is None:
         _annotate(draft, door)
         return
-    with _named_in_task():
-        if event is Event.APPROVE:
-            given = _given(update)
-            await approve_by_person(
-                connection, draft, opened.question, given, door, matched=matched
-            )
-        elif event is Event.DENY:
-            update.require_text()
-            deny_by_person(draft, _given(update), door)
-        else:
-            mistaken = update.status == "entered-in-error"
-            cancel_by_party(draft, _given(update), door, mistaken=mistaken)
+    given = _given(update)
+    if event is Event.APPROVE:
+        await approve_by_person(connection, draft, opened.question, given, door, matched=matched)
+    elif event is Event.DENY:
+        update.require_text()
+        deny_by_person(draft, given, door)
+    else:
+        mistaken = update.status == "entered-in-error"
+        cancel_by_party(draft, given, door, mistaken=mistaken)
 
 
 async def change_service_task(
@@ -192,29 +188,10 @@ def require_annotation(draft: Draft) -> None:
 
 def _given(update: TaskUpdate) -> Given:
     """The reason of a Task as the operations take it."""
-    concept = update.concept
-    if not concept:
-        return Given({})
-    parts: dict[str, list[dict[str, Any]]] = {"reason": [{"valueCodeableConcept": dict(concept)}]}
+    concept = update.concept or {}
+    parts: dict[str, list[dict[str, Any]]] = {}
+    if concept:
+        parts["reason"] = [{"valueCodeableConcept": dict(concept)}]
     if concept.get("text"):
         parts["note"] = [{"valueString": concept["text"]}]
-    return Given(parts)
-
-
-@contextmanager
-def _named_in_task() -> Iterator[None]:
-    """A fault of the reason, named where the sender wrote it."""
-    try:
-        yield
-    except Refusal as refusal:
-        if not any("Parameters" in issue.expression for issue in refusal.issues):
-            raise
-        words = at("note")
-        issues = [
-            replace(
-                issue,
-                expression="Task.statusReason" + (".text" if issue.expression == words else ""),
-            )
-            for issue in refusal.issues
-        ]
-        raise Refusal(refusal.status, issues, refusal.headers) from None
+    return Given(parts, {"reason": "Task.statusReason", "note": "Task.statusReason.text"})

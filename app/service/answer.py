@@ -4,36 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.waitlist import give_on
-from app.decision.finish import finish
+from app.deployment import deployment
 from app.errors import refuse
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import dumps
-from app.intake.door import Door
 from app.reading.answer import version_headers
 from app.referral.changes import Changes
-from app.referral.reopen import Opened
 from app.referral.tables import resource_version
-from app.settings import Settings
-
-
-async def write_move(
-    request: Request, connection: AsyncConnection, opened: Opened, door: Door
-) -> Changes:
-    """Writes the composed change, and gives on the places that it frees."""
-    changes = await finish(connection, opened.draft)
-    await give_on(connection, opened.draft, door)
-    request.state.announced = True
-    return changes
 
 
 def check_size(request: Request, kept: Mapping[str, Any] | None) -> None:
     """422 where what a caller adds makes a resource larger than any body may be: it would grow by
     every change, and be read whole each time.
     """
-    settings: Settings = request.app.state.settings
+    settings = deployment(request).settings
     if kept is not None and len(dumps(kept)) > settings.body_limit_mb * 1024 * 1024:
         kind = kept["resourceType"]
         said = (

@@ -41,9 +41,8 @@ class Revision:
     @property
     def given(self) -> Given:
         """The reason as `$cancel` takes it."""
-        return Given(
-            {"reason": [{"valueCodeableConcept": dict(self.reason)}]} if self.reason else {}
-        )
+        parts = {"reason": [{"valueCodeableConcept": dict(self.reason)}]} if self.reason else {}
+        return Given(parts, {"reason": "ServiceRequest.extension"})
 
 
 def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revision:

@@ -4,8 +4,8 @@
 What a move is and whose is `act.py`'s; the operations of plan staff are `app.decision.routes`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,17 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.caller.dependency import CallerDep, require
+from app.caller.door import door_of
 from app.caller.model import Caller
-from app.database import Connection
+from app.capacity.waitlist import write_move
 from app.decision.apply import Act
-from app.decision.finish import illegal
 from app.decision.inform import add_information
 from app.decision.refuse import cancel_by_party
+from app.deployment import Connection
 from app.errors import Refusal, refuse
 from app.fhir.capability import fhir
 from app.fhir.json_patch import patched, read_patch
 from app.fhir.outcome import FHIR_JSON
-from app.fhir.parameters import Given
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.task import (
@@ -36,14 +36,14 @@ from app.fhir.task import (
 )  # fmt: skip
 from app.intake.answer import current as current_answer
 from app.intake.door import Door
-from app.intake.routes import door_of
 from app.intake.submission import read_tree, read_whole, refuse_faults
 from app.openapi.bodies import created, fhir_body, fhir_response, patch_body, versioned
 from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_resource
 from app.reading.read import check_if_match, names_version, read, refuse_condition
-from app.referral.lifecycle import IllegalMove, State
+from app.referral.draft import Draft
+from app.referral.lifecycle import State
 from app.referral.reopen import Opened, reopen
 from app.service.act import (
     change_referral_task,
@@ -51,7 +51,7 @@ from app.service.act import (
     parties_of,
     require_annotation,
 )  # fmt: skip
-from app.service.answer import check_size, required_version, task_answer, write_move
+from app.service.answer import check_size, required_version, task_answer
 from app.service.compose import annotate
 from app.service.moves import Party
 from app.service.revise import read_revision
@@ -93,8 +93,8 @@ async def update_task(
     require(caller, "Task", "u")
     version = required_version(request)
     tree = await aside(read_whole, await read_body(request), "Task", id)
-    answer = await _change(request, caller, connection, id, version, lambda _: tree)
-    return as_preferred(request, answer)
+    found = await _find_task(request, caller, connection, id, version)
+    return as_preferred(request, await _change_task(request, connection, found, tree))
 
 
 @router.patch(
@@ -116,54 +116,70 @@ async def patch_task(
     require(caller, "Task", "u")
     version = required_version(request)
     steps = await aside(read_patch, await read_body(request))
-
-    def wanted(current: Resource) -> Resource:
-        tree = patched(current, steps)
-        if (tree.get("resourceType"), tree.get("id")) != ("Task", id):
-            raise refuse(400, "value", "A Task keeps its type and id.", "Task.id")
-        if faults := check_resource(tree):
-            raise refuse_faults(faults, 400)
-        if faults := find_unsupported(tree):
-            raise refuse_faults(faults, 422)
-        return tree
-
-    return as_preferred(request, await _change(request, caller, connection, id, version, wanted))
+    found = await _find_task(request, caller, connection, id, version)
+    tree = await aside(_patched_task, found.current, steps)
+    return as_preferred(request, await _change_task(request, connection, found, tree))
 
 
-async def _change(
-    request: Request,
-    caller: Caller,
-    connection: AsyncConnection,
-    task_id: str,
-    version: str,
-    wanted: Callable[[Resource], Resource],
-) -> Response:
-    door, seen = door_of(request, caller), sight(caller)
+@dataclass(frozen=True, slots=True)
+class _FoundTask:
+    """A Task that somebody changes: as it is, and the referral that it belongs to, locked."""
+
+    current: Resource
+    opened: Opened
+    caller: Caller
+    door: Door
+    #: It is the performer's own service Task.
+    performers: bool
+    #: The `If-Match` that was sent.
+    version: str
+
+
+async def _find_task(
+    request: Request, caller: Caller, connection: AsyncConnection, task_id: str, version: str
+) -> _FoundTask:
+    """Locks the referral of a Task. 404, 409 where the Task has ended, 412."""
+    door = door_of(request, caller)
     opened = await reopen(
-        connection, task_id, seen, now=door.now, fhir_base=door.fhir_base, kind="Task"
+        connection, task_id, sight(caller), now=door.now, fhir_base=door.fhir_base, kind="Task"
     )
-    draft = opened.draft
-    performers = task_id == draft.service_task_id
-    current = draft.service_kept if performers else draft.adopted
+    performers = task_id == opened.draft.service_task_id
+    current = opened.draft.service_kept if performers else opened.draft.adopted
     if current is None or current["id"] != task_id:
         raise refuse(409, "conflict", "This Task has ended: the referral is with another.")
     check_if_match(version, int(current["meta"]["versionId"]))
-    tree = await aside(wanted, dict(current))
+    return _FoundTask(dict(current), opened, caller, door, performers, version)
+
+
+def _patched_task(current: Resource, steps: Sequence[Mapping[str, Any]]) -> Resource:
+    """The Task with a JSON Patch applied, checked as one that is sent whole."""
+    tree = patched(current, steps)
+    if (tree.get("resourceType"), tree.get("id")) != ("Task", current["id"]):
+        raise refuse(400, "value", "A Task keeps its type and id.", "Task.id")
+    if faults := check_resource(tree):
+        raise refuse_faults(faults, 400)
+    if faults := find_unsupported(tree):
+        raise refuse_faults(faults, 422)
+    return tree
+
+
+async def _change_task(
+    request: Request, connection: AsyncConnection, found: _FoundTask, tree: Resource
+) -> Response:
+    """Makes the move that the Task as wanted stands for; nothing where it is as it was."""
+    current, opened, caller, door = found.current, found.opened, found.caller, found.door
+    performers, task_id = found.performers, found.current["id"]
     update = await aside(read_update, tree, current, base=door.fhir_base, performers=performers)
     if not update:
-        return of_resource(await read(connection, "Task", task_id, seen))
+        return of_resource(await read(connection, "Task", task_id, sight(caller)))
     if update.grown or update.output is not None:
         check_size(request, {**current, **update.grown, "output": update.output or []})
-    try:
-        if performers:
-            await change_service_task(connection, opened, caller, update, door)
-        else:
-            matched = names_version(version)
-            await change_referral_task(connection, opened, caller, update, door, matched=matched)
-    except IllegalMove as move:
-        raise illegal(move) from None
-    changes = await write_move(request, connection, opened, door)
-    return task_answer(changes, task_id)
+    if performers:
+        await change_service_task(connection, opened, caller, update, door)
+    else:
+        matched = names_version(found.version)
+        await change_referral_task(connection, opened, caller, update, door, matched=matched)
+    return task_answer(await write_move(connection, opened.draft, door), task_id)
 
 
 @router.post(
@@ -205,10 +221,10 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     draft.adopted = {**own, **added}
     check_size(request, {"resourceType": "Task", **draft.adopted})
     if cancels:
-        _take_back(opened, reason_of(sent), False, door, "Task.reasonCode")
+        cancel_by_party(draft, reason_of(sent), door)
     else:
-        _annotate(opened, door)
-    changes = await write_move(request, connection, opened, door)
+        _annotate(draft, door)
+    changes = await write_move(connection, draft, door)
     version = str(changes.after.version)
     answer = task_answer(changes, draft.after.id, status, {"Location": where + version})
     return as_preferred(request, answer)
@@ -234,12 +250,8 @@ async def _focused(
     return opened
 
 
-def _annotate(opened: Opened, door: Door) -> None:
-    draft = opened.draft
-    try:
-        require_annotation(draft)
-    except IllegalMove as move:
-        raise illegal(move) from None
+def _annotate(draft: Draft, door: Door) -> None:
+    require_annotation(draft)
     annotate(draft, Act(door.actor, draft.details, None))
 
 
@@ -284,26 +296,11 @@ async def update_referral(
     if revision.grown:
         check_size(request, draft.sent)
     if revision.taken_back is not None:
-        _take_back(opened, revision.given, revision.taken_back == "entered-in-error", door)
+        mistaken = revision.taken_back == "entered-in-error"
+        cancel_by_party(draft, revision.given, door, mistaken=mistaken)
     elif revision.informs and draft.after.state is State.PENDING:
         await add_information(connection, draft, [], door, seen)
     else:
-        _annotate(opened, door)
-    answer = current_answer(await write_move(request, connection, opened, door))
+        _annotate(draft, door)
+    answer = current_answer(await write_move(connection, draft, door))
     return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
-
-
-def _take_back(
-    opened: Opened,
-    given: Given,
-    mistaken: bool,
-    door: Door,
-    where: str = "ServiceRequest.extension",
-) -> None:
-    try:
-        cancel_by_party(opened.draft, given, door, mistaken=mistaken)
-    except IllegalMove as move:
-        raise illegal(move) from None
-    except Refusal as refusal:
-        issues = [replace(one, expression=where) for one in refusal.issues]
-        raise Refusal(refusal.status, issues) from None

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import Connection
+from app.deployment import Connection
 from app.errors import refuse
 from app.fhir.capability import fhir
 from app.fhir.parameters import Given, at, read_parts

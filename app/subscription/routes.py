@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.errors import Issue, refuse
 from app.fhir.capability import Searched, fhir
 from app.fhir.outcome import FHIR_JSON
@@ -72,7 +72,7 @@ async def _wanted(
 
 def _unsendable(request: Request, caller: Caller, tree: Mapping[str, Any]) -> list[Issue]:
     url = tree["channel"].get("endpoint")
-    guard = Guard.of(request.app.state.settings)
+    guard = Guard.of(deployment(request).settings)
     blocked = guard.fault(url, caller.organization_id) if isinstance(url, str) else None
     return [Issue("value", blocked, "Subscription.channel.endpoint")] if blocked else []
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request, Response
 
+from app.deployment import deployment
 from app.errors import not_found
 from app.fhir.outcome import FHIR_JSON, wrong_method
 from app.fhir.reference import is_id
@@ -28,19 +29,17 @@ Id = Annotated[str, Depends(_id)]
 
 def now_of(request: Request) -> datetime:
     """The time by the service's clock."""
-    moment: datetime = request.app.state.clock.now()
-    return moment
+    return deployment(request).clock.now()
 
 
 def vault_of(request: Request) -> Vault:
     """What opens the stored headers and keys."""
-    return Vault(request.app.state.settings)
+    return Vault(deployment(request).settings)
 
 
 def base_of(request: Request) -> str:
     """Our FHIR base URL."""
-    base: str = request.app.state.settings.fhir_base
-    return base
+    return deployment(request).settings.fhir_base
 
 
 def bundle(body: bytes) -> Response:

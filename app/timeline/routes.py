@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.fhir import codes
 from app.openapi.responses import errors
 from app.reading.access import sight
@@ -57,7 +57,7 @@ async def read_timeline(
     """By any party."""
     told = await _told(request, caller, connection, id)
     if prefers(request.headers.get("accept", ""), HTML):
-        return document(told, request.app.state.clock.now())
+        return document(told, deployment(request).clock.now())
     return told
 
 
@@ -74,7 +74,7 @@ async def read_timeline_page(
 ) -> Response:
     """By any party."""
     told = await _told(request, caller, connection, id)
-    return document(told, request.app.state.clock.now())
+    return document(told, deployment(request).clock.now())
 
 
 async def _told(
@@ -82,7 +82,7 @@ async def _told(
 ) -> Timeline:
     require(caller, "ServiceRequest", "r")
     found = await gather(connection, id_, sight(caller))
-    return timeline(found, request.app.state.clock.now())
+    return timeline(found, deployment(request).clock.now())
 
 
 def timeline(found: Found, now: datetime) -> Timeline:

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from app.aside import share_turns
 from app.caller.clients import register_demonstration
 from app.database import begin, create_engine
+from app.deployment import Started, deploy, deployment_of
 from app.fhir.diagnoses import load_diagnoses
 from app.fhir.hcpcs import load_hcpcs
 from app.fhir.r4.tables import warm
@@ -17,7 +19,6 @@ from app.notification.wake import Waker
 from app.policy.library import FILES, load_library
 from app.policy.switches import read_choice
 from app.rules import rules
-from app.settings import Settings
 from app.waiting import wait_for_database
 from app.web.logs import configure
 
@@ -45,28 +46,29 @@ _COLLECT_AFTER = (50_000, 20, 20)
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[None]:
     """Logs, engine, policies, waker; the demonstration's clients where the settings say so."""
-    settings: Settings = app.state.settings
+    parts = deployment_of(app)
+    settings = parts.settings
     configure(settings.log_level)
     settings.require_token_secret()
     files = Path(settings.policy_path) if settings.policy_path else FILES
-    app.state.library = load_library(files, read_choice(settings.policy_switches))
-    app.state.rules = rules(settings, app.state.library)
+    library = load_library(files, read_choice(settings.policy_switches))
+    known = rules(settings, library)
     warm(COMMON)
     share_turns()
     load_diagnoses()
     load_hcpcs()
-    app.state.engine = create_engine(settings)
-    app.state.waker = Waker(settings)
+    engine, waker = create_engine(settings), Waker(settings)
+    deploy(app, replace(parts, started=Started(known, engine, waker)))
     try:
-        await wait_for_database(app.state.engine, settings.database_start_wait_s)
+        await wait_for_database(engine, settings.database_start_wait_s)
         if settings.demonstration:
-            async with begin(app.state.engine) as connection:
-                await register_demonstration(connection, app.state.clock.now())
+            async with begin(engine) as connection:
+                await register_demonstration(connection, parts.clock.now())
         # What is alive now stays: the collector need not look at it again on every pass.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_COLLECT_AFTER)
         yield
     finally:
-        await app.state.waker.close()
-        await app.state.engine.dispose()
+        await waker.close()
+        await engine.dispose()

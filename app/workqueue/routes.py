@@ -11,14 +11,13 @@ from fastapi import APIRouter, Path, Query, Request
 
 from app.caller.dependency import CallerDep, require_scope
 from app.caller.model import DECIDE, Caller
-from app.database import Connection
+from app.deployment import Connection, deployment
 from app.errors import busy, not_found, refuse
 from app.openapi.responses import errors
 from app.policy.answer_json import answer_from_json
 from app.policy.explain import explain
 from app.reading.access import sight
 from app.reading.cursor import Pages, Position
-from app.settings import Settings
 from app.workqueue import store
 from app.workqueue.filters import Filters
 from app.workqueue.model import Explained, Queue
@@ -52,8 +51,8 @@ async def read_queue(
 ) -> Queue:
     """The page, and the counts of the whole queue."""
     plans = _plans(caller, filters.plan)
-    pages = Pages(request.app.state.settings, caller, filters.link(router.prefix))
-    now: datetime = request.app.state.clock.now()
+    pages = Pages(deployment(request).settings, caller, filters.link(router.prefix))
+    now = deployment(request).clock.now()
     wanted = store.Wanted(
         plans=plans,
         now=now,
@@ -87,17 +86,17 @@ async def read_item(
 ) -> Explained:
     """One item; 404 where it does not wait, or not for this caller."""
     plans = _plans(caller)
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     wanted = store.Wanted(plans=plans, now=now, referral=id, limit=1)
     rows = await store.page(connection, wanted)
     if not rows:
         raise not_found("waiting referral")
-    settings: Settings = request.app.state.settings
+    settings = deployment(request).settings
     seen = sight(caller)
     shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
     whole = seen.has(shown.plan, rows[0].organization_id)
     answer = await store.determination(connection, plans, id) if whole else None
-    library = request.app.state.rules.library
+    library = deployment(request).rules.library
     said = explain(answer_from_json(answer), library) if answer else None
     return Explained(**shown.model_dump(), explanation=said)
 
@@ -116,7 +115,7 @@ async def claim_item(
 ) -> Explained:
     """The item as it now is."""
     plans = _plans(caller)
-    now: datetime = request.app.state.clock.now()
+    now = deployment(request).clock.now()
     holder = await store.claim(connection, plans, id, caller.client_id, now)
     shown = await read_item(id, request, caller, connection)
     if holder is None:

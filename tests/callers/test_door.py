@@ -13,8 +13,10 @@ from app.caller import command
 from app.caller.clients import DEMONSTRATION, find, register, register_demonstration, rotate
 from app.caller.tables import client as clients
 from app.database import begin, create_engine
+from app.deployment import deployment_of
 from app.directory.tables import organization
 from app.main import create_app
+from tests.deployed import start
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 FORM = {"grant_type": "client_credentials"}
@@ -41,7 +43,7 @@ async def furnish(engine):
 async def app(engine, database_settings):
     await furnish(engine)
     app = create_app(database_settings)
-    app.state.engine = engine
+    start(app, engine)
     return app
 
 
@@ -63,17 +65,17 @@ async def test_every_demonstration_client_gets_a_token_for_its_organization(app,
     body = answer.json()
     assert (body["token_type"], body["expires_in"]) == ("bearer", 300)
     assert answer.headers["cache-control"] == "no-store"
-    caller = app.state.tokens.verify(body["access_token"], time.time())
+    caller = deployment_of(app).tokens.verify(body["access_token"], time.time())
     assert (caller.organization_id, caller.scopes) == DEMONSTRATION[name]
     assert set(body["scope"].split()) == caller.scopes
 
 
 async def test_a_client_of_a_plan_speaks_for_the_plan(app, http):
     staff = await http.post("/oauth/token", data={**FORM, **secret("staff-hpsm")})
-    caller = app.state.tokens.verify(staff.json()["access_token"], time.time())
+    caller = deployment_of(app).tokens.verify(staff.json()["access_token"], time.time())
     assert (caller.plan, caller.staff) == ("HPSM", True)
     other = await http.post("/oauth/token", data={**FORM, **secret("hospital")})
-    caller = app.state.tokens.verify(other.json()["access_token"], time.time())
+    caller = deployment_of(app).tokens.verify(other.json()["access_token"], time.time())
     assert (caller.plan, caller.staff) == (None, False)
 
 
@@ -169,13 +171,13 @@ async def test_a_database_that_is_away_is_told_in_the_dialect_of_the_token_endpo
 ):
     app = create_app(database_settings)
     away = database_settings.model_copy(update={"database_url": "postgresql://x@127.0.0.1:1/x"})
-    app.state.engine = create_engine(away)
+    start(app, create_engine(away))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         answer = await http.post("/oauth/token", data={**FORM, **secret("hospital")})
         ready = await http.get("/health/ready")
         live = await http.get("/health/live")
-    await app.state.engine.dispose()
+    await deployment_of(app).engine.dispose()
     assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
     assert answer.headers["retry-after"] == "2"
     assert (ready.status_code, live.status_code) == (503, 200)
@@ -184,11 +186,11 @@ async def test_a_database_that_is_away_is_told_in_the_dialect_of_the_token_endpo
 
 async def test_readiness_names_a_schema_that_is_not_ours(app, http, bare_database):
     assert (await http.get("/health/ready")).status_code == 200
-    settings = app.state.settings.model_copy(
+    settings = deployment_of(app).settings.model_copy(
         update={"database_url": bare_database, "migration_database_url": bare_database}
     )
-    app.state.engine = create_engine(settings)
+    start(app, create_engine(settings))
     answer = await http.get("/health/ready")
-    await app.state.engine.dispose()
+    await deployment_of(app).engine.dispose()
     assert answer.status_code == 503
     assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "migrations"

@@ -8,10 +8,11 @@ import pytest
 
 from app.caller.model import Caller
 from app.clock import Clock
+from app.deployment import deployment_of
 from app.main import create_app
 from app.policy.library import load_library
-from app.rules import rules
 from app.settings import Settings
+from tests.deployed import start
 
 LIBRARY = load_library()
 SETTINGS = Settings(database_url="postgresql://nowhere/none")
@@ -24,8 +25,8 @@ ON = "2024-03-04"
 @pytest.fixture
 async def ask():
     app = create_app(SETTINGS, clock=Clock())
-    app.state.rules = rules(SETTINGS, LIBRARY)
-    headers = {"Authorization": f"Bearer {app.state.tokens.issue(ANYBODY, time.time())}"}
+    start(app, library=LIBRARY)
+    headers = {"Authorization": f"Bearer {deployment_of(app).tokens.issue(ANYBODY, time.time())}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
 

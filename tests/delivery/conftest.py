@@ -8,13 +8,12 @@ import httpx
 import pytest
 
 from app.caller.model import Caller
+from app.deployment import deployment_of
 from app.main import create_app
 from app.notification.owned import PREFIX
-from app.notification.wake import Waker
-from app.policy.library import load_library
-from app.rules import rules
 from app.settings import Settings
 from tests.delivery.scene import HOSPITAL, Scene
+from tests.deployed import start
 from tests.postgres import plain
 from tests.receiver import Receiver
 
@@ -44,14 +43,13 @@ class Client(httpx.AsyncClient):
 async def api(scene, receiver, engine):
     """Clients of the API by organization: `await api("org-tidepool")`."""
     app = create_app(scene.settings, clock=scene.clock)
-    app.state.engine, app.state.waker = engine, Waker(scene.settings)
-    app.state.rules = rules(scene.settings, load_library())
+    start(app, engine)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(app.state.waker.close)
+        stack.push_async_callback(deployment_of(app).waker.close)
 
         async def client(organization: str = HOSPITAL) -> Client:
             caller = Caller("a-client", organization, None, frozenset({"system/*.cruds"}))
-            token = app.state.tokens.issue(caller, time.time())
+            token = deployment_of(app).tokens.issue(caller, time.time())
             return await stack.enter_async_context(
                 Client(
                     transport=httpx.ASGITransport(app),

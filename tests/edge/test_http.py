@@ -15,6 +15,7 @@ from fastapi import Request
 
 from app.caller.dependency import CallerDep, require, require_scope
 from app.caller.model import DECIDE, Caller
+from app.deployment import deployment_of
 from app.errors import Issue, Refusal
 from app.main import create_app
 from app.settings import Settings
@@ -273,7 +274,7 @@ async def test_a_wrong_method_is_told_every_method_of_the_path(client):
 async def test_a_token_opens_the_door_as_far_as_its_scopes_reach(app, client):
     def bearing(*scopes: str) -> dict[str, str]:
         holder = Caller("hospital", "org-h", None, frozenset(scopes))
-        return {"Authorization": f"bearer {app.state.tokens.issue(holder, time.time())}"}
+        return {"Authorization": f"bearer {deployment_of(app).tokens.issue(holder, time.time())}"}
 
     short = await client.get("/fhir/Probe/1", headers=bearing("system/Task.r"))
     assert short.status_code == 403
@@ -287,7 +288,7 @@ async def test_a_token_opens_the_door_as_far_as_its_scopes_reach(app, client):
 
 
 async def test_an_expired_token_is_told_from_one_that_is_not_ours(app, client):
-    old = app.state.tokens.issue(HOSPITAL, time.time() - 1000)
+    old = deployment_of(app).tokens.issue(HOSPITAL, time.time() - 1000)
     answer = await client.get("/fhir/Probe/1", headers={"Authorization": f"Bearer {old}"})
     assert answer.status_code == 401
     assert outcome(answer)[0]["code"] == "expired"
@@ -475,7 +476,7 @@ async def test_a_host_begins_no_link(client, host):
 
 
 async def test_the_body_of_a_stranger_is_not_kept(app, client):
-    token = app.state.tokens.issue(HOSPITAL, time.time())
+    token = deployment_of(app).tokens.issue(HOSPITAL, time.time())
     body = b"x" * (5 * MEGABYTE)
     known = {**FHIR, "Authorization": f"Bearer {token}"}
     answer = await client.post("/fhir/Guarded", content=body, headers=known)

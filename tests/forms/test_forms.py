@@ -7,6 +7,7 @@ import pytest
 
 from app.caller.model import Caller
 from app.clock import Clock
+from app.deployment import deployment_of
 from app.fhir import codes
 from app.fhir.facts_answers import read_response
 from app.fhir.questionnaire import render
@@ -15,8 +16,8 @@ from app.forms.form import ROSTER, build_forms, load_words
 from app.main import create_app
 from app.policy.library import load_library
 from app.policy.uses import facts_used
-from app.rules import rules
 from app.settings import Settings
+from tests.deployed import start
 
 LIBRARY = load_library()
 FACTS = LIBRARY.dictionary
@@ -200,13 +201,13 @@ NOBODY = Caller("nobody", "org-open-gate", None, frozenset({"system/Task.rs"}))
 async def ask():
     settings = Settings(database_url="postgresql://nowhere/none")
     app = create_app(settings, clock=Clock())
-    app.state.rules = rules(settings, LIBRARY)
+    start(app, library=LIBRARY)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
 
         async def send(path, by=HOSPITAL, method="GET", **more):
             headers = {
-                "Authorization": f"Bearer {app.state.tokens.issue(by, time.time())}",
+                "Authorization": f"Bearer {deployment_of(app).tokens.issue(by, time.time())}",
                 **more.pop("headers", {}),
             }
             return await http.request(method, f"/fhir/{path}", headers=headers, **more)

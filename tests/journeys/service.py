@@ -18,6 +18,7 @@ import uvicorn
 
 from app.clock import Clock
 from app.database import begin, create_engine
+from app.deployment import deployment_of
 from app.directory.load import load_resources
 from app.main import create_app
 from app.notification.worker import Pace, deliver_forever
@@ -45,7 +46,7 @@ class Service:
 
     def __init__(self, settings: Settings, app: Any, http: httpx.AsyncClient, store: Any) -> None:
         self.settings, self.app, self.http, self.store = settings, app, http, store
-        self.clock: Clock = app.state.clock
+        self.clock: Clock = deployment_of(app).clock
         self._tokens: dict[str, tuple[float, str]] = {}
 
     def at(self, moment: str) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.deployed import change
 from tests.journeys.payloads import EXTRA, a_bundle, a_referral, hopeless, incomplete, parameters
 
 DECISION = "https://nowrongdoor.example/fhir/StructureDefinition/referral-decision"
@@ -106,11 +107,11 @@ async def test_a_deployment_takes_more_kinds_of_documents_where_it_says_so(servi
     refused = await send()
     assert refused.status_code == 422, refused.text
     assert refused.json()["issue"][0]["code"] == "not-supported"
-    before = service.app.state.settings
+    before = service.settings
     widened = before.model_copy(update={"attachment_types": "audio/mpeg , Audio/Wav"})
-    service.app.state.settings = widened
+    change(service.app, settings=widened)
     try:
         taken = await send()
     finally:
-        service.app.state.settings = before
+        change(service.app, settings=before)
     assert taken.status_code in (200, 201), taken.text

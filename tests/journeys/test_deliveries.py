@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import event
 
+from app.deployment import deployment_of
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import EXTRA, a_referral, parameters, to
 from tests.receiver import Reply
@@ -199,7 +200,7 @@ async def test_a_page_of_deliveries_is_one_statement(service, receiver):
     await three_listen(service, receiver)
     await service.refer(a_referral(asks_for=TIDEPOOL))
     ran = []
-    engine = service.app.state.engine.sync_engine
+    engine = deployment_of(service.app).engine.sync_engine
 
     def count(_connection, _cursor, statement, *_):
         ran.append(statement)

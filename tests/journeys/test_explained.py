@@ -8,6 +8,7 @@ import pytest
 
 from app.decision import policy_command
 from app.decision.replay import count, stored
+from app.deployment import deployment_of
 from app.fhir.r4 import check_resource
 from tests.journeys.payloads import a_referral, example
 from tests.journeys.test_examples import BY
@@ -119,7 +120,7 @@ async def test_what_is_exported_names_nobody_and_can_be_tried(decided, tmp_path,
 
 
 async def test_more_than_a_page_is_read_to_the_end(decided):
-    engine = decided.app.state.engine
+    engine = deployment_of(decided.app).engine
     for size in (1, 2, 4, 6, 7):
         read = [(row.referral_id, row.seq) async for row in stored(engine, size)]
         assert len(read) == len(set(read)) == await count(engine) == 6

@@ -11,13 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.clock import Clock
 from app.database import create_engine
 from app.notification.figures import Figures
+from tests.deployed import change
 from tests.journeys.payloads import a_referral
 from tests.outside import ROOT
 from tests.receiver import Reply
 
 
 async def figures(service):
-    service.app.state.figures = Figures()  # what was remembered is another test's
+    change(service.app, figures=Figures())  # what was remembered is another test's
     return read((await service.http.get("/metrics")).text)
 
 

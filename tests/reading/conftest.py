@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.deployment import deployment_of
 from tests.reading.scene import World
 
 
@@ -11,4 +12,4 @@ async def world(engine, database_settings):
     made = World(engine, database_settings)
     yield made
     await made.client.aclose()
-    await made.app.state.waker.close()
+    await deployment_of(made.app).waker.close()

@@ -12,11 +12,10 @@ from sqlalchemy import insert
 from app.caller.model import DECIDE, NETWORK, ROSTER, Caller
 from app.database import begin
 from app.decision.tables import service_authorization
+from app.deployment import deployment_of
 from app.directory.load import load_resources
 from app.ids import new_id
 from app.main import create_app
-from app.notification.wake import Waker
-from app.policy.library import load_library
 from app.reading.words import words
 from app.referral.tables import (
     locator,
@@ -26,7 +25,7 @@ from app.referral.tables import (
     resource_version,
     task,
 )
-from app.rules import rules
+from tests.deployed import start
 from tests.rosters import read_files
 
 DATA = Path(__file__).parents[2] / "app" / "demo" / "data"
@@ -60,9 +59,7 @@ class World:
 
     def __post_init__(self):
         app = create_app(self.settings)
-        app.state.engine = self.engine
-        app.state.rules = rules(self.settings, load_library())
-        app.state.waker = Waker(self.settings)
+        start(app, self.engine)
         self.app = app
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://test"
@@ -71,7 +68,7 @@ class World:
     def headers(self, caller, **more):
         token = self.tokens.get(caller)
         if token is None:
-            token = self.tokens[caller] = self.app.state.tokens.issue(caller, time.time())
+            token = self.tokens[caller] = deployment_of(self.app).tokens.issue(caller, time.time())
         named = {name.replace("_", "-"): value for name, value in more.items()}
         return {"Authorization": f"Bearer {token}", **named}
 

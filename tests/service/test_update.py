@@ -2,9 +2,10 @@
 
 import pytest
 
+from app.fhir.codes import REQUEST_STATUS_REASON
 from app.referral.lifecycle import BusinessStatus, Event, State
 from app.service.moves import ON_SERVICE_TASK, Party, Verdict, judge, meant
-from tests.journeys.payloads import EXTRA, VISITS, coded, hopeless, incomplete, responses
+from tests.journeys.payloads import EXTRA, REASON, VISITS, coded, hopeless, incomplete, responses
 from tests.journeys.service import issue
 from tests.service.scene import approved, move, patch, put, service_task, walk
 
@@ -374,3 +375,35 @@ async def test_a_task_does_not_grow_without_end(service):
     assert await service.read("Task", referral) == grown
     taken_back = await put(service, "hospital", grown, "cancelled", "Moved away.")
     assert taken_back.status_code == 200
+
+
+NO_REASON = {"valueCodeableConcept": coded(REASON, "because")}
+
+
+@pytest.mark.parametrize("place", ["Task.statusReason", "Task.reasonCode", "extension", "$cancel"])
+async def test_a_reason_that_does_not_exist_is_named_where_it_was_written(service, place):
+    referral = await approved(service)
+    why = NO_REASON["valueCodeableConcept"]
+    if place == "Task.statusReason":
+        task = await service.read("Task", referral)
+        answer = await put(service, "hospital", task, "cancelled", statusReason=why)
+    elif place == "Task.reasonCode":
+        abort = coded("http://hl7.org/fhir/CodeSystem/task-code", "abort")
+        focus = {"reference": f"ServiceRequest/{referral}"}
+        sent = {"resourceType": "Task", "status": "requested", "intent": "order", "code": abort}
+        sent |= {"focus": focus, "reasonCode": why}
+        answer = await service.ask("hospital", "POST", "/fhir/Task", sent)
+    elif place == "extension":
+        place, request = "ServiceRequest.extension", await service.read("ServiceRequest", referral)
+        said = {"url": REQUEST_STATUS_REASON, **NO_REASON}
+        body = {**request, "status": "revoked", "extension": [*request.get("extension", ()), said]}
+        tag = {"If-Match": f'W/"{request["meta"]["versionId"]}"'}
+        path = f"/fhir/ServiceRequest/{referral}"
+        answer = await service.ask("hospital", "PUT", path, body, headers=tag)
+    else:
+        place = "Parameters.parameter[0]"
+        body = {"resourceType": "Parameters", "parameter": [{"name": "reason", **NO_REASON}]}
+        answer = await service.do("hospital", "cancel", referral, body)
+    assert (answer.status_code, issue(answer)["code"]) == (422, "code-invalid")
+    assert issue(answer)["expression"] == [place]
+    assert await service.words(referral) == ["approved", "assigned"]

@@ -3,6 +3,7 @@
 import pytest
 
 from app.settings import Settings
+from tests.deployed import change
 from tests.journeys.payloads import a_referral
 from tests.journeys.service import issue
 from tests.receiver import Reply
@@ -337,11 +338,11 @@ async def test_what_breaks_r4_is_a_400(subscribers):
 
 async def test_production_sends_over_tls_only(service, subscribers):
     strict = Settings.model_copy(service.settings, update={"environment": "production"})
-    service.app.state.settings = strict
+    change(service.app, settings=strict)
     try:
         answer = await subscribers.ask(asked(subscribers.receiver.url()))
     finally:
-        service.app.state.settings = service.settings
+        change(service.app, settings=service.settings)
     assert (answer.status_code, issue(answer)["expression"]) == (
         422,
         ["Subscription.channel.endpoint"],

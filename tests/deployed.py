@@ -1,0 +1,27 @@
+"""The parts of an application, changed by a test, or started without its lifespan."""
+
+from dataclasses import replace
+from functools import cache
+
+from app.database import create_engine
+from app.deployment import Started, deploy, deployment_of
+from app.notification.wake import Waker
+from app.policy.library import load_library
+from app.rules import rules
+
+
+def start(app, engine=None, library=None):
+    """What the lifespan opens, of these; the waker is closed by whoever gives it hints."""
+    settings = deployment_of(app).settings
+    known = rules(settings, library or _library())
+    change(app, started=Started(known, engine or create_engine(settings), Waker(settings)))
+
+
+@cache
+def _library():
+    return load_library()
+
+
+def change(app, **parts):
+    """Gives the application these parts instead of its own."""
+    deploy(app, replace(deployment_of(app), **parts))
