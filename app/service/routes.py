@@ -15,7 +15,6 @@ from app.aside import aside
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
 from app.database import Connection
-from app.decision.apply import Act
 from app.decision.finish import illegal
 from app.decision.inform import add_information
 from app.decision.refuse import cancel_by_party
@@ -43,17 +42,17 @@ from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_resource
 from app.reading.read import check_if_match, names_version, read, refuse_condition
-from app.referral.lifecycle import IllegalMove, State
+from app.referral.draft import Act
+from app.referral.lifecycle import IllegalMove, Party, State
 from app.referral.reopen import Opened, reopen
 from app.service.act import (
+    annotate,
     change_referral_task,
     change_service_task,
     parties_of,
     require_annotation,
 )  # fmt: skip
 from app.service.answer import check_size, required_version, task_answer, write_move
-from app.service.compose import annotate
-from app.service.moves import Party
 from app.service.revise import read_revision
 from app.web.gate import read_body
 from app.web.prefer import as_preferred
