@@ -33,7 +33,7 @@ _SERVICE_STATUS = {
         status: row.on_service_task
         for row in MOVES.values()
         if row.on_service_task and not row.places
-        for status in row.then
+        for status in row.statuses_after
     },
 }
 

@@ -159,10 +159,10 @@ class Draft:
             business_status=row.status_after(before.business_status, placed),
             moves=before.moves + 1,
             void_due=None if row.ends_void_clock else before.void_due,
-            closed_at=self.at if row.closes else before.closed_at,
+            closed_at=self.at if row.closes_loop else before.closed_at,
         )
         self._history(state, event, act, why)
-        if row.answers:
+        if row.answers_request:
             self._answered()
         if row.frees_place:
             self.free_place()
@@ -226,7 +226,7 @@ class Draft:
     def _tell(self, row: Move, act: Act) -> None:
         """Announces the move, and writes to the parties about its outcome."""
         self.first_actor = self.first_actor or act.actor
-        if row.announces and not (row.begins and act.details.begun):
+        if row.announces and not (row.begins_service and act.details.begun):
             self.announcements.append(row.announces)
         if row.places and self.after.business_status in PLACED:
             self.announcements.append(PLACED[self.after.business_status])

@@ -106,17 +106,17 @@ class Move:
     #: Nothing is waited for any more: the clock that makes a referral void ends.
     ends_void_clock: bool = False
     #: The request for information that is open is answered.
-    answers: bool = False
+    answers_request: bool = False
     #: The place that the referral holds is free for the next.
     frees_place: bool = False
     #: The authorization ends, so that the member can be referred anew.
     ends_authorization: bool = False
     #: The service has begun: announced once for each performer.
-    begins: bool = False
+    begins_service: bool = False
     #: Its reasons are shown, instead of those of the decision, until the service moves again.
     shows_reasons: bool = False
     #: The loop is closed.
-    closes: bool = False
+    closes_loop: bool = False
 
     @property
     def places(self) -> bool:
@@ -124,7 +124,7 @@ class Move:
         return self.after is not None and BusinessStatus.WAITLISTED in self.after
 
     @property
-    def then(self) -> frozenset[BusinessStatus | None]:
+    def statuses_after(self) -> frozenset[BusinessStatus | None]:
         """The business statuses that an approved referral can have after it."""
         return self.after if self.after is not None else frozenset(self.before)
 
@@ -185,7 +185,7 @@ MOVES: Mapping[Event, Move] = {
         source=_PENDING,
         announces=EventType.INFORMATION_RECEIVED,
         ends_void_clock=True,
-        answers=True,
+        answers_request=True,
     ),
     Event.APPROVE: Move(
         by=frozenset({Party.RULES, Party.STAFF}),
@@ -274,7 +274,7 @@ MOVES: Mapping[Event, Move] = {
         after=frozenset({BusinessStatus.IN_SERVICE}),
         on_service_task="in-progress",
         announces=EventType.STARTED,
-        begins=True,
+        begins_service=True,
     ),
     Event.START: Move(
         by=frozenset({Party.PERFORMER}),
@@ -283,7 +283,7 @@ MOVES: Mapping[Event, Move] = {
         after=frozenset({BusinessStatus.IN_SERVICE}),
         on_service_task="in-progress",
         announces=EventType.STARTED,
-        begins=True,
+        begins_service=True,
     ),
     # The authorization runs to its last day, so that a reauthorization can go on from it.
     Event.COMPLETE: Move(
@@ -295,7 +295,7 @@ MOVES: Mapping[Event, Move] = {
         announces=EventType.CLOSED,
         frees_place=True,
         shows_reasons=True,
-        closes=True,
+        closes_loop=True,
     ),
     Event.FAIL: Move(
         by=frozenset({Party.PERFORMER}),
@@ -308,7 +308,7 @@ MOVES: Mapping[Event, Move] = {
         frees_place=True,
         ends_authorization=True,
         shows_reasons=True,
-        closes=True,
+        closes_loop=True,
     ),
     # Something is kept with the referral, and nothing moves; also after the end of the service.
     Event.ANNOTATE: Move(

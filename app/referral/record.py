@@ -119,7 +119,7 @@ class Details:
         if row.on_service_task is None:
             return self
         shown = reasons if row.shows_reasons else ()
-        return replace(self, begun=self.begun or row.begins, service_reasons=shown)
+        return replace(self, begun=self.begun or row.begins_service, service_reasons=shown)
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()

@@ -25,7 +25,7 @@ def _move(state: State | None, event: Event, target: State) -> str:
     came = "from_state IS NULL" if state is None else f"from_state = {state.value!r}"
     said = f"{came} AND event = {event.value!r} AND to_state = {target.value!r}"
     if state is State.APPROVED:
-        then = sorted(status.value for status in MOVES[event].then if status)
+        then = sorted(status.value for status in MOVES[event].statuses_after if status)
         status = _one_of("business_status", then) if then else "business_status IS NULL"
         # Otherwise a missing status would make the condition unknown, which a CHECK lets pass.
         said += f" AND coalesce({status}, false)" if then else f" AND {status}"

@@ -168,7 +168,9 @@ def _targets() -> str:
     for (state, event), target in TRANSITIONS.items():
         then = ""
         if state is State.APPROVED and event is not Event.ANNOTATE:
-            then = ", ".join(sorted(status.value for status in MOVES[event].then if status))
+            then = ", ".join(
+                sorted(status.value for status in MOVES[event].statuses_after if status)
+            )
         if event is Event.ANNOTATE:
             then = "as before"
         lines.append(_row([event.value, state.value if state else "", target.value, then]))
@@ -188,13 +190,13 @@ def _consequences() -> str:
 
 def _besides(row: Move) -> Iterator[str]:
     words = {
-        "the request for information is answered": row.answers,
+        "the request for information is answered": row.answers_request,
         "the void clock ends": row.ends_void_clock,
         "the place is free": row.frees_place,
         "the authorization ends": row.ends_authorization,
-        "the loop is closed": row.closes,
+        "the loop is closed": row.closes_loop,
         "the placement is announced": row.places,
-        "the service has begun (announced once for each performer)": row.begins,
+        "the service has begun (announced once for each performer)": row.begins_service,
         "its reasons are shown": row.shows_reasons,
     }
     return (word for word, holds in words.items() if holds)
