@@ -5,14 +5,12 @@ place is taken under a row lock; one statement writes the referral and all that 
 messages to be sent included. The caller's transaction commits before the response leaves.
 """
 
-from dataclasses import replace
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.capacity.assign import Offer, Wish, preference, serving
 from app.capacity.places import take
-from app.decision.apply import Act, Grant, approve, ask, deny, review
+from app.decision.apply import Grant, approve, ask
 from app.decision.decide import decide
 from app.eligibility.check import Case, check_eligibility
 from app.eligibility.identify import Identity, identify
@@ -20,7 +18,7 @@ from app.intake.door import Door
 from app.intake.known import Known
 from app.intake.receive import receive, requested_units
 from app.intake.submission import Submission, require_start
-from app.referral.draft import Draft
+from app.referral.draft import Act, Draft
 from app.referral.lifecycle import Event
 from app.referral.record import Details
 from app.rules import Rules
@@ -77,19 +75,17 @@ async def settle(
     determination = case.determination
     decision = decide(determination, Rules.automation(case.policy, draft.after.service))
     previous = case.previous.referral_id if case.previous else draft.after.based_on
-    draft.after = replace(draft.after, county=case.county, based_on=previous)
+    draft.checked(case.county, previous)
     act = Act(door.by_rules, details_of(case), case.policy)
     if decision.event is Event.APPROVE:
         placement = await take(connection, draft.after.plan, ordered, wish)
         units = requested_units(case.question)
         wanted_from = submission.request.occurrence_start
         approve(draft, act, Grant(placement, case.previous, wanted_from, units))
-    elif decision.event is Event.DENY:
-        deny(draft, act)
     elif decision.event is Event.REQUEST_INFORMATION:
         ask(draft, act, determination.missing, door.rules.clocks(case.identity.plan, submission.on))
     else:
-        review(draft, act)
+        draft.move(decision.event, act)
     asked = draft.after.asked_performer_id
     if asked and draft.before is None and not draft.after.performer_id:
         draft.become_party(asked, "asked")

@@ -19,12 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.capacity.assign import TAKING, NamedOffer, Placement, Wish, named
 from app.capacity.places import hold, release
 from app.database import fetch, fetch_one
-from app.decision.apply import Act, reassign
+from app.decision.apply import reassign
 from app.decision.finish import finish, policy_of
 from app.intake.door import Door
 from app.local_time import local_date
 from app.referral.changes import Changes
-from app.referral.draft import Draft
+from app.referral.draft import Act, Draft
 from app.referral.models import URGENT
 from app.referral.reopen import opened
 from app.referral.store import REFERRAL_COLUMNS, to_referral

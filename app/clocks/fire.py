@@ -7,16 +7,15 @@ place of an expired authorization goes `place.py`'s.
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.capacity.assign import Assignment
+from app.capacity.assign import Assignment, Placement
 from app.clocks.due import Alarm, expired, expiring, is_overdue, reminds, voids
-from app.decision.apply import Act, void
 from app.decision.finish import policy_of
 from app.intake.door import Door
 from app.local_time import local_date
 from app.notification.correspond import notices
 from app.notification.messages import EventType
 from app.policy.model import Reason
-from app.referral.draft import Actor, Draft
+from app.referral.draft import Act, Actor, Draft
 from app.referral.lifecycle import BusinessStatus, Event
 
 #: Who moves a referral when nobody does.
@@ -32,7 +31,7 @@ def _void(draft: Draft, door: Door) -> bool:
     if not voids(draft.after, draft.open_request, door.now):
         return False
     details = replace(draft.details, reasons=(Reason("information-not-received"),))
-    void(draft, Act(CLOCK, details, policy_of(draft, door)))
+    draft.move(Event.VOID, Act(CLOCK, details, policy_of(draft, door)))
     return True
 
 
@@ -41,7 +40,7 @@ def _remind(draft: Draft, door: Door) -> bool:
     if not reminds(draft.after, draft.open_request, door.now):
         return False
     draft.remind()
-    _announce(draft, EventType.INFORMATION_REQUESTED)
+    draft.announce(EventType.INFORMATION_REQUESTED, CLOCK)
     draft.notices.extend(notices("information-needed", draft.parties, policy_of(draft, door)))
     return True
 
@@ -49,8 +48,8 @@ def _remind(draft: Draft, door: Door) -> bool:
 def _overdue(draft: Draft, door: Door) -> bool:
     if not is_overdue(draft.after, door.now):
         return False
-    draft.after = replace(draft.after, overdue_told_at=door.now)
-    _announce(draft, EventType.OVERDUE)
+    draft.told_overdue(door.now)
+    draft.announce(EventType.OVERDUE, CLOCK)
     return True
 
 
@@ -59,7 +58,7 @@ def _expiring(draft: Draft, door: Door) -> bool:
     if draft.authorization is None or not expiring(draft.authorization, clocks, door.now):
         return False
     draft.authorization = replace(draft.authorization, expiring_told_at=door.now)
-    _announce(draft, EventType.EXPIRING)
+    draft.announce(EventType.EXPIRING, CLOCK)
     return True
 
 
@@ -73,21 +72,13 @@ def _expired(draft: Draft, door: Door) -> bool:
     if draft.authorization is None or not expired(draft.authorization, door.now):
         return False
     draft.authorization = replace(draft.authorization, expired_told_at=door.now)
-    after = draft.after
-    if after.business_status is BusinessStatus.WAITLISTED:
-        draft.move(Event.ASSIGN, CLOCK, status=BusinessStatus.UNASSIGNED)
-        unassigned = Assignment.UNASSIGNED.value
-        draft.after = replace(draft.after, assignment=unassigned, offer_id=None)
-    elif after.holds_place and after.offer_id:
-        draft.freed.append(after.offer_id)
-        draft.after = replace(after, holds_place=False)
-    _announce(draft, EventType.EXPIRED)
+    if draft.after.business_status is BusinessStatus.WAITLISTED:
+        nobody = Placement(Assignment.UNASSIGNED)
+        draft.move(Event.ASSIGN, Act(CLOCK, draft.details, None), placement=nobody)
+    else:
+        draft.free_place()
+    draft.announce(EventType.EXPIRED, CLOCK)
     return True
-
-
-def _announce(draft: Draft, event_type: EventType) -> None:
-    draft.first_actor = CLOCK
-    draft.announcements.append(event_type)
 
 
 _WORK: dict[Alarm, Callable[[Draft, Door], bool]] = {

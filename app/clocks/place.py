@@ -10,10 +10,10 @@ from app.capacity.assign import Assignment, NamedOffer, Placement
 from app.capacity.waitlist import give_on
 from app.clocks.fire import CLOCK
 from app.database import fetch_one
-from app.decision.apply import Act, reassign
+from app.decision.apply import reassign
 from app.decision.finish import finish, policy_of
 from app.intake.door import Door
-from app.referral.draft import Draft
+from app.referral.draft import Act, Draft
 from app.referral.reopen import opened
 from app.referral.store import REFERRAL_COLUMNS, to_referral
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.capacity.assign import Assignment, Offer, Wish, preference, serving
 from app.capacity.places import hold, take
-from app.decision.apply import Act, Grant, approve, reassign
+from app.decision.apply import Grant, approve, reassign
 from app.decision.finish import policy_of, require_move
 from app.errors import Issue, Refusal, refuse
 from app.fhir.parameters import Given
@@ -22,7 +22,7 @@ from app.intake.submission import wish_of
 from app.local_time import local_date
 from app.policy.model import Outcome, Question, Reason
 from app.policy.policy import Policy
-from app.referral.draft import Draft
+from app.referral.draft import Act, Draft
 from app.referral.lifecycle import UNDER_WAY, Event
 from app.referral.record import Details
 
@@ -146,14 +146,8 @@ def _against_an_exclusion(details: Details) -> bool:
 
 def _propose(draft: Draft, act: Act) -> None:
     """The first step of two: kept in the history with its note; nothing moves, nobody is told."""
-    draft.move(
-        Event.ANNOTATE,
-        act.actor,
-        status=draft.after.business_status,
-        details=replace(act.details, exception_proposed=True),
-        note=act.note,
-        why=(Reason(EXCEPTION),),
-    )
+    details = replace(act.details, exception_proposed=True)
+    draft.move(Event.ANNOTATE, replace(act, details=details), reasons=(Reason(EXCEPTION),))
 
 
 def _approval(details: Details, given: Given) -> Details:

@@ -20,7 +20,7 @@ from app.decision.added import (
     service_stated,
     who,
 )
-from app.decision.apply import Act, ask
+from app.decision.apply import ask
 from app.decision.deadlines import decision_due
 from app.decision.finish import policy_of, require_move
 from app.eligibility.identify import Identity, identify
@@ -38,12 +38,11 @@ from app.intake.post import Terms, inquire
 from app.intake.receive import asked_performer
 from app.intake.submission import Copy, Submission
 from app.local_time import local_date
-from app.notification.messages import EventType
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason
 from app.process import candidates, eligibility, settle
 from app.reading.access import Sight
-from app.referral.draft import Draft
+from app.referral.draft import Act, Draft
 from app.referral.lifecycle import Event
 from app.referral.models import ReferralRequest
 from app.referral.rehome import move_to_plan
@@ -95,16 +94,13 @@ async def add_information(
         identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
     draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
     draft.sent = _pointing_to(draft.sent, added)
-    draft.move(Event.ADD_INFORMATION, door.actor, details=replace(draft.details, missing=()))
-    draft.answered()
-    draft.announcements.append(EventType.INFORMATION_RECEIVED)
+    answered = replace(draft.details, missing=())
+    draft.move(Event.ADD_INFORMATION, Act(door.actor, answered, None))
     draft.listening = [*draft.listening, *known.listening]
     case = await aside(eligibility, submission, identity, known, door.rules)
     ordered, wish = candidates(submission, case, known)
     request = submission.request
-    draft.after = replace(
-        draft.after, member_id=identity.member_id, cin=request.cin, service=request.service
-    )
+    draft.about(identity.member_id, request.cin, request.service)
     await settle(connection, draft, case, ordered, wish, submission, door)
 
 
@@ -133,11 +129,7 @@ async def _belongs_to(
     asked = after.asked_performer_id or asked_performer(submission, known, identity)
     clocks = door.rules.clocks(plan, submission.on)
     due = decision_due(after.received_at, after.priority, clocks)
-    draft.before = draft.before and replace(draft.before, plan=plan)
-    draft.after = replace(after, plan=plan, decision_due=due, asked_performer_id=asked)
-    draft.plan_organization = known.plan_organization(plan)
-    if asked and asked != after.asked_performer_id:
-        draft.become_party(asked, "asked")
+    draft.belongs_to(plan, known.plan_organization(plan), due, asked)
 
 
 def _submission(

@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 from app.clocks.due import voids
-from app.decision.apply import Act, cancel, deny, void
 from app.decision.finish import policy_of, require_move
 from app.errors import refuse
 from app.fhir.parameters import Given
 from app.intake.door import Door
 from app.policy.model import Reason
-from app.referral.draft import Draft
+from app.referral.draft import Act, Draft
 from app.referral.lifecycle import Event
 
 
@@ -21,7 +20,7 @@ def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
         text = "A denial needs at least one `reason`: a code of determination-reason, or a text."
         raise refuse(422, "required", text, given.at("reason"))
     details = replace(draft.details, reasons=reasons, missing=())
-    deny(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
+    draft.move(Event.DENY, Act(door.actor, details, policy_of(draft, door), given.text("note")))
 
 
 def void_by_person(draft: Draft, given: Given, door: Door) -> None:
@@ -34,7 +33,7 @@ def void_by_person(draft: Draft, given: Given, door: Door) -> None:
         )
         raise refuse(409, "conflict", text)
     details = replace(draft.details, reasons=(Reason("information-not-received"),))
-    void(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
+    draft.move(Event.VOID, Act(door.actor, details, policy_of(draft, door), given.text("note")))
 
 
 def cancel_by_party(draft: Draft, given: Given, door: Door, *, mistaken: bool = False) -> None:
@@ -53,4 +52,4 @@ def cancel_by_party(draft: Draft, given: Given, door: Door, *, mistaken: bool = 
     ours = door.actor.organization_id == draft.after.organization_id
     reasons = tuple(given.reasons()) or (Reason("withdrawn" if ours else "declined-by-member"),)
     details = replace(draft.details, reasons=reasons, missing=(), mistaken=mistaken)
-    cancel(draft, Act(door.actor, details, policy_of(draft, door), given.text("note")))
+    draft.move(Event.CANCEL, Act(door.actor, details, policy_of(draft, door), given.text("note")))

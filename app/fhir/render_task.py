@@ -9,7 +9,7 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.dates import instant
-from app.referral.lifecycle import BusinessStatus, State
+from app.referral.lifecycle import MOVES, BusinessStatus, State
 from app.referral.record import Details, Referral
 
 _BY_STATE = {
@@ -25,15 +25,16 @@ _BY_BUSINESS_STATUS = {
     BusinessStatus.COMPLETED: "completed",
     BusinessStatus.UNFULFILLED: "failed",
 }
-#: The performer's own Task, by the referral's business status.
+#: The performer's own Task, by the referral's business status: as the performer asked for it.
 _SERVICE_STATUS = {
     BusinessStatus.ASSIGNED: "requested",
     BusinessStatus.ALTERNATE: "requested",
-    BusinessStatus.ACCEPTED: "accepted",
-    BusinessStatus.ON_HOLD: "on-hold",
-    BusinessStatus.IN_SERVICE: "in-progress",
-    BusinessStatus.COMPLETED: "completed",
-    BusinessStatus.UNFULFILLED: "failed",
+    **{
+        status: row.on_service_task
+        for row in MOVES.values()
+        if row.on_service_task and not row.places
+        for status in row.statuses_after
+    },
 }
 
 

@@ -20,9 +20,8 @@ from app.intake.known import Known
 from app.intake.submission import Submission
 from app.intake.tables import referral_identifier
 from app.letters import as_key
-from app.notification.messages import EventType
 from app.policy.model import Question
-from app.referral.draft import Draft
+from app.referral.draft import Act, Draft
 from app.referral.lifecycle import Event, State
 from app.referral.record import Details, Referral
 from app.referral.tables import referral_business_identifier
@@ -51,8 +50,7 @@ def receive(submission: Submission, identity: Identity, known: Known, door: Door
         listening=known.listening,
         fhir_base=door.fhir_base,
     )
-    draft.move(Event.RECEIVE, door.actor)
-    draft.announcements.append(EventType.RECEIVED)
+    draft.move(Event.RECEIVE, Act(door.actor, draft.details, None))
     draft.become_party(draft.after.organization_id, "requester")
     _identify(draft, submission)
     for item in submission.copies:

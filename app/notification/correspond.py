@@ -12,6 +12,7 @@ from enum import StrEnum
 from app.notification.messages import EventType
 from app.policy.policy import Policy
 from app.policy.schema import Told
+from app.referral.lifecycle import MOVES
 
 #: For a referral whose plan is not known yet: its requester is told.
 _DEFAULT = Told(requesting="yes", citation="E")
@@ -19,13 +20,7 @@ _NOBODY_ASSIGNED = "No servicing provider is assigned."
 _NOBODY_NAMED = "Plan staff entered the referral, and it names no requester to write to."
 
 #: The message that carries an outcome to an endpoint.
-ANNOUNCED = {
-    "approved": EventType.APPROVED,
-    "denied": EventType.DENIED,
-    "void": EventType.VOIDED,
-    "information-needed": EventType.INFORMATION_REQUESTED,
-    "cancelled": EventType.CANCELLED,
-}
+ANNOUNCED = {row.outcome: row.announces for row in MOVES.values() if row.outcome and row.announces}
 OUTCOMES = tuple(ANNOUNCED)
 
 

@@ -13,12 +13,30 @@ from typing import Any
 
 import orjson
 
+from app.capacity.assign import Placement
 from app.decision.tables import determination
 from app.ids import new_id
-from app.notification.correspond import Asker, Listening, Notice, Parties
+from app.notification.correspond import (
+    Asker,
+    Listening,
+    Notice,
+    Parties,
+    assignment_notices,
+    notices,
+)
+from app.notification.messages import EventType
 from app.policy.model import Determination, Missing, Question, Reason
+from app.policy.policy import Policy
 from app.policy.question_json import question_to_json
-from app.referral.lifecycle import BusinessStatus, Event, State, next_state
+from app.referral.lifecycle import (
+    MOVES,
+    PLACED,
+    BusinessStatus,
+    Event,
+    Move,
+    State,
+    next_state,
+)
 from app.referral.record import Asked, Authorization, Details, Referral
 from app.referral.tables import (
     party,
@@ -34,6 +52,16 @@ class Actor:
     organization_id: str | None
     request_id: str | None = None
     correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One move as it takes effect: who, why, and under which policy."""
+
+    actor: Actor
+    details: Details
+    policy: Policy | None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,58 +136,118 @@ class Draft:
     def move(
         self,
         event: Event,
-        actor: Actor,
+        act: Act,
         *,
-        status: BusinessStatus | None = None,
-        details: Details | None = None,
-        note: str | None = None,
-        policy: str | None = None,
-        why: tuple[Reason, ...] | None = None,
+        placement: Placement | None = None,
+        reasons: tuple[Reason, ...] | None = None,
     ) -> None:
-        """One row of history. Raises `IllegalMove` for what the table does not list.
+        """Makes a move: one row of history, and all that the event's row in `MOVES` says.
 
-        `why`: the reasons of this move alone, where they are not those of the decision.
+        `placement` is where a move that places leaves the referral. `reasons` are those of this
+        move alone, where they are not those of the decision. Raises `IllegalMove` for what the
+        table does not list.
         """
-        state = self.after.state if self.after.moves else None
-        target = next_state(state, event, self.after.business_status)
-        if details is not None:
-            self.details = details
-        self.first_actor = self.first_actor or actor
+        row, before = MOVES[event], self.after
+        state = before.state if before.moves else None
+        target = next_state(state, event, before.business_status)
+        placed = BusinessStatus(placement.assignment.value) if placement else None
+        why = act.details.reasons if reasons is None else reasons
+        self.details = act.details.moved(row, why)
         self.after = replace(
-            self.after, state=target, business_status=status, moves=self.after.moves + 1
+            before,
+            state=target,
+            business_status=row.status_after(before.business_status, placed),
+            moves=before.moves + 1,
+            void_due=None if row.ends_void_clock else before.void_due,
+            closed_at=self.at if row.closes_loop else before.closed_at,
         )
-        reasons = self.details.reasons if why is None else why
-        self._history(state, event, actor, reasons, note, policy)
+        self._history(state, event, act, why)
+        if row.answers_request:
+            self._answered()
+        if row.frees_place:
+            self.free_place()
+        if placement is not None:
+            self._place(placement, row, before.performer_id, why)
+        if row.ends_authorization and self.authorization is not None:
+            self.authorization = replace(self.authorization, status="ended")
+        self._tell(row, act)
 
     def _history(
-        self,
-        state: State | None,
-        event: Event,
-        actor: Actor,
-        reasons: tuple[Reason, ...],
-        note: str | None,
-        policy: str | None,
+        self, state: State | None, event: Event, act: Act, reasons: tuple[Reason, ...]
     ) -> None:
+        after, actor = self.after, act.actor
+        policy = act.policy if MOVES[event].under_policy else None
         self.add(
             referral_history,
-            plan=self.after.plan,
-            referral_id=self.after.id,
-            seq=self.after.moves,
+            plan=after.plan,
+            referral_id=after.id,
+            seq=after.moves,
             from_state=state.value if state else None,
-            to_state=self.after.state.value,
+            to_state=after.state.value,
             event=event.value,
-            business_status=self.after.business_status.value
-            if self.after.business_status
-            else None,
+            business_status=after.business_status.value if after.business_status else None,
             actor=actor.name,
             organization_id=actor.organization_id,
             at=self.at,
             reason=orjson.dumps(reasons).decode(),
-            note=note,
-            policy=policy,
+            note=act.note,
+            policy=policy.version if policy else None,
             request_id=actor.request_id,
             correlation_id=actor.correlation_id,
         )
+
+    def _place(
+        self, placement: Placement, row: Move, former: str | None, reasons: tuple[Reason, ...]
+    ) -> None:
+        """The referral is with the performer of `placement`, or waits; each other performer that
+        had it, or was asked for, is no party any more.
+
+        The service Task of the former ends as the former asked, in the former's own words; where
+        somebody else made the move, it is cancelled.
+        """
+        performer = placement.performer_id
+        if row.on_service_task:
+            self.leaves(former, performer, row.on_service_task, reasons)
+        else:
+            self.leaves(former, performer)
+        self.after = replace(
+            self.after,
+            assignment=placement.assignment.value,
+            offer_id=placement.offer.id if placement.offer else None,
+            holds_place=performer is not None,
+            performer_id=performer,
+        )
+        if self.authorization is not None:
+            self.authorization = replace(self.authorization, performer_id=performer)
+        if performer:
+            self.become_party(performer, "performer")
+            self.leaves(self.asked_party, performer)
+
+    def _tell(self, row: Move, act: Act) -> None:
+        """Announces the move, and writes to the parties about its outcome."""
+        self.first_actor = self.first_actor or act.actor
+        if row.announces and not (row.begins_service and act.details.begun):
+            self.announcements.append(row.announces)
+        if row.places and self.after.business_status in PLACED:
+            self.announcements.append(PLACED[self.after.business_status])
+        if row.outcome:
+            self.notices.extend(notices(row.outcome, self.parties, act.policy))
+        elif row.places and self.after.performer_id:
+            self.notices.extend(assignment_notices(self.parties, act.policy))
+
+    def announce(self, event_type: EventType, actor: Actor) -> None:
+        """Announces what is no move: that a clock has run out."""
+        self.first_actor = self.first_actor or actor
+        self.announcements.append(event_type)
+
+    def free_place(self) -> None:
+        """The place that the referral holds is given on when the change is written
+        (`app.capacity.waitlist`).
+        """
+        after = self.after
+        if after.holds_place and after.offer_id:
+            self.freed.append(after.offer_id)
+        self.after = replace(after, holds_place=False)
 
     def add(self, table: Any, **values: Any) -> None:
         self.rows.append((table, values))
@@ -241,15 +329,57 @@ class Draft:
         )
         self.open_request = self.requests[again.id] = again
 
-    def answered(self) -> None:
-        """Information came: the request is answered, and its clock stops."""
+    def _answered(self) -> None:
+        """Information came: the request is answered."""
         if self.open_request is not None:
             self.open_request = replace(self.open_request, answered_at=self.at)
         self.no_longer_asked()
-        self.after = replace(self.after, void_due=None)
 
     def no_longer_asked(self) -> None:
         """The open request ends, answered or not."""
         if self.open_request is not None:
             self.requests[self.open_request.id] = replace(self.open_request, ended_at=self.at)
         self.open_request = None
+
+    def authorize(self, authorization: Authorization) -> None:
+        """The approval's authorization, which nobody has read yet."""
+        self.authorization = authorization
+        self.new_authorization = True
+
+    def told_overdue(self, at: datetime) -> None:
+        """Notes that the parties were told of the late decision, so that they are told once."""
+        self.after = replace(self.after, overdue_told_at=at)
+
+    def checked(self, county: str | None, based_on: str | None) -> None:
+        """Notes what the check found: the member's county, and the referral to go on from."""
+        self.after = replace(self.after, county=county, based_on=based_on)
+
+    def about(self, member_id: str | None, cin: str | None, service: str | None) -> None:
+        """Notes who is meant, and for which service, as far as either is known."""
+        self.after = replace(self.after, member_id=member_id, cin=cin, service=service)
+
+    def belongs_to(
+        self, plan: str, organization: str | None, decision_due: datetime, asked: str | None
+    ) -> None:
+        """The referral whose plan nobody knew is this plan's; `asked`: the performer asked for."""
+        asked_before = self.after.asked_performer_id
+        self.before = self.before and replace(self.before, plan=plan)
+        self.after = replace(
+            self.after, plan=plan, decision_due=decision_due, asked_performer_id=asked
+        )
+        self.plan_organization = organization
+        if asked and asked != asked_before:
+            self.become_party(asked, "asked")
+
+    def finish(self) -> None:
+        """Makes the change the next version of the referral; nothing is composed after it."""
+        after = self.after
+        if after.business_status is not BusinessStatus.INFORMATION_NEEDED:
+            self.no_longer_asked()
+        self.after = replace(
+            after,
+            version=(self.before.version if self.before else 0) + 1,
+            announced=after.announced + len(self.announcements),
+            updated_at=self.at,
+            details=self.details.to_json(),
+        )

@@ -5,7 +5,7 @@ changes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from app.policy.model import Missing, Reason
-from app.referral.lifecycle import BusinessStatus, State
+from app.referral.lifecycle import BusinessStatus, Move, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,13 @@ class Details:
     def shown(self) -> tuple[Reason, ...]:
         """The reasons that explain where the referral stands now."""
         return self.service_reasons or self.reasons
+
+    def moved(self, row: Move, reasons: tuple[Reason, ...]) -> "Details":
+        """The details after a move of the service: whether it has begun, and why it stands."""
+        if row.on_service_task is None:
+            return self
+        shown = reasons if row.shows_reasons else ()
+        return replace(self, begun=self.begun or row.begins_service, service_reasons=shown)
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()

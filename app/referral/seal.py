@@ -24,25 +24,19 @@ from app.notification.tables import correspondence, message
 from app.reading.words import words
 from app.referral.changes import Changes
 from app.referral.draft import Actor, Draft, EndedTask
-from app.referral.lifecycle import BusinessStatus, State
+from app.referral.lifecycle import State
 from app.referral.record import Referral
 from app.referral.tables import locator, resource_version, task
 
 
 def seal(draft: Draft) -> Changes:
     """The rows of the finished change."""
-    version = (draft.before.version if draft.before else 0) + 1
-    draft.after = replace(
-        draft.after, version=version, updated_at=draft.at, details=draft.details.to_json()
-    )
-    if draft.after.business_status is not BusinessStatus.INFORMATION_NEEDED:
-        draft.no_longer_asked()
+    draft.finish()
     changes = Changes(draft.before, draft.after, departed=draft.departed)
     _resources(draft, changes)
     _requests(draft, changes)
     _authorization(draft, changes)
     _messages(draft, changes)
-    changes.after = draft.after
     for notice in draft.notices:
         _correspondence(draft, changes, notice)
     for table, values in draft.rows:
@@ -215,8 +209,7 @@ def _organizations(draft: Draft) -> dict[Role, str | None]:
 def _messages(draft: Draft, changes: Changes) -> None:
     actor = draft.first_actor
     by_role = _organizations(draft)
-    first = draft.after.announced + 1
-    draft.after = replace(draft.after, announced=draft.after.announced + len(draft.announcements))
+    first = draft.after.announced - len(draft.announcements) + 1
     for number, event_type in enumerate(draft.announcements, first):
         message_id = new_id()
         changes.add(

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from app.metadata import finite, metadata, moment, text
-from app.referral.lifecycle import AFTER_APPROVAL, TRANSITIONS, BusinessStatus, Event, State
+from app.referral.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
 from app.referral.models import URGENT
 
 
@@ -26,7 +26,7 @@ def _move(state: State | None, event: Event, target: State) -> str:
     came = "from_state IS NULL" if state is None else f"from_state = {state.value!r}"
     said = f"{came} AND event = {event.value!r} AND to_state = {target.value!r}"
     if state is State.APPROVED:
-        then = sorted(status.value for status in AFTER_APPROVAL[event][1] if status)
+        then = sorted(status.value for status in MOVES[event].statuses_after if status)
         status = _one_of("business_status", then) if then else "business_status IS NULL"
         # Otherwise a missing status would make the condition unknown, which a CHECK lets pass.
         said += f" AND coalesce({status}, false)" if then else f" AND {status}"
@@ -35,8 +35,8 @@ def _move(state: State | None, event: Event, target: State) -> str:
 
 #: The allowed moves, said again by the database: every row of history is one of them.
 #: (A check that comes to null would pass, hence IS TRUE.)
-_MOVES = (_move(state, event, target) for (state, event), target in TRANSITIONS.items())
-MOVES = f"({' OR '.join(_MOVES)}) IS TRUE"
+_LISTED = (_move(state, event, target) for (state, event), target in TRANSITIONS.items())
+ONLY_MOVES = f"({' OR '.join(_LISTED)}) IS TRUE"
 
 #: Business statuses in which a referral waits for a person or a clock: the work queue's.
 WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
@@ -164,7 +164,7 @@ referral_history = Table(
     Column("policy", Text),
     Column("request_id", Text),
     Column("correlation_id", Text),
-    CheckConstraint(MOVES, name="move"),
+    CheckConstraint(ONLY_MOVES, name="move"),
     ForeignKeyConstraint(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),

@@ -16,7 +16,7 @@ from app.capacity.assign import Assignment, Offer, Placement, Wish
 from app.capacity.places import hold as hold_offers
 from app.capacity.places import take
 from app.database import fetch
-from app.decision.apply import Act
+from app.decision.apply import decline
 from app.decision.finish import policy_of, require_move
 from app.decision.grant import approve_by_person, network, ordered_offers
 from app.decision.refuse import cancel_by_party, deny_by_person
@@ -24,15 +24,13 @@ from app.errors import refuse
 from app.fhir.parameters import Given
 from app.fhir.task import TaskUpdate, names_care_manager
 from app.intake.door import Door
-from app.referral.draft import Draft
-from app.referral.lifecycle import Event, IllegalMove
+from app.referral.draft import Act, Draft
+from app.referral.lifecycle import MOVES, Event, IllegalMove, Party
 from app.referral.record import Referral
 from app.referral.reopen import Opened
-from app.service import compose
 from app.service.moves import (
     ON_REFERRAL_TASK,
     ON_SERVICE_TASK,
-    Party,
     Verdict,
     judge,
     meant,
@@ -73,11 +71,11 @@ async def change_referral_task(
     if event is None:
         _annotate(draft, door)
         return
+    _require_words(event, update)
     given = _given(update)
     if event is Event.APPROVE:
         await approve_by_person(connection, draft, opened.question, given, door, matched=matched)
     elif event is Event.DENY:
-        update.require_text()
         deny_by_person(draft, given, door)
     else:
         mistaken = update.status == "entered-in-error"
@@ -105,30 +103,29 @@ async def change_service_task(
 async def _serve(
     connection: AsyncConnection, draft: Draft, event: Event | None, update: TaskUpdate, door: Door
 ) -> None:
+    if event is None:
+        _annotate(draft, door)
+        return
+    _require_words(event, update)
     act = Act(door.actor, draft.details, policy_of(draft, door))
-    reasons = update.reasons()
-    match event:
-        case None:
-            _annotate(draft, door)
-        case Event.ACCEPT:
-            compose.accept(draft, act, reasons)
-        case Event.START | Event.RESUME:
-            compose.begin(draft, event, act, reasons)
-        case Event.HOLD:
-            compose.hold(draft, act, reasons)
-        case Event.DECLINE:
-            update.require_text()
-            placement = await _next_candidate(connection, draft, door)
-            compose.decline(draft, act, placement, reasons)
-        case Event.FAIL:
-            update.require_text()
-            compose.close(draft, event, act, reasons)
-        case _:
-            compose.close(draft, event, act, reasons)
+    if event is Event.DECLINE:
+        decline(draft, act, await _next_candidate(connection, draft, door), update.reasons())
+    else:
+        draft.move(event, act, reasons=update.reasons())
+
+
+def _require_words(event: Event, update: TaskUpdate) -> None:
+    if MOVES[event].needs_words:
+        update.require_text()
+
+
+def annotate(draft: Draft, act: Act) -> None:
+    """Keeps something with the referral; nothing moves."""
+    draft.move(Event.ANNOTATE, act, reasons=())
 
 
 def _annotate(draft: Draft, door: Door) -> None:
-    compose.annotate(draft, Act(door.actor, draft.details, None))
+    annotate(draft, Act(door.actor, draft.details, None))
 
 
 async def _next_candidate(connection: AsyncConnection, draft: Draft, door: Door) -> Placement:

@@ -1,32 +1,22 @@
-"""Every move: what a party may do to a referral, in which state and business status.
+"""The table of moves as a caller meets it: what a party may do to a referral, and when.
 
-PURE. The lifecycle (`app.referral.lifecycle`) says what is legal; this says who may do it, what a
-Task's status means as a move, and writes the page that shows both (docs/moves.md).
+PURE. The table is `app.referral.lifecycle`'s; this judges a caller by it, reads a Task's status as
+a move, and writes the page that shows the whole table (docs/moves.md).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from app.referral.lifecycle import (
-    AFTER_APPROVAL,
+    MOVES,
     TRANSITIONS,
     BusinessStatus,
     Event,
+    Move,
+    Party,
     State,
     is_legal,
 )
-
-
-class Party(StrEnum):
-    """A caller's part in one referral; the rules and the clock move referrals, too."""
-
-    REQUESTER = "requester"
-    #: The performer asked for, while nobody has the referral: it looks on.
-    ASKED = "asked"
-    PERFORMER = "performer"
-    STAFF = "staff"
-    RULES = "rules"
-    CLOCK = "clock"
 
 
 class Verdict(StrEnum):
@@ -38,44 +28,25 @@ class Verdict(StrEnum):
     NOT_FOUND = "404"
 
 
-#: Who may cause an event (spec.md 2, 5, 6).
-BY: dict[Event, frozenset[Party]] = {
-    Event.RECEIVE: frozenset({Party.REQUESTER}),
-    Event.REVIEW: frozenset({Party.RULES}),
-    Event.REQUEST_INFORMATION: frozenset({Party.RULES, Party.STAFF}),
-    Event.ADD_INFORMATION: frozenset({Party.REQUESTER, Party.STAFF}),
-    Event.APPROVE: frozenset({Party.RULES, Party.STAFF}),
-    Event.DENY: frozenset({Party.RULES, Party.STAFF}),
-    Event.VOID: frozenset({Party.CLOCK, Party.STAFF}),
-    Event.CANCEL: frozenset({Party.REQUESTER, Party.STAFF}),
-    Event.ASSIGN: frozenset({Party.RULES, Party.STAFF, Party.CLOCK}),
-    Event.ACCEPT: frozenset({Party.PERFORMER}),
-    Event.DECLINE: frozenset({Party.PERFORMER}),
-    Event.HOLD: frozenset({Party.PERFORMER}),
-    Event.RESUME: frozenset({Party.PERFORMER}),
-    Event.START: frozenset({Party.PERFORMER}),
-    Event.COMPLETE: frozenset({Party.PERFORMER}),
-    Event.FAIL: frozenset({Party.PERFORMER}),
-    Event.ANNOTATE: frozenset({Party.REQUESTER, Party.PERFORMER, Party.STAFF}),
-}
+def _asked_for(statuses: Callable[[Move], Iterable[str]]) -> dict[str, tuple[Event, ...]]:
+    """The events by the Task status that asks for them, in the order of a service."""
+    found: dict[str, list[Event]] = {}
+    for event, row in MOVES.items():
+        for status in statuses(row):
+            found.setdefault(status, []).append(event)
+    return {status: tuple(sorted(events, key=_earliest)) for status, events in found.items()}
+
+
+def _earliest(event: Event) -> int:
+    """How early in a service the event can come: by the first business status before it."""
+    order = list(BusinessStatus)
+    return min((order.index(status) for status in MOVES[event].before), default=0)
+
 
 #: A status asked for on the referral's Task, and on the performer's service Task, as events: the
-#: first that is legal now, else the last is refused. Source: Gravity SDOHCC 3.0.0, Task for
-#: referral management, state diagram and "set by".
-ON_REFERRAL_TASK: dict[str, tuple[Event, ...]] = {
-    "accepted": (Event.APPROVE,),
-    "rejected": (Event.DENY,),
-    "cancelled": (Event.CANCEL,),
-    "entered-in-error": (Event.CANCEL,),
-}
-ON_SERVICE_TASK: dict[str, tuple[Event, ...]] = {
-    "accepted": (Event.ACCEPT,),
-    "rejected": (Event.DECLINE,),
-    "on-hold": (Event.HOLD,),
-    "in-progress": (Event.START, Event.RESUME),
-    "completed": (Event.COMPLETE,),
-    "failed": (Event.FAIL,),
-}
+#: first that is legal now is made; where none is, the first of all is refused.
+ON_REFERRAL_TASK = _asked_for(lambda row: row.on_referral_task)
+ON_SERVICE_TASK = _asked_for(lambda row: filter(None, [row.on_service_task]))
 
 #: Every state with every business status that it can have, in the order of a referral's life.
 SITUATIONS: tuple[tuple[State | None, BusinessStatus | None], ...] = (
@@ -101,7 +72,7 @@ def judge(
     held = frozenset(parties)
     if not held:
         return Verdict.NOT_FOUND
-    if not held & BY[event]:
+    if not held & MOVES[event].by:
         return Verdict.FORBIDDEN
     return Verdict.ALLOWED if is_legal(state, event, status) else Verdict.CONFLICT
 
@@ -128,10 +99,10 @@ _LETTERS = {
 _OTHERS = frozenset({Party.RULES, Party.CLOCK})
 _HEAD = """# Moves
 
-Written by `python -m app moves` from `app/referral/lifecycle.py` and `app/service/moves.py`; a test
-compares. A referral has a state and, beside it, a business status; each row below is one of the
-pairs that exist. A cell says who may do it then: **R** the requester, **P** the performer that has
-the referral, **S** the plan's staff, the **rules**, the **clock**. An empty cell is refused:
+Written by `python -m app moves` from the table in `app/referral/lifecycle.py`; a test compares. A
+referral has a state and, beside it, a business status; each row below is one of the pairs that
+exist. A cell says who may do it then: **R** the requester, **P** the performer that has the
+referral, **S** the plan's staff, the **rules**, the **clock**. An empty cell is refused:
 
 * 409 to a party that may do it in another situation, with nothing written and nothing announced;
 * 403 to a party that may never do it (a performer that was only asked for may do nothing);
@@ -159,6 +130,7 @@ Readings where the sources are silent:
 def document() -> str:
     """docs/moves.md: the whole matrix, where each move leads, and the Task statuses that ask."""
     parts = [_HEAD, _matrix(), "\n## Where each move leads\n", _targets()]
+    parts += ["\n## What each move does besides\n", _consequences()]
     parts += ["\n## By Task\n", _tasks(), _NOTES]
     return "\n".join(parts)
 
@@ -196,11 +168,38 @@ def _targets() -> str:
     for (state, event), target in TRANSITIONS.items():
         then = ""
         if state is State.APPROVED and event is not Event.ANNOTATE:
-            then = ", ".join(sorted(status.value for status in AFTER_APPROVAL[event][1] if status))
+            then = ", ".join(
+                sorted(status.value for status in MOVES[event].statuses_after if status)
+            )
         if event is Event.ANNOTATE:
             then = "as before"
         lines.append(_row([event.value, state.value if state else "", target.value, then]))
     return "\n".join(lines) + "\n"
+
+
+def _consequences() -> str:
+    head = ["event", "message", "letters", "and"]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for event, row in MOVES.items():
+        message = f"`{row.announces}`" if row.announces else ""
+        cells = [event.value, message, row.outcome or "", ", ".join(_besides(row))]
+        if any(cells[1:]):
+            lines.append(_row(cells))
+    return "\n".join(lines) + "\n"
+
+
+def _besides(row: Move) -> Iterator[str]:
+    words = {
+        "the request for information is answered": row.answers_request,
+        "the void clock ends": row.ends_void_clock,
+        "the place is free": row.frees_place,
+        "the authorization ends": row.ends_authorization,
+        "the loop is closed": row.closes_loop,
+        "the placement is announced": row.places,
+        "the service has begun (announced once for each performer)": row.begins_service,
+        "its reasons are shown": row.shows_reasons,
+    }
+    return (word for word, holds in words.items() if holds)
 
 
 def _tasks() -> str:
@@ -208,6 +207,8 @@ def _tasks() -> str:
     for name, wanted in (("referral", ON_REFERRAL_TASK), ("service", ON_SERVICE_TASK)):
         for status, events in wanted.items():
             words = " or ".join(event.value for event in events)
-            by = " ".join(_LETTERS[party] for party in _LETTERS if party in BY[events[0]] - _OTHERS)
+            by = " ".join(
+                _LETTERS[party] for party in _LETTERS if party in MOVES[events[0]].by - _OTHERS
+            )
             lines.append(_row([name, f"`{status}`", words, by]))
     return "\n".join(lines) + "\n"

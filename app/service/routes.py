@@ -16,7 +16,6 @@ from app.caller.dependency import CallerDep, require
 from app.caller.door import door_of
 from app.caller.model import Caller
 from app.capacity.waitlist import write_move
-from app.decision.apply import Act
 from app.decision.inform import add_information
 from app.decision.refuse import cancel_by_party
 from app.deployment import Connection
@@ -42,18 +41,17 @@ from app.openapi.responses import errors
 from app.reading.access import sight
 from app.reading.answer import of_resource
 from app.reading.read import check_if_match, names_version, read, refuse_condition
-from app.referral.draft import Draft
-from app.referral.lifecycle import State
+from app.referral.draft import Act, Draft
+from app.referral.lifecycle import Party, State
 from app.referral.reopen import Opened, reopen
 from app.service.act import (
+    annotate,
     change_referral_task,
     change_service_task,
     parties_of,
     require_annotation,
 )  # fmt: skip
 from app.service.answer import check_size, required_version, task_answer
-from app.service.compose import annotate
-from app.service.moves import Party
 from app.service.revise import read_revision
 from app.web.gate import read_body
 from app.web.prefer import as_preferred

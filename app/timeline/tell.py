@@ -11,6 +11,7 @@ import orjson
 
 from app.fhir import codes
 from app.notification.messages import MEANINGS, EventType
+from app.referral.lifecycle import MOVES
 from app.timeline.gather import Found
 from app.timeline.model import Entry, Kind
 from app.timeline.spans import moment
@@ -38,7 +39,7 @@ _MOVES: dict[str, tuple[str, str]] = {
 #: Events that carry reasons of their own; others still bear those of the move before.
 _REASONED = frozenset({"review", "approve", "deny", "void", "cancel", "decline", "hold", "fail"})
 #: Events after which another may have the referral, or nobody yet.
-_PLACED = frozenset({"approve", "assign", "decline"})
+_PLACED = frozenset(event.value for event, row in MOVES.items() if row.places)
 _ANSWERS = {
     "approved": "The criteria are met.",
     "denied": "The criteria are not met.",

@@ -6,40 +6,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from app.referral.lifecycle import BusinessStatus, Event, State, is_legal, next_state
-from app.service.moves import BY, Party
+from app.referral.lifecycle import MOVES, BusinessStatus, Event, Party, State, is_legal, next_state
 from tests.life.world import CLIENTS
 from tests.service.scene import balanced
 from tests.service.test_races import free_beside_waiting
+from tests.service.test_table import EXPECTED, PLACED
 
-#: What each move announces; of those that place somebody, more below. From spec.md 8, not from
-#: the code that does it.
-ANNOUNCES = {
-    "receive": ["referral.received"],
-    "review": [],
-    "request-information": ["referral.information_requested"],
-    "add-information": ["referral.information_received"],
-    "approve": ["referral.approved"],
-    "deny": ["referral.denied"],
-    "void": ["referral.voided"],
-    "cancel": ["referral.cancelled"],
-    "assign": [],
-    "accept": ["service.accepted"],
-    "decline": ["service.declined"],
-    "hold": [],
-    "resume": [],
-    "start": [],
-    "complete": ["service.closed"],
-    "fail": ["service.closed"],
-    "annotate": [],
-}
-PLACES = {"approve", "assign", "decline"}
-PLACED = {
-    "assigned": ["service.assigned"],
-    "alternate": ["service.assigned"],
-    "waitlisted": ["service.waitlisted"],
-    "unassigned": [],
-}
 #: Told to the requester and the plan; everything else to all parties.
 NOT_THE_PERFORMERS = {
     "referral.information_requested",
@@ -129,7 +101,7 @@ def history_is_the_state(seen: Snapshot) -> None:
             assert each["from_state"] == state, each
             assert is_legal(state, event, status), (state, status, event)
             assert each["to_state"] == next_state(state, event, status), each
-            assert _actors(each, row) & BY[event], each
+            assert _actors(each, row) & MOVES[event].by, each
             state = State(each["to_state"])
             status = each["business_status"] and BusinessStatus(each["business_status"])
         assert (state, status) == (row["state"], row["business_status"])
@@ -161,14 +133,12 @@ def _announced(moves: list[Row]) -> list[str]:
     found: list[str] = []
     begun = False
     for move in moves:
-        event = move["event"]
-        found += ANNOUNCES[event]
-        if event in PLACES:
+        row = EXPECTED[Event(move["event"])]
+        if row.message and not (row.message == "service.started" and begun):
+            found.append(row.message)
+        if row.places:
             found += PLACED[move["business_status"]]
-            begun = False
-        if event in ("start", "resume") and not begun:
-            found.append("service.started")
-            begun = True
+        begun = (begun or row.message == "service.started") and not row.places
     return found
 
 

@@ -41,7 +41,6 @@ def test_whatever_happens_a_referral_stays_within_the_table(happenings):
         before = state
         with suppress(IllegalMove):
             state = next_state(before, event, status)
-            assert TRANSITIONS[before, event] == state
         assert before in (None, state) or state in LEAVES[before]
     assert state is not None
 
