@@ -31,6 +31,7 @@ from app.fhir.reference import unversioned
 from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
 from app.intake.door import Door
+from app.intake.fingerprint import Fingerprint
 from app.intake.gather import gather
 from app.intake.held import held_again
 from app.intake.known import Known
@@ -167,7 +168,7 @@ def _submission(
         request=_request(draft, read_referral(sent, beside, on, door.rules.plans), beside, found),
         stated=[*read_facts(sent, beside, on), *([found.stated()] if found else [])],
         received_at=received,
-        fingerprint="",
+        fingerprint=Fingerprint("", ""),
         base=door.fhir_base,
     )
 
