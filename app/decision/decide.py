@@ -7,7 +7,7 @@ person by default, because in California they are a clinician's to make (spec.md
 from dataclasses import dataclass
 
 from app.policy.model import Determination, Outcome
-from app.referral.lifecycle import BusinessStatus, Event
+from app.referral.lifecycle import Event
 
 #: Reasons that only a person can settle, whatever else is missing.
 _FOR_A_PERSON = frozenset({"already-authorized"})
@@ -24,30 +24,18 @@ class Automation:
     deny_criteria: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The event that follows, and what a referral that stays pending waits for."""
-
-    event: Event
-    status: BusinessStatus | None = None
-
-
-APPROVE = Decision(Event.APPROVE)
-DENY = Decision(Event.DENY)
-REVIEW = Decision(Event.REVIEW, BusinessStatus.IN_REVIEW)
-ASK = Decision(Event.REQUEST_INFORMATION, BusinessStatus.INFORMATION_NEEDED)
-
-
-def decide(determination: Determination, automation: Automation) -> Decision:
-    """The decision that follows from a determination under a plan's automation."""
+def decide(determination: Determination, automation: Automation) -> Event:
+    """Names the move that follows from a determination under a plan's automation."""
     if determination.outcome is Outcome.APPROVED:
-        return APPROVE if automation.approve else REVIEW
+        return Event.APPROVE if automation.approve else Event.REVIEW
     if determination.outcome is Outcome.DENIED:
         automatic = (
             automation.deny_administrative
             if determination.administrative
             else automation.deny_criteria
         )
-        return DENY if automatic else REVIEW
+        return Event.DENY if automatic else Event.REVIEW
     reasons = {reason.code for reason in determination.reasons}
-    return ASK if reasons & _ASK and not reasons & _FOR_A_PERSON else REVIEW
+    if reasons & _ASK and not reasons & _FOR_A_PERSON:
+        return Event.REQUEST_INFORMATION
+    return Event.REVIEW

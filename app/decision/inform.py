@@ -101,12 +101,12 @@ async def add_information(
     draft.announcements.append(EventType.INFORMATION_RECEIVED)
     draft.listening = [*draft.listening, *known.listening]
     case = await aside(eligibility, submission, identity, known, door.rules)
-    ordered, wish = candidates(submission, case, known)
+    ordered = candidates(submission, case, known)
     request = submission.request
     draft.after = replace(
         draft.after, member_id=identity.member_id, cin=request.cin, service=request.service
     )
-    await settle(connection, draft, case, ordered, wish, submission, door)
+    await settle(connection, draft, case, ordered, submission, door)
 
 
 def _pointing_to(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
