@@ -28,7 +28,6 @@ NPI: Final = "http://hl7.org/fhir/sid/us-npi"
 
 # Our code systems.
 CALAIM_SERVICE: Final = _CODE_SYSTEM + "calaim-service"
-SERVICE_CATEGORY: Final = _CODE_SYSTEM + "service-category"
 POPULATION: Final = _CODE_SYSTEM + "ecm-population-of-focus"
 PLAN: Final = _CODE_SYSTEM + "plan"
 LINE_OF_BUSINESS: Final = _CODE_SYSTEM + "line-of-business"
@@ -41,7 +40,6 @@ DETERMINATION_REASON: Final = _CODE_SYSTEM + "determination-reason"
 TASK_OUTPUT: Final = _CODE_SYSTEM + "task-output"
 CORRESPONDENCE_OUTCOME: Final = _CODE_SYSTEM + "correspondence-outcome"
 TASK_INPUT: Final = _CODE_SYSTEM + "task-input"
-ERROR_DETAIL: Final = _CODE_SYSTEM + "error-detail"
 
 # The systems of plain codes (FHIR R4): implied where a resource holds the code alone.
 _R4 = "http://hl7.org/fhir/"
@@ -95,12 +93,9 @@ SNOMED: Final = "http://snomed.info/sct"
 UCUM: Final = "http://unitsofmeasure.org"
 CURRENCY: Final = "urn:iso:std:iso:4217"
 LANGUAGE: Final = "urn:ietf:bcp:47"
-RACE: Final = "urn:oid:2.16.840.1.113883.6.238"
 ACT_CODE: Final = _HL7 + "v3-ActCode"
 ACT_PRIORITY: Final = _HL7 + "v3-ActPriority"
 ADMIT_SOURCE: Final = _HL7 + "admit-source"
-IDENTIFIER_TYPE: Final = _HL7 + "v2-0203"
-ORGANIZATION_TYPE: Final = _HL7 + "organization-type"
 TASK_CODE: Final = "http://hl7.org/fhir/CodeSystem/task-code"
 
 CLAIM_TYPE: Final = _HL7 + "claim-type"
@@ -113,10 +108,8 @@ PAS_REVIEW_ACTION_CODE: Final = PAS + "extension-reviewActionCode"
 PAS_AUTHORIZED_PROVIDER: Final = PAS + "extension-itemAuthorizedProvider"
 X12_306: Final = "https://codesystem.x12.org/005010/306"
 
-#: LOINC "Pregnancy status", and its two SNOMED CT answers that say yes or no.
+#: LOINC "Pregnancy status".
 PREGNANCY_STATUS: Final = "82810-3"
-PREGNANT: Final = "77386006"
-NOT_PREGNANT: Final = "60001007"
 
 _words: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
 
@@ -127,8 +120,6 @@ STATES: Final[Mapping[str, str]] = _words["states"]
 BUSINESS_STATUSES: Final[Mapping[str, str]] = _words["business_statuses"]
 REASONS: Final[Mapping[str, str]] = _words["reasons"]
 COUNTIES: Final[Mapping[str, str]] = _words["counties"]
-CATEGORIES: Final[Mapping[str, str]] = _words["categories"]
-LINES_OF_BUSINESS: Final[Mapping[str, str]] = _words["lines_of_business"]
 _OTHER_COUNTIES: Final = frozenset(_words["other_counties"].split())
 
 

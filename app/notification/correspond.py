@@ -26,7 +26,6 @@ ANNOUNCED = {
     "information-needed": EventType.INFORMATION_REQUESTED,
     "cancelled": EventType.CANCELLED,
 }
-OUTCOMES = tuple(ANNOUNCED)
 
 
 class Asker(StrEnum):

@@ -16,6 +16,7 @@ import orjson
 from app.decision.tables import determination
 from app.ids import new_id
 from app.notification.correspond import Asker, Listening, Notice, Parties
+from app.policy.answer_json import answer_to_json
 from app.policy.model import Determination, Missing, Question, Reason
 from app.policy.question_json import question_to_json
 from app.referral.lifecycle import BusinessStatus, Event, State, next_state
@@ -206,7 +207,7 @@ class Draft:
             policy=answer.policy,
             as_of=answer.as_of,
             question=question_to_json(question),
-            answer=orjson.dumps(answer).decode(),
+            answer=answer_to_json(answer),
             at=self.at,
         )
 

@@ -14,7 +14,7 @@ from app.correspondence.occasion import Authorized, Occasion
 from app.correspondence.sources import in_words
 from app.correspondence.words import LANGUAGES, language_of, words
 from app.fhir.codes import REASONS
-from app.notification.correspond import OUTCOMES
+from app.notification.correspond import ANNOUNCED
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
 from app.policy.model import Fact, Facts, Missing, Question, Reason
@@ -66,7 +66,7 @@ def test_every_reason_has_words(language):
     ("language", "outcome", "recipient", "person", "decided_by"),
     list(
         itertools.product(
-            LANGUAGES, OUTCOMES, RECIPIENTS, (False, True), ("rules", "clock", "staff")
+            LANGUAGES, ANNOUNCED, RECIPIENTS, (False, True), ("rules", "clock", "staff")
         )
     ),
 )
