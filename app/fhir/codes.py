@@ -1,7 +1,7 @@
 """Every system, extension and value-set address that we read or write: nothing else spells a URL.
 
-The words of our own code systems (`display`) are data, in words.yaml. What a code means for a
-decision is left to `app.policy`.
+The words of our own code systems (`display`) are data, in words.yaml and `app.policy.vocabulary`.
+What a code means for a decision is left to `app.policy`.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from app import letters
+from app.policy.vocabulary import words_of
 
 BASE: Final = "https://nowrongdoor.example/fhir/"
 _CODE_SYSTEM = BASE + "CodeSystem/"
@@ -116,9 +117,9 @@ _words: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").r
 #: Code → display, of our own code systems.
 SERVICES: Final[Mapping[str, str]] = _words["services"]
 POPULATIONS: Final[Mapping[str, str]] = _words["populations"]
-STATES: Final[Mapping[str, str]] = _words["states"]
-BUSINESS_STATUSES: Final[Mapping[str, str]] = _words["business_statuses"]
-REASONS: Final[Mapping[str, str]] = _words["reasons"]
+STATES: Final = words_of("states")
+BUSINESS_STATUSES: Final = words_of("statuses")
+REASONS: Final = words_of("reasons")
 COUNTIES: Final[Mapping[str, str]] = _words["counties"]
 _OTHER_COUNTIES: Final = frozenset(_words["other_counties"].split())
 
