@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help run test check check-more bench openapi policies migrate fmt clean \
-        format lint types imports contract suite postgresql-15 image browser foreign generators outage bulk fuzz wheels
+        format lint types imports dead contract suite postgresql-15 image browser foreign generators outage bulk fuzz wheels
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ run: $(RUNS) ## a hospital's referral through all five stages, on a PostgreSQL o
 
 test: suite ## the whole suite, in parallel, on a throwaway PostgreSQL (ARGS="tests/rules -k ...")
 
-check: format lint types imports policies contract suite ## all that must hold, from PyPI alone
+check: format lint types imports dead policies contract suite ## all that must hold, from PyPI alone
 
 check-more: postgresql-15 image browser foreign generators outage bulk fuzz wheels ## what needs other packages, or minutes
 
@@ -53,6 +53,9 @@ types: $(READY)
 	$(BIN)/mypy --strict --python-version 3.14 app
 imports: $(READY)
 	$(BIN)/lint-imports
+dead: $(READY)
+	$(BIN)/python .ci/dead.py
+	$(BIN)/deptry --no-ansi .
 contract: $(READY)
 	$(BIN)/python -m app openapi --check
 suite: $(READY)

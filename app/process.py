@@ -8,7 +8,7 @@ messages to be sent included. The caller's transaction commits before the respon
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
-from app.capacity.assign import Offer, Wish, preference, serving
+from app.capacity.assign import Offer, preference, serving
 from app.capacity.places import take
 from app.decision.apply import Grant, approve, ask
 from app.decision.decide import decide
@@ -36,9 +36,9 @@ async def process(
 
     case = await aside(eligibility, submission, identity, known, door.rules)
 
-    ordered, wish = candidates(submission, case, known)
+    ordered = candidates(submission, case, known)
 
-    await settle(connection, draft, case, ordered, wish, submission, door)
+    await settle(connection, draft, case, ordered, submission, door)
 
     return draft
 
@@ -50,16 +50,16 @@ def eligibility(submission: Submission, identity: Identity, known: Known, rules:
     )
 
 
-def candidates(submission: Submission, case: Case, known: Known) -> tuple[list[Offer], Wish]:
+def candidates(submission: Submission, case: Case, known: Known) -> list[Offer]:
     """Who could take the member, best first. No place is taken yet."""
-    wish = submission.wish
     offers = serving(
         known.offers.get(case.identity.key, ()),
         service=submission.request.service or "",
         county=case.county,
         populations=case.determination.populations,
     )
-    return preference(offers, wish, submission.acquainted(known, case.identity.key)), wish
+    acquainted = submission.acquainted(known, case.identity.key)
+    return preference(offers, submission.wish, acquainted)
 
 
 async def settle(
@@ -67,25 +67,24 @@ async def settle(
     draft: Draft,
     case: Case,
     ordered: list[Offer],
-    wish: Wish,
     submission: Submission,
     door: Door,
 ) -> None:
     """Decides, and lets the decision take effect: the place is taken, the move composed."""
     determination = case.determination
-    decision = decide(determination, Rules.automation(case.policy, draft.after.service))
+    event = decide(determination, Rules.automation(case.policy, draft.after.service))
     previous = case.previous.referral_id if case.previous else draft.after.based_on
     draft.checked(case.county, previous)
     act = Act(door.by_rules, details_of(case), case.policy)
-    if decision.event is Event.APPROVE:
-        placement = await take(connection, draft.after.plan, ordered, wish)
+    if event is Event.APPROVE:
+        placement = await take(connection, draft.after.plan, ordered, submission.wish)
         units = requested_units(case.question)
         wanted_from = submission.request.occurrence_start
         approve(draft, act, Grant(placement, case.previous, wanted_from, units))
-    elif decision.event is Event.REQUEST_INFORMATION:
+    elif event is Event.REQUEST_INFORMATION:
         ask(draft, act, determination.missing, door.rules.clocks(case.identity.plan, submission.on))
     else:
-        draft.move(decision.event, act)
+        draft.move(event, act)
     asked = draft.after.asked_performer_id
     if asked and draft.before is None and not draft.after.performer_id:
         draft.become_party(asked, "asked")

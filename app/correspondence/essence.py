@@ -43,7 +43,7 @@ def _authorized(occasion: Occasion) -> list[str]:
 
 
 def _reason(reason: Reason, *, to_member: bool) -> str:
-    known = reason_in_words(english(), reason.code, to_member=to_member)
+    known = reason_in_words("en", reason.code, to_member=to_member)
     return " ".join(part for part in (known, reason.text) if part)
 
 

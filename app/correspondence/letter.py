@@ -142,7 +142,7 @@ class _Writer:
 
     def _one_reason(self, reason: Reason) -> str:
         to_member = self.content.recipient == "member"
-        known = reason_in_words(self.said, reason.code, to_member=to_member)
+        known = reason_in_words(self.content.language, reason.code, to_member=to_member)
         return " ".join(part for part in (known, self._advice(reason.text)) if part)
 
     def _advice(self, text: str | None) -> str | None:

@@ -1,4 +1,5 @@
 """The words of letters: one YAML file a language, all with the same keys and the same placeholders.
+The words of coded reasons are in `app.policy.vocabulary`.
 
 Reads files once; what a letter says with them is `letter.py`.
 """
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from app.policy.shape import Words as Translated
+from app.policy.vocabulary import words_of
 
 TEMPLATES = Path(__file__).with_name("templates")
 #: The languages that letters are written in; English stands for every other.
@@ -43,10 +45,10 @@ def words(language: str) -> Words:
     return read
 
 
-def reason_in_words(said: Words, code: str, *, to_member: bool) -> str:
+def reason_in_words(language: str, code: str, *, to_member: bool) -> str:
     """A coded reason, to the member or of the member; empty where the code has no words."""
-    others = {} if to_member else said["reasons_to_others"]
-    return str(others.get(code) or said["reasons"].get(code, ""))
+    to_all = words_of("reasons", "member", language).get(code, "")
+    return to_all if to_member else words_of("reasons", "others", language).get(code, to_all)
 
 
 def english() -> Words:

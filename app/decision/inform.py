@@ -31,6 +31,7 @@ from app.fhir.reference import unversioned
 from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
 from app.intake.door import Door
+from app.intake.fingerprint import Fingerprint
 from app.intake.gather import gather
 from app.intake.held import held_again
 from app.intake.known import Known
@@ -98,10 +99,10 @@ async def add_information(
     draft.move(Event.ADD_INFORMATION, Act(door.actor, answered, None))
     draft.listening = [*draft.listening, *known.listening]
     case = await aside(eligibility, submission, identity, known, door.rules)
-    ordered, wish = candidates(submission, case, known)
+    ordered = candidates(submission, case, known)
     request = submission.request
     draft.about(identity.member_id, request.cin, request.service)
-    await settle(connection, draft, case, ordered, wish, submission, door)
+    await settle(connection, draft, case, ordered, submission, door)
 
 
 def _pointing_to(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
@@ -159,7 +160,7 @@ def _submission(
         request=_request(draft, read_referral(sent, beside, on, door.rules.plans), beside, found),
         stated=[*read_facts(sent, beside, on), *([found.stated()] if found else [])],
         received_at=received,
-        fingerprint="",
+        fingerprint=Fingerprint("", ""),
         base=door.fhir_base,
     )
 

@@ -1,7 +1,7 @@
 """Every system, extension and value-set address that we read or write; a test keeps them here.
 
-The words of our own code systems (`display`) are data, in words.yaml. What a code means for a
-decision is left to `app.policy`.
+The words of our own code systems (`display`) are data, in words.yaml and `app.policy.vocabulary`.
+What a code means for a decision is left to `app.policy`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from app.policy.vocabulary import words_of
 
 BASE: Final = "https://nowrongdoor.example/fhir/"
 _CODE_SYSTEM = BASE + "CodeSystem/"
@@ -31,7 +33,6 @@ ADDRESS: Final = "urn:ietf:rfc:3986"
 
 # Our code systems.
 CALAIM_SERVICE: Final = _CODE_SYSTEM + "calaim-service"
-SERVICE_CATEGORY: Final = _CODE_SYSTEM + "service-category"
 POPULATION: Final = _CODE_SYSTEM + "ecm-population-of-focus"
 PLAN: Final = _CODE_SYSTEM + "plan"
 LINE_OF_BUSINESS: Final = _CODE_SYSTEM + "line-of-business"
@@ -104,7 +105,6 @@ SNOMED: Final = "http://snomed.info/sct"
 UCUM: Final = "http://unitsofmeasure.org"
 CURRENCY: Final = "urn:iso:std:iso:4217"
 LANGUAGE: Final = "urn:ietf:bcp:47"
-RACE: Final = "urn:oid:2.16.840.1.113883.6.238"
 ACT_CODE: Final = _HL7 + "v3-ActCode"
 ACT_PRIORITY: Final = _HL7 + "v3-ActPriority"
 ADMIT_SOURCE: Final = _HL7 + "admit-source"
@@ -145,19 +145,17 @@ BACKPORT_SERVER: Final = _BACKPORT + "CapabilityStatement/backport-subscription-
 XHTML: Final = "http://www.w3.org/1999/xhtml"
 XML: Final = "http://www.w3.org/XML/1998/namespace"
 
-#: LOINC "Pregnancy status", and its two SNOMED CT answers that say yes or no.
+#: LOINC "Pregnancy status".
 PREGNANCY_STATUS: Final = "82810-3"
-PREGNANT: Final = "77386006"
-NOT_PREGNANT: Final = "60001007"
 
 _words: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
 
 #: Code → display, of our own code systems.
 SERVICES: Final[Mapping[str, str]] = _words["services"]
 POPULATIONS: Final[Mapping[str, str]] = _words["populations"]
-STATES: Final[Mapping[str, str]] = _words["states"]
-BUSINESS_STATUSES: Final[Mapping[str, str]] = _words["business_statuses"]
-REASONS: Final[Mapping[str, str]] = _words["reasons"]
+STATES: Final = words_of("states")
+BUSINESS_STATUSES: Final = words_of("statuses")
+REASONS: Final = words_of("reasons")
 COUNTIES: Final[Mapping[str, str]] = _words["counties"]
 CATEGORIES: Final[Mapping[str, str]] = _words["categories"]
 LINES_OF_BUSINESS: Final[Mapping[str, str]] = _words["lines_of_business"]

@@ -6,16 +6,11 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.dates import instant
+from app.policy.vocabulary import words_of
 from app.referral.record import Referral
 
 _STATUS = {"sent": "completed", "to-send": "preparation", "skipped": "not-done"}
-_OUTCOMES = {
-    "approved": "Approved",
-    "denied": "Denied",
-    "void": "Void",
-    "information-needed": "Information needed",
-    "cancelled": "Cancelled",
-}
+_OUTCOMES = words_of("letters")
 #: How it was told → v3-ParticipationMode. What is handed over is written, too.
 _MEDIA = {
     "endpoint": ("ELECTRONIC", "electronic data"),

@@ -13,7 +13,6 @@ from app.errors import Issue
 from app.fhir import codes
 from app.fhir.dates import read_moment, read_span
 from app.fhir.facts import read_coverages
-from app.fhir.facts_member import asks_for_oneself, read_patient
 from app.fhir.hcpcs import services_of, telling_modifiers
 from app.fhir.payload import (
     Payload,
@@ -27,7 +26,7 @@ from app.fhir.reference import type_in
 from app.fhir.strict_json import MAX_FAULTS
 from app.letters import as_key
 from app.policy.told import MOST_REFERENCES
-from app.referral.models import Identifier, MemberContact, Named, ReferralRequest
+from app.referral.models import Identifier, Named, ReferralRequest
 
 #: Each is looked up, and stands for one referral alone.
 _MOST_IDENTIFIERS = 100
@@ -65,34 +64,22 @@ def read_referral(
     coverages = read_coverages(payload)
     chosen = choose_coverage(coverages, as_of, plans)
     subscriber = next((c.subscriber for c in (chosen, *coverages) if c and c.subscriber), None)
-    county = read_patient(patient, "Patient").values.get("county")
-    requester = service_request.get("requester")
     wished = wished_start(service_request)
     return ReferralRequest(
         intent=_word(service_request.get("intent")) or "order",
         priority=_word(service_request.get("priority")) or "routine",
         service=candidates[0] if len(candidates) == 1 else None,
-        service_candidates=candidates,
         claimed=_claimed(service_request),
         identifiers=_identifiers(service_request),
         cin=_cin(payload, subscriber),
         birth_date=_word(patient.get("birthDate")),
         patient=_named(service_request.get("subject"), payload),
         plan=chosen.plan if chosen else None,
-        county=str(county.value) if county else None,
-        coverage=chosen,
         coverages=coverages,
-        requester=_named(requester, payload) if requester else None,
-        self_referred=asks_for_oneself(payload),
         performers=_all_named(service_request.get("performer"), payload),
         based_on=_all_named(service_request.get("basedOn"), payload),
-        replaces=_all_named(service_request.get("replaces"), payload),
         general_practitioners=_all_named(patient.get("generalPractitioner"), payload),
         occurrence_start=wished[1] if wished else None,
-        authored=read_moment(service_request.get("authoredOn")),
-        received=read_received(service_request),
-        language=language_of(patient),
-        contact=_contact(patient),
     )
 
 
@@ -243,16 +230,6 @@ def language_of(patient: Resource) -> str | None:
             if coding.get("system") in (codes.LANGUAGE, None) and coding.get("code"):
                 return str(coding["code"]).lower()
     return None
-
-
-def _contact(patient: Resource) -> MemberContact:
-    telecom = patient.get("telecom") or ()
-    return MemberContact(
-        name_of(patient),
-        tuple(t["value"] for t in telecom if t.get("system") == "phone" and t.get("value")),
-        tuple(t["value"] for t in telecom if t.get("system") == "email" and t.get("value")),
-        address_lines(patient),
-    )
 
 
 def name_of(patient: Resource) -> str | None:

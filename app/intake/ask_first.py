@@ -49,10 +49,10 @@ async def ask_first(
     )
     require_start(submission, door.rules.latest_start(identity.plan, submission.on))
     case = await aside(eligibility, submission, identity, known, door.rules)
-    ordered, wish = candidates(submission, case, known)
+    ordered = candidates(submission, case, known)
     placement = None
     if request.service and identity.plan and case.determination.outcome is not Outcome.DENIED:
-        placement = place(ordered, wish)
+        placement = place(ordered, submission.wish)
     clocks = door.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
     explanation = explain(case.determination, door.rules.library)

@@ -71,7 +71,7 @@ async def _once(
     changes = await aside(seal, draft)
     answer = await aside(created, changes, submission.locations, door.fhir_base)
     if terms.key:
-        remember(changes, terms.client_id, terms.key, submission.fingerprint, answer)
+        remember(changes, terms.client_id, terms.key, submission.fingerprint.value, answer)
     await write(connection, changes)
     return answer
 

@@ -129,7 +129,7 @@ def _identify(draft: Draft, submission: Submission) -> None:
             value=as_key(value),
             plan=draft.after.plan,
             referral_id=draft.after.id,
-            fingerprint=submission.fingerprint,
+            fingerprint=submission.fingerprint.value,
             locations=locations,
         )
     for system, value in dict.fromkeys(submission.request.identifiers):

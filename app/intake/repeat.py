@@ -48,7 +48,7 @@ def replayed(known: Known, submission: Submission) -> Answer | None:
     """The first answer under this key; 422 when the key was used for another body."""
     if known.replay is None:
         return None
-    if known.replay.fingerprint != submission.fingerprint:
+    if not submission.fingerprint.matches(known.replay.fingerprint):
         text = "This Idempotency-Key was used with another body. Make a new key for a new referral."
         raise refuse(422, "business-rule", text)
     headers = {**known.replay.headers, "Idempotency-Replayed": "true"}
@@ -61,7 +61,7 @@ def twin(known: Known, submission: Submission) -> Twin | None:
         return None
     first = known.twins[0]
     others = {item.referral_id for item in known.twins} - {first.referral_id}
-    if first.fingerprint != submission.fingerprint or others:
+    if not submission.fingerprint.matches(first.fingerprint) or others:
         raise duplicate(first)
     return first
 

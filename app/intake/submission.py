@@ -28,7 +28,7 @@ from app.fhir.subset import is_subset
 from app.ids import new_id
 from app.intake.adopted import as_one, strange_tasks
 from app.intake.door import Door
-from app.intake.fingerprint import fingerprint
+from app.intake.fingerprint import Fingerprint, fingerprint
 from app.intake.known import Known
 from app.local_time import local_date
 from app.policy.stated import SourcedFacts
@@ -60,7 +60,7 @@ class Submission:
     #: What the payload states of the member, source by source.
     stated: Sequence[SourcedFacts]
     received_at: datetime
-    fingerprint: str
+    fingerprint: Fingerprint
     #: Our own FHIR base URL, by which references name resources of ours.
     base: str
     copies: list[Copy] = field(default_factory=list)
@@ -190,7 +190,7 @@ def _understood(
     beside: Listed,
     door: Door,
     referral_id: str,
-    digest: str,
+    digest: Fingerprint,
     index: int | None,
 ) -> Submission:
     """`index` is the request's entry in a Bundle, None where it came alone."""

@@ -21,7 +21,6 @@ _NOBODY_NAMED = "Plan staff entered the referral, and it names no requester to w
 
 #: The message that carries an outcome to an endpoint.
 ANNOUNCED = {row.outcome: row.announces for row in MOVES.values() if row.outcome and row.announces}
-OUTCOMES = tuple(ANNOUNCED)
 
 
 class Asker(StrEnum):

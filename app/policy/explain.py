@@ -13,37 +13,10 @@ from app.policy.details import NOT_STATED
 from app.policy.library import Library
 from app.policy.model import Criterion, Determination, Outcome, Reason
 from app.policy.phrases import Phrases, phrases
+from app.policy.vocabulary import words_of
 
-_OUTCOMES = {
-    Outcome.APPROVED: "The rules approve this.",
-    Outcome.DENIED: "The rules do not approve this.",
-    Outcome.PENDING: "The rules cannot decide this yet.",
-}
-_REASONS = {
-    "population-met": "At least one population of focus is met.",
-    "service-criteria-met": "The criteria of the service are met.",
-    "no-population": "No population of focus is met.",
-    "service-criteria-not-met": "The criteria of the service are not met.",
-    "plan-gate-not-met": "What the plan asks for before any Community Support is not met.",
-    "not-yet-live": "It has not begun in the member's county on this date.",
-    "not-offered": "The plan does not offer this service in the member's county.",
-    "not-a-member": "The member has no active coverage with the plan on this date.",
-    "line-of-business": "The member's line of business does not include this service.",
-    "excluded-1915c": "The member is enrolled in a 1915(c) waiver.",
-    "excluded-program": "The member is enrolled in a program that excludes this service.",
-    "delegated-plan": "Another plan is responsible for this member's Community Supports.",
-    "limit-reached": "The limit of this service is reached.",
-    "population-missing": "No population of focus was named, and the facts do not show one yet.",
-    "facts-missing": "Facts are missing.",
-    "member-unidentified": "The member could not be identified with certainty.",
-    "partial-availability": "The plan offers this service in part only; a person decides.",
-    "already-authorized": "An authorization for this service is open already; a person decides.",
-    "review-required": "A person must look at this.",
-    "exception-granted": "An exception was granted.",
-    "information-not-received": "Information was asked for and did not come.",
-    "withdrawn": "The requester took the referral back.",
-    "declined-by-member": "The member declined.",
-}
+_OUTCOMES = words_of("determinations", "staff")
+_REASONS = words_of("reasons", "staff")
 _RESULTS = {True: "yes", False: "no", None: "not known"}
 _MET = {True: "met", False: "not met", None: "not known yet"}
 #: Names of nodes that only join or turn others round; what they hold is told in their place.

@@ -25,6 +25,7 @@ from app.notification.correspond import (
     notices,
 )
 from app.notification.messages import EventType
+from app.policy.answer_json import answer_to_json
 from app.policy.model import Determination, Missing, Question, Reason
 from app.policy.policy import Policy
 from app.policy.question_json import question_to_json
@@ -294,7 +295,7 @@ class Draft:
             policy=answer.policy,
             as_of=answer.as_of,
             question=question_to_json(question),
-            answer=orjson.dumps(answer).decode(),
+            answer=answer_to_json(answer),
             at=self.at,
         )
 

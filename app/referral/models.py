@@ -5,7 +5,7 @@ it is told by the other stages.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from app.policy.stated import CoverageTerms
 
@@ -34,24 +34,13 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class MemberContact:
-    """How to write to or call the member: for letters only, never for a rule or a log."""
-
-    name: str | None = None
-    phones: tuple[str, ...] = ()
-    emails: tuple[str, ...] = ()
-    address: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ReferralRequest:
     """What a requester asks for. None is unknown; only intent and priority are always there."""
 
     intent: str
     priority: str
-    #: The service, where exactly one is meant; `service_candidates` are those it may be.
+    #: The service, where exactly one is meant.
     service: str | None = None
-    service_candidates: tuple[str, ...] = ()
     claimed: tuple[str, ...] = ()
     #: The requester's own identifiers of this referral.
     identifiers: tuple[Identifier, ...] = ()
@@ -59,24 +48,13 @@ class ReferralRequest:
     birth_date: str | None = None
     patient: Named = Named()
     plan: str | None = None
-    county: str | None = None
-    #: The Coverage that holds on the date, of those stated; `coverages` are all.
-    coverage: CoverageTerms | None = None
+    #: All that are stated, whichever of them holds on the date.
     coverages: tuple[CoverageTerms, ...] = ()
-    requester: Named | None = None
-    #: The member asks for themselves, and is told every outcome as the requester.
-    self_referred: bool = False
     performers: tuple[Named, ...] = ()
     based_on: tuple[Named, ...] = ()
-    replaces: tuple[Named, ...] = ()
     general_practitioners: tuple[Named, ...] = ()
     #: The day on which the service is wanted to begin.
     occurrence_start: date | None = None
-    authored: datetime | None = None
-    #: Actual receipt of what came on paper or by phone; only plan staff may state it.
-    received: datetime | None = None
-    language: str | None = None
-    contact: MemberContact = MemberContact()
 
     @property
     def urgent(self) -> bool:

@@ -11,54 +11,23 @@ import orjson
 
 from app.fhir import codes
 from app.notification.messages import MEANINGS, EventType
+from app.policy.vocabulary import words_of
 from app.referral.lifecycle import MOVES
 from app.timeline.gather import Found
 from app.timeline.model import Entry, Kind
 from app.timeline.spans import moment
 
-#: Event → title, and what is said of it; `{by}` is who did it.
-_MOVES: dict[str, tuple[str, str]] = {
-    "receive": ("Received", "{by} sent the referral."),
-    "review": ("Handed to a person", "A person of the plan must look at it."),
-    "request-information": ("Information asked for", "{by} asked the requester for information."),
-    "add-information": ("Information added", "{by} added information; the rules were asked again."),
-    "approve": ("Approved", "{by} approved it."),
-    "deny": ("Denied", "{by} denied it."),
-    "void": ("Closed without a decision", "The information that was asked for did not come."),
-    "cancel": ("Taken back", "{by} took the referral back."),
-    "assign": ("Given to a performer", "{by} gave it to a performer."),
-    "accept": ("Accepted by the performer", "{by} accepted it."),
-    "decline": ("Declined by the performer", "{by} declined it; the next is tried."),
-    "hold": ("Put on hold", "{by} put the service on hold."),
-    "resume": ("Taken up again", "{by} took the service up again."),
-    "start": ("Service began", "{by} began the service."),
-    "complete": ("Service completed", "{by} completed the service; the loop is closed."),
-    "fail": ("Service could not be given", "{by} closed it without the service."),
-    "annotate": ("Note added", "{by} added to the record."),
-}
+_TITLES = words_of("events")
+#: What is said of an event; `{by}` is who did it.
+_MOVES = words_of("events", "staff")
 #: Events that carry reasons of their own; others still bear those of the move before.
 _REASONED = frozenset({"review", "approve", "deny", "void", "cancel", "decline", "hold", "fail"})
 #: Events after which another may have the referral, or nobody yet.
 _PLACED = frozenset(event.value for event, row in MOVES.items() if row.places)
-_ANSWERS = {
-    "approved": "The criteria are met.",
-    "denied": "The criteria are not met.",
-    "pending": "The rules cannot decide this yet.",
-}
-_RECIPIENTS = {"requesting": "the requester", "servicing": "the performer", "member": "the member"}
-_LETTER_STATES = {
-    "sent": "sent with the message of the outcome",
-    "to-send": "a letter is waiting to be sent",
-    "waiting": "a letter is waiting for a person's release",
-    "skipped": "not sent",
-    "failed": "could not be sent",
-}
-_DELIVERIES = {
-    "delivered": "delivered",
-    "pending": "on its way",
-    "held": "held: the endpoint is disabled",
-    "dead": "not delivered, given up",
-}
+_ANSWERS = words_of("determinations")
+_RECIPIENTS = words_of("recipients", "staff")
+_LETTER_STATES = words_of("letter_states", "staff")
+_DELIVERIES = words_of("deliveries", "staff")
 _ORDER = list(Kind)
 
 
@@ -79,9 +48,8 @@ def _moves(found: Found) -> Iterator[Entry]:
     asked = {request.seq: request for request in found.requests}
     for row in found.history:
         by = who(row)
-        otherwise = (row.event.replace("-", " ").capitalize(), "Done by {by}.")
-        title, text = _MOVES.get(row.event, otherwise)
-        said = text.replace("{by}", by)
+        title = _TITLES.get(row.event, row.event.replace("-", " ").capitalize())
+        said = _MOVES.get(row.event, "Done by {by}.").replace("{by}", by)
         details = reasons(orjson.loads(row.reason)) if row.event in _REASONED else []
         if row.event in _PLACED:
             details += _placed(row)

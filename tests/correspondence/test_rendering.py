@@ -18,7 +18,7 @@ from app.correspondence.render_pdf import pdf, printable
 from app.correspondence.short import cut
 from app.correspondence.words import LANGUAGES
 from app.fhir.addressee import addressee
-from app.notification.correspond import OUTCOMES
+from app.notification.correspond import ANNOUNCED
 from app.policy.model import Reason
 from tests.correspondence.samples import NOON, content, texts
 
@@ -68,7 +68,7 @@ def squeezed(text):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", ANNOUNCED)
 @pytest.mark.parametrize("recipient", ["requesting", "servicing", "member"])
 def test_page_and_print_hold_every_word_of_the_letter(language, outcome, recipient):
     letter = compose(content(outcome, recipient, language))
@@ -81,7 +81,7 @@ def test_page_and_print_hold_every_word_of_the_letter(language, outcome, recipie
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", ANNOUNCED)
 def test_print_stays_inside_the_margins_on_few_pages(language, outcome):
     document = pdf(compose(content(outcome, language=language)), NOON)
     pages = len(re.findall(rb"/Type /Page\b", document))

@@ -7,7 +7,6 @@ import pytest
 from app.fhir.asker import asker
 from app.notification.correspond import (
     ANNOUNCED,
-    OUTCOMES,
     Asker,
     Listening,
     Parties,
@@ -63,14 +62,14 @@ def test_approved_the_member_is_told_by_plan_and_date(plan, service, on, member)
     assert ("member" in recipients("approved", plan, on, service=service)) is member
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", ANNOUNCED)
 @pytest.mark.parametrize("plan", [*PLANS, None])
 def test_a_member_who_asks_is_told_every_outcome(outcome, plan):
     written = told(outcome, plan, BEFORE, asker=Asker.MEMBER)
     assert [n.status for n in written if n.recipient == "member"] == ["to-send"]
 
 
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", ANNOUNCED)
 def test_without_a_plan_the_requester_is_told(outcome):
     assert recipients(outcome, None, BEFORE) == ["requesting"]
 

@@ -13,7 +13,14 @@ from app.fhir.bundle import read_bundle
 from app.fhir.facts import read_facts, read_roster_member
 from app.fhir.hcpcs import load_hcpcs
 from app.fhir.links import rewrite_references
-from app.fhir.service_request import to_domain
+from app.fhir.service_request import (
+    _services,
+    address_lines,
+    language_of,
+    name_of,
+    read_received,
+    to_domain,
+)
 from app.policy.model import Facts
 from app.policy.stated import RosterMember
 from app.referral.models import ReferralRequest
@@ -80,9 +87,8 @@ def test_which_service_is_meant(
 ) -> None:
     detail = [billed(modifier) for modifier in modifiers]
     more = {"code": code, "orderDetail": detail} if code else {}
-    found = read(**more)
-    assert found.service_candidates == candidates
-    assert found.service == (candidates[0] if len(candidates) == 1 else None)
+    assert _services(request(**more)) == candidates
+    assert read(**more).service == (candidates[0] if len(candidates) == 1 else None)
 
 
 def test_every_pair_of_code_and_modifier_means_one_service() -> None:
@@ -166,17 +172,9 @@ def test_where_the_cin_is_found(
     assert read(*contained, **({"subject": subject} if subject else {})).cin == found
 
 
-def test_all_that_a_full_referral_says() -> None:
-    organization = {
-        "resourceType": "Organization",
-        "id": "org",
-        "identifier": [{"system": NPI, "value": "9"}],
-    }
+def test_how_a_member_is_written_to() -> None:
     me = patient(
-        cin("P"),
-        birthDate="1979-01",
         name=[{"use": "old", "family": "Was"}, {"given": ["Ada", "B"], "family": "Is"}],
-        telecom=[{"system": "phone", "value": "1"}, {"system": "email", "value": "a@b.example"}],
         address=[
             {
                 "use": "home",
@@ -191,6 +189,30 @@ def test_all_that_a_full_referral_says() -> None:
             {"language": {"coding": [{"code": "en"}]}},
             {"language": {"coding": [{"code": "ES"}]}, "preferred": True},
         ],
+    )
+    assert (name_of(me), language_of(me)) == ("Ada B Is", "es")
+    assert address_lines(me) == ("1 Street", "Here, CA 95340")
+
+
+def test_when_paper_was_received() -> None:
+    stated = {
+        "url": f"{OURS}StructureDefinition/received",
+        "valueDateTime": "2026-11-18T09:00:00-08:00",
+    }
+    received = read_received(request(extension=[stated]))
+    assert received == datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
+    assert read_received(request()) is None
+
+
+def test_all_that_a_full_referral_says() -> None:
+    organization = {
+        "resourceType": "Organization",
+        "id": "org",
+        "identifier": [{"system": NPI, "value": "9"}],
+    }
+    me = patient(
+        cin("P"),
+        birthDate="1979-01",
         generalPractitioner=[{"identifier": {"system": NPI, "value": "7"}}],
     )
     found = read(
@@ -198,47 +220,29 @@ def test_all_that_a_full_referral_says() -> None:
         COVERAGE,
         organization,
         subject=TO_ME,
-        requester={"reference": "#org"},
         priority="asap",
         identifier=[{"system": "https://a.example", "value": "1"}, {"value": "2"}, {"system": "x"}],
         performer=[
             {"reference": "HealthcareService/h"},
+            {"reference": "#org"},
             {"identifier": {"system": NPI, "value": "8"}},
         ],
         basedOn=[{"reference": "https://h.example/fhir/ServiceRequest/1/_history/2"}],
-        replaces=[{"identifier": {"system": "s", "value": "old"}}],
         reasonCode=[
             {"coding": [{"system": codes.POPULATION, "code": "POF2"}]},
             {"coding": [{"system": codes.POPULATION, "code": "POF2"}]},
             {"text": "x"},
         ],
         occurrencePeriod={"start": "2026-12"},
-        authoredOn="2026-11-20T10:00:00-08:00",
-        extension=[
-            {
-                "url": f"{OURS}StructureDefinition/received",
-                "valueDateTime": "2026-11-18T09:00:00-08:00",
-            }
-        ],
     )
-    assert found.requester is not None
-    assert (found.requester.value(NPI), found.requester.type) == ("9", "Organization")
-    assert [p.type for p in found.performers] == ["HealthcareService", None]
-    assert found.performers[1].value(NPI) == "8"
+    assert [p.type for p in found.performers] == ["HealthcareService", "Organization", None]
+    assert [p.value(NPI) for p in found.performers] == [None, "9", "8"]
     assert found.identifiers == (("https://a.example", "1"), ("", "2"))
-    assert (found.based_on[0].type, found.replaces[0].identifiers) == (
-        "ServiceRequest",
-        (("s", "old"),),
-    )
+    assert found.based_on[0].type == "ServiceRequest"
     assert found.general_practitioners[0].value(NPI) == "7"
-    assert (found.claimed, found.plan, found.county) == (("POF2",), "HPSM", "merced")
-    assert (found.urgent, found.language, found.birth_date) == (True, "es", "1979-01")
+    assert (found.claimed, found.plan) == (("POF2",), "HPSM")
+    assert (found.urgent, found.birth_date) == (True, "1979-01")
     assert found.occurrence_start == date(2026, 12, 1)
-    assert found.received == datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
-    assert found.authored == datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
-    assert found.contact.name == "Ada B Is"
-    assert (found.contact.phones, found.contact.emails) == (("1",), ("a@b.example",))
-    assert found.contact.address == ("1 Street", "Here, CA 95340")
 
 
 @pytest.mark.parametrize(("plans", "plan"), [(None, "BLUE"), ({"HPSM"}, "HPSM"), ({"CCAH"}, None)])

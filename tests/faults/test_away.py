@@ -29,7 +29,10 @@ async def test_a_start_without_a_database_ends_with_a_sentence(tmp_path):
 async def test_a_start_waits_for_the_database(own_postgres, tmp_path):
     own_postgres.stop()
     async with process(own_postgres.url, tmp_path / "log", database_start_wait_s=30) as service:
-        await asyncio.sleep(1)  # real time: the process is trying
+        async with asyncio.timeout(30):
+            said = service.log.read_text
+            while "waiting for the database" not in said():  # noqa: ASYNC110  another process
+                await asyncio.sleep(0.02)
         assert service.child.returncode is None
         await asyncio.to_thread(own_postgres.start)
         await service.answering()
@@ -51,7 +54,7 @@ async def test_in_the_middle_it_is_503_and_recovers_by_itself(alone, own_postgre
         asyncio.create_task(alone.post(a_referral(cin), Idempotency_Key=f"m-{cin}"))
         for cin in EXTRA[:16]
     ]
-    await asyncio.sleep(0.05)
+    await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)  # the others are under way
     await asyncio.to_thread(own_postgres.stop, immediately=True)
     first = await asyncio.gather(*posts)
     assert {answer.status_code for answer in first} <= {201, 503}

@@ -92,7 +92,8 @@ async def test_every_command_answers(service, told):
     assert len(CURLS) == 14
     for words in CURLS[1:]:
         answer = await run(service, words, names)
-        assert answer.status_code in (200, 202), (words, answer.text)
+        sends = any(word.endswith(("/redeliver", "/recover", "/test")) for word in words)
+        assert answer.status_code == (202 if sends else 200), (words, answer.text)
     listed = await run(service, CURLS[1], names)
     assert len(listed.json()["deliveries"]) == 3
 

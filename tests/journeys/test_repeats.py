@@ -2,8 +2,11 @@
 
 import asyncio
 
+import orjson
 import pytest
 
+from app.fhir.strict_json import parse
+from app.intake.fingerprint import fingerprint
 from tests.journeys.payloads import EXTRA, a_bundle, a_referral, example, incomplete, responses
 from tests.journeys.service import id_of, issue
 
@@ -145,6 +148,35 @@ async def test_what_a_key_may_be(service, key, status):
     answer = await service.post(a_referral(), Idempotency_Key=key)
     assert answer.status_code == status
     assert await referrals(service) == (status == 201)
+
+
+async def test_a_repeat_is_known_by_the_hash_that_an_earlier_version_stored(service):
+    """Earlier versions wrote 0.000001 otherwise before hashing; what they stored stays."""
+    body = a_referral(identifier="R-12", quantityQuantity={"value": 0.000001})
+    created = await service.post(body, Idempotency_Key="key-7")
+    assert created.status_code == 201, created.text
+    former = fingerprint(parse(orjson.dumps(body))).former
+    for table in ("idempotency_key", "referral_identifier"):
+        changed = await service.store.execute(f"UPDATE {table} SET fingerprint = $1", former)
+        assert changed == "UPDATE 1"
+    replayed = await service.post(body, Idempotency_Key="key-7")
+    assert replayed.headers["idempotency-replayed"] == "true"
+    again = await service.post(body)
+    assert (again.status_code, id_of(again)) == (200, id_of(created))
+    other = {**body, "quantityQuantity": {"value": 0.000002}}
+    assert (await service.post(other, Idempotency_Key="key-7")).status_code == 422
+    assert (await service.post(other)).status_code == 409
+    assert await referrals(service) == 1
+
+
+@pytest.mark.parametrize("number", ["9007199254740993", "-1e60", "0.1", "1e-60"])
+async def test_a_number_that_no_double_holds_is_sent_again(service, number):
+    body = orjson.dumps(a_referral(quantityQuantity={"value": 7.5}))
+    body = body.replace(b"7.5", number.encode())
+    first = await service.post(body, Idempotency_Key="key-8")
+    again = await service.post(body, Idempotency_Key="key-8")
+    assert (first.status_code, again.content) == (201, first.content)
+    assert number.encode() in first.content
 
 
 async def test_quoted_or_not_it_is_the_same_key(service):
