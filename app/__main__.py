@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.errors import Refusal, Stopped
-from app.settings import WrongSettings, settings
+from app.settings import CHECKOUT, WrongSettings, settings
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -203,7 +203,7 @@ def _check_places(_: argparse.Namespace) -> int:
 def _moves(given: argparse.Namespace) -> int:
     from app.service.moves import document
 
-    path = Path(__file__).parents[1] / "docs" / "moves.md"
+    path = CHECKOUT / "docs" / "moves.md"
     if not given.check:
         path.write_text(document(), "utf-8")
     elif not path.exists() or path.read_text("utf-8") != document():

@@ -13,7 +13,6 @@ from app.clock import Clock
 from app.decision.finish import illegal
 from app.deployment import Deployment, deploy
 from app.errors import Refusal
-from app.fhir.outcome import http_handler, refusal_handler, respond, validation_handler
 from app.openapi.document import describe
 from app.referral.lifecycle import IllegalMove
 from app.routes import routers
@@ -23,6 +22,7 @@ from app.web.branches import Branches
 from app.web.envelope import Envelope
 from app.web.gate import Gate
 from app.web.lifespan import running
+from app.web.refusals import http_handler, refusal_handler, respond, validation_handler
 
 
 async def illegal_move_handler(request: Request, move: IllegalMove) -> Response:

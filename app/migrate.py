@@ -1,29 +1,19 @@
-"""Brings a database to the schema that this code expects, and tells whether it is there.
-
-The migrations themselves are in `migrations/`, which lies beside the package `app` in a checkout,
-in the image and where the package is installed.
-"""
-
-from pathlib import Path
+"""Brings a database to the schema that this code expects (`app.schema`)."""
 
 from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.database import database_url, sqlstate
 from app.errors import Stopped
 from app.grants import grant
 from app.reindex import reindex
+from app.schema import configuration
 from app.settings import Settings
 from app.waiting import until_it_answers
-
-_MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
-_UNDEFINED_TABLE = "42P01"
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
@@ -63,32 +53,3 @@ def _upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(configuration(connection), revision)
     if revision == "head":
         grant(connection)
-
-
-def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's configuration for our migrations, on `connection` where one is given."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def head_revision() -> str | None:
-    """The revision that this code expects; None before the first migration. Reads files."""
-    return ScriptDirectory.from_config(configuration()).get_current_head()
-
-
-async def current_revision(connection: AsyncConnection) -> str | None:
-    """The revision of the database; None where nothing has been migrated.
-
-    After None the connection's transaction is over: PostgreSQL ends it with the error.
-    """
-    try:
-        row = await connection.execute(text("SELECT version_num FROM alembic_version"))
-    except ProgrammingError as error:
-        if sqlstate(error) != _UNDEFINED_TABLE:
-            raise
-        return None
-    revision: str | None = row.scalar()
-    return revision

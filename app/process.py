@@ -8,7 +8,8 @@ messages to be sent included. The caller's transaction commits before the respon
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
-from app.capacity.assign import Offer, preference, serving
+from app.capacity.assign import preference, serving
+from app.capacity.offers import Offer
 from app.capacity.places import take
 from app.decision.apply import Grant, approve, ask
 from app.decision.decide import decide

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from datetime import date
 
-from app.decision.authorize import last_day
-from app.decision.deadlines import PlanClocks
+from app.decision.deadlines import PlanClocks, last_day
 from app.local_time import LAST_DAY, plus_days
 from app.policy.library import Library
 from app.policy.policy import Policy
 from app.policy.schema import Switches
-from app.settings import Settings, WrongSettings
 
 #: Where no plan or service is known, the rules only ask.
 _UNSTATED = Switches(citation="E")
@@ -41,14 +39,3 @@ class Rules:
         if policy is None or service is None:
             return _UNSTATED
         return policy.data.automation.of(policy.family(service))
-
-
-def rules(settings: Settings, library: Library) -> Rules:
-    """The rules of this deployment: all plans with policy files, or those that the settings
-    name.
-    """
-    named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
-    unknown = [name for name in named if name not in library.plans]
-    if unknown:
-        raise WrongSettings(f"PLANS names {', '.join(unknown)}, which have no policy files")
-    return Rules(library, named or tuple(library.plans))

@@ -7,6 +7,7 @@ person who deploys; a test holds the two lists together.
 import re
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from cryptography.fernet import Fernet
@@ -14,6 +15,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+#: The folder that holds `app`, `migrations` and `openapi`: the checkout, the image, site-packages.
+CHECKOUT = Path(__file__).parents[1]
 
 
 class WrongSettings(Exception):

@@ -12,14 +12,13 @@ from app.eligibility.identify import take_at_word
 from app.fhir.r4.check import check_resource
 from app.fhir.service_request import to_domain
 from app.fhir.strict_json import parse
-from app.intake.door import Door
+from app.intake.door import Door, rules
 from app.intake.known import Known
 from app.intake.submission import read_submission, read_tree
 from app.policy.engine import evaluate
 from app.policy.library import FILES, load_library
 from app.process import eligibility
 from app.referral.draft import Actor
-from app.rules import rules
 from app.settings import Settings
 from bench.bodies import referral
 

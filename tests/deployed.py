@@ -5,9 +5,9 @@ from functools import cache
 
 from app.database import create_engine
 from app.deployment import Started, deploy, deployment_of
+from app.intake.door import rules
 from app.notification.wake import Waker
 from app.policy.library import load_library
-from app.rules import rules
 
 
 def start(app, engine=None, library=None):

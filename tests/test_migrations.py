@@ -12,7 +12,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.migrate import configuration, current_revision, head_revision, upgrade
+from app.migrate import upgrade
+from app.schema import configuration, current_revision, head_revision
 from app.tables import metadata
 from tests.postgres import execute, plain, token
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import TAKING, NamedOffer, Offer, Placement, Wish, named, waiting
+from app.capacity.assign import named, waiting
+from app.capacity.offers import TAKING, NamedOffer, Offer, Placement, Wish
 from app.database import fetch_one
 
 # Locked in the order of their ids, whatever the preference: an offer that fills up while it is

@@ -16,16 +16,17 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import TAKING, NamedOffer, Placement, Wish, named
+from app.capacity.assign import named
+from app.capacity.offers import TAKING, NamedOffer, Placement, Wish
 from app.capacity.places import hold, release
 from app.database import fetch, fetch_one
 from app.decision.apply import reassign
+from app.decision.deadlines import URGENT
 from app.decision.finish import finish, policy_of
 from app.intake.door import Door
 from app.local_time import local_date
 from app.referral.changes import Changes
 from app.referral.draft import Act, Draft
-from app.referral.models import URGENT
 from app.referral.reopen import opened
 from app.referral.store import REFERRAL_COLUMNS, to_referral
 

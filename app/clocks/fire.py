@@ -7,7 +7,7 @@ place of an expired authorization goes `place.py`'s.
 from collections.abc import Callable
 from dataclasses import replace
 
-from app.capacity.assign import Assignment, Placement
+from app.capacity.offers import Assignment, Placement
 from app.clocks.due import Alarm, expired, expiring, is_overdue, reminds, voids
 from app.decision.finish import policy_of
 from app.intake.door import Door

@@ -6,7 +6,7 @@ Else it is free, and the waiting list has it (`app.capacity.waitlist`).
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import Assignment, NamedOffer, Placement
+from app.capacity.offers import Assignment, NamedOffer, Placement
 from app.capacity.waitlist import give_on
 from app.clocks.fire import CLOCK
 from app.database import fetch_one

@@ -20,12 +20,12 @@ from app.clocks.fire import CLOCK
 from app.clocks.sweep import Swept, sweep
 from app.database import create_engine
 from app.errors import Refusal, unavailable
-from app.intake.door import Door
+from app.intake.door import Door, rules
 from app.notification.aside import Aside
 from app.notification.connect import RAISED
 from app.policy.library import FILES, Library, load_library
 from app.policy.switches import read_choice
-from app.rules import Rules, rules
+from app.rules import Rules
 from app.settings import Settings
 from app.waiting import answers
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from app.capacity.assign import Placement
+from app.capacity.offers import Placement
 from app.decision.authorize import authorization_number, authorize
 from app.decision.deadlines import PlanClocks, reminder_due, void_due
 from app.intake.known import Held

@@ -3,41 +3,20 @@
 PURE: the policy's term, the day and what came before go in. Source: spec.md 6.
 """
 
-from calendar import monthrange
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
+from app.decision.deadlines import last_day
 from app.intake.known import Held
 from app.local_time import kept, plus_days
-from app.policy.schema import Length, Term
+from app.policy.schema import Term
 from app.referral.record import Authorization
 
 
 def authorization_number(plan: str, referral_id: str, on: date) -> str:
     """The plan's number: plan, day and the random end of the referral's id. Unique per plan."""
     return f"{plan}-{on:%Y%m%d}-{referral_id.replace('-', '')[-10:].upper()}"
-
-
-def last_day(first: date, length: Length) -> date:
-    """The last day of a period that begins on `first` (2024-03-04 and 12 months → 2025-03-03).
-
-    The day before the same day so many months later. Where that month has no such day, the month's
-    last day: nobody is given less than the months that they were promised (2024-02-29 and 12 months
-    → 2025-02-28; 2024-08-31 and 6 → 2025-02-28), as whoever was born on 29 February is a year older
-    on 1 March (facts.md 2.2).
-    """
-    days = length.days if length.days is not None else 7 * (length.weeks or 0)
-    try:
-        if length.months is None:
-            return first + timedelta(days=days - 1)
-        year, month = divmod(first.year * 12 + first.month - 1 + length.months, 12)
-        ending = monthrange(year, month + 1)[1]
-        if first.day > ending:
-            return date(year, month + 1, ending)
-        return date(year, month + 1, first.day) - timedelta(days=1)
-    except (ValueError, OverflowError):  # beyond the calendar
-        return date.max
 
 
 def authorize(

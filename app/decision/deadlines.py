@@ -4,13 +4,13 @@ PURE: receipt and calendar in, moment out. Business days are the plan's; a due d
 ends at 23:59:59 in California (spec.md 2, Clocks).
 """
 
+from calendar import monthrange
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from app.local_time import LAST_MOMENT, LOCAL, plus_days
-from app.policy.schema import Clocks
-from app.referral.models import URGENT
+from app.policy.schema import Clocks, Length
 
 _END_OF_DAY = time(23, 59, 59)
 
@@ -112,3 +112,28 @@ def expiring_from(starts_on: date, ends_on: date, clocks: PlanClocks) -> date | 
     """
     day = plus_days(ends_on, -clocks.data.expiring_days_before)
     return day if day > starts_on else None
+
+
+def last_day(first: date, length: Length) -> date:
+    """The last day of a period that begins on `first` (2024-03-04 and 12 months → 2025-03-03).
+
+    The day before the same day so many months later. Where that month has no such day, the month's
+    last day: nobody is given less than the months that they were promised (2024-02-29 and 12 months
+    → 2025-02-28; 2024-08-31 and 6 → 2025-02-28), as whoever was born on 29 February is a year older
+    on 1 March (facts.md 2.2).
+    """
+    days = length.days if length.days is not None else 7 * (length.weeks or 0)
+    try:
+        if length.months is None:
+            return first + timedelta(days=days - 1)
+        year, month = divmod(first.year * 12 + first.month - 1 + length.months, 12)
+        ending = monthrange(year, month + 1)[1]
+        if first.day > ending:
+            return date(year, month + 1, ending)
+        return date(year, month + 1, first.day) - timedelta(days=1)
+    except (ValueError, OverflowError):  # beyond the calendar
+        return date.max
+
+
+#: Priorities that put a referral on the 72-hour track (spec.md 2).
+URGENT = frozenset({"urgent", "asap", "stat"})

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import Assignment, Offer, Wish, preference, serving
+from app.capacity.assign import preference, serving
+from app.capacity.offers import Assignment, Offer, Wish
 from app.capacity.places import hold, take
 from app.decision.apply import Grant, approve, reassign
 from app.decision.finish import policy_of, require_move

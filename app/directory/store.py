@@ -17,7 +17,6 @@ from app.directory.record import TYPES, Counts, DirectoryRefused, Key, Overtaken
 from app.directory.resolve import Batch, Known, patient_of, resolve
 from app.directory.shared import PLANS
 from app.errors import Issue
-from app.fhir.addressee import is_reachable
 from app.fhir.dates import instant
 from app.fhir.directory import (
     OfferRow,
@@ -27,6 +26,7 @@ from app.fhir.directory import (
     npis_of,
     read_member,
 )
+from app.fhir.service_request import is_reachable
 from app.fhir.strict_json import dumps, parse
 from app.letters import as_key
 from app.policy.facts_json import roster_to_json

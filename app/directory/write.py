@@ -31,6 +31,7 @@ from app.directory.store import write
 from app.errors import Refusal, refuse
 from app.fhir import codes
 from app.fhir.directory import plan_named
+from app.fhir.headers import is_known
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import parse
 from app.ids import new_id
@@ -45,7 +46,6 @@ from app.reading.read import (
     refuse_condition,
     stale,
 )
-from app.web.fields import is_known
 from app.web.gate import read_body
 from app.web.prefer import as_preferred
 

@@ -15,13 +15,13 @@ from app.database import fetch
 from app.deployment import Connection, deployment
 from app.errors import not_found
 from app.explanation.model import DeterminationList, ShownDetermination, show
+from app.fhir.headers import NO_STORE
 from app.fhir.reference import ID
 from app.openapi.responses import errors
 from app.policy.answer_json import answer_from_json
 from app.policy.library import Library
 from app.policy.question_json import question_from_json
 from app.reading.access import SEES_LOCATED, located, sight
-from app.reading.answer import NO_STORE
 
 router = APIRouter()
 

@@ -55,11 +55,6 @@ def member(
     )
 
 
-def is_reachable(patient: Resource) -> bool:
-    """Whether a roster's Patient has an address that a letter can be sent to."""
-    return _is_whole(addressee(patient))
-
-
 def _is_whole(known: Addressee) -> bool:
     """A town alone is no address."""
     return len(known.lines) > 1

@@ -16,13 +16,13 @@ from fastapi.routing import APIRoute
 
 from app.deployment import deployment_of
 from app.fhir import codes
+from app.fhir.headers import is_known
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.subscription import TOPIC_CANONICAL, TOPICS
 from app.openapi.bodies import fhir_response
 from app.openapi.responses import errors
 from app.openapi.version import VERSION
 from app.settings import Settings
-from app.web.fields import is_known
 
 router = APIRouter()
 

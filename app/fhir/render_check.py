@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.capacity.assign import NamedOffer, Placement
+from app.capacity.offers import NamedOffer, Placement
 from app.fhir import codes
 from app.local_time import LOCAL
 from app.policy.model import Criterion, Determination, Missing, Reason

@@ -259,5 +259,10 @@ def address_lines(patient: Resource) -> tuple[str, ...]:
     return ()
 
 
+def is_reachable(patient: Resource) -> bool:
+    """Whether a Patient has an address that a letter can be sent to; a town alone is none."""
+    return len(address_lines(patient)) > 1
+
+
 def _word(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None

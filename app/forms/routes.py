@@ -15,6 +15,7 @@ from app.caller.dependency import CallerDep, require
 from app.deployment import deployment
 from app.errors import not_found
 from app.fhir.capability import Searched, fhir
+from app.fhir.headers import is_known
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.questionnaire import render
 from app.fhir.searchset import Stored, searchset
@@ -28,7 +29,6 @@ from app.reading.document import SearchRoutes, add_search, described_few, form_o
 from app.reading.query import asked
 from app.reading.reader import CURSOR
 from app.reading.subset import IN_READS, of_read
-from app.web.fields import is_known
 from app.web.prefer import is_strict
 
 router = APIRouter()

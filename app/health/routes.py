@@ -10,8 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from app.database import begin
 from app.deployment import deployment
 from app.errors import Issue, Refusal
-from app.migrate import current_revision, head_revision
 from app.openapi.responses import errors
+from app.schema import current_revision, head_revision
 
 router = APIRouter(tags=["Operations"])
 

@@ -12,11 +12,11 @@ import orjson
 from app.decision.tables import service_authorization
 from app.errors import Issue
 from app.fhir.dates import instant
+from app.fhir.headers import NO_STORE, version_headers
 from app.fhir.outcome import operation_outcome
 from app.fhir.render_decision import Decided
 from app.fhir.strict_json import dumps, parse
 from app.intake.repeat import Answer
-from app.reading.answer import NO_STORE, version_headers
 from app.referral.changes import Changes
 from app.referral.record import Details
 from app.referral.tables import resource_version

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.aside import aside
 from app.caller.model import Caller
-from app.capacity.assign import NamedOffer, Offer, Placement, place
+from app.capacity.assign import place
+from app.capacity.offers import NamedOffer, Offer, Placement
 from app.decision.deadlines import decision_due
 from app.eligibility.identify import identify, take_at_word
 from app.fhir.render_check import parameters

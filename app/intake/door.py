@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.fhir.documents import MEDIA_TYPES
+from app.policy.library import Library
 from app.referral.draft import Actor
 from app.rules import Rules
+from app.settings import Settings, WrongSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +28,14 @@ class Door:
     def by_rules(self) -> Actor:
         """The rules as the actor of a move, under the same request."""
         return Actor("rules", None, self.actor.request_id, self.actor.correlation_id)
+
+
+def rules(settings: Settings, library: Library) -> Rules:
+    """The rules of this deployment: all plans with policy files, or those that the settings
+    name.
+    """
+    named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
+    unknown = [name for name in named if name not in library.plans]
+    if unknown:
+        raise WrongSettings(f"PLANS names {', '.join(unknown)}, which have no policy files")
+    return Rules(library, named or tuple(library.plans))

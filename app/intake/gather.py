@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.capacity.assign import Offer
+from app.capacity.offers import Offer
 from app.database import fetch_one
 from app.intake.known import Held, Inquiry, Known, Member, Organization, Replay, Twin
 from app.letters import as_key

@@ -6,7 +6,7 @@ PURE: no stage that decides needs a database.
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.capacity.assign import Offer
+from app.capacity.offers import Offer
 from app.notification.correspond import Listening
 from app.referral.record import Authorization
 

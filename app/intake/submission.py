@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.aside import too_costly
-from app.capacity.assign import Wish
+from app.capacity.offers import Wish
 from app.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.bundle import Entry, read_bundle

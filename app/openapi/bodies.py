@@ -7,16 +7,14 @@ Handlers read the raw body themselves; this says what it looks like. Examples ar
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from app.fhir.outcome import FHIR_JSON
 from app.openapi.bundles import HISTORY_OF, SEARCHSET_OF, bundle_of
+from app.reading.values import Described
+from app.settings import CHECKOUT
 
-#: Parameter → its schema and what it selects.
-Described = Mapping[str, tuple[dict[str, Any], str]]
-
-EXAMPLES = Path(__file__).parents[2] / "openapi" / "examples"
+EXAMPLES = CHECKOUT / "openapi" / "examples"
 
 _VERSIONED = {
     "ETag": 'The version: `W/"3"`',

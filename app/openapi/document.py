@@ -7,7 +7,6 @@ size, the ids of a request) is added here, once. `python -m app openapi` writes 
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,8 +21,9 @@ from app.openapi.share import share
 from app.openapi.tags import TAGS
 from app.openapi.version import VERSION
 from app.openapi.webhooks import add_webhooks
+from app.settings import CHECKOUT
 
-PATH = Path(__file__).parents[2] / "openapi" / "openapi.json"
+PATH = CHECKOUT / "openapi" / "openapi.json"
 RELEASED = PATH.parent / "released"
 MEND = "python -m app openapi"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.policy.criteria import yes_no
-from app.policy.finding import advice
 from app.policy.model import Criterion, Reason
 from app.policy.policy import Policy, PolicyExclusion
 from app.policy.reading import Reading
@@ -57,7 +56,7 @@ def _availability(
         text = "not listed by the plan for this county"
         return Criterion(name, False, policy.data.source, text), Reason("not-offered")
     if cell.start is None:
-        text = advice(policy, "announced") or "announced, no date"
+        text = policy.advice("announced") or "announced, no date"
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     if on < cell.start:
         text = f"from {cell.start}"
@@ -74,8 +73,8 @@ def _applies(exclusion: PolicyExclusion, offered: Criterion) -> bool:
 def _advice(policy: Policy, exclusion: PolicyExclusion, reading: Reading) -> str | None:
     data = exclusion.data
     if data.advice_when and reading.boolean(data.advice_when):
-        return advice(policy, data.advice_if_true)
-    return advice(policy, data.advice)
+        return policy.advice(data.advice_if_true)
+    return policy.advice(data.advice)
 
 
 def _once(reasons: list[Reason]) -> tuple[Reason, ...]:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.policy.model import Criterion, Outcome, Reason
-from app.policy.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +27,3 @@ def pending(
 ) -> Finding:
     """Not to be decided by the rules, or not yet."""
     return Finding(Outcome.PENDING, tuple(reasons), (), missing, criteria)
-
-
-def advice(policy: Policy, key: str | None) -> str | None:
-    """The plan's words for a reason, in English; None where it has none."""
-    words = policy.data.advice.get(key) if key else None
-    return words.en if words else None

@@ -88,6 +88,11 @@ class Policy:
             return cells.get(ANY_COUNTY)
         return cells.get(county) if county else None
 
+    def advice(self, key: str | None) -> str | None:
+        """The plan's words for a reason, in English; None where it has none."""
+        words = self.data.advice.get(key) if key else None
+        return words.en if words else None
+
     def has_secondary_criteria(self, service: str) -> bool:
         """Whether the criteria of a support come from other plans' documents."""
         support = self.data.supports.get(service)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from app.policy.criteria import Node
 from app.policy.exclusions import exclude
-from app.policy.finding import Finding, advice
+from app.policy.finding import Finding
 from app.policy.limits import within_limit
 from app.policy.missing import missing_facts
 from app.policy.model import Criterion, Outcome, Reason
@@ -70,7 +70,7 @@ def _decide(
         return Finding(Outcome.DENIED, reasons)
     unknown = [part for part in parts if part.said.result is None]
     missing = _missing(unknown, reading)
-    reasons = (Reason("partial-availability", advice(policy, "partial")),) if partial else ()
+    reasons = (Reason("partial-availability", policy.advice("partial")),) if partial else ()
     if missing:
         return Finding(Outcome.PENDING, (*reasons, Reason("facts-missing")), missing=missing)
     if unknown:  # nothing to ask: the ECM answer that the gate leans on is a person's
@@ -95,5 +95,5 @@ def _source(policy: Policy, service: str, reason: str) -> str | None:
     if reason == "plan-gate-not-met":
         return None
     if reason == "limit-reached" or policy.has_secondary_criteria(service):
-        return advice(policy, "secondary-source")
+        return policy.advice("secondary-source")
     return None

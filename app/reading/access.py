@@ -20,13 +20,13 @@ from app.caller.model import ROSTER, UNASSIGNED, Caller
 from app.errors import not_found
 from app.fhir.least import SHOWN, least
 from app.fhir.reference import is_id
+from app.policy.library import FILES
 from app.settings import settings
 
 #: The plan key of what belongs to no plan.
 NO_PLAN = "*"
 #: Types of the network: readable by every authenticated caller where they belong to no referral.
 NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
-_POLICIES = Path(__file__).parents[1] / "policy" / "files"
 
 
 class Statement:
@@ -69,7 +69,7 @@ def sight(caller: Caller) -> Sight:
 @cache
 def plan_keys() -> tuple[str, ...]:
     """Every plan key that a referral may be kept under: a search names the plan first."""
-    folder = Path(settings().policy_path) if settings().policy_path else _POLICIES
+    folder = Path(settings().policy_path) if settings().policy_path else FILES
     inside = folder.iterdir() if folder.is_dir() else ()
     named = {entry.name for entry in inside if entry.is_dir()}
     return (*sorted(named), UNASSIGNED)

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import format_datetime
 
 from fastapi import Request, Response
 
@@ -11,6 +9,7 @@ from app.caller.model import Caller
 from app.database import Source
 from app.deployment import deployment
 from app.fhir.directory import with_numbers
+from app.fhir.headers import NO_STORE, is_known, version_headers
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
 from app.fhir.searchset import history as history_bundle
@@ -24,20 +23,7 @@ from app.reading.read import Read
 from app.reading.revinclude import bounded, referring
 from app.reading.search import Page, search
 from app.reading.subset import of_read as subset_of_read
-from app.web.fields import is_known
 from app.web.prefer import is_strict
-
-#: Answers carry members' data: nobody on the way keeps them.
-NO_STORE = {"Cache-Control": "no-store"}
-
-
-def version_headers(version: int, at: datetime) -> dict[str, str]:
-    """Which version an answer shows, and when that was stored."""
-    return {
-        **NO_STORE,
-        "ETag": f'W/"{version}"',
-        "Last-Modified": format_datetime(at.astimezone(UTC), usegmt=True),
-    }
 
 
 def of_resource(read: Read) -> Response:

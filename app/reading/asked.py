@@ -6,10 +6,9 @@ A typed client can only send what has a name, so each modifier that is served ha
 from typing import Any
 
 from app.fhir import codes
-from app.openapi.bodies import Described
 from app.reading.catalog import PARAMETERS
 from app.reading.parameters import Parameter
-from app.reading.values import SEARCH_PATTERN
+from app.reading.values import SEARCH_PATTERN, Described
 
 #: Where a page begins.
 CURSOR_DESCRIBED: tuple[dict[str, Any], str] = (

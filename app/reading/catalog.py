@@ -8,6 +8,7 @@ listed here is not supported. Where the rows come from is `app.reading.arms`.
 from collections.abc import Mapping
 from functools import cache
 
+from app.decision.deadlines import URGENT
 from app.fhir import codes
 from app.policy.counties import county_code
 from app.reading import offers
@@ -22,7 +23,6 @@ from app.reading.columns import (
     request_status,
 )
 from app.reading.parameters import Parameter
-from app.referral.models import URGENT
 
 _REQUEST_CODES = frozenset(
     {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}

@@ -17,7 +17,7 @@ from app.database import Source
 from app.deployment import SingleRead
 from app.fhir.capability import Searched, fhir
 from app.fhir.reference import ID
-from app.openapi.bodies import Described, fhir_response, in_query, search_body, versioned
+from app.openapi.bodies import fhir_response, in_query, search_body, versioned
 from app.openapi.bundles import HISTORY_OF, SEARCHSET_OF
 from app.openapi.responses import errors
 from app.reading.access import sight
@@ -31,7 +31,7 @@ from app.reading.read import read, vread
 from app.reading.reader import MAX_COUNT
 from app.reading.revinclude import MAX_SHOWN
 from app.reading.subset import IN_READS, IN_SEARCHES
-from app.reading.values import DATE_PATTERN, SEARCH_PATTERN
+from app.reading.values import DATE_PATTERN, SEARCH_PATTERN, Described
 from app.web.gate import read_body
 
 #: Parameters of every search.

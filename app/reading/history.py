@@ -16,13 +16,12 @@ from app.database import Source, fetch
 from app.errors import Issue, Refusal, not_found
 from app.fhir.searchset import Stored
 from app.fhir.span import span
-from app.openapi.bodies import Described
 from app.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
 from app.reading.cursor import Position
 from app.reading.ignored import empty, is_empty, is_fault, unknown
 from app.reading.read import as_seen, named_move, read_move
 from app.reading.reader import CURSOR, MAX_COUNT
-from app.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN
+from app.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN, Described
 
 #: A page ends before the version that would make it larger; one version is always shown.
 MAX_BYTES = 5_000_000

@@ -4,7 +4,7 @@ Conditions on `v` (resource_version), the directory's row of a HealthcareService
 without a new version, so that words of a version cannot tell them.
 """
 
-from app.capacity.assign import TAKING
+from app.capacity.offers import TAKING
 from app.fhir import codes
 from app.reading.access import Sight, Statement
 from app.reading.parameters import Criterion

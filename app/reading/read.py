@@ -12,6 +12,7 @@ from fastapi import Request
 
 from app.database import Source, fetch_one
 from app.errors import Refusal, not_found, refuse
+from app.fhir.headers import tags
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
 from app.reading.access import (
@@ -25,7 +26,6 @@ from app.reading.access import (
 )
 from app.reading.query import asked
 from app.reading.values import ABOUT_THE_FORM
-from app.web.fields import tags
 
 _READ = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
 CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from app.errors import Issue, Refusal
 from app.fhir.subset import SUMMARIES, Subset
-from app.openapi.bodies import Described
-from app.reading.values import TEXT_PATTERN, Unreadable, words
+from app.reading.values import TEXT_PATTERN, Described, Unreadable, words
 
 SUBSET = frozenset({"_summary", "_elements"})
 _OF_READS = [word for word in SUMMARIES if word != "count"]

@@ -5,9 +5,10 @@ precision they were written in. Which parameter takes which kind is left to `par
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from app.fhir import span
 
@@ -164,3 +165,7 @@ def date_range(text: str) -> DateRange:
 def moment(at: datetime) -> str:
     """A moment in UTC as text that sorts as moments do."""
     return at.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+#: Parameter → its schema and what it selects.
+Described = Mapping[str, tuple[dict[str, Any], str]]

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from app.capacity.assign import Placement
+from app.capacity.offers import Placement
 from app.decision.tables import determination
 from app.ids import new_id
 from app.notification.correspond import (

@@ -7,10 +7,8 @@ it is told by the other stages.
 from dataclasses import dataclass
 from datetime import date
 
+from app.decision.deadlines import URGENT
 from app.policy.stated import CoverageTerms
-
-#: Priorities that put a referral on the 72-hour track (spec.md 2).
-URGENT = frozenset({"urgent", "asap", "stat"})
 
 #: A system and a value; the system is empty where the sender gave none.
 Identifier = tuple[str, str]

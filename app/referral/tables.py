@@ -13,9 +13,9 @@ from sqlalchemy import (
     Text,
 )
 
+from app.decision.deadlines import URGENT
 from app.metadata import finite, metadata, moment, text
 from app.referral.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
-from app.referral.models import URGENT
 
 
 def _one_of(column: str, values: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.model import Caller
-from app.capacity.assign import Assignment, Offer, Placement, Wish
+from app.capacity.offers import Assignment, Offer, Placement, Wish
 from app.capacity.places import hold as hold_offers
 from app.capacity.places import take
 from app.database import fetch

@@ -7,9 +7,9 @@ from fastapi import Request, Response
 
 from app.deployment import deployment
 from app.errors import refuse
+from app.fhir.headers import version_headers
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.strict_json import dumps
-from app.reading.answer import version_headers
 from app.referral.changes import Changes
 from app.referral.tables import resource_version
 

@@ -14,6 +14,7 @@ from app.caller.model import Caller
 from app.deployment import Connection, deployment
 from app.errors import Issue, refuse
 from app.fhir.capability import Searched, fhir
+from app.fhir.headers import version_headers
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.searchset import Stored, searchset
 from app.fhir.subscription_read import Wanted, read_subscription
@@ -22,7 +23,6 @@ from app.intake.submission import read_tree, read_whole, refuse_faults
 from app.notification.targets import Guard
 from app.openapi.bodies import created, fhir_body, fhir_response, in_query, versioned
 from app.openapi.responses import errors
-from app.reading.answer import version_headers
 from app.reading.document import SearchRoutes, add_search, described_few, form_of
 from app.reading.query import asked
 from app.reading.read import check_if_match, refuse_condition

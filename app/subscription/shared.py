@@ -7,9 +7,10 @@ from fastapi import Depends, Path, Request, Response
 
 from app.deployment import deployment
 from app.errors import not_found
-from app.fhir.outcome import FHIR_JSON, wrong_method
+from app.fhir.outcome import FHIR_JSON
 from app.fhir.reference import is_id
 from app.notification.secrets import Vault
+from app.web.refusals import wrong_method
 
 PREFIX = "/fhir/Subscription"
 

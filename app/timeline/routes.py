@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.caller.dependency import CallerDep, require
 from app.caller.model import Caller
+from app.decision.deadlines import URGENT
 from app.deployment import Connection, deployment
 from app.fhir import codes
 from app.openapi.responses import errors
 from app.reading.access import sight
-from app.referral.models import URGENT
 from app.timeline.document import document
 from app.timeline.gather import Found, gather
 from app.timeline.model import Timeline

@@ -15,9 +15,9 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import refuse
-from app.fhir.outcome import respond
 from app.ids import new_id
 from app.web.metrics import observe
+from app.web.refusals import respond
 
 log = logging.getLogger("app.request")
 

@@ -4,7 +4,6 @@
 """
 
 import re
-from collections.abc import Iterator
 
 from starlette.types import Scope
 
@@ -24,7 +23,6 @@ _SINGLE = frozenset(
     {b"host", b"content-type", b"content-length", b"if-none-exist", b"idempotency-key"}
 )
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_TAG = re.compile(r'(?:W/)?"([^"]*)"|(?:W/)?([0-9]+)|(\*)')
 
 
 def combined(scope: Scope) -> dict[bytes, bytes]:
@@ -56,22 +54,3 @@ def _check_host(scope: Scope, host: bytes | None) -> None:
         return  # HTTP/1.0 knows no Host: probes of load balancers
     if host is None or not _HOST.fullmatch(host.strip()):
         raise refuse(400, "structure", "Send one Host header: a host name, with its port if any.")
-
-
-def tags(header: str) -> Iterator[str]:
-    """The entity tags of a list (RFC 9110 8.8.3), without `W/` and quotes; `*` as itself.
-
-    A comma inside of quotes divides nothing. Elements that are no tags, and empty ones, are passed
-    over; quotes around a number may be missing.
-    """
-    for element in re.findall(r'(?:"[^"]*"|[^",])+', header):
-        if match := _TAG.fullmatch(element.strip()):
-            yield match[1] if match[1] is not None else match[2] or match[3]
-
-
-def is_known(header: str | None, tag: str) -> bool:
-    """Whether `If-None-Match` names this tag, by weak comparison, or is `*`."""
-    if header is None:
-        return False
-    known = set(tags(header))
-    return "*" in known or next(tags(tag)) in known

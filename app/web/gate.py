@@ -12,12 +12,12 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import Refusal, refuse
-from app.fhir.outcome import TOKEN_PATH, respond, wrong_method
 from app.fhir.strict_json import Unreadable, parse
 from app.web.arrive import arrive, drain
 from app.web.fields import combined
 from app.web.heavy import Heavy
 from app.web.media import JSON, check_accept, check_content, is_gzip, taken, wrong_encoding
+from app.web.refusals import TOKEN_PATH, respond, wrong_method
 
 _LONGEST_TARGET = 8 * 1024
 _LARGEST_HEADERS = 32 * 1024

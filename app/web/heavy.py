@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.aside import SMALL, weigh
 from app.errors import refuse
-from app.fhir.outcome import respond
+from app.web.refusals import respond
 
 #: How many may wait, and how long.
 _MOST_WAITING = 30

@@ -15,10 +15,10 @@ from app.deployment import Started, deploy, deployment_of
 from app.fhir.diagnoses import load_diagnoses
 from app.fhir.hcpcs import load_hcpcs
 from app.fhir.r4.tables import warm
+from app.intake.door import rules
 from app.notification.wake import Waker
 from app.policy.library import FILES, load_library
 from app.policy.switches import read_choice
-from app.rules import rules
 from app.waiting import wait_for_database
 from app.web.logs import configure
 

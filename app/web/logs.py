@@ -9,14 +9,15 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from pythonjsonlogger.orjson import OrjsonFormatter
 
+from app.settings import CHECKOUT
+
 #: Frames of other people's code say little about a failure.
-_OURS = str(Path(__file__).parents[1])
+_OURS = str(CHECKOUT / "app")
 
 #: What a line may carry beside time, level, logger and message.
 FIELDS = (

@@ -15,7 +15,8 @@ from app.database import begin
 from app.directory.load import load, load_resources
 from app.directory.record import DirectoryRefused
 from app.fhir.directory import npis_of
-from app.migrate import configuration, upgrade
+from app.migrate import upgrade
+from app.schema import configuration
 from tests.directory.network import NPI, organization
 from tests.postgres import execute, plain
 from tests.reading.scene import OTHER_STAFF, STAFF, START

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.decision.authorize import last_day
+from app.decision.deadlines import last_day
 from app.local_time import LOCAL
 from app.policy.schema import Length
 from app.referral.lifecycle import UNDER_WAY, Event, Party

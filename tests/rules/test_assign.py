@@ -2,17 +2,8 @@
 
 import pytest
 
-from app.capacity.assign import (
-    Assignment,
-    Offer,
-    Placement,
-    Wish,
-    named,
-    place,
-    preference,
-    serving,
-    waiting,
-)
+from app.capacity.assign import named, place, preference, serving, waiting
+from app.capacity.offers import Assignment, Offer, Placement, Wish
 
 NOBODY = Wish()
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.decision.authorize import authorization_number, authorize, last_day
+from app.decision.authorize import authorization_number, authorize
+from app.decision.deadlines import last_day
 from app.intake.known import Held
 from app.policy.schema import Length, Term
 from app.referral.record import Authorization

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.capacity.assign import Assignment, Offer, Placement
+from app.capacity.offers import Assignment, Offer, Placement
 from app.referral.draft import Act, Actor, Draft
 from app.referral.lifecycle import (
     BusinessStatus,
