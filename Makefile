@@ -15,7 +15,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUNS) ## a hospital's referral through all five stages, on a PostgreSQL of its own (PORT=8000)
-	@exec $(BIN)/python -m app run
+	@exec $(BIN)/python -m demo
 
 test: suite ## the whole suite, in parallel, on a throwaway PostgreSQL (ARGS="tests/rules -k ...")
 
@@ -49,8 +49,8 @@ format: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 types: $(READY)
-	$(BIN)/mypy --strict app
-	$(BIN)/mypy --strict --python-version 3.14 app
+	$(BIN)/mypy --strict app demo
+	$(BIN)/mypy --strict --python-version 3.14 app demo
 imports: $(READY)
 	$(BIN)/lint-imports
 dead: $(READY)

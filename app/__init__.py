@@ -39,5 +39,4 @@ And the house around it:
 * `web`            what happens to every request around its handler
 * `openapi`        the contract
 * `health`         is the process well
-* `demo`           `make run`; no part of the service imports it
 """

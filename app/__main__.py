@@ -34,7 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="No Wrong Door")
     commands = parser.add_subparsers(required=True, metavar="command")
-    _add(commands, "run", _run, "everything for a demonstration, on a PostgreSQL of its own")
     _add(commands, "serve", _serve, "the service")
     _add(commands, "deliver", _deliver, "the delivery worker")
     _add(commands, "migrate", _migrate, "bring the database to this code's schema")
@@ -87,12 +86,6 @@ def _add_client(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     add.add_argument("--scope", action="append", help="instead of the role's scopes; repeatable")
     rotate = _add(actions, "rotate", _client_rotate, "replace a client's secret; shown once")
     rotate.add_argument("id")
-
-
-def _run(_: argparse.Namespace) -> int:
-    from app.demo.run import main as demonstrate
-
-    return demonstrate()
 
 
 def _serve(_: argparse.Namespace) -> int:

@@ -19,10 +19,10 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.demo.signals import ended_by_signals
 from bench.measure import Bench, Length
 from bench.report import STEPS, table
 from bench.scene import ROOT, scene
+from demo.signals import ended_by_signals
 
 RESULTS = ROOT / "bench" / "results"
 _FULL = Length(turn_s=2.0, turns=3, paced_s=8.0, searched=20, stock=50_000)

@@ -19,14 +19,14 @@ import psutil
 from sqlalchemy.engine import make_url
 
 from app.caller.clients import DEMONSTRATION
-from app.demo.postgres import EmbeddedPostgres
-from app.demo.throwaway import home
 from app.migrate import upgrade
 from bench.bodies import PERFORMING
 from bench.enlarge import enlarge, performers_listen
 from bench.floor import SCHEMA
 from bench.load import HOST, Connection, Wrong, request
 from bench.receiver import Receiver
+from demo.postgres import EmbeddedPostgres
+from demo.throwaway import home
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "app" / "demo" / "data"

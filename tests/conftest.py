@@ -11,10 +11,10 @@ import pytest_asyncio
 from hypothesis import settings
 
 from app.database import create_engine
-from app.demo.postgres import EmbeddedPostgres
-from app.demo.throwaway import home
 from app.migrate import upgrade
 from app.settings import Settings
+from demo.postgres import EmbeddedPostgres
+from demo.throwaway import home
 from tests.postgres import Cluster, emptying, execute, programs, token
 
 DATABASE_FIXTURES = {"cluster", "own_postgres"}

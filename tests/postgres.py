@@ -15,9 +15,9 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from app.demo.postgres import EmbeddedPostgres
 from app.migrate import upgrade
 from app.tables import metadata
+from demo.postgres import EmbeddedPostgres
 
 TEMPLATE = "template"
 

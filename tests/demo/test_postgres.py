@@ -9,11 +9,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.demo import place
-from app.demo.place import Account, PostgresProblem, checkout_home, own_folder, server_account
-from app.demo.postgres import EmbeddedPostgres, held
-from app.demo.process import server_of, stop_server_of
-from app.demo.throwaway import clear_abandoned, home, throwaway
+from demo import place
+from demo.place import Account, PostgresProblem, checkout_home, own_folder, server_account
+from demo.postgres import EmbeddedPostgres, held
+from demo.process import server_of, stop_server_of
+from demo.throwaway import clear_abandoned, home, throwaway
 
 pytestmark = pytest.mark.timeout(60)
 STRANGER = Account(os.geteuid() + 54321, 54321)
@@ -150,7 +150,7 @@ def test_a_throwaway_leaves_nothing():
 def test_a_killed_run_of_the_tests_is_cleared_up_by_the_next():
     code = (
         "import os, signal\n"
-        "from app.demo.throwaway import throwaway\n"
+        "from demo.throwaway import throwaway\n"
         "with throwaway() as server:\n"
         "    print(server.home, flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -169,7 +169,7 @@ def test_a_signal_stops_the_command_and_its_server(ending):
     command = [
         sys.executable,
         "-m",
-        "app.demo.throwaway",
+        "demo.throwaway",
         "sh",
         "-c",
         "echo $DATABASE_URL; sleep 60",
@@ -186,7 +186,7 @@ def test_a_signal_stops_the_command_and_its_server(ending):
 
 
 def test_the_command_ends_as_the_one_that_it_lends_to():
-    command = [sys.executable, "-m", "app.demo.throwaway", "sh", "-c", "exit 7"]
+    command = [sys.executable, "-m", "demo.throwaway", "sh", "-c", "exit 7"]
     assert subprocess.run(command, check=False).returncode == 7
 
 

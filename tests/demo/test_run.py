@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.__main__ import main
 from app.caller.clients import DEMONSTRATION
+from demo.run import main
 from tests.faults.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,10 +29,10 @@ def environment(**settings):
 
 @contextmanager
 def demonstration(said, **settings):
-    """`python -m app run`, as make starts it; `said` is the file that takes what it prints."""
+    """`python -m demo`, as make starts it; `said` is the file that takes what it prints."""
     with said.open("wb") as out:
         run = subprocess.Popen(
-            [sys.executable, "-m", "app", "run"],
+            [sys.executable, "-m", "demo"],
             cwd=ROOT,
             env=environment(**settings),
             stdin=subprocess.DEVNULL,
@@ -107,7 +107,7 @@ def test_the_journey_is_told_in_words_and_its_lines_can_be_pasted(fresh_database
         subprocess.run(["sh", "-c", saved], cwd=tmp_path, check=True)
         assert "<h1>" in (tmp_path / "journey.html").read_text("utf-8")
         again = subprocess.run(
-            [sys.executable, "-m", "app", "run"],
+            [sys.executable, "-m", "demo"],
             cwd=ROOT,
             env=environment(PORT=port, DATABASE_URL=fresh_database),
             capture_output=True,
@@ -130,7 +130,7 @@ def test_killed_it_leaves_nothing_that_holds_the_port(fresh_database, tmp_path, 
     if killed == "make":
         with said.open("wb") as out:
             make = subprocess.Popen(
-                ["sh", "-c", f"{shlex.quote(sys.executable)} -m app run; exit"],
+                ["sh", "-c", f"{shlex.quote(sys.executable)} -m demo; exit"],
                 cwd=ROOT,
                 env=environment(MAKELEVEL=1, **settings),
                 stdin=subprocess.DEVNULL,
@@ -180,7 +180,7 @@ def surroundings():
 )
 def test_what_stands_in_the_way_is_a_sentence(settings, sentence, surroundings, capsys):
     surroundings.update({"PORT": str(free_port())} | settings)
-    assert main(["run"]) == 1
+    assert main() == 1
     said = capsys.readouterr()
     assert "make run: " in said.out
     assert sentence in said.out

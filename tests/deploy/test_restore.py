@@ -9,12 +9,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.demo.place import program_folder, server_account
-from app.demo.postgres import EmbeddedPostgres
-from app.demo.throwaway import home
 from app.errors import Stopped
 from app.migrate import upgrade, upgrade_when_it_answers
 from app.settings import Settings
+from demo.place import program_folder, server_account
+from demo.postgres import EmbeddedPostgres
+from demo.throwaway import home
 from tests.journeys.payloads import EXTRA, a_referral
 from tests.journeys.service import furnish, id_of, serving
 from tests.postgres import plain, programs

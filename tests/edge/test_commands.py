@@ -60,7 +60,7 @@ COMMANDS = [
     ["check-places"],
     ["client", "rotate", "x"],
     ["policy", "replay"],
-    ["load", str(Path(__file__).parents[2] / "app/demo/data/network.ndjson")],
+    ["load", str(Path(__file__).parents[2] / "demo/data/network.ndjson")],
 ]
 
 

@@ -15,10 +15,10 @@ from rich.tree import Tree
 
 from app.caller.clients import DEMONSTRATION, demonstration_secret
 from app.database import begin, create_engine
-from app.demo.receiver import Arrived, Receiver
-from app.demo.referral import NewMember, hospital_bundle, new_member, roster_entry
 from app.directory.load import load_resources
 from app.settings import Settings
+from demo.receiver import Arrived, Receiver
+from demo.referral import NewMember, hospital_bundle, new_member, roster_entry
 
 _COLOURS = {"Met": "green", "Yes": "green", "Not met": "red", "No": "red", "Not known": "yellow"}
 _RESULT = re.compile(r"(?<=[:?] )(Not known|Not met|Met|Yes|No)\b")

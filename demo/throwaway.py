@@ -2,7 +2,7 @@
 
 As a command it lends one to another command, as DATABASE_URL:
 
-    python -m app.demo.throwaway [--programs /usr/lib/postgresql/15/bin] COMMAND...
+    python -m demo.throwaway [--programs /usr/lib/postgresql/15/bin] COMMAND...
 """
 
 import argparse
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.demo.place import (
+from demo.place import (
     NEW_PREFIX,
     THROWAWAY_PREFIX,
     PostgresProblem,
@@ -22,9 +22,9 @@ from app.demo.place import (
     temporary_folders,
     throwaway_home,
 )
-from app.demo.postgres import EmbeddedPostgres, held
-from app.demo.process import stop_server_of
-from app.demo.signals import ended_by_signals
+from demo.postgres import EmbeddedPostgres, held
+from demo.process import stop_server_of
+from demo.signals import ended_by_signals
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def _remove(folder: Path) -> None:
 
 def main() -> int:
     """Runs the command given, with the URL of a throwaway PostgreSQL in its environment."""
-    parser = argparse.ArgumentParser(prog="python -m app.demo.throwaway")
+    parser = argparse.ArgumentParser(prog="python -m demo.throwaway")
     parser.add_argument("--programs", type=Path, help="the folder of another PostgreSQL's programs")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()

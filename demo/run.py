@@ -22,18 +22,18 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.caller.clients import DEMONSTRATION
-from app.demo.journey import show
-from app.demo.place import PostgresProblem
-from app.demo.postgres import EmbeddedPostgres
-from app.demo.receiver import Receiver
-from app.demo.referral import DATA
-from app.demo.signals import Ended, ended_by_signals
 from app.directory.load import load
 from app.errors import Stopped
 from app.migrate import upgrade_when_it_answers
 from app.settings import Settings, WrongSettings, read_settings
+from demo.journey import show
+from demo.place import PostgresProblem
+from demo.postgres import EmbeddedPostgres
+from demo.receiver import Receiver
+from demo.referral import DATA
+from demo.signals import Ended, ended_by_signals
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[1]
 #: Long enough for a first start on a busy machine.
 _START_S = 60.0
 
@@ -145,7 +145,7 @@ def _process(command: str, logs: Path) -> Iterator[subprocess.Popen[bytes]]:
     """One process of the service, stopped in order at the end, and at once if we are killed."""
     with (logs / f"{command}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.demo.attached", command],
+            [sys.executable, "-m", "demo.attached", command],
             cwd=CHECKOUT,
             stdin=subprocess.PIPE,  # never written to: it ends when we do, however we end
             stdout=log,

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.demo.place import (
+from demo.place import (
     PostgresProblem,
     checkout_home,
     own_folder,
@@ -23,7 +23,7 @@ from app.demo.place import (
     runs,
     server_account,
 )
-from app.demo.process import clear_up, server_of, stop_server_of
+from demo.process import clear_up, server_of, stop_server_of
 
 #: The database's owner, as whom migrations run.
 OWNER = "nwd"

@@ -1,4 +1,4 @@
-"""`python -m app.demo.attached <command>`: one process of the demonstration, which ends with it.
+"""`python -m demo.attached <command>`: one process of the demonstration, which ends with it.
 
 It reads its standard input, which the demonstration holds open and never writes to. When that
 ends, the demonstration has ended without a word (it was killed): nothing may be left that holds
