@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from app.errors import Refusal, Stopped
-from app.settings import CHECKOUT, WrongSettings, settings
+from app.base.errors import Refusal, Stopped
+from app.base.settings import CHECKOUT, WrongSettings, settings
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -89,7 +89,7 @@ def _add_client(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _serve(_: argparse.Namespace) -> int:
-    from app.web.serve import serve
+    from app.serve import serve
 
     return serve()
 
@@ -107,10 +107,10 @@ def _deliver(_: argparse.Namespace) -> int:
 async def _deliver_until_stopped() -> None:
     import signal
 
-    from app.notification.tally import shown_on
-    from app.notification.worker import deliver_forever
-    from app.waiting import until_it_answers
-    from app.web.logs import configure
+    from app.base.logs import configure
+    from app.store.waiting import until_it_answers
+    from app.workers.delivery import deliver_forever
+    from app.workers.tally import shown_on
 
     configure(settings().log_level)
     await until_it_answers(settings())
@@ -123,7 +123,7 @@ async def _deliver_until_stopped() -> None:
 
 
 def _migrate(_: argparse.Namespace) -> int:
-    from app.migrate import upgrade_when_it_answers
+    from app.commands.migrate import upgrade_when_it_answers
 
     url = settings().migration_database_url or settings().database_url
     if not url:
@@ -133,14 +133,14 @@ def _migrate(_: argparse.Namespace) -> int:
 
 
 def _load(given: argparse.Namespace) -> int:
-    from app.directory.load import main as load
+    from app.store.directory.load import main as load
 
     return load(given.files)
 
 
 def _openapi(given: argparse.Namespace) -> int:
+    from app.api.contract.document import main as write
     from app.main import create_app
-    from app.openapi.document import main as write
 
     return write(create_app(), check=given.check)
 
@@ -162,31 +162,31 @@ def _check_policies(_: argparse.Namespace) -> int:
 
 
 def _policy_replay(_: argparse.Namespace) -> int:
-    from app.decision.policy_command import replay_command
+    from app.commands.policy import replay_command
 
     return replay_command()
 
 
 def _policy_export(given: argparse.Namespace) -> int:
-    from app.decision.policy_command import export_command
+    from app.commands.policy import export_command
 
     return export_command(given.output)
 
 
 def _policy_diff(given: argparse.Namespace) -> int:
-    from app.decision.policy_command import diff_command
+    from app.commands.policy import diff_command
 
     return diff_command(given.old, given.new)
 
 
 def _policy_simulate(given: argparse.Namespace) -> int:
-    from app.decision.policy_command import simulate_command
+    from app.commands.policy import simulate_command
 
     return simulate_command(given.plan, given.file, given.over)
 
 
 def _check_places(_: argparse.Namespace) -> int:
-    from app.capacity.command import check_places
+    from app.commands.places import check_places
 
     if not settings().database_url:
         return _fail("Set DATABASE_URL.")
@@ -194,7 +194,7 @@ def _check_places(_: argparse.Namespace) -> int:
 
 
 def _moves(given: argparse.Namespace) -> int:
-    from app.service.moves import document
+    from app.model.moves import document
 
     path = CHECKOUT / "docs" / "moves.md"
     if not given.check:
@@ -205,13 +205,13 @@ def _moves(given: argparse.Namespace) -> int:
 
 
 def _client_add(given: argparse.Namespace) -> int:
-    from app.caller.command import add
+    from app.commands.client import add
 
     return asyncio.run(add(given.id, given.organization, given.role, given.scope))
 
 
 def _client_rotate(given: argparse.Namespace) -> int:
-    from app.caller.command import renew
+    from app.commands.client import renew
 
     return asyncio.run(renew(given.id))
 

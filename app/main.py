@@ -8,21 +8,21 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.caller.stranger import is_stranger
-from app.clock import Clock
-from app.decision.finish import illegal
-from app.deployment import Deployment, deploy
-from app.errors import Refusal
-from app.openapi.document import describe
-from app.referral.lifecycle import IllegalMove
-from app.routes import routers
-from app.settings import Settings
-from app.settings import settings as process_settings
-from app.web.branches import Branches
-from app.web.envelope import Envelope
-from app.web.gate import Gate
-from app.web.lifespan import running
-from app.web.refusals import http_handler, refusal_handler, respond, validation_handler
+from app.api.contract.document import describe
+from app.api.deployment import Deployment, deploy
+from app.api.routes import routers
+from app.api.stranger import is_stranger
+from app.api.web.branches import Branches
+from app.api.web.envelope import Envelope
+from app.api.web.gate import Gate
+from app.api.web.refusals import http_handler, refusal_handler, respond, validation_handler
+from app.base.clock import Clock
+from app.base.errors import Refusal
+from app.base.settings import Settings
+from app.base.settings import settings as process_settings
+from app.journey.finish import illegal
+from app.lifespan import running
+from app.model.lifecycle import IllegalMove
 
 
 async def illegal_move_handler(request: Request, move: IllegalMove) -> Response:
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     chosen = settings or process_settings()
     app = FastAPI(
         lifespan=running,
-        docs_url=None,  # ours work without a network: app.openapi.docs
+        docs_url=None,  # ours work without a network: app.api.contract.docs
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,

@@ -8,18 +8,18 @@ from statistics import median
 
 import orjson
 
-from app.eligibility.identify import take_at_word
+from app.base.settings import Settings
 from app.fhir.r4.check import check_resource
+from app.fhir.r4.strict_json import parse
 from app.fhir.service_request import to_domain
-from app.fhir.strict_json import parse
-from app.intake.door import Door, rules
-from app.intake.known import Known
-from app.intake.submission import read_submission, read_tree
+from app.journey.eligibility.identify import take_at_word
+from app.journey.intake.context import Door, rules
+from app.journey.intake.submission import read_submission, read_tree
+from app.journey.stages import eligibility
+from app.model.known import Known
 from app.policy.engine import evaluate
 from app.policy.library import FILES, load_library
-from app.process import eligibility
-from app.referral.draft import Actor
-from app.settings import Settings
+from app.store.referral.draft import Actor
 from bench.bodies import referral
 
 

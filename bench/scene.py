@@ -18,8 +18,8 @@ import orjson
 import psutil
 from sqlalchemy.engine import make_url
 
-from app.caller.clients import DEMONSTRATION
-from app.migrate import upgrade
+from app.commands.migrate import upgrade
+from app.store.clients import DEMONSTRATION
 from bench.bodies import PERFORMING
 from bench.enlarge import enlarge, performers_listen
 from bench.floor import SCHEMA

@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from app.caller.clients import DEMONSTRATION, demonstration_secret
-from app.database import begin, create_engine
-from app.directory.load import load_resources
-from app.settings import Settings
+from app.base.settings import Settings
+from app.store.clients import DEMONSTRATION, demonstration_secret
+from app.store.database import begin, create_engine
+from app.store.directory.load import load_resources
 from demo.receiver import Arrived, Receiver
 from demo.referral import NewMember, hospital_bundle, new_member, roster_entry
 

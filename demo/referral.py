@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from app.local_time import LOCAL
+from app.base.local_time import LOCAL
 
 DATA = Path(__file__).with_name("data")
 #: The day that the template's dates belong to.

@@ -21,11 +21,11 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
-from app.caller.clients import DEMONSTRATION
-from app.directory.load import load
-from app.errors import Stopped
-from app.migrate import upgrade_when_it_answers
-from app.settings import Settings, WrongSettings, read_settings
+from app.base.errors import Stopped
+from app.base.settings import Settings, WrongSettings, read_settings
+from app.commands.migrate import upgrade_when_it_answers
+from app.store.clients import DEMONSTRATION
+from app.store.directory.load import load
 from demo.journey import show
 from demo.place import PostgresProblem
 from demo.postgres import EmbeddedPostgres

@@ -1,4 +1,4 @@
-"""Runs migrations: on the connection that app/migrate.py hands over, or, for the command
+"""Runs migrations: on the connection that app/commands/migrate.py hands over, or, for the command
 `alembic`, on one to MIGRATION_DATABASE_URL (else DATABASE_URL). All in one transaction.
 """
 
@@ -9,9 +9,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.database import database_url
-from app.settings import settings
-from app.tables import metadata
+from app.base.settings import settings
+from app.store.database import database_url
+from app.store.tables.all import metadata
 
 #: Several processes may migrate at once (a rolling deployment); any number that is always the same.
 LOCK = 6_930_021

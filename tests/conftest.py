@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
-from app.database import create_engine
-from app.migrate import upgrade
-from app.settings import Settings
+from app.base.settings import Settings
+from app.commands.migrate import upgrade
+from app.store.database import create_engine
 from demo.postgres import EmbeddedPostgres
 from demo.throwaway import home
 from tests.postgres import Cluster, emptying, execute, programs, token

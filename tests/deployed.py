@@ -3,11 +3,11 @@
 from dataclasses import replace
 from functools import cache
 
-from app.database import create_engine
-from app.deployment import Started, deploy, deployment_of
-from app.intake.door import rules
-from app.notification.wake import Waker
+from app.api.deployment import Started, deploy, deployment_of
+from app.journey.intake.context import rules
+from app.journey.notification.wake import Waker
 from app.policy.library import load_library
+from app.store.database import create_engine
 
 
 def start(app, engine=None, library=None):

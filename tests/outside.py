@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.journeys.service import furnish
 
 ROOT = Path(__file__).parents[1]

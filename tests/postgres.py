@@ -15,8 +15,8 @@ from pathlib import Path
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from app.migrate import upgrade
-from app.tables import metadata
+from app.commands.migrate import upgrade
+from app.store.tables.all import metadata
 from demo.postgres import EmbeddedPostgres
 
 TEMPLATE = "template"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import orjson
 from aiohttp import web
 
-from app.caller.clients import DEMONSTRATION
+from app.store.clients import DEMONSTRATION
 from bench.bodies import PERFORMING
 
 #: Whoever has an endpoint in a test.

@@ -1,6 +1,6 @@
 """Network and roster files as the tests use them."""
 
-from app.fhir.strict_json import parse
+from app.fhir.r4.strict_json import parse
 
 
 def read_files(*paths):

@@ -5,7 +5,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from app.tables import metadata
+from app.store.tables.all import metadata
 from tests.postgres import emptying, execute, plain
 
 

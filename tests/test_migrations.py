@@ -12,9 +12,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.migrate import upgrade
-from app.schema import configuration, current_revision, head_revision
-from app.tables import metadata
+from app.commands.migrate import upgrade
+from app.store.schema import configuration, current_revision, head_revision
+from app.store.tables.all import metadata
 from tests.postgres import execute, plain, token
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -143,7 +143,10 @@ async def test_the_databases_owner_need_not_be_a_superuser(bare_database):
 
 @pytest.mark.timeout(60)
 def test_several_processes_may_migrate_at_once(bare_database):
-    code = "import asyncio, sys; from app.migrate import upgrade; asyncio.run(upgrade(sys.argv[1]))"
+    code = (
+        "import asyncio, sys; from app.commands.migrate import upgrade; "
+        "asyncio.run(upgrade(sys.argv[1]))"
+    )
     both = [
         subprocess.Popen([sys.executable, "-c", code, bare_database], cwd=ROOT) for _ in range(2)
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import app
-from app.referral.lifecycle import BusinessStatus, State
+from app.model.lifecycle import BusinessStatus, State
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "app").rglob("*.py"))

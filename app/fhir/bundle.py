@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import Issue
+from app.base.errors import Issue
 from app.fhir.links import names_within
 from app.fhir.r4.path import Path, render
 

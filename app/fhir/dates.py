@@ -7,7 +7,7 @@ None.
 from calendar import monthrange
 from datetime import UTC, date, datetime, time
 
-from app.local_time import LAST_MOMENT, LOCAL
+from app.base.local_time import LAST_MOMENT, LOCAL
 from app.policy.model import Span
 
 

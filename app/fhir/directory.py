@@ -3,20 +3,20 @@
 Encoding: an offer is a HealthcareService (README of the sample network), a member a Patient with
 Coverages and, for what has no element of its own, answers to the form `roster` (facts.md 1.3, 3.2).
 Base R4 is checked before; here is what this service asks beyond it. Storing is
-`app.directory.store`.
+`app.store.directory.store`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from app.errors import Issue
+from app.base.errors import Issue
+from app.base.text import as_key
 from app.fhir import codes
 from app.fhir.facts import read_roster_member
 from app.fhir.payload import identifier_value, own_identifier
+from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.reference import id_of
-from app.fhir.strict_json import dumps, parse
-from app.letters import as_key
 from app.policy.counties import county_code
 from app.policy.stated import RosterMember
 

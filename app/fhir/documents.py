@@ -7,7 +7,7 @@ Source: spec.md 7 (413; inline attachments up to 3.5 MB decoded).
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.errors import Issue
+from app.base.errors import Issue
 
 #: Of one attachment, decoded.
 MAX_BYTES = 3_670_016  # 3.5 MB

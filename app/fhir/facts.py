@@ -1,7 +1,7 @@
 """Every fact that a referral and its resources state, source by source (facts.md 1 and 4).
 
-Which source holds where they differ is left to `app.eligibility.merge`; which Coverage counts to
-`app.eligibility.coverage`. Nothing here raises: what cannot be read is unknown, and noted.
+Which source holds where they differ is left to `app.journey.eligibility.merge`; which Coverage
+counts to `app.policy.coverage`. Nothing here raises: what cannot be read is unknown, and noted.
 """
 
 from collections.abc import Sequence

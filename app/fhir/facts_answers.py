@@ -1,7 +1,8 @@
 """Answers of a QuestionnaireResponse as facts (facts.md 1.1, 1.2).
 
 One reader per fact, made once from the dictionary. An answer that cannot be read is unknown and is
-named in a note, never an error. Which of several sources holds is left to `app.eligibility.merge`.
+named in a note, never an error. Which of several sources holds is left to
+`app.journey.eligibility.merge`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from app.aside import tick
+from app.base.aside import tick
 from app.fhir import codes
 from app.fhir.dates import read_span
 from app.policy.dictionary import FactDefinition, load_dictionary

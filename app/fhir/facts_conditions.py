@@ -6,7 +6,7 @@ A diagnosis makes a fact true or adds to a list; that one is absent says nothing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.aside import tick
+from app.base.aside import tick
 from app.fhir import codes
 from app.fhir.diagnoses import effects
 from app.fhir.payload import codings

@@ -1,7 +1,7 @@
 """Encounters as utilization events (facts.md 4.2).
 
 How events are counted, and that one told twice is one, is left to `app.policy` and
-`app.eligibility.merge`.
+`app.journey.eligibility.merge`.
 """
 
 from collections import deque
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from app.aside import tick
+from app.base.aside import tick
 from app.fhir import codes
 from app.fhir.dates import read_span
 from app.fhir.diagnoses import encounter_reason

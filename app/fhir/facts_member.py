@@ -1,6 +1,6 @@
 """What a Patient, a Coverage, a Consent and the request itself say (facts.md 1.3, 1.4, 4.3).
 
-Which of several Coverages holds on a date is left to `app.eligibility.coverage`.
+Which of several Coverages holds on a date is left to `app.policy.coverage`.
 """
 
 from collections.abc import Mapping

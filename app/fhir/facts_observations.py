@@ -1,14 +1,14 @@
 """Observations as facts (facts.md 4.3): our own code system `fact`, and LOINC pregnancy status.
 
 The latest on or before the as-of date holds. What holds against other sources is left to
-`app.eligibility.merge`.
+`app.journey.eligibility.merge`.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from app.aside import tick
+from app.base.aside import tick
 from app.fhir import codes
 from app.fhir.dates import read_moment, read_span
 from app.fhir.diagnoses import pregnancy_answers

@@ -2,7 +2,7 @@
 
 The Bundle is a `collection`: the ServiceRequest first, then its Tasks, the authorization, the
 member and the coverage. Stored bodies are complete FHIR JSON and are not parsed again.
-Who may have it is `app.notification.enlarge`'s.
+Who may have it is `app.journey.notification.enlarge`'s.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from app.fhir.strict_json import written
+from app.fhir.r4.strict_json import written
 
 #: Beyond these a power of ten is not written out.
 _DIGITS = 40

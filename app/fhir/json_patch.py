@@ -8,9 +8,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.aside import too_costly
-from app.errors import Refusal, refuse
-from app.fhir.strict_json import MAX_SEPARATORS, Unreadable, clone, dumps, parse_array, separators
+from app.base.aside import too_costly
+from app.base.errors import Refusal, refuse
+from app.fhir.r4.strict_json import (
+    MAX_SEPARATORS,
+    Unreadable,
+    clone,
+    dumps,
+    parse_array,
+    separators,
+)
 
 _MOST = 100
 #: `copy` can double a document each time: all copies of one patch together stay below this.

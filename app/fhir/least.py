@@ -6,7 +6,7 @@ may say whose member it is, and read nothing of why help is asked for.
 
 from typing import Any
 
-from app.fhir.strict_json import dumps, parse
+from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.subset import as_part
 
 #: Type → the elements that are shown; of other types nothing is. Whatever is not named is left out,

@@ -1,9 +1,9 @@
-"""`OperationOutcome`: the errors and notices of `app.errors` as FHIR says them."""
+"""`OperationOutcome`: the errors and notices of `app.base.errors` as FHIR says them."""
 
 from collections.abc import Iterable
 from typing import Any
 
-from app.errors import Issue
+from app.base.errors import Issue
 from app.fhir import codes
 
 FHIR_JSON = "application/fhir+json"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import Issue, Refusal, refuse
+from app.base.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.placeholders import is_placeholder, said
 from app.policy.model import Reason

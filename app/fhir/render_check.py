@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.capacity.offers import NamedOffer, Placement
+from app.base.local_time import LOCAL
 from app.fhir import codes
-from app.local_time import LOCAL
+from app.model.offers import NamedOffer, Placement
 from app.policy.model import Criterion, Determination, Missing, Reason
 
 _RESULTS = {True: "true", False: "false", None: "unknown"}

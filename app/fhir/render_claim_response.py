@@ -5,7 +5,7 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.dates import instant
-from app.referral.record import Authorization, Referral
+from app.model.record import Authorization, Referral
 
 _APPROVED = "A1"  # X12 306: certified in total; the code is used, the words are ours
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.dates import instant
+from app.model.record import Referral
 from app.policy.vocabulary import words_of
-from app.referral.record import Referral
 
 _STATUS = {"sent": "completed", "to-send": "preparation", "skipped": "not-done"}
 _OUTCOMES = words_of("letters")

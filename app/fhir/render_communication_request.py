@@ -9,8 +9,8 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.dates import instant
+from app.model.record import Asked, Referral
 from app.policy.model import Missing
-from app.referral.record import Asked, Referral
 
 
 def communication_request(

@@ -9,8 +9,8 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.render_task import business_status, status_reason
-from app.referral.lifecycle import BusinessStatus, State
-from app.referral.record import Details
+from app.model.lifecycle import BusinessStatus, State
+from app.model.record import Details
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ JSON = f"""jsonb_strip_nulls(jsonb_build_object(
 
 _FIRST = """to_char(date_trunc('milliseconds', h.at{}) AT TIME ZONE 'UTC',
     'YYYY-MM-DD"T"HH24:MI:SS.US')"""
-#: By what a search compares it, as `app.reading.words` writes it: when (a millisecond), and who.
+#: By what a search compares it, as `app.store.reading.words` writes it: when (a millisecond), and
+#: who.
 WORDS = f"""(E'\\x1erecorded\\x1f\\x1erecorded\\x1f' || {_FIRST.format("")} || E'\\x1f'
     || {_FIRST.format(" + interval '1 millisecond'")} || E'\\x1eagent\\x1f\\x1e' || coalesce(
         E'agent\\x1fOrganization/' || h.organization_id || E'\\x1eagent\\x1f'

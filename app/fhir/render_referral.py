@@ -7,12 +7,12 @@ are ours (spec.md 7, "Referral on the wire").
 from collections.abc import Mapping
 from typing import Any
 
+from app.base.text import is_cut
 from app.fhir import codes
 from app.fhir.dates import instant
 from app.fhir.render_task import status_reason
-from app.letters import is_cut
-from app.referral.lifecycle import BusinessStatus, State
-from app.referral.record import Details, Referral
+from app.model.lifecycle import BusinessStatus, State
+from app.model.record import Details, Referral
 
 _CLOSED = (BusinessStatus.COMPLETED, BusinessStatus.UNFULFILLED)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from app.fhir import codes
 from app.fhir.dates import instant
-from app.referral.lifecycle import MOVES, BusinessStatus, State
-from app.referral.record import Details, Referral
+from app.model.lifecycle import MOVES, BusinessStatus, State
+from app.model.record import Details, Referral
 
 _BY_STATE = {
     State.PENDING: "requested",

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import orjson
 
-from app.errors import Issue
+from app.base.errors import Issue
 from app.fhir.dates import instant
 from app.fhir.outcome import operation_outcome
 

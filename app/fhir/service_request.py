@@ -8,8 +8,8 @@ from collections.abc import Container, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from app.eligibility.coverage import choose_coverage
-from app.errors import Issue
+from app.base.errors import Issue
+from app.base.text import as_key
 from app.fhir import codes
 from app.fhir.dates import read_moment, read_span
 from app.fhir.facts import read_coverages
@@ -22,11 +22,11 @@ from app.fhir.payload import (
     identifiers_of,
     own_identifier,
 )
+from app.fhir.r4.strict_json import MAX_FAULTS
 from app.fhir.reference import type_in
-from app.fhir.strict_json import MAX_FAULTS
-from app.letters import as_key
+from app.model.request import Identifier, Named, ReferralRequest
+from app.policy.coverage import choose_coverage
 from app.policy.told import MOST_REFERENCES
-from app.referral.models import Identifier, Named, ReferralRequest
 
 #: Each is looked up, and stands for one referral alone.
 _MOST_IDENTIFIERS = 100
@@ -43,7 +43,7 @@ def to_domain(
     """The referral asked for, or every rule of this service that it breaks (422).
 
     `resources` as in `app.fhir.facts.read_facts`; `as_of` and `plans` choose among Coverages as
-    `app.eligibility.coverage.choose_coverage` does. `at` is where the sender wrote the request.
+    `app.policy.coverage.choose_coverage` does. `at` is where the sender wrote the request.
     """
     faults = [*_request_faults(service_request, at), *_code_faults(service_request, at)]
     if faults:

@@ -13,7 +13,7 @@ from typing import Any
 from app.fhir import codes
 from app.fhir.dates import instant
 from app.fhir.payload import Resource
-from app.notification.messages import EVENT_TYPES, EventType
+from app.model.messages import EVENT_TYPES, EventType
 
 FILTER = codes.BACKPORT + "backport-filter-criteria"
 CONTENT = codes.BACKPORT + "backport-payload-content"

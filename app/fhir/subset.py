@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from app.fhir import codes
+from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.r4.tables import Table, resource_table
-from app.fhir.strict_json import dumps, parse
 
 SUMMARIES = ("true", "text", "data", "count", "false")
 #: Tells whoever gets a part that it is one, and must not be sent back as the whole.

@@ -1,14 +1,14 @@
 """What somebody who writes a Task wants: its new status with the reason, and what is added to it.
 
 Compares the Task as sent with the Task as it is; nothing else of it is the sender's to change. What
-a status means as a move, and whose it is, is `app.service.moves`.
+a status means as a move, and whose it is, is `app.model.moves`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import Issue, Refusal, refuse
+from app.base.errors import Issue, Refusal, refuse
 from app.fhir import codes
 from app.fhir.grown import added, is_kept
 from app.fhir.parameters import Given

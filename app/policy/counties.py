@@ -5,7 +5,7 @@ PURE. What counties are called for people is `app/fhir/words.yaml`.
 
 from collections.abc import Sequence
 
-from app.letters import plain
+from app.base.text import plain
 
 _COUNTIES = """
 alameda alpine amador butte calaveras colusa contra_costa del_norte el_dorado fresno glenn humboldt

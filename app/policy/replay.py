@@ -1,7 +1,7 @@
 """A stored determination asked again: does the policy of then still give the same answer?
 
 PURE. The policy file is the one that the stored answer names, even where a newer one is in force.
-The wording of questions is no part of an answer. Reading what is stored is `app.decision.replay`.
+The wording of questions is no part of an answer. Reading what is stored is `app.commands.replay`.
 """
 
 from collections.abc import Iterator

@@ -114,7 +114,7 @@ class Support(Shape):
 class Limit(Shape):
     """Reached when used + requested is more than `most`; without `requested`, when all is used.
 
-    `over`: which of our own authorizations have used it up (`app.eligibility.used`).
+    `over`: which of our own authorizations have used it up (`app.journey.eligibility.used`).
     """
 
     services: tuple[str, ...]

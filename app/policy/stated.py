@@ -1,7 +1,7 @@
 """What one source states about a member, before the sources are put together.
 
-PURE: frozen values only. `app.fhir` makes them from resources, `app.eligibility.merge` puts them
-together (facts.md 4.4), `app.policy.facts_json` keeps those of the roster.
+PURE: frozen values only. `app.fhir` makes them from resources, `app.journey.eligibility.merge` puts
+them together (facts.md 4.4), `app.policy.facts_json` keeps those of the roster.
 """
 
 from collections.abc import Mapping

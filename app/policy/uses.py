@@ -1,6 +1,7 @@
 """Which facts the policies read for a service, found in the criteria themselves. PURE.
 
-The forms ask for these (`app.forms`); a fact that no policy reads is asked for by nobody's rule.
+The forms ask for these (`app.views.forms`); a fact that no policy reads is asked for by nobody's
+rule.
 """
 
 from collections.abc import Iterable, Iterator

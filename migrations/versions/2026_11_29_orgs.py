@@ -13,7 +13,7 @@ down_revision = "doors"
 branch_labels = None
 depends_on = None
 
-#: The key of text that is too long is the same here as in `app.letters`: the column holds it.
+#: The key of text that is too long is the same here as in `app.base.text`: the column holds it.
 BACKFILL = """INSERT INTO organization_npi (organization_id, npi)
 SELECT DISTINCT ON (o.npi) o.id, o.npi FROM organization o
 LEFT JOIN resource_version v ON v.plan = '*' AND v.type = 'Organization' AND v.id = o.id

@@ -8,14 +8,14 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from app.caller import clients as store
-from app.caller import command
-from app.caller.clients import DEMONSTRATION, find, register, register_demonstration, rotate
-from app.caller.tables import client as clients
-from app.database import begin, create_engine
-from app.deployment import deployment_of
-from app.directory.tables import organization
+from app.api.deployment import deployment_of
+from app.commands import client as command
 from app.main import create_app
+from app.store import clients as store
+from app.store.clients import DEMONSTRATION, find, register, register_demonstration, rotate
+from app.store.database import begin, create_engine
+from app.store.tables.caller import client as clients
+from app.store.tables.directory import organization
 from tests.deployed import start
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)

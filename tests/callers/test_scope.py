@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.caller.clients import DEMONSTRATION, REQUESTER, hash_secret, matches
-from app.caller.model import Caller
-from app.caller.scope import grant, is_scope
+from app.model.caller import Caller
+from app.model.scope import grant, is_scope
+from app.store.clients import DEMONSTRATION, REQUESTER, hash_secret, matches
 
 HELD = {"system/ServiceRequest.crus", "system/Task.rus", "nwd/decide"}
 

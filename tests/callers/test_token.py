@@ -7,8 +7,8 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
-from app.caller.model import Caller
-from app.caller.token import TokenRefused, Tokens
+from app.api.bearer import TokenRefused, Tokens
+from app.model.caller import Caller
 
 NOW = 1_795_000_000.0
 AUDIENCE = "https://referrals.example/fhir"

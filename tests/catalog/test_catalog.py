@@ -6,12 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.caller.model import Caller
-from app.clock import Clock
-from app.deployment import deployment_of
+from app.api.deployment import deployment_of
+from app.base.clock import Clock
+from app.base.settings import Settings
 from app.main import create_app
+from app.model.caller import Caller
 from app.policy.library import load_library
-from app.settings import Settings
 from tests.deployed import start
 
 LIBRARY = load_library()

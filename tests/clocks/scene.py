@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from app.clocks.run import rules_of, sweep_all
-from app.clocks.sweep import Swept
-from app.database import create_engine
-from app.notification.aside import Aside
+from app.store.database import create_engine
+from app.workers.clocks import rules_of, sweep_all
+from app.workers.quarantine import Aside
+from app.workers.sweep import Swept
 
 
 async def strike(service: Any, *, workers: int = 1, aside: Aside | None = None) -> Swept:

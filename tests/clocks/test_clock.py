@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app import clock as clock_module
-from app.clock import Clock
-from app.settings import Settings
+from app.base import clock as clock_module
+from app.base.clock import Clock
+from app.base.settings import Settings
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.decision.deadlines import (
+from app.base.local_time import LOCAL
+from app.policy.deadlines import (
     PlanClocks,
     add_business_days,
     business_receipt,
@@ -21,9 +22,8 @@ from app.decision.deadlines import (
     reminder_due,
     void_due,
 )
-from app.local_time import LOCAL
 from app.policy.library import load_library
-from app.rules import Rules
+from app.policy.rules import Rules
 from tests.rules.plan_data import plan_clocks
 
 LIBRARY = load_library()

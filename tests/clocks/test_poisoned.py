@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.clocks.run import ASIDE
-from app.errors import Refusal
-from app.notification.aside import Aside
-from app.web.logs import Line
+from app.base.errors import Refusal
+from app.base.logs import Line
+from app.workers.clocks import ASIDE
+from app.workers.quarantine import Aside
 from tests.clocks.scene import strike
 from tests.journeys.payloads import EXTRA, incomplete
 

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 import pytest
 
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.faults.processes import ROOT, free_port
 from tests.journeys.payloads import EXTRA, incomplete
 from tests.journeys.service import JSON, furnish

@@ -6,8 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.openapi import document
-from app.openapi.breaking import breaks, may_break, outline
+from app.api.contract import document
+from app.api.contract.breaking import breaks, may_break, outline
 from tests.contract.test_document import APP, DOCUMENT
 
 CHANGE = "EndpointChange"

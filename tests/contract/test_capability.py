@@ -7,9 +7,9 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from app.fhir.capability import KEY, fhir, statement
+from app.api.capability import KEY, fhir, statement
+from app.base.settings import Settings
 from app.main import create_app
-from app.settings import Settings
 
 SETTINGS = Settings(
     database_url="postgresql://nowhere/none", public_url="https://referrals.example"

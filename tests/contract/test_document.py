@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from jsonschema_rs import Draft202012Validator
 
+from app.api.contract import document
+from app.api.contract.responses import errors
+from app.api.contract.tags import TAGS
+from app.api.contract.version import VERSION
+from app.base.settings import Settings
 from app.main import create_app
-from app.openapi import document
-from app.openapi.responses import errors
-from app.openapi.tags import TAGS
-from app.openapi.version import VERSION
-from app.settings import Settings
 
 APP = create_app(Settings(database_url="postgresql://nowhere/none"))
 DOCUMENT = APP.openapi()

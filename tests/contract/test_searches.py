@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from app.forms import search as forms
-from app.reading.catalog import PARAMETERS
-from app.reading.ignored import MAX_CONDITIONS
-from app.reading.query import read_query
-from app.reading.values import DATE_PATTERN, PREFIXES, date_range, split
-from app.subscription import search as subscriptions
+from app.api import subscription_search as subscriptions
+from app.store.reading.catalog import PARAMETERS
+from app.store.reading.ignored import MAX_CONDITIONS
+from app.store.reading.query import read_query
+from app.store.reading.values import DATE_PATTERN, PREFIXES, date_range, split
+from app.views.forms import search as forms
 from tests.contract.test_document import DOCUMENT, OPERATIONS
 
 BASE = "https://referrals.example/fhir"

@@ -3,14 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
-from app.correspondence.content import Addressee, Content
-from app.correspondence.criteria import decisive
-from app.correspondence.occasion import Authorized, Occasion
-from app.correspondence.words import words
 from app.policy.engine import evaluate
+from app.policy.letter_words import words
 from app.policy.library import load_library
 from app.policy.model import Fact, Facts, Missing, Question
 from app.policy.phrases import phrases
+from app.store.referral.snapshot import Authorized, Occasion
+from app.views.letters.content import Addressee, Content
+from app.views.letters.criteria import decisive
 
 LIBRARY = load_library()
 NOON = datetime(2026, 11, 23, 20, tzinfo=UTC)

@@ -7,19 +7,19 @@ from datetime import date
 
 import pytest
 
-from app.correspondence.criteria import decisive
-from app.correspondence.essence import essence
-from app.correspondence.letter import compose
-from app.correspondence.occasion import Authorized, Occasion
-from app.correspondence.sources import in_words
-from app.correspondence.words import LANGUAGES, language_of, words
 from app.fhir.codes import REASONS
-from app.notification.correspond import ANNOUNCED
+from app.model.notices import ANNOUNCED
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
+from app.policy.letter_words import LANGUAGES, language_of, words
 from app.policy.model import Fact, Facts, Missing, Question, Reason
 from app.policy.phrases import _WORDS, phrases
 from app.policy.vocabulary import words_of
+from app.store.referral.snapshot import Authorized, Occasion
+from app.store.referral.summary import essence
+from app.views.letters.criteria import decisive
+from app.views.letters.letter import compose
+from app.views.letters.sources import in_words
 from tests.correspondence.samples import (
     LIBRARY,
     LUIS,

@@ -11,15 +11,15 @@ from fpdf import FPDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.correspondence.content import Addressee
-from app.correspondence.letter import compose
-from app.correspondence.render_html import html
-from app.correspondence.render_pdf import pdf, printable
-from app.correspondence.short import cut
-from app.correspondence.words import LANGUAGES
-from app.fhir.addressee import addressee
-from app.notification.correspond import ANNOUNCED
+from app.model.notices import ANNOUNCED
+from app.policy.letter_words import LANGUAGES
 from app.policy.model import Reason
+from app.views.letters.addressee import addressee
+from app.views.letters.content import Addressee
+from app.views.letters.letter import compose
+from app.views.letters.render_html import html
+from app.views.letters.render_pdf import pdf, printable
+from app.views.letters.short import cut
 from tests.correspondence.samples import NOON, content, texts
 
 HOSTILE = '<script>alert("x")</script> & O\'Brien {plan} </style>'

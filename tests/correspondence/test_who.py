@@ -4,16 +4,9 @@ from datetime import date
 
 import pytest
 
-from app.fhir.asker import asker
-from app.notification.correspond import (
-    ANNOUNCED,
-    Asker,
-    Listening,
-    Parties,
-    assignment_notices,
-    notices,
-)
+from app.model.notices import ANNOUNCED, Asker, Listening, Parties, assignment_notices, notices
 from app.policy.library import load_library
+from app.store.referral.asker import asker
 
 LIBRARY = load_library()
 PLANS = ("HPSM", "HPSJ", "CCAH")

@@ -7,11 +7,11 @@ import asyncpg
 import httpx
 import pytest
 
-from app.caller.model import Caller
-from app.deployment import deployment_of
+from app.api.deployment import deployment_of
+from app.api.webhook_owned import PREFIX
+from app.base.settings import Settings
 from app.main import create_app
-from app.notification.owned import PREFIX
-from app.settings import Settings
+from app.model.caller import Caller
 from tests.delivery.scene import HOSPITAL, Scene
 from tests.deployed import start
 from tests.postgres import plain

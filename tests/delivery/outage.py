@@ -18,7 +18,7 @@ import asyncpg
 import httpx
 import orjson
 
-from app.settings import Settings
+from app.base.settings import Settings
 from bench.bodies import PERFORMERS, cin, referral
 from bench.enlarge import enlarge, performers_listen
 from tests.faults.processes import Process, free_port, token

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from app.clock import Clock
-from app.ids import new_id
-from app.notification.messages import About, thin_payload
-from app.notification.secrets import Secret, Vault, new_secret
-from app.notification.worker import Pace, deliver_forever
-from app.settings import Settings
+from app.base.clock import Clock
+from app.base.ids import new_id
+from app.base.settings import Settings
+from app.journey.notification.secrets import Secret, Vault, new_secret
+from app.model.messages import About, thin_payload
+from app.workers.delivery import Pace, deliver_forever
 from tests.receiver import allowed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,8 +150,8 @@ class Scene:
             sys.executable,
             "-c",
             "import asyncio\n"
-            "from app.notification.worker import Pace, deliver_forever\n"
-            "from app.settings import Settings\n"
+            "from app.workers.delivery import Pace, deliver_forever\n"
+            "from app.base.settings import Settings\n"
             "async def main():\n"
             f"    pace = Pace(**{quick!r})\n"
             "    await deliver_forever(Settings(), stop=asyncio.Event(), pace=pace)\n"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from app.notification.messages import TEST
+from app.model.messages import TEST
 from tests.receiver import Reply
 
 

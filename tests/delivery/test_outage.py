@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.clock import _FRESH_S
+from app.base.clock import _FRESH_S
 from tests.delivery.outage import MINUTES, STORIES, STRANGERS, Outage, referrals_for, story
 
 _MOVES = {

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from app.notification.aside import halving
-from app.notification.connect import DatabaseLost, lost
-from app.web.logs import Line
+from app.base.logs import Line
+from app.store.connect import DatabaseLost, lost
+from app.workers.quarantine import halving
 from tests.delivery.outage import reached
 from tests.delivery.scene import HOSPITAL, PLAN
 

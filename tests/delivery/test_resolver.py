@@ -7,9 +7,9 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
 
-from app.notification.deliver import error_class, open_session
-from app.notification.retry import BLOCKED, DNS
-from app.notification.targets import BlockedTarget, Guard, GuardedResolver
+from app.journey.notification.deliver import error_class, open_session
+from app.journey.notification.retry import BLOCKED, DNS
+from app.journey.notification.targets import BlockedTarget, Guard, GuardedResolver
 
 
 class Names(AbstractResolver):

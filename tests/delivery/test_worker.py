@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from app.notification.retry import SCHEDULE
-from app.notification.secrets import Secret, new_secret
-from app.notification.wake import Waker
+from app.journey.notification.retry import SCHEDULE
+from app.journey.notification.secrets import Secret, new_secret
+from app.journey.notification.wake import Waker
 from tests.receiver import Receiver, Reply
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.caller.clients import DEMONSTRATION
+from app.store.clients import DEMONSTRATION
 from demo.run import main
 from tests.faults.processes import free_port
 

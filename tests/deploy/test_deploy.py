@@ -8,7 +8,7 @@ import yaml
 from cryptography.fernet import Fernet
 from pydantic import ValidationError
 
-from app.settings import Settings
+from app.base.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXAMPLE = (ROOT / "deploy" / "env.example").read_text()

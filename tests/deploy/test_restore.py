@@ -9,9 +9,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.errors import Stopped
-from app.migrate import upgrade, upgrade_when_it_answers
-from app.settings import Settings
+from app.base.errors import Stopped
+from app.base.settings import Settings
+from app.commands.migrate import upgrade, upgrade_when_it_answers
 from demo.place import program_folder, server_account
 from demo.postgres import EmbeddedPostgres
 from demo.throwaway import home

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.deployment import deployment_of
+from app.api.deployment import deployment_of
 from tests.reading.scene import World
 
 

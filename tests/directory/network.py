@@ -1,6 +1,6 @@
 """Organizations of the network as tests put them together and change them."""
 
-from app.caller.model import Caller
+from app.model.caller import Caller
 from tests.reading.scene import HOSPITAL, OTHER_STAFF, STAFF, STAFF_SCOPES
 
 THIRD_STAFF = Caller("staff-ccah", "plan-ccah", "CCAH", STAFF_SCOPES)

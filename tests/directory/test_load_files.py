@@ -10,12 +10,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from app.__main__ import main
-from app.database import begin
-from app.directory.load import LoadRefused, load
-from app.directory.order import MOST, STAGES, Order
-from app.directory.pieces import LONGEST
-from app.errors import Stopped
-from app.settings import settings
+from app.base.errors import Stopped
+from app.base.settings import settings
+from app.store.database import begin
+from app.store.directory.load import LoadRefused, load
+from app.store.directory.order import MOST, STAGES, Order
+from app.store.directory.pieces import LONGEST
 from bench.roster import lines
 from tests.postgres import execute
 from tests.reading.scene import DATA

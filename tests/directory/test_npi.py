@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.database import begin
-from app.directory.load import load, load_resources
-from app.directory.record import DirectoryRefused
+from app.commands.migrate import upgrade
 from app.fhir.directory import npis_of
-from app.migrate import upgrade
-from app.schema import configuration
+from app.store.database import begin
+from app.store.directory.load import load, load_resources
+from app.store.directory.record import DirectoryRefused
+from app.store.schema import configuration
 from tests.directory.network import NPI, organization
 from tests.postgres import execute, plain
 from tests.reading.scene import OTHER_STAFF, STAFF, START

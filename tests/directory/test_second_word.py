@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.caller.clients import PROVIDER as PROVIDER_SCOPES
-from app.caller.clients import register
-from app.caller.model import NETWORK, Caller
-from app.database import begin
-from app.directory.load import load_resources
-from app.directory.second_word import changed
+from app.model.caller import NETWORK, Caller
+from app.store.clients import PROVIDER as PROVIDER_SCOPES
+from app.store.clients import register
+from app.store.database import begin
+from app.store.directory.load import load_resources
+from app.store.directory.second_word import changed
 from tests.directory.network import (
     FOGHORN,
     NPI,

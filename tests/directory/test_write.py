@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from app.caller.model import Caller
-from app.database import begin
+from app.model.caller import Caller
+from app.store.database import begin
 from tests.reading.scene import (
     CIN,
     HOSPITAL,

@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any
 
-from app.eligibility.merge import merge
 from app.fhir.facts import read_coverages, read_facts
 from app.fhir.payload import Payload
+from app.journey.eligibility.merge import merge
 from app.policy.model import Facts
 
 ON = date(2026, 11, 20)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from app.api.web.branches import Branches, branch
+from app.base.settings import Settings
 from app.main import create_app
-from app.settings import Settings
-from app.web.branches import Branches, branch
 
 APP = create_app(Settings(database_url="postgresql://nowhere/none"))
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app import settings as settings_module
 from app.__main__ import main
+from app.base import settings as settings_module
+from app.base.settings import Settings, WrongSettings
 from app.main import create_app
-from app.settings import Settings, WrongSettings
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
-from app.web.connection import limited
+from app.api.web.connection import limited
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 

@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from app import aside
-from app.errors import Refusal
+from app.base import aside
+from app.base.errors import Refusal
 from app.fhir.facts import read_facts
 from tests.edge.worst import WORST
 

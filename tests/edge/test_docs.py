@@ -5,9 +5,9 @@ import re
 import httpx
 import pytest
 
+from app.api.contract.served import takes_gzip
+from app.base.settings import Settings
 from app.main import create_app
-from app.openapi.served import takes_gzip
-from app.settings import Settings
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.eligibility.merge import merge
 from app.fhir import codes
 from app.fhir.facts import read_coverages, read_facts, read_roster_member
 from app.fhir.payload import Payload
 from app.fhir.service_request import read_referral
+from app.journey.eligibility.merge import merge
 from app.policy.dictionary import load_dictionary
 from app.policy.facts_json import facts_from_json, facts_to_json
 from tests.edge.payloads import ON

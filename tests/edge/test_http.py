@@ -13,13 +13,13 @@ import httpx
 import pytest
 from fastapi import Request
 
-from app.caller.dependency import CallerDep, require, require_scope
-from app.caller.model import DECIDE, Caller
-from app.deployment import deployment_of
-from app.errors import Issue, Refusal
+from app.api.caller import CallerDep, require, require_scope
+from app.api.deployment import deployment_of
+from app.api.web.gate import read_body
+from app.base.errors import Issue, Refusal
+from app.base.settings import Settings
 from app.main import create_app
-from app.settings import Settings
-from app.web.gate import read_body
+from app.model.caller import DECIDE, Caller
 
 #: The issue code of what is not taken here.
 NO = "not-supported"

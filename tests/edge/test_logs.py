@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from app.web.logs import Line, frames
+from app.base.logs import Line, frames
 
 PLANTED = "9000001XA"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.fhir.r4 import check_resource, find_unsupported
-from app.fhir.strict_json import dumps, parse
+from app.fhir.r4.strict_json import dumps, parse
 from tests.edge.resources import DIV, PATIENT, REQUEST
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.fhir.r4 import check_resource, find_unsupported
-from app.fhir.strict_json import parse
+from app.fhir.r4.strict_json import parse
 from tests.edge.resources import (
     CLAIM,
     CONDITION,

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.fhir.r4 import check_resource, find_unsupported
-from app.fhir.strict_json import parse
+from app.fhir.r4.strict_json import parse
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PAYLOADS = [parse(path.read_bytes()) for path in sorted(EXAMPLES.glob("*.json"))]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from app.eligibility.merge import merge
 from app.fhir import codes
 from app.fhir.bundle import read_bundle
 from app.fhir.facts import read_facts, read_roster_member
@@ -21,9 +20,10 @@ from app.fhir.service_request import (
     read_received,
     to_domain,
 )
+from app.journey.eligibility.merge import merge
+from app.model.request import ReferralRequest
 from app.policy.model import Facts
 from app.policy.stated import RosterMember
-from app.referral.models import ReferralRequest
 from tests.edge.payloads import ON, OURS, request
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -1,4 +1,4 @@
-"""What `app.fhir.strict_json` takes and refuses (security.md 15, rows 1 to 14)."""
+"""What `app.fhir.r4.strict_json` takes and refuses (security.md 15, rows 1 to 14)."""
 
 import json
 import time
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fhir import strict_json
-from app.fhir.strict_json import MAX_DEPTH, Unreadable, dumps, parse, parse_array
+from app.fhir.r4 import strict_json
+from app.fhir.r4.strict_json import MAX_DEPTH, Unreadable, dumps, parse, parse_array
 
 NESTED = b'{"a":' * 99 + b"{}" + b"}" * 99
 DEEPER = b'{"a":' * 100 + b"{}" + b"}" * 100

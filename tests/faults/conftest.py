@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.faults.wire import Wire
 from tests.journeys.conftest import running, service
 from tests.journeys.service import furnish, serving

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from app.web.logs import Line
+from app.base.logs import Line
 from tests.faults.test_killed import strings
 from tests.journeys.payloads import (
     REASON,

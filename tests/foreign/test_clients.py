@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.notification.signature import headers
+from app.journey.notification.signature import headers
 from tests.foreign.conftest import run_script
 
 pytestmark = pytest.mark.foreign

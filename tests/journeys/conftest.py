@@ -8,7 +8,7 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.journeys.service import furnish, serving
 from tests.postgres import token
 from tests.receiver import Receiver, Reply

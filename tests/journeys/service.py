@@ -16,14 +16,14 @@ import httpx
 import orjson
 import uvicorn
 
-from app.clock import Clock
-from app.database import begin, create_engine
-from app.deployment import deployment_of
-from app.directory.load import load_resources
+from app.api.deployment import deployment_of
+from app.base.clock import Clock
+from app.base.settings import Settings
 from app.main import create_app
-from app.notification.worker import Pace, deliver_forever
-from app.settings import Settings
-from app.tables import metadata
+from app.store.database import begin, create_engine
+from app.store.directory.load import load_resources
+from app.store.tables.all import metadata
+from app.workers.delivery import Pace, deliver_forever
 from tests.journeys.payloads import EXAMPLES, EXTRA, a_member
 from tests.postgres import plain
 from tests.rosters import read_files

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.intake.condition import read_condition
+from app.journey.intake.condition import read_condition
 from tests.journeys.payloads import EXTRA, a_referral
 
 HEADS = (

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import event
 
-from app.deployment import deployment_of
+from app.api.deployment import deployment_of
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import EXTRA, a_referral, parameters, to
 from tests.receiver import Reply

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
+from app.base.settings import Settings
 from app.policy.library import FILES
-from app.settings import Settings
 from tests.journeys.payloads import REASON, because, coded, example, parameters
 from tests.journeys.service import furnish, issue, serving
 from tests.postgres import token

@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.decision import policy_command
-from app.decision.replay import count, stored
-from app.deployment import deployment_of
+from app.api.deployment import deployment_of
+from app.commands import policy as policy_command
+from app.commands.replay import count, stored
 from app.fhir.r4 import check_resource
 from tests.journeys.payloads import a_referral, example
 from tests.journeys.test_examples import BY

@@ -8,9 +8,9 @@ import sys
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.clock import Clock
-from app.database import create_engine
-from app.notification.figures import Figures
+from app.base.clock import Clock
+from app.store.database import create_engine
+from app.views.figures import Figures
 from tests.deployed import change
 from tests.journeys.payloads import a_referral
 from tests.outside import ROOT

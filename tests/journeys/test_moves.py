@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from app.referral.lifecycle import TRANSITIONS, Event, State
+from app.model.lifecycle import TRANSITIONS, Event, State
 from tests.journeys.payloads import (
     EXTRA,
     VISITS,

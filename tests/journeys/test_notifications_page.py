@@ -9,7 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 
 from app.__main__ import _parser
-from app.notification.messages import TEST, EventType
+from app.model.messages import TEST, EventType
 from tests.journeys.payloads import a_referral, visits_before
 from tests.journeys.typed import Typed
 

@@ -5,8 +5,8 @@ import re
 import shlex
 from pathlib import Path
 
-from app import settings as settings_module
 from app.__main__ import main
+from app.base import settings as settings_module
 from tests.journeys.payloads import a_referral
 from tests.policies.test_replay import NEW
 

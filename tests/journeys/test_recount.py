@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.local_time import local_date
+from app.base.local_time import local_date
 from tests.journeys.payloads import (
     CIN,
     EXTRA,

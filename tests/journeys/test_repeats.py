@@ -5,8 +5,8 @@ import asyncio
 import orjson
 import pytest
 
-from app.fhir.strict_json import parse
-from app.intake.fingerprint import fingerprint
+from app.fhir.r4.strict_json import parse
+from app.journey.intake.fingerprint import fingerprint
 from tests.journeys.payloads import EXTRA, a_bundle, a_referral, example, incomplete, responses
 from tests.journeys.service import id_of, issue
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.reports.chart import _STATES
-from app.timeline.picture import _BARS, _COLOURS
+from app.views.reports.chart import _STATES
+from app.views.timeline.picture import _BARS, _COLOURS
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import (
     EXTRA,

@@ -5,8 +5,8 @@ import json
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from app.notification.messages import TEST, EventType
-from app.openapi.webhooks import add_webhooks
+from app.api.contract.webhooks import add_webhooks
+from app.model.messages import TEST, EventType
 from tests.contract.test_document import DOCUMENT
 from tests.journeys.payloads import (
     EXTRA,

@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from app import settings as settings_module
 from app.__main__ import main
-from app.workqueue.model import Counts, Item
+from app.base import settings as settings_module
+from app.views.workqueue.model import Counts, Item
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import EXAMPLES, EXTRA, a_referral, hopeless, performer
 from tests.journeys.typed import Typed

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 
-from app.decision.deadlines import last_day
-from app.local_time import LOCAL
+from app.base.local_time import LOCAL
+from app.model.lifecycle import UNDER_WAY, Event, Party
+from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, judge, meant
+from app.policy.deadlines import last_day
 from app.policy.schema import Length
-from app.referral.lifecycle import UNDER_WAY, Event, Party
-from app.service.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, judge, meant
 from tests.journeys.payloads import because, parameters, responses, to, visits_before
 from tests.life.snapshot import Row, Snapshot
 from tests.life.world import CLIENTS, World

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from app.referral.lifecycle import MOVES, BusinessStatus, Event, Party, State, is_legal, next_state
+from app.model.lifecycle import MOVES, BusinessStatus, Event, Party, State, is_legal, next_state
 from tests.life.world import CLIENTS
 from tests.service.scene import balanced
 from tests.service.test_races import free_beside_waiting

@@ -5,7 +5,7 @@ nothing written.
 
 import pytest
 
-from app.service.moves import SITUATIONS
+from app.model.moves import SITUATIONS
 from tests.journeys.payloads import EXTRA, a_referral, hopeless, incomplete
 from tests.life.acts import ACTS, Act, answer_to, asking, changes_nothing
 from tests.life.snapshot import look, told_exactly_once

@@ -14,11 +14,11 @@ from typing import Any
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
-from app.caller.clients import PROVIDER, hash_secret
-from app.errors import Refusal
-from app.notification.connect import RAISED
-from app.notification.worker import Pace, deliver_forever
-from app.settings import Settings
+from app.base.errors import Refusal
+from app.base.settings import Settings
+from app.store.clients import PROVIDER, hash_secret
+from app.store.connect import RAISED
+from app.workers.delivery import Pace, deliver_forever
 from tests.clocks.scene import strike
 from tests.faults.wire import CUT_BEFORE, PASS, Wire
 from tests.journeys.service import Service, furnish, serving

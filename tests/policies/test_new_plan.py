@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog import show
-from app.forms.form import build_forms
 from app.policy.check import check_policies
 from app.policy.engine import evaluate
 from app.policy.library import FILES, load_library
 from app.policy.model import Fact, Facts, Outcome, Question
+from app.views.catalog import show
+from app.views.forms.form import build_forms
 from tests.policies.vectors import span
 from tests.rules.policy.asking import all_no, facts, visits
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.correspondence.occasion import Authorized, Occasion
+from app.model.record import Details
 from app.policy.answer_json import answer_from_json, answer_to_json
 from app.policy.facts_json import roster_from_json, roster_to_json
 from app.policy.model import (
@@ -30,7 +30,7 @@ from app.policy.model import (
 )
 from app.policy.question_json import question_from_json, question_to_json
 from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
-from app.referral.record import Details
+from app.store.referral.snapshot import Authorized, Occasion
 
 STORED = Path(__file__).with_name("stored_form.json")
 DAY, MONTH = Span(date(2024, 3, 4), date(2024, 3, 4)), Span(date(2024, 3, 1), date(2024, 3, 31))
@@ -152,7 +152,7 @@ OCCASIONS = {
 
 
 def roster_text(member):
-    """As `app.directory.store` writes it."""
+    """As `app.store.directory.store` writes it."""
     return orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
 
 

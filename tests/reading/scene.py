@@ -9,15 +9,15 @@ import httpx
 import orjson
 from sqlalchemy import insert
 
-from app.caller.model import DECIDE, NETWORK, ROSTER, Caller
-from app.database import begin
-from app.decision.tables import service_authorization
-from app.deployment import deployment_of
-from app.directory.load import load_resources
-from app.ids import new_id
+from app.api.deployment import deployment_of
+from app.base.ids import new_id
 from app.main import create_app
-from app.reading.words import words
-from app.referral.tables import (
+from app.model.caller import DECIDE, NETWORK, ROSTER, Caller
+from app.store.database import begin
+from app.store.directory.load import load_resources
+from app.store.reading.words import words
+from app.store.tables.decision import service_authorization
+from app.store.tables.referral import (
     locator,
     party,
     referral,

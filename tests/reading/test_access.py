@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.caller.model import ROSTER, Caller
-from app.database import begin
+from app.model.caller import ROSTER, Caller
+from app.store.database import begin
 from tests.reading.scene import (
     HOSPITAL,
     OTHER_STAFF,

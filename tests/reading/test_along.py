@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.caller.model import Caller
-from app.reading.catalog import PARAMETERS, referring
-from app.reading.revinclude import MAX_SHOWN
+from app.model.caller import Caller
+from app.store.reading.catalog import PARAMETERS, referring
+from app.store.reading.revinclude import MAX_SHOWN
 from tests.reading.scene import (
     HOSPITAL,
     OTHER_STAFF,

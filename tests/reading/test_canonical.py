@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reading.match import tokens
-from app.reading.parameters import Parameter
-from app.reading.values import canonical
-from app.reading.words import of_parameter
+from app.store.reading.match import tokens
+from app.store.reading.parameters import Parameter
+from app.store.reading.values import canonical
+from app.store.reading.words import of_parameter
 from tests.reading.scene import HOSPITAL
 
 FORM = "http://forms.example/fhir/Questionnaire/x"

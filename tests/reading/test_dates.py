@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.database import begin
-from app.reading.access import Statement
-from app.reading.catalog import PARAMETERS
-from app.reading.match import between, found_by
-from app.reading.parameters import Criterion
-from app.reading.values import PREFIXES, date_range
-from app.reading.words import words
+from app.store.database import begin
+from app.store.reading.access import Statement
+from app.store.reading.catalog import PARAMETERS
+from app.store.reading.match import between, found_by
+from app.store.reading.parameters import Criterion
+from app.store.reading.values import PREFIXES, date_range
+from app.store.reading.words import words
 
 CALIFORNIA = ZoneInfo("America/Los_Angeles")
 FIRST = datetime(2025, 12, 29, tzinfo=UTC)

@@ -6,8 +6,8 @@ import orjson
 import pytest
 from sqlalchemy import insert
 
-from app.database import begin
-from app.referral.tables import resource_version
+from app.store.database import begin
+from app.store.tables.referral import resource_version
 from tests.reading.scene import HOSPITAL, PROVIDER, START, STRANGER, filled, link
 
 STRICT = {"Prefer": "handling=strict"}

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import update
 
-from app.capacity.tables import offer
-from app.database import begin
+from app.store.database import begin
+from app.store.tables.capacity import offer
 from tests.reading.scene import HOSPITAL, STAFF, link, load
 
 OFFER = "offer-tidepool-ecm"

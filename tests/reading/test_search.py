@@ -6,7 +6,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from app.reading.catalog import DIRECTORY, PARAMETERS
+from app.store.reading.catalog import DIRECTORY, PARAMETERS
 from tests.reading.scene import (
     CIN,
     HOSPITAL,

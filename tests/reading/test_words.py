@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.base.text import MAX_KEY, as_key, is_cut, plain
 from app.fhir.span import CALIFORNIA, span
-from app.letters import MAX_KEY, as_key, is_cut, plain
-from app.reading.catalog import PARAMETERS
-from app.reading.values import date_range
-from app.reading.words import OPEN_HIGH, OPEN_LOW, of_parameter, words
+from app.store.reading.catalog import PARAMETERS
+from app.store.reading.values import date_range
+from app.store.reading.words import OPEN_HIGH, OPEN_LOW, of_parameter, words
 
 ZONES = st.sampled_from(["Z", "+00:00", "-14:00", "+14:00", "-08:00"])
 

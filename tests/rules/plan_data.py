@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date
 from typing import Any
 
-from app.decision.deadlines import PlanClocks
+from app.policy.deadlines import PlanClocks
 from app.policy.schema import Clocks, Count, Switches
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.capacity.assign import named, place, preference, serving, waiting
-from app.capacity.offers import Assignment, Offer, Placement, Wish
+from app.journey.capacity.assign import named, place, preference, serving, waiting
+from app.model.offers import Assignment, Offer, Placement, Wish
 
 NOBODY = Wish()
 

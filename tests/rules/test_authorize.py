@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from app.decision.authorize import authorization_number, authorize
-from app.decision.deadlines import last_day
-from app.intake.known import Held
+from app.journey.decision.authorize import authorization_number, authorize
+from app.model.known import Held
+from app.model.record import Authorization
+from app.policy.deadlines import last_day
 from app.policy.schema import Length, Term
-from app.referral.record import Authorization
 
 TERM = Term(initial=Length(months=12), reauthorization=Length(months=6), citation="E")
 ID = "01a20ad0-0d20-7450-929a-6f03a0afe6e0"

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from app.decision.deadlines import (
+from app.base.local_time import LOCAL
+from app.policy.deadlines import (
     add_business_days,
     business_receipt,
     decision_due,
@@ -12,7 +13,6 @@ from app.decision.deadlines import (
     reminder_due,
     void_due,
 )
-from app.local_time import LOCAL
 from app.policy.library import load_library
 from tests.rules.plan_data import plan_clocks
 

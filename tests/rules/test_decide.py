@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from app.decision.decide import decide
+from app.journey.decision.decide import decide
+from app.model.lifecycle import Event
 from app.policy.model import Determination, Outcome, Reason
-from app.referral.lifecycle import Event
 from tests.rules.plan_data import switches
 
 BY_HAND = switches(approve="review", deny_administrative="review", deny_criteria="review")

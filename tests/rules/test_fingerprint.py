@@ -9,8 +9,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fhir.strict_json import parse
-from app.intake.fingerprint import canonical, fingerprint
+from app.fhir.r4.strict_json import parse
+from app.journey.intake.fingerprint import canonical, fingerprint
 
 SAME = {
     "order of names": (b'{"resourceType":"A","b":1}', b'{"b":1,"resourceType":"A"}'),

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.api.web.media import prefers
+from app.model.lifecycle import State
+from app.model.record import Details
 from app.policy.model import Missing, Reason
-from app.referral.lifecycle import State
-from app.referral.record import Details
-from app.timeline.spans import due_in_words, moment, span
-from app.web.media import prefers
-from app.workqueue.steps import Standing, steps
+from app.views.spans import due_in_words, moment, span
+from app.views.workqueue.steps import Standing, steps
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
 

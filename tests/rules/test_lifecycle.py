@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.referral.lifecycle import (
+from app.model.lifecycle import (
     NOT_BEGUN,
     TRANSITIONS,
     BusinessStatus,

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from app.eligibility.coverage import choose_coverage
-from app.eligibility.merge import merge
+from app.journey.eligibility.merge import merge
+from app.policy.coverage import choose_coverage
 from app.policy.facts_json import facts_from_json, facts_to_json, roster_from_json, roster_to_json
 from app.policy.model import Event, Fact, Facts, FactValue, Span
 from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts

@@ -13,18 +13,18 @@ from types import SimpleNamespace
 import pytest
 from jinja2 import UndefinedError
 
-from app.correspondence.content import Addressee
-from app.correspondence.letter import compose
-from app.correspondence.render_html import html
-from app.deliveries.document import document as deliveries
-from app.deliveries.model import Channel, DeliveriesPage, LetterTold, Told, Try
-from app.deliveries.model import Outcome as Delivered
-from app.reports import chart
-from app.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
-from app.timeline.document import document as timeline
-from app.timeline.model import Clock, Entry, Kind, Mark, Running, Stage, Timeline
-from app.web import page as module
-from app.web.page import page, printable, templates
+from app.views import page as module
+from app.views.deliveries.document import document as deliveries
+from app.views.deliveries.model import Channel, DeliveriesPage, LetterTold, Told, Try
+from app.views.deliveries.model import Outcome as Delivered
+from app.views.letters.content import Addressee
+from app.views.letters.letter import compose
+from app.views.letters.render_html import html
+from app.views.page import page, printable, templates
+from app.views.reports import chart
+from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
+from app.views.timeline.document import document as timeline
+from app.views.timeline.model import Clock, Entry, Kind, Mark, Running, Stage, Timeline
 from tests.correspondence.samples import content
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)

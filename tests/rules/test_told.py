@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.eligibility.merge import merge
 from app.fhir.facts import read_facts
 from app.fhir.grown import added
+from app.journey.eligibility.merge import merge
 from app.policy.counts import count
 from app.policy.model import Event, Span
 from app.policy.stated import Kind, SourcedFacts

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.eligibility.used import at_least, used_amounts
-from app.intake.known import Held
+from app.journey.eligibility.used import at_least, used_amounts
+from app.model.known import Held
+from app.model.record import Authorization
 from app.policy.model import Facts
-from app.referral.record import Authorization
 from tests.rules.policy.asking import LIBRARY, facts
 
 ON = date(2026, 3, 4)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.notification.correspond import ANNOUNCED
+from app.model.lifecycle import BusinessStatus, Event, State
+from app.model.notices import ANNOUNCED
 from app.policy.model import Outcome
 from app.policy.vocabulary import words_of
-from app.referral.lifecycle import BusinessStatus, Event, State
 
 CODES = {
     "states": State,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import Refusal
+from app.base.errors import Refusal
 from app.fhir.json_patch import patched, read_patch
 
 #: (document, operation, result; None: refused with 422). Source: RFC 6902, appendix A.

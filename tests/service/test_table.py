@@ -7,19 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.capacity.offers import Assignment, Offer, Placement
-from app.referral.draft import Act, Actor, Draft
-from app.referral.lifecycle import (
-    BusinessStatus,
-    Event,
-    IllegalMove,
-    Party,
-    State,
-    next_state,
-)
-from app.referral.record import Authorization, Details, Referral
-from app.referral.tables import ONLY_MOVES, referral_history
-from app.service.moves import (
+from app.model.lifecycle import BusinessStatus, Event, IllegalMove, Party, State, next_state
+from app.model.moves import (
     ON_REFERRAL_TASK,
     ON_SERVICE_TASK,
     SITUATIONS,
@@ -28,6 +17,10 @@ from app.service.moves import (
     judge,
     meant,
 )
+from app.model.offers import Assignment, Offer, Placement
+from app.model.record import Authorization, Details, Referral
+from app.store.referral.draft import Act, Actor, Draft
+from app.store.tables.referral import ONLY_MOVES, referral_history
 
 P, R, S = Party.PERFORMER, Party.REQUESTER, Party.STAFF
 B = BusinessStatus

@@ -3,8 +3,8 @@
 import pytest
 
 from app.fhir.codes import REQUEST_STATUS_REASON
-from app.referral.lifecycle import BusinessStatus, Event, Party, State
-from app.service.moves import ON_SERVICE_TASK, Verdict, judge, meant
+from app.model.lifecycle import BusinessStatus, Event, Party, State
+from app.model.moves import ON_SERVICE_TASK, Verdict, judge, meant
 from tests.journeys.payloads import EXTRA, REASON, VISITS, coded, hopeless, incomplete, responses
 from tests.journeys.service import issue
 from tests.service.scene import approved, move, patch, put, service_task, walk

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.deployment import deployment_of
+from app.api.deployment import deployment_of
 from tests.deployed import change
 from tests.journeys.payloads import a_referral, because, hopeless, parameters, unique
 from tests.service.scene import approved, capacity, move, put

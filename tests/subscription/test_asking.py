@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.settings import Settings
+from app.base.settings import Settings
 from tests.deployed import change
 from tests.journeys.payloads import a_referral
 from tests.journeys.service import issue

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.notification.retry import SCHEDULE
+from app.journey.notification.retry import SCHEDULE
 from tests.delivery.scene import Scene
 from tests.journeys.payloads import EXTRA, a_referral, visits_before
 from tests.receiver import Reply

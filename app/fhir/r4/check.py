@@ -6,13 +6,14 @@ service asks beyond R4 is left to `app.fhir.r4.service` and to intake. No input 
 
 from typing import Any
 
-from app.aside import tick
-from app.errors import Issue
+from app.base.aside import tick
+from app.base.errors import Issue
 from app.fhir.r4.bundle_rules import bundle_faults
 from app.fhir.r4.differences import NOT_MODELLED
 from app.fhir.r4.path import Path, member, render
 from app.fhir.r4.primitives import JSON_WORDS, PRIMITIVES, is_plain
 from app.fhir.r4.relations import Local, contained_faults, target_faults
+from app.fhir.r4.strict_json import MAX_FAULTS
 from app.fhir.r4.tables import (
     COMPANION,
     COMPLEX,
@@ -23,7 +24,6 @@ from app.fhir.r4.tables import (
     Table,
     resource_table,
 )
-from app.fhir.strict_json import MAX_FAULTS
 
 _EMPTY = "is empty. Leave it out or give it a value."
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from app.fhir.r4.narrative import is_safe_narrative
-from app.fhir.strict_json import Number
+from app.fhir.r4.strict_json import Number
 
 # What cannot be seen and makes two codes look alike: controls, zero width, bidi overrides.
 _UNSEEN = (

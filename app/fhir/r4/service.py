@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 
-from app.errors import Issue
+from app.base.errors import Issue
 from app.fhir.r4.path import Path, member, render
+from app.fhir.r4.strict_json import MAX_FAULTS
 from app.fhir.r4.tables import COMPLEX, OTHER, TEXT, Table, resource_table
-from app.fhir.strict_json import MAX_FAULTS
 
 _MODIFIER = "changes what the element means in a way that this service does not know. Leave it out."
 _RULES = "names rules that this service does not know. Leave it out."

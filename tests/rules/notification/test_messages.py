@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import orjson
 import pytest
 
-from app.notification.messages import (
+from app.model.messages import (
     EVENT_TYPES,
     MEANINGS,
     TEST,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.notification.retry import (
+from app.journey.notification.retry import (
     SCHEDULE,
     Answer,
     Blocked,

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from app.notification.targets import Guard, public
-from app.settings import Settings
+from app.base.settings import Settings
+from app.journey.notification.targets import Guard, public
 
 STRICT = Guard(frozenset(), plain_http=False)
 OURS, OTHERS = "org-ours", "org-others"

@@ -1,0 +1,252 @@
+"""The CapabilityStatement, made from the routes: what is not routed is not claimed.
+
+A FHIR route says what it is with `openapi_extra={**fhir("Task", interaction="read")}`.
+Source: FHIR R4 4.0.1 CapabilityStatement; SMART App Launch 2.2 (`oauth-uris`).
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute
+
+from app.api.contract.bodies import fhir_response
+from app.api.contract.responses import errors
+from app.api.contract.version import VERSION
+from app.api.deployment import deployment_of
+from app.base.settings import Settings
+from app.fhir import codes
+from app.fhir.headers import is_known
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.subscription import TOPIC_CANONICAL, TOPICS
+
+router = APIRouter()
+
+KEY = "x-fhir"
+#: The interactions of R4 in the order of the specification; others are operations.
+_CODES = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+_SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
+#: Operations that others have defined.
+_PUBLISHED = {
+    ("Claim", "submit"): codes.PAS_SUBMIT,
+    ("Claim", "inquire"): codes.PAS_INQUIRE,
+    ("Subscription", "status"): codes.BACKPORT_STATUS,
+    ("Subscription", "events"): codes.BACKPORT_EVENTS,
+}
+#: Roles that others have described, and that this server plays whole. Not among them: Gravity's
+#: coordination platform, of whose demands some are not met (no XML, for one).
+_INSTANTIATES = [codes.BACKPORT_SERVER]
+_DOCUMENTATION = (
+    "A transaction creates one ServiceRequest and what goes with it: its entries are POST alone. "
+    "Reads and searches take `_summary` and `_elements`; searches also `_count`, `_total` and "
+    "`_sort` by `_id` and `_lastUpdated`; histories `_count`, `_since` and `_at`. Writes honour "
+    "`Prefer: return=…`, searches `Prefer: handling=…`: unless told otherwise a parameter that is "
+    "unknown, empty or not served is ignored with a warning that names it. HEAD is answered "
+    "wherever GET is. A date without a zone, stored or asked, is a day of California "
+    "(America/Los_Angeles); names are compared without case and accents."
+)
+#: Changed by hand when what it says changes in kind; the rest follows from the routes.
+_DATE = "2026-11-28"
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search takes."""
+
+    #: Parameter → type (`token`, `reference`, `date` …).
+    types: Mapping[str, str]
+    #: Of these, what R4 has not → what it selects.
+    ours: Mapping[str, str] = field(default_factory=dict)
+    #: What `_include` takes.
+    include: Sequence[str] = ()
+    #: What `_revinclude` takes.
+    revinclude: Sequence[str] = ()
+
+
+def fhir(
+    resource: str | None,
+    *,
+    interaction: str | None = None,
+    operation: str | None = None,
+    search: Searched | None = None,
+    conditional: bool = False,
+    not_match: bool = False,
+    creates: bool = False,
+) -> dict[str, Any]:
+    """What a route is in FHIR's words, for its `openapi_extra`.
+
+    `resource` None: the whole system. Either an R4 `interaction` or the name of an `operation`,
+    without `$`. `conditional`: the create honours `If-None-Exist`. `not_match`: the read honours
+    `If-None-Match`. `creates`: the update creates what does not exist.
+    """
+    said: dict[str, Any] = {
+        "type": resource,
+        "interaction": interaction,
+        "operation": operation,
+        "conditional": conditional,
+        "not_match": not_match,
+        "creates": creates,
+    }
+    if search is not None:
+        said |= {"search": search.types, "ours": search.ours}
+        said |= {"include": search.include, "revinclude": search.revinclude}
+    return {KEY: {name: value for name, value in said.items() if value}}
+
+
+def fhir_each(kinds: Iterable[str], **said: Any) -> dict[str, Any]:
+    """The same for a route that serves several types; `said` as `fhir` takes it."""
+    return {KEY: {**fhir(None, **said)[KEY], "types": list(kinds)}}
+
+
+@router.get(
+    "/fhir/metadata",
+    operation_id="readCapabilities",
+    summary="What this server can do",
+    tags=["Access"],
+    openapi_extra={"security": []},
+    responses={
+        200: fhir_response(
+            "CapabilityStatement",
+            ["capability-statement"],
+            "The capability statement, made from the routes of this very process.",
+            {"ETag": "Changes when the statement does"},
+        ),
+        304: {"description": "Not changed since the `If-None-Match` that was sent."},
+        **errors(405),
+    },
+)
+async def read_capabilities(request: Request) -> Response:
+    """The CapabilityStatement (FHIR R4). No token is needed."""
+    body, tag = _rendered(request.app)
+    headers = {"ETag": tag, "Cache-Control": "public, max-age=300"}
+    if is_known(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=FHIR_JSON, headers=headers)
+
+
+@lru_cache(maxsize=1)
+def _rendered(app: FastAPI) -> tuple[bytes, str]:
+    """The statement of an application, and its ETag: made at the first question."""
+    routes = (route for route in app.routes if isinstance(route, APIRoute))
+    body = orjson.dumps(statement(routes, deployment_of(app).settings))
+    return body, f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
+
+
+def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
+    """The resource, from the routes that carry `x-fhir`."""
+    extras = (route.openapi_extra or {} for route in routes)
+    said = [word for extra in extras if KEY in extra for word in _each(extra[KEY])]
+    types = sorted({word["type"] for word in said if "type" in word})
+    whole = [word for word in said if "type" not in word]
+    rest: dict[str, Any] = {
+        "mode": "server",
+        "documentation": _DOCUMENTATION,
+        "security": _security(settings),
+    }
+    if types:
+        rest["resource"] = [
+            _resource(kind, [word for word in said if word.get("type") == kind]) for kind in types
+        ]
+    system = {word.get("interaction") for word in whole}
+    if system & set(_SYSTEM_CODES):
+        rest["interaction"] = [{"code": code} for code in _SYSTEM_CODES if code in system]
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": settings.fhir_base + "/metadata",
+        "version": VERSION,
+        "name": "NoWrongDoor",
+        "title": "No Wrong Door: referrals for Enhanced Care Management and Community Supports",
+        "status": "active",
+        "date": _DATE,
+        "kind": "instance",
+        **({"instantiates": _INSTANTIATES} if "Subscription" in types else {}),
+        "software": {"name": "No Wrong Door", "version": VERSION},
+        "implementation": {"description": "No Wrong Door", "url": settings.fhir_base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        **({"patchFormat": ["application/json-patch+json"]} if _patches(said) else {}),
+        "rest": [rest],
+    }
+
+
+def _each(word: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """A route of several types says the same of each."""
+    return [{**word, "type": kind} for kind in word["types"]] if "types" in word else [word]
+
+
+def _patches(said: list[dict[str, Any]]) -> bool:
+    return any(word.get("interaction") == "patch" for word in said)
+
+
+def _security(settings: Settings) -> dict[str, Any]:
+    token = settings.public_url.rstrip("/") + "/oauth/token"
+    return {
+        "cors": False,
+        "service": [{"coding": [{"system": codes.SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
+        "extension": [
+            {"url": codes.OAUTH_URIS, "extension": [{"url": "token", "valueUri": token}]}
+        ],
+    }
+
+
+def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
+    interactions = {word.get("interaction") for word in said}
+    parameters: dict[str, str] = {}
+    ours: dict[str, str] = {}
+    for word in said:
+        parameters |= word.get("search", {})
+        ours |= word.get("ours", {})
+    found: dict[str, Any] = {"type": kind}
+    if kind == "Subscription":
+        found["extension"] = [{"url": TOPIC_CANONICAL, "valueCanonical": url} for url in TOPICS]
+        found["supportedProfile"] = [codes.BACKPORT + "backport-subscription"]
+    if interactions & set(_CODES):
+        found["interaction"] = [{"code": code} for code in _CODES if code in interactions]
+    found["versioning"] = "versioned-update" if interactions & {"update", "patch"} else "versioned"
+    if "history-instance" in interactions:
+        found["readHistory"] = True
+    if interactions & {"update"}:
+        found["updateCreate"] = any(word.get("creates") for word in said)
+    if any(word.get("conditional") for word in said):
+        found["conditionalCreate"] = True
+    if any(word.get("not_match") for word in said):
+        found["conditionalRead"] = "not-match"
+    if parameters:
+        found["searchParam"] = [
+            _parameter(kind, name, type_, ours.get(name))
+            for name, type_ in sorted(parameters.items())
+        ]
+    for element, said_as in (("searchInclude", "include"), ("searchRevInclude", "revinclude")):
+        if names := {name for word in said for name in word.get(said_as, ())}:
+            found[element] = sorted(names)
+    operations = sorted({word["operation"] for word in said if "operation" in word})
+    if operations:
+        found["operation"] = [_operation(kind, name) for name in operations]
+    return found
+
+
+def _parameter(kind: str, name: str, type_: str, said: str | None) -> dict[str, Any]:
+    """R4 defines a parameter of its own; of one of ours it is told here what it selects."""
+    if said is None:
+        return {"name": name, "type": type_}
+    definition = f"{codes.SEARCH_PARAMETER}{kind}-{name}"
+    return {"name": name, "definition": definition, "type": type_, "documentation": said}
+
+
+def _operation(kind: str, name: str) -> dict[str, Any]:
+    known = _PUBLISHED.get((kind, name))
+    return {"name": name, "definition": known or codes.OPERATION + name}

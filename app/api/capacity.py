@@ -1,0 +1,158 @@
+"""`HealthcareService/$capacity`: an offer's own organization or its plan says its room."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.answer import of_resource
+from app.api.caller import CallerDep, require
+from app.api.capability import fhir
+from app.api.contract.bodies import fhir_body, fhir_response, versioned
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.api.door import door_of
+from app.api.web.gate import read_body
+from app.base.aside import aside
+from app.base.errors import Issue, Refusal, not_found, refuse
+from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
+from app.fhir.r4.strict_json import parse
+from app.journey.intake.submission import read_tree
+from app.journey.notification.room import announce_room
+from app.journey.waitlist import move_up
+from app.model.caller import NETWORK, Caller
+from app.store.directory.store import stamped
+from app.store.reading.access import sight
+from app.store.reading.read import check_if_match, read
+from app.store.reading.words import words
+
+router = APIRouter()
+
+_KIND = "HealthcareService"
+_LOCK = """SELECT o.plan, o.organization_id, o.places, o.taken_outside, o.capacity_status,
+    o.version, o.updated_at
+FROM locator l JOIN offer o ON o.plan = l.plan AND o.id = l.id
+WHERE l.type = 'HealthcareService' AND l.id = $1 FOR UPDATE OF o"""
+_UPDATE = """UPDATE offer SET places = $3, taken_outside = $4, capacity_status = $5, version = $6,
+    updated_at = $7 WHERE plan = $1 AND id = $2"""
+_BODY = """SELECT body FROM resource_version
+WHERE plan = $1 AND type = 'HealthcareService' AND id = $2 AND version = $3"""
+_VERSION = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
+VALUES ($1, 'HealthcareService', $2, $3, $4, $5, $6)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What the caller states; None: as before. `taken` counts places taken outside this service."""
+
+    places: int | None = None
+    taken: int | None = None
+    status: str | None = None
+
+
+@router.post(
+    "/fhir/HealthcareService/{id}/$capacity",
+    operation_id="stateCapacity",
+    summary="State an offer's capacity",
+    description="By the offer's own organization, or the staff of its plan. `places`: all places; "
+    "`taken`: those taken outside this service (the ones our approvals hold are counted by us and "
+    "added); `status`: the Gravity capacity status. What is left out stays. Whoever waits here "
+    "moves up as far as there is room now; going to `no-capacity` affects later referrals only. "
+    "`If-Match` is honoured. Answers with the offer as it now is.",
+    tags=["Providers"],
+    responses={
+        200: fhir_response(_KIND, ["healthcare-service"], headers=versioned()),
+        **errors(400, 403, 404, 409, 412, 422),
+    },
+    openapi_extra={
+        **fhir_body("Parameters", ["capacity-blank", "capacity-parameters"]),
+        **fhir(_KIND, operation="capacity"),
+    },
+)
+async def state_capacity(
+    id: str,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Response:
+    """Writes the numbers and a version of the offer that shows them."""
+    require(caller, _KIND, "u")
+    stated = read_stated(await aside(read_tree, await read_body(request), ["Parameters"]))
+    found = await read(connection, _KIND, id, sight(caller))
+    now = deployment(request).clock.now()
+    plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
+    await announce_room(connection, plan, id, now, deployment(request).settings.fhir_base)
+    await move_up(connection, plan, id, door_of(request, caller))
+    found = await read(connection, _KIND, id, sight(caller))
+    return of_resource(found)
+
+
+async def _write(
+    connection: AsyncConnection,
+    caller: Caller,
+    offer_id: str,
+    stated: Stated,
+    if_match: str | None,
+    now: datetime,
+) -> str:
+    """Writes what is stated; the plan of the offer, whose row is now locked."""
+    row: Any = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
+    if row is None:
+        raise not_found(_KIND)
+    plan, organization, places, taken, status, version, before = row
+    staff = caller.plan == plan and (caller.staff or NETWORK in caller.scopes)
+    if not staff and organization != caller.organization_id:
+        raise refuse(
+            403, "forbidden", "Its own organization or its plan states an offer's capacity."
+        )
+    check_if_match(if_match, version)
+    places = places if stated.places is None else stated.places
+    taken = taken if stated.taken is None else stated.taken
+    status = status if stated.status is None else stated.status
+    body = (await connection.exec_driver_sql(_BODY, (plan, offer_id, version))).scalar_one()
+    offer = set_capacity(parse(body), places, taken, status)
+    now = max(now, before)  # whichever process wrote that
+    written = stamped(offer, version + 1, now)
+    await connection.exec_driver_sql(
+        _UPDATE, (plan, offer_id, places, taken, status, version + 1, now)
+    )
+    await connection.exec_driver_sql(
+        _VERSION, (plan, offer_id, version + 1, now, written, words(offer))
+    )
+    return str(plan)
+
+
+def read_stated(parameters: dict[str, Any]) -> Stated:
+    """The Parameters of `$capacity`. 422 with every fault."""
+    found: dict[str, Any] = {}
+    faults: list[Issue] = []
+    for index, part in enumerate(parameters.get("parameter") or ()):
+        name = part["name"]
+        at = f"Parameters.parameter[{index}]"
+        element = {"places": "valueInteger", "taken": "valueInteger", "status": "valueCode"}.get(
+            name
+        )
+        if element is None or name in found:
+            faults.append(Issue("value", "Send places, taken and status, each at most once.", at))
+            continue
+        found[name] = part.get(element)
+        if not _fits(name, found[name]):
+            said = (
+                f"`status` takes {', '.join(CAPACITY_STATUSES)} as valueCode."
+                if name == "status"
+                else f"`{name}` takes an integer from 0 on as valueInteger."
+            )
+            faults.append(Issue("value", said, f"{at}.{element}"))
+    if not found and not faults:
+        faults.append(Issue("required", "Send places, taken or status.", "Parameters.parameter"))
+    if faults:
+        raise Refusal(422, faults)
+    return Stated(**found)
+
+
+def _fits(name: str, value: object) -> bool:
+    if name == "status":
+        return value in CAPACITY_STATUSES
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_PLACES

@@ -1,0 +1,79 @@
+"""Reads of what else comes with a referral: resources that no rule reads, kept as they were sent.
+
+A Bundle may bring a Practitioner or a Procedure beside the facts. Its response says where each of
+them is; here it is read, by the parties of the referral, as it was sent. Searches are not offered:
+who has the referral has the references.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.convertors import StringConvertor, register_url_convertor
+
+from app.api.caller import CallerDep
+from app.api.capability import fhir_each
+from app.api.contract.bodies import in_query
+from app.api.deployment import SingleRead
+from app.api.reads import answer_read, answer_vread, read_responses
+from app.fhir.bundle import CARRIED
+from app.store.reading.subset import IN_READS
+
+router = APIRouter()
+
+
+class _Carried(StringConvertor):
+    """In a path: one of these types, and nothing else."""
+
+    regex = "|".join(CARRIED)
+
+
+register_url_convertor("carried", _Carried())
+
+_Kind = Annotated[
+    str, Path(description="The resource's type.", json_schema_extra={"enum": list(CARRIED)})
+]
+_RESPONSES = read_responses("Resource", ["practitioner"])
+
+
+@router.get(
+    "/fhir/{kind:carried}/{id}",
+    operation_id="readCarried",
+    summary="Read what else came with a referral",
+    description="A resource that no rule reads, such as the Practitioner who refers, as it was "
+    "sent. What is not the caller's to see is 404.",
+    tags=["Referrals"],
+    responses=_RESPONSES,
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir_each(CARRIED, interaction="read", not_match=True),
+    },
+)
+async def read_carried(
+    kind: _Kind, id: str, request: Request, caller: CallerDep, source: SingleRead
+) -> Response:
+    """For the parties of the referral that it came with."""
+    return await answer_read(request, caller, source, kind, id)
+
+
+@router.get(
+    "/fhir/{kind:carried}/{id}/_history/{version}",
+    operation_id="readVersionOfCarried",
+    summary="Read one version of what else came with a referral",
+    description="As it was stored then; a transaction's response points here.",
+    tags=["Referrals"],
+    responses=_RESPONSES,
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir_each(CARRIED, interaction="vread"),
+    },
+)
+async def read_version_of_carried(
+    kind: _Kind,
+    id: str,
+    version: str,
+    request: Request,
+    caller: CallerDep,
+    source: SingleRead,
+) -> Response:
+    """As `read_carried`."""
+    return await answer_vread(request, caller, source, kind, id, version)

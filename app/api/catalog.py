@@ -1,0 +1,180 @@
+"""The catalog: what each plan offers, where and from when, for whom, in words with sources.
+
+For every authenticated caller, whatever its scopes: who refers must be able to read it first.
+"""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+
+from app.api.caller import CallerDep
+from app.api.contract.responses import errors
+from app.api.deployment import deployment
+from app.api.web.dates import Day
+from app.base.errors import not_found, refuse
+from app.base.local_time import local_date
+from app.policy.counties import county_code
+from app.policy.policy import Policy
+from app.policy.rules import Rules
+from app.views.catalog import show
+from app.views.catalog.model import Comparison, PlanDetail, PlanList, PopulationList, ServiceList
+from app.views.forms.form import load_words
+
+router = APIRouter(tags=["Directory"])
+
+_FAILURES = errors(400, 404)
+
+Plan = Annotated[str, Path(description="The plan's code.", examples=["HPSM"])]
+County = Annotated[
+    str | None,
+    Query(
+        description="One county of the plan: `San Mateo`, `san_mateo`. All of them where left out.",
+        examples=["San Mateo"],
+        max_length=100,
+        pattern=r"^[A-Za-z][A-Za-z _]*$",
+    ),
+]
+
+
+On = Annotated[
+    Day,
+    Query(description="The date asked about; today where left out.", examples=["2024-03-04"]),
+]
+
+
+@router.get(
+    "/v1/catalog/plans",
+    operation_id="listPlans",
+    summary="The plans served here",
+    description="Every plan with its counties and the policy in force on the date.",
+    responses=errors(400),
+)
+async def list_plans(request: Request, _: CallerDep, on: On = None) -> PlanList:
+    """The plans of this deployment."""
+    day = _day(request, on)
+    return PlanList(on=day, plans=[show.plan_entry(policy, day) for policy in _all(request, day)])
+
+
+@router.get(
+    "/v1/catalog/plans/{plan}",
+    operation_id="readPlan",
+    summary="One plan: contacts, channels, what it offers beside",
+    description="Contacts with their hours, how referrals reach the plan and with which forms, the "
+    "core services of Enhanced Care Management, and what is offered without a referral (contact "
+    "only). There is no cost to the member.",
+    responses=_FAILURES,
+)
+async def read_plan(request: Request, _: CallerDep, plan: Plan, on: On = None) -> PlanDetail:
+    """A plan by its code."""
+    day = _day(request, on)
+    return show.plan_detail(_policy(request, plan, day), day)
+
+
+@router.get(
+    "/v1/catalog/plans/{plan}/services",
+    operation_id="listServices",
+    summary="Which services a plan offers, where and from when",
+    description="Every service with its state by county: available, partial, announced (with or "
+    "without a date) or not offered; each with its source. Names in English, Spanish and, where "
+    "the Alliance's page has them, Hmong.",
+    responses=_FAILURES,
+)
+async def list_services(
+    request: Request, _: CallerDep, plan: Plan, county: County = None, on: On = None
+) -> ServiceList:
+    """The services of a plan."""
+    day = _day(request, on)
+    policy = _policy(request, plan, day)
+    return show.services(policy, _county(policy, county), day, _forms())
+
+
+@router.get(
+    "/v1/catalog/plans/{plan}/populations",
+    operation_id="listPopulations",
+    summary="Who may be referred for Enhanced Care Management",
+    description="Every population of focus with its criteria in words, by county with the dates "
+    "from which it is live for adults and for children and youth; each with its source.",
+    responses=_FAILURES,
+)
+async def list_populations(
+    request: Request, _: CallerDep, plan: Plan, county: County = None, on: On = None
+) -> PopulationList:
+    """The populations of focus of a plan."""
+    day = _day(request, on)
+    policy = _policy(request, plan, day)
+    library = _rules(request).library
+    return show.populations(library, policy, _county(policy, county), day)
+
+
+@router.get(
+    "/v1/catalog/compare",
+    operation_id="compareService",
+    summary="One service at every plan, side by side",
+    description="Where each plan offers it and from when, and by which criteria and limits.",
+    responses=_FAILURES,
+)
+async def compare_service(
+    request: Request,
+    _: CallerDep,
+    service: Annotated[
+        str,
+        Query(
+            description="A code of calaim-service; 404 for one that no plan knows.",
+            examples=["EAA"],
+            pattern="^[A-Z]{2,32}$",
+        ),
+    ],
+    on: On = None,
+) -> Comparison:
+    """A service across the plans."""
+    day = _day(request, on)
+    found = show.comparison(_rules(request).library, _all(request, day), service, day)
+    if found is None:
+        known = dict.fromkeys(code for p in _all(request, day) for code in p.data.services)
+        said = f"No plan knows this service. There are {', '.join(known)}."
+        raise refuse(404, "not-found", said)
+    return found
+
+
+def _rules(request: Request) -> Rules:
+    return deployment(request).rules
+
+
+def _day(request: Request, on: date | None) -> date:
+    return on or local_date(deployment(request).clock.now())
+
+
+def _all(request: Request, on: date) -> list[Policy]:
+    rules = _rules(request)
+    found = (rules.library.policy(plan, on) for plan in rules.plans)
+    return [policy for policy in found if policy is not None]
+
+
+def _policy(request: Request, plan: str, on: date) -> Policy:
+    rules = _rules(request)
+    policy = rules.library.policy(plan, on) if plan in rules.plans else None
+    if policy is None:
+        raise not_found("plan")
+    return policy
+
+
+def _county(policy: Policy, stated: str | None) -> str | None:
+    """The county as the policy writes it; 404 for one that the plan does not serve."""
+    if stated is None:
+        return None
+    code = county_code(stated)
+    if code not in policy.data.counties:
+        names = ", ".join(show.county_name(c) for c in policy.data.counties)
+        served = f"The plan serves {names}." if names else "It has no counties: leave it out."
+        raise refuse(404, "not-found", f"This is no county of the plan. {served}")
+    return code
+
+
+def _forms() -> dict[str, str]:
+    """Service → the path of the form that asks what matters for it."""
+    return {
+        service: f"/fhir/Questionnaire/{name}"
+        for name, form in load_words().forms.items()
+        for service in form.services
+    }

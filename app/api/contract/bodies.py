@@ -1,0 +1,153 @@
+"""FHIR bodies in the contract: `openapi_extra=fhir_body(…)`, `responses={201: fhir_response(…)}`.
+
+Handlers read the raw body themselves; this says what it looks like. Examples are files of
+`openapi/examples/`, named here by their stem.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from app.api.contract.bundles import HISTORY_OF, SEARCHSET_OF, bundle_of
+from app.base.settings import CHECKOUT
+from app.fhir.outcome import FHIR_JSON
+from app.store.reading.values import Described
+
+EXAMPLES = CHECKOUT / "openapi" / "examples"
+
+_VERSIONED = {
+    "ETag": 'The version: `W/"3"`',
+    "Last-Modified": "When this version was stored",
+}
+_CREATED = {"Location": "Where this version can be read", **_VERSIONED}
+
+
+def fhir_body(
+    resource: str | Sequence[str],
+    examples: Sequence[str] = (),
+    *,
+    required: bool = True,
+) -> dict[str, Any]:
+    """The `requestBody` of an operation that takes one of these resource types."""
+    shown = _shown(examples) or {"example": {"resourceType": _first(resource)}}
+    content = {"schema": _schema(resource), **shown}
+    types = {FHIR_JSON: content, "application/json": content}
+    return {"requestBody": {"required": required, "content": types}}
+
+
+def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
+    """The `requestBody` of a JSON Patch (RFC 6902)."""
+    step = {
+        "type": "object",
+        "required": ["op", "path"],
+        "properties": {
+            "op": {"type": "string", "enum": ["add", "remove", "replace", "move", "copy", "test"]},
+            "path": {"type": "string", "pattern": "^(/.*)?$"},
+            "from": {"type": "string"},
+            "value": {},
+        },
+    }
+    shown = _shown(examples) or {
+        "example": [{"op": "replace", "path": "/status", "value": "accepted"}]
+    }
+    content = {"schema": {"type": "array", "items": step}, **shown}
+    return {"requestBody": {"required": True, "content": {"application/json-patch+json": content}}}
+
+
+#: Parameters that may be given once only; of all others each repeat is one more condition.
+_ONCE = frozenset(
+    {"_count", "_sort", "_total", "_summary", "_elements", "_cursor", "_since", "_at"}
+)
+#: As many as one request may ask for: see app.store.reading.query.
+_CONDITIONS = 10
+
+
+def in_query(parameters: Described) -> list[dict[str, Any]]:
+    """The `parameters` of an operation that is asked by its query string."""
+    listed: list[dict[str, Any]] = []
+    for name, (schema, said) in parameters.items():
+        taken = _repeated(name, schema)
+        how = {"style": "form", "explode": True} if taken.get("type") == "array" else {}
+        listed.append({"name": name, "in": "query", "description": said, "schema": taken, **how})
+    return listed
+
+
+def search_body(parameters: Described, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The form of a `POST …/_search`, which takes what the query string takes. `asked`: one."""
+    properties = {
+        name: {**_repeated(name, schema), "description": said}
+        for name, (schema, said) in parameters.items()
+    }
+    # Open: what is not known is ignored with a warning.
+    schema = {"type": "object", "properties": properties}
+    content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {**asked}}}
+    return {"requestBody": {"required": False, "content": content}}
+
+
+def _repeated(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """What is asked may be repeated: `authored=ge2026-11-01&authored=lt2026-12-01`."""
+    if name in _ONCE or schema.get("type") != "string":
+        return schema
+    return {"type": "array", "maxItems": _CONDITIONS, "items": schema}
+
+
+def fhir_response(
+    resource: str | Sequence[str],
+    examples: Sequence[str] = (),
+    description: str = "The resource as it now is.",
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """One entry of `responses=`. `headers`: name → meaning; see `versioned` and `created`."""
+    documented: dict[str, Any] = {
+        "description": description,
+        "content": {FHIR_JSON: {"schema": _schema(resource), **_shown(examples)}},
+    }
+    if headers:
+        documented["headers"] = {
+            name: {"description": said, "schema": {"type": "string"}}
+            for name, said in headers.items()
+        }
+    return documented
+
+
+def versioned() -> dict[str, str]:
+    """The headers of a resource that has versions."""
+    return dict(_VERSIONED)
+
+
+def created() -> dict[str, str]:
+    """The headers of a resource that was just created."""
+    return dict(_CREATED)
+
+
+@cache
+def example(stem: str) -> Any:
+    """One example file, or the Bundle that holds it (`searchset-of-task`, `history-of-task`).
+
+    A missing one stops the generation of the contract, not the service.
+    """
+    for kind in (SEARCHSET_OF, HISTORY_OF):
+        if stem.startswith(kind) and (held := example(stem.removeprefix(kind))):
+            return bundle_of(held, kind)
+    path = EXAMPLES / f"{stem}.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def _shown(stems: Sequence[str]) -> dict[str, Any]:
+    values = {stem: {"summary": _title(stem), "value": example(stem)} for stem in stems}
+    return {"examples": values} if values else {}
+
+
+def _title(stem: str) -> str:
+    return stem.replace("-", " ").capitalize()
+
+
+def _first(resource: str | Sequence[str]) -> str:
+    return resource if isinstance(resource, str) else resource[0]
+
+
+def _schema(resource: str | Sequence[str]) -> dict[str, Any]:
+    names = [resource] if isinstance(resource, str) else list(resource)
+    found = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return found[0] if len(found) == 1 else {"anyOf": found}

@@ -1,0 +1,253 @@
+"""`/v1/correspondence`: the letters of a plan, for its staff alone: read, print, mark as sent.
+
+Letters are made when they are asked for, from what was so when they were due to be written.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import RowMapping
+
+from app.api.caller import CallerDep, require_scope
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.base.errors import not_found, refuse
+from app.model.caller import DECIDE, Caller
+from app.store.database import begin
+from app.store.reading.cursor import Pages
+from app.views.letters import outbox
+from app.views.letters.content import Content
+from app.views.letters.letter import compose
+from app.views.letters.model import Correspondence, Filters, Links, Outbox, Release, Sent
+from app.views.letters.render_html import POLICY, html
+
+router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
+
+_WHAT = "correspondence"
+_NO_STORE = {"Cache-Control": "no-store"}
+_READING = errors(400, 403, 404)
+_CHANGING = errors(400, 403, 404, 409, 422)
+
+Id = Annotated[
+    str,
+    Path(
+        description="The Communication's id.",
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9.-]+$",
+    ),
+]
+
+
+def _document(media: str, said: str, example: str) -> dict[int | str, dict[str, Any]]:
+    schema: dict[str, str] = {"type": "string"}
+    if media == "application/pdf":
+        schema["format"] = "binary"
+    content = {media: {"schema": schema, "example": example}}
+    return {200: {"description": said, "content": content}, **_READING}
+
+
+@router.get(
+    "",
+    operation_id="listCorrespondence",
+    summary="The outbox",
+    description="Who is told of which outcome, the oldest first. `status=to-send` are the letters "
+    "that wait; `status=failed` are messages that an endpoint never took.",
+    responses=_READING,
+)
+async def list_correspondence(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    filters: Annotated[Filters, Query()],
+) -> Outbox:
+    """One page."""
+    plans = _plans(caller, filters.plan)
+    pages = Pages(deployment(request).settings, caller, filters.link(router.prefix))
+    after = pages.after(filters.cursor)
+    wanted = outbox.Wanted(
+        plans=plans,
+        status=filters.status,
+        outcome=filters.outcome,
+        referral=filters.referral,
+        after=(after.at, after.id) if after else None,
+        limit=filters.limit,
+    )
+    rows = await outbox.listed(connection, wanted)
+    base, following = _base(request), None
+    if len(rows) > filters.limit:
+        last = rows[filters.limit - 1]
+        following = pages.next(last["created_at"], last["id"])
+    return Outbox(items=[_shown(row, base) for row in rows[: filters.limit]], next=following)
+
+
+@router.get(
+    "/{id}",
+    operation_id="readCorrespondence",
+    summary="Read one piece of correspondence",
+    description="Who is told what, and how; with links to the letter, the Communication and the "
+    "referral.",
+    responses=_READING,
+)
+async def read_correspondence(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Correspondence:
+    """404 for another plan's."""
+    row = await outbox.one(connection, _plans(caller), id)
+    if row is None:
+        raise not_found(_WHAT)
+    return _shown(row, _base(request))
+
+
+@router.get(
+    "/{id}/letter",
+    operation_id="readLetter",
+    summary="The letter, to read and to print",
+    description="A page of its own, in the recipient's language. 404 where nobody is written to.",
+    response_class=Response,
+    responses=_document("text/html", "The letter.", '<!DOCTYPE html><html lang="en">…</html>'),
+)
+async def read_letter(id: Id, request: Request, caller: CallerDep) -> Response:
+    """HTML."""
+    found = await _content(request, caller, id)
+    headers = {**_NO_STORE, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+    body = await asyncio.to_thread(lambda: html(compose(found)))
+    return Response(body, headers=headers, media_type="text/html")
+
+
+@router.get(
+    "/{id}/letter.pdf",
+    operation_id="readLetterPdf",
+    summary="The letter as a PDF",
+    description="On US letter paper, ready for the printer or the fax.",
+    response_class=Response,
+    responses=_document("application/pdf", "The letter.", "%PDF-1.3 …"),
+)
+async def read_letter_pdf(id: Id, request: Request, caller: CallerDep) -> Response:
+    """PDF."""
+    found = await _content(request, caller, id)
+    headers = {**_NO_STORE, "Content-Disposition": f'inline; filename="letter-{id}.pdf"'}
+    body = await asyncio.to_thread(_print, found)
+    return Response(body, headers=headers, media_type="application/pdf")
+
+
+@router.post(
+    "/{id}/sent",
+    operation_id="markLetterSent",
+    summary="Mark a letter as sent",
+    description="Says how it was sent: by mail, fax, phone or hand. The Communication is then "
+    "completed. What is sent already, or has nobody to go to, is 409.",
+    responses=_CHANGING,
+)
+async def mark_sent(
+    id: Id, request: Request, caller: CallerDep, sent: Sent, connection: Connection
+) -> Correspondence:
+    """By whom: the client that says so."""
+    row = await _locked(connection, caller, id)
+    if row[2] == "waiting":
+        raise refuse(409, "conflict", "It waits for a release: see its `reason`.")
+    if row[2] not in ("to-send", "failed"):
+        said = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
+        raise refuse(409, "conflict", said)
+    now = deployment(request).clock.now()
+    by = caller.client_id
+    await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
+    return await read_correspondence(id, request, caller, connection)
+
+
+@router.post(
+    "/{id}/release",
+    operation_id="releaseLetter",
+    summary="Release a letter to the address that the referral states",
+    description="A member's letter goes where the roster says. Where the roster has no address, it "
+    "waits until a person says how they know that the one in the referral is the member's. 409 "
+    "where nothing waits, and while nobody knows who the member is.",
+    responses=_CHANGING,
+)
+async def release_letter(
+    id: Id, request: Request, caller: CallerDep, released: Release, connection: Connection
+) -> Correspondence:
+    """By whom and why is kept."""
+    row = await _locked(connection, caller, id)
+    if row[2] != "waiting":
+        raise refuse(409, "conflict", "It does not wait for a release.")
+    if not row[5]:
+        raise refuse(409, "conflict", "Nobody knows yet who the member is: first identify them.")
+    now = deployment(request).clock.now()
+    await outbox.release(connection, row, at=now, by=caller.client_id, note=released.note)
+    return await read_correspondence(id, request, caller, connection)
+
+
+async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[Any]:
+    """A piece that nobody else can change meanwhile; 404 for another plan's."""
+    row = await outbox.lock(connection, _plans(caller), id_)
+    if row is None:
+        raise not_found(_WHAT)
+    return row
+
+
+def _print(found: Content) -> bytes:
+    """In a thread of its own: the printer takes a second to load, once; no caller waits."""
+    from app.views.letters.render_pdf import pdf  # noqa: PLC0415
+
+    return pdf(compose(found), found.at)
+
+
+async def _content(request: Request, caller: Caller, id_: str) -> Content:
+    """What the letter says. No transaction is open while it is printed."""
+    plans, library = _plans(caller), deployment(request).rules.library
+    async with begin(deployment(request).engine) as connection:
+        found = await outbox.letter_content(connection, plans, id_, library)
+    if found is None:
+        raise not_found("letter")
+    return found
+
+
+def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
+    """The plans to look at; 403 for who is no staff, 404 for another plan's name."""
+    require_scope(caller, DECIDE)
+    if wanted is None:
+        return caller.staff_plans
+    if wanted not in caller.staff_plans:
+        raise not_found("plan")
+    return [wanted]
+
+
+def _base(request: Request) -> str:
+    settings = deployment(request).settings
+    return settings.public_url.rstrip("/")
+
+
+def _shown(row: RowMapping, base: str) -> Correspondence:
+    own = f"{base}{router.prefix}/{row['id']}"
+    written = row["status"] != "skipped"
+    return Correspondence(
+        id=row["id"],
+        plan=row["plan"],
+        referral=row["referral_id"],
+        outcome=row["outcome"],
+        recipient=row["recipient"],
+        organization=row["organization_id"],
+        organization_name=row["organization"],
+        status=row["status"],
+        reason=row["reason"],
+        created=row["created_at"],
+        sent=row["sent_at"],
+        how=row["medium"],
+        sent_by=row["sent_by"],
+        note=row["note"],
+        released=row["released_at"],
+        released_by=row["released_by"],
+        release_note=row["release_note"],
+        links=Links(
+            self=own,
+            letter=f"{own}/letter" if written else None,
+            pdf=f"{own}/letter.pdf" if written else None,
+            mark_sent=f"{own}/sent" if row["status"] in ("to-send", "failed") else None,
+            release=f"{own}/release" if row["status"] == "waiting" else None,
+            communication=f"{base}/fhir/Communication/{row['id']}",
+            referral=f"{base}/fhir/ServiceRequest/{row['referral_id']}",
+        ),
+    )

@@ -1,0 +1,347 @@
+"""What people do to a referral: the operations of plan staff, and the requester's.
+
+`OPERATIONS` is the table of them. Each locks the referral, makes one move and answers with the
+ServiceRequest as it now is. Illegal now is 409; `If-Match` is honoured on all; what is not the
+caller's to see is 404.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.caller import CallerDep, require, require_scope
+from app.api.capability import fhir
+from app.api.contract.bodies import fhir_body, fhir_response, versioned
+from app.api.contract.responses import errors
+from app.api.deployment import Connection
+from app.api.door import door_of
+from app.api.web.gate import read_body
+from app.base.aside import aside
+from app.base.errors import refuse
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.parameters import (
+    DENIAL,
+    NOTE,
+    PERFORMER,
+    REASON,
+    WITHDRAWAL,
+    WORDS,
+    Given,
+    Takes,
+    given,
+)
+from app.journey.added import read_added
+from app.journey.answer import current
+from app.journey.approve import approve_by_person, assign_by_person
+from app.journey.inform import add_information, ask_by_person
+from app.journey.intake.context import Door
+from app.journey.intake.submission import Copy, read_tree
+from app.journey.refuse import cancel_by_party, deny_by_person, void_by_person
+from app.journey.waitlist import write_move
+from app.model.caller import DECIDE, UNASSIGNED, Caller
+from app.store.reading.access import Sight, shown_least, sight
+from app.store.reading.read import check_if_match, names_version
+from app.store.referral.draft import Draft
+from app.store.referral.reopen import Opened, reopen
+
+router = APIRouter(prefix="/fhir/ServiceRequest")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The body of an operation, read: parameters, or the resources that are added."""
+
+    given: Given = field(default_factory=lambda: Given({}))
+    added: Sequence[Copy] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an operation: by whom, with what, and the referral that it has locked."""
+
+    connection: AsyncConnection
+    caller: Caller
+    door: Door
+    seen: Sight
+    sent: Sent
+    opened: Opened
+    #: The caller named the version that it has read.
+    matched: bool
+
+    @property
+    def draft(self) -> Draft:
+        return self.opened.draft
+
+    @property
+    def given(self) -> Given:
+        return self.sent.given
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of ServiceRequest: how it is documented, who may call it, and what it does."""
+
+    name: str
+    operation_id: str
+    summary: str
+    description: str
+    tag: str
+    examples: list[str]
+    #: Composes the move.
+    move: Callable[[Call], Awaitable[None]]
+    #: 403 for a caller that may not call this at all, before its body is read.
+    may: Callable[[Caller], None]
+    #: The parameters that are taken, by name; None: resources are added.
+    takes: Mapping[str, Takes] | None
+    body: str | list[str] = "Parameters"
+    #: Whether a body must be sent.
+    required: bool = True
+    #: Statuses that this operation answers beside those of all operations.
+    statuses: tuple[int, ...] = ()
+    #: What is sent may say who the member is: the referral's plan may change.
+    identifying: bool = False
+
+
+async def _answer(
+    operation: Operation, request: Request, caller: Caller, id_: str, connection: AsyncConnection
+) -> Response:
+    """Reads, locks, moves, writes, answers."""
+    operation.may(caller)
+    sent = await _read(operation, request, caller)
+    door, seen = door_of(request, caller), sight(caller)
+    opened = await reopen(
+        connection,
+        id_,
+        seen,
+        now=door.now,
+        fhir_base=door.fhir_base,
+        identifying=operation.identifying,
+    )
+    header = request.headers.get("if-match")
+    check_if_match(header, opened.draft.after.version)
+    await operation.move(Call(connection, caller, door, seen, sent, opened, names_version(header)))
+    changes = await write_move(connection, opened.draft, door)
+    answer, after, body = current(changes), changes.after, None
+    if not seen.has(after.plan, after.organization_id):  # they said whose it is: another plan's
+        body = await shown_least("ServiceRequest", answer.body)
+    return Response(body or answer.body, 200, answer.headers, media_type=FHIR_JSON)
+
+
+async def _read(operation: Operation, request: Request, caller: Caller) -> Sent:
+    body = await read_body(request)
+    if operation.takes is not None:
+        tree = await aside(read_tree, body, ["Parameters"]) if body else None
+        return Sent(given(tree, operation.takes))
+    tree = await aside(read_tree, body, ["Parameters", "Bundle"])
+    added = await aside(read_added, tree, door_of(request, caller).documents)
+    for kind in dict.fromkeys(item.type for item in added):
+        require(caller, kind, "c")
+    return Sent(added=added)
+
+
+def _staff(caller: Caller) -> None:
+    require_scope(caller, DECIDE)
+
+
+def _updates(caller: Caller) -> None:
+    require(caller, "ServiceRequest", "u")
+
+
+async def _approve(call: Call) -> None:
+    await approve_by_person(
+        call.connection,
+        call.draft,
+        call.opened.question,
+        call.given,
+        call.door,
+        matched=call.matched,
+    )
+
+
+async def _deny(call: Call) -> None:
+    deny_by_person(call.draft, call.given, call.door)
+
+
+async def _void(call: Call) -> None:
+    void_by_person(call.draft, call.given, call.door)
+
+
+async def _ask(call: Call) -> None:
+    ask_by_person(call.draft, call.given, call.door)
+
+
+async def _assign(call: Call) -> None:
+    await assign_by_person(call.connection, call.draft, call.given, call.door)
+
+
+async def _add(call: Call) -> None:
+    _by_requester_or_staff(call)
+    _only_whose(call)
+    await add_information(call.connection, call.draft, call.sent.added, call.door, call.seen)
+
+
+async def _cancel(call: Call) -> None:
+    _by_requester_or_staff(call)
+    cancel_by_party(call.draft, call.given, call.door)
+
+
+def _by_requester_or_staff(call: Call) -> None:
+    """A performer sees the referral and may not do this to it."""
+    after, caller = call.draft.after, call.caller
+    if caller.organization_id != after.organization_id and after.plan not in caller.staff_plans:
+        raise refuse(403, "forbidden", "Only its requester and the staff of its plan do this.")
+
+
+def _only_whose(call: Call) -> None:
+    """While nobody knows whose it is, staff who are no party say that, and add nothing else."""
+    after = call.draft.after
+    more = any(item.type not in ("Patient", "Coverage") for item in call.sent.added)
+    if more and after.plan == UNASSIGNED and not call.seen.has(after.plan, after.organization_id):
+        text = "Its plan is not known yet. Send the member's Patient or Coverage, and no more."
+        raise refuse(403, "forbidden", text)
+
+
+OPERATIONS = (
+    Operation(
+        name="approve",
+        operation_id="approveReferral",
+        summary="Approve a referral",
+        description=(
+            "Approves a pending referral: an authorization is made and a place taken. Against the "
+            "recommendation of the rules, send `reason` `exception-granted` and a `note` that says "
+            "why. Against an exclusion (not a member, not offered, another program …) it takes two "
+            "calls: the first records the exception and the referral stays pending, the second, "
+            "with `If-Match` and the ETag that the first answered with, confirms it (428 without)."
+        ),
+        tag="Plan staff",
+        examples=["approve-blank", "approve-exception"],
+        move=_approve,
+        may=_staff,
+        takes={"note": NOTE, "reason": REASON, "performer": PERFORMER},
+        required=False,
+        statuses=(428,),
+    ),
+    Operation(
+        name="deny",
+        operation_id="denyReferral",
+        summary="Deny a referral",
+        description=(
+            "Denies a pending referral with at least one reason. The member is told by a notice."
+        ),
+        tag="Plan staff",
+        examples=["deny-blank", "deny"],
+        move=_deny,
+        may=_staff,
+        takes={"reason": DENIAL, "note": NOTE},
+    ),
+    Operation(
+        name="void",
+        operation_id="voidReferral",
+        summary="Close a referral whose information never came",
+        description=(
+            "Only where the clock itself could: information was asked for, none came, and the time "
+            "that the plan gives is over. A complete referral is never voided."
+        ),
+        tag="Plan staff",
+        examples=["void-blank"],
+        move=_void,
+        may=_staff,
+        takes={"note": NOTE},
+        required=False,
+    ),
+    Operation(
+        name="request-information",
+        operation_id="requestInformation",
+        summary="Ask the requester for information",
+        description=(
+            "Names facts of the dictionary or puts questions in words. The void clock starts."
+        ),
+        tag="Plan staff",
+        examples=["request-information-blank", "request-information"],
+        move=_ask,
+        may=_staff,
+        takes={"fact": WORDS, "question": WORDS, "note": NOTE},
+    ),
+    Operation(
+        name="assign",
+        operation_id="assignReferral",
+        summary="Give an approved referral to another performer",
+        description=(
+            "Takes a place with the performer named, and frees the one held before. Where nobody "
+            "has room there, the member waits."
+        ),
+        tag="Plan staff",
+        examples=["assign-blank", "assign"],
+        move=_assign,
+        may=_staff,
+        takes={"performer": PERFORMER, "reason": REASON, "note": NOTE},
+    ),
+    Operation(
+        name="add-information",
+        operation_id="addInformation",
+        summary="Add information to a referral",
+        description=(
+            "Parameters with `resource` parts, or a Bundle. The void clock stops and the rules are "
+            "asked again: the referral may be decided at once."
+        ),
+        tag="Referrals",
+        examples=["add-information-blank", "add-information"],
+        move=_add,
+        may=_updates,
+        takes=None,
+        body=["Parameters", "Bundle"],
+        identifying=True,
+    ),
+    Operation(
+        name="cancel",
+        operation_id="cancelReferral",
+        summary="Take a referral back",
+        description=(
+            "While pending, or approved with no service begun: then the authorization ends and the "
+            "place is free."
+        ),
+        tag="Referrals",
+        examples=["cancel-blank"],
+        move=_cancel,
+        may=_updates,
+        takes={"reason": WITHDRAWAL, "note": NOTE},
+        required=False,
+    ),
+)
+
+_STATUSES = (400, 403, 404, 409, 412, 422)
+
+
+def _add_route(operation: Operation) -> None:
+    """Puts an operation among the routes."""
+
+    async def answer(
+        request: Request, caller: CallerDep, id: str, connection: Connection
+    ) -> Response:
+        return await _answer(operation, request, caller, id, connection)
+
+    example, said = f"referral-after-{operation.name}", "The referral as it now is."
+    router.add_api_route(
+        f"/{{id}}/${operation.name}",
+        answer,
+        methods=["POST"],
+        name=operation.operation_id,
+        operation_id=operation.operation_id,
+        summary=operation.summary,
+        description=operation.description,
+        tags=[operation.tag],
+        responses={
+            200: fhir_response("ServiceRequest", [example], said, versioned()),
+            **errors(*_STATUSES, *operation.statuses),
+        },
+        openapi_extra={
+            **fhir_body(operation.body, operation.examples, required=operation.required),
+            **fhir("ServiceRequest", operation=operation.name),
+        },
+    )
+
+
+for _operation in OPERATIONS:
+    _add_route(_operation)

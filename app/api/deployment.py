@@ -1,0 +1,106 @@
+"""The parts of a running service, and what a handler is given of them.
+
+One frozen object holds them; `deployment(request)` finds it. The transaction of a request is
+committed before the response leaves: `scope="function"` does that (FastAPI otherwise runs the code
+after `yield` when the response is already sent).
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.api.bearer import Tokens, tokens
+from app.base.clock import Clock
+from app.base.settings import Settings
+from app.journey.notification.wake import Waker
+from app.policy.rules import Rules
+from app.store.database import Reader, begin, has_due_deliveries
+from app.views.figures import Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The parts that a process opens as it starts, and closes as it ends."""
+
+    rules: Rules
+    engine: AsyncEngine
+    waker: Waker
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The parts of one service process. `started` is None until its lifespan has begun."""
+
+    settings: Settings
+    clock: Clock
+    tokens: Tokens
+    figures: Figures
+    started: Started | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, clock: Clock | None = None) -> "Deployment":
+        """The parts that need no file and no connection."""
+        return cls(settings, clock or Clock.of(settings), tokens(settings), Figures())
+
+    @property
+    def rules(self) -> Rules:
+        """The policy library, and the plans served by it."""
+        return self._begun().rules
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The connections to the database."""
+        return self._begun().engine
+
+    @property
+    def waker(self) -> Waker:
+        """Hints to the delivery workers."""
+        return self._begun().waker
+
+    def _begun(self) -> Started:
+        if self.started is None:
+            raise RuntimeError("the service has not started: its rules and engine are not there")
+        return self.started
+
+
+def deployment(request: Request) -> Deployment:
+    """The parts of the service that got this request."""
+    return deployment_of(request.app)
+
+
+def deployment_of(app: FastAPI) -> Deployment:
+    """The parts of an application that `create_app` has made."""
+    found: Deployment = app.state.deployment
+    return found
+
+
+def deploy(app: FastAPI, parts: Deployment) -> None:
+    """Gives an application its parts, instead of those it had."""
+    app.state.deployment = parts
+
+
+async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
+    """The request's transaction; rolled back unless the handler returns.
+
+    Where it made deliveries due, the delivery workers get a hint after the commit.
+    """
+    parts = deployment(request)
+    async with begin(parts.engine) as connection:
+        yield connection
+        due = has_due_deliveries(connection)
+    if due:
+        parts.waker.hint()
+
+
+Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]
+
+
+async def reader(request: Request) -> Reader:  # async, for the framework gives others a thread
+    """Gives handlers that send single reads a connection for each."""
+    return Reader(deployment(request).engine)
+
+
+SingleRead = Annotated[Reader, Depends(reader)]

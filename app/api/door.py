@@ -1,0 +1,28 @@
+"""The request context of a request: what the stages are given instead of the request itself."""
+
+from fastapi import Request
+
+from app.api.deployment import deployment
+from app.fhir.documents import MEDIA_TYPES
+from app.journey.intake.context import Door
+from app.model.caller import Caller
+from app.store.referral.draft import Actor
+
+
+def door_of(request: Request, caller: Caller) -> Door:
+    """The rules, the time and the caller of this request."""
+    parts = deployment(request)
+    actor = Actor(
+        caller.client_id,
+        caller.organization_id,
+        request.state.request_id,
+        request.state.correlation_id,
+    )
+    return Door(
+        rules=parts.rules,
+        now=parts.clock.now(),
+        actor=actor,
+        fhir_base=parts.settings.fhir_base,
+        plan=caller.plan if caller.staff else None,
+        documents=(*MEDIA_TYPES, *parts.settings.document_types),
+    )

@@ -1,0 +1,84 @@
+"""Why the rules said what they said: the determinations of a referral, for everybody party to it.
+
+Kept beside the FHIR resources and not in `Task.text`: a narrative would cost every intake more than
+the referral's whole Task, for something that few readers open.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.caller import CallerDep, require
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.base.errors import not_found
+from app.fhir.headers import NO_STORE
+from app.fhir.reference import ID
+from app.policy.answer_json import answer_from_json
+from app.policy.library import Library
+from app.policy.question_json import question_from_json
+from app.store.database import fetch
+from app.store.reading.access import SEES_LOCATED, located, sight
+from app.views.explanation import DeterminationList, ShownDetermination, show
+
+router = APIRouter()
+
+_KIND = "ServiceRequest"
+_READ = f"""SELECT d.seq, d.at, d.basis, d.question, d.answer FROM locator l
+LEFT JOIN determination d ON d.plan = l.plan AND d.referral_id = l.referral_id
+WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}
+ORDER BY d.seq"""
+
+
+@router.get(
+    "/v1/referrals/{id}/determinations",
+    operation_id="listDeterminations",
+    summary="Why the rules said what they said",
+    description="Every determination of a referral in order: outcome, reasons, the tree "
+    "of criteria with sources, the facts with the resources that stated them, and all of it in "
+    "plain words. For everybody who may read the referral.",
+    tags=["Referrals"],
+    response_model=DeterminationList,
+    responses={**errors(400, 403, 404)},
+)
+async def list_determinations(
+    id: Annotated[
+        str,
+        Path(
+            description="The referral's id: that of its ServiceRequest.",
+            pattern=f"^{ID}$",
+            examples=["01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c11"],
+        ),
+    ],
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Response:
+    """404 for a referral that is not the caller's to see."""
+    require(caller, _KIND, "r")
+    rows = await _rows(connection, located(_KIND, id, sight(caller)))
+    if not rows:
+        raise not_found("referral")
+    library = deployment(request).rules.library
+    shown = [_shown(library, *row) for row in rows if row[0] is not None]
+    body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
+    return Response(body, headers=NO_STORE, media_type="application/json")
+
+
+async def _rows(connection: AsyncConnection, asked: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await fetch(connection, _READ, asked)]
+
+
+def _shown(
+    library: Library, number: int, made_at: datetime, basis: str, question: str, answer: str
+) -> ShownDetermination:
+    return show(
+        library,
+        question_from_json(question),
+        answer_from_json(answer),
+        number=number,
+        made_at=made_at,
+        basis=basis,
+    )

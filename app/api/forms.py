@@ -1,0 +1,137 @@
+"""The referral forms as FHIR Questionnaires: read and search. Made once from the policies.
+
+Every published form (facts.md 1.1) is shown to every caller who may read Questionnaires.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Request, Response
+
+from app.api.asked import CURSOR_DESCRIBED
+from app.api.caller import CallerDep, require
+from app.api.capability import Searched, fhir
+from app.api.contract.bodies import fhir_response, in_query
+from app.api.contract.responses import errors
+from app.api.deployment import deployment
+from app.api.reads import SearchRoutes, add_search, described_few, form_of
+from app.api.web.prefer import is_strict
+from app.base.errors import not_found
+from app.fhir.headers import is_known
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.searchset import Stored, searchset
+from app.policy.library import Library
+from app.store.reading.query import asked
+from app.store.reading.reader import CURSOR
+from app.store.reading.subset import IN_READS, of_read
+from app.views.forms.form import build_forms, load_words
+from app.views.forms.questionnaire import render
+from app.views.forms.search import MODIFIERS, PARAMETERS, FormSearch, read_search
+
+router = APIRouter()
+
+_TAG = "Directory"
+_KIND = "Questionnaire"
+_HEADERS = {"Cache-Control": "private, max-age=300"}
+_SAID = (
+    "The referral forms, one per family of services, asking what the policies read. What comes "
+    "back as a QuestionnaireResponse goes with the referral; nothing in it is required."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Every form of this deployment, as resource and as sent."""
+
+    forms: Mapping[str, Mapping[str, Any]]
+    bodies: Mapping[str, bytes]
+
+
+@lru_cache(maxsize=1)
+def publish(library: Library) -> Published:
+    """All forms, rendered from the policies: at the first question."""
+    words = load_words()
+    forms = {name: render(form, words) for name, form in build_forms(library).items()}
+    return Published(forms, {name: orjson.dumps(form) for name, form in forms.items()})
+
+
+def _published(request: Request) -> Published:
+    return publish(deployment(request).rules.library)
+
+
+@router.get(
+    "/fhir/Questionnaire/{id}",
+    operation_id="readQuestionnaire",
+    summary="Read one referral form",
+    description=f"{_SAID} Texts are English, with Spanish in the translation extension.",
+    tags=[_TAG],
+    responses={
+        200: fhir_response(
+            _KIND, ["questionnaire"], "The form.", {"ETag": "Changes when the form does"}
+        ),
+        304: {"description": "Not changed since the `If-None-Match` that was sent."},
+        **errors(400, 403, 404),
+    },
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir(_KIND, interaction="read", not_match=True),
+    },
+)
+async def read_form(
+    request: Request,
+    caller: CallerDep,
+    id: Annotated[str, Path(description="The form's name.", examples=["ecm"])],
+) -> Response:
+    """A form by its name."""
+    require(caller, _KIND, "r")
+    published = _published(request)
+    if id not in published.forms:
+        raise not_found(_KIND)
+    subset = of_read(asked(request))
+    tag = f'W/"{published.forms[id]["version"]}"'
+    headers = {**_HEADERS, "ETag": tag}
+    if is_known(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(subset.of(_KIND, published.bodies[id]), headers=headers, media_type=FHIR_JSON)
+
+
+async def search_forms(request: Request, caller: CallerDep) -> Response:
+    """The forms that the query or the body asks for."""
+    require(caller, _KIND, "s")
+    search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
+    bundle = _bundle(deployment(request).settings.fhir_base, search, _published(request))
+    return Response(bundle, headers=_HEADERS, media_type=FHIR_JSON)
+
+
+_SEARCH = SearchRoutes(
+    kind=_KIND,
+    summary="Search the referral forms",
+    description=f"{_SAID} `context=EAA` finds the form for a service.",
+    by_form="The same search with its parameters in the body.",
+    responses={
+        200: fhir_response("Bundle", ["searchset-of-questionnaire"], "A Bundle of type searchset."),
+        **errors(400, 403),
+    },
+    described={
+        **described_few(PARAMETERS, "Matches on a page. 0 asks for the total alone.", MODIFIERS),
+        CURSOR: CURSOR_DESCRIBED,
+    },
+    searched=Searched({name: kind for name, (kind, _) in PARAMETERS.items()}),
+    example={"context": ["EAA"]},
+)
+add_search(router, "/fhir/Questionnaire", _SEARCH, search_forms, [_TAG])
+
+
+def _bundle(base: str, search: FormSearch, published: Published) -> bytes:
+    page, total, following = search.find(published.forms.values())
+    links = [("self", search.link(base, search.cursor))]
+    if following is not None:
+        links.append(("next", search.link(base, following)))
+    found = [
+        Stored(_KIND, name, 1, search.subset.of(_KIND, published.bodies[name]))
+        for name in (form["id"] for form in page)
+    ]
+    return searchset(base, found, links=links, total=total, warnings=search.warnings)

@@ -1,0 +1,204 @@
+"""`/v1/organization-proposals`: changes of organizations that wait for a second word.
+
+The plans that contract with an organization and its own clients read them; whoever did not propose
+a change confirms or rejects it. How one comes to be is `app.api.directory_write`.
+"""
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.caller import CallerDep, require, require_scope
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.api.directory_write import told
+from app.base.errors import not_found, refuse
+from app.fhir.r4.strict_json import parse
+from app.model.caller import NETWORK, Caller
+from app.store.directory import proposal as store
+from app.store.directory.store import write
+from app.store.reading.cursor import Pages
+from app.views.proposals import (
+    PREFIX,
+    Confirmation,
+    Filters,
+    OrganizationProposal,
+    OrganizationProposalInFull,
+    OrganizationProposalLinks,
+    OrganizationProposals,
+    Rejection,
+)
+
+router = APIRouter(prefix=PREFIX, tags=["Directory"])
+
+_READING = errors(400, 403, 404)
+_CHANGING = errors(400, 403, 404, 409, 422)
+_WHO = (
+    " For the staff of a plan that contracts with the organization, with `nwd/network`, and for a "
+    "client of the organization itself; with `system/Organization.u`, and never for whoever "
+    "proposed the change. 409 where it is decided already, or overtaken."
+)
+
+Id = Annotated[
+    str,
+    Path(
+        description="The proposal's id.", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9.-]+$"
+    ),
+]
+
+
+@router.get(
+    "",
+    operation_id="listOrganizationProposals",
+    summary="Changes that wait for a second word",
+    description="Proposed changes of the name, address or NPI of organizations that your plan "
+    "contracts with, or of your own, the oldest first. `state=open` are those that wait.",
+    responses=_READING,
+)
+async def list_proposals(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    filters: Annotated[Filters, Query()],
+) -> OrganizationProposals:
+    """One page."""
+    _may(caller, "r")
+    pages = Pages(deployment(request).settings, caller, filters.link(PREFIX))
+    after = pages.after(filters.cursor)
+    wanted = store.Wanted(
+        state=filters.state,
+        organization=filters.organization,
+        after=(after.at, after.id) if after else None,
+        limit=filters.limit,
+    )
+    rows = await store.listed(connection, caller, wanted)
+    items = [_shown(row, caller, pages.public_url) for row in rows[: filters.limit]]
+    last = items[-1] if len(rows) > filters.limit else None
+    return OrganizationProposals(
+        items=items, next=pages.next(last.proposed, last.id) if last else None
+    )
+
+
+@router.get(
+    "/{id}",
+    operation_id="readOrganizationProposal",
+    summary="Read a proposed change of an organization",
+    description="With the Organization as it would be.",
+    response_model=OrganizationProposalInFull,
+    responses=_READING,
+)
+async def read_proposal(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """404 for what concerns others alone."""
+    _may(caller, "r")
+    row = await _concerning(connection, caller, id)
+    shown = _shown(row, caller, _base(request)).model_dump(mode="json")
+    body = orjson.dumps({**shown, "resource": orjson.Fragment(row["body"])})
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")
+
+
+@router.post(
+    "/{id}/confirm",
+    operation_id="confirmOrganizationProposal",
+    summary="Let a proposed change take effect",
+    description="The organization is written as proposed, as its next version." + _WHO,
+    responses=_CHANGING,
+)
+async def confirm(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    confirmation: Confirmation | None = None,
+) -> OrganizationProposal:
+    """The proposal as it now is."""
+    row = await _open(connection, caller, id)
+    now = deployment(request).clock.now()
+    note = confirmation.note if confirmation else None
+    await store.decide(connection, caller, id, "confirmed", note, now)
+    with told(request):
+        await write(connection, [parse(row["body"])], now, after=row["based_on"])
+    return _shown(await _concerning(connection, caller, id), caller, _base(request))
+
+
+@router.post(
+    "/{id}/reject",
+    operation_id="rejectOrganizationProposal",
+    summary="Refuse a proposed change",
+    description="The organization stays as it is; `note` says why." + _WHO,
+    responses=_CHANGING,
+)
+async def reject(
+    id: Id, request: Request, caller: CallerDep, rejection: Rejection, connection: Connection
+) -> OrganizationProposal:
+    """The proposal as it now is."""
+    await _open(connection, caller, id)
+    now = deployment(request).clock.now()
+    await store.decide(connection, caller, id, "rejected", rejection.note, now)
+    return _shown(await _concerning(connection, caller, id), caller, _base(request))
+
+
+def _may(caller: Caller, letter: str) -> None:
+    """403 without the scope: a plan's staff keep the network, others speak for themselves."""
+    require(caller, "Organization", letter)
+    if caller.plan is not None:
+        require_scope(caller, NETWORK)
+
+
+async def _concerning(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
+    row = await store.one(connection, caller, id_)
+    if row is None:
+        raise not_found("proposal")
+    return row
+
+
+async def _open(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
+    """A proposal that waits for the caller's word, its organization locked."""
+    _may(caller, "u")
+    found = await _concerning(connection, caller, id_)
+    await store.lock(connection, found["organization_id"])
+    row = await _concerning(connection, caller, id_)
+    if row["proposed_for"] == caller.organization_id:
+        said = "You proposed this change: the second word is another's. A new update replaces it."
+        raise refuse(403, "forbidden", said)
+    if row["state"] != "open":
+        said = f"This proposal is {row['state']}; a change is proposed by a new update."
+        raise refuse(409, "conflict", said)
+    return row
+
+
+def _base(request: Request) -> str:
+    base = deployment(request).settings.public_url
+    return base.rstrip("/")
+
+
+def _shown(row: RowMapping, caller: Caller, base: str) -> OrganizationProposal:
+    own = f"{base}{PREFIX}/{row['id']}"
+    asked = (
+        caller.may("Organization", "u")
+        and row["state"] == "open"
+        and row["proposed_for"] != caller.organization_id
+    )
+    return OrganizationProposal(
+        id=row["id"],
+        organization=row["organization_id"],
+        organization_name=row["name"],
+        changes=row["changes"],
+        based_on=row["based_on"],
+        state=row["state"],
+        proposed_by=row["proposed_for"],
+        proposed=row["proposed_at"],
+        decided_by=row["decided_for"],
+        decided=row["decided_at"],
+        note=row["note"],
+        links=OrganizationProposalLinks(
+            self=own,
+            organization=f"{base}/fhir/Organization/{row['organization_id']}",
+            confirm=f"{own}/confirm" if asked else None,
+            reject=f"{own}/reject" if asked else None,
+        ),
+    )

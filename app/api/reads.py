@@ -1,0 +1,319 @@
+"""Reads and searches in the contract, and the routes themselves: the same five for every type.
+
+What a type is searched by comes from `app.store.reading.catalog`, so that the contract, the
+capability statement and the code cannot differ.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.answer import of_history, of_read, of_search
+from app.api.asked import CURSOR_DESCRIBED, asked_of, modified
+from app.api.caller import CallerDep, require
+from app.api.capability import Searched, fhir
+from app.api.contract.bodies import fhir_response, in_query, search_body, versioned
+from app.api.contract.bundles import HISTORY_OF, SEARCHSET_OF
+from app.api.contract.responses import errors
+from app.api.deployment import SingleRead
+from app.api.web.gate import read_body
+from app.fhir.reference import ID
+from app.model.caller import Caller
+from app.store.database import Source
+from app.store.reading.access import sight
+from app.store.reading.catalog import PARAMETERS, referring
+from app.store.reading.history import IN_HISTORIES
+from app.store.reading.include import INCLUDES
+from app.store.reading.query import SORTS
+from app.store.reading.read import read, vread
+from app.store.reading.reader import MAX_COUNT
+from app.store.reading.revinclude import MAX_SHOWN
+from app.store.reading.subset import IN_READS, IN_SEARCHES
+from app.store.reading.values import DATE_PATTERN, SEARCH_PATTERN, Described
+
+#: Parameters of every search.
+_COMMON: Described = {
+    "_id": (
+        {"type": "string", "pattern": SEARCH_PATTERN},
+        "The id, or several separated by commas.",
+    ),
+    "_lastUpdated": (
+        {"type": "string", "pattern": DATE_PATTERN},
+        "When it last changed: `ge2026-11-20`, `lt2026-11-20T08:00:00Z`; no zone: California's.",
+    ),
+    "_count": (
+        {"type": "integer", "minimum": 0, "maximum": 999_999_999, "default": 20},
+        f"Matches on a page; at most {MAX_COUNT} are given. 0 asks for the total alone.",
+    ),
+    "_sort": (
+        # No enumeration: another is ignored with a warning.
+        {"type": "string", "pattern": SEARCH_PATTERN},
+        f"By id (as they were made; the default) or by the last change: {', '.join(SORTS)}.",
+    ),
+    "_total": (
+        {"type": "string", "enum": ["none", "estimate", "accurate"]},
+        "`accurate` counts all matches; left out, a total is given where one page holds them all.",
+    ),
+    "_cursor": CURSOR_DESCRIBED,
+    **IN_SEARCHES,
+}
+_SEARCH_SAID = (
+    "Only what the caller may see is found. Repeated parameters must all hold, commas separate "
+    "alternatives: at most ten conditions of twenty alternatives. A parameter that is not known "
+    "or has no value, and a `_sort` that is not served, are ignored with a warning entry that "
+    "names them, or refused under `Prefer: handling=strict`. Follow `next` links for more; a row "
+    "that is written meanwhile neither repeats nor hides another."
+)
+#: No enumeration: what is not known is ignored with a warning, like any other parameter.
+_ANY = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
+_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The resource's id.",
+    "schema": {"type": "string", "pattern": f"^{ID}$"},
+}
+
+_FAILURES = errors(400, 403, 404)
+
+
+def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
+    """Read, vread, history and both searches of one type."""
+    _add_reads(router, kind, tag, examples)
+    _add_history(router, kind, tag, examples[0])
+    _add_searches(router, kind, tag, examples[0])
+
+
+async def answer_read(
+    request: Request, caller: Caller, source: Source, kind: str, id: str
+) -> Response:
+    """A read of any type."""
+    require(caller, kind, "r")
+    return of_read(request, await read(source, kind, id, sight(caller)))
+
+
+async def answer_vread(
+    request: Request, caller: Caller, source: Source, kind: str, id: str, version: str
+) -> Response:
+    """A read of one version of any type."""
+    require(caller, kind, "r")
+    return of_read(request, await vread(source, kind, id, version, sight(caller)))
+
+
+def read_responses(kind: str, examples: list[str]) -> dict[int | str, dict[str, Any]]:
+    """What both may be answered."""
+    return {
+        200: fhir_response(kind, examples, "The resource.", versioned()),
+        304: {"description": "Not changed since the `If-None-Match` that was sent."},
+        **_FAILURES,
+    }
+
+
+def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
+    async def read_one(
+        id: str,
+        request: Request,
+        caller: CallerDep,
+        source: SingleRead,
+    ) -> Response:
+        return await answer_read(request, caller, source, kind, id)
+
+    async def read_version(
+        id: str,
+        version: str,
+        request: Request,
+        caller: CallerDep,
+        source: SingleRead,
+    ) -> Response:
+        return await answer_vread(request, caller, source, kind, id, version)
+
+    responses = read_responses(kind, examples)
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}",
+        read_one,
+        operation_id=f"read{kind}",
+        summary=f"Read one {kind}",
+        description="Its current version, with its ETag. What is not the caller's to see is 404.",
+        tags=[tag],
+        responses=responses,
+        openapi_extra={
+            "parameters": in_query(IN_READS),
+            **fhir(kind, interaction="read", not_match=kind != "HealthcareService"),
+        },
+    )
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}/_history/{{version}}",
+        read_version,
+        operation_id=f"readVersionOf{kind}",
+        summary=f"Read one version of a {kind}",
+        description="As it was stored then.",
+        tags=[tag],
+        responses=responses,
+        openapi_extra={"parameters": in_query(IN_READS), **fhir(kind, interaction="vread")},
+    )
+
+
+def _add_history(router: APIRouter, kind: str, tag: str, example: str) -> None:
+    async def read_history(
+        id: str,
+        request: Request,
+        caller: CallerDep,
+        source: SingleRead,
+    ) -> Response:
+        require(caller, kind, "r")
+        return await of_history(request, source, caller, kind, id)
+
+    bundle = fhir_response(
+        "Bundle", [HISTORY_OF + example], "A Bundle of type history, newest first."
+    )
+    router.add_api_route(
+        f"/fhir/{kind}/{{id}}/_history",
+        read_history,
+        operation_id=f"readHistoryOf{kind}",
+        summary=f"Read all versions of a {kind}",
+        description="Every version that was ever stored, newest first. Follow `next` links for "
+        f"more: a page holds at most {MAX_COUNT} versions, and fewer of large ones.",
+        tags=[tag],
+        responses={200: bundle, **_FAILURES},
+        openapi_extra={
+            "parameters": in_query(IN_HISTORIES),
+            **fhir(kind, interaction="history-instance"),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRoutes:
+    """A search as the contract has it: asked with GET, or with POST and a form to `_search`."""
+
+    kind: str
+    summary: str
+    #: What is said of both ways, and of the form.
+    description: str
+    by_form: str
+    responses: Mapping[int | str, dict[str, Any]]
+    described: Described
+    searched: Searched
+    #: What the form is filled with, as an example.
+    example: Mapping[str, Any]
+    #: The operation's name after `search`, where that is not the type's.
+    name: str = ""
+
+
+def add_search(
+    router: APIRouter,
+    path: str,
+    search: SearchRoutes,
+    answer: Callable[..., Awaitable[Response]],
+    tags: list[str | Enum] | None = None,
+) -> None:
+    """Both routes of a search. `answer` answers either: `form_of` has the form."""
+    responses, operation_id = {**search.responses}, f"search{search.name or search.kind}"
+    about = fhir(search.kind, interaction="search-type", search=search.searched)
+    router.add_api_route(
+        path,
+        answer,
+        operation_id=operation_id,
+        summary=search.summary,
+        description=search.description,
+        tags=tags,
+        responses=responses,
+        openapi_extra={"parameters": in_query(search.described), **about},
+    )
+    router.add_api_route(
+        f"{path}/_search",
+        answer,
+        methods=["POST"],
+        operation_id=f"{operation_id}ByForm",
+        summary=f"{search.summary} with a form",
+        description=search.by_form,
+        tags=tags,
+        responses=responses,
+        openapi_extra={**search_body(search.described, search.example), **about},
+    )
+
+
+async def form_of(request: Request) -> bytes:
+    """The form of a search that was posted; empty where it is asked by its query alone."""
+    return await read_body(request) if request.method == "POST" else b""
+
+
+def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
+    async def search(request: Request, caller: CallerDep, source: SingleRead) -> Response:
+        require(caller, kind, "s")
+        return await of_search(request, source, caller, kind, await form_of(request))
+
+    bundle = fhir_response("Bundle", [SEARCHSET_OF + example], "A Bundle of type searchset.")
+    types = {"_id": "token", "_lastUpdated": "date"}
+    taken = Searched(
+        types | {known.name: known.type for known in PARAMETERS[kind]},
+        {known.name: _sentence(known.about) for known in PARAMETERS[kind] if known.ours},
+        [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
+        list(referring(kind)),
+    )
+    routes = SearchRoutes(
+        kind=kind,
+        summary=f"Search {kind}",
+        description=_SEARCH_SAID,
+        by_form="The same search with its parameters in the body, where an identifier would "
+        "otherwise stand in a URL. " + _SEARCH_SAID,
+        responses={200: bundle, **errors(400, 403)},
+        described=described(kind),
+        searched=taken,
+        example=asked_of(kind),
+    )
+    add_search(router, f"/fhir/{kind}", routes, search, [tag])
+
+
+def described(kind: str) -> Described:
+    """The parameters of a search, for the contract."""
+    listed = dict(_COMMON)
+    for known in PARAMETERS[kind]:
+        schema: dict[str, Any] = {"type": "string", "pattern": SEARCH_PATTERN}
+        if known.kind == "date":
+            schema = {"type": "string", "pattern": DATE_PATTERN}
+        said = f"{_sentence(known.about)} ({known.type})."
+        if known.modifiers:
+            said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
+        listed[known.name] = (schema, said)
+        listed |= modified(kind, known)
+    if names := INCLUDES.get(kind):
+        known_as = ", ".join(f"`{kind}:{name}`" for name in names)
+        said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
+        listed["_include"] = (_ANY, said)
+    if referred := referring(kind):
+        known_as = ", ".join(f"`{name}`" for name in referred)
+        said = (
+            f"Brings along what refers to the matches, where the caller may search it, {MAX_SHOWN} "
+            f"of each at most: {known_as}."
+        )
+        listed["_revinclude"] = (_ANY, said)
+    return listed
+
+
+def _sentence(about: str) -> str:
+    """What a parameter selects, with a capital letter."""
+    return about[0].upper() + about[1:]
+
+
+def described_few(
+    known: Mapping[str, tuple[str, str]], count: str, modifiers: Mapping[str, str] | None = None
+) -> Described:
+    """The same for types that are few and searched in memory: parameter → its kind, and what it
+    selects. `count`: what `_count` does there. `modifiers` of strings → what they do.
+    """
+    text = {"type": "string", "pattern": SEARCH_PATTERN}
+    return {
+        **{name: (text, f"{said} ({kind}).") for name, (kind, said) in known.items()},
+        **{
+            f"{name}:{modifier}": (text, f"`{name}`, {does}.")
+            for name, (kind, _) in known.items()
+            for modifier, does in (modifiers or {}).items()
+            if kind == "string"
+        },
+        "_count": ({"type": "integer", "minimum": 0, "maximum": 999_999_999}, count),
+        **IN_SEARCHES,
+    }

@@ -1,0 +1,182 @@
+"""A referral as one ServiceRequest, or as a transaction Bundle; and the question before it."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.api.caller import CallerDep, require
+from app.api.capability import fhir
+from app.api.contract.bodies import created, fhir_body, fhir_response
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.api.door import door_of
+from app.api.represent import represented
+from app.api.web.dates import Day
+from app.api.web.gate import read_body
+from app.api.web.prefer import as_preferred, preferences
+from app.base.aside import aside
+from app.fhir.bundle import entry_types
+from app.fhir.outcome import FHIR_JSON
+from app.journey.check import ask_first
+from app.journey.intake.condition import read_condition, read_entry_condition
+from app.journey.intake.referenced import held_by
+from app.journey.intake.repeat import Answer, read_key
+from app.journey.intake.submission import read_submission, read_tree
+from app.journey.refer import Terms, post
+from app.model.caller import Caller
+from app.store.clients import SCOPED
+from app.store.reading.access import sight
+
+router = APIRouter()
+
+_TAG = "Referrals"
+_REPEATABLE = (
+    "Safe to repeat: the same `Idempotency-Key` and body, the same `If-None-Exist`, or the same "
+    "`identifier` of yours gives the first answer again, however many are sent at once."
+)
+
+
+def _terms(request: Request, caller: Caller) -> Terms:
+    headers = request.headers
+    return Terms(
+        client_id=caller.client_id,
+        key=read_key(headers.get("idempotency-key")),
+        condition=read_condition(
+            headers.getlist("if-none-exist"),
+            request.scope["query_string"],
+            deployment(request).settings.fhir_base,
+        ),
+        seen=sight(caller),
+    )
+
+
+async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
+    door = door_of(request, caller)
+    terms = _terms(request, caller)
+    tree = await aside(read_tree, await read_body(request), [kind])
+    for sent in dict.fromkeys(entry_types(tree)):
+        if sent in SCOPED:
+            require(caller, sent, "c")
+    here = await held_by(connection, tree, caller, door)
+    submission = await aside(read_submission, tree, door, here)
+    if submission.if_none_exist is not None:
+        condition = read_entry_condition(submission.if_none_exist, door.fhir_base)
+        terms = replace(terms, condition=condition)
+    return await post(connection, submission, terms, door)
+
+
+def to_response(answer: Answer) -> Response:
+    """The answer as sent."""
+    return Response(answer.body, answer.status, answer.headers, media_type=FHIR_JSON)
+
+
+@router.post(
+    "/fhir/ServiceRequest",
+    operation_id="createReferral",
+    summary="Refer a member",
+    description="Takes one referral with its facts as `contained` resources, or named by reference "
+    "where they are on this server and yours to read, and answers with the decision where the "
+    "rules make one. Ineligible and incomplete referrals are taken too: that is a state, never an "
+    "error. " + _REPEATABLE,
+    tags=[_TAG],
+    status_code=201,
+    responses={
+        201: fhir_response(
+            "ServiceRequest",
+            ["referral-decided"],
+            "Received, and decided if it could be.",
+            created(),
+        ),
+        200: fhir_response(
+            "ServiceRequest", ["referral-decided"], "Sent before: the referral as it now is."
+        ),
+        **errors(400, 403, 409, 412, 422),
+    },
+    openapi_extra={
+        **fhir_body("ServiceRequest", ["referral-ecm-contained", "referral-bare"]),
+        **fhir("ServiceRequest", interaction="create", conditional=True),
+    },
+)
+async def create_referral(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Response:
+    """One ServiceRequest in, one referral on its way."""
+    require(caller, "ServiceRequest", "c")
+    answer = await _receive(request, caller, connection, "ServiceRequest")
+    return as_preferred(request, to_response(answer))
+
+
+@router.post(
+    "/fhir",
+    operation_id="createReferralBundle",
+    summary="Refer a member with a transaction Bundle",
+    description="Takes one ServiceRequest and the resources that go with it, referring to each "
+    "other by `urn:uuid` or absolute URL. Patients, Coverages and Organizations become copies that "
+    "belong to the referral. Entries create (POST): others, and a `batch`, are refused with 422. "
+    "`Prefer: return=representation` puts the resources into the answer. " + _REPEATABLE,
+    tags=[_TAG],
+    responses={
+        200: fhir_response(
+            "Bundle", ["referral-bundle-response"], "One response entry per entry, in order."
+        ),
+        **errors(400, 403, 409, 412, 422),
+    },
+    openapi_extra={
+        **fhir_body("Bundle", ["referral-ecm-bundle"]),
+        **fhir(None, interaction="transaction"),
+    },
+)
+async def create_referral_bundle(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Response:
+    """A transaction in, all of it or nothing."""
+    require(caller, "ServiceRequest", "c")
+    answer = await _receive(request, caller, connection, "Bundle")
+    if preferences(request).get("return") == "representation":
+        answer = await represented(connection, answer, caller)
+    return to_response(answer)
+
+
+@router.post(
+    "/fhir/ServiceRequest/$check",
+    operation_id="checkReferral",
+    summary="Ask first: would this person qualify, and who has room?",
+    description="Takes the payload that intake takes and writes nothing. Answers what the plan's "
+    "rules say, criterion by criterion with their sources, what is missing, and who could take the "
+    "member.",
+    tags=[_TAG],
+    responses={
+        200: fhir_response(
+            "Parameters", ["check-approved", "check-pending"], "What the rules say."
+        ),
+        **errors(400, 403, 422),
+    },
+    openapi_extra={
+        **fhir_body(["ServiceRequest", "Bundle"], ["referral-ecm-contained", "referral-bare"]),
+        **fhir("ServiceRequest", operation="check"),
+    },
+)
+async def check_referral(
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    as_of: Annotated[
+        Day,
+        Query(
+            alias="asOf",
+            description="The date to answer for (noon in California); today where left out.",
+            examples=["2024-03-04"],
+        ),
+    ] = None,
+) -> Response:
+    """The rules' answer without a referral."""
+    require(caller, "ServiceRequest", "c")
+    door = door_of(request, caller)
+    tree = await aside(read_tree, await read_body(request), ["ServiceRequest", "Bundle"])
+    answer = await ask_first(connection, tree, caller, door, as_of)
+    return Response(answer, media_type=FHIR_JSON)

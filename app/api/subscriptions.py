@@ -1,0 +1,230 @@
+"""FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.caller import CallerDep, require
+from app.api.capability import Searched, fhir
+from app.api.contract.bodies import created, fhir_body, fhir_response, in_query, versioned
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.api.reads import SearchRoutes, add_search, described_few, form_of
+from app.api.subscription_search import PARAMETERS, read_search
+from app.api.subscription_shared import PREFIX, Id, base_of, bundle, now_of, vault_of
+from app.api.web.gate import read_body
+from app.api.web.prefer import as_preferred, is_strict
+from app.base.aside import aside
+from app.base.errors import Issue, refuse
+from app.fhir.headers import version_headers
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.searchset import Stored, searchset
+from app.fhir.subset import Subset
+from app.journey.intake.submission import read_tree, read_whole, refuse_faults
+from app.journey.notification import subscription_keep as keep
+from app.journey.notification.subscription_content import CARRIES
+from app.journey.notification.subscription_read import Wanted, read_subscription
+from app.journey.notification.targets import Guard
+from app.model.caller import Caller
+from app.store.reading.query import asked
+from app.store.reading.read import check_if_match, refuse_condition
+from app.store.reading.subset import IN_READS, of_read
+
+router = APIRouter(prefix=PREFIX, tags=["Notifications"])
+
+_WHOLE = Subset()
+_BODY = fhir_body("Subscription", ["subscription"])
+_FAULTS = (400, 403, 409, 422)
+
+
+async def _wanted(
+    request: Request,
+    caller: Caller,
+    connection: AsyncConnection,
+    before: RowMapping | None = None,
+) -> tuple[dict[str, Any], Wanted]:
+    """The body and what it asks for, or every fault of it at once."""
+    body = await read_body(request)
+    if before is None:
+        tree = await aside(read_tree, body, ["Subscription"])
+    else:
+        tree = await aside(read_whole, body, "Subscription", before["id"])
+    headers = vault_of(request).open_headers(before["headers"]) if before else {}
+    known = {name.lower() for name in headers}
+    wanted, faults = read_subscription(tree, base_of(request), now_of(request), known)
+    faults += _unsendable(request, caller, tree)
+    if before is not None and tree["criteria"] != before["topic"]:
+        said = "The topic stays, since event numbers go with it. Make another Subscription."
+        faults.append(Issue("business-rule", said, "Subscription.criteria"))
+    if wanted is not None:
+        faults += await keep.identify(connection, wanted)
+    if wanted is None or faults:
+        raise refuse_faults(faults, 422)
+    if wanted.content == "full-resource":
+        for kind in CARRIES.get(wanted.topic.focus, (wanted.topic.focus,)):
+            require(caller, kind, "r")
+    return tree, wanted
+
+
+def _unsendable(request: Request, caller: Caller, tree: Mapping[str, Any]) -> list[Issue]:
+    url = tree["channel"].get("endpoint")
+    guard = Guard.of(deployment(request).settings)
+    blocked = guard.fault(url, caller.organization_id) if isinstance(url, str) else None
+    return [Issue("value", blocked, "Subscription.channel.endpoint")] if blocked else []
+
+
+def _answer(
+    request: Request, row: RowMapping, status: int = 200, subset: Subset = _WHOLE
+) -> Response:
+    body = orjson.dumps(keep.as_resource(row, vault_of(request), now_of(request)))
+    headers = version_headers(row["version"], row["updated_at"])
+    if status == 201:
+        headers["Location"] = f"{base_of(request)}/Subscription/{row['id']}"
+    return Response(subset.of("Subscription", body), status, headers, media_type=FHIR_JSON)
+
+
+@router.post(
+    "",
+    operation_id="createSubscription",
+    summary="Subscribe to a topic",
+    description="A rest-hook on a topic: Gravity's Task and Servicerequest, or PAS. `criteria` is "
+    "the topic's URL; the extension backport-payload-content says empty, id-only or full-resource. "
+    "It is `requested` until a handshake is answered with a 2xx.",
+    status_code=201,
+    responses={
+        201: fhir_response("Subscription", ["subscription"], "Asked for.", created()),
+        **errors(*_FAULTS),
+    },
+    openapi_extra={**_BODY, **fhir("Subscription", interaction="create")},
+)
+async def create_subscription(
+    request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """The worker sends the handshake after the answer."""
+    require(caller, "Subscription", "c")
+    refuse_condition(request)
+    tree, wanted = await _wanted(request, caller, connection)
+    row = await keep.create(connection, caller, tree, wanted, vault_of(request), now_of(request))
+    return as_preferred(request, _answer(request, row, 201))
+
+
+async def search_subscriptions(
+    request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """Those that the query or the body asks for."""
+    require(caller, "Subscription", "s")
+    search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
+    vault, now, base = vault_of(request), now_of(request), base_of(request)
+    stored = [
+        Stored(
+            "Subscription",
+            row["id"],
+            row["version"],
+            search.subset.of("Subscription", orjson.dumps(keep.as_resource(row, vault, now))),
+        )
+        for row in await keep.all_of(connection, caller.organization_id)
+        if search.finds(row)
+    ]
+    page, total = [] if search.alone else stored, len(stored)
+    links, said = [("self", search.link(base))], search.warnings
+    return bundle(searchset(base, page, links=links, total=total, warnings=said))
+
+
+_SEARCH = SearchRoutes(
+    kind="Subscription",
+    name="Subscriptions",
+    summary="List your organization's Subscriptions",
+    description="All of them, or those that fit; other organizations' are never found.",
+    by_form="The same search with its parameters in the body.",
+    responses={
+        200: fhir_response("Bundle", ["searchset-of-subscription"], "A Bundle of type searchset."),
+        **errors(400, 403),
+    },
+    described=described_few(PARAMETERS, "There is one page. 0 asks for the total alone."),
+    searched=Searched({name: kind for name, (kind, _) in PARAMETERS.items()}),
+    example={"status": ["active"]},
+)
+add_search(router, "", _SEARCH, search_subscriptions)
+
+
+@router.get(
+    "/{id}",
+    operation_id="readSubscription",
+    summary="Read a Subscription",
+    description="As asked for, with its status and what is wrong; header values are masked.",
+    responses={
+        200: fhir_response("Subscription", ["subscription"], "The Subscription.", versioned()),
+        **errors(400, 403, 404, 410),
+    },
+    openapi_extra={
+        "parameters": in_query(IN_READS),
+        **fhir("Subscription", interaction="read"),
+    },
+)
+async def read_one(id: Id, request: Request, caller: CallerDep, connection: Connection) -> Response:
+    """Another organization's is 404."""
+    require(caller, "Subscription", "r")
+    subset = of_read(asked(request))
+    row = await keep.find(connection, caller.organization_id, id)
+    return _answer(request, row, subset=subset)
+
+
+@router.put(
+    "/{id}",
+    operation_id="updateSubscription",
+    summary="Change a Subscription, stop it, or start it again",
+    description="`status` off stops it; requested asks for a new handshake, after an error too. "
+    "The topic stays. A header whose masked value is sent back keeps its value. `If-Match` is "
+    "required.",
+    responses={
+        200: fhir_response("Subscription", ["subscription"], "As it now is.", versioned()),
+        **errors(*_FAULTS, 404, 410, 412, 428),
+    },
+    openapi_extra={**_BODY, **fhir("Subscription", interaction="update")},
+)
+async def update_subscription(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """What is waiting is sent after the handshake."""
+    require(caller, "Subscription", "u")
+    row = await keep.find(connection, caller.organization_id, id, lock=True)
+    header = request.headers.get("if-match")
+    if header is None:
+        text = 'Send the version that you have read: `If-Match: W/"1"`.'
+        raise refuse(428, "conflict", text)
+    check_if_match(header, row["version"])
+    tree, wanted = await _wanted(request, caller, connection, row)
+    changed = await keep.update(
+        connection, row, caller, tree, wanted, vault_of(request), now_of(request)
+    )
+    return as_preferred(request, _answer(request, changed))
+
+
+@router.delete(
+    "/{id}",
+    operation_id="deleteSubscription",
+    summary="End a Subscription",
+    description="Nothing more is sent. What it was sent stays on record. A second time changes "
+    "nothing.",
+    status_code=204,
+    responses={
+        204: {"description": "It has ended."},
+        **errors(400, 403, 404, 412),
+    },
+    openapi_extra=fhir("Subscription", interaction="delete"),
+)
+async def delete_subscription(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """`If-Match` is honoured. What has ended already is as the caller wants it."""
+    require(caller, "Subscription", "d")
+    row = await keep.find(connection, caller.organization_id, id, lock=True, deleted=True)
+    if keep.is_deleted(row):
+        return Response(status_code=204)
+    check_if_match(request.headers.get("if-match"), row["version"])
+    await keep.end(connection, row, now_of(request))
+    return Response(status_code=204)

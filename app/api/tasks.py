@@ -1,0 +1,304 @@
+"""Moves by Task and by ServiceRequest: update, JSON Patch, and a referrer's own Task.
+
+`If-Match` is required wherever something is changed, so that nobody moves what they have not read.
+What a move is and whose is `act.py`'s; the operations of plan staff are `app.api.decisions`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.answer import of_resource
+from app.api.caller import CallerDep, require
+from app.api.capability import fhir
+from app.api.contract.bodies import created, fhir_body, fhir_response, patch_body, versioned
+from app.api.contract.responses import errors
+from app.api.deployment import Connection
+from app.api.door import door_of
+from app.api.task_answer import check_size, required_version, task_answer
+from app.api.web.gate import read_body
+from app.api.web.prefer import as_preferred
+from app.base.aside import aside
+from app.base.errors import Refusal, refuse
+from app.fhir.json_patch import patched, read_patch
+from app.fhir.outcome import FHIR_JSON
+from app.fhir.r4.check import check_resource
+from app.fhir.r4.service import find_unsupported
+from app.fhir.task import (
+    asks_to_cancel,
+    focus_of,
+    is_adopted,
+    read_adopted,
+    read_update,
+    reason_of,
+)  # fmt: skip
+from app.journey.answer import current as current_answer
+from app.journey.inform import add_information
+from app.journey.intake.context import Door
+from app.journey.intake.submission import read_tree, read_whole, refuse_faults
+from app.journey.refuse import cancel_by_party
+from app.journey.revise import read_revision
+from app.journey.serve import (  # fmt: skip
+    annotate,
+    change_referral_task,
+    change_service_task,
+    parties_of,
+    require_annotation,
+)
+from app.journey.waitlist import write_move
+from app.model.caller import Caller
+from app.model.lifecycle import Party, State
+from app.store.reading.access import sight
+from app.store.reading.read import check_if_match, names_version, read, refuse_condition
+from app.store.referral.draft import Act, Draft
+from app.store.referral.reopen import Opened, reopen
+
+router = APIRouter(prefix="/fhir")
+
+Resource = dict[str, Any]
+_FAILURES = errors(400, 403, 404, 409, 412, 422, 428)
+_MOVES = (
+    "The performer moves its own service Task: `accepted`, `rejected` with `statusReason.text` "
+    "(the next performer is tried), `on-hold`, `in-progress`, `completed` with `output`, `failed` "
+    "with `statusReason.text`; it may write `output` later, too. The requester moves the "
+    "referral's Task: `cancelled` or `entered-in-error`, and adds `input` and `note`. Plan staff "
+    "set it to `accepted` or `rejected` with `statusReason`. `If-Match` is required."
+)
+
+
+@router.put(
+    "/Task/{id}",
+    operation_id="updateTask",
+    summary="Move a referral or its service",
+    description=_MOVES,
+    tags=["Providers"],
+    responses={
+        200: fhir_response("Task", ["task-accepted"], "The Task as it now is.", versioned()),
+        **_FAILURES,
+    },
+    openapi_extra={
+        **fhir_body("Task", ["task-blank", "task-accept", "task-reject"]),
+        **fhir("Task", interaction="update"),
+    },
+)
+async def update_task(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """By the performer, the requester or plan staff."""
+    require(caller, "Task", "u")
+    version = required_version(request)
+    tree = await aside(read_whole, await read_body(request), "Task", id)
+    found = await _find_task(request, caller, connection, id, version)
+    return as_preferred(request, await _change_task(request, connection, found, tree))
+
+
+@router.patch(
+    "/Task/{id}",
+    operation_id="patchTask",
+    summary="Move a referral or its service with a JSON Patch",
+    description="RFC 6902. " + _MOVES,
+    tags=["Providers"],
+    responses={
+        200: fhir_response("Task", ["task-accepted"], "The Task as it now is.", versioned()),
+        **_FAILURES,
+    },
+    openapi_extra={**patch_body(["task-look", "task-patch"]), **fhir("Task", interaction="patch")},
+)
+async def patch_task(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """As an update with the patched Task."""
+    require(caller, "Task", "u")
+    version = required_version(request)
+    steps = await aside(read_patch, await read_body(request))
+    found = await _find_task(request, caller, connection, id, version)
+    tree = await aside(_patched_task, found.current, steps)
+    return as_preferred(request, await _change_task(request, connection, found, tree))
+
+
+@dataclass(frozen=True, slots=True)
+class _FoundTask:
+    """A Task that somebody changes: as it is, and the referral that it belongs to, locked."""
+
+    current: Resource
+    opened: Opened
+    caller: Caller
+    door: Door
+    #: It is the performer's own service Task.
+    performers: bool
+    #: The `If-Match` that was sent.
+    version: str
+
+
+async def _find_task(
+    request: Request, caller: Caller, connection: AsyncConnection, task_id: str, version: str
+) -> _FoundTask:
+    """Locks the referral of a Task. 404, 409 where the Task has ended, 412."""
+    door = door_of(request, caller)
+    opened = await reopen(
+        connection, task_id, sight(caller), now=door.now, fhir_base=door.fhir_base, kind="Task"
+    )
+    performers = task_id == opened.draft.service_task_id
+    current = opened.draft.service_kept if performers else opened.draft.adopted
+    if current is None or current["id"] != task_id:
+        raise refuse(409, "conflict", "This Task has ended: the referral is with another.")
+    check_if_match(version, int(current["meta"]["versionId"]))
+    return _FoundTask(dict(current), opened, caller, door, performers, version)
+
+
+def _patched_task(current: Resource, steps: Sequence[Mapping[str, Any]]) -> Resource:
+    """The Task with a JSON Patch applied, checked as one that is sent whole."""
+    tree = patched(current, steps)
+    if (tree.get("resourceType"), tree.get("id")) != ("Task", current["id"]):
+        raise refuse(400, "value", "A Task keeps its type and id.", "Task.id")
+    if faults := check_resource(tree):
+        raise refuse_faults(faults, 400)
+    if faults := find_unsupported(tree):
+        raise refuse_faults(faults, 422)
+    return tree
+
+
+async def _change_task(
+    request: Request, connection: AsyncConnection, found: _FoundTask, tree: Resource
+) -> Response:
+    """Makes the move that the Task as wanted stands for; nothing where it is as it was."""
+    current, opened, caller, door = found.current, found.opened, found.caller, found.door
+    performers, task_id = found.performers, found.current["id"]
+    update = await aside(read_update, tree, current, base=door.fhir_base, performers=performers)
+    if not update:
+        return of_resource(await read(connection, "Task", task_id, sight(caller)))
+    if update.grown or update.output is not None:
+        check_size(request, {**current, **update.grown, "output": update.output or []})
+    if performers:
+        await change_service_task(connection, opened, caller, update, door)
+    else:
+        matched = names_version(found.version)
+        await change_referral_task(connection, opened, caller, update, door, matched=matched)
+    return task_answer(await write_move(connection, opened.draft, door), task_id)
+
+
+@router.post(
+    "/Task",
+    operation_id="adoptTask",
+    summary="Send your own Task about a referral",
+    description="A Task with `focus` on a referral of yours becomes the referral's own Task: its "
+    "identifiers, inputs and notes are kept; status, owner and business status are ours; there is "
+    "never a second one. Answers with Task/{the referral's id}. With the code "
+    "`abort` or `cancel` it takes the referral back as `$cancel` does; other codes are 422.",
+    tags=["Referrals"],
+    status_code=201,
+    responses={
+        201: fhir_response("Task", ["task"], "Adopted.", created()),
+        200: fhir_response("Task", ["task"], "Adopted before: the Task as it now is.", versioned()),
+        **errors(400, 403, 409, 422),
+    },
+    openapi_extra={**fhir_body("Task", ["task-adopt"]), **fhir("Task", interaction="create")},
+)
+async def adopt_task(request: Request, caller: CallerDep, connection: Connection) -> Response:
+    """By the requester."""
+    require(caller, "Task", "c")
+    refuse_condition(request)
+    sent = await aside(read_tree, await read_body(request), ["Task"])
+    cancels = asks_to_cancel(sent)
+    if cancels:
+        require(caller, "ServiceRequest", "u")
+    door, seen = door_of(request, caller), sight(caller)
+    opened = await _focused(connection, caller, sent, door)
+    draft = opened.draft
+    own: Mapping[str, Any] = draft.adopted or {}
+    added = read_adopted(sent, own)
+    where = f"{door.fhir_base}/Task/{draft.after.id}/_history/"
+    if not added and not cancels:
+        answer = of_resource(await read(connection, "Task", draft.after.id, seen))
+        answer.headers["Location"] = where + str(draft.after.version)
+        return as_preferred(request, answer)
+    status = 200 if is_adopted(own) else 201
+    draft.adopted = {**own, **added}
+    check_size(request, {"resourceType": "Task", **draft.adopted})
+    if cancels:
+        cancel_by_party(draft, reason_of(sent), door)
+    else:
+        _annotate(draft, door)
+    changes = await write_move(connection, draft, door)
+    version = str(changes.after.version)
+    answer = task_answer(changes, draft.after.id, status, {"Location": where + version})
+    return as_preferred(request, answer)
+
+
+async def _focused(
+    connection: AsyncConnection, caller: Caller, sent: Resource, door: Door
+) -> Opened:
+    """The caller's own referral that the Task is about; another's is like one that is not there."""
+    referral_id = focus_of(sent, door.fhir_base)
+    said = "Point `focus` to a ServiceRequest of yours: a Task is about a referral."
+    unknown = refuse(422, "not-found", said, "Task.focus")
+    if referral_id is None:
+        raise unknown
+    try:
+        opened = await reopen(
+            connection, referral_id, sight(caller), now=door.now, fhir_base=door.fhir_base
+        )
+    except Refusal as refusal:
+        raise unknown if refusal.status == 404 else refusal from None
+    if Party.REQUESTER not in parties_of(caller, opened.draft.after):
+        raise unknown
+    return opened
+
+
+def _annotate(draft: Draft, door: Door) -> None:
+    require_annotation(draft)
+    annotate(draft, Act(door.actor, draft.details, None))
+
+
+@router.put(
+    "/ServiceRequest/{id}",
+    operation_id="updateReferral",
+    summary="Take a referral back, or add to it",
+    description="By the requester. `status` `revoked`, or `entered-in-error` for one that was sent "
+    "by mistake, takes it back as `$cancel` does; `note`, `supportingInfo` and `contained` may be "
+    "added: while it is pending, the latter two stop the void clock and the rules are asked again. "
+    "`If-Match` is required.",
+    tags=["Referrals"],
+    responses={
+        200: fhir_response(
+            "ServiceRequest", ["referral-after-cancel"], "The referral as it now is.", versioned()
+        ),
+        **_FAILURES,
+    },
+    openapi_extra={
+        **fhir_body("ServiceRequest", ["referral-revoke"]),
+        **fhir("ServiceRequest", interaction="update"),
+    },
+)
+async def update_referral(
+    request: Request, caller: CallerDep, id: str, connection: Connection
+) -> Response:
+    """The requester's revoke and additions only."""
+    require(caller, "ServiceRequest", "u")
+    version = required_version(request)
+    sent = await aside(read_whole, await read_body(request), "ServiceRequest", id)
+    door, seen = door_of(request, caller), sight(caller)
+    opened = await reopen(connection, id, seen, now=door.now, fhir_base=door.fhir_base)
+    draft = opened.draft
+    if Party.REQUESTER not in parties_of(caller, draft.after):
+        raise refuse(403, "forbidden", "Only its requester updates a referral.")
+    check_if_match(version, draft.after.version)
+    revision = await aside(read_revision, sent, draft.sent)
+    if not revision:
+        same = of_resource(await read(connection, "ServiceRequest", id, seen))
+        return as_preferred(request, same)
+    draft.sent = {**draft.sent, **revision.grown}
+    if revision.grown:
+        check_size(request, draft.sent)
+    if revision.taken_back is not None:
+        mistaken = revision.taken_back == "entered-in-error"
+        cancel_by_party(draft, revision.given, door, mistaken=mistaken)
+    elif revision.informs and draft.after.state is State.PENDING:
+        await add_information(connection, draft, [], door, seen)
+    else:
+        _annotate(draft, door)
+    answer = current_answer(await write_move(connection, draft, door))
+    return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))

@@ -1,0 +1,108 @@
+"""`/v1/referrals/{id}/timeline`: where a referral stands and how it came there, for its parties."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.caller import CallerDep, require
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.api.web.media import prefers
+from app.fhir import codes
+from app.model.caller import Caller
+from app.policy.deadlines import URGENT
+from app.store.reading.access import sight
+from app.views.page import HTML, html_response
+from app.views.timeline.document import document
+from app.views.timeline.gather import Found, gather
+from app.views.timeline.model import Timeline
+from app.views.timeline.stages import clocks, in_words, stages
+from app.views.timeline.tell import entries
+
+router = APIRouter(prefix="/v1/referrals", tags=["Referrals"])
+
+Id = Annotated[
+    str,
+    Path(
+        description="The referral's id.",
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9.-]+$",
+    ),
+]
+_FAILURES = errors(400, 403, 404)
+
+
+@router.get(
+    "/{id}/timeline",
+    operation_id="readTimeline",
+    summary="Follow a referral",
+    description="Where it stands, its clocks, and what happened, in plain words and in order. For "
+    "everybody who is party to the referral; messages are those to your own organization, plan "
+    "staff see all. `Accept: text/html` answers with the page.",
+    response_model=Timeline,
+    responses={
+        200: {
+            "description": "The timeline.",
+            "content": html_response("")["content"],
+        },
+        **_FAILURES,
+    },
+)
+async def read_timeline(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Timeline | Response:
+    """By any party."""
+    told = await _told(request, caller, connection, id)
+    if prefers(request.headers.get("accept", ""), HTML):
+        return document(told, deployment(request).clock.now())
+    return told
+
+
+@router.get(
+    "/{id}/timeline.html",
+    operation_id="readTimelinePage",
+    summary="Follow a referral on a page",
+    description="The timeline as a page to read or to print, with a picture of the journey.",
+    response_class=Response,
+    responses={200: html_response("The page."), **_FAILURES},
+)
+async def read_timeline_page(
+    id: Id, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
+    """By any party."""
+    told = await _told(request, caller, connection, id)
+    return document(told, deployment(request).clock.now())
+
+
+async def _told(
+    request: Request, caller: Caller, connection: AsyncConnection, id_: str
+) -> Timeline:
+    require(caller, "ServiceRequest", "r")
+    found = await gather(connection, id_, sight(caller))
+    return timeline(found, deployment(request).clock.now())
+
+
+def timeline(found: Found, now: datetime) -> Timeline:
+    """The rows in words."""
+    referral = found.referral
+    return Timeline(
+        referral=referral.id,
+        plan=referral.plan,
+        plan_name=referral.plan_name,
+        service=referral.service,
+        service_name=codes.SERVICES.get(referral.service) if referral.service else None,
+        cin=referral.cin,
+        requester=referral.requester,
+        performer=referral.performer,
+        urgent=referral.priority in URGENT,
+        received=referral.received_at,
+        state=referral.state,
+        business_status=referral.business_status,
+        now=in_words(referral),
+        stages=stages(found),
+        clocks=clocks(found, now),
+        entries=entries(found),
+    )

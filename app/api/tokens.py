@@ -1,0 +1,168 @@
+"""`POST /oauth/token` and SMART discovery.
+
+Client credentials with a client secret, by HTTP Basic or in the form (RFC 6749 2.3.1, 4.4). Errors
+here are RFC 6749 JSON (`app.fhir.outcome.respond` chooses the dialect by path).
+"""
+
+import asyncio
+import base64
+import binascii
+import time
+from dataclasses import dataclass
+from urllib.parse import parse_qs, unquote_plus
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from app.api.bearer import Tokens
+from app.api.caller import DOCUMENTED_SCOPES
+from app.api.deployment import deployment
+from app.api.token_document import DISCOVERY, DISCOVERY_RESPONSES, TOKEN, TOKEN_RESPONSES
+from app.api.web.gate import read_body
+from app.base.errors import Issue, Refusal
+from app.model.caller import Caller
+from app.model.scope import grant
+from app.store.clients import find, matches
+from app.store.database import begin
+
+router = APIRouter()
+
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="no-wrong-door"'}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    client_id: str
+    secret: str
+    scope: str
+
+
+@router.post(
+    "/oauth/token",
+    operation_id="requestToken",
+    summary="Ask for an access token",
+    tags=["Access"],
+    responses=TOKEN_RESPONSES,
+    openapi_extra=TOKEN,
+)
+async def request_token(request: Request) -> Response:
+    """Client credentials: the client's id and secret by HTTP Basic or in the form.
+
+    `scope` may be left out (everything the client was granted); scopes that are unknown or were not
+    granted are dropped, SMART v1 scopes are translated. The token is good for at most 300 seconds.
+    """
+    asked = _asked(await read_body(request), request.headers.getlist("authorization"))
+    settings = deployment(request).settings
+    async with begin(deployment(request).engine) as connection:
+        client = await find(
+            connection, asked.client_id, production=settings.environment == "production"
+        )
+    # Off the event loop, and with no transaction open: scrypt takes its time, also for strangers.
+    known = await asyncio.to_thread(matches, asked.secret, client.secret_hash if client else None)
+    if client is None or not known:
+        raise _unknown()
+    scopes, words = grant(asked.scope, client.scopes)
+    if not scopes:
+        raise _refuse(400, "invalid_scope", "None of these scopes was granted to this client.")
+    request.scope["state"]["client_id"] = client.id
+    holder = Caller(client.id, client.organization_id, client.plan, scopes)
+    return _answer(deployment(request).tokens, holder, words)
+
+
+def _answer(tokens: Tokens, holder: Caller, words: list[str]) -> Response:
+    body = {
+        "access_token": tokens.issue(holder, time.time()),
+        "token_type": "bearer",
+        "expires_in": tokens.lifetime_s,
+        "scope": " ".join(words),
+    }
+    return Response(orjson.dumps(body), media_type="application/json", headers=_NO_STORE)
+
+
+def _asked(body: bytes, sent: list[str]) -> _Asked:
+    """What the form and the header ask for. Raises RFC 6749's errors."""
+    form = _form(body)
+    if "grant_type" not in form:
+        raise _refuse(400, "invalid_request", "Send grant_type=client_credentials.")
+    if form["grant_type"] != "client_credentials":
+        raise _refuse(400, "unsupported_grant_type", "Send grant_type=client_credentials.")
+    if len(sent) > 1:
+        raise _refuse(400, "invalid_request", "Send one Authorization header.")
+    client_id, secret = _credentials(form, sent[0] if sent else None)
+    if "\x00" in client_id or "\x00" in secret:
+        raise _unknown()
+    return _Asked(client_id, secret, form.get("scope", ""))
+
+
+def _form(body: bytes) -> dict[str, str]:
+    """The fields. Those without a value are as if they were not sent (RFC 6749 3.2)."""
+    try:
+        fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=32)
+    except ValueError as error:
+        raise _refuse(400, "invalid_request", "The form could not be read.") from error
+    if any(len(values) > 1 for values in fields.values()):
+        raise _refuse(400, "invalid_request", "Send every field once (RFC 6749 3.2).")
+    return {name: values[0] for name, values in fields.items() if values[0]}
+
+
+def _credentials(form: dict[str, str], authorization: str | None) -> tuple[str, str]:
+    """The client's id and secret, from one place only (RFC 6749 2.3)."""
+    if authorization is not None:
+        if "client_secret" in form:
+            raise _refuse(
+                400, "invalid_request", "Send the secret once: in the header or the form."
+            )
+        client_id, secret = _basic(authorization)
+        if form.get("client_id", client_id) != client_id:
+            raise _refuse(400, "invalid_request", "`client_id` is not the client of the header.")
+        return client_id, secret
+    if "client_id" not in form or "client_secret" not in form:
+        raise _refuse(401, "invalid_client", "Send the client's id and secret.", _CHALLENGE)
+    return form["client_id"], form["client_secret"]
+
+
+def _basic(authorization: str) -> tuple[str, str]:
+    """One blank or more stand after the scheme (RFC 9110 11.4)."""
+    kind, _, encoded = authorization.partition(" ")
+    try:
+        pair = base64.b64decode(encoded.strip(" \t"), validate=True).decode()
+        name, colon, secret = pair.partition(":")
+        name, secret = (unquote_plus(part, errors="strict") for part in (name, secret))
+    except (binascii.Error, ValueError):
+        kind, name, colon, secret = "", "", "", ""
+    if kind.lower() != "basic" or not colon:
+        raise _refuse(401, "invalid_client", "Send the client's id and secret.", _CHALLENGE)
+    return name, secret
+
+
+def _unknown() -> Refusal:
+    return _refuse(401, "invalid_client", "The client or its secret is not known.", _CHALLENGE)
+
+
+def _refuse(status: int, error: str, said: str, headers: dict[str, str] | None = None) -> Refusal:
+    issue = Issue("security", said, detail_code=error)
+    return Refusal(status, (issue,), {**_NO_STORE, **(headers or {})})
+
+
+@router.get(
+    "/fhir/.well-known/smart-configuration",
+    operation_id="readSmartConfiguration",
+    summary="Discover how to authenticate",
+    tags=["Access"],
+    responses=DISCOVERY_RESPONSES,
+    openapi_extra=DISCOVERY,
+)
+async def smart_configuration(request: Request) -> Response:
+    """The SMART App Launch 2.2 discovery document: the token endpoint and what it supports."""
+    settings = deployment(request).settings
+    body = {
+        "token_endpoint": settings.public_url.rstrip("/") + "/oauth/token",
+        "grant_types_supported": ["client_credentials"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "scopes_supported": sorted(DOCUMENTED_SCOPES),
+        "response_types_supported": [],
+        "code_challenge_methods_supported": ["S256"],
+        "capabilities": ["client-confidential-symmetric", "permission-v1", "permission-v2"],
+    }
+    return Response(orjson.dumps(body), media_type="application/json")

@@ -1,0 +1,139 @@
+"""The outermost layer of every request: its ids, its standing response headers, its log line.
+
+Ids are echoed on every answer, errors included, and stand on `request.state.request_id` and
+`request.state.correlation_id` for whoever writes history or messages. HEAD is answered here for all
+of them: as GET is, without the body. The log line names the
+route's template, never a path value, a query or a body. What escapes every handler ends here as a
+500 without details: class and frames are logged, the message is not, for it may quote a payload.
+"""
+
+import logging
+import re
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.web.metrics import observe
+from app.api.web.refusals import respond
+from app.base.errors import refuse
+from app.base.ids import new_id
+
+log = logging.getLogger("app.request")
+
+_ID = re.compile(rb"^[\w.\-:]{1,128}$")
+_STANDING = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+class Envelope:
+    """ASGI middleware; pure, so that it costs microseconds."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        if scope["path"].endswith("/"):  # clients ask with and without a slash at the end
+            scope["path"] = scope["path"][:-1] or "/"
+        state = scope.setdefault("state", {})
+        state["request_id"], state["correlation_id"] = _ids(scope)
+        method: str = scope["method"]
+        if method == "HEAD":  # a copy: the server looks at its own to leave out the body, too
+            scope = {**scope, "method": "GET"}
+        answer = _Answer(send, _echo(state), empty=method == "HEAD")
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - the last place to answer from
+            _report(scope, error)
+            if not answer.status:
+                await _apologize(scope, receive, answer.send)
+        _account(scope, method, answer.status, time.perf_counter() - began)
+
+
+class _Answer:
+    """Adds the headers that every answer carries, and remembers its status.
+
+    `empty`: nothing but the headers is sent.
+    """
+
+    def __init__(
+        self, send: Send, headers: list[tuple[bytes, bytes]], *, empty: bool = False
+    ) -> None:
+        self._send = send
+        self._headers = headers
+        self._empty = empty
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = message.setdefault("headers", [])
+            names = {name.lower() for name, _ in given}
+            message["headers"] = [
+                *given,
+                *self._headers,
+                *(header for header in _STANDING if header[0] not in names),
+            ]
+        elif self._empty:
+            message = {**message, "body": b""}
+        await self._send(message)
+
+
+def _ids(scope: Scope) -> tuple[str, str | None]:
+    """The caller's ids where they are harmless; a fresh request id otherwise."""
+    request = correlation = None
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _ID.match(value):
+            request = value.decode("ascii")
+        elif name == b"x-correlation-id" and _ID.match(value):
+            correlation = value.decode("ascii")
+    return request or new_id(), correlation
+
+
+def _echo(state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    headers = [(b"x-request-id", state["request_id"].encode())]
+    if state["correlation_id"]:
+        headers.append((b"x-correlation-id", state["correlation_id"].encode()))
+    return headers
+
+
+def route_template(scope: Scope) -> str:
+    """`/fhir/ServiceRequest/{id}`; `unmatched` for paths that no route has."""
+    template: str = getattr(scope.get("route"), "path_format", None) or "unmatched"
+    return template
+
+
+def _account(scope: Scope, method: str, status: int, seconds: float) -> None:
+    route, state = route_template(scope), scope["state"]
+    observe(method, route, status, seconds)
+    log.info(
+        "request",
+        extra={
+            "request_id": state["request_id"],
+            "correlation_id": state["correlation_id"],
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "client": state.get("client_id"),
+        },
+    )
+
+
+def _report(scope: Scope, error: Exception) -> None:
+    log.error(
+        "unexpected",
+        extra={"request_id": scope["state"]["request_id"], "route": route_template(scope)},
+        exc_info=error,
+    )
+
+
+async def _apologize(scope: Scope, receive: Receive, send: Send) -> None:
+    said = "The service failed on this request. If it fails again, tell us its X-Request-ID."
+    await respond(scope["path"], refuse(500, "exception", said))(scope, receive, send)

@@ -1,0 +1,128 @@
+"""Media types: what each part of the API takes and gives. Pure functions of a few strings."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from app.base.errors import Refusal, refuse
+
+FHIR = ("application/fhir+json", "application/json")
+#: Of `/v1`: read by the framework.
+JSON = ("application/json",)
+_PATCH = ("application/json-patch+json",)
+_FORM = ("application/x-www-form-urlencoded",)
+
+_ANY = {"*/*", "application/*"}
+#: Letters and reports have other forms beside JSON; their handlers look at Accept themselves.
+_READABLE = {"text/html", "text/*", "text/csv", "application/pdf"}
+_FORMATS = {"json", "text/json", "application/json", "application/fhir+json"}
+_NONE: Mapping[str, str] = {}
+_REFUSED = re.compile(r"^q=0(\.0*)?$")
+
+
+def taken(method: str, path: str) -> tuple[str, ...]:
+    """The media types of a request body at a path; the first is the one to recommend."""
+    if path == "/oauth/token" or (path.startswith("/fhir/") and path.endswith("/_search")):
+        return _FORM
+    if path.startswith("/fhir"):
+        return _PATCH if method == "PATCH" else FHIR
+    return JSON
+
+
+def check_content(method: str, path: str, content_type: str) -> None:
+    """415 unless the body is of a type that its path takes, in UTF-8."""
+    media, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    types = taken(method, path)
+    if media not in types:
+        raise _unsupported(types, {"Accept_Patch": ", ".join(types)} if types == _PATCH else {})
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
+            raise _unsupported(types)
+        if _other_version(parameter):
+            raise refuse(415, "not-supported", "Send FHIR R4 (fhirVersion=4.0).")
+
+
+def _unsupported(types: Sequence[str], headers: Mapping[str, str] = _NONE) -> Refusal:
+    """415; where a PATCH is taken, `Accept-Patch` says how (RFC 5789 2.2)."""
+    return refuse(415, "not-supported", f"Send {' or '.join(types)} in UTF-8.", **headers)
+
+
+def is_gzip(content_encoding: str) -> bool | None:
+    """Whether a body is compressed; None where it is in a way that is not taken here."""
+    codings = [word.strip().lower() for word in content_encoding.split(",")]
+    applied = [word for word in codings if word not in ("", "identity")]
+    if not applied:
+        return False
+    return True if applied in (["gzip"], ["x-gzip"]) else None
+
+
+def wrong_encoding() -> Refusal:
+    """415; `Accept-Encoding` says what is taken (RFC 9110 12.5.3)."""
+    said = "Send the body plain, or with `Content-Encoding: gzip`."
+    return refuse(415, "not-supported", said, Accept_Encoding="gzip, identity")
+
+
+def check_accept(path: str, accept: str, formats: Sequence[str]) -> None:
+    """406 when the caller excludes JSON. `_format` (FHIR) overrides `Accept`."""
+    if path.startswith("/fhir"):
+        if path.endswith("/.well-known/smart-configuration"):
+            return  # always JSON, whatever Accept says (SMART App Launch 2.2)
+        if formats:
+            # `+` in a query means a space: many callers do not escape it.
+            if all(_bare(word).replace(" ", "+") not in _FORMATS for word in formats):
+                raise _unacceptable()
+            return
+        wanted = _ANY | set(FHIR)
+    elif path.startswith("/v1"):
+        wanted = _ANY | set(FHIR) | _READABLE
+    else:
+        return
+    ranges = _ranges(accept)
+    if ranges and not any(good for media, good in ranges if media in wanted):
+        raise _unacceptable()
+
+
+def _ranges(accept: str) -> list[tuple[str, bool]]:
+    """The media ranges of an Accept header, and whether each is wanted (q above 0)."""
+    found: list[tuple[str, bool]] = []
+    for part in accept.split(","):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if "/" in media:
+            refused = any(
+                _REFUSED.match(p.replace(" ", "")) or _other_version(p) for p in parameters
+            )
+            found.append((media, not refused))
+    return found
+
+
+def _other_version(parameter: str) -> bool:
+    """Whether a parameter of a media type names another FHIR than R4 (RESTful API, 3.1.0.1.9)."""
+    name, _, value = parameter.replace(" ", "").partition("=")
+    return name == "fhirversion" and value.strip('"') not in ("4.0", "4.0.1")
+
+
+def _bare(word: str) -> str:
+    return word.partition(";")[0].strip().lower()
+
+
+def _unacceptable() -> Refusal:
+    said = "Answers are JSON. Accept application/fhir+json or application/json."
+    return refuse(406, "not-supported", said)
+
+
+def prefers(accept: str, media: str) -> bool:
+    """Whether a caller names this type and wants it no less than JSON (RFC 9110 12.5.1)."""
+    weights = {name: weight for name, weight in map(_weighed, accept.split(",")) if name}
+    wanted = weights.get(media, 0.0)
+    json = max(weights.get(name, 0.0) for name in FHIR)
+    return wanted > 0 and wanted >= json
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            known = re.fullmatch(r"[01](\.[0-9]{0,3})?", value.strip())
+            return media, float(value) if known else 0.0
+    return media, 1.0

@@ -1,0 +1,118 @@
+"""Handlers that answer everything a request can raise, in the dialect of its path.
+
+The texts come from whoever raised them (`app.base.errors`). Nothing here repeats what a caller
+sent: FastAPI's own validation errors carry the input, and are put into words without it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
+
+from app.base.errors import Issue, Refusal, refuse
+from app.fhir.outcome import FHIR_JSON, operation_outcome
+from app.fhir.r4.strict_json import MAX_FAULTS
+
+TOKEN_PATH = "/oauth/token"  # noqa: S105
+
+
+_NAME = re.compile(r"^[A-Za-z_][\w.\-:]{0,63}$")
+
+
+def respond(path: str, refusal: Refusal) -> Response:
+    """A refusal in the dialect of its path: RFC 6749 at the token endpoint, FHIR elsewhere."""
+    headers: Mapping[str, str] = dict(refusal.headers)
+    if path == TOKEN_PATH:
+        body = orjson.dumps(token_error(refusal))
+        return Response(body, refusal.status, headers, media_type="application/json")
+    body = orjson.dumps(operation_outcome(refusal.issues))
+    return Response(body, refusal.status, headers, media_type=FHIR_JSON)
+
+
+def token_error(refusal: Refusal) -> dict[str, str]:
+    """RFC 6749 5.2. An issue's `detail_code` is the OAuth code where the route gave one."""
+    first = refusal.issues[0]
+    known = "temporarily_unavailable" if refusal.status >= 500 else "invalid_request"
+    return {"error": first.detail_code or known, "error_description": first.diagnostics}
+
+
+async def refusal_handler(request: Request, error: Refusal) -> Response:
+    """What our own code refuses. `$check` or `_search` read with GET is a wrong method, no id."""
+    named = request.url.path.rpartition("/")[2].startswith(("$", "_"))
+    told = wrong_method(request.scope) if named and error.status == 404 else None
+    return respond(request.url.path, told or error)
+
+
+async def http_handler(request: Request, error: HTTPException) -> Response:
+    """What the framework itself refuses: unknown paths, wrong methods, unreadable bodies."""
+    if error.status_code == 404:
+        said = "There is nothing at this path. GET /fhir/metadata lists what there is."
+        return respond(request.url.path, refuse(404, "not-found", said))
+    if error.status_code == 405:
+        return respond(request.url.path, _only(allowed_methods(request.scope)))
+    said = "The request could not be read. Check its body and its headers."
+    code = "too-long" if error.status_code == 413 else "structure"
+    return respond(request.url.path, refuse(error.status_code, code, said))
+
+
+def wrong_method(scope: Scope) -> Refusal | None:
+    """The 405 of a path that does not take this method; None where it does, or is unknown."""
+    allowed = allowed_methods(scope)
+    return _only(allowed) if allowed and scope["method"] not in allowed else None
+
+
+def _only(methods: Iterable[str]) -> Refusal:
+    allowed = ", ".join(methods)
+    return refuse(405, "not-supported", f"This path takes {allowed}.", Allow=allowed)
+
+
+def allowed_methods(scope: Scope) -> list[str]:
+    """Every method of every route at this path: each route alone knows only its own.
+
+    `$check` and `_search` are no ids: a path that a route spells out is that route's alone.
+    """
+    found: dict[bool, set[str]] = {}
+    for route in scope["app"].routes:
+        match, _ = route.matches(dict(scope))
+        if match is not Match.NONE:
+            spelled_out = getattr(route, "path", "") == scope["path"]
+            found.setdefault(spelled_out, set()).update(getattr(route, "methods", None) or ())
+    methods = found.get(True) or found.get(False, set())
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+async def validation_handler(request: Request, error: RequestValidationError) -> Response:
+    """Parameters and `/v1` bodies that do not fit: 400 for the request line, 422 for the body."""
+    faults = error.errors()
+    issues = [_fault(fault) for fault in faults[:MAX_FAULTS]]
+    of_body = all(
+        fault["loc"][:1] == ("body",) and fault["type"] != "json_invalid" for fault in faults
+    )
+    return respond(request.url.path, Refusal(422 if of_body else 400, issues))
+
+
+def _fault(fault: Mapping[str, Any]) -> Issue:
+    where, *names = (str(part) for part in fault["loc"])
+    if fault["type"] == "json_invalid":
+        return Issue("structure", "The body is not JSON. Send one JSON object in UTF-8.")
+    path = ".".join(name if _NAME.match(name) or name.isdigit() else "…" for name in names)
+    code = "required" if fault["type"] == "missing" else "value"
+    said = f"{where.capitalize()} {path or 'content'}: {_sentence(fault)}"
+    return Issue(code, said, path if where == "body" else "")
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    """Pydantic's message, except where a validator of ours may have quoted the value."""
+    if fault["type"] == "missing":
+        return "is required."
+    if fault["type"] == "extra_forbidden":
+        return "is not known here. Leave it out."
+    if fault["type"] in ("value_error", "assertion_error"):
+        return "does not have an accepted value."
+    return f"{fault['msg']}."

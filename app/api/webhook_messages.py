@@ -1,0 +1,181 @@
+"""Following what was sent to an endpoint, and sending it again.
+
+What is made due here is sent by the worker, which is hinted at after the commit.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.caller import CallerDep
+from app.api.deployment import Connection
+from app.api.webhook_owned import (
+    CHANGING,
+    PREFIX,
+    READING,
+    WITHOUT_BODY,
+    Id,
+    mine,
+    must_be_active,
+    now_of,
+)
+from app.base.errors import not_found, refuse
+from app.journey.notification import store
+from app.journey.notification.endpoint import (
+    Attempt,
+    AttemptList,
+    Deliveries,
+    Delivery,
+    Recovered,
+    Recovery,
+    Statistics,
+)
+from app.model.caller import Caller
+
+router = APIRouter(prefix=PREFIX, tags=["Notifications"])
+
+_NEVER = (datetime(9000, 1, 1, tzinfo=UTC), "")
+
+MessageId = Annotated[
+    str, Path(description="The `webhook-id`.", min_length=1, max_length=64, pattern=r"^[^\x00]+$")
+]
+State = Annotated[
+    Literal["pending", "delivered", "dead", "held"] | None, Query(description="Only these.")
+]
+Before = Annotated[
+    str | None,
+    Query(
+        description="`next` of the page before.",
+        pattern=r"^[0-9]{1,17}-[A-Za-z0-9.-]{1,64}$",
+    ),
+]
+Limit = Annotated[int, Query(ge=1, le=200, description="Messages a page.")]
+
+
+@router.get("/{id}/messages", operation_id="listWebhookMessages", responses=READING)
+async def list_messages(
+    id: Id,
+    caller: CallerDep,
+    connection: Connection,
+    state: State = None,
+    before: Before = None,
+    limit: Limit = 50,
+) -> Deliveries:
+    """List the messages for an endpoint, newest first."""
+    await mine(connection, caller, id)
+    found = await store.deliveries(
+        connection,
+        caller.organization_id,
+        id,
+        state=state,
+        before=_cursor(before) if before else _NEVER,
+        limit=limit,
+    )
+    last = found[-1] if len(found) == limit else None
+    return Deliveries(
+        messages=[Delivery(**row) for row in found],
+        next=f"{_micros(last['created_at'])}-{last['message_id']}" if last else None,
+    )
+
+
+@router.get(
+    "/{id}/messages/{message_id}/attempts",
+    operation_id="listWebhookAttempts",
+    responses=READING,
+)
+async def list_attempts(
+    id: Id,
+    message_id: MessageId,
+    caller: CallerDep,
+    connection: Connection,
+) -> AttemptList:
+    """List the attempts to deliver one message, in order."""
+    await _message(connection, caller, id, message_id)
+    found = await store.attempts(connection, caller.organization_id, id, message_id)
+    return AttemptList(attempts=[Attempt(**row) for row in found])
+
+
+@router.post(
+    "/{id}/messages/{message_id}/redeliver",
+    operation_id="redeliverWebhookMessage",
+    status_code=202,
+    responses=WITHOUT_BODY,
+)
+async def redeliver(
+    id: Id,
+    message_id: MessageId,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Delivery:
+    """Send one message again, under the same `webhook-id`, with the whole schedule before it."""
+    must_be_active(await mine(connection, caller, id, "u"))
+    await _message(connection, caller, id, message_id)
+    plans = await store.resend(
+        connection,
+        caller.organization_id,
+        id,
+        now_of(request),
+        message=message_id,
+        delivered=True,
+    )
+    if not plans:
+        raise refuse(409, "conflict", "The message is being sent at this moment.", Retry_After="20")
+    return Delivery(**await _message(connection, caller, id, message_id))
+
+
+@router.post(
+    "/{id}/recover", operation_id="recoverWebhookMessages", status_code=202, responses=CHANGING
+)
+async def recover(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    recovery: Recovery,
+    connection: Connection,
+) -> Recovered:
+    """Send again everything since a moment that did not arrive, under the same ids, in order."""
+    must_be_active(await mine(connection, caller, id, "u"))
+    plans = await store.resend(
+        connection,
+        caller.organization_id,
+        id,
+        now_of(request),
+        since=recovery.since,
+        delivered=recovery.include_delivered,
+    )
+    return Recovered(messages=len(plans))
+
+
+@router.get("/{id}/statistics", operation_id="readWebhookStatistics", responses=READING)
+async def read_statistics(
+    id: Id,
+    caller: CallerDep,
+    connection: Connection,
+) -> Statistics:
+    """How the endpoint is doing: counts by state, the oldest that waits, the last delivered."""
+    await mine(connection, caller, id)
+    return Statistics(**await store.statistics(connection, caller.organization_id, id))
+
+
+async def _message(
+    connection: AsyncConnection, caller: Caller, id_: str, message: str
+) -> RowMapping:
+    found = await store.deliveries(
+        connection, caller.organization_id, id_, message=message, before=_NEVER, limit=1
+    )
+    if not found:
+        raise not_found("message of this endpoint")
+    return found[0]
+
+
+def _micros(moment: datetime) -> int:
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
+
+
+def _cursor(before: str) -> tuple[datetime, str]:
+    micros, _, message = before.partition("-")
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(micros)), message

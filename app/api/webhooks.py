@@ -1,0 +1,255 @@
+"""Registering, changing, disabling, trying out and reading webhook endpoints.
+
+Any client of the organization may use them; another organization's are unknown (404).
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.caller import CallerDep, require
+from app.api.contract.responses import errors
+from app.api.deployment import Connection, deployment
+from app.api.webhook_owned import (
+    CHANGING,
+    PREFIX,
+    READING,
+    WITHOUT_BODY,
+    Id,
+    mine,
+    must_be_active,
+    now_of,
+)
+from app.api.webhook_show import shown
+from app.base.errors import Issue, Refusal, not_found, refuse
+from app.base.ids import new_id
+from app.fhir.full_payload import TYPES
+from app.journey.notification import store
+from app.journey.notification.endpoint import (
+    Endpoint,
+    EndpointChange,
+    EndpointWithSecret,
+    NewEndpoint,
+    Rotation,
+    TestSent,
+)
+from app.journey.notification.secrets import Secret, Vault, new_secret
+from app.journey.notification.targets import Guard
+from app.model.caller import UNASSIGNED, Caller
+
+router = APIRouter(prefix=PREFIX, tags=["Notifications"])
+
+#: How many endpoints one organization may have.
+MOST_ENDPOINTS = 50
+
+
+@router.post("", operation_id="createWebhookEndpoint", status_code=201, responses=CHANGING)
+async def create_endpoint(
+    request: Request,
+    response: Response,
+    caller: CallerDep,
+    wanted: NewEndpoint,
+    connection: Connection,
+) -> EndpointWithSecret:
+    """Register a webhook endpoint.
+
+    The answer carries the signing secret, this once (Standard Webhooks 1.0.0). A test message
+    follows at once, unless `send_test` is false.
+    """
+    require(caller, "Subscription", "c")
+    _may_be_told(caller, wanted.payload)
+    _check(request, caller, wanted.url, wanted.plans)
+    if len(await store.endpoints(connection, caller.organization_id)) >= MOST_ENDPOINTS:
+        raise refuse(409, "too-costly", f"An organization has at most {MOST_ENDPOINTS} endpoints.")
+    vault, now = _vault(request), now_of(request)
+    secret = new_secret(wanted.signature == "asymmetric")
+    row: dict[str, Any] = {
+        **_columns(wanted, vault),
+        "organization_id": caller.organization_id,
+        "client_id": caller.client_id,
+        "id": new_id(),
+        "status": "active",
+        "secrets": vault.seal_secrets([Secret(secret)]),
+        "created_at": now,
+        "updated_at": now,
+    }
+    await store.add(connection, row)
+    if wanted.send_test:
+        await store.send_test(connection, caller.organization_id, row["id"], now)
+    response.headers["Location"] = f"{router.prefix}/{row['id']}"
+    return await _with_secret(request, caller, row["id"], secret, connection)
+
+
+@router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 403))
+async def list_endpoints(
+    request: Request, caller: CallerDep, connection: Connection
+) -> list[Endpoint]:
+    """List your organization's endpoints, oldest first."""
+    require(caller, "Subscription", "s")
+    vault, now = _vault(request), now_of(request)
+    found = await store.endpoints(connection, caller.organization_id)
+    return [shown(row, vault, now) for row in found]
+
+
+@router.get("/{id}", operation_id="readWebhookEndpoint", responses=READING)
+async def read_endpoint(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Endpoint:
+    """Read one endpoint."""
+    row = await mine(connection, caller, id)
+    return shown(row, _vault(request), now_of(request))
+
+
+@router.patch("/{id}", operation_id="changeWebhookEndpoint", responses=CHANGING)
+async def change_endpoint(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    change: EndpointChange,
+    connection: Connection,
+) -> Endpoint:
+    """Change an endpoint's URL, filters, payload, headers or description.
+
+    What is left out stays. A new URL gets what is still waiting, too. Who changes an endpoint that
+    gets the full payload must be allowed to read what it carries.
+    """
+    row = await mine(connection, caller, id, "u", lock=True)
+    url = change.url if "url" in change.model_fields_set else None
+    _check(request, caller, url, change.plans if "plans" in change.model_fields_set else [])
+    columns = _columns(change, _vault(request))
+    _may_be_told(caller, columns.get("payload", row["payload"]))
+    values = {**columns, "client_id": caller.client_id, "updated_at": now_of(request)}
+    await store.change(connection, caller.organization_id, id, values)
+    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
+
+
+@router.post("/{id}/disable", operation_id="disableWebhookEndpoint", responses=READING)
+async def disable_endpoint(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Endpoint:
+    """Disable an endpoint. Its messages are held, and sent when it is enabled again."""
+    await mine(connection, caller, id, "u", lock=True)
+    values = {"status": "disabled", "disabled_reason": "owner", "updated_at": now_of(request)}
+    await store.change(connection, caller.organization_id, id, values)
+    await store.hold(connection, caller.organization_id, id)
+    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
+
+
+@router.post("/{id}/enable", operation_id="enableWebhookEndpoint", responses=READING)
+async def enable_endpoint(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> Endpoint:
+    """Enable an endpoint: what was held for it is sent, in order, with the whole schedule."""
+    await mine(connection, caller, id, "u", lock=True)
+    now = now_of(request)
+    values = dict.fromkeys(("disabled_reason", "failing_since", "paused_until"))
+    await store.change(
+        connection,
+        caller.organization_id,
+        id,
+        {**values, "status": "active", "updated_at": now},
+    )
+    await store.resume(connection, caller.organization_id, id, now)
+    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
+
+
+@router.post("/{id}/rotate-secret", operation_id="rotateWebhookSecret", responses=CHANGING)
+async def rotate_secret(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    rotation: Rotation,
+    connection: Connection,
+) -> EndpointWithSecret:
+    """Make a new secret. Both sign until the overlap ends: the new one first."""
+    row = await mine(connection, caller, id, "u", lock=True)
+    vault, now = _vault(request), now_of(request)
+    newest, *older = vault.open_secrets(row["secrets"], now)
+    secret = new_secret(newest.asymmetric)
+    kept: list[Secret] = []
+    if rotation.overlap_hours:
+        ends = now + timedelta(hours=rotation.overlap_hours)
+        kept = [Secret(newest.value, ends.isoformat()), *older]
+    values = {"secrets": vault.seal_secrets([Secret(secret), *kept]), "updated_at": now}
+    await store.change(connection, caller.organization_id, id, values)
+    return await _with_secret(request, caller, id, secret, connection)
+
+
+@router.post(
+    "/{id}/test", operation_id="testWebhookEndpoint", status_code=202, responses=WITHOUT_BODY
+)
+async def send_test(
+    id: Id,
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+) -> TestSent:
+    """Send an `endpoint.test` message, whatever the filters."""
+    must_be_active(await mine(connection, caller, id, "u"))
+    now = now_of(request)
+    message = await store.send_test(connection, caller.organization_id, id, now)
+    return TestSent(message_id=message)
+
+
+async def _with_secret(
+    request: Request, caller: Caller, id_: str, secret: str, connection: AsyncConnection
+) -> EndpointWithSecret:
+    row = await store.endpoint(connection, caller.organization_id, id_)
+    if row is None:
+        raise not_found("webhook endpoint")
+    now = shown(row, _vault(request), now_of(request))
+    return EndpointWithSecret(
+        **now.model_dump(), secret=None if Secret(secret).asymmetric else secret
+    )
+
+
+def _columns(wanted: EndpointChange | NewEndpoint, vault: Vault) -> dict[str, Any]:
+    """The columns of what an owner has sent; what a new endpoint leaves out has its default."""
+    sent = wanted.model_dump(
+        mode="json",
+        exclude={"signature", "send_test"},
+        exclude_unset=isinstance(wanted, EndpointChange),
+    )
+    if "headers" in sent:
+        sent["headers"] = vault.seal_headers(sent["headers"])
+    return sent
+
+
+def _may_be_told(caller: Caller, payload: str) -> None:
+    """403 unless the caller may read each type that the payload carries; looked at again when it is
+    sent (`enlarge.py`).
+    """
+    for kind in TYPES if payload == "full" else ():
+        require(caller, kind, "r")
+
+
+def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) -> None:
+    """Refuses a URL that is not sent to, and a filter that nothing can ever pass.
+
+    Beside the plans' keys, messages about an organization itself carry its own id.
+    """
+    guard = Guard.of(deployment(request).settings)
+    fault = None if url is None else guard.fault(url, caller.organization_id)
+    issues = [] if fault is None else [Issue("value", fault, "url")]
+    known = (*deployment(request).rules.plans, UNASSIGNED, caller.organization_id)
+    for index, plan in enumerate(plans):
+        if plan not in known:
+            said = f"No such plan here. The plans are {', '.join(known)}."
+            issues.append(Issue("code-invalid", said, f"plans[{index}]"))
+    if issues:
+        raise Refusal(422, issues)
+
+
+def _vault(request: Request) -> Vault:
+    return Vault(deployment(request).settings)

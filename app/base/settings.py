@@ -1,0 +1,256 @@
+"""Every environment variable of the service: its type, its default and what follows from it.
+
+Nothing else in `app/` reads the environment. `deploy/env.example` explains each of these to the
+person who deploys; a test holds the two lists together.
+"""
+
+import re
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from cryptography.fernet import Fernet
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+#: The folder that holds `app`, `migrations` and `openapi`: the checkout, the image, site-packages.
+CHECKOUT = Path(__file__).parents[2]
+
+
+class WrongSettings(Exception):
+    """The environment does not make settings. The message names each fault and repeats no value:
+    any of them may be a secret.
+    """
+
+
+_PAIR = re.compile(r"[A-Za-z0-9.-]{1,64}=[^=,\s]+:[0-9]{1,5}")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
+_TOO_SHORT = "TOKEN_SECRET must have 32 characters or more"
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Wrong ones stop the start with a sentence that says which."""
+
+    model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
+
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="production refuses the embedded database, the demonstration clients, a moved "
+        "clock, plain-HTTP webhook targets and missing secrets.",
+    )
+    database_url: str = Field(
+        "",
+        description="PostgreSQL 15 or newer, e.g. postgresql://app:...@db/nwd; the role the "
+        "service works with, which may not change history. Empty: `make run` and `make test` start "
+        "their own.",
+    )
+    migration_database_url: str = Field(
+        "",
+        description="The owner's connection, used by `migrate` alone. Empty: DATABASE_URL "
+        "migrates too, creates the restricted role, and the service takes it with SET ROLE.",
+    )
+    database_pool_size: int = Field(
+        12,
+        ge=1,
+        le=200,
+        description="Connections of one service process. More do not help throughput.",
+    )
+    database_wait_s: float = Field(
+        2.0,
+        gt=0,
+        description="How long a request waits for a connection before it is answered 503 with "
+        "Retry-After.",
+    )
+    database_start_wait_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long a start waits for the database before it gives up.",
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="What callers know this service as; it begins every link and Location we "
+        "give out.",
+    )
+    host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
+    port: int = Field(8000, ge=1, le=65535, description="The port that `serve` listens on.")
+    worker_metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="The port, on HOST, where a delivery worker shows its metrics. 0: none.",
+    )
+    token_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Signs access tokens (32 characters or more). The same for every service "
+        "process; without it nothing serves.",
+    )
+    token_lifetime_s: int = Field(
+        300,
+        ge=30,
+        le=300,
+        description="Lifetime of an access token; SMART allows at most 300 seconds.",
+    )
+    webhook_key: SecretStr = Field(
+        SecretStr(""),
+        description="Encrypts webhook secrets at rest (a Fernet key). Losing it means rotating "
+        "every secret.",
+    )
+    webhook_allow_private: str = Field(
+        "",
+        description="Comma-separated organization=host:port pairs: an organization's webhook "
+        "targets that may be plain HTTP or private addresses (in-house receivers, the "
+        "demonstration). Refused in production for plain HTTP.",
+    )
+    clock_offset_s: float = Field(
+        0.0,
+        description="Moves the clock of every process (tests and rehearsals). Production refuses "
+        "it.",
+    )
+    clock_offset_file: str = Field(
+        "",
+        description="A file with the seconds to move the clock by, read again and again by every "
+        "process: moves a running deployment in tests and rehearsals. Production refuses it.",
+    )
+    plans: str = Field(
+        "",
+        description="Comma-separated plans this deployment serves. Empty: all plans with policy "
+        "files.",
+    )
+    policy_path: str = Field(
+        "", description="A folder of policy files in place of the shipped ones."
+    )
+    policy_switches: str = Field(
+        "",
+        description="Rules of the policies that this deployment turns on or off: "
+        "`sobering-center-age=on, cms-0057-f=off`. The others are as their files say.",
+    )
+    body_limit_mb: int = Field(
+        5, ge=1, le=32, description="Larger request bodies are answered 413."
+    )
+    attachment_types: str = Field(
+        "",
+        description="Comma-separated media types of inline documents that are taken beside the "
+        "common clinical ones.",
+    )
+    connection_limit: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="Connections of one service process; one more is answered 503 and closed.",
+    )
+    demonstration: bool = Field(
+        False,
+        description="Registers the demonstration clients at start. Refused in production.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Log lines are JSON and never carry a value of a payload."
+    )
+
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _names_a_postgresql(cls, url: str) -> str:
+        try:
+            named = not url or make_url(url).get_backend_name() in ("postgresql", "postgres")
+        except (ArgumentError, ValueError):  # ValueError: a port that is no number
+            named = False
+        if not named:
+            raise ValueError("write it as postgresql://user:password@host:5432/database")
+        return url
+
+    @field_validator("webhook_allow_private")
+    @classmethod
+    def _names_organizations(cls, pairs: str) -> str:
+        if any(not _PAIR.fullmatch(pair.strip()) for pair in pairs.split(",") if pair.strip()):
+            raise ValueError("write each as organization=host:port, with the organization's id")
+        return pairs
+
+    @field_validator("attachment_types")
+    @classmethod
+    def _names_media_types(cls, types: str) -> str:
+        if any(not _MEDIA_TYPE.fullmatch(one.strip()) for one in types.split(",") if one.strip()):
+            raise ValueError("write each as type/subtype, such as audio/mpeg")
+        return types
+
+    @field_validator("webhook_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+        try:
+            Fernet(key.get_secret_value() or Fernet.generate_key())
+        except ValueError:
+            raise ValueError("must be 32 bytes in URL-safe base64 (a Fernet key)") from None
+        return key
+
+    @model_validator(mode="after")
+    def _production_is_strict(self) -> "Settings":
+        if self.environment != "production":
+            return self
+        faults = [
+            name
+            for name, wrong in (
+                ("DATABASE_URL must be set", not self.database_url),
+                (_TOO_SHORT, not self.has_token_secret),
+                ("WEBHOOK_KEY must be set", not self.webhook_key.get_secret_value()),
+                ("DEMONSTRATION must be off", self.demonstration),
+                ("CLOCK_OFFSET_S must be 0", self.clock_offset_s != 0),
+                ("CLOCK_OFFSET_FILE must be empty", bool(self.clock_offset_file)),
+                (
+                    "PUBLIC_URL must begin with https://",
+                    not self.public_url.startswith("https://"),
+                ),
+            )
+            if wrong
+        ]
+        if faults:
+            raise ValueError("ENVIRONMENT=production: " + "; ".join(faults))
+        return self
+
+    @property
+    def has_token_secret(self) -> bool:
+        return len(self.token_secret.get_secret_value()) >= 32
+
+    def require_token_secret(self) -> None:
+        """For whatever serves or sends. Raises `WrongSettings` where there is no secret."""
+        if not self.has_token_secret:
+            raise WrongSettings(f"{_TOO_SHORT}: openssl rand -base64 48 makes one.")
+
+    @property
+    def document_types(self) -> list[str]:
+        """The media types of `ATTACHMENT_TYPES`."""
+        return [one.strip().lower() for one in self.attachment_types.split(",") if one.strip()]
+
+    @property
+    def private_targets(self) -> list[tuple[str, str]]:
+        """(organization, `host:port`) of `WEBHOOK_ALLOW_PRIVATE`."""
+        pairs = (pair.strip().partition("=") for pair in self.webhook_allow_private.split(","))
+        return [(organization, target.lower()) for organization, _, target in pairs if target]
+
+    @property
+    def clock_offset(self) -> timedelta:
+        return timedelta(seconds=self.clock_offset_s)
+
+    @property
+    def fhir_base(self) -> str:
+        return self.public_url.rstrip("/") + "/fhir"
+
+
+def read_settings() -> Settings:
+    """The settings that the environment makes now. Raises `WrongSettings`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        said = [
+            f"{''.join(f'{name}: '.upper() for name in fault['loc'])}"
+            f"{fault['msg'].removeprefix('Value error, ')}"
+            for fault in faults
+        ]
+    raise WrongSettings("\n".join(said))
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once. Raises `WrongSettings`."""
+    return read_settings()

@@ -1,1 +1,0 @@
-"""Whether this process runs, and whether it can serve."""

@@ -1,0 +1,87 @@
+"""What a referrer is answered: the referral as it now is, or a transaction's response.
+
+The answer is made before anything is written, so that it can be kept beside the referral for a
+repeat.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.base.errors import Issue
+from app.fhir.dates import instant
+from app.fhir.headers import NO_STORE, version_headers
+from app.fhir.outcome import operation_outcome
+from app.fhir.r4.strict_json import dumps, parse
+from app.fhir.render_decision import Decided
+from app.journey.intake.repeat import Answer
+from app.model.record import Details
+from app.store.referral.changes import Changes
+from app.store.tables.decision import service_authorization
+from app.store.tables.referral import resource_version
+
+
+def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
+    """201 with the ServiceRequest, or 200 with a transaction-response Bundle."""
+    after = changes.after
+    held = [row["number"] for row in changes.rows.get(service_authorization, ())]
+    details = Details.from_json(after.details)
+    number = held[0] if held else None
+    decided = Decided(after.id, after.state, after.business_status, details, number)
+    if locations is not None:
+        return transaction(decided, locations, instant(after.updated_at), "201 Created", base)
+    answer = current(changes)
+    location = f"{base}/ServiceRequest/{after.id}/_history/{after.version}"
+    headers = {**answer.headers, "Location": location}
+    return Answer(201, headers, _with_decision(answer.body, decided))
+
+
+def current(changes: Changes) -> Answer:
+    """200 with the ServiceRequest as the change leaves it."""
+    after = changes.after
+    body = next(
+        row["body"] for row in changes.rows[resource_version] if row["type"] == "ServiceRequest"
+    )
+    return Answer(200, version_headers(after.version, after.updated_at), body)
+
+
+def found(decided: Decided, version: int, at: datetime, body: bytes, *, base: str) -> Answer:
+    """200 with the referral that is there already; `at`: when that version was stored."""
+    location = f"{base}/ServiceRequest/{decided.referral_id}/_history/{version}"
+    headers = {**version_headers(version, at), "Location": location}
+    return Answer(200, headers, _with_decision(body, decided))
+
+
+def _with_decision(body: bytes, decided: Decided) -> bytes:
+    resource = parse(body)
+    resource["extension"] = [*resource.get("extension", ()), decided.extension()]
+    return dumps(resource)
+
+
+def transaction(
+    decided: Decided, locations: list[str], modified: str | None, status: str, base: str
+) -> Answer:
+    """One response entry per entry, in order; the request's own also names the referral's Task, and
+    says what was decided.
+    """
+    entries = []
+    for location in locations:
+        response: dict[str, Any] = {
+            "status": status,
+            "location": f"{base}/{location}/_history/1",
+            "etag": 'W/"1"',
+        }
+        if modified:
+            response["lastModified"] = modified
+        if location == f"ServiceRequest/{decided.referral_id}":
+            response["outcome"] = operation_outcome(_told(decided))
+        entries.append({"response": response})
+    bundle = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
+    return Answer(200, dict(NO_STORE), orjson.dumps(bundle))
+
+
+def _told(decided: Decided) -> list[Issue]:
+    received = f"The referral was received. Follow it at Task/{decided.referral_id}."
+    said = (received, decided.sentence())
+    return [Issue("informational", text, severity="information") for text in said]

@@ -1,0 +1,216 @@
+"""`$approve` and `$assign`: what a person gives. Both may take a place, and so end in
+`places.take`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.errors import Issue, Refusal, refuse
+from app.base.local_time import local_date
+from app.fhir.parameters import Given
+from app.fhir.service_request import read_named, read_referral
+from app.journey.capacity.assign import preference, serving
+from app.journey.capacity.places import hold, take
+from app.journey.decision.apply import Grant, approve, reassign
+from app.journey.finish import policy_of, require_move
+from app.journey.intake.context import Door
+from app.journey.intake.gather import gather
+from app.journey.intake.submission import wish_of
+from app.journey.receive import requested_units
+from app.model.known import Held, Inquiry, Known
+from app.model.lifecycle import UNDER_WAY, Event
+from app.model.offers import Assignment, Offer, Wish
+from app.model.record import Details
+from app.policy.model import Outcome, Question, Reason
+from app.policy.policy import Policy
+from app.store.referral.draft import Act, Draft
+
+EXCEPTION = "exception-granted"
+
+#: The exclusions of facts.md 6.3: an exception against one of them is proposed, then confirmed.
+HARD = frozenset(
+    {
+        "not-a-member",
+        "not-offered",
+        "not-yet-live",
+        "line-of-business",
+        "excluded-1915c",
+        "excluded-program",
+        "delegated-plan",
+    }
+)
+
+
+async def approve_by_person(
+    connection: AsyncConnection,
+    draft: Draft,
+    question: Question | None,
+    given: Given,
+    door: Door,
+    *,
+    matched: bool,
+) -> None:
+    """Approves; against the recommendation only as an exception with a reason that is recorded.
+
+    Against an exclusion the first call only records the exception, and a second one confirms it:
+    `matched` says that the caller named the version that it has read (`If-Match` with its ETag), so
+    that neither a repeat of the first nor a client that always sends `*` confirms; 428 then.
+    """
+    require_move(draft, Event.APPROVE)
+    policy = _decidable(draft, door)
+    details = _approval(draft.details, given)
+    if _against_an_exclusion(draft.details):
+        if not draft.details.exception_proposed:
+            _propose(draft, Act(door.actor, draft.details, policy, given.text("note")))
+            return
+        if not matched:
+            text = (
+                "The exception is proposed. To confirm it, read the referral and send `If-Match` "
+                "with its ETag; `*` confirms nothing."
+            )
+            raise refuse(428, "conflict", text)
+    known = await network(connection, draft, door)
+    wish = _wish(draft, given, door.fhir_base)
+    ordered = ordered_offers(draft, known, wish)
+    if given.reference("performer") is not None:
+        _require_offer(ordered, wish, given)
+    placement = await take(connection, draft.after.plan, ordered, wish)
+    request = read_referral(draft.sent, (), local_date(draft.after.received_at))
+    units = requested_units(question) if question else None
+    latest = door.rules.latest_start(draft.after.plan, local_date(door.now))
+    wanted = min(request.occurrence_start, latest) if request.occurrence_start else None
+    grant = Grant(placement, _continued(draft, known), wanted, units)
+    approve(draft, Act(door.actor, details, policy, given.text("note")), grant)
+    _require_alone(draft, known)
+
+
+async def assign_by_person(
+    connection: AsyncConnection, draft: Draft, given: Given, door: Door
+) -> None:
+    """Gives an approved referral to the performer that is named, also while the service goes on:
+    a change at the member's request comes with the `reason` `declined-by-member` (spec.md 6).
+    """
+    require_move(draft, Event.ASSIGN)
+    wish = _named(given, door.fhir_base)
+    known = await network(connection, draft, door)
+    ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
+    _require_offer(ordered, wish, given)
+    before = draft.after
+    if before.performer_id in {offer.organization_id for offer in ordered}:
+        raise refuse(409, "conflict", "The referral is with this performer already.")
+    rows = [offer.id for offer in ordered] + ([before.offer_id] if before.offer_id else [])
+    await hold(connection, before.plan, rows)
+    placement = await take(connection, before.plan, ordered, wish)
+    if before.business_status in UNDER_WAY and placement.assignment is Assignment.WAITLISTED:
+        text = "This performer has no room. A service that has begun is not moved to wait."
+        raise refuse(409, "conflict", text)
+    act = Act(door.actor, draft.details, policy_of(draft, door), given.text("note"))
+    reassign(draft, act, placement, tuple(given.reasons()))
+
+
+def _require_offer(ordered: Sequence[Offer], wish: Wish, given: Given) -> None:
+    """422 for a performer that could not take the member even with room."""
+    if not any(wish.names(offer) for offer in ordered):
+        text = "This performer does not offer the service under the plan in the member's county."
+        raise refuse(422, "business-rule", text, given.at("performer"))
+
+
+def _decidable(draft: Draft, door: Door) -> Policy:
+    policy = policy_of(draft, door)
+    if policy is None or draft.after.service is None or draft.after.member_id is None:
+        text = "Approving needs to know the member, the plan and the service. Add what is missing."
+        raise refuse(409, "conflict", text)
+    return policy
+
+
+def _require_alone(draft: Draft, known: Known) -> None:
+    """409 where the new authorization would run beside another of the member's for the service."""
+    new = draft.authorization
+    for item in known.authorizations:
+        held = item.authorization
+        apart = new is None or held.ends_on < new.starts_on or new.ends_on < held.starts_on
+        if held.service == draft.after.service and not apart:
+            text = (
+                f"The member has authorization {held.number} for this service from "
+                f"{held.starts_on} to {held.ends_on}. Assign it to another performer, take it "
+                "back, or refer anew with `basedOn` to go on from it."
+            )
+            raise refuse(409, "duplicate", text)
+
+
+def _against_an_exclusion(details: Details) -> bool:
+    denied = details.recommendation == Outcome.DENIED.value
+    return denied and any(reason.code in HARD for reason in details.reasons)
+
+
+def _propose(draft: Draft, act: Act) -> None:
+    """The first step of two: kept in the history with its note; nothing moves, nobody is told."""
+    details = replace(act.details, exception_proposed=True)
+    draft.move(Event.ANNOTATE, replace(act, details=details), reasons=(Reason(EXCEPTION),))
+
+
+def _approval(details: Details, given: Given) -> Details:
+    if details.recommendation != Outcome.DENIED.value:
+        return replace(details, missing=())
+    codes = {reason.code for reason in given.reasons()}
+    text = (
+        "The rules recommend to deny. To approve all the same, send `reason` with the code "
+        "exception-granted and a `note` that says why."
+    )
+    absent = [
+        Issue("business-rule", text, given.at(name))
+        for name, there in (("reason", EXCEPTION in codes), ("note", given.text("note")))
+        if not there
+    ]
+    if absent:
+        raise Refusal(422, absent)
+    reasons = (Reason(EXCEPTION),)
+    return replace(details, reasons=reasons, missing=(), exception_proposed=False)
+
+
+async def network(connection: AsyncConnection, draft: Draft, door: Door) -> Known:
+    """The offers of the plan for the service, and what the member holds already."""
+    after = draft.after
+    inquiry = Inquiry(
+        organization_id=after.organization_id,
+        client_id=door.actor.name,
+        plans=(after.plan,),
+        cin=after.cin,
+        service=after.service,
+    )
+    return await gather(connection, inquiry)
+
+
+def _wish(draft: Draft, given: Given, base: str) -> Wish:
+    """The performer that the staff name, else the one that the referrer asked for."""
+    if given.reference("performer") is not None:
+        return _named(given, base)
+    asked = draft.after.asked_performer_id
+    return Wish(organization_ids=frozenset({asked})) if asked else Wish()
+
+
+def _named(given: Given, base: str) -> Wish:
+    reference = given.reference("performer")
+    wish = wish_of([read_named(reference)], base) if reference else None
+    if not wish:
+        text = "`performer` takes a Reference to a HealthcareService or an Organization."
+        raise refuse(422, "required", text, given.at("performer"))
+    return wish
+
+
+def ordered_offers(draft: Draft, known: Known, wish: Wish) -> Sequence[Offer]:
+    """The offers that serve the member, best first."""
+    offers = serving(
+        known.offers.get(draft.after.plan, ()),
+        service=draft.after.service or "",
+        county=draft.after.county,
+        populations=draft.details.populations,
+    )
+    return preference(offers, wish, Wish())
+
+
+def _continued(draft: Draft, known: Known) -> Held | None:
+    previous = draft.after.based_on
+    return next((item for item in known.authorizations if item.referral_id == previous), None)

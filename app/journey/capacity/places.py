@@ -1,0 +1,70 @@
+"""Takes and releases places, in the caller's transaction. Two referrals compete only here."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.journey.capacity.assign import named, waiting
+from app.model.offers import TAKING, NamedOffer, Offer, Placement, Wish
+from app.store.database import fetch_one
+
+# Locked in the order of their ids, whatever the preference: an offer that fills up while it is
+# waited for stays locked, and two referrals with opposite preferences would wait for each other.
+_TAKE = """
+UPDATE offer SET taken = taken + 1
+WHERE plan = $1 AND id = (
+    SELECT id FROM (
+        SELECT id FROM offer
+        WHERE plan = $1 AND id = ANY($2::text[]) AND active
+          AND capacity_status = ANY($3::text[]) AND taken + taken_outside < places
+        ORDER BY id FOR UPDATE) AS held
+    ORDER BY array_position($2::text[], id) LIMIT 1)
+RETURNING id, capacity_status
+"""
+
+_HOLD = "SELECT 1 FROM offer WHERE plan = $1 AND id = ANY($2::text[]) ORDER BY id FOR UPDATE"
+
+_RELEASE = "UPDATE offer SET taken = taken - 1 WHERE plan = $1 AND id = $2 AND taken > 0"
+
+
+async def take(
+    connection: AsyncConnection, plan: str, ordered: Sequence[Offer], wish: Wish
+) -> Placement:
+    """Takes a place with the first offer that still has one when its row is ours.
+
+    The row lock decides the race: of N approvals on the last place exactly one gets it, the others
+    see the place gone and are given the next offer, or wait.
+    """
+    able = [offer for offer in ordered if offer.status in TAKING]
+    placed = await _take(connection, plan, able, wish) if able else None
+    if placed is not None:
+        return placed
+    wait = waiting(ordered, wish)
+    if wait.offer is None:
+        return wait
+    # A place that is freed while we look would be lost on us: with the offer's row ours, what was
+    # freed before is there to be taken, and who frees one after finds us waiting.
+    await hold(connection, plan, [wait.offer.id])
+    return await _take(connection, plan, [wait.offer], wish) or wait
+
+
+async def _take(
+    connection: AsyncConnection, plan: str, offers: Sequence[NamedOffer], wish: Wish
+) -> Placement | None:
+    ids = [offer.id for offer in offers]
+    row = await fetch_one(connection, _TAKE, (plan, ids, sorted(TAKING)))
+    if row is None:
+        return None
+    offer = next(offer for offer in offers if offer.id == row[0])
+    return Placement(named(offer, wish), replace(offer, status=row[1]))
+
+
+async def hold(connection: AsyncConnection, plan: str, offer_ids: Sequence[str]) -> None:
+    """Locks offers, in the order of their ids, until the end of the transaction."""
+    await connection.exec_driver_sql(_HOLD, (plan, list(offer_ids)))
+
+
+async def release(connection: AsyncConnection, plan: str, offer_id: str) -> None:
+    """Gives a place back."""
+    await connection.exec_driver_sql(_RELEASE, (plan, offer_id))

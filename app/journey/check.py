@@ -1,0 +1,69 @@
+"""`$check`: the journey without the referral. Reads, decides, writes nothing (spec.md 4).
+
+The rules' own answer, whatever the plan's automation; open to every authenticated client, for every
+plan served.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.aside import aside
+from app.base.local_time import LOCAL
+from app.fhir.r4.strict_json import dumps
+from app.fhir.render_check import parameters
+from app.journey.capacity.assign import place
+from app.journey.eligibility.identify import identify, take_at_word
+from app.journey.intake.context import Door
+from app.journey.intake.gather import gather
+from app.journey.intake.referenced import held_by
+from app.journey.intake.submission import read_submission, require_start
+from app.journey.refer import Terms, inquire
+from app.journey.stages import candidates, eligibility
+from app.model.caller import Caller
+from app.model.offers import NamedOffer, Offer, Placement
+from app.policy.deadlines import decision_due
+from app.policy.explain import explain
+from app.policy.model import Outcome
+from app.store.reading.access import sight
+
+_NOON = time(12)
+
+
+async def ask_first(
+    connection: AsyncConnection, tree: dict[str, Any], caller: Caller, door: Door, on: date | None
+) -> bytes:
+    """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
+    asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
+    here = await held_by(connection, tree, caller, door)
+    submission = await aside(read_submission, tree, replace(door, now=asked), here)
+    terms = Terms(caller.client_id, None, None, sight(caller))
+    known = await gather(connection, inquire(submission, terms, door))
+    request, plans = submission.request, door.rules.plans
+    identity = (
+        identify(request, known.members, plans, submission.on)
+        if request.cin
+        else take_at_word(request, plans)
+    )
+    require_start(submission, door.rules.latest_start(identity.plan, submission.on))
+    case = await aside(eligibility, submission, identity, known, door.rules)
+    ordered = candidates(submission, case, known)
+    placement = None
+    if request.service and identity.plan and case.determination.outcome is not Outcome.DENIED:
+        placement = place(ordered, submission.wish)
+    clocks = door.rules.clocks(identity.plan, submission.on)
+    due = decision_due(submission.received_at, request.priority, clocks)
+    explanation = explain(case.determination, door.rules.library)
+    able = _able(placement, ordered)
+    return dumps(parameters(case.determination, placement, able, due, explanation))
+
+
+def _able(placement: Placement | None, ordered: Sequence[Offer]) -> Sequence[NamedOffer]:
+    """Those that could take the member now; the one to wait for where nobody can."""
+    if placement is None:
+        return []
+    able = [offer for offer in ordered if offer.can_take]
+    return able or ([placement.offer] if placement.offer else [])

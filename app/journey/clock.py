@@ -1,0 +1,90 @@
+"""What happens to a referral when one of its clocks fires: the same moves that people make.
+
+Composes the draft and touches no database. Whether a clock fires at all is `due.py`'s, where the
+place of an expired authorization goes `place.py`'s.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from app.base.local_time import local_date
+from app.journey.finish import policy_of
+from app.journey.intake.context import Door
+from app.model.due import Alarm, expired, expiring, is_overdue, reminds, voids
+from app.model.lifecycle import BusinessStatus, Event
+from app.model.messages import EventType
+from app.model.notices import notices
+from app.model.offers import Assignment, Placement
+from app.policy.model import Reason
+from app.store.referral.draft import Act, Actor, Draft
+
+#: Who moves a referral when nobody does.
+CLOCK = Actor("clock", None)
+
+
+def fire(draft: Draft, alarm: Alarm, door: Door) -> bool:
+    """Composes what the alarm does. False, and nothing done, where it is not due after all."""
+    return _WORK[alarm](draft, door)
+
+
+def _void(draft: Draft, door: Door) -> bool:
+    if not voids(draft.after, draft.open_request, door.now):
+        return False
+    details = replace(draft.details, reasons=(Reason("information-not-received"),))
+    draft.move(Event.VOID, Act(CLOCK, details, policy_of(draft, door)))
+    return True
+
+
+def _remind(draft: Draft, door: Door) -> bool:
+    """The second attempt: told again, by message and by letter. No move, so no row of history."""
+    if not reminds(draft.after, draft.open_request, door.now):
+        return False
+    draft.remind()
+    draft.announce(EventType.INFORMATION_REQUESTED, CLOCK)
+    draft.notices.extend(notices("information-needed", draft.parties, policy_of(draft, door)))
+    return True
+
+
+def _overdue(draft: Draft, door: Door) -> bool:
+    if not is_overdue(draft.after, door.now):
+        return False
+    draft.told_overdue(door.now)
+    draft.announce(EventType.OVERDUE, CLOCK)
+    return True
+
+
+def _expiring(draft: Draft, door: Door) -> bool:
+    clocks = door.rules.clocks(draft.after.plan, local_date(door.now))
+    if draft.authorization is None or not expiring(draft.authorization, clocks, door.now):
+        return False
+    draft.authorization = replace(draft.authorization, expiring_told_at=door.now)
+    draft.announce(EventType.EXPIRING, CLOCK)
+    return True
+
+
+def _expired(draft: Draft, door: Door) -> bool:
+    """The authorization has run out: announced, and its place is free for whoever waits.
+
+    Its status stays `open`, which means not taken back: a reauthorization that comes late still
+    goes on from it. The service's own status is its performer's to close; who still waits for a
+    place waits no longer.
+    """
+    if draft.authorization is None or not expired(draft.authorization, door.now):
+        return False
+    draft.authorization = replace(draft.authorization, expired_told_at=door.now)
+    if draft.after.business_status is BusinessStatus.WAITLISTED:
+        nobody = Placement(Assignment.UNASSIGNED)
+        draft.move(Event.ASSIGN, Act(CLOCK, draft.details, None), placement=nobody)
+    else:
+        draft.free_place()
+    draft.announce(EventType.EXPIRED, CLOCK)
+    return True
+
+
+_WORK: dict[Alarm, Callable[[Draft, Door], bool]] = {
+    Alarm.VOID: _void,
+    Alarm.REMINDER: _remind,
+    Alarm.OVERDUE: _overdue,
+    Alarm.EXPIRING: _expiring,
+    Alarm.EXPIRED: _expired,
+}

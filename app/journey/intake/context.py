@@ -1,0 +1,41 @@
+"""What every referral meets at the door: the rules, the time, and who brought it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.base.settings import Settings, WrongSettings
+from app.fhir.documents import MEDIA_TYPES
+from app.policy.library import Library
+from app.policy.rules import Rules
+from app.store.referral.draft import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Handed through the journey, so that no stage looks up a clock, a setting or a caller."""
+
+    rules: Rules
+    now: datetime
+    actor: Actor
+    fhir_base: str
+    #: The caller's plan, where it is plan staff.
+    plan: str | None = None
+    #: Media types of inline documents that are taken.
+    documents: Sequence[str] = MEDIA_TYPES
+
+    @property
+    def by_rules(self) -> Actor:
+        """The rules as the actor of a move, under the same request."""
+        return Actor("rules", None, self.actor.request_id, self.actor.correlation_id)
+
+
+def rules(settings: Settings, library: Library) -> Rules:
+    """The rules of this deployment: all plans with policy files, or those that the settings
+    name.
+    """
+    named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
+    unknown = [name for name in named if name not in library.plans]
+    if unknown:
+        raise WrongSettings(f"PLANS names {', '.join(unknown)}, which have no policy files")
+    return Rules(library, named or tuple(library.plans))

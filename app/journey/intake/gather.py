@@ -1,0 +1,125 @@
+"""All that the stored world knows of a submission, in one statement.
+
+Gather, then decide, then apply: the stages that follow ask the database nothing, but for the place
+that an approval takes. Reads only.
+"""
+
+from base64 import b64decode
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.text import as_key
+from app.model.known import Held, Inquiry, Known, Member, Organization, Replay, Twin
+from app.model.notices import Listening
+from app.model.offers import Offer
+from app.store.database import fetch_one
+from app.store.referral.store import AUTHORIZATION_COLUMNS, to_authorization
+
+#: LATERAL with a limit looks identifiers up one by one: while the statistics are young, PostgreSQL
+#: would else read all of the organization's to join them.
+_SQL = f"""SELECT
+(SELECT row_to_json(k)::text
+    FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS body
+    FROM idempotency_key WHERE organization_id = $1 AND client_id = $2 AND key = $3) k),
+(SELECT json_agg(json_build_array(i.plan, i.referral_id, i.fingerprint, i.locations::json))::text
+    FROM unnest($4::text[], $5::text[]) w (system, value) CROSS JOIN LATERAL (
+        SELECT * FROM referral_identifier i WHERE i.organization_id = $1
+            AND i.system = w.system AND i.value = w.value LIMIT 1) i),
+(SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
+    WHERE plan = ANY ($6::text[]) AND cin = $7),
+(SELECT json_agg(json_build_array(plan, referral_id, {AUTHORIZATION_COLUMNS}))::text
+    FROM service_authorization
+    WHERE plan = ANY ($6::text[]) AND cin = $7 AND status = 'open'),
+(SELECT json_agg(json_build_array(plan, id, organization_id, npi, counties, populations, places,
+    taken + taken_outside, capacity_status))::text FROM offer
+    WHERE plan = ANY ($6::text[]) AND service = $8 AND active),
+(SELECT json_agg(json_build_array(id, npi, plan))::text FROM organization
+    WHERE plan = ANY ($6::text[]) OR id = ANY ($9::text[]) OR npi = ANY ($10::text[])),
+(SELECT json_agg(b.id)::text FROM (
+    SELECT i.plan, i.id FROM unnest($11::text[], $12::text[]) w (system, value)
+        CROSS JOIN LATERAL (SELECT plan, referral_id AS id FROM referral_business_identifier b
+            WHERE b.plan = ANY ($6::text[]) AND b.system = w.system AND b.value = w.value
+            OFFSET 0) i
+    UNION SELECT plan, id FROM locator WHERE type = 'ServiceRequest' AND id = ANY ($13::text[])) b
+    WHERE b.plan = ANY ($14::text[]) OR EXISTS (SELECT 1 FROM party p WHERE p.plan = b.plan
+        AND p.organization_id = $1 AND p.referral_id = b.id AND p.until IS NULL OFFSET 0)),
+(SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
+    WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
+        AND filter_statuses || filter_owners || filter_requesters = '{{}}' AND organization_id IN (
+        SELECT $1::text UNION ALL SELECT unnest($9::text[])
+        UNION ALL SELECT id FROM organization WHERE npi = ANY ($10::text[])
+        UNION ALL SELECT organization_id FROM offer
+            WHERE plan = ANY ($6::text[]) AND service = $8 AND active))"""
+
+
+async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
+    """Reads everything that deciding this submission needs; one round trip."""
+    row = await fetch_one(
+        connection,
+        _SQL,
+        (
+            inquiry.organization_id,
+            inquiry.client_id,
+            inquiry.idempotency_key,
+            [as_key(system) for system, _ in inquiry.identifiers],
+            [as_key(value) for _, value in inquiry.identifiers],
+            list(inquiry.plans),
+            inquiry.cin,
+            inquiry.service,
+            list(inquiry.organization_ids),
+            [as_key(npi) for npi in inquiry.npis],
+            [as_key(system) for system, _ in inquiry.based_on_identifiers],
+            [as_key(value) for _, value in inquiry.based_on_identifiers],
+            list(inquiry.based_on),
+            list(inquiry.staff_plans),
+        ),
+    )
+    replay, *lists = row or (None,) * 8
+    twins, members, held, offers, organizations, based_on, listening = (
+        orjson.loads(text) if text else [] for text in lists
+    )
+    return Known(
+        replay=_replay(replay),
+        twins=tuple(Twin(*row) for row in twins),
+        members=tuple(
+            Member(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in members
+        ),
+        authorizations=tuple(
+            Held(plan, referral_id, to_authorization(row)) for plan, referral_id, *row in held
+        ),
+        offers=_offers(offers, inquiry.service),
+        organizations=tuple(Organization(*row) for row in organizations),
+        based_on=frozenset(based_on),
+        listening=tuple(Listening(*row) for row in listening),
+    )
+
+
+def _replay(text: str | None) -> Replay | None:
+    if text is None:
+        return None
+    row = orjson.loads(text)
+    return Replay(
+        row["fingerprint"], row["status"], orjson.loads(row["headers"]), b64decode(row["body"])
+    )
+
+
+def _offers(rows: Sequence[Sequence[Any]], service: str | None) -> dict[str, list[Offer]]:
+    by_plan: dict[str, list[Offer]] = {}
+    for plan, id_, organization, npi, counties, populations, places, taken, status in rows:
+        by_plan.setdefault(plan, []).append(
+            Offer(
+                id=id_,
+                organization_id=organization,
+                npi=npi,
+                service=service or "",
+                counties=frozenset(counties),
+                populations=frozenset(populations),
+                places=places,
+                taken=taken,
+                status=status,
+            )
+        )
+    return by_plan

@@ -1,0 +1,279 @@
+"""A body as a submission: read strictly, checked as R4, told apart from what this service cannot
+take.
+
+All faults of a payload are reported at once. What breaks base R4 is 400; what is valid R4 but
+against a rule of this service is 422. Being ineligible or incomplete is neither (spec.md 1: no
+wrong door).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from app.base.aside import too_costly
+from app.base.errors import Issue, Refusal, refuse
+from app.base.ids import new_id
+from app.base.local_time import local_date
+from app.fhir import codes
+from app.fhir.bundle import Entry, read_bundle
+from app.fhir.documents import document_faults
+from app.fhir.facts import read_facts
+from app.fhir.links import rewrite_references
+from app.fhir.r4.check import check_resource
+from app.fhir.r4.service import find_unsupported
+from app.fhir.r4.strict_json import MAX_FAULTS, MAX_SEPARATORS, Unreadable, parse, separators
+from app.fhir.reference import id_of, place_of
+from app.fhir.service_request import read_received, start_faults, to_domain
+from app.fhir.subset import is_subset
+from app.journey.intake.adopted import as_one, strange_tasks
+from app.journey.intake.context import Door
+from app.journey.intake.fingerprint import Fingerprint, fingerprint
+from app.model.known import Known
+from app.model.offers import Wish
+from app.model.request import Identifier, Named, ReferralRequest
+from app.policy.stated import SourcedFacts
+
+#: How far back the receipt of paper may lie.
+_OLDEST_RECEIPT = timedelta(days=30)
+
+Resource = dict[str, Any]
+Listed = Sequence[tuple[str, Resource]]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A resource of the Bundle that becomes the referral's own."""
+
+    type: str
+    id: str
+    resource: Resource
+
+
+@dataclass(slots=True)
+class Submission:
+    """One referral as it came in, ready for the journey."""
+
+    referral_id: str
+    service_request: Resource
+    request: ReferralRequest
+    #: What the payload states of the member, source by source.
+    stated: Sequence[SourcedFacts]
+    received_at: datetime
+    fingerprint: Fingerprint
+    #: Our own FHIR base URL, by which references name resources of ours.
+    base: str
+    copies: list[Copy] = field(default_factory=list)
+    adopted: Resource | None = None
+    #: `Type/id` of every entry in order; None for a single ServiceRequest.
+    locations: list[str] | None = None
+    #: The condition on the request's entry of a Bundle, as sent.
+    if_none_exist: str | None = None
+    #: The request's entry in a Bundle; None where it came alone.
+    entry: int | None = None
+
+    @property
+    def on(self) -> date:
+        """The day whose rules hold: the local date of actual receipt."""
+        return local_date(self.received_at)
+
+    @property
+    def claims(self) -> list[Identifier]:
+        """The requester's own identifiers, each of which stands for one referral alone. One without
+        a system may be anybody's number: it is kept, and tells no repeat.
+        """
+        return [each for each in dict.fromkeys(self.request.identifiers) if each[0]]
+
+    @property
+    def wish(self) -> Wish:
+        """The performers asked for."""
+        return wish_of(self.request.performers, self.base)
+
+    @property
+    def based_on_ids(self) -> tuple[str, ...]:
+        """The referrals that this one goes on from, by id."""
+        found = (
+            id_of(named.reference, "ServiceRequest", self.base) for named in self.request.based_on
+        )
+        return tuple(id_ for id_ in found if id_)
+
+    @property
+    def based_on_identifiers(self) -> tuple[Identifier, ...]:
+        """The same, by their identifiers."""
+        return tuple(item for named in self.request.based_on for item in named.identifiers)
+
+    def acquainted(self, known: Known, plan: str) -> Wish:
+        """Who knows the member already: the ECM performer of today, the stated practitioner."""
+        current = {
+            item.authorization.performer_id
+            for item in known.authorizations
+            if item.plan == plan and item.authorization.service == "ECM"
+        }
+        stated = wish_of(self.request.general_practitioners, self.base)
+        performers = frozenset(name for name in current if name)
+        return replace(stated, organization_ids=stated.organization_ids | performers)
+
+
+def wish_of(named: Sequence[Named], base: str) -> Wish:
+    """The performers that references name: by offer, by organization, by NPI."""
+    places = [place for item in named if (place := place_of(item.reference, base))]
+    return Wish(
+        offer_ids=frozenset(p.id for p in places if p.type == "HealthcareService"),
+        organization_ids=frozenset(p.id for p in places if p.type == "Organization"),
+        npis=frozenset(v for item in named if (v := item.value(codes.NPI))),
+    )
+
+
+def refuse_faults(faults: Sequence[Issue], status: int) -> Refusal:
+    """All faults as one answer."""
+    return Refusal(status, faults[:MAX_FAULTS])
+
+
+def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
+    """The parsed and R4-checked resource; 400 with every fault otherwise."""
+    if separators(body) > MAX_SEPARATORS:
+        raise too_costly()
+    try:
+        tree = parse(body)
+    except Unreadable as unreadable:
+        raise refuse_faults(unreadable.faults, 400) from None
+    kind = tree.get("resourceType")
+    if kind not in kinds:
+        text = f"Send a {' or a '.join(kinds)} here."
+        raise refuse_faults([Issue("structure", text, "resourceType")], 400)
+    faults = check_resource(tree)
+    if faults:
+        raise refuse_faults(faults, 400)
+    unsupported = find_unsupported(tree)
+    if unsupported:
+        raise refuse_faults(unsupported, 422)
+    return tree
+
+
+def read_whole(body: bytes, kind: str, resource_id: str) -> Resource:
+    """A resource that is to replace the one at this address: under its id, and not a part of it."""
+    tree = read_tree(body, [kind])
+    if tree.get("id") != resource_id:
+        raise refuse(400, "value", "Give the resource the id of the URL.", f"{kind}.id")
+    if is_subset(tree):
+        text = (
+            "This is a part of the resource (SUBSETTED). Read it whole, change it, send it whole."
+        )
+        raise refuse(422, "business-rule", text, f"{kind}.meta.tag")
+    return tree
+
+
+def read_submission(tree: Resource, door: Door, here: Listed = ()) -> Submission:
+    """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault.
+
+    `here`: what it names and this server has already, by the reference that names it.
+    """
+    unkept = list(_unkept_documents(tree, door.documents))
+    if unkept:
+        raise refuse_faults(unkept, 422)
+    if tree["resourceType"] == "Bundle":
+        return _from_bundle(tree, door, here)
+    return _understood(tree, here, door, new_id(), fingerprint(tree), None)
+
+
+def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Issue]:
+    if tree["resourceType"] != "Bundle":
+        yield from document_faults(tree, "ServiceRequest", taken)
+        return
+    for index, entry in enumerate(tree.get("entry") or ()):
+        at = f"Bundle.entry[{index}].resource"
+        yield from document_faults(entry.get("resource") or {}, at, taken)
+
+
+def _understood(
+    main: Resource,
+    beside: Listed,
+    door: Door,
+    referral_id: str,
+    digest: Fingerprint,
+    index: int | None,
+) -> Submission:
+    """`index` is the request's entry in a Bundle, None where it came alone."""
+    received = receipt(main, door)
+    on = local_date(received)
+    at = _place(index)
+    request, faults = to_domain(main, beside, on, door.rules.plans, at)
+    faults += start_faults(main, door.rules.latest_start(None, on), at)
+    if request is None or faults:
+        raise refuse_faults(faults, 422)
+    stated = read_facts(main, beside, on)
+    return Submission(
+        referral_id, main, request, stated, received, digest, door.fhir_base, entry=index
+    )
+
+
+def require_start(submission: Submission, latest: date) -> None:
+    """Once the plan is known, which may allow less than others: 422 for too far a start."""
+    faults = start_faults(submission.service_request, latest, _place(submission.entry))
+    if faults:
+        raise refuse_faults(faults, 422)
+
+
+def receipt(main: Resource, door: Door) -> datetime:
+    """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30
+    days
+    back; from anybody else the extension is kept and has no effect (spec.md 2).
+    """
+    stated = read_received(main)
+    if stated is None or door.plan is None:
+        return door.now
+    if not door.now - _OLDEST_RECEIPT <= stated <= door.now:
+        text = "`received` takes a moment of the last 30 days, not in the future."
+        fault = Issue("business-rule", text, "ServiceRequest.extension")
+        raise refuse_faults([fault], 422)
+    return stated
+
+
+def _from_bundle(tree: Resource, door: Door, here: Listed) -> Submission:
+    found, faults = read_bundle(tree)
+    if found is None:
+        raise refuse_faults(faults, _bundle_status(faults))
+    referral_id = new_id()
+    request = found.service_request
+    ids = {entry.index: _id_of(entry, request, referral_id) for entry in found.entries}
+    names = {entry.index: f"{entry.type}/{ids[entry.index]}" for entry in found.entries}
+    rewritten = {
+        entry.index: rewrite_references(entry.resource, found.mapping(entry, names))
+        for entry in found.entries
+    }
+    copies = [
+        Copy(entry.type, ids[entry.index], rewritten[entry.index])
+        for entry in found.entries
+        if ids[entry.index] != referral_id
+    ]
+    beside = [*((f"{copy.type}/{copy.id}", copy.resource) for copy in copies), *here]
+    digest = fingerprint(tree, [entry.full_url for entry in found.entries])
+    main = rewritten[request.index]
+    tasks = {e.index: rewritten[e.index] for e in found.entries if e.type == "Task"}
+    faults = strange_tasks(tasks, names[request.index])
+    if faults:
+        raise refuse_faults(faults, 422)
+    adopted = as_one(tasks)
+    submission = _understood(main, beside, door, referral_id, digest, request.index)
+    submission.copies = copies
+    submission.adopted = adopted
+    submission.locations = [names[entry.index] for entry in found.entries]
+    submission.if_none_exist = request.if_none_exist
+    return submission
+
+
+def _bundle_status(faults: Sequence[Issue]) -> int:
+    """413 for too many entries; 422 for a Bundle that R4 allows and this service does not take."""
+    codes_found = {fault.code for fault in faults}
+    if "too-long" in codes_found:
+        return 413
+    return 422 if codes_found <= {"business-rule", "not-supported", "required"} else 400
+
+
+def _id_of(entry: Entry, request: Entry, referral_id: str) -> str:
+    return referral_id if entry is request or entry.type == "Task" else new_id()
+
+
+def _place(index: int | None) -> str:
+    """Where the sender wrote the request: alone, or as an entry of a Bundle."""
+    return "ServiceRequest" if index is None else f"Bundle.entry[{index}].resource"

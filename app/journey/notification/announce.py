@@ -1,0 +1,53 @@
+"""Announcing what is about no referral: an offer's room, an endpoint that was disabled.
+
+The message is a stream of its own, and goes to the webhook endpoints of the organizations named, by
+their filters. What is about a referral is announced by its move (`app.store.referral.seal`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.ids import new_id
+from app.model.caller import UNASSIGNED
+from app.model.messages import About, EventType, thin_payload
+from app.store.database import note_due_deliveries
+
+
+def writing(where: str, given: str = "") -> str:
+    """The last CTE and the body of a statement that writes a message and its deliveries.
+
+    Parameters: plan, message, event type, body, moment; `where` says to which endpoints `e` and may
+    use more; `given` is a FROM without which, or without whose rows, nothing is written.
+    """
+    return f"""written AS (
+  INSERT INTO message (plan, id, referral_id, seq, event_type, body, occurred_at)
+  SELECT $1::text, $2::text, $2::text, 1, $3::text, $4::bytea, $5::timestamptz {given}
+)
+INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id, seq, state,
+  attempts, next_attempt_at, created_at)
+SELECT $1::text, $2::text, e.id, e.organization_id, $2::text, 1,
+  CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, $5::timestamptz, $5::timestamptz
+FROM webhook_endpoint e
+WHERE e.kind = 'webhook' AND (e.event_types = '{{}}' OR $3::text = ANY (e.event_types))
+  AND (e.plans = '{{}}' OR $1::text = '{UNASSIGNED}' OR $1::text = ANY (e.plans)) AND {where}"""
+
+
+_TO_ALL = f"WITH {writing('e.organization_id = ANY ($6::text[])')}"
+
+
+async def announce(
+    connection: AsyncConnection,
+    event_type: EventType,
+    organizations: Sequence[str],
+    about: About,
+    now: datetime,
+    base: str,
+) -> None:
+    """One message to each endpoint of the organizations that hears of it; of the plan `about`."""
+    message = new_id()
+    body = thin_payload(event_type, now, about, base)
+    values = (about.plan or UNASSIGNED, message, event_type.value, body, now, list(organizations))
+    await connection.exec_driver_sql(_TO_ALL, values)
+    note_due_deliveries(connection)

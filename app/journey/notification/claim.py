@@ -1,0 +1,170 @@
+"""Taking due deliveries, and giving them back: the delivery rows are the queue.
+
+A claim is one statement and commits before anything is sent. It takes the head of each stream
+(endpoint, referral) and leaves a lease: a worker that dies loses the lease, and the row is claimed
+again with the same webhook-id. `attempts` rises with every claim and fences a late result off
+(`record.py`). Times come from the caller's clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+#: Seconds of an endpoint's rate that may be made up for at once: longer than between two polls.
+_SAVED_S = 2.0
+
+
+def _known_plans(condition: str = "true") -> str:
+    """`known`: the plans that have such deliveries. A loose index scan, one probe a plan."""
+    return f"""WITH RECURSIVE known AS (
+  (SELECT plan FROM delivery WHERE {condition} ORDER BY plan LIMIT 1)
+  UNION ALL
+  SELECT next.plan FROM known CROSS JOIN LATERAL (
+    SELECT plan FROM delivery WHERE {condition} AND plan > known.plan
+    ORDER BY plan LIMIT 1) AS next
+)"""
+
+
+KNOWN_PLANS = _known_plans()
+_PLANS = _known_plans("state IN ('pending', 'held')") + " SELECT plan FROM known"
+
+# queue:   the endpoints with something pending, one probe each, however long their backlog.
+# limited: those with a rate, locked, so that no two workers spend the same allowance. A message
+#          costs 60 / rate seconds of the time since `sent_until`; at most $8 seconds (or one
+#          message) are saved up while nothing is sent.
+# due:     of each active endpoint as many heads as it has room for; a failing one one at a time.
+_CLAIM = """
+WITH RECURSIVE queue AS (
+  (SELECT endpoint_id, organization_id FROM delivery
+   WHERE plan = $1 AND state = 'pending' ORDER BY endpoint_id LIMIT 1)
+  UNION ALL
+  SELECT next.endpoint_id, next.organization_id FROM queue CROSS JOIN LATERAL (
+    SELECT endpoint_id, organization_id FROM delivery
+    WHERE plan = $1 AND state = 'pending' AND endpoint_id > queue.endpoint_id
+    ORDER BY endpoint_id LIMIT 1) AS next
+), limited AS MATERIALIZED (
+  SELECT e.organization_id, e.id, 60.0::float8 / e.max_per_minute AS cost,
+    greatest(e.sent_until, extract(epoch FROM $2::timestamptz)::float8
+      - greatest($8::float8, 60.0::float8 / e.max_per_minute)) AS since
+  FROM queue
+  JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
+  WHERE e.max_per_minute IS NOT NULL AND e.status = 'active'
+  FOR UPDATE OF e SKIP LOCKED
+), due AS (
+  SELECT head.message_id, e.organization_id, e.id AS endpoint_id
+  FROM queue
+  JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
+  LEFT JOIN limited l ON l.organization_id = e.organization_id AND l.id = e.id
+  LEFT JOIN unnest($5::text[], $6::int[]) AS busy(endpoint_id, sending)
+    ON busy.endpoint_id = queue.endpoint_id
+  CROSS JOIN LATERAL (
+    SELECT d.message_id, d.next_attempt_at FROM delivery d
+    WHERE d.plan = $1 AND d.endpoint_id = e.id AND d.state = 'pending'
+      AND d.next_attempt_at <= $2 AND (d.lease_until IS NULL OR d.lease_until <= $2)
+      AND d.seq = (
+        SELECT first.seq FROM delivery first
+        WHERE first.plan = $1 AND first.endpoint_id = d.endpoint_id
+          AND first.referral_id = d.referral_id AND first.state IN ('pending', 'held')
+        ORDER BY first.seq LIMIT 1)
+    ORDER BY d.next_attempt_at
+    LIMIT greatest(0, least(
+      CASE WHEN e.failing_since IS NULL THEN $4::int ELSE 1 END - coalesce(busy.sending, 0),
+      floor((extract(epoch FROM $2::timestamptz)::float8 - l.since) / l.cost + 1e-6)::int))
+    FOR UPDATE OF d SKIP LOCKED
+  ) AS head
+  WHERE e.status = 'active' AND (e.paused_until IS NULL OR e.paused_until <= $2)
+    AND (e.max_per_minute IS NULL OR l.id IS NOT NULL)
+  ORDER BY head.next_attempt_at
+  LIMIT $3
+), spent AS (
+  UPDATE webhook_endpoint e SET sent_until = l.since + l.cost * now.sent
+  FROM (SELECT organization_id, endpoint_id, count(*) AS sent FROM due GROUP BY 1, 2) AS now
+  JOIN limited l ON l.organization_id = now.organization_id AND l.id = now.endpoint_id
+  WHERE e.organization_id = l.organization_id AND e.id = l.id
+)
+UPDATE delivery d
+SET attempts = d.attempts + 1, lease_until = $7,
+    round_start = d.round_start + CASE WHEN d.lease_until IS NULL THEN 0 ELSE 1 END
+FROM due
+JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = due.endpoint_id
+JOIN message m ON m.plan = $1 AND m.id = due.message_id
+WHERE d.plan = $1 AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
+RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
+  d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,
+  e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,
+  e.kind = 'subscription' AS subscribed, coalesce(e.mime, 'application/json') AS mime, m.body
+"""
+
+_RELEASE = """
+UPDATE delivery SET lease_until = NULL, round_start = round_start + 1, next_attempt_at = $5
+WHERE plan = $1 AND message_id = $2 AND endpoint_id = $3 AND attempts = $4 AND state = 'pending'
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """One delivery that this worker may send until its lease ends.
+
+    `number` is the attempt's number, `tried` its place in the retry schedule (from 1). `body` is
+    the thin payload; where more is asked for, `enlarge.py` puts the full one in its place, and for
+    a FHIR Subscription (`subscribed`) `subscription_content` a notification.
+    """
+
+    plan: str
+    message_id: str
+    endpoint_id: str
+    organization_id: str
+    referral_id: str
+    seq: int
+    number: int
+    tried: int
+    manual: bool
+    url: str
+    secrets: bytes
+    headers: bytes | None
+    full_payload: bool
+    failing_since: datetime | None
+    body: bytes
+    subscribed: bool = False
+    mime: str = "application/json"
+
+
+async def plans_waiting(connection: Any) -> list[str]:
+    """The plans with deliveries that are pending or held."""
+    return [row["plan"] for row in await connection.fetch(_PLANS)]
+
+
+async def claim(
+    connection: Any,
+    plan: str,
+    *,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    per_endpoint: int,
+    sending: Mapping[str, int],
+) -> list[Claim]:
+    """Up to `limit` due stream heads of a plan, leased to the caller.
+
+    `sending` says how many this worker has under way for each endpoint, so that none gets more
+    than `per_endpoint` at once from it; the rate that an endpoint asks for holds over all workers.
+    """
+    busy = list(sending)
+    under_way = [sending[endpoint] for endpoint in busy]
+    rows = await connection.fetch(
+        _CLAIM, plan, now, limit, per_endpoint, busy, under_way, lease_until, _SAVED_S
+    )
+    return [Claim(**dict(row)) for row in rows]
+
+
+async def release(connection: Any, claimed: Claim, due: datetime) -> None:
+    """Gives back what was not sent, or not heard of; the try does not count for the schedule."""
+    await connection.execute(
+        _RELEASE,
+        claimed.plan,
+        claimed.message_id,
+        claimed.endpoint_id,
+        claimed.number,
+        due,
+    )

@@ -1,0 +1,213 @@
+"""Writing down what came of attempts: attempt row, delivery, followers, endpoint; one transaction.
+
+Results of one plan are written together (a group commit). Only the attempt that a delivery is at
+may change it: a worker that comes back after its lease ended changes nothing but its own attempt
+row. What an answer means is `retry.py`'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.base.ids import new_id
+from app.journey.notification.announce import writing
+from app.journey.notification.claim import Claim
+from app.journey.notification.retry import (
+    GIVE_UP_ON_ENDPOINT,
+    Blocked,
+    Dead,
+    Delivered,
+    Gone,
+    Outcome,
+    Retry,
+)
+from app.model.caller import UNASSIGNED
+from app.model.messages import About, EventType, thin_payload
+
+#: Why an endpoint was disabled, as its owner reads it.
+GONE, BLOCKED_TARGET, FAILING = "gone", "blocked-target", "failing"
+
+# moved: those behind in a stream wait with a failing head, and go on when the head is through.
+_RECORD = """
+WITH result AS (
+  SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::text[],
+    $8::timestamptz[], $9::int[], $10::timestamptz[], $11::int[], $12::text[], $13::int[],
+    $14::text[], $15::bool[])
+  AS r(message_id, endpoint_id, referral_id, seq, number, state, due, free, at, status, error,
+       duration_ms, response, manual)
+), tried AS (
+  INSERT INTO attempt
+    (plan, message_id, endpoint_id, number, at, status, error, duration_ms, response, manual)
+  SELECT $1, message_id, endpoint_id, number, at, status, error, duration_ms, response, manual
+  FROM result ON CONFLICT DO NOTHING
+), done AS (
+  UPDATE delivery d
+  SET state = r.state, next_attempt_at = r.due, lease_until = NULL, manual = false,
+      round_start = d.round_start + r.free,
+      delivered_at = CASE WHEN r.state = 'delivered' THEN r.at ELSE d.delivered_at END
+  FROM result r
+  WHERE d.plan = $1 AND d.message_id = r.message_id AND d.endpoint_id = r.endpoint_id
+    AND d.attempts = r.number AND (d.state = 'pending' OR r.state = 'delivered')
+), moved AS (
+  UPDATE delivery f SET next_attempt_at = r.due FROM result r
+  WHERE f.plan = $1 AND f.endpoint_id = r.endpoint_id AND f.referral_id = r.referral_id
+    AND f.seq > r.seq AND f.state = 'pending' AND f.lease_until IS NULL
+    AND f.attempts = f.round_start
+    AND CASE WHEN r.state = 'pending' THEN f.next_attempt_at < r.due
+             ELSE f.next_attempt_at > r.due END
+)
+SELECT EXISTS (
+  SELECT FROM result r JOIN delivery f ON f.plan = $1 AND f.endpoint_id = r.endpoint_id
+    AND f.referral_id = r.referral_id AND f.seq > r.seq AND f.state = 'pending')
+"""
+
+#: Endpoints before their deliveries, in one order: who numbers or records waits, and never both.
+LOCK_ENDPOINTS = """SELECT e.id FROM unnest($1::text[], $2::text[]) AS c(organization_id, id)
+JOIN webhook_endpoint e ON e.organization_id = c.organization_id AND e.id = c.id
+ORDER BY e.organization_id, e.id FOR UPDATE OF e"""
+_WELL = """
+UPDATE webhook_endpoint SET failing_since = NULL,
+  paused_until = CASE WHEN paused_until > $3 THEN paused_until END
+WHERE organization_id = $1 AND id = $2 AND failing_since IS NOT NULL
+"""
+_ILL = """
+UPDATE webhook_endpoint SET failing_since = $3
+WHERE organization_id = $1 AND id = $2 AND failing_since IS NULL
+"""
+_PAUSE = """
+UPDATE webhook_endpoint SET paused_until = $3
+WHERE organization_id = $1 AND id = $2 AND (paused_until IS NULL OR paused_until < $3)
+"""
+# The organization's other endpoints hear of it, unless somebody disabled it in the same moment.
+_DISABLE = f"""
+WITH disabled AS (
+  UPDATE webhook_endpoint SET status = CASE kind WHEN 'webhook' THEN 'disabled' ELSE 'error' END,
+    disabled_reason = $8::text, updated_at = $5, version = version + 1, next_beat_at = NULL
+  WHERE organization_id = $6 AND id = $7 AND status = 'active' RETURNING id
+), {
+    writing(
+        "e.organization_id = $6 AND e.id <> $7 AND e.status = 'active'"
+        " AND EXISTS (SELECT FROM disabled)",
+        given="FROM disabled",
+    )
+}
+"""
+_HOLD = """
+UPDATE delivery SET state = 'held' WHERE plan = $1 AND endpoint_id = $2 AND state = 'pending'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one attempt. `at` is when it began, `now` when it was over."""
+
+    claim: Claim
+    outcome: Outcome
+    at: datetime
+    now: datetime
+    duration_ms: int
+    status: int | None
+    error: str | None
+    response: str | None
+
+    @property
+    def state(self) -> str:
+        match self.outcome:
+            case Delivered():
+                return "delivered"
+            case Retry():
+                return "pending"
+            case Dead():
+                # A subscription goes into error, and what waits is sent when it is active again.
+                return "held" if self.claim.subscribed else "dead"
+            case Gone() | Blocked():
+                return "held"
+
+    @property
+    def due(self) -> datetime:
+        return self.outcome.at if isinstance(self.outcome, Retry) else self.now
+
+
+async def record(connection: Any, plan: str, results: Sequence[Result]) -> bool:
+    """Writes the results of one plan; whether any stream among them has more to send."""
+    consequences = [c for result in results for c in _consequences(result)]
+    columns = list(zip(*(_row(result) for result in results), strict=True))
+    if not consequences:
+        more: bool = await connection.fetchval(_RECORD, plan, *columns)
+        return more
+    async with connection.transaction():
+        claims = [result.claim for result in results]
+        organizations = [claim.organization_id for claim in claims]
+        await connection.fetch(
+            LOCK_ENDPOINTS, organizations, [claim.endpoint_id for claim in claims]
+        )
+        more = await connection.fetchval(_RECORD, plan, *columns)
+        for statement, *values in consequences:
+            await connection.execute(statement, *values)
+    return more
+
+
+def _row(result: Result) -> tuple[Any, ...]:
+    """One row of `result` in `_RECORD`. A blocked target does not use up a try."""
+    claim = result.claim
+    return (
+        claim.message_id,
+        claim.endpoint_id,
+        claim.referral_id,
+        claim.seq,
+        claim.number,
+        result.state,
+        result.due,
+        1 if isinstance(result.outcome, Blocked) else 0,
+        result.at,
+        result.status,
+        result.error,
+        result.duration_ms,
+        result.response,
+        claim.manual,
+    )
+
+
+def _consequences(result: Result) -> list[tuple[Any, ...]]:
+    """What an attempt means for its endpoint: statements with their values, mostly none."""
+    claim, now = result.claim, result.now
+    endpoint = (claim.organization_id, claim.endpoint_id)
+    reason = _reason_to_disable(result)
+    if reason is not None:
+        return [
+            (_DISABLE, *_notice(claim, reason, now), *endpoint, reason),
+            (_HOLD, claim.plan, claim.endpoint_id),
+        ]
+    if isinstance(result.outcome, Delivered):
+        return [(_WELL, *endpoint, now)] if claim.failing_since is not None else []
+    found: list[tuple[Any, ...]] = []
+    if claim.failing_since is None:
+        found.append((_ILL, *endpoint, now))
+    if isinstance(result.outcome, Retry) and result.outcome.pause is not None:
+        found.append((_PAUSE, *endpoint, result.outcome.pause))
+    return found
+
+
+def _notice(claim: Claim, reason: str, now: datetime) -> tuple[Any, ...]:
+    """The message that says so: plan, id, type, body and time, as `writing` takes them."""
+    kind = "subscription" if claim.subscribed else "webhook"
+    about = About(endpoint_id=claim.endpoint_id, endpoint_kind=kind, disabled_reason=reason)
+    event = EventType.ENDPOINT_DISABLED
+    return UNASSIGNED, new_id(), event.value, thin_payload(event, now, about, ""), now
+
+
+def _reason_to_disable(result: Result) -> str | None:
+    match result.outcome:
+        case Dead() if result.claim.subscribed:
+            return FAILING
+        case Gone():
+            return GONE
+        case Blocked():
+            return BLOCKED_TARGET
+        case Delivered():
+            return None
+    since = result.claim.failing_since
+    if since is not None and result.now - since >= GIVE_UP_ON_ENDPOINT:
+        return FAILING
+    return None

@@ -1,0 +1,79 @@
+"""Endpoint secrets and custom headers at rest: encrypted with `WEBHOOK_KEY`, shown once.
+
+Rotation keeps the old secret beside the new one until its overlap ends; both then sign every
+attempt (`signature.py`). Nothing here is logged.
+"""
+
+import secrets as chance
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import sha256
+
+import orjson
+from cryptography.fernet import Fernet
+
+from app.base.settings import Settings
+from app.journey.notification.signature import ASYMMETRIC, SYMMETRIC
+
+#: How many old secrets an endpoint may carry through overlapping rotations.
+MOST_SECRETS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One signing secret; `expires_at` (ISO 8601) is set when a newer one took its place."""
+
+    value: str
+    expires_at: str | None = None
+
+    @property
+    def asymmetric(self) -> bool:
+        return self.value.startswith(ASYMMETRIC)
+
+    def valid(self, now: datetime) -> bool:
+        return self.expires_at is None or datetime.fromisoformat(self.expires_at) > now
+
+
+def new_secret(asymmetric: bool = False) -> str:
+    """32 random bytes, as `whsec_…` (HMAC) or `whsk_…` (ed25519)."""
+    return (ASYMMETRIC if asymmetric else SYMMETRIC) + b64encode(chance.token_bytes(32)).decode()
+
+
+class Vault:
+    """Encrypts and decrypts with one key. What was decrypted is remembered in memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._fernet = Fernet(_key(settings))
+        self._decrypt = lru_cache(maxsize=4096)(self._fernet.decrypt)
+
+    def seal_secrets(self, secrets: Sequence[Secret]) -> bytes:
+        return self._fernet.encrypt(orjson.dumps([asdict(s) for s in secrets[:MOST_SECRETS]]))
+
+    def open_secrets(self, sealed: bytes, now: datetime) -> list[Secret]:
+        """The secrets that sign at `now`, newest first; `InvalidToken` when the key is another."""
+        every = [Secret(**secret) for secret in orjson.loads(self._decrypt(sealed))]
+        return [secret for secret in every if secret.valid(now)]
+
+    def seal_headers(self, headers: Mapping[str, str]) -> bytes | None:
+        return self._fernet.encrypt(orjson.dumps(dict(headers))) if headers else None
+
+    def open_headers(self, sealed: bytes | None) -> dict[str, str]:
+        if sealed is None:
+            return {}
+        headers: dict[str, str] = orjson.loads(self._decrypt(sealed))
+        return headers
+
+
+def _key(settings: Settings) -> bytes:
+    """`WEBHOOK_KEY`; outside production, without one, a key that follows from `TOKEN_SECRET`.
+
+    Production refuses to start without `WEBHOOK_KEY` (`app.base.settings`).
+    """
+    given = settings.webhook_key.get_secret_value()
+    if given:
+        return given.encode()
+    basis = "webhook secrets at rest: " + settings.token_secret.get_secret_value()
+    return urlsafe_b64encode(sha256(basis.encode()).digest())

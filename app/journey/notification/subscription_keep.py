@@ -1,0 +1,243 @@
+"""One organization's Subscriptions as rows of `webhook_endpoint`: made, changed and ended.
+
+What a Subscription may ask for is `app.fhir.subscription`'s; handshakes and heartbeats are
+`keeper.py`'s. Every statement names the organization: another's Subscription is unknown.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.errors import Issue, not_found, refuse
+from app.base.ids import new_id
+from app.base.text import as_key
+from app.fhir.subscription import MASK, fhir_status, kept, problem, shown
+from app.fhir.subscription_status import Event, Standing
+from app.journey.notification import store
+from app.journey.notification.claim import KNOWN_PLANS
+from app.journey.notification.secrets import Secret, Vault, new_secret
+from app.journey.notification.signature import public_key
+from app.journey.notification.subscription_content import BODY, ENTITLED, OF_PAS, bundled
+from app.journey.notification.subscription_number import number_all
+from app.journey.notification.subscription_read import Wanted
+from app.model.caller import Caller
+from app.store.database import fetch
+from app.store.reading.match import tokens
+from app.store.reading.values import token
+
+#: How many Subscriptions one organization may have.
+MOST = 50
+#: How many events one answer of `$events` has.
+MOST_EVENTS = 1000
+
+_EVENTS = f"""{KNOWN_PLANS}
+SELECT d.message_id, d.referral_id, d.event_number, m.occurred_at, d.focus,
+  CASE WHEN $4::bool AND {ENTITLED} THEN {BODY} END
+FROM known JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $1
+  AND d.event_number BETWEEN $2 AND $3
+JOIN message m ON m.plan = d.plan AND m.id = d.message_id
+WHERE d.organization_id = $5 ORDER BY d.event_number LIMIT {MOST_EVENTS}"""
+_UNNUMBERED = f"""{KNOWN_PLANS} SELECT d.endpoint_id, count(*)::int FROM known JOIN delivery d
+  ON d.plan = known.plan AND d.endpoint_id = ANY ($1) AND d.focus IS NOT NULL
+  AND d.event_number IS NULL GROUP BY 1"""
+_IDENTIFIED = """SELECT w.value, o.id FROM unnest($1::text[]) AS w(value)
+CROSS JOIN LATERAL (
+  SELECT id FROM directory_index WHERE plan = '*' AND type = 'Organization'
+    AND name = 'identifier' AND value = w.value
+  UNION SELECT id FROM organization WHERE id = w.value) AS o"""
+
+
+async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Issue]:
+    """Makes the identifiers of PAS' filter organizations of the network; what names none."""
+    if not wanted.identifiers:
+        return []
+    words = [as_key(each) for each in tokens([token(text) for text in wanted.identifiers])]
+    rows = await fetch(connection, _IDENTIFIED, (words,))
+    if set(words) - {row[0] for row in rows}:
+        said = "org-identifier takes identifiers of organizations that this network knows."
+        return [Issue("not-found", said, "Subscription.criteria.extension")]
+    wanted.requesters = sorted({row[1] for row in rows})
+    return []
+
+
+async def create(
+    connection: AsyncConnection,
+    caller: Caller,
+    tree: Mapping[str, Any],
+    wanted: Wanted,
+    vault: Vault,
+    now: datetime,
+) -> RowMapping:
+    """A new Subscription, `requested` until its handshake is answered."""
+    organization = caller.organization_id
+    if len(await all_of(connection, organization)) >= MOST:
+        raise refuse(409, "too-costly", f"An organization has at most {MOST} Subscriptions.")
+    row = {
+        **_columns(tree, wanted, vault, {}, now),
+        "organization_id": organization,
+        "client_id": caller.client_id,
+        "id": new_id(),
+        "kind": "subscription",
+        "plans": [],
+        "payload": "thin",
+        "secrets": vault.seal_secrets([Secret(new_secret(asymmetric=True))]),
+        "version": 1,
+        "created_at": now,
+    }
+    await store.add(connection, row)
+    return await find(connection, organization, row["id"])
+
+
+async def update(
+    connection: AsyncConnection,
+    row: RowMapping,
+    caller: Caller,
+    tree: Mapping[str, Any],
+    wanted: Wanted,
+    vault: Vault,
+    now: datetime,
+) -> RowMapping:
+    """Another version: `off` stops it, anything else asks for a new handshake."""
+    columns = _columns(tree, wanted, vault, vault.open_headers(row["headers"]), now)
+    columns |= {"version": row["version"] + 1, "client_id": caller.client_id}
+    await store.change(connection, row["organization_id"], row["id"], columns)
+    return await find(connection, row["organization_id"], row["id"])
+
+
+async def end(connection: AsyncConnection, row: RowMapping, now: datetime) -> None:
+    """Off for good: nothing more is written for it; what it was sent stays on record."""
+    await store.change(
+        connection,
+        row["organization_id"],
+        row["id"],
+        {
+            "status": "disabled",
+            "disabled_reason": "deleted",
+            "next_beat_at": None,
+            "headers": None,
+            "version": row["version"] + 1,
+            "updated_at": now,
+        },
+    )
+
+
+async def find(
+    connection: AsyncConnection,
+    organization: str,
+    id_: str,
+    *,
+    lock: bool = False,
+    deleted: bool = False,
+) -> RowMapping:
+    """One Subscription of the organization; 404 for another's, 410 for one that was deleted,
+    unless that may be (`deleted`).
+    """
+    row = await store.endpoint(connection, organization, id_, lock=lock, kind="subscription")
+    if row is None:
+        raise not_found("Subscription")
+    if is_deleted(row) and not deleted:
+        raise refuse(410, "deleted", "This Subscription was deleted.")
+    return row
+
+
+def is_deleted(row: RowMapping) -> bool:
+    """Whether it has ended for good."""
+    return bool(row["disabled_reason"] == "deleted")
+
+
+async def all_of(connection: AsyncConnection, organization: str) -> list[RowMapping]:
+    """The organization's Subscriptions that were not deleted, oldest first."""
+    found = await store.endpoints(connection, organization, "subscription")
+    return [row for row in found if not is_deleted(row)]
+
+
+def _columns(
+    tree: Mapping[str, Any],
+    wanted: Wanted,
+    vault: Vault,
+    before: Mapping[str, str],
+    now: datetime,
+) -> dict[str, Any]:
+    stored = {name.lower(): value for name, value in before.items()}
+    headers = {n: stored.get(n.lower(), "") if v == MASK else v for n, v in wanted.headers}
+    requested = wanted.status == "requested"
+    return {
+        "url": wanted.url,
+        "description": None,
+        "event_types": [str(event) for event in wanted.topic.events],
+        "status": "requested" if requested else "disabled",
+        "disabled_reason": None if requested else "owner",
+        "headers": vault.seal_headers(headers),
+        "topic": wanted.topic.url,
+        "focus": wanted.topic.focus,
+        "content": wanted.content,
+        "mime": wanted.mime,
+        "filter_statuses": wanted.statuses,
+        "filter_owners": wanted.owners,
+        "filter_requesters": wanted.requesters,
+        "heartbeat_s": wanted.heartbeat_s,
+        "next_beat_at": now if requested else None,
+        "ends_at": wanted.ends_at,
+        "resource": orjson.dumps(kept(dict(tree))),
+        "updated_at": now,
+    }
+
+
+def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
+    """The Subscription as its owner reads it."""
+    secret = vault.open_secrets(row["secrets"], now)[0]
+    wrong = problem(row["status"], row["disabled_reason"], row["failing_since"])
+    return shown(
+        orjson.loads(row["resource"]),
+        id_=row["id"],
+        status=row["status"],
+        version=row["version"],
+        updated_at=row["updated_at"],
+        public_key=public_key(secret.value) if secret.asymmetric else None,
+        error=wrong.text if wrong else None,
+    )
+
+
+async def standings(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[Standing]:
+    """How they stand; events that have no number yet are counted too."""
+    found = await fetch(connection, _UNNUMBERED, ([row["id"] for row in rows],))
+    waiting: dict[str, int] = {row[0]: row[1] for row in found}
+    return [
+        Standing(
+            row["id"],
+            row["topic"],
+            fhir_status(row["status"]),
+            row["events"] + waiting.get(row["id"], 0),
+            problem(row["status"], row["disabled_reason"], row["failing_since"]),
+        )
+        for row in rows
+    ]
+
+
+async def events(
+    connection: AsyncConnection,
+    row: RowMapping,
+    first: int,
+    last: int,
+    *,
+    full: bool,
+    base: str,
+    now: datetime,
+) -> tuple[Standing, list[Event]]:
+    """The events numbered `first` to `last`, both included; numbers what has none first."""
+
+    async def run(sql: str, *parameters: Any) -> Sequence[Sequence[Any]]:
+        return await fetch(connection, sql, parameters)
+
+    organization = row["organization_id"]
+    await number_all(run, organization, row["id"], now)
+    rows = await fetch(connection, _EVENTS, (row["id"], first, last, full, organization))
+    found = [(each[0], each[1], Event(*each[2:])) for each in rows]
+    (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
+    if full and row["focus"] == OF_PAS:
+        return stands, await bundled(run, found, base)
+    return stands, [event for _, _, event in found]

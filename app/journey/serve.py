@@ -1,0 +1,188 @@
+"""What a party makes of a Task: its move, and what it adds, in one change.
+
+On the referral's Task the requester takes back and adds, and plan staff decide, through the same
+functions as the operations; on its own service Task the performer moves the service. A move that is
+not the party's is 403, one that is not possible now 409 (docs/moves.md).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.errors import refuse
+from app.fhir.parameters import Given
+from app.fhir.task import TaskUpdate, names_care_manager
+from app.journey.approve import approve_by_person, network, ordered_offers
+from app.journey.capacity.places import hold as hold_offers
+from app.journey.capacity.places import take
+from app.journey.decision.apply import decline
+from app.journey.finish import policy_of, require_move
+from app.journey.intake.context import Door
+from app.journey.refuse import cancel_by_party, deny_by_person
+from app.model.caller import Caller
+from app.model.lifecycle import MOVES, Event, IllegalMove, Party
+from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, judge, meant
+from app.model.offers import Assignment, Offer, Placement, Wish
+from app.model.record import Referral
+from app.store.database import fetch
+from app.store.referral.draft import Act, Draft
+from app.store.referral.reopen import Opened
+
+_DECLINED = """SELECT DISTINCT organization_id FROM referral_history
+WHERE plan = $1 AND referral_id = $2 AND event = 'decline'"""
+
+
+def parties_of(caller: Caller, referral: Referral) -> frozenset[Party]:
+    """What a caller that sees a referral is to it."""
+    found = {
+        Party.REQUESTER: caller.organization_id == referral.organization_id,
+        Party.PERFORMER: caller.organization_id == referral.performer_id,
+        Party.STAFF: referral.plan in caller.staff_plans,
+    }
+    return frozenset(party for party, holds in found.items() if holds) or frozenset({Party.ASKED})
+
+
+async def change_referral_task(
+    connection: AsyncConnection,
+    opened: Opened,
+    caller: Caller,
+    update: TaskUpdate,
+    door: Door,
+    *,
+    matched: bool,
+) -> None:
+    """What the requester and the plan do by the referral's own Task.
+
+    `matched`: the caller named the version that it has read.
+    """
+    draft = opened.draft
+    parties = parties_of(caller, draft.after) - {Party.PERFORMER}
+    event = _event(draft, ON_REFERRAL_TASK, update)
+    _allow(draft, parties, event or Event.ANNOTATE)
+    draft.adopted = {**(draft.adopted or {}), **update.grown}
+    if event is None:
+        _annotate(draft, door)
+        return
+    _require_words(event, update)
+    given = _given(update)
+    if event is Event.APPROVE:
+        await approve_by_person(connection, draft, opened.question, given, door, matched=matched)
+    elif event is Event.DENY:
+        deny_by_person(draft, given, door)
+    else:
+        mistaken = update.status == "entered-in-error"
+        cancel_by_party(draft, given, door, mistaken=mistaken)
+
+
+async def change_service_task(
+    connection: AsyncConnection, opened: Opened, caller: Caller, update: TaskUpdate, door: Door
+) -> None:
+    """What the performer does by its service Task."""
+    draft = opened.draft
+    event = _event(draft, ON_SERVICE_TASK, update)
+    parties = parties_of(caller, draft.after) & {Party.PERFORMER} or {Party.ASKED}
+    _allow(draft, parties, event or Event.ANNOTATE)
+    kept = {**(draft.service_kept or {}), **update.grown}
+    if update.output is not None:
+        if names_care_manager(update.output) and draft.after.service != "ECM":
+            said = "A lead care manager is named for Enhanced Care Management alone."
+            raise refuse(422, "business-rule", said, "Task.output")
+        kept["output"] = update.output
+    draft.service_kept = kept
+    await _serve(connection, draft, event, update, door)
+
+
+async def _serve(
+    connection: AsyncConnection, draft: Draft, event: Event | None, update: TaskUpdate, door: Door
+) -> None:
+    if event is None:
+        _annotate(draft, door)
+        return
+    _require_words(event, update)
+    act = Act(door.actor, draft.details, policy_of(draft, door))
+    if event is Event.DECLINE:
+        decline(draft, act, await _next_candidate(connection, draft, door), update.reasons())
+    else:
+        draft.move(event, act, reasons=update.reasons())
+
+
+def _require_words(event: Event, update: TaskUpdate) -> None:
+    if MOVES[event].needs_words:
+        update.require_text()
+
+
+def annotate(draft: Draft, act: Act) -> None:
+    """Keeps something with the referral; nothing moves."""
+    draft.move(Event.ANNOTATE, act, reasons=())
+
+
+def _annotate(draft: Draft, door: Door) -> None:
+    annotate(draft, Act(door.actor, draft.details, None))
+
+
+async def _next_candidate(connection: AsyncConnection, draft: Draft, door: Door) -> Placement:
+    """A place with the best of those that have not declined; else the member waits there."""
+    after = draft.after
+    rows = await fetch(connection, _DECLINED, (after.plan, after.id))
+    declined = {row[0] for row in rows} | {after.performer_id}
+    asked = after.asked_performer_id
+    wish = Wish(organization_ids=frozenset({asked} if asked else ()))
+    known = await network(connection, draft, door)
+    able: Sequence[Offer] = [
+        offer
+        for offer in ordered_offers(draft, known, wish)
+        if offer.organization_id not in declined
+    ]
+    held = [after.offer_id] if after.offer_id else []
+    await hold_offers(connection, after.plan, [*held, *(offer.id for offer in able)])
+    placement = await take(connection, after.plan, able, wish)
+    if placement.assignment is Assignment.ASSIGNED:  # another than the one that had it
+        return replace(placement, assignment=Assignment.ALTERNATE)
+    return placement
+
+
+def _event(
+    draft: Draft, wanted: Mapping[str, tuple[Event, ...]], update: TaskUpdate
+) -> Event | None:
+    """The move that the new status means; None where only something is added."""
+    if update.status is None:
+        return None
+    after = draft.after
+    event = meant(wanted, update.status, after.state, after.business_status)
+    if event is None:
+        said = f"This Task is never set to that status by hand. Possible: {', '.join(wanted)}."
+        raise refuse(409, "conflict", said, "Task.status")
+    return event
+
+
+def _allow(draft: Draft, parties: frozenset[Party] | set[Party], event: Event) -> None:
+    after = draft.after
+    match judge(parties, after.state, after.business_status, event):
+        case Verdict.ALLOWED:
+            return
+        case Verdict.CONFLICT:
+            raise IllegalMove(after.state, event, after.business_status)
+        case _:
+            said = (
+                "Not yours to do on this Task: the requester and the plan move the referral's own, "
+                "the performer moves its service Task."
+            )
+            raise refuse(403, "forbidden", said, "Task.status")
+
+
+def require_annotation(draft: Draft) -> None:
+    """Refuses an addition to a referral that has ended."""
+    require_move(draft, Event.ANNOTATE)
+
+
+def _given(update: TaskUpdate) -> Given:
+    """The reason of a Task as the operations take it."""
+    concept = update.concept or {}
+    parts: dict[str, list[dict[str, Any]]] = {}
+    if concept:
+        parts["reason"] = [{"valueCodeableConcept": dict(concept)}]
+    if concept.get("text"):
+        parts["note"] = [{"valueString": concept["text"]}]
+    return Given(parts, {"reason": "Task.statusReason", "note": "Task.statusReason.text"})

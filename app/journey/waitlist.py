@@ -1,0 +1,119 @@
+"""The waiting list: who moves up when a place is free, in the very transaction that frees it.
+
+Urgent first, then by receipt (spec.md 5); not one whose authorization has run out. A place is free
+when a referral is cancelled, completed, failed, declined or given to another, and when an offer's
+numbers or status are raised.
+
+Locks are taken in one order, so that nobody waits for each other in a circle: the referral that is
+moved; then offers, by id; then those who wait, each offer's from its head. Whoever begins to wait
+holds the offer's row first (`app.journey.capacity.places`), so that no place is freed unseen. A
+move of a waiting referral can still cross with its promotion: the database ends one of the two,
+which is answered 409 with `Retry-After` and has written nothing.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.local_time import local_date
+from app.journey.capacity.assign import named
+from app.journey.capacity.places import hold, release
+from app.journey.decision.apply import reassign
+from app.journey.finish import finish, policy_of
+from app.journey.intake.context import Door
+from app.model.offers import TAKING, NamedOffer, Placement, Wish
+from app.policy.deadlines import URGENT
+from app.store.database import fetch, fetch_one
+from app.store.referral.changes import Changes
+from app.store.referral.draft import Act, Draft
+from app.store.referral.reopen import opened
+from app.store.referral.store import REFERRAL_COLUMNS, to_referral
+
+_HEAD = f"""SELECT {REFERRAL_COLUMNS}, o.organization_id, o.npi, o.capacity_status
+FROM offer o JOIN referral r ON r.plan = o.plan AND r.offer_id = o.id
+WHERE o.plan = $1 AND o.id = $2 AND o.active AND o.capacity_status = ANY($3::text[])
+  AND o.taken + o.taken_outside < o.places
+  AND r.state = 'approved' AND r.business_status = 'waitlisted' AND r.assignment = 'waitlisted'
+  AND NOT EXISTS (SELECT 1 FROM service_authorization a
+    WHERE a.plan = r.plan AND a.referral_id = r.id AND a.ends_on < $5::date)
+ORDER BY (r.priority = ANY($4::text[])) DESC, r.received_at, r.id
+LIMIT 1 FOR UPDATE OF r"""
+_TAKE = "UPDATE offer SET taken = taken + 1 WHERE plan = $1 AND id = $2"
+_RECOUNT = """SELECT o.plan, o.id, o.taken, count(r.id)
+FROM offer o LEFT JOIN referral r ON r.plan = o.plan AND r.offer_id = o.id AND r.holds_place
+GROUP BY o.plan, o.id, o.taken HAVING o.taken <> count(r.id)
+UNION ALL
+SELECT r.plan, r.offer_id, 0, count(*) FROM referral r
+WHERE r.holds_place AND NOT EXISTS (SELECT 1 FROM offer o
+    WHERE o.plan = r.plan AND o.id = r.offer_id)
+GROUP BY r.plan, r.offer_id ORDER BY 1, 2"""
+
+
+#: Gives on the places that a written change has freed.
+Give = Callable[[AsyncConnection, Draft, Door], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Miscount:
+    """An offer whose number of taken places is not that of the referrals that hold one."""
+
+    plan: str
+    offer_id: str
+    taken: int
+    held: int
+
+
+async def give_on(connection: AsyncConnection, draft: Draft, door: Door) -> None:
+    """Frees the places that a written change gave back, and lets the next in line have them."""
+    for offer_id in sorted(draft.freed):
+        await release(connection, draft.after.plan, offer_id)
+        await move_up(connection, draft.after.plan, offer_id, door)
+
+
+async def write_move(
+    connection: AsyncConnection, draft: Draft, door: Door, give: Give = give_on
+) -> Changes:
+    """Writes a composed move, and gives the places that it frees to those who wait for one.
+
+    `give`: who gets them, where that is not simply the next in line. Raises `Refusal` as `finish`.
+    """
+    changes = await finish(connection, draft)
+    await give(connection, draft, door)
+    return changes
+
+
+async def move_up(connection: AsyncConnection, plan: str, offer_id: str, door: Door) -> int:
+    """Gives an offer's free places to those who wait for one; how many were placed.
+
+    The caller has written what freed the places. An offer that takes nobody (`no-capacity`,
+    `waitlist`) keeps its list as it is.
+    """
+    await hold(connection, plan, [offer_id])
+    placed = 0
+    while True:
+        today = local_date(door.now)
+        values = (plan, offer_id, sorted(TAKING), sorted(URGENT), today)
+        row = await fetch_one(connection, _HEAD, values)
+        if row is None:
+            return placed
+        *columns, organization, npi, status = row
+        referral = to_referral(columns)
+        offer = NamedOffer(offer_id, organization, npi, status)
+        await connection.exec_driver_sql(_TAKE, (plan, offer_id))
+        head = await opened(connection, referral, now=door.now, fhir_base=door.fhir_base)
+        await _place(connection, head.draft, offer, door)
+        placed += 1
+
+
+async def _place(connection: AsyncConnection, draft: Draft, offer: NamedOffer, door: Door) -> None:
+    asked = draft.after.asked_performer_id
+    wish = Wish(organization_ids=frozenset({asked})) if asked else Wish()
+    act = Act(door.by_rules, draft.details, policy_of(draft, door))
+    reassign(draft, act, Placement(named(offer, wish), offer))
+    await finish(connection, draft)
+
+
+async def recount(connection: AsyncConnection) -> list[Miscount]:
+    """Every offer whose count does not agree with the referrals that hold its places: none."""
+    return [Miscount(*row) for row in await fetch(connection, _RECOUNT)]

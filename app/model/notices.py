@@ -1,0 +1,145 @@
+"""Who is written to about an outcome, and how: a plan's correspondence matrix put to a referral.
+
+PURE. An organization with an active endpoint is told by its message; everybody else by a letter,
+which waits in the staff's outbox (`app.views.letters`). What cannot be told, because nobody is
+assigned or named, is recorded as skipped with the reason (spec.md 2, Correspondence).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.model.lifecycle import MOVES
+from app.model.messages import EventType
+from app.policy.policy import Policy
+from app.policy.schema import Told
+
+#: For a referral whose plan is not known yet: its requester is told.
+_DEFAULT = Told(requesting="yes", citation="E")
+_NOBODY_ASSIGNED = "No servicing provider is assigned."
+_NOBODY_NAMED = "Plan staff entered the referral, and it names no requester to write to."
+
+#: The message that carries an outcome to an endpoint.
+ANNOUNCED = {row.outcome: row.announces for row in MOVES.values() if row.outcome and row.announces}
+
+
+class Asker(StrEnum):
+    """Who asks, as the referral names its requester."""
+
+    MEMBER = "member"
+    FAMILY = "family"
+    OFFICE = "office"
+    NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """An active endpoint of an organization with its filters; an empty filter lets all through."""
+
+    organization_id: str
+    plans: Sequence[str] = ()
+    event_types: Sequence[str] = ()
+
+    def hears(self, organization_id: str, plan: str, event_type: str) -> bool:
+        """Whether a message of this type and plan goes to that organization here."""
+        return (
+            self.organization_id == organization_id
+            and (not self.plans or plan in self.plans)
+            and (not self.event_types or event_type in self.event_types)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One piece of correspondence to be written. Without an organization it goes to a person."""
+
+    outcome: str
+    recipient: str  # requesting | servicing | member
+    status: str  # sent | to-send | skipped
+    organization_id: str | None = None
+    reason: str | None = None
+    #: The message that tells an organization; none for letters.
+    event_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """The parties of a referral, as far as letters are concerned."""
+
+    requester_id: str
+    performer_id: str | None
+    service: str | None
+    plan: str = ""
+    asker: Asker = Asker.OFFICE
+    #: Plan staff entered it for somebody who came by phone, mail or fax.
+    entered_by_plan: bool = False
+    listening: Sequence[Listening] = ()
+
+
+def notices(outcome: str, parties: Parties, policy: Policy | None) -> list[Notice]:
+    """The correspondence of an outcome: approved, denied, void, information-needed or cancelled.
+
+    A member who referred themselves is the requester and is told every outcome.
+    """
+    told = _told(outcome, policy)
+    written: list[Notice] = []
+    if told.requesting == "yes":
+        written.extend(_to_requester(outcome, parties))
+    if told.servicing == "yes" or (told.servicing == "if-assigned" and parties.performer_id):
+        written.append(_to_performer(outcome, parties))
+    if parties.asker is Asker.MEMBER or _tells_member(told, parties.service):
+        written.append(Notice(outcome, "member", "to-send"))
+    return written
+
+
+def assignment_notices(parties: Parties, policy: Policy | None) -> list[Notice]:
+    """The correspondence of a later assignment: the new performer learns what is approved."""
+    if _told("approved", policy).servicing == "no" or parties.performer_id is None:
+        return []
+    return [_to_performer("approved", parties, EventType.ASSIGNED)]
+
+
+def _told(outcome: str, policy: Policy | None) -> Told:
+    if policy is None:
+        return _DEFAULT
+    told: Told = getattr(policy.data.correspondence, outcome.replace("-", "_"))
+    return told
+
+
+def _to_requester(outcome: str, parties: Parties) -> list[Notice]:
+    """The organization that sent it, and the family it came from; what staff entered for an office
+    goes to that office.
+    """
+    written = []
+    if not parties.entered_by_plan:
+        written.append(_to_organization(outcome, "requesting", parties.requester_id, parties))
+    elif parties.asker is Asker.NOBODY:
+        written.append(Notice(outcome, "requesting", "skipped", reason=_NOBODY_NAMED))
+    elif parties.asker is Asker.OFFICE:
+        written.append(Notice(outcome, "requesting", "to-send"))
+    if parties.asker is Asker.FAMILY:
+        written.append(Notice(outcome, "requesting", "to-send"))
+    return written
+
+
+def _to_performer(outcome: str, parties: Parties, event: EventType | None = None) -> Notice:
+    if parties.performer_id is None:
+        return Notice(outcome, "servicing", "skipped", reason=_NOBODY_ASSIGNED)
+    return _to_organization(outcome, "servicing", parties.performer_id, parties, event)
+
+
+def _to_organization(
+    outcome: str,
+    recipient: str,
+    organization: str,
+    parties: Parties,
+    event: EventType | None = None,
+) -> Notice:
+    event = event or ANNOUNCED[outcome]
+    if any(each.hears(organization, parties.plan, event) for each in parties.listening):
+        return Notice(outcome, recipient, "sent", organization, event_type=event)
+    return Notice(outcome, recipient, "to-send", organization)
+
+
+def _tells_member(told: Told, service: str | None) -> bool:
+    return told.member == "yes" or (told.member == "supports-only" and service != "ECM")

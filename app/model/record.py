@@ -1,0 +1,130 @@
+"""A referral as we keep it: the row, its authorization, and what the last decision said.
+
+PURE: values only. `app.store.referral.store` reads and writes them, `app.store.referral.draft`
+composes changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter
+
+from app.model.lifecycle import BusinessStatus, Move, State
+from app.policy.model import Missing, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """One row of `referral`. Column and attribute names are the same."""
+
+    plan: str
+    id: str
+    version: int
+    state: State
+    business_status: BusinessStatus | None
+    organization_id: str
+    service: str | None
+    priority: str
+    intent: str
+    member_id: str | None
+    cin: str | None
+    patient_id: str | None
+    county: str | None
+    received_at: datetime
+    decision_due: datetime
+    void_due: datetime | None
+    overdue_told_at: datetime | None
+    assignment: str | None
+    offer_id: str | None
+    holds_place: bool
+    performer_id: str | None
+    asked_performer_id: str | None
+    based_on: str | None
+    moves: int
+    announced: int
+    closed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What an approval authorizes: the plan's number, the period, the units."""
+
+    number: str
+    service: str
+    performer_id: str | None
+    starts_on: date
+    ends_on: date
+    units: Mapping[str, Any] | None = None
+    previous_id: str | None = None
+    status: str = "open"
+    expiring_told_at: datetime | None = None
+    expired_told_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request for information to the requester; a CommunicationRequest on the wire.
+
+    `attempts` counts how often it went out; `ended_at` without `answered_at`: no longer asked,
+    because the referral was decided, ended, or asked about anew.
+    """
+
+    id: str
+    seq: int
+    missing: tuple[Missing, ...]
+    actor: str
+    asked_at: datetime
+    void_due: datetime
+    remind_at: datetime | None
+    attempts: int = 1
+    reminded_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the last decision said: kept with the referral, shown on its Task."""
+
+    reasons: tuple[Reason, ...] = ()
+    populations: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    recommendation: str | None = None
+    needs_assessment: bool = False
+    #: Why the service is on hold, or failed: shown instead of the reasons of the decision.
+    service_reasons: tuple[Reason, ...] = ()
+    #: The performer that has it now has begun the service.
+    begun: bool = False
+    #: Taken back because it was sent by mistake.
+    mistaken: bool = False
+    #: Plan staff proposed to approve against an exclusion; to be confirmed.
+    exception_proposed: bool = False
+
+    @property
+    def shown(self) -> tuple[Reason, ...]:
+        """The reasons that explain where the referral stands now."""
+        return self.service_reasons or self.reasons
+
+    def moved(self, row: Move, reasons: tuple[Reason, ...]) -> "Details":
+        """The details after a move of the service: whether it has begun, and why it stands."""
+        if row.on_service_task is None:
+            return self
+        shown = reasons if row.shows_reasons else ()
+        return replace(self, begun=self.begun or row.begins_service, service_reasons=shown)
+
+    def to_json(self) -> str:
+        return orjson.dumps(self).decode()
+
+    @staticmethod
+    def from_json(text: str) -> "Details":
+        """The details of `to_json`; a field that an older row lacks has its default."""
+        return _DETAILS.validate_json(text, strict=True)
+
+
+_DETAILS = TypeAdapter(Details)

@@ -1,1 +1,0 @@
-"""The committed contract: how operations are documented, and how the document is generated."""

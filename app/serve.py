@@ -1,0 +1,73 @@
+"""`python -m app serve`: one process of the service, until INT or TERM, then in good order."""
+
+import asyncio
+import signal
+import socket
+import sys
+
+import uvicorn
+
+from app.api.web.connection import limited
+from app.base.logs import configure
+from app.base.settings import Settings, settings
+from app.main import create_app
+from app.store.waiting import until_it_answers
+
+#: How long requests that are under way may take to end.
+_GRACE_S = 10
+
+
+def serve() -> int:
+    """Serves on HOST and PORT. Returns the exit status; a sentence says what stood in the way.
+
+    Raises `DatabaseAway` where the database does not answer in time, `WrongSettings` where there is
+    no secret to sign tokens with.
+    """
+    chosen = settings()
+    if not chosen.database_url:
+        return _fail("Set DATABASE_URL; or use `make run`, which brings its own PostgreSQL.")
+    chosen.require_token_secret()
+    if _is_taken(chosen.host, chosen.port):
+        return _fail(f"Port {chosen.port} is in use. Choose another one with PORT=….")
+    configure(chosen.log_level)
+    asyncio.run(until_it_answers(chosen))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # uvicorn ends in good order and then raises the signal again: that is no failure.
+        signal.signal(number, lambda *_: None)
+    server = uvicorn.Server(configuration(chosen))
+    server.run()
+    return 0 if server.started else 1
+
+
+def configuration(chosen: Settings) -> uvicorn.Config:
+    """Uvicorn's settings: our own log lines instead of its access log, and no `Server` header."""
+    return uvicorn.Config(
+        create_app(chosen),
+        host=chosen.host,
+        port=chosen.port,
+        loop="uvloop",
+        http=limited(chosen.connection_limit),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+
+
+def _is_taken(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def _fail(said: str) -> int:
+    sys.stderr.write(said + "\n")
+    return 1

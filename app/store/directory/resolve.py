@@ -1,0 +1,193 @@
+"""Which plan each resource belongs to, and whether what it refers to is there.
+
+PURE: works on what was read from the store (`Known`) and the batch itself, in any order. Every
+fault is found, not the first alone. Writing is `app.store.directory.store`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.base.errors import Issue
+from app.fhir.directory import (
+    OfferRow,
+    OrganizationRow,
+    cin_of,
+    local_id,
+    plan_named,
+    read_offer,
+    read_organization,
+)
+from app.store.directory.record import DirectoryRefused, Key, Resource, key
+from app.store.reading.access import NO_PLAN
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored already of everything that a batch names."""
+
+    #: (type, id) → (plan, whether it belongs to a referral).
+    located: Mapping[Key, tuple[str, bool]]
+    #: Organization id → (NPI, plan code).
+    organizations: Mapping[str, tuple[str | None, str | None]]
+    #: (plan, CIN) → Patient id.
+    cins: Mapping[tuple[str, str], str]
+    #: NPI → the id of the Organization that has it.
+    npis: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Resources with the plan each belongs to, and the rows that go beside them."""
+
+    plans: dict[Key, str] = field(default_factory=dict)
+    organizations: dict[str, OrganizationRow] = field(default_factory=dict)
+    offers: dict[str, OfferRow] = field(default_factory=dict)
+    npis: dict[str, str] = field(default_factory=dict)
+    #: Coverages and answers → the Patient they are about.
+    patients: dict[Key, str] = field(default_factory=dict)
+    faults: list[tuple[Key, Issue]] = field(default_factory=list)
+
+    def fault(self, resource: Resource, code: str, path: str, said: str) -> None:
+        kind = resource["resourceType"]
+        self.faults.append((key(resource), Issue(code, said, f"{kind}.{path}" if path else kind)))
+
+
+def patient_of(resource: Resource) -> str | None:
+    """The id of the Patient that a Coverage or a response is about."""
+    about = resource.get("beneficiary") or resource.get("subject") or {}
+    return local_id(about.get("reference"), "Patient")
+
+
+def resolve(resources: Sequence[Resource], known: Known, by: str | None = None) -> Batch:
+    """The batch, ready to be written. Raises `DirectoryRefused` with every fault.
+
+    To the client of a plan (`by`) another plan's members are as unknown as nobody.
+    """
+    batch = Batch()
+    _organizations(batch, resources, known)
+    plans = {row.id: row.plan for row in batch.organizations.values() if row.plan}
+    plans = {
+        **{id_: plan for id_, (_, plan) in known.organizations.items() if plan},
+        **plans,
+    }
+    _offers(batch, resources, known)
+    _patients(batch, resources, known, plans)
+    _about_patients(batch, resources, known, plans, by)
+    _at_home(batch, resources, known)
+    if batch.faults:
+        raise DirectoryRefused(batch.faults)
+    return batch
+
+
+def _of(resources: Iterable[Resource], *kinds: str) -> list[Resource]:
+    return [resource for resource in resources if resource["resourceType"] in kinds]
+
+
+def _organizations(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+    codes = {plan: id_ for id_, (_, plan) in known.organizations.items() if plan}
+    for resource in _of(resources, "Organization"):
+        row = read_organization(resource)
+        if row.plan and codes.setdefault(row.plan, row.id) != row.id:
+            said = "Another organization is this plan already. Update that one."
+            batch.fault(resource, "duplicate", "identifier", said)
+        batch.organizations[row.id] = row
+        batch.plans[key(resource)] = NO_PLAN
+    _npis(batch, resources, known)
+
+
+def _npis(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+    """An NPI is one organization's; those of the batch may change theirs with each other."""
+    held = {npi: id_ for npi, id_ in known.npis.items() if id_ not in batch.organizations}
+    for resource in _of(resources, "Organization"):
+        for npi in batch.organizations[resource["id"]].npis:
+            other = held.setdefault(npi, resource["id"])
+            if other != resource["id"]:
+                said = f"Organization/{other} has this NPI. Use that one, or correct the number."
+                batch.fault(resource, "duplicate", "identifier", said)
+
+
+def _offers(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+    for resource in _of(resources, "HealthcareService"):
+        row, faults = read_offer(resource)
+        batch.faults += [(key(resource), fault) for fault in faults]
+        if row is None:
+            continue
+        loaded = batch.organizations.get(row.organization_id)
+        if loaded is None and row.organization_id not in known.organizations:
+            said = "The organization is not known here. Load it first, or with the offer."
+            batch.fault(resource, "not-found", "providedBy", said)
+            continue
+        npi = loaded.npi if loaded else known.organizations[row.organization_id][0]
+        batch.npis[row.id] = npi or ""
+        batch.offers[row.id] = row
+        batch.plans[key(resource)] = row.plan
+
+
+def _patients(
+    batch: Batch, resources: Sequence[Resource], known: Known, plans: Mapping[str, str]
+) -> None:
+    payors = _payors(resources, plans)
+    taken = dict(known.cins)
+    for resource in _of(resources, "Patient"):
+        plan = plan_named(resource.get("managingOrganization"), plans)
+        plan = plan or payors.get(resource["id"]) or known.located.get(key(resource), (None,))[0]
+        cin = cin_of(resource)
+        if plan is None:
+            said = "Name the plan by identifier, here or as the payor of the member's Coverage."
+            batch.fault(resource, "required", "managingOrganization", said)
+        if cin is None:
+            batch.fault(resource, "required", "identifier", "Give the member's CIN.")
+        if plan is None or cin is None:
+            continue
+        if taken.setdefault((plan, cin), resource["id"]) != resource["id"]:
+            said = "Another member of the plan has this CIN. Update that one."
+            batch.fault(resource, "duplicate", "identifier", said)
+        batch.plans[key(resource)] = plan
+
+
+def _payors(resources: Sequence[Resource], plans: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for resource in _of(resources, "Coverage"):
+        patient, plan = patient_of(resource), _payor(resource, plans)
+        if patient and plan:
+            found.setdefault(patient, plan)
+    return found
+
+
+def _payor(coverage: Resource, plans: Mapping[str, str]) -> str | None:
+    named = (plan_named(payor, plans) for payor in coverage.get("payor") or ())
+    return next((plan for plan in named if plan), None)
+
+
+def _about_patients(
+    batch: Batch,
+    resources: Sequence[Resource],
+    known: Known,
+    plans: Mapping[str, str],
+    by: str | None,
+) -> None:
+    for resource in _of(resources, "Coverage", "QuestionnaireResponse"):
+        coverage = resource["resourceType"] == "Coverage"
+        element = "beneficiary" if coverage else "subject"
+        patient = patient_of(resource)
+        plan = batch.plans.get(("Patient", patient or ""))
+        if plan is None:
+            plan, copy = known.located.get(("Patient", patient or ""), (None, False))
+            plan = None if copy else plan
+        if patient is None or plan is None or by not in (None, plan):
+            said = "Name a member of the roster: `Patient/` and the id."
+            batch.fault(resource, "not-found", element, said)
+            continue
+        if coverage and _payor(resource, plans) not in (None, plan):
+            said = "The member belongs to another plan."
+            batch.fault(resource, "business-rule", "payor", said)
+        batch.patients[key(resource)] = patient
+        batch.plans[key(resource)] = plan
+
+
+def _at_home(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+    """An id that exists under another plan, or belongs to a referral, is not free."""
+    for resource in resources:
+        located, plan = known.located.get(key(resource)), batch.plans.get(key(resource))
+        if located and plan and located != (plan, False):
+            batch.fault(resource, "conflict", "id", "This id is not free. Choose another.")

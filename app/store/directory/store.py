@@ -1,0 +1,357 @@
+"""Writes network and rosters: a new version only where something changed, and every row beside it.
+
+All in the caller's transaction. Resources were checked against base R4 before; faults of ours come
+from `app.store.directory.resolve`. Places that our approvals hold are never touched here.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.errors import Issue
+from app.base.text import as_key
+from app.fhir.dates import instant
+from app.fhir.directory import (
+    OfferRow,
+    OrganizationRow,
+    cin_of,
+    local_id,
+    npis_of,
+    read_member,
+)
+from app.fhir.r4.strict_json import dumps, parse
+from app.fhir.service_request import is_reachable
+from app.policy.facts_json import roster_to_json
+from app.store.directory.index import INSERT, travelling, words
+from app.store.directory.record import (
+    TYPES,
+    Counts,
+    DirectoryRefused,
+    Key,
+    Overtaken,
+    Resource,
+    key,
+)
+from app.store.directory.resolve import Batch, Known, patient_of, resolve
+from app.store.directory.shared import PLANS
+from app.store.reading.words import words as found_by
+
+_KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
+_LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
+FROM {_KEYS} JOIN locator l USING (type, id)"""
+_ORGANIZATIONS = """SELECT id, npi, plan FROM organization
+WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
+_HELD = "SELECT npi, organization_id FROM organization_npi WHERE npi = ANY ($1::text[])"
+_CINS = f"""SELECT m.plan, m.cin, m.id FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(cin)
+JOIN member m ON m.plan = p.plan AND m.cin = k.cin"""
+_LOCATE = """INSERT INTO locator (type, id, plan)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"""
+_LOCK = """SELECT l.plan, l.referral_id IS NOT NULL, l.type, l.id FROM locator l
+WHERE (l.type, l.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY l.type, l.id FOR UPDATE"""
+_CURRENT = f"""SELECT k.type, k.id, v.version, v.body, v.updated_at FROM {_KEYS}
+JOIN locator l ON l.type = k.type AND l.id = k.id
+CROSS JOIN LATERAL (SELECT v.version, v.body, v.updated_at FROM resource_version v
+    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
+_VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
+SELECT p, t, i, n, $7::timestamptz, b, w
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::text[])
+    x(p, t, i, n, b, w)"""
+_FORGET = """DELETE FROM directory_index d
+USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
+WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
+_ORGANIZATION = """INSERT INTO organization (id, name, npi, plan, active, version, updated_at,
+    made_by)
+SELECT *, $7::timestamptz, $8::text
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::int[])
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, npi = excluded.npi, plan = excluded.plan,
+    active = excluded.active, version = excluded.version, updated_at = excluded.updated_at"""
+_RELEASE = "DELETE FROM organization_npi WHERE organization_id = ANY ($1::text[])"
+#: Waits for whoever is taking one of them at the same moment; what is not returned is theirs.
+_CLAIM = """INSERT INTO organization_npi (npi, organization_id)
+SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (npi) DO NOTHING RETURNING npi"""
+_OVERTAKE = """UPDATE organization_proposal SET state = 'overtaken', decided_at = $2::timestamptz
+WHERE organization_id = ANY ($1::text[]) AND state = 'open'"""
+_NPIS = """UPDATE offer o SET npi = coalesce(n.npi, '') FROM organization n
+WHERE o.organization_id = n.id AND n.id = ANY ($1::text[]) AND o.npi <> coalesce(n.npi, '')"""
+_OFFER = """INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations,
+    places, taken_outside, taken, capacity_status, active, version, updated_at)
+SELECT p, i, o, n, s, string_to_array(c, ' '), string_to_array(w, ' '), l, t, 0, q, a, v,
+    $13::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+    $8::int[], $9::int[], $10::text[], $11::bool[], $12::int[])
+    x(p, i, o, n, s, c, w, l, t, q, a, v)
+ON CONFLICT (plan, id) DO UPDATE SET organization_id = excluded.organization_id, npi = excluded.npi,
+    service = excluded.service, counties = excluded.counties, populations = excluded.populations,
+    places = excluded.places, capacity_status = excluded.capacity_status, active = excluded.active,
+    taken_outside = CASE WHEN $14::bool THEN greatest(0, excluded.taken_outside - offer.taken)
+        ELSE excluded.taken_outside END,
+    version = excluded.version, updated_at = excluded.updated_at"""
+_ABOUT = """SELECT DISTINCT i.type, i.id FROM unnest($1::text[], $2::text[]) AS k(plan, patient)
+JOIN directory_index i ON i.plan = k.plan AND i.type IN ('Coverage', 'QuestionnaireResponse')
+    AND i.name = 'patient' AND i.value = 'Patient/' || k.patient"""
+_MEMBER = """INSERT INTO member (plan, id, cin, birth_date, facts, reachable, version, updated_at)
+SELECT p, i, c, d, f, r, 1, $7::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
+    x(p, i, c, d, f, r)
+ON CONFLICT (plan, id) DO UPDATE SET cin = excluded.cin, birth_date = excluded.birth_date,
+    facts = excluded.facts, reachable = excluded.reachable, version = member.version + 1,
+    updated_at = excluded.updated_at
+WHERE (member.cin, member.birth_date, member.facts, member.reachable)
+    IS DISTINCT FROM (excluded.cin, excluded.birth_date, excluded.facts, excluded.reachable)"""
+
+
+async def write(
+    connection: AsyncConnection,
+    resources: Sequence[Resource],
+    now: datetime,
+    *,
+    taken_in_all: bool = False,
+    by: str | None = None,
+    after: int | None = None,
+) -> Counts:
+    """Upserts resources. Raises `DirectoryRefused` with every fault, and then nothing was written.
+
+    `by` is the plan whose client writes. `after` is the version that the caller has looked at (0:
+    there was none): raises `Overtaken` where another one is current when the resource is locked.
+    An offer's `taken` counts places taken outside this service; with `taken_in_all` it counts all
+    of them, as our own reads show it, so that what was read can be sent back.
+    """
+    ordered = sorted(resources, key=lambda one: TYPES.index(one["resourceType"]))
+    batch = resolve(ordered, await _known(connection, ordered), by)
+    await _lock(connection, ordered, batch)
+    versions = await _current(connection, [key(one) for one in ordered])
+    counts = Counts()
+    changed: list[tuple[Resource, int]] = []
+    for resource in ordered:
+        kind, _ = at = key(resource)
+        version, body, _ = versions.get(at, (0, None, now))
+        if after is not None and version != after:
+            raise Overtaken
+        differs = body is None or plain(body) != plain(resource)
+        counts.count(kind, new=version == 0, changed=differs)
+        if differs:
+            changed.append((resource, version + 1))
+    if changed:  # not before what is changed, although another process's clock wrote that
+        now = max([now, *(written for _, _, written in versions.values())])
+        await _write_versions(connection, batch, changed, now)
+        await _write_network(connection, batch, changed, now, taken_in_all, by)
+        members = await _members(connection, batch, [one for one, _ in changed], versions)
+        await _write_members(connection, members, ordered, now)
+    return counts
+
+
+async def examine(connection: AsyncConnection, resources: Sequence[Resource]) -> None:
+    """Raises `DirectoryRefused` with every fault that `write` would find, and writes nothing."""
+    resolve(resources, await _known(connection, resources))
+
+
+def plain(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource without the version and time that we put on it."""
+    meta = {
+        name: value
+        for name, value in (resource.get("meta") or {}).items()
+        if name not in ("versionId", "lastUpdated")
+    }
+    rest = {name: value for name, value in resource.items() if name != "meta"}
+    return {**rest, "meta": meta} if meta else rest
+
+
+def stamped(resource: Mapping[str, Any], version: int, now: datetime) -> bytes:
+    """The stored form: our version and time in `meta`, everything else as sent."""
+    meta = plain(resource).get("meta") or {}
+    head = {
+        "resourceType": resource["resourceType"],
+        "id": resource["id"],
+        "meta": {**meta, "versionId": str(version), "lastUpdated": instant(now)},
+    }
+    return dumps({**head, **{k: v for k, v in resource.items() if k not in head}})
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ...]:
+    listed = list(rows)
+    return tuple([row[index] for row in listed] for index in range(width))
+
+
+async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> Known:
+    keys = {key(one) for one in resources}
+    keys |= {("Patient", patient) for one in resources if (patient := patient_of(one))}
+    located: Any = await connection.exec_driver_sql(_LOCATED, _columns(sorted(keys), 2))
+    owners = {
+        owner
+        for one in resources
+        if (owner := local_id((one.get("providedBy") or {}).get("reference"), "Organization"))
+    }
+    organizations: Any = await connection.exec_driver_sql(_ORGANIZATIONS, (sorted(owners),))
+    cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
+    members: Any = await connection.exec_driver_sql(_CINS, (sorted(cins),))
+    npis = {
+        npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
+    }
+    held: Any = await connection.exec_driver_sql(_HELD, (sorted(npis),))
+    return Known(
+        located={(row[0], row[1]): (row[2], row[3]) for row in located},
+        organizations={row[0]: (row[1], row[2]) for row in organizations},
+        cins={(row[0], row[1]): row[2] for row in members},
+        npis={row[0]: row[1] for row in held},
+    )
+
+
+async def _lock(connection: AsyncConnection, resources: Sequence[Resource], batch: Batch) -> None:
+    """One writer at a time for each resource and each member."""
+    rows = sorted((*key(one), batch.plans[key(one)]) for one in resources)
+    await connection.exec_driver_sql(_LOCATE, _columns(rows, 3))
+    keys = {key(one) for one in resources} | {("Patient", p) for p in batch.patients.values()}
+    held: Any = await connection.exec_driver_sql(_LOCK, _columns(sorted(keys), 2))
+    lost = [(row[2], row[3]) for row in held if (row[0], row[1]) != (_plan(batch, row), False)]
+    if lost:
+        said = "This id was taken just now. Choose another."
+        raise DirectoryRefused([(at, Issue("conflict", said, f"{at[0]}.id")) for at in lost])
+
+
+def _plan(batch: Batch, row: Sequence[Any]) -> str:
+    """The plan that the batch expects an id under; a Patient only referred to was looked up."""
+    return batch.plans.get((row[2], row[3]), str(row[0]))
+
+
+async def _current(
+    connection: AsyncConnection, keys: Sequence[Key]
+) -> dict[Key, tuple[int, Resource, datetime]]:
+    """(version, resource, when it was written) of what there is."""
+    if not keys:
+        return {}
+    rows: Any = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
+    return {(row[0], row[1]): (row[2], parse(row[3]), row[4]) for row in rows}
+
+
+async def _write_versions(
+    connection: AsyncConnection,
+    batch: Batch,
+    changed: Sequence[tuple[Resource, int]],
+    now: datetime,
+) -> None:
+    rows = [
+        (batch.plans[key(one)], *key(one), version, stamped(one, version, now), found_by(one))
+        for one, version in changed
+    ]
+    await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 6), now))
+    again = [row[:3] for row in rows if row[3] > 1]
+    if again:
+        await connection.exec_driver_sql(_FORGET, _columns(again, 3))
+    index = [
+        (*row[:3], travelling(sorted(words(one, row[5]))))
+        for row, (one, _) in zip(rows, changed, strict=True)
+    ]
+    await connection.exec_driver_sql(INSERT, _columns(index, 4))
+
+
+async def _write_network(
+    connection: AsyncConnection,
+    batch: Batch,
+    changed: Sequence[tuple[Resource, int]],
+    now: datetime,
+    taken_in_all: bool,
+    by: str | None,
+) -> None:
+    organizations = [
+        (row.id, row.name, row.npi and as_key(row.npi), row.plan, row.active, version)
+        for one, version in changed
+        if one["resourceType"] == "Organization"
+        for row in [batch.organizations[one["id"]]]
+    ]
+    if organizations:
+        columns = _columns(organizations, 6)
+        await connection.exec_driver_sql(_ORGANIZATION, (*columns, now, by))
+        await connection.exec_driver_sql(_NPIS, (columns[0],))
+        await connection.exec_driver_sql(_OVERTAKE, (columns[0], now))
+        await _claim(connection, [batch.organizations[id_] for id_ in columns[0]])
+    offers = [
+        _offer(batch.offers[one["id"]], batch.npis[one["id"]], version)
+        for one, version in changed
+        if one["resourceType"] == "HealthcareService"
+    ]
+    if offers:
+        await connection.exec_driver_sql(_OFFER, (*_columns(offers, 12), now, taken_in_all))
+
+
+def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
+    """The columns of an offer. Codes hold no blank: a list of them travels as one text."""
+    return (
+        row.plan, row.id, row.organization_id, npi, row.service, " ".join(row.counties),
+        " ".join(row.populations), row.places, row.taken, row.status, row.active, version,
+    )  # fmt: skip
+
+
+async def _members(
+    connection: AsyncConnection,
+    batch: Batch,
+    changed: Sequence[Resource],
+    versions: Mapping[Key, tuple[int, Resource, datetime]],
+) -> list[tuple[str, str]]:
+    """The (plan, Patient) whom changes are about, and those whom they were about before."""
+    found: set[tuple[str, str]] = set()
+    left: set[tuple[str, str]] = set()
+    for one in changed:
+        at = key(one)
+        if at[0] == "Patient":
+            found.add((batch.plans[at], at[1]))
+        elif at in batch.patients:
+            found.add((batch.plans[at], batch.patients[at]))
+            before = patient_of(versions[at][1]) if at in versions else None
+            if before is not None and before != batch.patients[at]:
+                left.add((batch.plans[at], before))
+    if left - found:
+        rows = [("Patient", patient) for _, patient in sorted(left - found)]
+        await connection.exec_driver_sql(_LOCK, _columns(rows, 2))
+    return sorted(found | left)
+
+
+async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -> None:
+    """The organizations have these NPIs now, and no others. Refuses what another has just taken."""
+    await connection.exec_driver_sql(_RELEASE, ([row.id for row in rows],))
+    claims = sorted((npi, row.id) for row in rows for npi in row.npis)
+    made: Any = await connection.exec_driver_sql(_CLAIM, _columns(claims, 2))
+    lost = dict(claims).keys() - {row[0] for row in made}
+    if lost:
+        said = "Another organization was given this NPI just now. Use that one, or correct it."
+        fault = Issue("duplicate", said, "Organization.identifier")
+        refused = sorted({id_ for npi, id_ in claims if npi in lost})
+        raise DirectoryRefused([(("Organization", id_), fault) for id_ in refused])
+
+
+async def _write_members(
+    connection: AsyncConnection,
+    pairs: Sequence[tuple[str, str]],
+    resources: Sequence[Resource],
+    now: datetime,
+) -> None:
+    """Puts each member together again from all that the roster now holds about them."""
+    if not pairs:
+        return
+    about: Any = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
+    held = {key(one): one for one in resources}
+    keys = {("Patient", patient) for _, patient in pairs} | {(row[0], row[1]) for row in about}
+    others = await _current(connection, sorted(keys - held.keys()))
+    stored = [held[at] if at in held else others[at][1] for at in sorted(keys)]
+    themselves = {one["id"]: one for one in stored if one["resourceType"] == "Patient"}
+    theirs: dict[str | None, list[Resource]] = {}
+    for one in stored:
+        theirs.setdefault(patient_of(one), []).append(one)
+    rows = []
+    for plan, patient in pairs:
+        self, own = themselves[patient], theirs.get(patient, [])
+        member = read_member(
+            self,
+            [one for one in own if one["resourceType"] == "Coverage"],
+            [one for one in own if one["resourceType"] == "QuestionnaireResponse"],
+            plan,
+        )
+        facts = orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
+        cin, post = as_key(member.cin or ""), is_reachable(self)
+        rows.append((plan, patient, cin, member.birth_date, facts, post))
+    rows.sort(key=itemgetter(0, 2))  # as every writer does: nobody waits in a circle
+    await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 6), now))

@@ -1,0 +1,135 @@
+"""Search parameters that our own columns answer: conditions on `r` (referral) and `t` (task).
+
+Which parameter uses which rule is `app.store.reading.catalog`. Values are bound, never in the text.
+"""
+
+from app.base.text import as_key
+from app.fhir import codes
+from app.store.reading import match
+from app.store.reading.access import Sight, Statement, plan_keys
+from app.store.reading.parameters import IDENTIFIED, SENT_STATUS, ColumnRule, Criterion
+from app.store.reading.values import Token
+
+_MISTAKEN = f"{match.END}{SENT_STATUS}{match.PART}entered-in-error{match.END}"
+_BODY_STATUS = f"""(SELECT CASE WHEN strpos(s.words, '{_MISTAKEN}') > 0
+    THEN 'entered-in-error' ELSE 'revoked' END FROM resource_version s
+    WHERE s.plan = r.plan AND s.type = 'ServiceRequest' AND s.id = r.id
+    ORDER BY s.version DESC LIMIT 1)"""
+#: The wire status from our columns (spec.md 7). A cancelled one may have been withdrawn or sent by
+#: mistake: its body says which. An expression: no index on the few states is used.
+_STATUS = f"""CASE WHEN r.state IN ('denied', 'void') THEN 'revoked'
+    WHEN r.state = 'cancelled' THEN {_BODY_STATUS}
+    WHEN r.state = 'approved' AND r.business_status IN ('completed', 'unfulfilled') THEN 'completed'
+    ELSE 'active' END"""
+
+
+def _ids(asked: Criterion, kind: str) -> list[str]:
+    """The ids of references to one type; a reference to another type fits nothing."""
+    return [as_key(found.id) for found in asked.references if found.type in (None, kind)]
+
+
+def patient(statement: Statement, asked: Criterion, seen: Sight) -> str:
+    """The referrer's Patient; for those who see the roster, its Patient too."""
+    if asked.modifier == "identifier":
+        return member(statement, asked, seen)
+    bound = statement.bind(_ids(asked, "Patient"), "text[]")
+    copies = f"r.patient_id = ANY ({bound})"
+    if not seen.roster_plans:
+        return copies
+    plans = statement.bind(list(seen.roster_plans), "text[]")
+    known = (
+        f"r.cin = ANY (ARRAY(SELECT m.cin FROM member m WHERE m.plan = ANY ({plans})"
+        f" AND m.id = ANY ({bound}))) AND r.member_id = ANY ({bound})"
+    )
+    return f"({copies} OR {known})"
+
+
+def member(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+    """A CIN from the column; any other identifier from the referral's own copy of the Patient."""
+    cins = [
+        as_key(found.code)
+        for found in asked.tokens
+        if found.system in (None, codes.CIN) and found.code
+    ]
+    other = [found for found in asked.tokens if found.system != codes.CIN]
+    conditions = [f"r.cin = ANY ({statement.bind(cins, 'text[]')})"]
+    if other:
+        each = [match.has(statement, "p.words", IDENTIFIED, word) for word in match.tokens(other)]
+        conditions.append(
+            "EXISTS (SELECT 1 FROM resource_version p WHERE p.plan = r.plan"
+            " AND p.referral_id = r.id AND p.type IN ('Patient', 'ServiceRequest')"
+            f" AND {match.any_of(each)})"
+        )
+    return match.any_of(conditions)
+
+
+def _identifier(statement: Statement, system: str, value: str, found: Token) -> str:
+    parts = []
+    if found.code is not None:
+        parts.append(f"{value} = {statement.bind(as_key(found.code))}")
+    if found.system:
+        parts.append(f"{system} = {statement.bind(as_key(found.system))}")
+    elif found.system is not None:
+        parts.append(f"coalesce({system}, '') = ''")
+    return f"({' AND '.join(parts)})"
+
+
+def business_identifier(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+    """Any identifier of the referral, ours included."""
+    each = [_identifier(statement, "x.system", "x.value", found) for found in asked.tokens]
+    own = [found.code for found in asked.tokens if found.system == codes.REFERRAL_ID and found.code]
+    plans = statement.bind(list(plan_keys()), "text[]")
+    return (
+        "((r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM referral_business_identifier x"
+        f" WHERE x.plan = ANY ({plans}) AND {match.any_of(each)})"
+        f" OR r.id = ANY ({statement.bind(own, 'text[]')}))"
+    )
+
+
+def request_status(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+    """The FHIR status of the ServiceRequest."""
+    return _holds(statement, asked, f"({_STATUS})", codes.REQUEST_STATUS)
+
+
+def _holds(statement: Statement, asked: Criterion, column: str, system: str) -> str:
+    fitting = [found for found in asked.tokens if found.system in (None, "", system)]
+    if any(found.code is None for found in fitting):
+        return f"{column} IS NOT NULL"
+    return f"{column} = ANY ({statement.bind([found.code for found in fitting], 'text[]')})"
+
+
+def holds(column: str, system: str) -> ColumnRule:
+    """A column that holds the code itself; its system is implied."""
+
+    def rule(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+        return _holds(statement, asked, column, system)
+
+    return rule
+
+
+def refers(kind: str, column: str) -> ColumnRule:
+    """A column that holds the id of the resource referred to."""
+
+    def rule(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+        return f"{column} = ANY ({statement.bind(_ids(asked, kind), 'text[]')})"
+
+    return rule
+
+
+def business_status(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+    """Our state or our business status: a Task carries both codings."""
+    each = []
+    for found in asked.tokens:
+        code = found.code or ""
+        if found.system in (None, codes.REFERRAL_STATE):
+            each.append(f"r.state = {statement.bind(code)}" if code else "true")
+        if found.system in (None, codes.BUSINESS_STATUS):
+            column = "t.business_status"
+            each.append(f"{column} = {statement.bind(code)}" if code else f"{column} IS NOT NULL")
+    return match.any_of(each)
+
+
+def part_of(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+    """The service Task of a referral's Task, which has the referral's id."""
+    bound = statement.bind(_ids(asked, "Task"), "text[]")
+    return f"(t.kind = 'service' AND t.referral_id = ANY ({bound}))"

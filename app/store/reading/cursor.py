@@ -1,0 +1,109 @@
+"""Where a page ended: opaque to the client, signed, good for the same caller and query only.
+
+Keys, not offsets: a row that is written meanwhile neither repeats nor hides another.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from pydantic import BaseModel, Field
+
+from app.base.errors import Refusal, refuse
+from app.base.settings import Settings
+from app.model.caller import Caller
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAC = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row shown: when it changed (for sorting by time) and its id."""
+
+    at: datetime
+    id: str
+
+
+def seal(position: Position, secret: str, bound_to: str) -> str:
+    """The cursor after `position`; `bound_to` names the caller and the query."""
+    micros = (position.at - _EPOCH) // timedelta(microseconds=1)
+    payload = orjson.dumps([micros, position.id])
+    return base64.urlsafe_b64encode(_mac(payload, secret, bound_to) + payload).decode().rstrip("=")
+
+
+def unseal(text: str, secret: str, bound_to: str) -> Position:
+    """The position of a cursor. 400 where it was changed, or made for another caller or query."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise _refused() from None
+    payload = raw[_MAC:]
+    if not hmac.compare_digest(raw[:_MAC], _mac(payload, secret, bound_to)):
+        raise _refused()
+    micros, resource_id = orjson.loads(payload)
+    return Position(_EPOCH + timedelta(microseconds=micros), resource_id)
+
+
+class PageFilters(BaseModel):
+    """What a list is asked for by its query: filters that must all hold, and which page.
+
+    A list declares its filters, then `limit` and `cursor` (`page_limit`, `page_cursor`): that is
+    their order in the contract.
+    """
+
+    def link(self, path: str) -> str:
+        """The path that asks this again, without the cursor."""
+        given = self.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
+        words = {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in given.items()
+        }
+        return f"{path}?{urlencode(words)}"
+
+
+def page_limit(what: str) -> Any:
+    """The field `limit: int` of a list of `what`."""
+    return Field(50, description=f"{what} on a page.", ge=1, le=100)
+
+
+def page_cursor(longest: int = 300) -> Any:
+    """The field `cursor: str | None` of a list."""
+    return Field(None, description="Taken from `next`, never made up.", max_length=longest)
+
+
+class Pages:
+    """The pages of one query by one caller. `link` is the path that asks it, without the cursor."""
+
+    def __init__(self, settings: Settings, caller: Caller, link: str) -> None:
+        self.public_url = settings.public_url.rstrip("/")
+        self._secret = settings.token_secret.get_secret_value()
+        self._link = link
+        self._bound_to = f"{caller.client_id}\0{link}"
+
+    def after(self, cursor: str | None) -> Position | None:
+        """Where the page before ended, if there was one; 400 for a cursor of something else."""
+        return unseal(cursor, self._secret, self._bound_to) if cursor is not None else None
+
+    def next(self, at: datetime, id: str) -> str:
+        """The address of the page that follows this last row."""
+        cursor = seal(Position(at, id), self._secret, self._bound_to)
+        return f"{self.public_url}{self._link}&cursor={cursor}"
+
+
+def _mac(payload: bytes, secret: str, bound_to: str) -> bytes:
+    key = hashlib.sha256(b"search cursor\0" + secret.encode()).digest()
+    return hmac.digest(key, bound_to.encode() + b"\0" + payload, "sha256")[:_MAC]
+
+
+def _refused() -> Refusal:
+    return refuse(
+        400,
+        "value",
+        "The page is not one of this search. Begin the search again and follow its `next` links.",
+    )

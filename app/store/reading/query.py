@@ -1,0 +1,241 @@
+"""A search of the database as a client wrote it, read into criteria. PURE.
+
+What is wrong is a 400 that says what to send. Building the statement is `app.store.reading.search`;
+what every search has in common is read by `app.store.reading.reader`.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+
+from app.base.errors import Issue, Refusal
+from app.store.reading import catalog
+from app.store.reading.ignored import MAX_CONDITIONS, ignored, unknown
+from app.store.reading.include import INCLUDES, Followed, read_include
+from app.store.reading.parameters import Criterion, Kind, Parameter
+from app.store.reading.reader import COUNT, CURSOR, Search, read_into
+from app.store.reading.subset import SUBSET
+from app.store.reading.values import (
+    Token,
+    Unreadable,
+    canonical,
+    date_range,
+    reference,
+    split,
+    token,
+)
+from app.store.reading.values import words as texts
+
+DEFAULT_COUNT = 20
+#: More than any client needs: conditions that must all hold, alternatives of each. They bound what
+#: one request asks of the database; parameters are counted before anything is read.
+MAX_ALTERNATIVES, MAX_PARAMETERS = 20, 50
+_NO_OCTET = re.compile("%(?![0-9A-Fa-f]{2})")
+SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
+
+ID = Parameter("_id", "token", "the resource's id, or several separated by commas")
+LAST_UPDATED = Parameter("_lastUpdated", "date", "when the resource last changed")
+
+
+@dataclass(slots=True)
+class Query(Search):
+    """What to look for in the database, and how much of it to show."""
+
+    count: int = DEFAULT_COUNT
+    criteria: list[Criterion] = field(default_factory=list)
+    sort: str = "_id"
+    #: None: as it comes, where all matches are on the page.
+    total: bool | None = None
+    #: Whose references are followed (`_include`).
+    includes: list[Followed] = field(default_factory=list)
+    #: What refers to the matches (`_revinclude`): type, and the parameter that finds it.
+    revincludes: list[tuple[str, Parameter]] = field(default_factory=list)
+    #: This server's FHIR base.
+    base: str = ""
+
+    ONCE: ClassVar[frozenset[str]] = frozenset({COUNT, "_sort", "_total", CURSOR, *SUBSET})
+
+    def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
+        """A criterion, what comes along with the matches, or how they are shown."""
+        match name:
+            case "_sort":
+                return _order(self, name, value, strict)
+            case "_total":
+                return _count_all(self, name, value)
+            case "_include" | "_revinclude":
+                return _along(self, name, value, strict)
+            case _:
+                return _find(self, name, value, strict)
+
+    def named(self, name: str) -> tuple[str, str]:
+        """Of a chain that names the type (`patient:Patient.identifier`), the chain without it."""
+        plain, _, modifier = name.partition(":")
+        if modifier.startswith("Patient."):
+            return plain + modifier.removeprefix("Patient"), ""
+        return plain, modifier
+
+    def excess(self) -> list[Issue]:
+        """More conditions than one search may ask for, or more types that refer to the matches."""
+        lists = ((self.criteria, "conditions"), (self.revincludes, "_revinclude"))
+        return [
+            Issue("too-costly", f"Ask for at most {MAX_CONDITIONS} {what} in one search.")
+            for asked_for, what in lists
+            if len(asked_for) > MAX_CONDITIONS
+        ]
+
+
+def asked(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
+    """What a request asks for, by its query string and its form. Raises `Refusal` (400)."""
+    return pairs(request.scope["query_string"]) + (pairs(form) if form else [])
+
+
+def pairs(raw: bytes) -> list[tuple[str, str]]:
+    """The pairs of a query string or a form body. Raises `Refusal` (400) where it is not text."""
+    try:
+        found = parse_qsl(
+            _decodable(raw),
+            keep_blank_values=True,
+            encoding="utf-8",
+            errors="strict",
+            max_num_fields=MAX_PARAMETERS,
+        )
+    except ValueError:
+        said = f"Send at most {MAX_PARAMETERS} parameters, percent-encoded UTF-8."
+        raise Refusal(400, [Issue("structure", said)]) from None
+    for name, value in found:
+        if any(ord(character) < 32 or ord(character) == 127 for character in name + value):
+            said = "Leave control characters out of search parameters."
+            raise Refusal(400, [Issue("value", said)])
+    return found
+
+
+def _decodable(raw: bytes) -> str:
+    """UTF-8, encoded or raw, in which every `%` begins an octet. Raises `ValueError`."""
+    text = raw.decode()
+    if _NO_OCTET.search(text):
+        raise ValueError
+    return text
+
+
+def read_query(
+    kind: str, asked: Sequence[tuple[str, str]], *, base: str, strict: bool = False
+) -> Query:
+    """The query, or a `Refusal` with every fault at once. `base` is our own FHIR base URL."""
+    query = Query(kind, base=base)
+    read_into(query, asked, strict=strict)
+    if query.subset.counts:
+        query.count = 0
+    return query
+
+
+def _order(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    if value not in SORTS:
+        return ignored(name, f"takes one of {', '.join(SORTS)}.", strict=strict)
+    query.sort = value
+    query.used.append((name, value))
+    return None
+
+
+def _count_all(query: Query, name: str, value: str) -> Issue | None:
+    if value not in ("none", "estimate", "accurate"):
+        return Issue("value", f"{name} takes none, estimate or accurate.")
+    query.total = value == "accurate"
+    query.used.append((name, value))
+    return None
+
+
+def _find(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    """Reads a criterion into the query."""
+    plain, modifier = query.named(name)
+    known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
+    known = known or catalog.parameter(query.kind, plain)
+    if known is None:
+        return unknown(query.kind, name, strict=strict)
+    criterion = _criterion(known, modifier, value, query.base)
+    query.criteria.append(criterion)
+    query.used.append((name, value))
+    _point_out(query, criterion)
+    return None
+
+
+def _along(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    """What comes along with the matches; one that is not known is named."""
+    kind = query.kind
+    if name == "_include":
+        taken = [f"{kind}:{one}" for one in INCLUDES.get(kind, ())]
+        if followed := read_include(kind, value):
+            query.includes.append(followed)
+            query.used.append((name, value))
+            return None
+    else:
+        taken = list(catalog.referring(kind))
+        source, _, target = value.removesuffix(f":{kind}").partition(":")
+        found = catalog.referring(kind).get(f"{source}:{target}")
+        if found:
+            if found not in query.revincludes:
+                query.revincludes.append(found)
+                query.used.append((name, value))
+            return None
+    if not taken:
+        return unknown(kind, name, strict=strict)
+    return ignored(name, f"takes {', '.join(taken)}.", strict=strict)
+
+
+def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criterion:
+    kind = known.kind
+    if modifier and modifier not in known.modifiers and not _names_type(kind, modifier):
+        raise Unreadable("does not take this modifier.")
+    if modifier == "missing":
+        if value not in ("true", "false"):
+            raise Unreadable("with :missing takes true or false.")
+        return Criterion(known, modifier, missing=value == "true")
+    words = [word for word in split(value) if word.strip()]
+    if not words:
+        raise Unreadable("needs a value.")
+    if len(words) > MAX_ALTERNATIVES:
+        raise Unreadable(f"takes at most {MAX_ALTERNATIVES} alternatives.")
+    if kind == "token" or modifier == "identifier":
+        tokens = tuple(_code(known, token(word)) for word in words)
+        return Criterion(known, modifier, tokens=tokens)
+    if kind == "reference":
+        if modifier:
+            words = [word if "/" in word else f"{modifier}/{word}" for word in words]
+        found = tuple(reference(word, base) for word in words)
+        return Criterion(known, "", references=found, base=base)
+    if kind == "canonical":
+        return Criterion(known, modifier, tokens=tuple(canonical(word) for word in words))
+    if kind == "uri":
+        return Criterion(known, modifier, tokens=tuple(Token(None, word) for word in texts(value)))
+    if kind == "date":
+        return Criterion(known, modifier, ranges=tuple(date_range(word) for word in words))
+    return Criterion(known, modifier, texts=tuple(texts(value)))
+
+
+def _code(known: Parameter, found: Token) -> Token:
+    """A token as it is compared: of a code that there is not, the code stays as it was written."""
+    read = known.read(found.code) if known.read and found.code else None
+    return Token(found.system, read) if read else found
+
+
+def _names_type(kind: Kind, modifier: str) -> bool:
+    """`subject:Patient=…`: the type of the resource referred to."""
+    named = modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
+    return kind == "reference" and named
+
+
+def _point_out(query: Query, criterion: Criterion) -> None:
+    """An unknown code finds nothing: no error, but pointed out, since it looks like "none"."""
+    known = criterion.parameter
+    codes = [found.code for found in criterion.tokens if found.code]
+    said = ""
+    if known.codes and any(code not in known.codes for code in codes):
+        listed = ", ".join(sorted(known.codes))
+        said = f"`{known.name}` knows {listed}; another code finds nothing."
+    elif known.read and any(known.read(code) is None for code in codes):
+        said = f"`{known.name}` takes {known.about}; what is none of them finds nothing."
+    if said:
+        query.warnings.append(Issue("code-invalid", said, severity="warning"))

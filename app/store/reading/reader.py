@@ -1,0 +1,124 @@
+"""One reader of FHIR searches: pairs as a client wrote them, for each source of resources. PURE.
+
+FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; what is not
+known, not served or empty is ignored with a warning unless the caller asked for strict handling
+(`app.store.reading.ignored`). Sources are the database (`app.store.reading.query`), the forms in
+memory (`app.views.forms.search`) and an organization's Subscriptions
+(`app.api.subscription_search`); each says by which parameters it is searched.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+from urllib.parse import urlencode
+
+from app.base.errors import Issue, Refusal
+from app.fhir.subset import Subset
+from app.store.reading.ignored import empty, is_empty, is_fault, too_often
+from app.store.reading.subset import SUBSET, narrowed
+from app.store.reading.values import ABOUT_THE_FORM, Unreadable
+
+COUNT, CURSOR = "_count", "_cursor"
+MAX_COUNT = 100
+_LONGEST_COUNT = 9
+
+
+@dataclass(slots=True)
+class Search:
+    """A search of one source: how much to show, what was used, and what was passed over."""
+
+    #: The resource type.
+    kind: str
+    count: int = MAX_COUNT
+    #: Where the page begins; None at the first one.
+    cursor: str | None = None
+    #: How much of each match is shown.
+    subset: Subset = field(default_factory=Subset)
+    warnings: list[Issue] = field(default_factory=list)
+    #: What was used, for the links; the cursor is not part of it.
+    used: list[tuple[str, str]] = field(default_factory=list)
+
+    #: Parameters that say nothing about what is found.
+    PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM
+    #: Parameters that may be given once only.
+    ONCE: ClassVar[frozenset[str]] = frozenset()
+    #: Whether matches come in pages, so that `_cursor` is known.
+    PAGED: ClassVar[bool] = True
+
+    def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
+        """Reads a parameter that this source is searched by, and notes it in `used`. Returns what
+        is wrong with it, or ignored of it. Raises `Unreadable`.
+        """
+        raise NotImplementedError
+
+    def show(self, count: str) -> None:
+        """Reads `_count`. Raises `Unreadable`."""
+        self.count = min(whole_number(count, f"takes a number from 0 to {MAX_COUNT}."), MAX_COUNT)
+
+    def narrow(self, name: str, value: str) -> None:
+        """Reads `_summary` or `_elements`. Raises `Unreadable`."""
+        self.subset = narrowed(self.subset, name, value)
+
+    def named(self, name: str) -> tuple[str, str]:
+        """A parameter's own name and its modifier."""
+        plain, _, modifier = name.partition(":")
+        return plain, modifier
+
+    def excess(self) -> list[Issue]:
+        """Faults of the whole search: more than one search may ask for."""
+        return []
+
+    def link(self, base: str, cursor: str | None = None) -> str:
+        """The GET that asks this again, from `cursor` on."""
+        pairs = [*self.used, *([(CURSOR, cursor)] if cursor else [])]
+        encoded = urlencode(pairs, safe=":/|,")
+        return f"{base}/{self.kind}" + (f"?{encoded}" if encoded else "")
+
+
+def read_into(search: Search, asked: Sequence[tuple[str, str]], *, strict: bool) -> None:
+    """Reads pairs into a search. Raises `Refusal` (400) with every fault at once."""
+    faults = too_often(asked)
+    seen: set[str] = set()
+    for name, value in asked:
+        issue = _read(search, name, value, seen, strict)
+        if issue is not None:
+            (faults if is_fault(issue) else search.warnings).append(issue)
+    faults += search.excess()
+    if faults:
+        raise Refusal(400, faults)
+
+
+def _read(search: Search, name: str, value: str, seen: set[str], strict: bool) -> Issue | None:
+    """Reads one pair into the search; returns what is wrong with it, or passed over of it."""
+    if name in search.PASSED_OVER:
+        return None
+    if name in search.ONCE and name in seen:
+        return Issue("value", f"{name} may be given once only.")
+    if is_empty(name, value):
+        return empty(name, strict=strict)
+    seen.add(name)
+    try:
+        return _take(search, name, value, strict)
+    except Unreadable as unreadable:
+        return Issue("value", f"{search.named(name)[0]} {unreadable}")
+
+
+def _take(search: Search, name: str, value: str, strict: bool) -> Issue | None:
+    if name == CURSOR and search.PAGED:
+        search.cursor = value
+        return None
+    if name == COUNT:
+        search.show(value)
+    elif name in SUBSET:
+        search.narrow(name, value)
+    else:
+        return search.take(name, value, strict=strict)
+    search.used.append((name, value))
+    return None
+
+
+def whole_number(value: str, said: str) -> int:
+    """A number as `_count` takes it. Raises `Unreadable` with `said`."""
+    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_COUNT):
+        raise Unreadable(said)
+    return int(value)

@@ -1,0 +1,200 @@
+"""One search as one statement: who may see, what was asked, where the page begins.
+
+Criteria come from `app.store.reading.query`, columns and paths from `app.store.reading.catalog`.
+Order is by id (ours sort by the moment they were made), or by the time of the last change, ids
+breaking ties: a page never repeats or loses a row because others were written meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.fhir.least import ASKED
+from app.fhir.render_provenance import JSON, OF_KEY
+from app.fhir.searchset import Stored
+from app.store.database import Source, fetch
+from app.store.reading import match
+from app.store.reading.access import (
+    NETWORK_TYPES,
+    NO_PLAN,
+    Sight,
+    Statement,
+    least_of,
+    plan_keys,
+    sees_referral,
+    shown_least,
+)
+from app.store.reading.arms import LATEST, arms
+from app.store.reading.cursor import Position
+from app.store.reading.parameters import Arm, Criterion
+from app.store.reading.query import ID, LAST_UPDATED, Query
+
+_ORDER = {
+    "_id": "id",
+    "_lastUpdated": "at, id",
+    "-_lastUpdated": "at DESC, id",
+}
+
+#: Parameters that leave few rows whatever the number stored.
+_NARROW = frozenset(
+    {"_id", "identifier", "patient", "subject", "patient.identifier", "subject.identifier"}
+    | {"focus", "part-of", "referral", "target"}
+)
+_ANY = frozenset({"_id", "_lastUpdated"})
+#: Columns and join that bring an offer's present numbers.
+_NUMBERS = (
+    ", o.places, o.taken + o.taken_outside, o.capacity_status",
+    "LEFT JOIN offer o ON o.plan = k.plan AND o.id = k.id",
+)
+#: A move of a referral is no stored version.
+_MADE = f"""UNION ALL SELECT 1, convert_to({JSON}::text, 'UTF8'), h.referral_id
+    FROM referral_history h WHERE {OF_KEY}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The rows of one page, the position after it where more follow, and the total if asked for."""
+
+    rows: list[Stored]
+    after: Position | None
+    total: int | None
+    #: Offers show their present numbers: (places, taken, status) by id.
+    numbers: dict[str, tuple[int, int, str]]
+
+
+async def search(source: Source, query: Query, seen: Sight, position: Position | None) -> Page:
+    """The page after `position`. One statement, whatever was asked."""
+    statement = Statement()
+    sql = compose(statement, query, seen, position)
+    return await _page(query, await fetch(source, sql, statement.values))
+
+
+def compose(statement: Statement, query: Query, seen: Sight, position: Position | None) -> str:
+    """The text of the search; its parameters are in `statement`."""
+    selected = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
+    order = _ORDER[query.sort]
+    keys = " UNION ALL ".join(
+        f"(SELECT * FROM ({arm}) x WHERE {_after(statement, query.sort, position)}"
+        f" ORDER BY {order} LIMIT {query.count + 1})"
+        for arm in selected
+    )
+    if len(selected) > 1:
+        keys = f"(SELECT * FROM ({keys}) u ORDER BY {order} LIMIT {query.count + 1})"
+    total = "NULL::bigint"
+    if query.total or query.count == 0:
+        counted = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
+        total = "(SELECT count(*) FROM (" + " UNION ALL ".join(counted) + ") n)"
+    numbers, offer = _NUMBERS if query.kind == "HealthcareService" else ("", "")
+    made = _MADE if query.kind == "Provenance" else ""
+    least = least_of(statement, seen, "k.plan", "b.referral_id")
+    return f"""SELECT k.id, k.at, b.version, b.body, t.total, {least}{numbers}
+FROM (SELECT {total} AS total) t LEFT JOIN {keys} k ON true
+LEFT JOIN LATERAL ((SELECT c.version, c.body, c.referral_id
+    FROM resource_version c WHERE c.plan = k.plan AND c.type = {statement.bind(query.kind)}
+    AND c.id = k.id ORDER BY c.version DESC LIMIT 1)
+    {made}) b ON true {offer}
+ORDER BY {order}"""
+
+
+def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
+    """The keys (plan, id, time) of what one source of rows has for the caller."""
+    few = any(criterion.parameter.name in _NARROW for criterion in query.criteria)
+    asked, shown = {each.parameter.name for each in query.criteria}, ASKED.get(query.kind)
+    least = shown is not None and asked <= _ANY | shown
+    conditions = [
+        sees_referral(statement, seen, few=few, least=least)
+        if arm.owned
+        else _directory(statement, query, seen)
+    ]
+    if "resource_version v" in arm.source:
+        conditions.append(f"v.type = {statement.bind(query.kind)} AND {LATEST}")
+    words = False
+    for criterion in query.criteria:
+        sql, needs_words = _condition(statement, query, criterion, seen, arm)
+        conditions.append(sql)
+        words = words or needs_words
+    source = arm.source + (_words(statement, query.kind, arm) if words else "")
+    where = " AND ".join(conditions)
+    return f"SELECT {arm.plan} AS plan, {arm.id} AS id, {arm.at} AS at FROM {source} WHERE {where}"
+
+
+def _words(statement: Statement, kind: str, arm: Arm) -> str:
+    """Joins the words of the current version, for conditions on elements that have no column."""
+    return (
+        " CROSS JOIN LATERAL (SELECT c.words"
+        f" FROM resource_version c WHERE c.plan = {arm.plan} AND c.type = {statement.bind(kind)}"
+        f" AND c.id = {arm.id} ORDER BY c.version DESC LIMIT 1) b"
+    )
+
+
+def _directory(statement: Statement, query: Query, seen: Sight) -> str:
+    return (
+        f"v.referral_id IS NULL AND v.plan = ANY ({_directory_plans(statement, query.kind, seen)})"
+    )
+
+
+def _directory_plans(statement: Statement, kind: str, seen: Sight) -> str:
+    """The network is everybody's to read; a roster its plan staff's alone."""
+    network = kind in NETWORK_TYPES
+    return statement.bind([*plan_keys(), NO_PLAN] if network else list(seen.roster_plans), "text[]")
+
+
+def _condition(
+    statement: Statement, query: Query, criterion: Criterion, seen: Sight, arm: Arm
+) -> tuple[str, bool]:
+    """One criterion on one arm, and whether it looks at the words."""
+    sql, needs_words = _positive(statement, query, criterion, seen, arm)
+    negated = criterion.modifier == "not" or (criterion.modifier == "missing" and criterion.missing)
+    return (f"NOT coalesce({sql}, false)" if negated else sql), needs_words
+
+
+def _positive(
+    statement: Statement, query: Query, criterion: Criterion, seen: Sight, arm: Arm
+) -> tuple[str, bool]:
+    known = criterion.parameter
+    if known is ID:
+        ids = [found.code for found in criterion.tokens]
+        return f"{arm.id} = ANY ({statement.bind(ids, 'text[]')})", False
+    if known is LAST_UPDATED:
+        each = [match.between(statement, arm.at, found) for found in criterion.ranges]
+        return match.any_of(each), False
+    if not arm.owned:
+        if known.offer is not None and (criterion.tokens or known.kind == "token"):
+            return known.offer(statement, criterion, seen), False
+        plans = _directory_plans(statement, query.kind, seen)
+        sql = match.indexed(statement, plans, criterion)
+        if criterion.texts:  # a name too long for the index is among what it finds
+            sql = f"({sql} AND {match.found_by(statement, 'v.words', criterion)})"
+        return sql, False
+    if criterion.modifier == "missing" and known.present:
+        return known.present, False
+    if known.column is not None:
+        return known.column(statement, criterion, seen), False
+    return match.found_by(statement, arm.words or "b.words", criterion), not arm.words
+
+
+def _after(statement: Statement, sort: str, position: Position | None) -> str:
+    if position is None:
+        return "true"
+    found = statement.bind(position.id)
+    if sort == "_id":
+        return f"id > {found}"
+    at = statement.bind(position.at, "timestamptz")
+    sign = "<" if sort.startswith("-") else ">"
+    return f"(at {sign} {at} OR (at = {at} AND id > {found}))"
+
+
+async def _page(query: Query, rows: Any) -> Page:
+    found = [row for row in rows if row[0] is not None]
+    shown = found[: query.count]
+    more = len(found) > query.count and bool(shown)
+    last: tuple[str, datetime] | None = (shown[-1][0], shown[-1][1]) if more else None
+    return Page(
+        rows=[
+            Stored(query.kind, id_, version, await shown_least(query.kind, body) if few else body)
+            for id_, _, version, body, _, few, *_ in shown
+        ],
+        after=Position(last[1], last[0]) if last else None,
+        total=rows[0][4] if rows else None,
+        numbers={row[0]: row[6:9] for row in shown if len(row) > 6 and row[6] is not None},
+    )

@@ -1,0 +1,25 @@
+"""The rows of one change to a referral, collected by table and written in one statement."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Table
+
+from app.model.record import Referral
+
+
+@dataclass(slots=True)
+class Changes:
+    """All rows that one move writes, collected by table and written in one statement."""
+
+    before: Referral | None
+    after: Referral
+    rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
+    #: (message id, organization) pairs: who is told of which message.
+    recipients: list[tuple[str, str]] = field(default_factory=list)
+    #: Organizations that stop being parties with this change.
+    departed: list[str] = field(default_factory=list)
+
+    def add(self, table: Table, **values: Any) -> None:
+        self.rows.setdefault(table, []).append(values)

@@ -1,0 +1,368 @@
+"""One change to a referral while it is being composed: moves, messages, authorization,
+correspondence.
+
+Intake, a person and the clock all compose their change here, so that there is one machine with
+three drivers. Touches no database: `app.store.referral.seal` turns the draft into rows,
+`app.store.referral.store` writes them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.base.ids import new_id
+from app.model.lifecycle import MOVES, PLACED, BusinessStatus, Event, Move, State, next_state
+from app.model.messages import EventType
+from app.model.notices import Asker, Listening, Notice, Parties, assignment_notices, notices
+from app.model.offers import Placement
+from app.model.record import Asked, Authorization, Details, Referral
+from app.policy.answer_json import answer_to_json
+from app.policy.model import Determination, Missing, Question, Reason
+from app.policy.policy import Policy
+from app.policy.question_json import question_to_json
+from app.store.tables.decision import determination
+from app.store.tables.referral import party, referral_history
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who moves a referral, and under which request; `organization_id` is None for the clock."""
+
+    name: str
+    organization_id: str | None
+    request_id: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One move as it takes effect: who, why, and under which policy."""
+
+    actor: Actor
+    details: Details
+    policy: Policy | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedTask:
+    """The service Task of a performer that no longer has the referral, as it ends."""
+
+    id: str
+    performer_id: str
+    kept: Mapping[str, Any] | None
+    status: str = "cancelled"
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(slots=True)
+class Draft:
+    """A referral before and after, and what goes with the change."""
+
+    before: Referral | None
+    after: Referral
+    at: datetime
+    sent: Mapping[str, Any]  # the ServiceRequest as sent, or its last stored version
+    details: Details
+    plan_organization: str | None = None
+    adopted: Mapping[str, Any] | None = None  # the Task that the referrer sent
+    service_task_id: str | None = None
+    #: The last version of the service Task: what the performer put there is kept.
+    service_kept: Mapping[str, Any] | None = None
+    ended_task: EndedTask | None = None
+    #: Organizations that were parties and are none any more.
+    passed_over: frozenset[str] = frozenset()
+    #: Offers whose place this change frees: `app.journey.waitlist` gives them on.
+    freed: list[str] = field(default_factory=list)
+    #: The request for information that is open, and those that this change opens, renews or ends.
+    open_request: Asked | None = None
+    requests: dict[str, Asked] = field(default_factory=dict)
+    opened_request: str | None = None
+    authorization: Authorization | None = None
+    new_authorization: bool = False
+    announcements: list[str] = field(default_factory=list)
+    copies: list[dict[str, Any]] = field(default_factory=list)  # what came with the request
+    notices: list[Notice] = field(default_factory=list)
+    rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
+    first_actor: Actor | None = None
+    departed: list[str] = field(default_factory=list)
+    asker: Asker = Asker.OFFICE
+    entered_by_plan: bool = False
+    #: Active endpoints of the organizations that this change may concern.
+    listening: Sequence[Listening] = ()
+    fhir_base: str = ""
+
+    @property
+    def parties(self) -> Parties:
+        """The parties as letters need them."""
+        after = self.after
+        servicing = after.performer_id or self.asked_party
+        return Parties(
+            requester_id=after.organization_id,
+            performer_id=servicing,
+            service=after.service,
+            plan=after.plan,
+            asker=self.asker,
+            entered_by_plan=self.entered_by_plan,
+            listening=self.listening,
+        )
+
+    @property
+    def asked_party(self) -> str | None:
+        """The performer asked for, while it is a party: until it is passed over or declines."""
+        asked = self.after.asked_performer_id
+        return None if asked in self.passed_over or asked in self.departed else asked
+
+    def move(
+        self,
+        event: Event,
+        act: Act,
+        *,
+        placement: Placement | None = None,
+        reasons: tuple[Reason, ...] | None = None,
+    ) -> None:
+        """Makes a move: one row of history, and all that the event's row in `MOVES` says.
+
+        `placement` is where a move that places leaves the referral. `reasons` are those of this
+        move alone, where they are not those of the decision. Raises `IllegalMove` for what the
+        table does not list.
+        """
+        row, before = MOVES[event], self.after
+        state = before.state if before.moves else None
+        target = next_state(state, event, before.business_status)
+        placed = BusinessStatus(placement.assignment.value) if placement else None
+        why = act.details.reasons if reasons is None else reasons
+        self.details = act.details.moved(row, why)
+        self.after = replace(
+            before,
+            state=target,
+            business_status=row.status_after(before.business_status, placed),
+            moves=before.moves + 1,
+            void_due=None if row.ends_void_clock else before.void_due,
+            closed_at=self.at if row.closes_loop else before.closed_at,
+        )
+        self._history(state, event, act, why)
+        if row.answers_request:
+            self._answered()
+        if row.frees_place:
+            self.free_place()
+        if placement is not None:
+            self._place(placement, row, before.performer_id, why)
+        if row.ends_authorization and self.authorization is not None:
+            self.authorization = replace(self.authorization, status="ended")
+        self._tell(row, act)
+
+    def _history(
+        self, state: State | None, event: Event, act: Act, reasons: tuple[Reason, ...]
+    ) -> None:
+        after, actor = self.after, act.actor
+        policy = act.policy if MOVES[event].under_policy else None
+        self.add(
+            referral_history,
+            plan=after.plan,
+            referral_id=after.id,
+            seq=after.moves,
+            from_state=state.value if state else None,
+            to_state=after.state.value,
+            event=event.value,
+            business_status=after.business_status.value if after.business_status else None,
+            actor=actor.name,
+            organization_id=actor.organization_id,
+            at=self.at,
+            reason=orjson.dumps(reasons).decode(),
+            note=act.note,
+            policy=policy.version if policy else None,
+            request_id=actor.request_id,
+            correlation_id=actor.correlation_id,
+        )
+
+    def _place(
+        self, placement: Placement, row: Move, former: str | None, reasons: tuple[Reason, ...]
+    ) -> None:
+        """The referral is with the performer of `placement`, or waits; each other performer that
+        had it, or was asked for, is no party any more.
+
+        The service Task of the former ends as the former asked, in the former's own words; where
+        somebody else made the move, it is cancelled.
+        """
+        performer = placement.performer_id
+        if row.on_service_task:
+            self.leaves(former, performer, row.on_service_task, reasons)
+        else:
+            self.leaves(former, performer)
+        self.after = replace(
+            self.after,
+            assignment=placement.assignment.value,
+            offer_id=placement.offer.id if placement.offer else None,
+            holds_place=performer is not None,
+            performer_id=performer,
+        )
+        if self.authorization is not None:
+            self.authorization = replace(self.authorization, performer_id=performer)
+        if performer:
+            self.become_party(performer, "performer")
+            self.leaves(self.asked_party, performer)
+
+    def _tell(self, row: Move, act: Act) -> None:
+        """Announces the move, and writes to the parties about its outcome."""
+        self.first_actor = self.first_actor or act.actor
+        if row.announces and not (row.begins_service and act.details.begun):
+            self.announcements.append(row.announces)
+        if row.places and self.after.business_status in PLACED:
+            self.announcements.append(PLACED[self.after.business_status])
+        if row.outcome:
+            self.notices.extend(notices(row.outcome, self.parties, act.policy))
+        elif row.places and self.after.performer_id:
+            self.notices.extend(assignment_notices(self.parties, act.policy))
+
+    def announce(self, event_type: EventType, actor: Actor) -> None:
+        """Announces what is no move: that a clock has run out."""
+        self.first_actor = self.first_actor or actor
+        self.announcements.append(event_type)
+
+    def free_place(self) -> None:
+        """The place that the referral holds is given on when the change is written
+        (`app.journey.waitlist`).
+        """
+        after = self.after
+        if after.holds_place and after.offer_id:
+            self.freed.append(after.offer_id)
+        self.after = replace(after, holds_place=False)
+
+    def add(self, table: Any, **values: Any) -> None:
+        self.rows.append((table, values))
+
+    def become_party(self, organization_id: str, role: str) -> None:
+        """From now on this organization sees the referral."""
+        self.add(
+            party,
+            plan=self.after.plan,
+            organization_id=organization_id,
+            referral_id=self.after.id,
+            role=role,
+            since=self.at,
+            until=None,
+        )
+
+    def leaves(
+        self,
+        former: str | None,
+        next_one: str | None,
+        status: str = "cancelled",
+        why: tuple[Reason, ...] = (),
+    ) -> None:
+        """A performer that no longer has the referral stops being a party; its Task is closed."""
+        if former is None or former == next_one:
+            return
+        if self.service_task_id is not None:
+            self.ended_task = EndedTask(
+                self.service_task_id, former, self.service_kept, status, why
+            )
+        self.service_task_id = self.service_kept = None
+        if former != self.after.organization_id:
+            self.departed.append(former)
+
+    def determine(self, question: Question, answer: Determination, basis: str) -> None:
+        """The determination, stored so that it can be explained and replayed."""
+        self.add(
+            determination,
+            plan=self.after.plan,
+            referral_id=self.after.id,
+            seq=self.after.moves,
+            outcome=answer.outcome.value,
+            basis=basis,
+            policy=answer.policy,
+            as_of=answer.as_of,
+            question=question_to_json(question),
+            answer=answer_to_json(answer),
+            at=self.at,
+        )
+
+    def ask(
+        self,
+        missing: Sequence[Missing],
+        actor: Actor,
+        void_due: datetime,
+        remind_at: datetime | None,
+    ) -> None:
+        """Opens a request for information; its sending is the first attempt."""
+        self.no_longer_asked()
+        self.after = replace(self.after, void_due=void_due)
+        self.open_request = Asked(
+            id=new_id(),
+            seq=self.after.moves,
+            missing=tuple(missing),
+            actor=actor.name,
+            asked_at=self.at,
+            void_due=void_due,
+            remind_at=remind_at,
+        )
+        self.opened_request = self.open_request.id
+        self.requests[self.open_request.id] = self.open_request
+
+    def remind(self) -> None:
+        """The second attempt at an open request."""
+        if self.open_request is None:
+            raise ValueError("nothing is asked")
+        again = replace(
+            self.open_request, attempts=self.open_request.attempts + 1, reminded_at=self.at
+        )
+        self.open_request = self.requests[again.id] = again
+
+    def _answered(self) -> None:
+        """Information came: the request is answered."""
+        if self.open_request is not None:
+            self.open_request = replace(self.open_request, answered_at=self.at)
+        self.no_longer_asked()
+
+    def no_longer_asked(self) -> None:
+        """The open request ends, answered or not."""
+        if self.open_request is not None:
+            self.requests[self.open_request.id] = replace(self.open_request, ended_at=self.at)
+        self.open_request = None
+
+    def authorize(self, authorization: Authorization) -> None:
+        """The approval's authorization, which nobody has read yet."""
+        self.authorization = authorization
+        self.new_authorization = True
+
+    def told_overdue(self, at: datetime) -> None:
+        """Notes that the parties were told of the late decision, so that they are told once."""
+        self.after = replace(self.after, overdue_told_at=at)
+
+    def checked(self, county: str | None, based_on: str | None) -> None:
+        """Notes what the check found: the member's county, and the referral to go on from."""
+        self.after = replace(self.after, county=county, based_on=based_on)
+
+    def about(self, member_id: str | None, cin: str | None, service: str | None) -> None:
+        """Notes who is meant, and for which service, as far as either is known."""
+        self.after = replace(self.after, member_id=member_id, cin=cin, service=service)
+
+    def belongs_to(
+        self, plan: str, organization: str | None, decision_due: datetime, asked: str | None
+    ) -> None:
+        """The referral whose plan nobody knew is this plan's; `asked`: the performer asked for."""
+        asked_before = self.after.asked_performer_id
+        self.before = self.before and replace(self.before, plan=plan)
+        self.after = replace(
+            self.after, plan=plan, decision_due=decision_due, asked_performer_id=asked
+        )
+        self.plan_organization = organization
+        if asked and asked != asked_before:
+            self.become_party(asked, "asked")
+
+    def finish(self) -> None:
+        """Makes the change the next version of the referral; nothing is composed after it."""
+        after = self.after
+        if after.business_status is not BusinessStatus.INFORMATION_NEEDED:
+            self.no_longer_asked()
+        self.after = replace(
+            after,
+            version=(self.before.version if self.before else 0) + 1,
+            announced=after.announced + len(self.announcements),
+            updated_at=self.at,
+            details=self.details.to_json(),
+        )

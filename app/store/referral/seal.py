@@ -1,0 +1,255 @@
+"""Turns a finished draft into rows: versions of resources, messages, authorization, correspondence.
+
+The only place that decides what a change looks like in the tables; `app.store.referral.store`
+writes it in one statement. Touches no database.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from app.base.ids import new_id
+from app.fhir import codes
+from app.fhir.r4.strict_json import dumps
+from app.fhir.render_claim_response import claim_response
+from app.fhir.render_communication_request import communication_request, naming_request
+from app.fhir.render_referral import patient_reference, service_request, stamped
+from app.fhir.render_task import referral_task, service_task, task_status
+from app.model.lifecycle import State
+from app.model.messages import About, Role, recipients, thin_payload
+from app.model.notices import Notice
+from app.model.record import Referral
+from app.store.reading.words import words
+from app.store.referral.changes import Changes
+from app.store.referral.draft import Actor, Draft, EndedTask
+from app.store.referral.letters import compose
+from app.store.tables.decision import information_request, service_authorization
+from app.store.tables.notification import correspondence, message
+from app.store.tables.referral import locator, resource_version, task
+
+
+def seal(draft: Draft) -> Changes:
+    """The rows of the finished change."""
+    draft.finish()
+    changes = Changes(draft.before, draft.after, departed=draft.departed)
+    _resources(draft, changes)
+    _requests(draft, changes)
+    _authorization(draft, changes)
+    _messages(draft, changes)
+    for notice in draft.notices:
+        _correspondence(draft, changes, notice)
+    for table, values in draft.rows:
+        changes.add(table, **values)
+    return changes
+
+
+def _version(draft: Draft, changes: Changes, body: dict[str, Any]) -> None:
+    changes.add(
+        resource_version,
+        plan=draft.after.plan,
+        type=body["resourceType"],
+        id=body["id"],
+        version=int(body["meta"]["versionId"]),
+        referral_id=draft.after.id,
+        updated_at=draft.at,
+        body=dumps(body),
+        words=words(body),
+    )
+
+
+def _locate(draft: Draft, changes: Changes, kind: str, resource_id: str) -> None:
+    changes.add(
+        locator, type=kind, id=resource_id, plan=draft.after.plan, referral_id=draft.after.id
+    )
+
+
+def _resources(draft: Draft, changes: Changes) -> None:
+    after, details = draft.after, draft.details
+    patient = patient_reference(draft.sent, after.cin)
+    _version(draft, changes, service_request(after, details, draft.sent))
+    given = (draft.service_kept or {}).get("output", ())
+    own = referral_task(after, details, patient, draft.plan_organization, draft.adopted, given)
+    own = naming_request(own, draft.open_request)
+    _version(draft, changes, own)
+    status = task_status(after.state, after.business_status)
+    _task_row(draft, changes, after, after.id, "referral", status, draft.plan_organization)
+    for body in draft.copies:
+        body["meta"] = stamped(body.get("meta"), after)
+        _version(draft, changes, body)
+        _locate(draft, changes, body["resourceType"], body["id"])
+    if draft.before is None:
+        _locate(draft, changes, "ServiceRequest", after.id)
+        _locate(draft, changes, "Task", after.id)
+    if after.state is State.APPROVED and after.performer_id and not draft.service_task_id:
+        draft.service_task_id = new_id()
+        _locate(draft, changes, "Task", draft.service_task_id)
+    if draft.service_task_id:
+        kept, plan = draft.service_kept, draft.plan_organization
+        body = service_task(after, details, patient, draft.service_task_id, plan, kept)
+        _service_task(draft, changes, body, after)
+    if draft.ended_task:
+        _ended_task(draft, changes, draft.ended_task)
+
+
+def _ended_task(draft: Draft, changes: Changes, ended: EndedTask) -> None:
+    """Over for that performer, who is told why in its own words and none of the decision's."""
+    held = replace(draft.after, performer_id=ended.performer_id, business_status=None)
+    why = replace(draft.details, reasons=ended.reasons, service_reasons=())
+    patient = patient_reference(draft.sent, held.cin)
+    body = service_task(held, why, patient, ended.id, draft.plan_organization, ended.kept)
+    _service_task(draft, changes, {**body, "status": ended.status}, held)
+
+
+def _service_task(draft: Draft, changes: Changes, body: dict[str, Any], held: Referral) -> None:
+    _version(draft, changes, body)
+    _task_row(draft, changes, held, body["id"], "service", body["status"], held.performer_id)
+
+
+def _task_row(
+    draft: Draft,
+    changes: Changes,
+    held: Referral,
+    task_id: str,
+    kind: str,
+    status: str,
+    owner: str | None,
+) -> None:
+    changes.add(
+        task,
+        plan=held.plan,
+        id=task_id,
+        referral_id=held.id,
+        kind=kind,
+        status=status,
+        business_status=held.business_status.value if held.business_status else None,
+        owner_id=owner,
+        version=held.version,
+        updated_at=draft.at,
+    )
+
+
+def _requests(draft: Draft, changes: Changes) -> None:
+    """What the requester is asked, as rows and as CommunicationRequests."""
+    after = draft.after
+    for asked in draft.requests.values():
+        patient = patient_reference(draft.sent, after.cin)
+        _version(
+            draft, changes, communication_request(after, asked, patient, draft.plan_organization)
+        )
+        if asked.id == draft.opened_request:
+            _locate(draft, changes, "CommunicationRequest", asked.id)
+        changes.add(
+            information_request,
+            plan=after.plan,
+            referral_id=after.id,
+            seq=asked.seq,
+            id=asked.id,
+            asked=orjson.dumps(asked.missing).decode(),
+            actor=asked.actor,
+            asked_at=asked.asked_at,
+            void_due=asked.void_due,
+            remind_at=asked.remind_at,
+            attempts=asked.attempts,
+            reminded_at=asked.reminded_at,
+            answered_at=asked.answered_at,
+            ended_at=asked.ended_at,
+        )
+
+
+def _authorization(draft: Draft, changes: Changes) -> None:
+    authorization, after = draft.authorization, draft.after
+    if authorization is None:
+        return
+    sent = next(iter(draft.sent.get("identifier", ())), None)
+    identifier = sent or codes.uuid_identifier(after.id)
+    patient = patient_reference(draft.sent, after.cin)
+    _version(
+        draft,
+        changes,
+        claim_response(after, authorization, patient, draft.plan_organization, identifier),
+    )
+    if draft.new_authorization:
+        _locate(draft, changes, "ClaimResponse", after.id)
+    changes.add(
+        service_authorization,
+        plan=after.plan,
+        referral_id=after.id,
+        number=authorization.number,
+        cin=after.cin or "",
+        service=authorization.service,
+        performer_id=authorization.performer_id,
+        starts_on=authorization.starts_on,
+        ends_on=authorization.ends_on,
+        units=orjson.dumps(authorization.units).decode() if authorization.units else None,
+        previous_id=authorization.previous_id,
+        status=authorization.status,
+        expiring_told_at=authorization.expiring_told_at,
+        expired_told_at=authorization.expired_told_at,
+        created_at=draft.at,
+        updated_at=draft.at,
+    )
+
+
+def _organizations(draft: Draft) -> dict[Role, str | None]:
+    """The organizations behind the roles that a message names.
+
+    The performer asked for is a party until the referral is with another (spec.md 5).
+    """
+    after = draft.after
+    asked = draft.asked_party if after.performer_id is None else None
+    return {
+        Role.REQUESTER: after.organization_id,
+        Role.ASKED: asked,
+        Role.PERFORMER: after.performer_id,
+        Role.PLAN: draft.plan_organization,
+    }
+
+
+def _messages(draft: Draft, changes: Changes) -> None:
+    actor = draft.first_actor
+    by_role = _organizations(draft)
+    first = draft.after.announced - len(draft.announcements) + 1
+    for number, event_type in enumerate(draft.announcements, first):
+        message_id = new_id()
+        changes.add(
+            message,
+            plan=draft.after.plan,
+            id=message_id,
+            referral_id=draft.after.id,
+            seq=number,
+            event_type=str(event_type),
+            body=_payload(draft, event_type, number, actor),
+            occurred_at=draft.at,
+            request_id=actor.request_id if actor else None,
+            correlation_id=actor.correlation_id if actor else None,
+        )
+        told = {by_role[role] for role in recipients(event_type)}
+        changes.recipients.extend(
+            (message_id, name) for name in sorted(told - {None}, key=str) if name
+        )
+
+
+def _payload(draft: Draft, event_type: str, number: int, actor: Actor | None) -> bytes:
+    after = draft.after
+    about = About(
+        plan=after.plan,
+        referral_id=after.id,
+        sequence=number,
+        state=after.state.value,
+        business_status=after.business_status.value if after.business_status else None,
+        reasons=[reason.code for reason in draft.details.shown if reason.code],
+        service=after.service,
+        authorization_id=after.id if draft.authorization else None,
+        performer_id=after.performer_id,
+        correlation_id=actor.correlation_id if actor else None,
+    )
+    return thin_payload(event_type, draft.at, about, draft.fhir_base)
+
+
+def _correspondence(draft: Draft, changes: Changes, notice: Notice) -> None:
+    told = (row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type)
+    body, values = compose(draft, notice, next((row["id"] for row in told), None))
+    _version(draft, changes, body)
+    _locate(draft, changes, "Communication", body["id"])
+    changes.add(correspondence, **values)

@@ -1,0 +1,139 @@
+"""Determinations (append-only), the requests for information that they open, authorizations."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Table,
+    Text,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+
+from app.store.tables.metadata import finite, metadata, moment, text
+
+determination = Table(
+    "determination",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    text("outcome"),
+    text("basis", comment="rules | person | clock"),
+    Column("policy", Text),
+    Column("as_of", Date, nullable=False),
+    text("question", comment="JSON: the facts it was decided on, for replay"),
+    text("answer", comment="JSON: reasons, populations, criteria, missing facts"),
+    moment("at"),
+    finite("as_of"),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+)
+
+information_request = Table(
+    "information_request",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    text("id", comment="the CommunicationRequest's id"),
+    text("asked", comment="JSON list of {fact, question}"),
+    text("actor"),
+    moment("asked_at"),
+    moment("void_due"),
+    Column("remind_at", DateTime(timezone=True), comment="when the second attempt is made"),
+    Column("attempts", Integer, nullable=False),
+    Column("reminded_at", DateTime(timezone=True)),
+    Column("answered_at", DateTime(timezone=True)),
+    Column(
+        "ended_at",
+        DateTime(timezone=True),
+        comment="answered, or no longer asked: decided, void, cancelled, asked anew",
+    ),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+    finite("void_due", "remind_at"),
+    Index(
+        "ix_information_request_remind",
+        "plan",
+        "remind_at",
+        postgresql_where="ended_at IS NULL AND reminded_at IS NULL AND remind_at IS NOT NULL",
+    ),
+)
+
+#: The authorization that an approval makes. Its number is the plan's.
+service_authorization = Table(
+    "service_authorization",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    text("number"),
+    text("cin"),
+    text("service"),
+    Column("performer_id", Text),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),
+    Column("units", Text, comment="JSON: quantity and unit, where the policy gives them"),
+    Column(
+        "previous_id",
+        Text,
+        comment="the referral whose authorization this one continues",
+    ),
+    text("status", comment="open | ended: taken back before its last day"),
+    Column("expiring_told_at", DateTime(timezone=True)),
+    Column("expired_told_at", DateTime(timezone=True)),
+    moment("created_at"),
+    moment("updated_at"),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+    CheckConstraint("ends_on >= starts_on", name="period"),
+    finite("starts_on", "ends_on"),
+    CheckConstraint("status IN ('open', 'ended')", name="status"),
+    Index("uq_service_authorization_number", "plan", "number", unique=True),
+    # A member never has two that are open for one service on one day, however many approve at once.
+    # The exclusion constraint (of the extension btree_gist) says it all; but there two inserts may
+    # wait for each other, a deadlock whose loser is answered "busy", and so those that begin on the
+    # same day, the usual case, meet in the unique index before.
+    Index(
+        "uq_service_authorization_open",
+        "plan",
+        "cin",
+        "service",
+        "starts_on",
+        unique=True,
+        postgresql_where="status = 'open'",
+    ),
+    ExcludeConstraint(
+        ("plan", "="),
+        ("cin", "="),
+        ("service", "="),
+        (literal_column("daterange(starts_on, ends_on, '[]')"), "&&"),
+        where="status = 'open'",
+        using="gist",
+        name="ex_service_authorization_open",
+    ),
+    Index("ix_service_authorization_member", "plan", "cin", "service"),
+    Index(
+        "ix_service_authorization_expiring",
+        "plan",
+        "ends_on",
+        postgresql_where="status = 'open' AND expiring_told_at IS NULL AND expired_told_at IS NULL",
+    ),
+    Index(
+        "ix_service_authorization_expired",
+        "plan",
+        "ends_on",
+        postgresql_where="status = 'open' AND expired_told_at IS NULL",
+    ),
+    Index("ix_service_authorization_previous", "plan", "previous_id"),
+)
+
+#: What they say when broken: another authorization of the member for the service was written first.
+OVERLAPS = ("uq_service_authorization_open", "ex_service_authorization_open")

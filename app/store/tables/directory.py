@@ -1,0 +1,115 @@
+"""The network's organizations and the plans' rosters."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    false,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Text
+
+from app.store.tables.metadata import metadata, moment, text
+
+#: Organizations belong to no plan: one may serve several.
+organization = Table(
+    "organization",
+    metadata,
+    text("id", primary_key=True),
+    text("name"),
+    Column("npi", Text),
+    Column("plan", Text, comment="the plan code, where the organization is a plan"),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    moment("updated_at"),
+    Column("made_by", Text, comment="the plan whose client made it; null where it was loaded"),
+    Index("ix_organization_npi", "npi"),
+    Index("uq_organization_plan", "plan", unique=True),
+)
+
+#: The NPIs that organizations have in use: one organization each. All of an organization's rows are
+#: written again with each change.
+organization_npi = Table(
+    "organization_npi",
+    metadata,
+    text("organization_id", primary_key=True),
+    text("npi", primary_key=True, comment="as a key holds it"),
+    Index("uq_organization_npi", "npi", unique=True),
+)
+
+#: Changes of organizations that wait for a second word, or had it. Who said what stays.
+organization_proposal = Table(
+    "organization_proposal",
+    metadata,
+    text("id", primary_key=True),
+    text("organization_id"),
+    Column("based_on", Integer, nullable=False, comment="the version that it changes"),
+    Column("changes", ARRAY(Text), nullable=False, comment="of name, address, npi"),
+    Column("body", LargeBinary, nullable=False, comment="the Organization as it would be"),
+    text("state", comment="open | confirmed | rejected | overtaken"),
+    text("proposed_by", comment="the client"),
+    text("proposed_for", comment="the client's organization: it gives no second word"),
+    moment("proposed_at"),
+    Column("decided_by", Text, comment="the client; null where it was overtaken"),
+    Column("decided_for", Text, comment="the client's organization"),
+    Column("decided_at", DateTime(timezone=True)),
+    Column("note", Text),
+    CheckConstraint("state IN ('open', 'confirmed', 'rejected', 'overtaken')", name="state"),
+    CheckConstraint("(state = 'open') = (decided_at IS NULL)", name="decided"),
+    CheckConstraint(
+        "state NOT IN ('confirmed', 'rejected') OR (decided_by IS NOT NULL"
+        " AND decided_for IS NOT NULL AND decided_for <> proposed_for)",
+        name="second_word",
+    ),
+    Index("ix_organization_proposal_proposed_at", "proposed_at", "id"),
+    Index(
+        "uq_organization_proposal_open",
+        "organization_id",
+        "proposed_for",
+        unique=True,
+        postgresql_where="state = 'open'",
+    ),
+)
+
+#: A member as the plan's roster knows them. `facts` is read once, when the roster is loaded.
+member = Table(
+    "member",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True, comment="the roster's Patient id"),
+    text("cin"),
+    Column("birth_date", Text),
+    text(
+        "facts",
+        comment="JSON: the facts the roster states, with coverages and their periods",
+    ),
+    Column(
+        "reachable",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="the roster has an address that a letter can be sent to",
+    ),
+    Column("version", Integer, nullable=False),
+    moment("updated_at"),
+    Index("uq_member_cin", "plan", "cin", unique=True),
+)
+
+#: The words by which network and roster are searched: codes, identifiers, references, names, days.
+directory_index = Table(
+    "directory_index",
+    metadata,
+    text("plan", primary_key=True, comment="as in resource_version: `*` for organizations"),
+    text("type", primary_key=True),
+    text("name", primary_key=True, comment="the search parameter"),
+    text(
+        "value", primary_key=True, comment="`code`, `system|code`, `Type/id`, lower-case text, day"
+    ),
+    text("id", primary_key=True),
+    Index("ix_directory_index_resource", "plan", "type", "id"),
+)

@@ -1,0 +1,254 @@
+"""The referral, its history (append-only), its parties, and every stored version of a resource."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
+
+from app.model.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
+from app.policy.deadlines import URGENT
+from app.store.tables.metadata import finite, metadata, moment, text
+
+
+def _one_of(column: str, values: list[str]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+def _move(state: State | None, event: Event, target: State) -> str:
+    came = "from_state IS NULL" if state is None else f"from_state = {state.value!r}"
+    said = f"{came} AND event = {event.value!r} AND to_state = {target.value!r}"
+    if state is State.APPROVED:
+        then = sorted(status.value for status in MOVES[event].statuses_after if status)
+        status = _one_of("business_status", then) if then else "business_status IS NULL"
+        # Otherwise a missing status would make the condition unknown, which a CHECK lets pass.
+        said += f" AND coalesce({status}, false)" if then else f" AND {status}"
+    return f"({said})"
+
+
+#: The allowed moves, said again by the database: every row of history is one of them.
+#: (A check that comes to null would pass, hence IS TRUE.)
+_LISTED = (_move(state, event, target) for (state, event), target in TRANSITIONS.items())
+ONLY_MOVES = f"({' OR '.join(_LISTED)}) IS TRUE"
+
+#: Business statuses in which a referral waits for a person or a clock: the work queue's.
+WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
+#: Whether a row `r` of `referral` is on the 72-hour track, in SQL.
+IS_URGENT = _one_of("r.priority", sorted(URGENT))
+
+referral = Table(
+    "referral",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True),
+    Column("version", Integer, nullable=False),
+    text("state"),
+    Column("business_status", Text),
+    text("organization_id", comment="the referring organization: the token's"),
+    Column("service", Text, comment="null while nobody has said which service"),
+    text("priority"),
+    text("intent"),
+    Column(
+        "member_id",
+        Text,
+        comment="the roster's Patient id, once the member is identified",
+    ),
+    Column("cin", Text),
+    Column(
+        "patient_id",
+        Text,
+        comment="the Patient as the referrer knows it: copy or reference",
+    ),
+    Column("county", Text),
+    moment("received_at"),
+    moment("decision_due"),
+    Column(
+        "void_due",
+        DateTime(timezone=True),
+        comment="runs only while information is asked for",
+    ),
+    Column("overdue_told_at", DateTime(timezone=True)),
+    Column("assignment", Text),
+    Column("offer_id", Text, comment="the offer whose place it holds, or waits for"),
+    Column("holds_place", Boolean, nullable=False),
+    Column("performer_id", Text, comment="the organization assigned"),
+    Column("asked_performer_id", Text, comment="the organization the referrer asked for"),
+    Column("based_on", Text),
+    Column("moves", Integer, nullable=False, comment="rows of history so far"),
+    Column(
+        "announced",
+        Integer,
+        nullable=False,
+        comment="messages so far; orders them per endpoint",
+    ),
+    Column("closed_at", DateTime(timezone=True)),
+    moment("created_at"),
+    moment("updated_at"),
+    Column(
+        "details",
+        Text,
+        nullable=False,
+        comment="JSON: reasons, populations, notes of the last decision",
+    ),
+    CheckConstraint(_one_of("state", [s.value for s in State]), name="state"),
+    CheckConstraint(
+        _one_of("business_status", [s.value for s in BusinessStatus]),
+        name="business_status",
+    ),
+    CheckConstraint(
+        "business_status IS NULL OR state IN ('pending', 'approved')",
+        name="business_status_state",
+    ),
+    CheckConstraint(
+        "NOT holds_place OR (state = 'approved' AND offer_id IS NOT NULL)", name="place"
+    ),
+    finite("received_at", "decision_due", "void_due"),
+    Index("ix_referral_member", "plan", "cin", "id"),
+    Index("ix_referral_patient", "plan", "patient_id", "id"),
+    Index("ix_referral_state", "plan", "state", "decision_due"),
+    Index("ix_referral_updated", "plan", "updated_at"),
+    Index("ix_referral_received", "plan", "received_at"),
+    Index(
+        "ix_referral_queue",
+        "plan",
+        postgresql_where=_one_of("business_status", WAITING),
+    ),
+    Index(
+        "ix_referral_void_due",
+        "plan",
+        "void_due",
+        postgresql_where="state = 'pending' AND void_due IS NOT NULL",
+    ),
+    Index(
+        "ix_referral_overdue",
+        "plan",
+        "decision_due",
+        postgresql_where="state = 'pending' AND overdue_told_at IS NULL",
+    ),
+    Index(
+        "ix_referral_waiting",
+        "plan",
+        "offer_id",
+        "received_at",
+        postgresql_where="assignment = 'waitlisted'",
+    ),
+)
+
+referral_history = Table(
+    "referral_history",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    Column(
+        "seq",
+        Integer,
+        primary_key=True,
+        comment="1 is the receipt; no gaps",
+    ),
+    Column("from_state", Text),
+    text("to_state"),
+    text("event"),
+    Column("business_status", Text),
+    text("actor", comment="a client id, `rules` or `clock`"),
+    Column("organization_id", Text),
+    moment("at"),
+    Column("reason", Text, nullable=False, comment="JSON list of coded reasons"),
+    Column("note", Text),
+    Column("policy", Text),
+    Column("request_id", Text),
+    Column("correlation_id", Text),
+    CheckConstraint(ONLY_MOVES, name="move"),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+    Index(
+        "ix_referral_history_ended",
+        "plan",
+        "at",
+        postgresql_where="event IN ('approve', 'deny', 'void', 'cancel')",
+    ),
+)
+
+#: Who may see a referral. The plan's own staff see all of its plan without a row here.
+party = Table(
+    "party",
+    metadata,
+    text("plan", primary_key=True),
+    text("organization_id", primary_key=True),
+    text("referral_id", primary_key=True),
+    text("role", primary_key=True, comment="requester | asked | performer"),
+    moment("since"),
+    Column("until", DateTime(timezone=True), comment="set when passed over or declining"),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+    Index("ix_party_referral", "plan", "referral_id"),
+)
+
+#: Every version of every resource as it is served, never changed (append-only).
+resource_version = Table(
+    "resource_version",
+    metadata,
+    text("plan", primary_key=True),
+    text("type", primary_key=True),
+    text("id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("referral_id", Text),
+    moment("updated_at"),
+    Column("body", LargeBinary, nullable=False, comment="FHIR JSON, ready to send"),
+    Column("words", Text, comment="by which a search finds it; null until it has been read"),
+    Index("ix_resource_version_referral", "plan", "referral_id", "type"),
+    Index(
+        "ix_resource_version_unread",
+        "plan",
+        "type",
+        "id",
+        postgresql_where="words IS NULL",
+    ),
+)
+
+#: Finds the plan of a FHIR id; a referral, its Task and its authorization share one id.
+locator = Table(
+    "locator",
+    metadata,
+    text("type", primary_key=True),
+    text("id", primary_key=True),
+    text("plan"),
+    Column("referral_id", Text),
+)
+
+#: Every identifier of a referral, for searches by whoever may see it and for `basedOn`.
+referral_business_identifier = Table(
+    "referral_business_identifier",
+    metadata,
+    text("plan", primary_key=True),
+    text("value", primary_key=True, comment="before the system: clients search without one, too"),
+    text("system", primary_key=True),
+    text("referral_id", primary_key=True),
+)
+
+#: What a search of Tasks asks for: the referral's own Task, and the performer's service Task.
+task = Table(
+    "task",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True),
+    text("referral_id"),
+    text("kind", comment="referral | service"),
+    text("status"),
+    Column("business_status", Text),
+    Column("owner_id", Text),
+    Column("version", Integer, nullable=False),
+    moment("updated_at"),
+    ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    ),
+    Index("ix_task_referral", "plan", "referral_id"),
+)

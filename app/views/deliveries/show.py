@@ -1,0 +1,117 @@
+"""A delivery in words. PURE but for the shape of the row, which is `store.py`'s."""
+
+from typing import Any
+
+import orjson
+
+from app.model.messages import MEANINGS, TEST, WHY_OFF, EventType
+from app.views.deliveries.model import Channel, LetterTold, Outcome, Told, Try
+
+_PREFIX = "/v1/webhook-endpoints"
+_ERRORS = {
+    "timeout": "it did not answer in time",
+    "dns_error": "its name was not found",
+    "tls_error": "its certificate was not accepted",
+    "connection_refused": "it refused the connection",
+    "connection_error": "the connection broke",
+    "blocked": "its address is not one that messages are sent to",
+}
+
+
+def told(row: Any, organization_id: str, public_url: str) -> Told:
+    """One row for a caller of that organization."""
+    tries = [Try(**_tried(each)) for each in orjson.loads(row.tries or "[]")]
+    state = _state(row, tries)
+    waits = state in (Outcome.PENDING, Outcome.FAILING)
+    path = f"{_PREFIX}/{row.endpoint_id}/messages/{row.message_id}/redeliver"
+    may = state is Outcome.DEAD and row.organization_id == organization_id
+    return Told(
+        message_id=row.message_id,
+        event_type=row.event_type,
+        meaning=meaning(row.event_type),
+        occurred_at=row.occurred_at,
+        plan=row.plan,
+        referral=None if row.referral_id == row.message_id else row.referral_id,
+        sequence=row.seq,
+        organization=row.organization_id,
+        organization_name=row.organization,
+        kind=Channel(row.kind),
+        endpoint=row.endpoint_id,
+        event_number=row.event_number,
+        state=state,
+        in_words=_in_words(row, state, tries),
+        attempts=row.attempts,
+        tries=tries,
+        next_attempt_at=row.next_attempt_at if waits else None,
+        delivered_at=row.delivered_at,
+        redeliver=public_url + path if may and row.status == "active" else None,
+    )
+
+
+def letter(row: Any) -> LetterTold:
+    """One letter."""
+    return LetterTold(
+        outcome=row.outcome,
+        recipient=row.recipient,
+        organization_name=row.organization,
+        status=row.status,
+        medium=row.medium,
+        sent_at=row.sent_at,
+        reason=row.reason,
+    )
+
+
+def meaning(event_type: str) -> str:
+    """What happened, in a sentence."""
+    if event_type == TEST:
+        return "The owner tries the endpoint out."
+    return MEANINGS[EventType(event_type)]
+
+
+def _tried(each: list[Any]) -> dict[str, Any]:
+    return dict(
+        zip(("number", "at", "status", "error", "duration_ms", "manual"), each, strict=True)
+    )
+
+
+def _state(row: Any, tries: list[Try]) -> Outcome:
+    if row.state == "pending" and tries and not _fine(tries[-1]):
+        return Outcome.FAILING
+    return Outcome(row.state)
+
+
+def _fine(each: Try) -> bool:
+    return each.status is not None and 200 <= each.status < 300
+
+
+def _in_words(row: Any, state: Outcome, tries: list[Try]) -> str:
+    last = f": {answered(tries[-1])}" if tries and not _fine(tries[-1]) else ""
+    match state:
+        case Outcome.DELIVERED if row.attempts == 1:
+            return "Delivered at the first attempt."
+        case Outcome.DELIVERED:
+            return f"Delivered after {row.attempts} attempts."
+        case Outcome.FAILING:
+            return f"Not delivered yet, after {_counted(row.attempts)}{last}. It is tried again."
+        case Outcome.DEAD:
+            return f"Given up after {_counted(row.attempts)}{last}. It is kept, to be redelivered."
+        case Outcome.HELD if row.kind == Channel.SUBSCRIPTION:
+            return "Held until the Subscription is active."
+        case Outcome.HELD:
+            why = WHY_OFF.get(row.disabled_reason or "", "is disabled")
+            return f"Held until the endpoint is enabled again: it {why}."
+    if row.attempts:
+        return "Being sent again."
+    behind = row.next_attempt_at > row.created_at
+    return "Waits for an earlier message about the same referral." if behind else "To be sent now."
+
+
+def _counted(attempts: int) -> str:
+    return f"{attempts} attempt" + ("" if attempts == 1 else "s")
+
+
+def answered(each: Try) -> str:
+    """What came of an attempt."""
+    if each.status is not None:
+        return f"it answered {each.status}"
+    return _ERRORS.get(each.error or "", "there was no answer")

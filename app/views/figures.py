@@ -1,0 +1,129 @@
+"""How the delivering goes, for Prometheus: what waits, since when, what was tried, who is disabled.
+
+From the database, so that every process of the service shows the same; asked at most every few
+seconds, within a limit of time, and left out where the database does not answer. Labels are our own
+words: nothing of an organization, a member or an address.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.base.clock import Clock
+from app.base.errors import Refusal
+from app.journey.notification.retry import BLOCKED, BROKEN, DNS, REFUSED, TIMEOUT, TLS
+from app.store.database import begin, fetch
+from app.store.reading.access import plan_keys
+
+#: The attempts of so long are counted.
+RECENT = timedelta(minutes=5)
+#: An answer is good for so many seconds, and waited for so long.
+_GOOD_S, _PATIENCE_S = 5.0, 2.0
+
+WAITING = ("pending", "held", "dead")
+#: What an attempt can end in: a status by its class, or an error class.
+RESULTS = ("2xx", "3xx", "4xx", "5xx", BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROKEN)
+
+_LIMITS = """SELECT set_config('statement_timeout', '2000', true),
+    set_config('plan_cache_mode', 'force_custom_plan', true)"""
+_FIGURES = f"""SELECT 'state', '{WAITING[0]}', '', count(*), min(d.created_at)
+FROM unnest($1::text[]) AS known(plan)
+JOIN delivery d ON d.plan = known.plan AND d.state = '{WAITING[0]}'
+{
+    "".join(
+        f'''UNION ALL SELECT 'state', '{state}', '', count(*), NULL
+FROM unnest($1::text[]) AS known(plan)
+JOIN delivery d ON d.plan = known.plan AND d.state = '{state}' '''
+        for state in WAITING[1:]
+    )
+}
+UNION ALL SELECT 'result', coalesce(a.error, a.status / 100 || 'xx'), '', count(*), NULL
+FROM unnest($1::text[]) AS known(plan)
+JOIN attempt a ON a.plan = known.plan AND a.at > $2::timestamptz
+GROUP BY 2
+UNION ALL SELECT 'disabled', e.kind, e.disabled_reason, count(*), NULL
+FROM webhook_endpoint e WHERE e.status <> 'active' AND e.disabled_reason <> 'deleted'
+GROUP BY 2, 3"""
+
+
+class Figures:
+    """The figures of one service process, remembered for a few seconds."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._text = b""
+        self._good_until = 0.0
+
+    async def text(self, engine: AsyncEngine | None, clock: Clock) -> bytes:
+        """The metrics in the text format; `nwd_delivery_figures_up` is 0 where they are not had.
+
+        There is no engine before the service has started.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            if loop.time() >= self._good_until:
+                now = clock.now()
+                self._text = shown(await _rows(engine, now) if engine else None, now)
+                self._good_until = loop.time() + _GOOD_S
+            return self._text
+
+
+async def _rows(engine: AsyncEngine, now: datetime) -> Sequence[Sequence[Any]] | None:
+    try:
+        async with asyncio.timeout(_PATIENCE_S), begin(engine) as connection:
+            await connection.exec_driver_sql(_LIMITS)
+            return await fetch(connection, _FIGURES, (list(plan_keys()), now - RECENT))
+    except (TimeoutError, Refusal):
+        return None
+
+
+def shown(rows: Sequence[Sequence[Any]] | None, now: datetime) -> bytes:
+    """The rows as metrics."""
+    registry = CollectorRegistry()
+    registry.register(_Collector(rows, now))
+    return generate_latest(registry)
+
+
+class _Collector(Collector):
+    def __init__(self, rows: Sequence[Sequence[Any]] | None, now: datetime) -> None:
+        self._rows, self._now = rows, now
+
+    def collect(self) -> Iterator[Metric]:
+        up = "Whether the figures below could be had from the database"
+        yield GaugeMetricFamily("nwd_delivery_figures_up", up, value=self._rows is not None)
+        if self._rows is None:
+            return
+        counts = {(kind, word): number for kind, word, _, number, _ in self._rows}
+        waiting = GaugeMetricFamily(
+            "nwd_deliveries", "Deliveries that have not arrived", labels=["state"]
+        )
+        for state in WAITING:
+            waiting.add_metric([state], counts.get(("state", state), 0))
+        yield waiting
+        since = next((row[4] for row in self._rows if row[4] is not None), self._now)
+        yield GaugeMetricFamily(
+            "nwd_delivery_oldest_waiting_seconds",
+            "Age of the oldest message that is pending",
+            value=max(0.0, (self._now - since).total_seconds()),
+        )
+        tried = GaugeMetricFamily(
+            "nwd_delivery_attempts_recent",
+            "Attempts of the last five minutes, by what came of them",
+            labels=["result"],
+        )
+        for result in RESULTS:
+            tried.add_metric([result], counts.get(("result", result), 0))
+        yield tried
+        disabled = GaugeMetricFamily(
+            "nwd_endpoints_disabled", "Endpoints not sent to, by reason", labels=["kind", "reason"]
+        )
+        for kind, word, reason, number, _ in self._rows:
+            if kind == "disabled":
+                disabled.add_metric([word, reason], number)
+        yield disabled

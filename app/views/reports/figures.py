@@ -1,0 +1,180 @@
+"""The figures, one statement each, the plan first; computed from history whenever they are asked.
+
+Time to a decision runs from actual receipt. Decided is approved or denied: void and cancelled are
+ends without a decision.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.fhir import codes
+from app.store.database import fetch
+from app.store.tables.referral import IS_URGENT
+from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
+from app.views.reports.period import Period
+
+_TRACK = f"(CASE WHEN {IS_URGENT} THEN 'expedited' ELSE 'standard' END)"
+#: A due moment is a whole second, and its last second is still in time (`is_over` of the clocks).
+_DECIDED = f"""SELECT {_TRACK} AS track, h.to_state,
+    h.at < r.decision_due + interval '1 second' AS in_time,
+    (extract(epoch FROM h.at - r.received_at) / 3600)::float8 AS hours
+FROM referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id
+WHERE h.plan = $1::text AND h.event IN ('approve', 'deny')
+    AND h.at >= $2::timestamptz AND h.at < $3::timestamptz"""
+_TRACKS = "(VALUES (1, 'standard'), (2, 'expedited')) t(number, track)"
+_MEDIAN = "percentile_cont(0.5) WITHIN GROUP (ORDER BY d.hours)"
+
+_TIMELINESS = f"""SELECT t.track, count(d.hours) AS decided,
+    count(*) FILTER (WHERE d.in_time) AS in_time,
+    avg(d.hours) AS average, {_MEDIAN} AS median, max(d.hours) AS longest,
+    (SELECT count(*) FROM referral r WHERE r.plan = $1 AND r.state = 'pending'
+        AND r.decision_due <= $4::timestamptz - interval '1 second'
+        AND {_TRACK} = t.track) AS overdue
+FROM {_TRACKS} LEFT JOIN ({_DECIDED}) d ON d.track = t.track
+GROUP BY t.number, t.track ORDER BY t.number"""
+
+_PRIOR_AUTHORIZATION = f"""SELECT t.track, count(d.hours) AS requests,
+    count(*) FILTER (WHERE d.to_state = 'approved') AS approved,
+    count(*) FILTER (WHERE d.to_state = 'denied') AS denied,
+    avg(d.hours) AS average, {_MEDIAN} AS median
+FROM {_TRACKS} LEFT JOIN ({_DECIDED}) d ON d.track = t.track
+GROUP BY t.number, t.track ORDER BY t.number"""
+
+_OUTCOMES = """SELECT coalesce(r.service, 'unknown') AS service, count(*) AS received,
+    count(*) FILTER (WHERE r.state = 'approved') AS approved,
+    count(*) FILTER (WHERE r.state = 'denied') AS denied,
+    count(*) FILTER (WHERE r.state = 'void') AS void,
+    count(*) FILTER (WHERE r.state = 'cancelled') AS cancelled,
+    count(*) FILTER (WHERE r.state = 'pending') AS pending
+FROM referral r WHERE r.plan = $1::text
+    AND r.received_at >= $2::timestamptz AND r.received_at < $3::timestamptz
+GROUP BY 1 ORDER BY 2 DESC, 1"""
+
+_REASONS = """SELECT h.to_state AS outcome, c->>'code' AS code,
+    count(DISTINCT h.referral_id) AS referrals
+FROM referral_history h CROSS JOIN LATERAL jsonb_array_elements(h.reason::jsonb) c
+WHERE h.plan = $1::text AND h.event IN ('approve', 'deny', 'void', 'cancel')
+    AND h.at >= $2::timestamptz AND h.at < $3::timestamptz
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
+
+_SOURCES = f"""SELECT s.source, coalesce(k.kind, 'Unknown') AS kind, sum(s.referrals)::int,
+    sum(s.urgent)::int
+FROM (SELECT coalesce(d.source, 'not-stated') AS source, r.organization_id, count(*) AS referrals,
+        count(*) FILTER (WHERE {IS_URGENT}) AS urgent
+    FROM referral r LEFT JOIN LATERAL (
+        SELECT d.question::jsonb #>> '{{facts,values,referral_source,value}}' AS source
+        FROM determination d WHERE d.plan = r.plan AND d.referral_id = r.id
+        ORDER BY d.seq DESC LIMIT 1) d ON true
+    WHERE r.plan = $1::text
+        AND r.received_at >= $2::timestamptz AND r.received_at < $3::timestamptz
+    GROUP BY 1, 2) s
+LEFT JOIN LATERAL (
+    SELECT coalesce(v.body #>> '{{type,0,coding,0,display}}', v.body #>> '{{type,0,text}}') AS kind
+    FROM (SELECT convert_from(v.body, 'UTF8')::jsonb AS body FROM resource_version v
+        WHERE v.plan = '*' AND v.type = 'Organization' AND v.id = s.organization_id
+        ORDER BY v.version DESC LIMIT 1) v) k ON true
+GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
+
+
+async def timeliness(
+    connection: AsyncConnection, plan: str, period: Period, now: datetime
+) -> list[Timeliness]:
+    """Decisions of the period against their due dates, by track."""
+    rows: Any = await fetch(connection, _TIMELINESS, (plan, period.start, period.end, now))
+    return [
+        Timeliness(
+            track=row.track,
+            decided=row.decided,
+            in_time=row.in_time,
+            late=row.decided - row.in_time,
+            in_time_percent=percent(row.in_time, row.decided),
+            average_hours=_rounded(row.average),
+            median_hours=_rounded(row.median),
+            longest_hours=_rounded(row.longest),
+            overdue_now=row.overdue,
+        )
+        for row in rows
+    ]
+
+
+async def outcomes(
+    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+) -> list[Outcomes]:
+    """What became of the referrals received in the period, by service."""
+    rows: Any = await fetch(connection, _OUTCOMES, (plan, period.start, period.end))
+    return [
+        Outcomes(
+            service=row.service,
+            received=row.received,
+            approved=row.approved,
+            denied=row.denied,
+            void=row.void,
+            cancelled=row.cancelled,
+            pending=row.pending,
+            approved_percent=percent(row.approved, row.approved + row.denied),
+        )
+        for row in rows
+    ]
+
+
+async def reasons(
+    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+) -> list[Reasons]:
+    """How often each reason was given, by outcome."""
+    rows: Any = await fetch(connection, _REASONS, (plan, period.start, period.end))
+    return [
+        Reasons(
+            outcome=row.outcome,
+            reason=row.code or "text",
+            meaning=codes.REASONS.get(row.code, "In words only"),
+            referrals=row.referrals,
+        )
+        for row in rows
+    ]
+
+
+async def sources(
+    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+) -> list[Sources]:
+    """Who referred, by what the form says and by the kind of organization."""
+    rows: Sequence[Any] = await fetch(connection, _SOURCES, (plan, period.start, period.end))
+    return [
+        Sources(source=source, organization_kind=kind, referrals=number, urgent=urgent)
+        for source, kind, number, urgent in rows
+    ]
+
+
+async def prior_authorization(
+    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+) -> list[PriorAuthorization]:
+    """The CMS-0057-F set, by track."""
+    rows: Any = await fetch(connection, _PRIOR_AUTHORIZATION, (plan, period.start, period.end))
+    return [
+        PriorAuthorization(
+            track=row.track,
+            requests=row.requests,
+            approved=row.approved,
+            denied=row.denied,
+            approved_percent=percent(row.approved, row.requests),
+            denied_percent=percent(row.denied, row.requests),
+            approved_after_extension_percent=None,
+            approved_after_appeal_percent=None,
+            average_hours=_rounded(row.average),
+            median_hours=_rounded(row.median),
+            average_days=_rounded(row.average, 24),
+            median_days=_rounded(row.median, 24),
+        )
+        for row in rows
+    ]
+
+
+def percent(part: int, whole: int) -> float | None:
+    """Of 100, to one decimal."""
+    return round(100 * part / whole, 1) if whole else None
+
+
+def _rounded(hours: float | None, by: int = 1) -> float | None:
+    return None if hours is None else round(hours / by, 2)

@@ -1,0 +1,93 @@
+"""Everything that happened to one referral, as far as the caller may see it.
+
+Whoever is party to the referral sees its moves, clocks and letters; of the messages, the ones to
+their own organization; plan staff see all, with the notes. Words are `tell.py`'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.base.errors import not_found
+from app.store.database import fetch, fetch_one
+from app.store.reading.access import SEES_LOCATED, Sight, located
+from app.views.letters.outbox import REASON, STATUS
+
+_REFERRAL = f"""SELECT r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.received_at,
+    r.decision_due, r.void_due, r.priority, p.name AS plan_name, r.closed_at, r.updated_at,
+    coalesce(q.name, r.organization_id) AS requester,
+    coalesce(s.name, r.performer_id) AS performer
+FROM locator l JOIN referral r ON r.plan = l.plan AND r.id = l.referral_id
+LEFT JOIN organization p ON p.plan = r.plan
+LEFT JOIN organization q ON q.id = r.organization_id
+LEFT JOIN organization s ON s.id = r.performer_id
+WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
+
+_HISTORY = """SELECT h.seq, h.from_state, h.to_state, h.event, h.business_status, h.actor, h.at,
+    h.reason, h.note, h.policy, coalesce(o.name, h.organization_id) AS organization,
+    (SELECT coalesce(s.name, p.organization_id) FROM party p
+        LEFT JOIN organization s ON s.id = p.organization_id
+        WHERE p.plan = h.plan AND p.referral_id = h.referral_id AND p.role = 'performer'
+        AND p.since = h.at LIMIT 1) AS placed_with
+FROM referral_history h LEFT JOIN organization o ON o.id = h.organization_id
+WHERE h.plan = $1 AND h.referral_id = $2 ORDER BY h.seq"""
+
+_DETERMINATIONS = """SELECT seq, outcome, basis, policy, as_of, at, answer::jsonb->'reasons' AS
+    reasons, answer::jsonb->'populations' AS populations
+FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
+
+_REQUESTS = """SELECT seq, asked, asked_at, void_due, attempts, reminded_at, answered_at
+FROM information_request WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
+
+_LETTERS = f"""SELECT c.outcome, c.recipient, {STATUS} AS status, {REASON} AS reason, c.created_at,
+    coalesce(o.name, c.organization_id) AS organization
+FROM correspondence c LEFT JOIN organization o ON o.id = c.organization_id
+WHERE c.plan = $1 AND c.referral_id = $2 ORDER BY c.created_at, c.id"""
+
+_MESSAGES = """SELECT m.id, m.event_type, m.occurred_at, d.state, d.attempts, d.delivered_at,
+    d.next_attempt_at, coalesce(o.name, d.organization_id) AS organization
+FROM message m LEFT JOIN delivery d ON d.plan = m.plan AND d.message_id = m.id
+    AND ($3::bool OR d.organization_id = $4::text)
+LEFT JOIN organization o ON o.id = d.organization_id
+WHERE m.plan = $1 AND m.referral_id = $2 AND ($3::bool OR d.message_id IS NOT NULL)
+ORDER BY m.seq, d.organization_id, d.endpoint_id"""
+
+_AUTHORIZATION = """SELECT a.number, a.starts_on, a.ends_on, a.status, a.created_at
+FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows, each list in the order in which things happened."""
+
+    referral: Any
+    history: Sequence[Any]
+    determinations: Sequence[Any]
+    requests: Sequence[Any]
+    letters: Sequence[Any]
+    messages: Sequence[Any]
+    authorization: Any
+    #: The caller is staff of the referral's plan.
+    staff: bool
+
+
+async def gather(connection: AsyncConnection, referral_id: str, seen: Sight) -> Found:
+    """What the caller may see of the referral's life; 404 for who is no party to it."""
+    kind = "ServiceRequest"
+    referral: Any = await fetch_one(connection, _REFERRAL, located(kind, referral_id, seen))
+    if referral is None:
+        raise not_found("referral")
+    key = (referral.plan, referral.id)
+    staff = referral.plan in seen.staff_plans
+    return Found(
+        referral=referral,
+        history=await fetch(connection, _HISTORY, key),
+        determinations=await fetch(connection, _DETERMINATIONS, key),
+        requests=await fetch(connection, _REQUESTS, key),
+        letters=await fetch(connection, _LETTERS, key),
+        messages=await fetch(connection, _MESSAGES, (*key, staff, seen.organization_id)),
+        authorization=await fetch_one(connection, _AUTHORIZATION, key),
+        staff=staff,
+    )

@@ -1,0 +1,191 @@
+"""Where a referral stands: the five stages, its clocks, and its state in a few words.
+
+PURE but for the shape of the rows, which is `gather.py`'s.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, time
+from typing import Any
+
+from app.base.local_time import LOCAL, kept
+from app.fhir import codes
+from app.model.lifecycle import BusinessStatus, State
+from app.policy.deadlines import expires
+from app.views.spans import due_in_words, moment
+from app.views.timeline.gather import Found
+from app.views.timeline.model import Clock, Mark, Running, Stage
+
+_DECIDED = {
+    State.APPROVED: (Mark.DONE, "Approved"),
+    State.DENIED: (Mark.NO, "Denied"),
+    State.VOID: (Mark.STOPPED, "Void: the information did not come"),
+    State.CANCELLED: (Mark.STOPPED, "Taken back"),
+}
+_NOW = {
+    BusinessStatus.IN_REVIEW: "Pending: a person must look at it",
+    BusinessStatus.INFORMATION_NEEDED: "Pending: information is needed",
+}
+
+
+def in_words(referral: Any) -> str:
+    """The state, and what it waits for or how the service goes."""
+    if referral.business_status in _NOW:
+        return _NOW[BusinessStatus(referral.business_status)]
+    state: str = codes.STATES[referral.state]
+    status = referral.business_status
+    if status is None:
+        return state
+    said = codes.BUSINESS_STATUSES.get(status, status)
+    return f"{state}: {said[:1].lower()}{said[1:]}"
+
+
+def stages(found: Found) -> list[Stage]:
+    """The five stages of the journey."""
+    referral = found.referral
+    received = Stage(name="intake", mark=Mark.DONE, text=f"Received {moment(referral.received_at)}")
+    return [received, _eligibility(found), _capacity(referral), _decision(found), _told(found)]
+
+
+def _eligibility(found: Found) -> Stage:
+    pending = found.referral.state == State.PENDING
+    last = found.determinations[-1].outcome if found.determinations else None
+    mark, text = {
+        "approved": (Mark.DONE, "The criteria are met"),
+        "denied": (Mark.NO, "The criteria are not met"),
+    }.get(last or "", (Mark.WAITING, "Not known yet: facts are missing"))
+    if mark is Mark.WAITING and not pending:
+        mark, text = Mark.STOPPED, "Never fully known"
+    return Stage(name="eligibility", mark=mark, text=text)
+
+
+def _capacity(referral: Any) -> Stage:
+    status, performer = referral.business_status, referral.performer or "a performer"
+    if referral.state == State.PENDING:
+        mark, text = Mark.AHEAD, "A place is taken on approval"
+    elif referral.state != State.APPROVED:
+        mark, text = Mark.STOPPED, "No place is needed"
+    elif status == BusinessStatus.WAITLISTED:
+        mark, text = Mark.WAITING, "On a waiting list"
+    elif status == BusinessStatus.UNASSIGNED:
+        mark, text = Mark.ATTENTION, "No organization found yet"
+    elif status == BusinessStatus.UNFULFILLED:
+        mark, text = Mark.NO, f"Not given by {performer}"
+    else:
+        mark, text = Mark.DONE, f"With {performer}"
+    return Stage(name="capacity", mark=mark, text=text)
+
+
+def _decision(found: Found) -> Stage:
+    referral = found.referral
+    if referral.state == State.PENDING:
+        waits = _NOW.get(referral.business_status, "Pending").partition(": ")[2]
+        text = f"{waits[:1].upper()}{waits[1:]}" or "Pending"
+        return Stage(name="decision", mark=Mark.WAITING, text=text)
+    mark, text = _DECIDED[State(referral.state)]
+    at = decided_at(found.history)
+    when = f" {moment(at)}" if at else ""
+    return Stage(name="decision", mark=mark, text=f"{text}{when}")
+
+
+def _told(found: Found) -> Stage:
+    states = [row.state for row in found.messages if row.state is not None]
+    delivered = states.count("delivered")
+    waiting = sum(row.status in ("to-send", "waiting") for row in found.letters)
+    if "dead" in states:
+        mark, text = Mark.ATTENTION, "A message could not be delivered"
+    elif "pending" in states or "held" in states:
+        mark, text = Mark.WAITING, "Messages are on their way"
+    elif waiting:
+        mark, text = Mark.WAITING, f"Letters to send: {waiting}"
+    elif delivered:
+        mark, text = Mark.DONE, f"Messages delivered: {delivered}"
+    elif any(row.status == "sent" for row in found.letters):
+        mark, text = Mark.DONE, "Everybody was told"
+    elif found.referral.state == State.PENDING:
+        mark, text = Mark.AHEAD, "Told once it is decided"
+    else:
+        mark, text = Mark.AHEAD, "Nobody was to be told by message"
+    return Stage(name="notification", mark=mark, text=text)
+
+
+def decided_at(history: Sequence[Any]) -> datetime | None:
+    """When it stopped being pending; None while it is."""
+    return next(
+        (r.at for r in history if r.from_state == State.PENDING and r.to_state != State.PENDING),
+        None,
+    )
+
+
+def clocks(found: Found, now: datetime) -> list[Clock]:
+    """The decision, each request for information, and the authorization."""
+    referral = found.referral
+    decided = decided_at(found.history)
+    stopped = referral.state in (State.VOID, State.CANCELLED) and not _was_approved(found)
+    began, due = referral.received_at, referral.decision_due
+    told = [_clock("decision", "The plan decides", began, due, decided, now, stopped=stopped)]
+    for number, row in enumerate(found.requests, 1):
+        title = "Information is due" + (f" (request {number})" if number > 1 else "")
+        told.append(_information(row, title, decided, now, ran_out=referral.state == State.VOID))
+    if found.authorization is not None:
+        told.append(_authorization(found.authorization, now))
+    return told
+
+
+def _was_approved(found: Found) -> bool:
+    return any(row.to_state == State.APPROVED for row in found.history)
+
+
+def _information(
+    row: Any, title: str, decided: datetime | None, now: datetime, *, ran_out: bool
+) -> Clock:
+    ended = row.answered_at or decided
+    clock = _clock("information", title, row.asked_at, row.void_due, ended, now, stopped=True)
+    if ran_out and row.answered_at is None:
+        said = f"ran out {moment(row.void_due)}"
+        return clock.model_copy(update={"state": Running.RAN_OUT, "in_words": said})
+    return clock
+
+
+def _clock(
+    name: str,
+    title: str,
+    began: datetime,
+    due: datetime,
+    ended: datetime | None,
+    now: datetime,
+    *,
+    stopped: bool,
+) -> Clock:
+    if ended is None:
+        state = Running.OVERDUE if now > due else Running.RUNNING
+        said = due_in_words(due, now)
+    elif stopped:
+        state, said = Running.STOPPED, f"stopped {moment(ended)}"
+    else:
+        state = Running.MET if ended <= due else Running.LATE
+        said = f"{'in time' if ended <= due else 'late'}, {moment(ended)}"
+    return Clock(
+        name=name, title=title, began=began, due=due, ended=ended, state=state, in_words=said
+    )
+
+
+def _authorization(row: Any, now: datetime) -> Clock:
+    """From its first day to the end of its last, local time."""
+    began, due = datetime.combine(kept(row.starts_on), time(), LOCAL), expires(kept(row.ends_on))
+    over = row.status == "ended"
+    if over:
+        state, said = Running.STOPPED, "ended"
+    elif now > due:
+        state, said = Running.RAN_OUT, f"expired {moment(due)}"
+    else:
+        state, said = Running.RUNNING, f"until {moment(due)}"
+    title = "The authorization runs"
+    return Clock(
+        name="authorization",
+        title=title,
+        began=began,
+        due=due,
+        ended=None,
+        state=state,
+        in_words=said,
+    )

@@ -1,0 +1,173 @@
+"""What happened, in sentences: rows of history, determinations, letters and messages as entries.
+
+PURE but for the shape of the rows, which is `gather.py`'s.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from app.fhir import codes
+from app.model.lifecycle import MOVES
+from app.model.messages import MEANINGS, EventType
+from app.policy.vocabulary import words_of
+from app.views.spans import moment
+from app.views.timeline.gather import Found
+from app.views.timeline.model import Entry, Kind
+
+_TITLES = words_of("events")
+#: What is said of an event; `{by}` is who did it.
+_MOVES = words_of("events", "staff")
+#: Events that carry reasons of their own; others still bear those of the move before.
+_REASONED = frozenset({"review", "approve", "deny", "void", "cancel", "decline", "hold", "fail"})
+#: Events after which another may have the referral, or nobody yet.
+_PLACED = frozenset(event.value for event, row in MOVES.items() if row.places)
+_ANSWERS = words_of("determinations")
+_RECIPIENTS = words_of("recipients", "staff")
+_LETTER_STATES = words_of("letter_states", "staff")
+_DELIVERIES = words_of("deliveries", "staff")
+_ORDER = list(Kind)
+
+
+def entries(found: Found) -> list[Entry]:
+    """Everything that happened, the oldest first."""
+    told = [
+        *_moves(found),
+        *map(_determination, found.determinations),
+        *_reminders(found.requests),
+        *_authorization(found.authorization),
+        *map(_letter, found.letters),
+        *_messages(found.messages),
+    ]
+    return sorted(told, key=lambda entry: (entry.at, _ORDER.index(entry.kind)))
+
+
+def _moves(found: Found) -> Iterator[Entry]:
+    asked = {request.seq: request for request in found.requests}
+    for row in found.history:
+        by = who(row)
+        title = _TITLES.get(row.event, row.event.replace("-", " ").capitalize())
+        said = _MOVES.get(row.event, "Done by {by}.").replace("{by}", by)
+        details = reasons(orjson.loads(row.reason)) if row.event in _REASONED else []
+        if row.event in _PLACED:
+            details += _placed(row)
+        if row.seq in asked and row.event == "request-information":
+            details.append(f"To be answered by {moment(asked[row.seq].void_due)}")
+            details += [missing["question"] for missing in orjson.loads(asked[row.seq].asked)]
+        if row.note and found.staff:
+            details.append(f"Note: {row.note}")
+        yield Entry(
+            at=row.at,
+            kind=Kind.RECEIVED if row.event == "receive" else Kind.MOVE,
+            title=title,
+            text=said[:1].upper() + said[1:],
+            by=by,
+            details=details,
+        )
+
+
+def _placed(row: Any) -> list[str]:
+    """Where the move left the referral: with whom, or that it waits."""
+    status = codes.BUSINESS_STATUSES.get(row.business_status)
+    return [": ".join(filter(None, [status, row.placed_with]))] if status else []
+
+
+def who(row: Any) -> str:
+    """The organization of a move; the rules and the clock act by themselves."""
+    if row.organization is None:
+        return {"rules": "the rules", "clock": "the clock"}.get(row.actor, "the plan")
+    return str(row.organization)
+
+
+def reasons(stored: Sequence[dict[str, Any]]) -> list[str]:
+    """Coded reasons in words, with the advice that travels with them."""
+    told = []
+    for reason in stored:
+        known = codes.REASONS.get(reason["code"], reason["code"])
+        text = reason.get("text")
+        told.append(f"{known}. {text}" if known and text else known or text or "")
+    return list(filter(None, told))
+
+
+def _determination(row: Any) -> Entry:
+    told = reasons(_json(row.reasons))
+    populations = [codes.POPULATIONS.get(code, code) for code in _json(row.populations)]
+    details = [*told, *(f"Met: {name}" for name in populations)]
+    if row.policy:
+        details.append(f"Policy {row.policy}, as of {row.as_of}")
+    return Entry(
+        at=row.at,
+        kind=Kind.DETERMINATION,
+        title="Looked at by the rules",
+        text=_ANSWERS.get(row.outcome, row.outcome),
+        by="the rules",
+        details=details,
+    )
+
+
+def _json(value: Any) -> Any:
+    return orjson.loads(value) if isinstance(value, str | bytes) else value or []
+
+
+def _reminders(requests: Sequence[Any]) -> Iterator[Entry]:
+    for row in requests:
+        if row.reminded_at is not None:
+            yield Entry(
+                at=row.reminded_at,
+                kind=Kind.REMINDER,
+                title="Reminder",
+                text=f"The requester was reminded: answers are due {moment(row.void_due)}.",
+                by="the clock",
+                details=[f"Attempts to obtain the information: {row.attempts}"],
+            )
+
+
+def _authorization(row: Any) -> Iterator[Entry]:
+    if row is None:
+        return
+    yield Entry(
+        at=row.created_at,
+        kind=Kind.AUTHORIZATION,
+        title="Authorization",
+        text=f"Authorized from {row.starts_on} to {row.ends_on}.",
+        by=None,
+        details=[f"Number {row.number}", *(["It has ended"] if row.status == "ended" else [])],
+    )
+
+
+def _letter(row: Any) -> Entry:
+    recipient = row.organization or _RECIPIENTS.get(row.recipient, row.recipient)
+    state = _LETTER_STATES.get(row.status, row.status)
+    return Entry(
+        at=row.created_at,
+        kind=Kind.LETTER,
+        title="Correspondence",
+        text=f"{row.outcome.replace('-', ' ').capitalize()}, to {recipient}: {state}.",
+        by=None,
+        details=[row.reason] if row.reason else [],
+    )
+
+
+def _messages(rows: Sequence[Any]) -> Iterator[Entry]:
+    for _, group in groupby(rows, key=lambda row: row.id):
+        sent = list(group)
+        kind = sent[0].event_type
+        known = kind in {each.value for each in EventType}
+        reached = [_delivery(row) for row in sent if row.state is not None]
+        yield Entry(
+            at=sent[0].occurred_at,
+            kind=Kind.MESSAGE,
+            title="Announced",
+            text=f"{MEANINGS[EventType(kind)] if known else ''} ({kind})".strip(),
+            by=None,
+            details=reached or ["No party has an endpoint that asks for it."],
+        )
+
+
+def _delivery(row: Any) -> str:
+    state = _DELIVERIES.get(row.state, row.state)
+    when = f" {moment(row.delivered_at)}" if row.delivered_at else ""
+    tries = "" if row.attempts < 2 else f", {row.attempts} attempts"
+    return f"{row.organization}: {state}{when}{tries}"

@@ -1,0 +1,164 @@
+"""Reads the queue, and who has what in hand. Every statement begins with the plans of the caller.
+
+What is shown of a row is `show.py`'s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.model.lifecycle import BusinessStatus
+from app.store.database import fetch, fetch_one
+from app.store.tables.referral import IS_URGENT, WAITING
+from app.views.letters.outbox import OVERTAKEN
+from app.views.workqueue.model import Held, Waits
+
+#: The same words as the index has, so that it is used.
+_WAITS = f"r.business_status IN ({', '.join(repr(word) for word in WAITING)})"
+#: Urgent before routine; in each, what waits for a decision before what waits for a performer.
+_RANK = f"""(CASE WHEN {IS_URGENT} THEN 0 ELSE 2 END
+    + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END)"""
+_AT = "(CASE WHEN r.state = 'pending' THEN r.decision_due ELSE r.received_at END)"
+
+_COLUMNS = """r.plan, r.id, r.state, r.business_status, r.organization_id, r.service, r.member_id,
+    r.cin, r.patient_id, r.received_at, r.decision_due, r.void_due, r.details"""
+
+#: Names: the roster's or the referral's Patient, else the one contained in the ServiceRequest.
+_PAGE = f"""SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
+    coalesce(known.name, sent.name)::text AS name FROM (
+  SELECT {_COLUMNS}, {IS_URGENT} AS urgent, {_RANK} AS rank, {_AT} AS at, w.assignee, w.claimed_at
+  FROM referral r LEFT JOIN work_item w ON w.plan = r.plan AND w.referral_id = r.id
+  WHERE r.plan = ANY ($1::text[]) AND {_WAITS}
+    AND ($2::text IS NULL OR r.id = $2)
+    AND ($3::text IS NULL OR r.business_status = $3)
+    AND (NOT $4::bool OR (r.state = 'pending' AND r.decision_due < $5::timestamptz))
+    AND ($6::bool IS NULL OR ({IS_URGENT}) = $6)
+    AND ($7::text IS NULL OR w.assignee = $7) AND (NOT $8::bool OR w.assignee IS NULL)
+    AND ($9::timestamptz IS NULL OR (r.state = 'pending' AND r.decision_due < $9))
+    AND ($10::int IS NULL OR ({_RANK}, {_AT}, r.id) > ($10, $11::timestamptz, $12::text))
+  ORDER BY rank, at, r.id LIMIT $13::int) q
+LEFT JOIN organization o ON o.id = q.organization_id
+LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{{name,0}}' AS name
+    FROM resource_version v WHERE v.plan = q.plan AND v.type = 'Patient'
+    AND v.id = coalesce(q.member_id, q.patient_id) ORDER BY v.version DESC LIMIT 1) known ON true
+LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::jsonb,
+    '$.contained[*] ? (@.resourceType == "Patient").name[0]') AS name
+    FROM resource_version v WHERE known.name IS NULL AND v.plan = q.plan
+    AND v.type = 'ServiceRequest' AND v.id = q.id ORDER BY v.version DESC LIMIT 1) sent ON true
+ORDER BY q.rank, q.at, q.id"""
+
+_COUNTS = f"""SELECT w.*,
+  (SELECT count(*) FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.status = 'to-send'
+    AND NOT {OVERTAKEN}),
+  (SELECT count(*) FROM delivery d WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead')
+FROM (SELECT count(*),
+    count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz),
+    count(*) FILTER (WHERE {IS_URGENT}),
+    {", ".join(f"count(*) FILTER (WHERE r.business_status = '{word}')" for word in WAITING)},
+    count(*) FILTER (WHERE age < '2 days'),
+    count(*) FILTER (WHERE age >= '2 days' AND age < '6 days'),
+    count(*) FILTER (WHERE age >= '6 days' AND age < '11 days'),
+    count(*) FILTER (WHERE age >= '11 days')
+  FROM (SELECT r.*, $2::timestamptz - r.received_at AS age FROM referral r
+    WHERE r.plan = ANY ($1::text[]) AND {_WAITS}) r) w"""
+AGES = ("0 to 1 day", "2 to 5 days", "6 to 10 days", "11 days or more")
+
+#: At most fifty: whoever has more has one problem, not fifty.
+_NOT_TOLD = """SELECT e.organization_id, coalesce(o.name, e.organization_id) AS organization, e.id,
+    e.disabled_reason, e.updated_at, w.messages
+FROM (SELECT d.organization_id, d.endpoint_id, count(*) AS messages FROM delivery d
+    WHERE d.plan = ANY ($1::text[]) AND d.state IN ('dead', 'held')
+      AND d.referral_id <> d.message_id GROUP BY 1, 2) w
+JOIN webhook_endpoint e ON e.organization_id = w.organization_id AND e.id = w.endpoint_id
+    AND e.status <> 'active' AND e.disabled_reason IN ('gone', 'failing', 'blocked-target')
+LEFT JOIN organization o ON o.id = e.organization_id
+ORDER BY e.updated_at, e.id LIMIT 50"""
+
+_CLAIM = f"""INSERT INTO work_item AS w (plan, referral_id, assignee, claimed_at)
+SELECT r.plan, r.id, $3::text, $4::timestamptz FROM referral r
+WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND {_WAITS}
+ON CONFLICT (plan, referral_id) DO UPDATE SET assignee = excluded.assignee,
+    claimed_at = excluded.claimed_at WHERE w.assignee IS NULL RETURNING assignee"""
+_HOLDER = f"""SELECT w.assignee FROM referral r
+JOIN work_item w ON w.plan = r.plan AND w.referral_id = r.id
+WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND {_WAITS}"""
+_RELEASE = """UPDATE work_item SET assignee = NULL, claimed_at = NULL
+WHERE plan = ANY ($1::text[]) AND referral_id = $2::text"""
+_DETERMINATION = """SELECT answer FROM determination WHERE plan = ANY ($1::text[])
+    AND referral_id = $2::text ORDER BY seq DESC LIMIT 1"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to show. `after` is the last item of the page before: rank, moment, id."""
+
+    plans: Sequence[str]
+    now: datetime
+    referral: str | None = None
+    waits: Waits | None = None
+    urgent: bool | None = None
+    held: Held = Held.ANYONE
+    client: str = ""
+    due_before: datetime | None = None
+    after: tuple[int, datetime, str] | None = None
+    limit: int = 50
+
+
+async def page(connection: AsyncConnection, wanted: Wanted) -> Sequence[Any]:
+    """The rows of one page and one more, where there is one."""
+    overdue = wanted.waits is Waits.OVERDUE
+    after = wanted.after or (None, None, None)
+    values = (
+        list(wanted.plans),
+        wanted.referral,
+        None if wanted.waits is None or overdue else BusinessStatus(wanted.waits.value).value,
+        overdue,
+        wanted.now,
+        wanted.urgent,
+        wanted.client if wanted.held is Held.ME else None,
+        wanted.held is Held.NONE,
+        wanted.due_before,
+        *after,
+        wanted.limit + 1,
+    )
+    return await fetch(connection, _PAGE, values)
+
+
+async def counts(connection: AsyncConnection, plans: Sequence[str], now: datetime) -> Sequence[int]:
+    """Waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`), letters, dead."""
+    row = await fetch_one(connection, _COUNTS, (list(plans), now))
+    return row if row is not None else [0] * 13
+
+
+async def not_told(connection: AsyncConnection, plans: Sequence[str]) -> Sequence[Any]:
+    """Endpoints that were disabled while messages about these plans' referrals wait for them."""
+    return await fetch(connection, _NOT_TOLD, (list(plans),))
+
+
+async def claim(
+    connection: AsyncConnection, plans: Sequence[str], referral: str, client: str, now: datetime
+) -> str | None:
+    """Who has it now: the client, or whoever was first. None: it does not wait here.
+
+    Two who claim at once meet at the row: the second one finds the first one's name.
+    """
+    values = (list(plans), referral, client, now)
+    row = await fetch_one(connection, _CLAIM, values)
+    row = row or await fetch_one(connection, _HOLDER, (list(plans), referral))
+    return row[0] if row else None
+
+
+async def release(connection: AsyncConnection, plans: Sequence[str], referral: str) -> None:
+    """Nobody has it any more."""
+    await connection.exec_driver_sql(_RELEASE, (list(plans), referral))
+
+
+async def determination(
+    connection: AsyncConnection, plans: Sequence[str], referral: str
+) -> str | None:
+    """The last answer of the rules, as stored."""
+    row = await fetch_one(connection, _DETERMINATION, (list(plans), referral))
+    return row[0] if row else None

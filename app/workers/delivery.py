@@ -1,0 +1,294 @@
+"""The delivery worker: claim, commit, send with no transaction open, record; until it is stopped.
+
+Any number of workers may run, on any machine. Four loops: one listens for hints, one claims what
+is due (at a hint, when something was recorded, and at least every `poll_s`), one records results
+in groups, one sweeps. Killed at any moment, it loses nothing: the lease of what it held ends, and
+another sends it again under the same webhook-id. The rules are `retry.py`'s. The clocks run beside
+them in the same process (`app.workers.clocks`).
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+from app.base.clock import Clock
+from app.base.settings import Settings
+from app.journey.notification.claim import Claim, claim, plans_waiting, release
+from app.journey.notification.deliver import Sender, open_session
+from app.journey.notification.enlarge import enlarge
+from app.journey.notification.record import Result, record
+from app.journey.notification.retry import SHORTEST_ASIDE, outcome, set_aside
+from app.journey.notification.secrets import Vault
+from app.journey.notification.subscription_prepare import prepare
+from app.journey.notification.sweep import sweep
+from app.journey.notification.targets import Guard
+from app.model.caller import UNASSIGNED
+from app.store.connect import RAISED, Link, report
+from app.workers.clocks import run_clocks
+from app.workers.hints import Hints
+from app.workers.pace import Pace
+from app.workers.quarantine import Aside, halving
+from app.workers.subscriptions import keep_subscriptions
+from app.workers.tally import attempted
+
+__all__ = ["Pace", "Worker", "deliver_forever"]
+
+_log = logging.getLogger(__name__)
+
+
+async def deliver_forever(
+    settings: Settings, *, stop: asyncio.Event, clock: Clock | None = None, pace: Pace | None = None
+) -> None:
+    """Delivers until `stop` is set; then finishes or hands back what it holds, and returns."""
+    # Name lookups run in threads: a few slow names must not hold up the others.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, "lookup"))
+    guard = Guard.of(settings)
+    pace, clock = pace or Pace(), clock or Clock.of(settings)
+    clocks = asyncio.create_task(run_clocks(settings, clock, stop=stop, every=pace.clocks_s))
+    clocks.add_done_callback(lambda _: stop.set())
+    async with open_session(guard, pace.total_s) as session:
+        sender = Sender(session, guard, Vault(settings))
+        keeper = asyncio.create_task(
+            keep_subscriptions(settings, sender, clock, stop=stop, every=pace.poll_s)
+        )
+        keeper.add_done_callback(lambda _: stop.set())
+        try:
+            await Worker(settings, sender, clock, pace).run(stop)
+        finally:
+            stop.set()
+            await asyncio.gather(clocks, keeper)
+
+
+class Worker:
+    """One process's share of the delivering."""
+
+    def __init__(self, settings: Settings, sender: Sender, clock: Clock, pace: Pace) -> None:
+        named = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
+        self._plans = [*named, UNASSIGNED] if named else []
+        self._fhir_base = settings.fhir_base
+        self._sender = sender
+        self._clock = clock
+        self._pace = pace
+        self._claiming = Link(settings, "claims")
+        self._recording = Link(settings, "records")
+        self._listening = Link(settings, "listens")
+        self._sweeping = Link(settings, "sweeps")
+        self._hints = Hints(self._plans, pace.poll_s)
+        self._sending: dict[Claim, asyncio.Task[None]] = {}
+        self._busy: Counter[str] = Counter()
+        self._full: set[str] = set()
+        self._results: list[Result] = []
+        self._heard = asyncio.Event()
+        self._unclaimed, self._unswept = Aside(SHORTEST_ASIDE), Aside(SHORTEST_ASIDE)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop`; raises what a loop did not expect, so that the process is started anew."""
+        listening, claiming, sweeping, recording = loops = [
+            asyncio.create_task(self._again(loop), name=loop.__name__)
+            for loop in (self._listen, self._claim, self._sweep, self._record)
+        ]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ended, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
+            await _cancel(listening, claiming, sweeping)
+            if self._sending:
+                await asyncio.wait(self._sending.values(), timeout=self._pace.grace_s)
+            await _cancel(stopping, recording)
+            await self._let_go()
+            for task in ended:
+                task.result()
+        finally:
+            await _cancel(stopping, *loops, *self._sending.values())
+            for link in (self._claiming, self._recording, self._listening, self._sweeping):
+                await link.close()
+
+    async def _again(self, loop: Any) -> None:
+        """Runs a loop; after whatever comes from the database, again, with growing pauses."""
+        pause = 0.1
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await loop()
+            except RAISED as error:
+                lasted = asyncio.get_running_loop().time() - began
+                pause = 0.1 if lasted > self._pace.longest_backoff_s else pause
+                report(_log, error, loop=loop.__name__)
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  not a secret
+                pause = min(2 * pause, self._pace.longest_backoff_s)
+
+    # --- claims ---
+
+    async def _listen(self) -> None:
+        await self._hints.listen(self._listening)
+
+    async def _claim(self) -> None:
+        while True:
+            for plan in await self._hints.plans(self._claiming):
+                await self._unclaimed.unless(self._claim_plan, plan, self._clock.now())
+            await self._hints.wait()
+
+    async def _sweep(self) -> None:
+        while True:
+            async with self._sweeping as connection:
+                plans = self._plans or await plans_waiting(connection)
+            for plan in plans:
+                await self._unswept.unless(self._sweep_plan, plan, self._clock.now())
+            await asyncio.sleep(self._pace.sweep_s)
+
+    async def _sweep_plan(self, plan: str) -> None:
+        async with self._sweeping as connection:
+            await sweep(connection, plan, self._clock.now())
+
+    async def _claim_plan(self, plan: str) -> None:
+        room = self._pace.at_once - len(self._sending)
+        if room <= 0:
+            self._full.add(plan)
+            return
+        now = self._clock.now()
+        async with self._claiming as connection:
+            claims = await claim(
+                connection,
+                plan,
+                now=now,
+                lease_until=now + timedelta(seconds=self._pace.lease_s),
+                limit=room,
+                per_endpoint=self._pace.per_endpoint,
+                sending=self._busy,
+            )
+        for ready in await halving(claims, self._prepare, self._set_aside):
+            for each in ready:
+                self._begin(each)
+        if any(self._saturated(each) for each in claims) or len(claims) == room:
+            self._full.add(plan)
+
+    async def _prepare(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Claims of one plan with the bodies that they are sent with."""
+        if not claims:
+            return []
+        plan = claims[0].plan
+        async with self._claiming as connection:
+            made = await prepare(connection, plan, claims, self._fhir_base, self._clock.now())
+            return await enlarge(connection, plan, made, self._fhir_base)
+
+    async def _set_aside(self, claimed: Claim, error: Exception) -> None:
+        """Given back for a while: a key that opens nothing, a poisoned row, or a fault of ours."""
+        said = {"plan": claimed.plan, "message_id": claimed.message_id}
+        _log.error("set aside", extra={**said, "error": type(error).__name__}, exc_info=error)
+        await self._hand_back(claimed, set_aside(claimed.number))
+
+    def _saturated(self, claimed: Claim) -> bool:
+        """Whether the endpoint may have more due than it was given room for."""
+        room = self._pace.per_endpoint if claimed.failing_since is None else 1
+        return self._busy[claimed.endpoint_id] >= room
+
+    # --- sending ---
+
+    def _begin(self, claimed: Claim) -> None:
+        self._sending[claimed] = asyncio.create_task(self._send(claimed))
+        self._busy[claimed.endpoint_id] += 1
+
+    async def _send(self, claimed: Claim) -> None:
+        at = self._clock.now()
+        try:
+            sent = await self._sender.send(claimed, at)
+        except Exception as error:  # noqa: BLE001  whatever it is, the others are sent
+            await self._set_aside(claimed, error)
+            self._end(claimed)
+            return
+        now = self._clock.now()
+        attempted(sent.answer.status, sent.answer.error, sent.duration_ms)
+        after = outcome(sent.answer, claimed.tried, now, random.random())  # noqa: S311  jitter
+        self._results.append(
+            Result(
+                claim=claimed,
+                outcome=after,
+                at=at,
+                now=now,
+                duration_ms=sent.duration_ms,
+                status=sent.answer.status,
+                error=sent.answer.error,
+                response=sent.response,
+            )
+        )
+        self._heard.set()
+
+    def _end(self, claimed: Claim) -> None:
+        """The delivery is no longer this worker's; its room is free."""
+        self._busy[claimed.endpoint_id] -= 1
+        if not self._busy[claimed.endpoint_id]:
+            del self._busy[claimed.endpoint_id]
+        del self._sending[claimed]
+
+    async def _hand_back(self, claimed: Claim, wait: timedelta = timedelta(0)) -> None:
+        try:
+            async with self._recording as connection:
+                await release(connection, claimed, self._clock.now() + wait)
+        except RAISED:
+            _log.warning("lease left to end", extra={"message_id": claimed.message_id})
+
+    # --- records ---
+
+    async def _record(self) -> None:
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            while self._results:
+                await self._record_plan(self._results[0].claim.plan)
+
+    async def _record_plan(self, plan: str) -> None:
+        """Everything heard for one plan in one statement; kept and tried again while the database
+        is lost. What cannot be recorded is sent again later: its receiver knows the id.
+        """
+        batch = [result for result in self._results if result.claim.plan == plan]
+        try:
+            await halving(batch, self._write, self._unrecorded)
+        except RAISED:
+            self._heard.set()
+            raise
+
+    async def _write(self, batch: Sequence[Result]) -> None:
+        plan = batch[0].claim.plan
+        async with self._recording as connection:
+            more = await record(connection, plan, batch)
+        self._done(batch)
+        waiting, self._full = self._full, set()
+        if more:
+            waiting.add(plan)
+        if waiting:
+            self._hints.wake(*waiting)
+
+    async def _unrecorded(self, result: Result, error: Exception) -> None:
+        await self._set_aside(result.claim, error)
+        self._done([result])
+
+    def _done(self, batch: Sequence[Result]) -> None:
+        over = {id(result) for result in batch}
+        self._results = [result for result in self._results if id(result) not in over]
+        for result in batch:
+            self._end(result.claim)
+
+    # --- the end ---
+
+    async def _let_go(self) -> None:
+        """Records what was heard and hands back what was not; the leases cover what fails here."""
+        unheard = [claimed for claimed, task in self._sending.items() if not task.done()]
+        await _cancel(*(self._sending[claimed] for claimed in unheard))
+        for claimed in unheard:
+            await self._hand_back(claimed)
+        try:
+            while self._results:
+                await self._record_plan(self._results[0].claim.plan)
+        except RAISED as error:
+            _log.warning("results not recorded", extra={"error": type(error).__name__})
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)

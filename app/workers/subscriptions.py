@@ -1,0 +1,192 @@
+"""Handshakes and heartbeats, in the worker process: what is due is leased, sent and recorded.
+
+A subscription is `requested` until a handshake is answered with a 2xx; then what was held for it is
+due. One try decides: a client asks again by an update. A heartbeat goes out only where one was
+asked for and no event came for its period; its failure changes nothing, the events' own retries
+see to that. What reaches its `end` is off. Any number of keepers may run: the lease is the row's
+`next_beat_at`.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.base.clock import Clock
+from app.base.ids import new_id
+from app.base.settings import Settings
+from app.fhir.subscription import problem
+from app.fhir.subscription_status import Standing, notification
+from app.journey.notification.claim import KNOWN_PLANS, Claim
+from app.journey.notification.deliver import Sender
+from app.store.connect import RAISED, Link, lost, report
+
+_log = logging.getLogger(__name__)
+
+#: Longer than one attempt can take; afterwards another keeper tries.
+LEASE = timedelta(seconds=60)
+AT_ONCE = 16
+
+_DUE = """WITH due AS (
+  SELECT organization_id, id FROM webhook_endpoint
+  WHERE next_beat_at <= $1 AND status IN ('requested', 'active')
+  ORDER BY next_beat_at LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+UPDATE webhook_endpoint e SET next_beat_at = $2 FROM due
+WHERE e.organization_id = due.organization_id AND e.id = due.id
+RETURNING e.organization_id, e.id, e.url, e.secrets, e.headers, e.mime, e.topic, e.content,
+  e.status, e.version, e.events, e.heartbeat_s, e.last_event_at, e.failing_since"""
+
+_ACTIVE = """UPDATE webhook_endpoint SET status = 'active', version = version + 1,
+  disabled_reason = NULL, failing_since = NULL, paused_until = NULL, updated_at = $4,
+  next_beat_at = $5
+WHERE organization_id = $1 AND id = $2 AND status = 'requested' AND version = $3 RETURNING id"""
+_RESUME = f"""{KNOWN_PLANS}
+UPDATE delivery d SET state = 'pending', round_start = d.attempts, next_attempt_at = $3,
+  lease_until = NULL
+FROM known
+WHERE d.plan = known.plan AND d.endpoint_id = $2 AND d.organization_id = $1 AND d.state = 'held'"""
+_ERROR = """UPDATE webhook_endpoint SET status = 'error', version = version + 1,
+  disabled_reason = $5, updated_at = $4, next_beat_at = NULL
+WHERE organization_id = $1 AND id = $2 AND status = 'requested' AND version = $3"""
+_NEXT = """UPDATE webhook_endpoint SET next_beat_at = $4
+WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'active'"""
+_END = """UPDATE webhook_endpoint SET status = 'disabled', version = version + 1,
+  disabled_reason = 'ended', updated_at = $1, next_beat_at = NULL
+WHERE ends_at <= $1 AND status <> 'disabled'"""
+_UNNUMBERED = f"""{KNOWN_PLANS} SELECT count(*)::int FROM known JOIN delivery d
+  ON d.plan = known.plan AND d.endpoint_id = $1 AND d.focus IS NOT NULL
+  AND d.event_number IS NULL"""
+
+#: Why a subscription is in error, as its owner reads it.
+NO_HANDSHAKE = "handshake"
+
+
+async def keep_subscriptions(
+    settings: Settings, sender: Sender, clock: Clock, *, stop: asyncio.Event, every: float
+) -> None:
+    """Looks every `every` seconds until `stop`; a database that is away is waited for."""
+    keeper = Keeper(settings, sender, clock)
+    try:
+        while not stop.is_set():
+            try:
+                await keeper.look()
+            except RAISED as error:
+                report(_log, error, loop="keep_subscriptions")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await stop.wait()
+    finally:
+        await keeper.close()
+
+
+class Keeper:
+    """One process's share of the handshakes and heartbeats."""
+
+    def __init__(self, settings: Settings, sender: Sender, clock: Clock) -> None:
+        self._base = settings.fhir_base
+        self._sender = sender
+        self._clock = clock
+        self._link = Link(settings, "subscriptions")
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Leaves what is under way to another keeper: its lease ends."""
+        for task in self._under_way:
+            task.cancel()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+        await self._link.close()
+
+    async def look(self) -> None:
+        """Begins everything that is due now, a few at once: who hangs holds up nobody else."""
+        now = self._clock.now()
+        async with self._link as connection:
+            await connection.execute(_END, now)
+            room = AT_ONCE - len(self._under_way)
+            rows = await connection.fetch(_DUE, now, now + LEASE, room) if room else ()
+        for row in rows:
+            task = asyncio.create_task(self._keep(row, now))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _keep(self, row: Any, now: datetime) -> None:
+        try:
+            if row["status"] == "requested":
+                await self._shake_hands(row, now)
+            elif row["heartbeat_s"] is not None:
+                await self._beat(row, now)
+        except Exception as error:  # noqa: BLE001  a key that opens nothing, or a fault of ours
+            # Its lease ends either way, and then it is tried again.
+            said = {"endpoint_id": row["id"], "error": type(error).__name__}
+            if lost(error):
+                _log.warning("database lost", extra=said)
+            else:
+                _log.exception("subscription not kept", extra=said)
+
+    async def _shake_hands(self, row: Any, now: datetime) -> None:
+        # Nothing came before the first handshake; a later one says what it has missed.
+        count = 0 if row["version"] == 1 else await self._count(row)
+        accepted = await self._post(row, "handshake", count, now)
+        subscription = (row["organization_id"], row["id"], row["version"])
+        after = self._clock.now()
+        async with self._link as connection, connection.transaction():
+            if not accepted:
+                await connection.execute(_ERROR, *subscription, after, NO_HANDSHAKE)
+            elif await connection.fetchval(_ACTIVE, *subscription, after, _later(row, after)):
+                await connection.execute(_RESUME, row["organization_id"], row["id"], after)
+
+    async def _beat(self, row: Any, now: datetime) -> None:
+        last = row["last_event_at"]
+        quiet_until = _later(row, last) if last else None
+        if quiet_until is None or quiet_until <= now:
+            await self._post(row, "heartbeat", await self._count(row), now)
+            quiet_until = _later(row, now)
+        async with self._link as connection:
+            await connection.execute(
+                _NEXT, row["organization_id"], row["id"], row["version"], quiet_until
+            )
+
+    async def _count(self, row: Any) -> int:
+        async with self._link as connection:
+            waiting: int = await connection.fetchval(_UNNUMBERED, row["id"])
+        return int(row["events"]) + waiting
+
+    async def _post(self, row: Any, kind: str, events: int, now: datetime) -> bool:
+        """Sends one notification without an event; whether it was answered with a 2xx."""
+        wrong = problem(row["status"], None, row["failing_since"])
+        standing = Standing(row["id"], row["topic"], row["status"], events, wrong)
+        id_ = new_id()
+        body = notification(self._base, standing, kind, row["content"], id_=id_, at=now)
+        sent = await self._sender.send(_as_claim(row, id_, body), now)
+        return sent.answer.status is not None and 200 <= sent.answer.status < 300
+
+
+def _later(row: Any, moment: datetime) -> datetime | None:
+    """When the next heartbeat is due after a moment; None where none was asked for."""
+    period = row["heartbeat_s"]
+    return None if period is None else moment + timedelta(seconds=period)
+
+
+def _as_claim(row: Any, id_: str, body: bytes) -> Claim:
+    """What the sender takes. It is nobody's delivery: nothing of it is recorded."""
+    return Claim(
+        plan="",
+        message_id=id_,
+        endpoint_id=row["id"],
+        organization_id=row["organization_id"],
+        referral_id="",
+        seq=0,
+        number=1,
+        tried=1,
+        manual=False,
+        url=row["url"],
+        secrets=row["secrets"],
+        headers=row["headers"],
+        full_payload=True,
+        failing_since=row["failing_since"],
+        body=body,
+        subscribed=True,
+        mime=row["mime"],
+    )
