@@ -1,11 +1,13 @@
 """Fails for code that no other code of the service uses (`make dead`). Tests do not count as use.
 
 vulture finds the code; `[tool.vulture]` in pyproject.toml has the exceptions by decorator and by
-name. Two exceptions are patterns that vulture has no word for: the fields of pydantic models, which
-are JSON that somebody else reads or writes, and tables, which the metadata holds.
+name. Three exceptions are patterns that vulture has no word for: the fields of pydantic models,
+which are JSON that somebody else reads or writes; tables, which the metadata holds; and attributes
+that a template reads.
 """
 
 import ast
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 from vulture import Vulture
 from vulture.config import make_config
 
+_TEMPLATES = Path("app/views/templates")
 _PYDANTIC = {"BaseModel", "BaseSettings", "RootModel"}
 
 
@@ -22,9 +25,12 @@ def main() -> int:
     vulture = Vulture(ignore_decorators=config["ignore_decorators"])
     vulture.scavenge(config["paths"])
     held = set(_held_elsewhere(config["paths"]))
+    shown = {name for file in _TEMPLATES.iterdir() for name in _read_by(file.read_text("utf-8"))}
     excused: set[str] = set()
     faults = []
     for item in vulture.get_unused_code(config["min_confidence"]):
+        if item.name in shown:
+            continue
         if item.name in config["ignore_names"]:
             excused.add(item.name)
         elif (Path(item.filename).resolve(), item.first_lineno) not in held:
@@ -46,6 +52,11 @@ def _held_elsewhere(paths: Iterable[str]) -> Iterator[tuple[Path, int]]:
                 yield from ((file, each.lineno) for each in node.body if _is_field(each))
             elif isinstance(node, ast.Assign) and _is_table(node.value):
                 yield file, node.lineno
+
+
+def _read_by(template: str) -> list[str]:
+    """Names the attributes that a template reads: `{{ bar.filled }}` reads `filled`."""
+    return re.findall(r"(?<=\w)\.(\w+)", template)
 
 
 def _models(classes: list[ast.ClassDef]) -> set[str]:

@@ -108,7 +108,7 @@ async def _deliver_until_stopped() -> None:
     import signal
 
     from app.base.logs import configure
-    from app.store.waiting import until_it_answers
+    from app.store.database import until_it_answers
     from app.workers.delivery import deliver_forever
     from app.workers.tally import shown_on
 
@@ -147,8 +147,7 @@ def _openapi(given: argparse.Namespace) -> int:
 
 def _check_policies(_: argparse.Namespace) -> int:
     from app.policy.check import check_policies
-    from app.policy.library import FILES, load_library
-    from app.policy.switches import read_choice
+    from app.policy.library import FILES, load_library, read_choice
 
     path = Path(settings().policy_path) if settings().policy_path else FILES
     faults = check_policies(path)
@@ -186,11 +185,31 @@ def _policy_simulate(given: argparse.Namespace) -> int:
 
 
 def _check_places(_: argparse.Namespace) -> int:
-    from app.commands.places import check_places
-
     if not settings().database_url:
         return _fail("Set DATABASE_URL.")
-    return asyncio.run(check_places(settings()))
+    return asyncio.run(_recount_places())
+
+
+async def _recount_places() -> int:
+    """What offers count as taken, against what referrals hold: 1 with a line for each other."""
+    from rich.console import Console
+
+    from app.journey.waitlist import recount
+    from app.store.database import begin, create_engine
+
+    engine = create_engine(settings(), pool_size=1)
+    try:
+        async with begin(engine) as connection:
+            found = await recount(connection)
+    finally:
+        await engine.dispose()
+    console = Console()
+    for one in found:
+        line = f"{one.plan} {one.offer_id}: {one.taken} taken, {one.held} held by referrals"
+        console.print(line, highlight=False, soft_wrap=True)
+    if not found:
+        console.print("Every place that is taken is held by a referral.", highlight=False)
+    return 1 if found else 0
 
 
 def _moves(given: argparse.Namespace) -> int:

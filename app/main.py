@@ -2,27 +2,51 @@
 
 Each part of the journey brings its own `router`; this module only puts them together. The order of
 the layers: `Envelope` (ids, log line) around `Gate` (size, media types) around the routes.
+
+What a service process opens before its first request and closes after its last.
+
+Finds a route among a dozen instead of among all: by the first two words of the path.
+
+The framework tries every route in turn. Measured with 174 routes, in microseconds of CPU until the
+route's own code begins: a read of an Organization 25 instead of 88, of a Task 29 instead of 50, a
+Subscription's `$status` 43 instead of 145; only the first routes of the list gain nothing. Routes
+of one resource type stand together here; whatever is not found goes the whole way.
 """
 
-from fastapi import FastAPI, Request, Response
+import gc
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.caller import is_stranger
 from app.api.contract.document import describe
-from app.api.deployment import Deployment, deploy
+from app.api.deployment import Deployment, Started, deploy, deployment_of
 from app.api.routes import routers
-from app.api.stranger import is_stranger
-from app.api.web.branches import Branches
 from app.api.web.envelope import Envelope
 from app.api.web.gate import Gate
 from app.api.web.refusals import http_handler, refusal_handler, respond, validation_handler
+from app.base.aside import share_turns
 from app.base.clock import Clock
 from app.base.errors import Refusal
+from app.base.logs import configure
 from app.base.settings import Settings
 from app.base.settings import settings as process_settings
+from app.fhir.clinical_codes import load_diagnoses, load_hcpcs
+from app.fhir.r4.tables import warm
 from app.journey.finish import illegal
-from app.lifespan import running
+from app.journey.intake.context import rules
+from app.journey.notification.wake import Waker
 from app.model.lifecycle import IllegalMove
+from app.policy.library import FILES, load_library, read_choice
+from app.store.clients import register_demonstration
+from app.store.database import begin, create_engine, wait_for_database
 
 
 async def illegal_move_handler(request: Request, move: IllegalMove) -> Response:
@@ -59,3 +83,82 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.add_middleware(Envelope)
     describe(app)
     return app
+
+
+#: What referrals are made of: compiled before the first of them comes.
+COMMON = (
+    "ServiceRequest",
+    "Bundle",
+    "Patient",
+    "Coverage",
+    "Organization",
+    "QuestionnaireResponse",
+    "Condition",
+    "Encounter",
+    "Observation",
+    "Task",
+    "Parameters",
+    "HealthcareService",
+)
+
+#: Allocations before a pass of the garbage collector. A referral makes some thousand objects that
+#: all die with its request, nearly all without the collector's help.
+_COLLECT_AFTER = (50_000, 20, 20)
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[None]:
+    """Logs, engine, policies, waker; the demonstration's clients where the settings say so."""
+    parts = deployment_of(app)
+    settings = parts.settings
+    configure(settings.log_level)
+    settings.require_token_secret()
+    files = Path(settings.policy_path) if settings.policy_path else FILES
+    library = load_library(files, read_choice(settings.policy_switches))
+    known = rules(settings, library)
+    warm(COMMON)
+    share_turns()
+    load_diagnoses()
+    load_hcpcs()
+    engine, waker = create_engine(settings), Waker(settings)
+    deploy(app, replace(parts, started=Started(known, engine, waker)))
+    try:
+        await wait_for_database(engine, settings.database_start_wait_s)
+        if settings.demonstration:
+            async with begin(engine) as connection:
+                await register_demonstration(connection, parts.clock.now())
+        # What is alive now stays: the collector need not look at it again on every pass.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_COLLECT_AFTER)
+        yield
+    finally:
+        await waker.close()
+        await engine.dispose()
+
+
+class Branches:
+    """ASGI application: hands a request to the router of its branch, or to the whole one."""
+
+    def __init__(self, whole: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self._whole = whole
+        grouped: dict[str, list[BaseRoute]] = {}
+        for route in routes:
+            grouped.setdefault(branch(getattr(route, "path", "")), []).append(route)
+        self._branches: dict[str, ASGIApp] = {
+            name: APIRouter(routes=found, redirect_slashes=False)
+            for name, found in grouped.items()
+            if "{" not in name
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            chosen = self._branches.get(branch(scope["path"]), self._whole)
+            await chosen(scope, receive, send)
+            return
+        await self._whole(scope, receive, send)
+
+
+def branch(path: str) -> str:
+    """`/fhir/Task/1/_history` → `/fhir/Task`."""
+    return "/".join(path.split("/", 3)[:3])

@@ -11,7 +11,7 @@ from app.api.web.connection import limited
 from app.base.logs import configure
 from app.base.settings import Settings, settings
 from app.main import create_app
-from app.store.waiting import until_it_answers
+from app.store.database import until_it_answers
 
 #: How long requests that are under way may take to end.
 _GRACE_S = 10

@@ -4,7 +4,7 @@ indexes grow as they would in years.
 
 from typing import Any
 
-from app.store.tables.all import metadata
+from app.store.tables.metadata import metadata
 
 #: How many different referrals are copied.
 _MODELS = 20

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from app.base.settings import settings
 from app.store.database import database_url
-from app.store.tables.all import metadata
+from app.store.tables.metadata import metadata
 
 #: Several processes may migrate at once (a rolling deployment); any number that is always the same.
 LOCK = 6_930_021

@@ -16,7 +16,7 @@ import asyncpg
 from sqlalchemy.engine import make_url
 
 from app.commands.migrate import upgrade
-from app.store.tables.all import metadata
+from app.store.tables.metadata import metadata
 from demo.postgres import EmbeddedPostgres
 
 TEMPLATE = "template"

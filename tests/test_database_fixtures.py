@@ -5,7 +5,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from app.store.tables.all import metadata
+from app.store.tables.metadata import metadata
 from tests.postgres import emptying, execute, plain
 
 

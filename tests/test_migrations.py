@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from app.commands.migrate import upgrade
 from app.store.schema import configuration, current_revision, head_revision
-from app.store.tables.all import metadata
+from app.store.tables.metadata import metadata
 from tests.postgres import execute, plain, token
 
 ROOT = Path(__file__).resolve().parent.parent

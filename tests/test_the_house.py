@@ -33,7 +33,7 @@ def functions(tree):
     return [node for node in ast.walk(tree) if isinstance(node, wanted)]
 
 
-#: What is no system, extension or value set of `app.fhir.codes`: why it stands where it is.
+#: What is no system, extension or value set of `app.fhir.r4.codes`: why it stands where it is.
 ADDRESSES = {
     r"http://127\.0\.0\.1": "this machine: a default, or an example of a link",
     r"https://[a-z.-]+\.example(?<!nowrongdoor\.example)/": "an example of somebody's server",

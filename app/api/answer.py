@@ -6,24 +6,29 @@ from dataclasses import replace
 from fastapi import Request, Response
 
 from app.api.deployment import deployment
-from app.api.web.prefer import is_strict
+from app.api.web.media import is_strict
+from app.base.errors import refuse
 from app.fhir.directory import with_numbers
-from app.fhir.headers import NO_STORE, is_known, version_headers
-from app.fhir.outcome import FHIR_JSON
+from app.fhir.outcome import FHIR_JSON, NO_STORE, is_known, version_headers
 from app.fhir.searchset import Stored, searchset
 from app.fhir.searchset import history as history_bundle
 from app.fhir.subset import Subset
 from app.model.caller import Caller
 from app.store.database import Source
-from app.store.reading.access import sight
+from app.store.reading.access import (
+    sight,
+)
 from app.store.reading.cursor import seal, unseal
 from app.store.reading.history import history, read_asked
 from app.store.reading.include import include
-from app.store.reading.query import Query, asked, read_query
+from app.store.reading.query import Query, pairs, read_query
 from app.store.reading.read import Read
 from app.store.reading.revinclude import bounded, referring
 from app.store.reading.search import Page, search
 from app.store.reading.subset import of_read as subset_of_read
+from app.store.reading.values import (
+    ABOUT_THE_FORM,
+)
 
 
 def of_resource(read: Read) -> Response:
@@ -115,3 +120,18 @@ def shown(page: Page, subset: Subset) -> list[Stored]:
 def _current(body: bytes, numbers: tuple[int, int, str] | None) -> bytes:
     """An offer with its present numbers, which are not stored in it; anything else as it is."""
     return with_numbers(body, *numbers) if numbers is not None else body
+
+
+def asked(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
+    """What a request asks for, by its query string and its form. Raises `Refusal` (400)."""
+    return pairs(request.scope["query_string"]) + (pairs(form) if form else [])
+
+
+def refuse_condition(request: Request) -> None:
+    """400 where a create that has no condition is given one, as `If-None-Exist` or as its query:
+    a condition that is not understood must not create.
+    """
+    named = {name for name, _ in asked(request)}
+    if "if-none-exist" in request.headers or named - ABOUT_THE_FORM:
+        said = "This create takes no condition. Search first, then send it without."
+        raise refuse(400, "not-supported", said)

@@ -5,7 +5,7 @@ A typed client can only send what has a name, so each modifier that is served ha
 
 from typing import Any
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.parameters import Parameter
 from app.store.reading.values import SEARCH_PATTERN, Described

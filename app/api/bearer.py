@@ -119,7 +119,7 @@ def _checked(claims: dict[str, object], audience: str, now: float) -> _Known:
 
 def tokens(settings: Settings) -> Tokens:
     """The tokens of a deployment: its processes accept each other's."""
-    # Without a secret nothing serves (`app.lifespan`): what only writes the contract accepts no
+    # Without a secret nothing serves (`app.main`): what only writes the contract accepts no
     # token but its own.
     secret = settings.token_secret.get_secret_value() or token_urlsafe(32)
     return Tokens(secret, settings.fhir_base, settings.token_lifetime_s)

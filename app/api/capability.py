@@ -16,12 +16,10 @@ from fastapi.routing import APIRoute
 
 from app.api.contract.bodies import fhir_response
 from app.api.contract.responses import errors
-from app.api.contract.version import VERSION
 from app.api.deployment import deployment_of
-from app.base.settings import Settings
-from app.fhir import codes
-from app.fhir.headers import is_known
-from app.fhir.outcome import FHIR_JSON
+from app.base.settings import VERSION, Settings
+from app.fhir.outcome import FHIR_JSON, is_known
+from app.fhir.r4 import codes
 from app.fhir.subscription import TOPIC_CANONICAL, TOPICS
 
 router = APIRouter()

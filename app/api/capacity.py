@@ -20,7 +20,7 @@ from app.base.errors import Issue, Refusal, not_found, refuse
 from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
 from app.fhir.r4.strict_json import parse
 from app.journey.intake.submission import read_tree
-from app.journey.notification.room import announce_room
+from app.journey.notification.announce import announce_room
 from app.journey.waitlist import move_up
 from app.model.caller import NETWORK, Caller
 from app.store.directory.store import stamped

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request
 from app.api.caller import CallerDep
 from app.api.contract.responses import errors
 from app.api.deployment import deployment
-from app.api.web.dates import Day
+from app.api.web.media import Day
 from app.base.errors import not_found, refuse
 from app.base.local_time import local_date
 from app.policy.counties import county_code

@@ -21,7 +21,7 @@ from app.views.letters import outbox
 from app.views.letters.content import Content
 from app.views.letters.letter import compose
 from app.views.letters.model import Correspondence, Filters, Links, Outbox, Release, Sent
-from app.views.letters.render_html import POLICY, html
+from app.views.letters.render import POLICY, html
 
 router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
 
@@ -190,7 +190,7 @@ async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[
 
 def _print(found: Content) -> bytes:
     """In a thread of its own: the printer takes a second to load, once; no caller waits."""
-    from app.views.letters.render_pdf import pdf  # noqa: PLC0415
+    from app.views.letters.render import pdf  # noqa: PLC0415
 
     return pdf(compose(found), found.at)
 

@@ -32,10 +32,9 @@ from app.fhir.parameters import (
     Takes,
     given,
 )
-from app.journey.added import read_added
 from app.journey.answer import current
 from app.journey.approve import approve_by_person, assign_by_person
-from app.journey.inform import add_information, ask_by_person
+from app.journey.inform import add_information, ask_by_person, read_added
 from app.journey.intake.context import Door
 from app.journey.intake.submission import Copy, read_tree
 from app.journey.refuse import cancel_by_party, deny_by_person, void_by_person

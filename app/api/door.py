@@ -3,7 +3,7 @@
 from fastapi import Request
 
 from app.api.deployment import deployment
-from app.fhir.documents import MEDIA_TYPES
+from app.fhir.bundle import MEDIA_TYPES
 from app.journey.intake.context import Door
 from app.model.caller import Caller
 from app.store.referral.draft import Actor

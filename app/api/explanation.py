@@ -14,7 +14,7 @@ from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.base.errors import not_found
-from app.fhir.headers import NO_STORE
+from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
 from app.policy.answer_json import answer_from_json
 from app.policy.library import Library

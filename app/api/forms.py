@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.answer import asked
 from app.api.asked import CURSOR_DESCRIBED
 from app.api.caller import CallerDep, require
 from app.api.capability import Searched, fhir
@@ -18,17 +19,14 @@ from app.api.contract.bodies import fhir_response, in_query
 from app.api.contract.responses import errors
 from app.api.deployment import deployment
 from app.api.reads import SearchRoutes, add_search, described_few, form_of
-from app.api.web.prefer import is_strict
+from app.api.web.media import is_strict
 from app.base.errors import not_found
-from app.fhir.headers import is_known
-from app.fhir.outcome import FHIR_JSON
+from app.fhir.outcome import FHIR_JSON, is_known
 from app.fhir.searchset import Stored, searchset
 from app.policy.library import Library
-from app.store.reading.query import asked
 from app.store.reading.reader import CURSOR
 from app.store.reading.subset import IN_READS, of_read
-from app.views.forms.form import build_forms, load_words
-from app.views.forms.questionnaire import render
+from app.views.forms.form import build_forms, load_words, render
 from app.views.forms.search import MODIFIERS, PARAMETERS, FormSearch, read_search
 
 router = APIRouter()

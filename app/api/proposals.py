@@ -1,7 +1,7 @@
 """`/v1/organization-proposals`: changes of organizations that wait for a second word.
 
 The plans that contract with an organization and its own clients read them; whoever did not propose
-a change confirms or rejects it. How one comes to be is `app.api.directory_write`.
+a change confirms or rejects it. How one comes to be is `app.api.directory`.
 """
 
 from typing import Annotated
@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.caller import CallerDep, require, require_scope
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.directory_write import told
+from app.api.directory import told
 from app.base.errors import not_found, refuse
 from app.fhir.r4.strict_json import parse
 from app.model.caller import NETWORK, Caller
-from app.store.directory import proposal as store
+from app.store.directory import organization as store
 from app.store.directory.store import write
 from app.store.reading.cursor import Pages
 from app.views.proposals import (

@@ -15,8 +15,14 @@ from app.api.answer import of_history, of_read, of_search
 from app.api.asked import CURSOR_DESCRIBED, asked_of, modified
 from app.api.caller import CallerDep, require
 from app.api.capability import Searched, fhir
-from app.api.contract.bodies import fhir_response, in_query, search_body, versioned
-from app.api.contract.bundles import HISTORY_OF, SEARCHSET_OF
+from app.api.contract.bodies import (
+    HISTORY_OF,
+    SEARCHSET_OF,
+    fhir_response,
+    in_query,
+    search_body,
+    versioned,
+)
 from app.api.contract.responses import errors
 from app.api.deployment import SingleRead
 from app.api.web.gate import read_body
@@ -317,3 +323,25 @@ def described_few(
         "_count": ({"type": "integer", "minimum": 0, "maximum": 999_999_999}, count),
         **IN_SEARCHES,
     }
+
+
+router = APIRouter()
+
+#: Type → who reads it mostly, and an example.
+_TYPES: dict[str, tuple[str, list[str]]] = {
+    "ServiceRequest": ("Referrals", ["referral-approved"]),
+    "Task": ("Providers", ["task"]),
+    "ClaimResponse": ("Referrals", ["claim-response"]),
+    "Communication": ("Referrals", ["communication"]),
+    "CommunicationRequest": ("Referrals", ["communication-request"]),
+    "QuestionnaireResponse": ("Referrals", ["questionnaire-response"]),
+    "Condition": ("Referrals", ["condition"]),
+    "Encounter": ("Referrals", ["encounter"]),
+    "Observation": ("Referrals", ["observation"]),
+    "DocumentReference": ("Referrals", ["document-reference"]),
+    "Consent": ("Referrals", ["consent"]),
+    "Provenance": ("Plan staff", ["provenance"]),
+}
+
+for _kind, (_tag, _examples) in _TYPES.items():
+    add_reading(router, _kind, _tag, _examples)

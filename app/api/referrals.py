@@ -1,9 +1,15 @@
-"""A referral as one ServiceRequest, or as a transaction Bundle; and the question before it."""
+"""A referral as one ServiceRequest, or as a transaction Bundle; and the question before it.
 
+A transaction's response with the resources themselves, for who prefers the representation.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
@@ -11,22 +17,20 @@ from app.api.contract.bodies import created, fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.door import door_of
-from app.api.represent import represented
-from app.api.web.dates import Day
 from app.api.web.gate import read_body
-from app.api.web.prefer import as_preferred, preferences
+from app.api.web.media import APPLIED, Day, as_preferred, preferences
 from app.base.aside import aside
 from app.fhir.bundle import entry_types
 from app.fhir.outcome import FHIR_JSON
 from app.journey.check import ask_first
-from app.journey.intake.condition import read_condition, read_entry_condition
+from app.journey.intake.condition import Answer, read_condition, read_entry_condition, read_key
 from app.journey.intake.referenced import held_by
-from app.journey.intake.repeat import Answer, read_key
 from app.journey.intake.submission import read_submission, read_tree
 from app.journey.refer import Terms, post
 from app.model.caller import Caller
 from app.store.clients import SCOPED
 from app.store.reading.access import sight
+from app.store.reading.include import visible
 
 router = APIRouter()
 
@@ -180,3 +184,27 @@ async def check_referral(
     tree = await aside(read_tree, await read_body(request), ["ServiceRequest", "Bundle"])
     answer = await ask_first(connection, tree, caller, door, as_of)
     return Response(answer, media_type=FHIR_JSON)
+
+
+async def represented(connection: AsyncConnection, answer: Answer, caller: Caller) -> Answer:
+    """Each entry with its resource as it now is, where the caller's scopes let it be read."""
+    bundle = orjson.loads(answer.body)
+    entries = bundle["entry"]
+    places = [_place(entry["response"]["location"]) for entry in entries]
+    readable = [place for place in places if caller.may(place[0], "r")]
+    bodies = {
+        (found.type, found.id): orjson.Fragment(found.body)
+        for found in await visible(connection, readable, sight(caller))
+    }
+    bundle["entry"] = [
+        {"resource": bodies[place], **entry} if place in bodies else entry
+        for place, entry in zip(places, entries, strict=True)
+    ]
+    headers = {**answer.headers, APPLIED: "return=representation"}
+    return Answer(answer.status, headers, orjson.dumps(bundle))
+
+
+def _place(location: str) -> tuple[str, str]:
+    """(type, id) of `https://host/fhir/Patient/1/_history/1`."""
+    parts: Sequence[str] = location.split("/")
+    return parts[-4], parts[-3]

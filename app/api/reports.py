@@ -16,8 +16,7 @@ from app.base.errors import not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.views.page import html_response, page
 from app.views.reports import chart, figures, model
-from app.views.reports.period import Period, period
-from app.views.reports.write_csv import write_csv
+from app.views.reports.figures import Period, period, write_csv
 
 router = APIRouter(prefix="/v1/reports", tags=["Plan staff"])
 

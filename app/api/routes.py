@@ -8,50 +8,52 @@ from app.api import (
     carried,
     catalog,
     correspondence,
+    decisions,
     deliveries,
     directory,
     explanation,
     forms,
     health,
     proposals,
+    reads,
+    referrals,
     reports,
     subscription_operations,
+    subscriptions,
+    tasks,
     timeline,
+    tokens,
+    webhook_messages,
+    webhooks,
+    work_queue,
 )
-from app.api import decisions as decision
-from app.api import read_routes as reading
-from app.api import referrals as intake
-from app.api import subscriptions as subscription
-from app.api import tasks as service
-from app.api import tokens as caller
-from app.api import webhook_routes as notification
-from app.api import work_queue as workqueue
 from app.api.contract import docs
 
 
 def routers() -> list[APIRouter]:
     """The routers of the journey's parts, then callers and operations."""
     parts = (
-        intake,
-        decision,
-        service,
+        referrals,
+        decisions,
+        tasks,
         explanation,
-        workqueue,
+        work_queue,
         correspondence,
         timeline,
         reports,
-        reading,
+        reads,
         carried,
         capacity,
         directory,
         proposals,
         forms,
         catalog,
-        notification,
+        webhooks,
+        webhook_messages,
         deliveries,
         subscription_operations,  # `$status` before ids
-        subscription,
-        caller,
+        subscriptions,
+        tokens,
         health,
         capability,
         docs,

@@ -10,24 +10,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.api.answer import asked
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.contract.bodies import fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import Connection
-from app.api.subscription_shared import PREFIX, Id, base_of, bundle, now_of
+from app.api.subscriptions import PREFIX, Id, base_of, bundle, now_of
 from app.api.web.gate import read_body
 from app.base.aside import aside
 from app.base.errors import refuse
 from app.base.ids import new_id
 from app.fhir.parameters import Given, at, read_parts
-from app.fhir.subscription import CONTENTS, fhir_status
-from app.fhir.subscription_status import notification, statuses
+from app.fhir.subscription import CONTENTS, fhir_status, notification, statuses
 from app.journey.intake.submission import read_tree
 from app.journey.notification import subscription_keep as keep
 from app.journey.notification.subscription_content import CARRIES
 from app.model.caller import Caller
-from app.store.reading.query import asked
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 

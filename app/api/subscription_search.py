@@ -8,9 +8,8 @@ from sqlalchemy import RowMapping
 
 from app.base.errors import Issue
 from app.fhir.subscription import fhir_status
-from app.store.reading.ignored import unknown
 from app.store.reading.reader import Search, read_into, whole_number
-from app.store.reading.subset import narrowed
+from app.store.reading.subset import narrowed, unknown
 from app.store.reading.values import ABOUT_THE_FORM, Unreadable, words
 
 #: Parameter → its kind, and what it selects.

@@ -1,13 +1,18 @@
-"""FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended."""
+"""FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended.
+
+What every Subscription route asks: the parts of the running service, and how it answers.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.api.answer import asked, refuse_condition
 from app.api.caller import CallerDep, require
 from app.api.capability import Searched, fhir
 from app.api.contract.bodies import created, fhir_body, fhir_response, in_query, versioned
@@ -15,24 +20,60 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.reads import SearchRoutes, add_search, described_few, form_of
 from app.api.subscription_search import PARAMETERS, read_search
-from app.api.subscription_shared import PREFIX, Id, base_of, bundle, now_of, vault_of
 from app.api.web.gate import read_body
-from app.api.web.prefer import as_preferred, is_strict
+from app.api.web.media import as_preferred, is_strict
+from app.api.web.refusals import wrong_method
 from app.base.aside import aside
-from app.base.errors import Issue, refuse
-from app.fhir.headers import version_headers
-from app.fhir.outcome import FHIR_JSON
+from app.base.errors import Issue, not_found, refuse
+from app.fhir.outcome import FHIR_JSON, version_headers
+from app.fhir.reference import is_id
 from app.fhir.searchset import Stored, searchset
 from app.fhir.subset import Subset
 from app.journey.intake.submission import read_tree, read_whole, refuse_faults
 from app.journey.notification import subscription_keep as keep
+from app.journey.notification.secrets import Vault
 from app.journey.notification.subscription_content import CARRIES
 from app.journey.notification.subscription_read import Wanted, read_subscription
 from app.journey.notification.targets import Guard
 from app.model.caller import Caller
-from app.store.reading.query import asked
-from app.store.reading.read import check_if_match, refuse_condition
+from app.store.reading.read import check_if_match
 from app.store.reading.subset import IN_READS, of_read
+
+PREFIX = "/fhir/Subscription"
+
+
+async def _id(
+    request: Request,
+    id: Annotated[str, Path(max_length=64, description="The Subscription's id.")],
+) -> str:
+    """An id that FHIR allows; `_search` and `$status` are none, and take their own methods."""
+    if not is_id(id):
+        raise wrong_method(request.scope) or not_found("Subscription")
+    return id
+
+
+Id = Annotated[str, Depends(_id)]
+
+
+def now_of(request: Request) -> datetime:
+    """The time by the service's clock."""
+    return deployment(request).clock.now()
+
+
+def vault_of(request: Request) -> Vault:
+    """What opens the stored headers and keys."""
+    return Vault(deployment(request).settings)
+
+
+def base_of(request: Request) -> str:
+    """Our FHIR base URL."""
+    return deployment(request).settings.fhir_base
+
+
+def bundle(body: bytes) -> Response:
+    """A Bundle that nobody on the way keeps."""
+    return Response(body, headers={"Cache-Control": "no-store"}, media_type=FHIR_JSON)
+
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 

@@ -2,6 +2,8 @@
 
 `If-Match` is required wherever something is changed, so that nobody moves what they have not read.
 What a move is and whose is `act.py`'s; the operations of plan staff are `app.api.decisions`.
+
+What every change by resource shares: the version it is made on, its writing, its answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,22 +13,22 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.api.answer import of_resource
+from app.api.answer import of_resource, refuse_condition
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.contract.bodies import created, fhir_body, fhir_response, patch_body, versioned
 from app.api.contract.responses import errors
-from app.api.deployment import Connection
+from app.api.deployment import Connection, deployment
 from app.api.door import door_of
-from app.api.task_answer import check_size, required_version, task_answer
 from app.api.web.gate import read_body
-from app.api.web.prefer import as_preferred
+from app.api.web.media import as_preferred
 from app.base.aside import aside
 from app.base.errors import Refusal, refuse
 from app.fhir.json_patch import patched, read_patch
-from app.fhir.outcome import FHIR_JSON
+from app.fhir.outcome import FHIR_JSON, version_headers
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
+from app.fhir.r4.strict_json import dumps
 from app.fhir.task import (
     asks_to_cancel,
     focus_of,
@@ -52,9 +54,11 @@ from app.journey.waitlist import write_move
 from app.model.caller import Caller
 from app.model.lifecycle import Party, State
 from app.store.reading.access import sight
-from app.store.reading.read import check_if_match, names_version, read, refuse_condition
+from app.store.reading.read import check_if_match, names_version, read
+from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import Opened, reopen
+from app.store.tables.referral import resource_version
 
 router = APIRouter(prefix="/fhir")
 
@@ -302,3 +306,40 @@ async def update_referral(
         _annotate(draft, door)
     answer = current_answer(await write_move(connection, draft, door))
     return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
+
+
+def check_size(request: Request, kept: Mapping[str, Any] | None) -> None:
+    """422 where what a caller adds makes a resource larger than any body may be: it would grow by
+    every change, and be read whole each time.
+    """
+    settings = deployment(request).settings
+    if kept is not None and len(dumps(kept)) > settings.body_limit_mb * 1024 * 1024:
+        kind = kept["resourceType"]
+        said = (
+            f"With this the {kind} would be larger than {settings.body_limit_mb} MB. Nothing was "
+            "kept. Add less, and send large documents by reference."
+        )
+        raise refuse(422, "too-long", said, kind)
+
+
+def task_answer(
+    changes: Changes, task_id: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The Task as the change leaves it, with its ETag."""
+    rows = changes.rows[resource_version]
+    body = next(row["body"] for row in rows if (row["type"], row["id"]) == ("Task", task_id))
+    after = changes.after
+    said = {
+        **version_headers(after.version, after.updated_at),
+        **(headers or {}),
+    }
+    return Response(body, status, said, media_type=FHIR_JSON)
+
+
+def required_version(request: Request) -> str:
+    """`If-Match`; 428 without: nobody moves what they have not read."""
+    header = request.headers.get("if-match")
+    if header is None:
+        said = 'Send the version you have read: `If-Match: W/"3"`.'
+        raise refuse(428, "conflict", said)
+    return header

@@ -10,7 +10,7 @@ from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.media import prefers
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.model.caller import Caller
 from app.policy.deadlines import URGENT
 from app.store.reading.access import sight

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep
 from app.api.deployment import Connection
-from app.api.webhook_owned import (
+from app.api.webhooks import (
     CHANGING,
     PREFIX,
     READING,

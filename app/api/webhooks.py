@@ -1,31 +1,25 @@
 """Registering, changing, disabling, trying out and reading webhook endpoints.
 
 Any client of the organization may use them; another organization's are unknown (404).
+
+What every webhook route asks: whose endpoint it is, whether it is active, what time it is.
+
+How an endpoint is shown to its owner: everything but its secrets and header values.
 """
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.webhook_owned import (
-    CHANGING,
-    PREFIX,
-    READING,
-    WITHOUT_BODY,
-    Id,
-    mine,
-    must_be_active,
-    now_of,
-)
-from app.api.webhook_show import shown
 from app.base.errors import Issue, Refusal, not_found, refuse
 from app.base.ids import new_id
-from app.fhir.full_payload import TYPES
+from app.fhir.searchset import TYPES
 from app.journey.notification import store
 from app.journey.notification.endpoint import (
     Endpoint,
@@ -35,9 +29,44 @@ from app.journey.notification.endpoint import (
     Rotation,
     TestSent,
 )
-from app.journey.notification.secrets import Secret, Vault, new_secret
+from app.journey.notification.secrets import Secret, Vault, new_secret, public_key
 from app.journey.notification.targets import Guard
 from app.model.caller import UNASSIGNED, Caller
+
+PREFIX = "/v1/webhook-endpoints"
+READING = errors(400, 403, 404)
+CHANGING = errors(400, 403, 404, 409, 422)
+#: Takes no body, and refuses one that is too slow, too large or no JSON.
+WITHOUT_BODY = {**CHANGING, **errors(408, 413, 415)}
+
+Id = Annotated[
+    str, Path(description="The endpoint's id.", min_length=1, max_length=64, pattern=r"^[^\x00]+$")
+]
+
+
+async def mine(
+    connection: AsyncConnection, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
+) -> RowMapping:
+    """The caller's endpoint; 404 for everybody else's. 403 without `letter` on Subscription, which
+    is what an endpoint is in FHIR's words.
+    """
+    require(caller, "Subscription", letter)
+    row = await store.endpoint(connection, caller.organization_id, id_, lock=lock)
+    if row is None:
+        raise not_found("webhook endpoint")
+    return row
+
+
+def must_be_active(row: RowMapping) -> None:
+    """409 while the endpoint is disabled."""
+    if row["status"] != "active":
+        raise refuse(409, "conflict", "The endpoint is disabled. Enable it first.")
+
+
+def now_of(request: Request) -> datetime:
+    """The time by the service's clock."""
+    return deployment(request).clock.now()
+
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
@@ -253,3 +282,14 @@ def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) 
 
 def _vault(request: Request) -> Vault:
     return Vault(deployment(request).settings)
+
+
+def shown(row: RowMapping, vault: Vault, now: datetime) -> Endpoint:
+    """The endpoint as its owner reads it at `now`."""
+    newest, *older = vault.open_secrets(row["secrets"], now)
+    return Endpoint(
+        **{name: row[name] for name in Endpoint.model_fields if name in row},
+        header_names=sorted(vault.open_headers(row["headers"])),
+        public_key=public_key(newest.value),
+        old_secret_expires_at=older[0].expires_at if older else None,
+    )

@@ -19,8 +19,7 @@ from app.policy.explain import explain
 from app.store.reading.access import sight
 from app.store.reading.cursor import Pages, Position
 from app.views.workqueue import store
-from app.views.workqueue.filters import Filters
-from app.views.workqueue.model import Explained, Queue
+from app.views.workqueue.model import Explained, Filters, Queue
 from app.views.workqueue.show import counted, item, notice
 
 router = APIRouter(prefix="/v1/work-queue", tags=["Plan staff"])

@@ -254,3 +254,6 @@ def read_settings() -> Settings:
 def settings() -> Settings:
     """The settings of this process, read once. Raises `WrongSettings`."""
     return read_settings()
+
+
+VERSION = "0.2.0"

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.base.clock import Clock
 from app.base.settings import settings
-from app.model.scope import is_scope
+from app.model.caller import is_scope
 from app.store.clients import PROVIDER, REQUESTER, STAFF, register, rotate
 from app.store.database import begin, create_engine
 from app.store.tables.directory import organization

@@ -1,19 +1,28 @@
-"""Brings a database to the schema that this code expects (`app.store.schema`)."""
+"""Brings a database to the schema that this code expects (`app.store.schema`).
+
+Reads what was stored before its words were kept: a step of migrating, some rows at a time.
+
+Each batch is a transaction of its own, and what is done is not done again: it may be stopped and
+repeated, and several processes may do it at once. As the owner: the service may not change a
+version, and this changes nothing of what one says.
+"""
+
+from typing import Any
 
 from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.base.errors import Stopped
 from app.base.settings import Settings
-from app.commands.reindex import reindex
-from app.store.database import database_url, sqlstate
-from app.store.grants import grant
-from app.store.schema import configuration
-from app.store.waiting import until_it_answers
+from app.fhir.r4.strict_json import parse
+from app.store.database import database_url, sqlstate, until_it_answers
+from app.store.directory.index import INSERT, TYPES, travelling, words
+from app.store.reading.words import words as found_by
+from app.store.schema import configuration, grant
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
@@ -53,3 +62,58 @@ def _upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(configuration(connection), revision)
     if revision == "head":
         grant(connection)
+
+
+_BATCH = 500
+_UNREAD = f"""SELECT plan, type, id, version, referral_id, body FROM resource_version
+WHERE words IS NULL LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"""
+_READ = """UPDATE resource_version v SET words = k.words
+FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[])
+    k(plan, type, id, version, words)
+WHERE v.plan = k.plan AND v.type = k.type AND v.id = k.id AND v.version = k.version"""
+_FORGET = """DELETE FROM directory_index d
+USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
+WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
+_LATEST = """SELECT DISTINCT ON (v.plan, v.type, v.id) v.body, v.plan
+FROM unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
+JOIN resource_version v USING (plan, type, id) ORDER BY v.plan, v.type, v.id, v.version DESC"""
+
+
+async def reindex(engine: AsyncEngine) -> int:
+    """Reads every version that has no words; how many there were."""
+    done = 0
+    while True:
+        async with engine.begin() as connection:
+            count = await _batch(connection)
+        if not count:
+            return done
+        done += count
+
+
+async def _batch(connection: AsyncConnection) -> int:
+    rows: Any = (await connection.exec_driver_sql(_UNREAD)).fetchall()
+    if not rows:
+        return 0
+    read = [(*row[:4], found_by(parse(row[5]))) for row in rows]
+    await connection.exec_driver_sql(_READ, _columns(read, 5))
+    keys = sorted({tuple(row[:3]) for row in rows if row[4] is None and row[1] in TYPES})
+    if keys:
+        await _directory(connection, keys)
+    return len(rows)
+
+
+async def _directory(connection: AsyncConnection, keys: list[Any]) -> None:
+    """Their rows of the index, made again from what is current."""
+    columns = _columns(keys, 3)
+    current: Any = (await connection.exec_driver_sql(_LATEST, columns)).fetchall()
+    await connection.exec_driver_sql(_FORGET, columns)
+    rows = [
+        (plan, resource["resourceType"], resource["id"], travelling(entries))
+        for resource, plan in ((parse(body), plan) for body, plan in current)
+        if (entries := sorted(words(resource, found_by(resource))))
+    ]
+    await connection.exec_driver_sql(INSERT, _columns(rows, 4))
+
+
+def _columns(rows: list[Any], width: int) -> tuple[list[Any], ...]:
+    return tuple([row[index] for row in rows] for index in range(width))

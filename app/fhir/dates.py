@@ -2,10 +2,18 @@
 
 Whether a day lies in a window is left to `app.policy`. Nothing here raises: what cannot be read is
 None.
+
+A FHIR date or dateTime as the stretch of time that it stands for.
+
+FHIR R4, "Search", date: `2026-03` is the whole month, and is compared as such. Without a zone it is
+California's (the plans' calendar). A leap second is read as the second before it; fractions are
+compared to the microsecond. Year 1 and year 9999 are as far as time goes.
 """
 
+import re
 from calendar import monthrange
-from datetime import UTC, date, datetime, time
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
 
 from app.base.local_time import LAST_MOMENT, LOCAL
 from app.policy.model import Span
@@ -57,3 +65,82 @@ def _local(text: str) -> datetime:
 def instant(moment: datetime) -> str:
     """A moment as a FHIR instant in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+#: Where a day without a zone is.
+CALIFORNIA = ZoneInfo("America/Los_Angeles")
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+PATTERN = (
+    r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)"
+    r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.(?P<part>\d+))?)?"
+    r"(?P<zone>Z|[+\- ]\d\d:\d\d)?)?)?)?"
+)
+_DATE = re.compile(PATTERN, re.ASCII)
+
+
+def span(text: str) -> tuple[datetime, datetime]:
+    """The first moment, and the first after it, in UTC. Raises ValueError where there is none."""
+    found = _DATE.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return span_of(found)
+
+
+def span_of(found: re.Match[str]) -> tuple[datetime, datetime]:
+    """The same of a match of `PATTERN`."""
+    zone = _zone(found["zone"])
+    local = datetime(
+        int(found["year"]),
+        int(found["month"] or 1),
+        int(found["day"] or 1),
+        int(found["hour"] or 0),
+        int(found["minute"] or 0),
+        59 if found["second"] == "60" else int(found["second"] or 0),
+        int((found["part"] or "0").ljust(6, "0")[:6]),
+        tzinfo=zone,
+    )
+    low, after = _utc(local), _after(found, local)
+    if after is None:
+        return low, LATEST
+    if found["hour"] is None:
+        return low, _utc(after)
+    return low, min(low + (after - local), LATEST) if low < LATEST - timedelta(days=1) else LATEST
+
+
+def _after(found: re.Match[str], local: datetime) -> datetime | None:
+    """The first moment after the value by its own clock; None beyond the last year."""
+    try:
+        if found["month"] is None:
+            return local.replace(year=local.year + 1)
+        if found["day"] is None:
+            last = local.month == 12
+            return local.replace(year=local.year + last, month=1 if last else local.month + 1)
+        if found["hour"] is None:
+            return local + timedelta(days=1)
+        if found["second"] is None:
+            return local + timedelta(minutes=1)
+        if found["part"] is None:
+            return local + timedelta(seconds=1)
+        return local + timedelta(microseconds=10 ** (6 - min(len(found["part"]), 6)))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _utc(local: datetime) -> datetime:
+    try:
+        return local.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if local.year < MAXYEAR else LATEST
+
+
+def _zone(text: str | None) -> tzinfo:
+    if text is None:
+        return CALIFORNIA
+    if text == "Z":
+        return UTC
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    if hours > 14 or minutes > 59:
+        raise ValueError
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if text[0] == "-" else offset)

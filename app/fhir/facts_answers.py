@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any, Final
 
 from app.base.aside import tick
-from app.fhir import codes
 from app.fhir.dates import read_span
+from app.fhir.r4 import codes
 from app.policy.dictionary import FactDefinition, load_dictionary
 from app.policy.model import Event, Fact, FactValue
 from app.policy.stated import Kind, SourcedFacts

@@ -1,10 +1,16 @@
-"""`OperationOutcome`: the errors and notices of `app.base.errors` as FHIR says them."""
+"""`OperationOutcome`: the errors and notices of `app.base.errors` as FHIR says them.
 
-from collections.abc import Iterable
+HTTP header fields of FHIR's answers: the version shown, entity tags, what is not kept.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from app.base.errors import Issue
-from app.fhir import codes
+from app.fhir.r4 import codes
 
 FHIR_JSON = "application/fhir+json"
 
@@ -27,3 +33,38 @@ def _issue(issue: Issue) -> dict[str, Any]:
     if issue.expression:
         shown["expression"] = [issue.expression]
     return shown
+
+
+#: Answers carry members' data: nobody on the way keeps them.
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def version_headers(version: int, at: datetime) -> dict[str, str]:
+    """Which version an answer shows, and when that was stored."""
+    return {
+        **NO_STORE,
+        "ETag": f'W/"{version}"',
+        "Last-Modified": format_datetime(at.astimezone(UTC), usegmt=True),
+    }
+
+
+_TAG = re.compile(r'(?:W/)?"([^"]*)"|(?:W/)?([0-9]+)|(\*)')
+
+
+def tags(header: str) -> Iterator[str]:
+    """The entity tags of a list (RFC 9110 8.8.3), without `W/` and quotes; `*` as itself.
+
+    A comma inside of quotes divides nothing. Elements that are no tags, and empty ones, are passed
+    over; quotes around a number may be missing.
+    """
+    for element in re.findall(r'(?:"[^"]*"|[^",])+', header):
+        if match := _TAG.fullmatch(element.strip()):
+            yield match[1] if match[1] is not None else match[2] or match[3]
+
+
+def is_known(header: str | None, tag: str) -> bool:
+    """Whether `If-None-Match` names this tag, by weak comparison, or is `*`."""
+    if header is None:
+        return False
+    known = set(tags(header))
+    return "*" in known or next(tags(tag)) in known

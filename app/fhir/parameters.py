@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base.errors import Issue, Refusal, refuse
-from app.fhir import codes
 from app.fhir.placeholders import is_placeholder, said
+from app.fhir.r4 import codes
 from app.policy.model import Reason
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 from urllib.parse import parse_qsl
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.fhir.reference import unversioned
 
 Resource = Mapping[str, Any]

@@ -5,6 +5,9 @@ PURE.
 """
 
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
 
 REASON = "Write your own reason here."
 NOTE = "Write your own note here."
@@ -38,3 +41,20 @@ def is_placeholder(text: object) -> bool:
 def said(name: str) -> str:
     """What to do about it."""
     return f"`{name}` still holds the text of an example. Write your own words, or leave it out."
+
+
+#: A note of a person: no control characters but line ends and tabs.
+Note = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]+$"),
+]
+
+
+def _own_words(note: str) -> str:
+    if is_placeholder(note):
+        raise ValueError("the note still holds the text of an example")
+    return note
+
+
+#: A note that somebody has written, not the text of an example.
+OwnNote = Annotated[Note, AfterValidator(_own_words)]

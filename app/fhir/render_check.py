@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.base.local_time import LOCAL
-from app.fhir import codes
-from app.model.offers import NamedOffer, Placement
+from app.fhir.r4 import codes
+from app.model.known import NamedOffer, Placement
 from app.policy.model import Criterion, Determination, Missing, Reason
 
 _RESULTS = {True: "true", False: "false", None: "unknown"}

@@ -1,12 +1,19 @@
-"""One piece of correspondence as a Communication: who is told what of an outcome, and how."""
+"""One piece of correspondence as a Communication: who is told what of an outcome, and how.
+
+A request for information as a CommunicationRequest: what the plan asks, and until when.
+
+`payload` is what is put to the recipient, one question each; a question that a form asks too names
+its `linkId` in an extension, so that a system can answer it with a QuestionnaireResponse.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from app.fhir import codes
 from app.fhir.dates import instant
-from app.model.record import Referral
+from app.fhir.r4 import codes
+from app.model.record import Asked, Referral
+from app.policy.model import Missing
 from app.policy.vocabulary import words_of
 
 _STATUS = {"sent": "completed", "to-send": "preparation", "skipped": "not-done"}
@@ -77,3 +84,68 @@ def _medium(how: str) -> dict[str, Any]:
     code, display = _MEDIA[how]
     coding = {"system": codes.PARTICIPATION_MODE, "code": code, "display": display}
     return {"coding": [coding]}
+
+
+def communication_request(
+    referral: Referral,
+    asked: Asked,
+    patient: Mapping[str, Any],
+    plan_organization: str | None,
+) -> dict[str, Any]:
+    """The request as it now is: active, completed when answered, else revoked."""
+    plan: dict[str, Any] = (
+        {"reference": f"Organization/{plan_organization}"}
+        if plan_organization
+        else {"identifier": {"system": codes.PLAN_ID, "value": referral.plan}}
+    )
+    body: dict[str, Any] = {
+        "resourceType": "CommunicationRequest",
+        "id": asked.id,
+        "meta": {"versionId": str(referral.version), "lastUpdated": instant(referral.updated_at)},
+        "basedOn": [{"reference": f"ServiceRequest/{referral.id}"}],
+        "status": request_status(asked),
+        "category": [
+            {
+                "coding": [{"system": codes.COMMUNICATION_CATEGORY, "code": "instruction"}],
+                "text": "Request for information",
+            }
+        ],
+        "priority": referral.priority,
+        "subject": dict(patient),
+        "about": [{"reference": f"ServiceRequest/{referral.id}"}],
+        "payload": [_question(missing) for missing in asked.missing],
+        "occurrencePeriod": {"start": instant(asked.asked_at), "end": instant(asked.void_due)},
+        "authoredOn": instant(asked.asked_at),
+        "requester": plan,
+        "recipient": [{"reference": f"Organization/{referral.organization_id}"}],
+        "sender": plan,
+    }
+    if asked.reminded_at is not None:
+        body["note"] = [{"time": instant(asked.reminded_at), "text": "Asked a second time."}]
+    return body
+
+
+def request_status(asked: Asked) -> str:
+    """`active` while it waits, `completed` when answered, `revoked` when no longer asked."""
+    if asked.answered_at is not None:
+        return "completed"
+    return "active" if asked.ended_at is None else "revoked"
+
+
+def _question(missing: Missing) -> dict[str, Any]:
+    question: dict[str, Any] = {"contentString": missing.question}
+    if missing.fact:
+        question["extension"] = [{"url": codes.REQUESTED_FACT, "valueString": missing.fact}]
+    return question
+
+
+def naming_request(task: dict[str, Any], asked: Asked | None) -> dict[str, Any]:
+    """The referral's Task with the open request among its inputs; none that is over stays there."""
+    named = {"coding": [{"system": codes.TASK_INPUT, "code": "information-request"}]}
+    inputs = [item for item in task.get("input", ()) if item.get("type") != named]
+    if asked is not None:
+        reference = {"reference": f"CommunicationRequest/{asked.id}"}
+        inputs.append({"type": named, "valueReference": reference})
+    if inputs:
+        return {**task, "input": inputs}
+    return {name: value for name, value in task.items() if name != "input"}

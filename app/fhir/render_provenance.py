@@ -7,7 +7,7 @@ are left out.
 
 import re
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 
 #: Ids sort as the moves were made: the referral's id, then the move's number in five digits.
 ID = "h.referral_id || '-' || lpad(h.seq::text, 5, '0')"

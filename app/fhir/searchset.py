@@ -1,6 +1,12 @@
 """Bundles of stored resources: the answer to a search or a history, joined from bytes.
 
 Stored bodies are complete FHIR JSON and are never parsed again on their way out.
+
+The full payload of a webhook: the referral's resources as they stood, as `data` of the message.
+
+The Bundle is a `collection`: the ServiceRequest first, then its Tasks, the authorization, the
+member and the coverage. Stored bodies are complete FHIR JSON and are not parsed again.
+Who may have it is `app.journey.notification.subscription_content`'s.
 """
 
 from collections.abc import Sequence
@@ -12,6 +18,7 @@ import orjson
 from app.base.errors import Issue
 from app.fhir.dates import instant
 from app.fhir.outcome import operation_outcome
+from app.fhir.r4 import codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +97,25 @@ def _bundle(
         parts.append(b',"entry":[' + b",".join(entries) + b"]")
     parts.append(b"}")
     return b"".join(parts)
+
+
+#: What the Bundle holds, in its order.
+TYPES = ("ServiceRequest", "Task", "ClaimResponse", "Patient", "Coverage")
+
+
+def full_payload(
+    event_type: str, occurred_at: datetime, message_id: str, base: str, found: Sequence[Stored]
+) -> bytes:
+    """`{type, timestamp, data}` with the Bundle as `data`; the same bytes for the same message."""
+    entries = [
+        {"fullUrl": f"{base}/{one.type}/{one.id}", "resource": orjson.Fragment(one.body)}
+        for one in sorted(found, key=lambda one: (TYPES.index(one.type), one.id))
+    ]
+    bundle = {
+        "resourceType": "Bundle",
+        "identifier": codes.uuid_identifier(message_id),
+        "type": "collection",
+        "timestamp": instant(occurred_at),
+        "entry": entries,
+    }
+    return orjson.dumps({"type": event_type, "timestamp": instant(occurred_at), "data": bundle})

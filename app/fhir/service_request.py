@@ -10,10 +10,9 @@ from typing import Any
 
 from app.base.errors import Issue
 from app.base.text import as_key
-from app.fhir import codes
+from app.fhir.clinical_codes import services_of, telling_modifiers
 from app.fhir.dates import read_moment, read_span
 from app.fhir.facts import read_coverages
-from app.fhir.hcpcs import services_of, telling_modifiers
 from app.fhir.payload import (
     Payload,
     Resource,
@@ -22,11 +21,11 @@ from app.fhir.payload import (
     identifiers_of,
     own_identifier,
 )
+from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import MAX_FAULTS
 from app.fhir.reference import type_in
 from app.model.request import Identifier, Named, ReferralRequest
-from app.policy.coverage import choose_coverage
-from app.policy.told import MOST_REFERENCES
+from app.policy.stated import MOST_REFERENCES, choose_coverage
 
 #: Each is looked up, and stands for one referral alone.
 _MOST_IDENTIFIERS = 100
@@ -43,7 +42,7 @@ def to_domain(
     """The referral asked for, or every rule of this service that it breaks (422).
 
     `resources` as in `app.fhir.facts.read_facts`; `as_of` and `plans` choose among Coverages as
-    `app.policy.coverage.choose_coverage` does. `at` is where the sender wrote the request.
+    `app.policy.stated.choose_coverage` does. `at` is where the sender wrote the request.
     """
     faults = [*_request_faults(service_request, at), *_code_faults(service_request, at)]
     if faults:

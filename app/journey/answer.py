@@ -11,11 +11,10 @@ import orjson
 
 from app.base.errors import Issue
 from app.fhir.dates import instant
-from app.fhir.headers import NO_STORE, version_headers
-from app.fhir.outcome import operation_outcome
+from app.fhir.outcome import NO_STORE, operation_outcome, version_headers
 from app.fhir.r4.strict_json import dumps, parse
-from app.fhir.render_decision import Decided
-from app.journey.intake.repeat import Answer
+from app.fhir.render_referral import Decided
+from app.journey.intake.condition import Answer
 from app.model.record import Details
 from app.store.referral.changes import Changes
 from app.store.tables.decision import service_authorization

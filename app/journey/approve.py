@@ -19,9 +19,8 @@ from app.journey.intake.context import Door
 from app.journey.intake.gather import gather
 from app.journey.intake.submission import wish_of
 from app.journey.receive import requested_units
-from app.model.known import Held, Inquiry, Known
+from app.model.known import Assignment, Held, Inquiry, Known, Offer, Wish
 from app.model.lifecycle import UNDER_WAY, Event
-from app.model.offers import Assignment, Offer, Wish
 from app.model.record import Details
 from app.policy.model import Outcome, Question, Reason
 from app.policy.policy import Policy

@@ -16,7 +16,7 @@ from app.base.local_time import LOCAL
 from app.fhir.r4.strict_json import dumps
 from app.fhir.render_check import parameters
 from app.journey.capacity.assign import place
-from app.journey.eligibility.identify import identify, take_at_word
+from app.journey.eligibility.check import identify, take_at_word
 from app.journey.intake.context import Door
 from app.journey.intake.gather import gather
 from app.journey.intake.referenced import held_by
@@ -24,7 +24,7 @@ from app.journey.intake.submission import read_submission, require_start
 from app.journey.refer import Terms, inquire
 from app.journey.stages import candidates, eligibility
 from app.model.caller import Caller
-from app.model.offers import NamedOffer, Offer, Placement
+from app.model.known import NamedOffer, Offer, Placement
 from app.policy.deadlines import decision_due
 from app.policy.explain import explain
 from app.policy.model import Outcome

@@ -2,21 +2,33 @@
 
 Composes the draft and touches no database. Whether a clock fires at all is `due.py`'s, where the
 place of an expired authorization goes `place.py`'s.
+
+Where the place goes that an expired authorization held.
+
+To the member's own reauthorization, where that waits for it: whoever is served on keeps the place.
+Else it is free, and the waiting list has it (`app.journey.waitlist`).
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from app.base.local_time import local_date
-from app.journey.finish import policy_of
+from app.journey.decision.apply import reassign
+from app.journey.finish import finish, policy_of
 from app.journey.intake.context import Door
-from app.model.due import Alarm, expired, expiring, is_overdue, reminds, voids
+from app.journey.waitlist import give_on
+from app.model.known import Assignment, NamedOffer, Placement
 from app.model.lifecycle import BusinessStatus, Event
 from app.model.messages import EventType
 from app.model.notices import notices
-from app.model.offers import Assignment, Placement
+from app.model.record import Alarm, expired, expiring, is_overdue, reminds, voids
 from app.policy.model import Reason
+from app.store.database import fetch_one
 from app.store.referral.draft import Act, Actor, Draft
+from app.store.referral.reopen import opened
+from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 
 #: Who moves a referral when nobody does.
 CLOCK = Actor("clock", None)
@@ -88,3 +100,29 @@ _WORK: dict[Alarm, Callable[[Draft, Door], bool]] = {
     Alarm.EXPIRING: _expiring,
     Alarm.EXPIRED: _expired,
 }
+
+
+_CONTINUED = f"""SELECT {REFERRAL_COLUMNS}, o.organization_id, o.npi, o.capacity_status
+FROM service_authorization a
+JOIN referral r ON r.plan = a.plan AND r.id = a.referral_id
+JOIN offer o ON o.plan = r.plan AND o.id = r.offer_id
+WHERE a.plan = $1 AND a.previous_id = $2 AND a.status = 'open' AND a.expired_told_at IS NULL
+  AND r.offer_id = ANY ($3::text[]) AND r.state = 'approved' AND r.business_status = 'waitlisted'
+ORDER BY r.received_at, r.id LIMIT 1 FOR UPDATE OF r"""
+
+
+async def pass_on(connection: AsyncConnection, draft: Draft, door: Door) -> None:
+    """Gives on what the written draft freed; the offer's count stays when the member keeps it."""
+    if not draft.freed:
+        return
+    row = await fetch_one(connection, _CONTINUED, (draft.after.plan, draft.after.id, draft.freed))
+    if row is None:
+        await give_on(connection, draft, door)
+        return
+    *columns, organization, npi, status = row
+    next_one = to_referral(columns)
+    kept = NamedOffer(str(next_one.offer_id), organization, npi, status)
+    found = await opened(connection, next_one, now=door.now, fhir_base=door.fhir_base)
+    act = Act(CLOCK, found.draft.details, policy_of(found.draft, door))
+    reassign(found.draft, act, Placement(Assignment.ASSIGNED, kept))
+    await finish(connection, found.draft)

@@ -13,7 +13,7 @@ import orjson
 from app.base.text import as_key
 from app.fhir.reference import id_of
 from app.fhir.render_referral import copy
-from app.journey.eligibility.identify import Identity
+from app.journey.eligibility.check import Identity
 from app.journey.intake.context import Door
 from app.journey.intake.submission import Submission
 from app.model.known import Known
@@ -23,8 +23,7 @@ from app.policy.deadlines import decision_due
 from app.policy.model import Question
 from app.store.referral.asker import asker
 from app.store.referral.draft import Act, Draft
-from app.store.tables.intake import referral_identifier
-from app.store.tables.referral import referral_business_identifier
+from app.store.tables.referral import referral_business_identifier, referral_identifier
 
 _UNITS = {
     "requested_hours": "h",

@@ -11,12 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.aside import aside, weigh
 from app.base.errors import busy, not_found, refuse
-from app.fhir.render_decision import Decided
+from app.fhir.render_referral import Decided
 from app.journey.answer import created, found, transaction
-from app.journey.intake.condition import Condition
+from app.journey.intake.condition import Answer, Condition, matching, remember, replayed, twin
 from app.journey.intake.context import Door
 from app.journey.intake.gather import gather
-from app.journey.intake.repeat import Answer, matching, remember, replayed, twin
 from app.journey.intake.submission import Submission
 from app.journey.stages import process
 from app.model.known import Inquiry, Known

@@ -6,8 +6,8 @@ from app.base.errors import refuse
 from app.fhir.parameters import Given
 from app.journey.finish import policy_of, require_move
 from app.journey.intake.context import Door
-from app.model.due import voids
 from app.model.lifecycle import Event
+from app.model.record import voids
 from app.policy.model import Reason
 from app.store.referral.draft import Act, Draft
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.base.errors import Issue, Refusal
-from app.fhir import codes
-from app.fhir.grown import is_kept
 from app.fhir.parameters import Given
 from app.fhir.placeholders import is_placeholder, said
+from app.fhir.r4 import codes
+from app.fhir.task import is_kept
 
 #: Only added to.
 _GROWING = ("supportingInfo", "note", "contained")

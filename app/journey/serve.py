@@ -22,9 +22,9 @@ from app.journey.finish import policy_of, require_move
 from app.journey.intake.context import Door
 from app.journey.refuse import cancel_by_party, deny_by_person
 from app.model.caller import Caller
+from app.model.known import Assignment, Offer, Placement, Wish
 from app.model.lifecycle import MOVES, Event, IllegalMove, Party
 from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, judge, meant
-from app.model.offers import Assignment, Offer, Placement, Wish
 from app.model.record import Referral
 from app.store.database import fetch
 from app.store.referral.draft import Act, Draft

@@ -12,14 +12,12 @@ from app.journey.capacity.assign import preference, serving
 from app.journey.capacity.places import take
 from app.journey.decision.apply import Grant, approve, ask
 from app.journey.decision.decide import decide
-from app.journey.eligibility.check import Case, check_eligibility
-from app.journey.eligibility.identify import Identity, identify
+from app.journey.eligibility.check import Case, Identity, check_eligibility, identify
 from app.journey.intake.context import Door
 from app.journey.intake.submission import Submission, require_start
 from app.journey.receive import receive, requested_units
-from app.model.known import Known
+from app.model.known import Known, Offer
 from app.model.lifecycle import Event
-from app.model.offers import Offer
 from app.model.record import Details
 from app.policy.rules import Rules
 from app.store.referral.draft import Act, Draft

@@ -22,7 +22,7 @@ from app.journey.capacity.places import hold, release
 from app.journey.decision.apply import reassign
 from app.journey.finish import finish, policy_of
 from app.journey.intake.context import Door
-from app.model.offers import TAKING, NamedOffer, Placement, Wish
+from app.model.known import TAKING, NamedOffer, Placement, Wish
 from app.policy.deadlines import URGENT
 from app.store.database import fetch, fetch_one
 from app.store.referral.changes import Changes

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
+from app.policy.consistency import unasked, unused
 from app.policy.dictionary import FACTS_FILE, Dictionary, load_dictionary
 from app.policy.library import (
     CALENDARS,
@@ -24,7 +25,6 @@ from app.policy.library import (
 )
 from app.policy.policy import Policy
 from app.policy.read_files import FileFault, Layer
-from app.policy.unreachable import unasked, unused
 
 
 def check_policies(path: Path = FILES, dictionary: Dictionary | None = None) -> list[str]:

@@ -2,16 +2,178 @@
 
 The lower bound is what is proved by the events listed; the upper bound holds only where the list is
 said to be complete. Which visit counts as a stay was settled by `stays.py`.
+
+Windows of months and completed years (facts.md 2.2, 2.3): calendar arithmetic only.
+
+What is counted in a window is `counts.py`; business days are the clocks' affair.
+
+Which emergency visits were stays: a visit that led to admission counts once (facts.md 2.3).
+
+Turns the events as stated into the events as counted. How many fall into a window is `counts.py`.
 """
 
-from bisect import bisect_left
-from collections import Counter
-from datetime import date
+from bisect import bisect_left, bisect_right
+from calendar import monthrange
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import accumulate
 
-from app.policy.model import Span
+from app.policy.model import Event, Span
 from app.policy.schema import Count
-from app.policy.stays import Counted
-from app.policy.windows import certainly_within, minus_months, possibly_within
+
+ED_VISIT, INPATIENT, SNF_SHORT = "ed-visit", "inpatient", "snf-short"
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One event as it counts; not `certain`: it may be one already listed as another type."""
+
+    type: str
+    when: Span | None
+    avoidable: bool | None
+    unplanned: bool | None
+    reason: str | None
+    certain: bool = True
+
+
+def resolve(events: tuple[Event, ...]) -> list[Counted]:
+    """The events as they count: each admission once, completed by the visit that led to it."""
+    visits = [e for e in events if e.type == ED_VISIT]
+    stays = [e for e in events if e.type == INPATIENT]
+    others = [_counted(e) for e in events if e.type == SNF_SHORT]
+    if not any(_may_lead(v, stays) for v in visits):
+        return others + [_counted(e) for e in visits] + [_counted(e) for e in stays]
+    visits, stays = sorted(visits, key=_openness), sorted(stays, key=_openness)
+    said = [v for v in visits if v.led_to_admission is True]
+    silent = [v for v in visits if v.led_to_admission is None]
+    pairs = _pair(said, stays)
+    led = {id(stay) for _, stay in pairs}
+    free = [s for s in stays if id(s) not in led]
+    pairs += _pair(silent, free)
+    taken = {id(stay): visit for visit, stay in pairs}
+    paired = {id(visit) for visit, _ in pairs}
+    loose = [s for s in stays if id(s) not in taken]
+    spans = _Loose(loose)
+    alone = [_alone(v, spans) for v in visits if id(v) not in paired]
+    return others + alone + [_completed(s, taken.get(id(s))) for s in stays]
+
+
+def _openness(event: Event) -> tuple[bool, int, str]:
+    """Which of two events of one day comes first, however the list is ordered: the one not said to
+    be planned, then the one that leaves more open.
+    """
+    said = (event.unplanned, event.avoidable, event.reason)
+    return event.unplanned is False, 3 - said.count(None), str(said)
+
+
+def _may_lead(visit: Event, stays: list[Event]) -> bool:
+    return visit.led_to_admission is True or (visit.led_to_admission is None and bool(stays))
+
+
+def _pair(visits: list[Event], stays: list[Event]) -> list[tuple[Event, Event]]:
+    """Each visit with a stay of the same or the next day, as many as can be; same day first."""
+    if not visits or not stays:
+        return []
+    same_day = _greedy(visits, stays, (timedelta(0),))
+    used = {id(e) for pair in same_day for e in pair}
+    rest = _greedy(
+        [v for v in visits if id(v) not in used],
+        [s for s in stays if id(s) not in used],
+        (_ONE_DAY,),
+    )
+    latest = _greedy(visits, stays, (_ONE_DAY, timedelta(0)))
+    return max(same_day + rest, latest, key=len)
+
+
+def _greedy(
+    visits: list[Event], stays: list[Event], delays: Iterable[timedelta]
+) -> list[tuple[Event, Event]]:
+    """The latest visit first, with a stay of the first delay that is free."""
+    free: dict[date, deque[Event]] = {}
+    for stay in stays:
+        if (day := _day(stay)) is not None:
+            free.setdefault(day, deque()).append(stay)
+    pairs = []
+    dated = [(day, v) for v in visits if (day := _day(v)) is not None and day < date.max]
+    for day, visit in sorted(dated, key=lambda pair: pair[0], reverse=True):
+        for delay in delays:
+            if waiting := free.get(day + delay):
+                pairs.append((visit, waiting.popleft()))
+                break
+    return pairs
+
+
+class _Loose:
+    """The stays that no visit has, by their spans: whether one may be a visit's admission.
+
+    A partial date leaves that open; where both are known to the day, they would have been paired.
+    A stay without any date is dated like no visit (facts.md 1.2), and proves nothing itself.
+    """
+
+    def __init__(self, stays: list[Event]) -> None:
+        dated = {s.when for s in stays if s.when is not None}
+        self._any = _Overlap(dated)
+        self._partial = _Overlap({span for span in dated if span.first != span.last})
+
+    def may_hold(self, visit: Event) -> bool:
+        if visit.when is None:
+            return bool(self._any)
+        stays = self._any if _day(visit) is None else self._partial
+        last = visit.when.last
+        return stays.meets(visit.when.first, last if last == date.max else last + _ONE_DAY)
+
+
+class _Overlap:
+    """Spans in order, with the latest end so far: one search says whether any meets a span."""
+
+    def __init__(self, spans: set[Span]) -> None:
+        ordered = sorted(spans, key=lambda span: span.first)
+        self._firsts = [span.first for span in ordered]
+        self._lasts = list(accumulate((span.last for span in ordered), max))
+
+    def __bool__(self) -> bool:
+        return bool(self._firsts)
+
+    def meets(self, first: date, last: date) -> bool:
+        place = bisect_right(self._firsts, last)
+        return place > 0 and self._lasts[place - 1] >= first
+
+
+def _alone(visit: Event, loose: _Loose) -> Counted:
+    """A visit with no stay of its own in the list."""
+    elsewhere = loose.may_hold(visit)
+    if visit.led_to_admission is True:
+        unplanned = True if visit.unplanned is None else visit.unplanned
+        return replace(_counted(visit), type=INPATIENT, unplanned=unplanned, certain=not elsewhere)
+    if visit.led_to_admission is None and elsewhere:
+        return replace(_counted(visit), certain=False)
+    return _counted(visit)
+
+
+def _completed(stay: Event, visit: Event | None) -> Counted:
+    if visit is None:
+        return _counted(stay)
+    came_in = True if visit.unplanned is None else visit.unplanned
+    return Counted(
+        INPATIENT,
+        stay.when,
+        visit.avoidable if stay.avoidable is None else stay.avoidable,
+        came_in if stay.unplanned is None else stay.unplanned,
+        stay.reason or visit.reason,
+    )
+
+
+def _counted(event: Event) -> Counted:
+    return Counted(event.type, event.when, event.avoidable, event.unplanned, event.reason)
+
+
+def _day(event: Event) -> date | None:
+    when = event.when
+    return when.first if when is not None and when.first == when.last else None
+
 
 #: Lower bound, and upper bound (None: there may be any number more).
 Bounds = tuple[int, int | None]
@@ -93,3 +255,37 @@ def _most_possible(spans: _Spans, months: int, oldest: date) -> int:
         inside = sum(n for s, n in spans.items() if s.first <= end and start <= s.last)
         most = max(most, inside)
     return most
+
+
+def minus_months(day: date, months: int) -> date:
+    """The same day `months` earlier, or that month's last day where it has no such day."""
+    index = day.year * 12 + day.month - 1 - months
+    if index < 12:  # before the calendar begins
+        return date.min
+    year, month = index // 12, index % 12 + 1
+    if day.day <= 28:
+        return date(year, month, day.day)
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def certainly_within(span: Span, first: date, last: date) -> bool:
+    """Every day that `span` may mean lies in the window; both ends belong to it."""
+    return first <= span.first and span.last <= last
+
+
+def possibly_within(span: Span, first: date, last: date) -> bool:
+    """Some day that `span` may mean lies in the window."""
+    return span.first <= last and first <= span.last
+
+
+def within(span: Span, first: date, last: date) -> bool | None:
+    """True, False, or None where the partial date leaves it open."""
+    if certainly_within(span, first, last):
+        return True
+    return None if possibly_within(span, first, last) else False
+
+
+def completed_years(birth: date, on: date) -> int:
+    """Age in completed years; born on 29 February, the birthday of a common year is 1 March."""
+    years = on.year - birth.year
+    return years - 1 if (on.month, on.day) < (birth.month, birth.day) else years

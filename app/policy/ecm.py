@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from app.policy.criteria import Node
-from app.policy.details import NOT_LIVE
+from app.policy.criteria import NOT_LIVE, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
 from app.policy.missing import missing_facts

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
-from app.policy.details import NOT_STATED
+from app.policy.criteria import NOT_STATED
 from app.policy.library import Library
 from app.policy.model import Criterion, Determination, Outcome, Reason
 from app.policy.phrases import Phrases, phrases

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from app.policy.shape import Words as Translated
+from app.policy.catalog_schema import Words as Translated
 from app.policy.vocabulary import words_of
 
 TEMPLATES = Path(__file__).with_name("templates")

@@ -2,16 +2,19 @@
 
 Words come from the dictionary's questions, the policy's own counts and names, and `phrases.yaml`:
 in English, and for letters in Spanish. Which criteria are worth telling is `explain.py`.
+
+A whole criterion in plain words, before any member is looked at: what a plan asks for.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from app.policy.criteria import All, AnyOf, Defined, EcmEligible, Harmless, Node, Opposite
 from app.policy.dictionary import Dictionary
 from app.policy.library import Library
 from app.policy.policy import Policy
@@ -130,3 +133,36 @@ def phrases(library: Library, version: str | None, language: str = "en") -> Phra
     """The words of one policy version; English stands for a language that has none."""
     policy = library.version(version) if version else None
     return Phrases(library.dictionary, policy, language)
+
+
+_JOINS = {All: "All of:", AnyOf: "One of:"}
+
+
+def criterion_in_words(node: Node, words: Phrases) -> str:
+    """One line a part, indented by what belongs to what."""
+    return "\n".join(_lines(node, words, 0))
+
+
+def _lines(node: Node, words: Phrases, depth: int) -> Iterator[str]:
+    if isinstance(node, Defined) and node.name not in ("adult", "child"):
+        yield from _lines(node.children[0], words, depth)
+        return
+    if isinstance(node, All | AnyOf):
+        if len(node.children) == 1:
+            yield from _lines(node.children[0], words, depth)
+            return
+        yield _line(_JOINS[type(node)], depth)
+    elif isinstance(node, Opposite):
+        yield _line("Not:", depth)
+    elif isinstance(node, Harmless):
+        yield _line(f"Unless the answer is {'yes' if node.value else 'no'}:", depth)
+    else:
+        yield _line(words.of(node.name), depth)
+        if isinstance(node, Defined | EcmEligible):
+            return
+    for child in node.children:
+        yield from _lines(child, words, depth + 1)
+
+
+def _line(text: str, depth: int) -> str:
+    return f"{'  ' * (depth - 1)}- {text}" if depth else text

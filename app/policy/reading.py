@@ -9,11 +9,9 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from app.policy.counts import Bounds, count
+from app.policy.counts import Bounds, Counted, completed_years, count, minus_months, resolve, within
 from app.policy.model import Criterion, Fact, Facts, FactValue, Span
 from app.policy.schema import Count
-from app.policy.stays import Counted, resolve
-from app.policy.windows import completed_years, minus_months, within
 
 if TYPE_CHECKING:
     from app.policy.finding import Finding

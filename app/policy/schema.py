@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from app.policy.catalog_schema import Catalog
-from app.policy.shape import Citation, County, Shape, Text, Words
+from app.policy.catalog_schema import Catalog, Citation, County, Shape, Text, Words
 
 
 class Way(Shape):
@@ -114,7 +113,7 @@ class Support(Shape):
 class Limit(Shape):
     """Reached when used + requested is more than `most`; without `requested`, when all is used.
 
-    `over`: which of our own authorizations have used it up (`app.journey.eligibility.used`).
+    `over`: which of our own authorizations have used it up (`app.journey.eligibility.check`).
     """
 
     services: tuple[str, ...]
@@ -248,7 +247,7 @@ class Contact(Shape):
 
 
 class Switch(Shape):
-    """Rules that a deployment turns on or off (`app.policy.switches`): what they are, and whether
+    """Rules that a deployment turns on or off (`app.policy.library`): what they are, and whether
     they hold where the deployment says nothing.
     """
 

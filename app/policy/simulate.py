@@ -3,18 +3,22 @@ the new one.
 
 PURE, but for reading the new file. Where questions come from and how the answer is shown is the
 command's affair.
+
+What changed from one policy to another: criteria, dates, clocks, terms, with sources.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate, evaluate_under
 from app.policy.library import (
     CALENDARS,
     FILES,
+    Choice,
     Library,
     read_calendar,
     read_layer,
@@ -25,7 +29,6 @@ from app.policy.model import Determination, Question
 from app.policy.policy import Policy
 from app.policy.read_files import FileFault, read_file
 from app.policy.replay import Difference, criteria_compared
-from app.policy.switches import Choice
 
 #: The date under which a file that is in force nowhere is read.
 _NEVER = date.max
@@ -84,3 +87,109 @@ def simulate(
             after.populations,
         )
         yield Change(referral, before, after) if changed else None
+
+
+#: Sections in the order in which an analyst reads them, and what they are called.
+_SECTIONS: Mapping[str, str] = {
+    "availability": "Services by county and date",
+    "populations": "Populations of focus",
+    "supports": "Criteria of Community Supports",
+    "gate": "Before any Community Support",
+    "limits": "Limits",
+    "exclusions": "Exclusions",
+    "definitions": "Definitions",
+    "counts": "Counts",
+    "automation": "Who decides",
+    "clocks": "Clocks",
+    "terms": "Terms of authorizations",
+    "default_term": "Terms of authorizations",
+    "furthest_start": "How far ahead a service may be wished for",
+    "correspondence": "Who is told",
+    "contacts": "Contacts",
+    "catalog": "Catalog",
+    "advice": "Advice",
+    "services": "Names of services",
+    "switches": "Switches",
+}
+_OTHER = "Other"
+#: Told with what they stand beside, not as changes of their own.
+_BESIDE = frozenset({"citation", "live_citation", "quote", "live_quote"})
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """One value that differs. None: not there. `citation` is the newer one's source."""
+
+    section: str
+    where: str
+    before: str | None
+    after: str | None
+    citation: str
+
+
+def diff(old: Policy, new: Policy) -> list[PolicyChange]:
+    """Every change, by section. The name of the files and what they extend is no change."""
+    before, after = old.data.model_dump(mode="json"), new.data.model_dump(mode="json")
+    order = [*_SECTIONS, *(key for key in after if key not in _SECTIONS)]
+    found: list[PolicyChange] = []
+    for section in order:
+        title = _SECTIONS.get(section, _OTHER)
+        for where, was, now, source in _walk(
+            before.get(section), after.get(section), (section,), ""
+        ):
+            found.append(PolicyChange(title, where, was, now, source))
+    return found
+
+
+def _walk(
+    was: Any, now: Any, place: tuple[str, ...], source: str
+) -> Iterator[tuple[str, str | None, str | None, str]]:
+    if was == now:
+        return
+    source = _citation(now) or _citation(was) or source
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in dict.fromkeys((*was, *now)):
+            if key not in _BESIDE:
+                yield from _walk(was.get(key), now.get(key), (*place, str(key)), source)
+        return
+    if isinstance(was, list) and isinstance(now, list) and _named(was) and _named(now):
+        yield from _walk(_by_name(was), _by_name(now), place, source)
+        return
+    before, after = _shown(was), _shown(now)
+    if before != after:
+        yield " > ".join(place), before, after, source
+
+
+def _named(items: list[Any]) -> bool:
+    return all(isinstance(item, dict) for item in items)
+
+
+def _by_name(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Ways to qualify by their names; those without by their place."""
+    one = len(items) == 1
+    return {
+        "criteria" if one else item.get("name") or str(index): {
+            key: value for key, value in item.items() if key != "name"
+        }
+        for index, item in enumerate(items, 1)
+    }
+
+
+def _citation(value: Any) -> str:
+    if not isinstance(value, dict):
+        return ""
+    return str(value.get("citation") or value.get("live_citation") or "")
+
+
+def _shown(value: Any) -> str | None:
+    """A value as an analyst reads it; a whole new part as its own words."""
+    if value is None or value in ({}, [], ""):
+        return None
+    if isinstance(value, dict):
+        told = {k: _shown(v) for k, v in value.items() if k not in _BESIDE}
+        return "; ".join(f"{key}: {said}" for key, said in told.items() if said is not None)
+    if isinstance(value, list):
+        return ", ".join(said for said in map(_shown, value) if said is not None)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(str(value).split())

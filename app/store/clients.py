@@ -1,7 +1,7 @@
 """The clients that may ask for a token: their store, their secrets, and the demonstration's own.
 
 A secret is kept as scrypt with its own salt; it can be replaced, never read. Whether a client may
-do a thing is decided by its scopes (`app.model.scope`), and what it sees by its organization.
+do a thing is decided by its scopes (`app.model.caller`), and what it sees by its organization.
 """
 
 import base64
@@ -18,8 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.fhir.bundle import CARRIED
 from app.model.caller import DECIDE, NETWORK, ROSTER
-from app.store.tables.caller import client
-from app.store.tables.directory import organization
+from app.store.tables.directory import client, organization
 
 #: scrypt's cost: about 50 ms and 16 MB a try (RFC 7914; OWASP's password storage cheat sheet).
 _N, _R, _P = 2**14, 8, 1
@@ -27,7 +26,7 @@ _N, _R, _P = 2**14, 8, 1
 _READ = ("ClaimResponse", "Communication", "CommunicationRequest", "HealthcareService",
          "Questionnaire", "AuditEvent")  # fmt: skip
 #: What goes with a referral: created as copies that belong to it. Network and rosters are written
-#: by plans alone, whatever the scope (`app.api.directory_write`).
+#: by plans alone, whatever the scope (`app.api.directory`).
 SENT_ALONG = (
     "Organization", "QuestionnaireResponse", "Condition", "Encounter", "Observation",
     "DocumentReference", "Consent", "Provenance", "Patient", "Coverage", *CARRIED,

@@ -2,7 +2,14 @@
 
 The migrations themselves are in `migrations/`, which lies beside the package `app` in a checkout,
 in the image and where the package is installed.
+
+What the service's role may do, made and looked at again by every `migrate`.
+
+Roles belong to the whole server: a backup of one database brings the tables without the role, and
+with an Alembic version that leaves nothing to migrate.
 """
+
+from typing import Any
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -10,8 +17,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.base.errors import Stopped
 from app.base.settings import CHECKOUT
-from app.store.database import sqlstate
+from app.store.database import ROLE, sqlstate
 
 _MIGRATIONS = CHECKOUT / "migrations"
 _UNDEFINED_TABLE = "42P01"
@@ -44,3 +52,56 @@ async def current_revision(connection: AsyncConnection) -> str | None:
         return None
     revision: str | None = row.scalar()
     return revision
+
+
+#: The service adds to these and never changes what is there.
+APPEND_ONLY = ("referral_history", "determination", "resource_version", "attempt")
+#: Rows that expire, and the indexes of the directory, made again with each change: all else stays.
+EXPIRING = ("idempotency_key", "directory_index", "organization_npi")
+
+_MAKE = f"""DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""
+_GRANT = (
+    f"GRANT {ROLE} TO CURRENT_USER",
+    f"GRANT USAGE ON SCHEMA public TO {ROLE}",
+    f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {ROLE}",
+    f"REVOKE DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {ROLE}",
+    *(f"REVOKE UPDATE ON {table} FROM {ROLE}" for table in APPEND_ONLY),
+    *(f"GRANT DELETE ON {table} TO {ROLE}" for table in EXPIRING),
+    f"REVOKE INSERT, UPDATE ON alembic_version FROM {ROLE}",
+)
+_EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
+#: The tables on which the role may do less than it must, or more than it may.
+_WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
+    has_table_privilege($1, c.oid, 'SELECT') reads, has_table_privilege($1, c.oid, 'INSERT') adds,
+    has_table_privilege($1, c.oid, 'UPDATE') changes,
+    has_table_privilege($1, c.oid, 'DELETE') removes) may
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT (reads
+    AND adds = (c.relname <> 'alembic_version')
+    AND changes = (c.relname <> ALL ($2::text[] || 'alembic_version'::text))
+    AND removes = (c.relname = ANY ($3::text[])))
+ORDER BY 1"""
+
+
+def grant(connection: Connection) -> None:
+    """Makes role and grants where something is amiss. As the owner, in the migration's transaction.
+
+    Raises `Stopped` where the role still cannot do what it must, or could change history.
+    """
+    if not wrong(connection):
+        return
+    for statement in (_MAKE, *_GRANT):
+        connection.exec_driver_sql(statement)
+    if tables := wrong(connection):
+        raise Stopped(
+            f"The role {ROLE} may not do what it must, or may change what it must not, on "
+            f"{', '.join(tables)}. Migrate as the owner of the tables."
+        )
+
+
+def wrong(connection: Connection) -> list[str]:
+    """The tables whose grants are not as they must be; the role itself where it is missing."""
+    if not connection.exec_driver_sql(_EXISTS, (ROLE,)).first():
+        return [ROLE]
+    told: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING))
+    return [row[0] for row in connection.exec_driver_sql(_WRONG, told)]

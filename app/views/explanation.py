@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.policy.explain import explain, explain_xhtml
 from app.policy.library import Library
 from app.policy.model import Criterion, Determination, Event, FactValue, Question, Span

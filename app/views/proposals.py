@@ -5,9 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.fhir.placeholders import NOTE
+from app.fhir.placeholders import NOTE, OwnNote
 from app.store.reading.cursor import PageFilters, page_cursor, page_limit
-from app.views.letters.model import OwnNote
 
 State = Literal["open", "confirmed", "rejected", "overtaken"]
 

@@ -2,32 +2,177 @@
 
 Any number may run, beside any number of delivering workers; `sweep.py` sees to it that an alarm
 fires once. A database that is away is waited for: whatever fell due meanwhile is caught up.
+
+Finds what is due in one plan, and fires it: each alarm once, however many workers run.
+
+Candidates come in batches, the earliest due first whichever clock it is, so that what was missed
+during a downtime is caught up in order. Each is then locked by itself (`SKIP LOCKED`: another
+worker has it), read again, asked about in `due.py` and written by the guarded update of every other
+move. When to run is `run.py`'s; the time is passed in.
 """
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.base.clock import Clock
-from app.base.errors import Refusal, unavailable
+from app.base.errors import Refusal, is_too_costly, unavailable
+from app.base.local_time import local_date
 from app.base.settings import Settings
-from app.journey.clock import CLOCK
+from app.journey.clock import CLOCK, fire, pass_on
 from app.journey.intake.context import Door, rules
+from app.journey.waitlist import write_move
 from app.model.caller import UNASSIGNED
-from app.policy.library import FILES, Library, load_library
+from app.model.record import Alarm
+from app.policy.library import FILES, Library, load_library, read_choice
 from app.policy.rules import Rules
-from app.policy.switches import read_choice
 from app.store.connect import RAISED
-from app.store.database import create_engine
-from app.store.waiting import answers
+from app.store.database import answers, begin, create_engine, fetch, fetch_one
+from app.store.referral.reopen import opened
+from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 from app.workers.quarantine import Aside
-from app.workers.sweep import Swept, sweep
+
+#: How many candidates are looked up at once; each is a transaction of its own.
+BATCH = 100
+
+# $1 plan, $2 the last moment that is over, $3 now, $4 today, $5 days of notice, $6 not these,
+# $7 limit. One index probe a clock; where two are due at the same moment, void comes before
+# overdue: a referral that ends then is not late.
+_DUE = """
+SELECT alarm, id FROM (
+  (SELECT void_due AS due, 0 AS rank, 'void' AS alarm, id FROM referral
+   WHERE plan = $1 AND state = 'pending' AND void_due IS NOT NULL AND void_due <= $2
+     AND id <> ALL ($6::text[])
+   ORDER BY void_due LIMIT $7)
+  UNION ALL
+  (SELECT remind_at, 1, 'reminder', referral_id FROM information_request
+   WHERE plan = $1 AND ended_at IS NULL AND reminded_at IS NULL AND remind_at IS NOT NULL
+     AND remind_at <= $3 AND void_due > $2 AND referral_id <> ALL ($6::text[])
+   ORDER BY remind_at LIMIT $7)
+  UNION ALL
+  (SELECT decision_due, 2, 'overdue', id FROM referral
+   WHERE plan = $1 AND state = 'pending' AND overdue_told_at IS NULL AND decision_due <= $2
+     AND id <> ALL ($6::text[])
+   ORDER BY decision_due LIMIT $7)
+  UNION ALL
+  (SELECT (ends_on - $5::int)::timestamptz, 3, 'expiring', referral_id FROM service_authorization
+   WHERE plan = $1 AND status = 'open' AND expiring_told_at IS NULL AND expired_told_at IS NULL
+     AND ends_on <= $4::date + $5::int AND ends_on >= $4::date AND ends_on - $5::int > starts_on
+     AND referral_id <> ALL ($6::text[])
+   ORDER BY ends_on LIMIT $7)
+  UNION ALL
+  (SELECT (ends_on + 1)::timestamptz, 4, 'expired', referral_id FROM service_authorization
+   WHERE plan = $1 AND status = 'open' AND expired_told_at IS NULL AND ends_on < $4::date
+     AND referral_id <> ALL ($6::text[])
+   ORDER BY ends_on LIMIT $7)
+) AS clocks ORDER BY due, rank, id LIMIT $7
+"""
+
+_LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM referral r
+WHERE r.plan = $1 AND r.id = $2 FOR UPDATE SKIP LOCKED"""
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one sweep of a plan came to."""
+
+    fired: int = 0
+    #: Referrals left for the next sweep: another worker has them, or they could not be written.
+    left: int = 0
+
+
+async def sweep(
+    engine: AsyncEngine,
+    plan: str,
+    door: Door,
+    aside: Aside,
+    *,
+    batch: int = BATCH,
+    stop: asyncio.Event | None = None,
+) -> Swept:
+    """Fires everything that is due in a plan at `door.now`. Safe to repeat, and to run at once.
+
+    Ends between two alarms when `stop` is set. `aside` has the referrals that are left alone
+    because their alarm failed, and gets those that fail now.
+    """
+    swept = Swept()
+    passed_over = aside.still(door.now)
+    while True:
+        async with begin(engine) as connection:
+            found = await candidates(connection, plan, door, passed_over, batch)
+        if not found:
+            return swept
+        for alarm, referral_id in found:
+            if stop is not None and stop.is_set():
+                return swept
+            if referral_id in passed_over:
+                continue
+            if await _one(engine, plan, referral_id, alarm, door, aside):
+                swept.fired += 1
+            else:
+                passed_over.add(referral_id)
+                swept.left += 1
+
+
+async def candidates(
+    connection: AsyncConnection, plan: str, door: Door, passed_over: set[str], limit: int
+) -> Sequence[tuple[Alarm, str]]:
+    """What seems due, the earliest first; not locked yet."""
+    today = local_date(door.now)
+    known = plan if plan in door.rules.plans else None
+    notice = door.rules.clocks(known, today).data.expiring_days_before
+    over = door.now - timedelta(seconds=1)
+    values = (plan, over, door.now, today, notice, sorted(passed_over), limit)
+    return [(Alarm(alarm), id_) for alarm, id_ in await fetch(connection, _DUE, values)]
+
+
+async def _one(
+    engine: AsyncEngine, plan: str, referral_id: str, alarm: Alarm, door: Door, aside: Aside
+) -> bool:
+    """One alarm in its own transaction. What one referral cannot do holds up no other.
+
+    Raises `Refusal` when the database is away: not when it answers, whatever it said of this one.
+    """
+    about = {"plan": plan, "referral_id": referral_id, "alarm": alarm.value}
+    for again in (True, False):  # a connection that was lost meanwhile is made anew
+        try:
+            async with begin(engine) as connection:
+                return await claim_and_fire(connection, plan, referral_id, alarm, door)
+        except Exception as error:
+            if isinstance(error, Refusal) and error.status < 500 and not is_too_costly(error):
+                _log.warning("clock passed over", extra=about)
+                return False
+            if not await answers(engine):
+                raise unavailable() from error
+            if again:
+                continue
+            said = {**about, "error": type(error).__name__}
+            _log.exception("clock not fired; set aside", extra=said)
+    aside.put(referral_id, door.now)
+    return False
+
+
+async def claim_and_fire(
+    connection: AsyncConnection, plan: str, referral_id: str, alarm: Alarm, door: Door
+) -> bool:
+    """Locks one referral and fires its alarm; False where it is locked, or nothing is due."""
+    row = await fetch_one(connection, _LOCK, (plan, referral_id))
+    if row is None:
+        return False
+    found = await opened(connection, to_referral(row), now=door.now, fhir_base=door.fhir_base)
+    if not fire(found.draft, alarm, door):
+        return False
+    await write_move(connection, found.draft, door, pass_on)
+    return True
+
 
 _log = logging.getLogger(__name__)
 

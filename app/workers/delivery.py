@@ -5,6 +5,8 @@ is due (at a hint, when something was recorded, and at least every `poll_s`), on
 in groups, one sweeps. Killed at any moment, it loses nothing: the lease of what it held ends, and
 another sends it again under the same webhook-id. The rules are `retry.py`'s. The clocks run beside
 them in the same process (`app.workers.clocks`).
+
+How one worker process works: how often it looks, how much it takes on, how long it waits.
 """
 
 import asyncio
@@ -13,28 +15,42 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from app.base.clock import Clock
 from app.base.settings import Settings
-from app.journey.notification.claim import Claim, claim, plans_waiting, release
-from app.journey.notification.deliver import Sender, open_session
-from app.journey.notification.enlarge import enlarge
+from app.journey.notification.claim import Claim, claim, plans_waiting, release, sweep
+from app.journey.notification.deliver import TOTAL_S, Sender, open_session
 from app.journey.notification.record import Result, record
 from app.journey.notification.retry import SHORTEST_ASIDE, outcome, set_aside
 from app.journey.notification.secrets import Vault
-from app.journey.notification.subscription_prepare import prepare
-from app.journey.notification.sweep import sweep
+from app.journey.notification.subscription_content import enlarge, prepare
 from app.journey.notification.targets import Guard
 from app.model.caller import UNASSIGNED
 from app.store.connect import RAISED, Link, report
 from app.workers.clocks import run_clocks
 from app.workers.hints import Hints
-from app.workers.pace import Pace
 from app.workers.quarantine import Aside, halving
 from app.workers.subscriptions import keep_subscriptions
 from app.workers.tally import attempted
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How one worker works; seconds. The lease outlasts connecting, sending and recording."""
+
+    poll_s: float = 1.0
+    sweep_s: float = 15.0
+    clocks_s: float = 5.0
+    lease_s: float = 60.0
+    total_s: float = TOTAL_S
+    grace_s: float = 8.0
+    at_once: int = 64
+    per_endpoint: int = 8
+    longest_backoff_s: float = 5.0
+
 
 __all__ = ["Pace", "Worker", "deliver_forever"]
 

@@ -16,8 +16,7 @@ from typing import Any
 from app.base.clock import Clock
 from app.base.ids import new_id
 from app.base.settings import Settings
-from app.fhir.subscription import problem
-from app.fhir.subscription_status import Standing, notification
+from app.fhir.subscription import Standing, notification, problem
 from app.journey.notification.claim import KNOWN_PLANS, Claim
 from app.journey.notification.deliver import Sender
 from app.store.connect import RAISED, Link, lost, report

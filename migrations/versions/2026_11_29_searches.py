@@ -1,6 +1,6 @@
 """More to search by: what was stored before is read again.
 
-`python -m app migrate` reads versions that have no words (app/commands/reindex.py), some rows at a time. A
+`python -m app migrate` reads versions that have no words (app/commands/migrate.py), some rows at a time. A
 search looks at the current version alone, so the older ones stay as they are.
 """
 

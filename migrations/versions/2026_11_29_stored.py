@@ -1,6 +1,6 @@
 """The words by which a search finds a version stand beside it.
 
-What was stored before has none yet: `python -m app migrate` reads it (app/commands/reindex.py), some rows at
+What was stored before has none yet: `python -m app migrate` reads it (app/commands/migrate.py), some rows at
 a time, and finds by this index what is left to do.
 """
 

@@ -14,7 +14,7 @@ from app.main import create_app
 from app.store import clients as store
 from app.store.clients import DEMONSTRATION, find, register, register_demonstration, rotate
 from app.store.database import begin, create_engine
-from app.store.tables.caller import client as clients
+from app.store.tables.directory import client as clients
 from app.store.tables.directory import organization
 from tests.deployed import start
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from app.model.caller import Caller
-from app.model.scope import grant, is_scope
+from app.model.caller import Caller, grant, is_scope
 from app.store.clients import DEMONSTRATION, REQUESTER, hash_secret, matches
 
 HELD = {"system/ServiceRequest.crus", "system/Task.rus", "nwd/decide"}

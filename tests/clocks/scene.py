@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.store.database import create_engine
-from app.workers.clocks import rules_of, sweep_all
+from app.workers.clocks import Swept, rules_of, sweep_all
 from app.workers.quarantine import Aside
-from app.workers.sweep import Swept
 
 
 async def strike(service: Any, *, workers: int = 1, aside: Aside | None = None) -> Swept:

@@ -9,10 +9,9 @@ import pytest
 from jsonschema_rs import Draft202012Validator
 
 from app.api.contract import document
+from app.api.contract.document import TAGS
 from app.api.contract.responses import errors
-from app.api.contract.tags import TAGS
-from app.api.contract.version import VERSION
-from app.base.settings import Settings
+from app.base.settings import VERSION, Settings
 from app.main import create_app
 
 APP = create_app(Settings(database_url="postgresql://nowhere/none"))

@@ -6,7 +6,7 @@ import re
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from app.api.contract.plain import plain
+from app.api.contract.share import plain
 from tests.contract.test_document import DOCUMENT, OPERATIONS, every_operation
 
 SCHEMAS = DOCUMENT["components"]["schemas"]

@@ -9,8 +9,8 @@ from jsonschema_rs import Draft202012Validator
 
 from app.api import subscription_search as subscriptions
 from app.store.reading.catalog import PARAMETERS
-from app.store.reading.ignored import MAX_CONDITIONS
 from app.store.reading.query import read_query
+from app.store.reading.subset import MAX_CONDITIONS
 from app.store.reading.values import DATE_PATTERN, PREFIXES, date_range, split
 from app.views.forms import search as forms
 from tests.contract.test_document import DOCUMENT, OPERATIONS

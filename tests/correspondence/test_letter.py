@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from app.fhir.codes import REASONS
+from app.fhir.r4.codes import REASONS
 from app.model.notices import ANNOUNCED
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
@@ -15,11 +15,10 @@ from app.policy.letter_words import LANGUAGES, language_of, words
 from app.policy.model import Fact, Facts, Missing, Question, Reason
 from app.policy.phrases import _WORDS, phrases
 from app.policy.vocabulary import words_of
+from app.store.referral.letters import essence
 from app.store.referral.snapshot import Authorized, Occasion
-from app.store.referral.summary import essence
 from app.views.letters.criteria import decisive
-from app.views.letters.letter import compose
-from app.views.letters.sources import in_words
+from app.views.letters.letter import compose, in_words
 from tests.correspondence.samples import (
     LIBRARY,
     LUIS,

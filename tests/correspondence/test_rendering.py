@@ -15,11 +15,9 @@ from app.model.notices import ANNOUNCED
 from app.policy.letter_words import LANGUAGES
 from app.policy.model import Reason
 from app.views.letters.addressee import addressee
-from app.views.letters.content import Addressee
+from app.views.letters.content import Addressee, cut
 from app.views.letters.letter import compose
-from app.views.letters.render_html import html
-from app.views.letters.render_pdf import pdf, printable
-from app.views.letters.short import cut
+from app.views.letters.render import html, pdf, printable
 from tests.correspondence.samples import NOON, content, texts
 
 HOSTILE = '<script>alert("x")</script> & O\'Brien {plan} </style>'

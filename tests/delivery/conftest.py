@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.api.deployment import deployment_of
-from app.api.webhook_owned import PREFIX
+from app.api.webhooks import PREFIX
 from app.base.settings import Settings
 from app.main import create_app
 from app.model.caller import Caller

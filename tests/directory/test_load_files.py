@@ -13,9 +13,9 @@ from app.__main__ import main
 from app.base.errors import Stopped
 from app.base.settings import settings
 from app.store.database import begin
+from app.store.directory.lines import LONGEST
 from app.store.directory.load import LoadRefused, load
 from app.store.directory.order import MOST, STAGES, Order
-from app.store.directory.pieces import LONGEST
 from bench.roster import lines
 from tests.postgres import execute
 from tests.reading.scene import DATA

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.store.directory.pieces import LONGEST, Broken, pieces
+from app.store.directory.lines import LONGEST, Broken, pieces
 
 TEXT = st.text(st.sampled_from('a"\\{}[]:,é\n '), max_size=8)
 TREE = st.recursive(

@@ -14,7 +14,7 @@ from app.store.clients import PROVIDER as PROVIDER_SCOPES
 from app.store.clients import register
 from app.store.database import begin
 from app.store.directory.load import load_resources
-from app.store.directory.second_word import changed
+from app.store.directory.organization import changed
 from tests.directory.network import (
     FOGHORN,
     NPI,

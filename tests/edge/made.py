@@ -7,7 +7,7 @@ lists with nulls. Not every one is valid (invariants are not known here): `valid
 from random import Random
 from typing import Any
 
-from app.fhir.r4 import bindings
+from app.fhir.r4 import tables as bindings
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.tables import COMPANION, COMPLEX, RESOURCE, TYPE_NAME, Element, resource_table
 

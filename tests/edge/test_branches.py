@@ -2,9 +2,8 @@
 
 import pytest
 
-from app.api.web.branches import Branches, branch
 from app.base.settings import Settings
-from app.main import create_app
+from app.main import Branches, branch, create_app
 
 APP = create_app(Settings(database_url="postgresql://nowhere/none"))
 

@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from app.api.contract.served import takes_gzip
+from app.api.contract.docs import takes_gzip
 from app.base.settings import Settings
 from app.main import create_app
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.fhir.diagnoses import encounter_reason, load_diagnoses
+from app.fhir.clinical_codes import encounter_reason, load_diagnoses
 from tests.edge.payloads import facts_of, item, request, response, values_of
 
 ICD = "http://hl7.org/fhir/sid/icd-10-cm"

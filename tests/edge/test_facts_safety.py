@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fhir import codes
 from app.fhir.facts import read_coverages, read_facts, read_roster_member
 from app.fhir.payload import Payload
+from app.fhir.r4 import codes
 from app.fhir.service_request import read_referral
 from app.journey.eligibility.merge import merge
 from app.policy.dictionary import load_dictionary

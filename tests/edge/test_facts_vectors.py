@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.policy.dictionary import load_dictionary
 from app.policy.model import FactValue, Question, Span
 from tests.edge.payloads import OURS, event, facts_of, item, request, response

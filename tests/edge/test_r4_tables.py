@@ -5,7 +5,9 @@ from importlib import import_module
 
 import pytest
 
-from app.fhir.r4 import bindings, differences, tables, warm
+from app.fhir.r4 import tables, warm
+from app.fhir.r4 import tables as bindings
+from app.fhir.r4 import tables as differences
 from app.fhir.r4.tables import COMPLEX, TEXT, resource_table
 
 #: Every resource type that R4 has and that a payload may hold: the `resource-types` value set.

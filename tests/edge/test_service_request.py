@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.fhir import codes
 from app.fhir.bundle import read_bundle
+from app.fhir.clinical_codes import load_hcpcs
 from app.fhir.facts import read_facts, read_roster_member
-from app.fhir.hcpcs import load_hcpcs
 from app.fhir.links import rewrite_references
+from app.fhir.r4 import codes
 from app.fhir.service_request import (
     _services,
     address_lines,

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.journey.notification.signature import headers
+from app.journey.notification.secrets import headers
 from tests.foreign.conftest import run_script
 
 pytestmark = pytest.mark.foreign

@@ -8,15 +8,13 @@ import pytest
 from app.api.deployment import deployment_of
 from app.base.clock import Clock
 from app.base.settings import Settings
-from app.fhir import codes
 from app.fhir.facts_answers import read_response
-from app.fhir.r4 import check_resource
+from app.fhir.r4 import check_resource, codes
 from app.main import create_app
 from app.model.caller import Caller
+from app.policy.consistency import facts_used
 from app.policy.library import load_library
-from app.policy.uses import facts_used
-from app.views.forms.form import ROSTER, build_forms, load_words
-from app.views.forms.questionnaire import render
+from app.views.forms.form import ROSTER, build_forms, load_words, render
 from tests.deployed import start
 
 LIBRARY = load_library()

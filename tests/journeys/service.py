@@ -22,7 +22,7 @@ from app.base.settings import Settings
 from app.main import create_app
 from app.store.database import begin, create_engine
 from app.store.directory.load import load_resources
-from app.store.tables.all import metadata
+from app.store.tables.metadata import metadata
 from app.workers.delivery import Pace, deliver_forever
 from tests.journeys.payloads import EXAMPLES, EXTRA, a_member
 from tests.postgres import plain

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.fhir import least
+from app.fhir import subset as least
 from app.store.reading import catalog
 from tests.journeys.payloads import EXTRA, a_bundle, a_coverage, a_member, a_referral, parameters
 

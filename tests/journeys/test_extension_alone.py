@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from tests.edge.made import UNKNOWN
 from tests.journeys.payloads import (
     EXTRA,

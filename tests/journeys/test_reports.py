@@ -6,8 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from app.views.reports.period import period
-from app.views.reports.write_csv import write_csv
+from app.views.reports.figures import period, write_csv
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import (
     EXTRA,

@@ -9,14 +9,12 @@ from decimal import Decimal
 import pytest
 
 from app.policy.answer_json import answer_from_json, answer_to_json
-from app.policy.depersonalize import depersonalize
-from app.policy.diff import diff
 from app.policy.engine import evaluate
 from app.policy.model import Event, Fact, Facts, Outcome, Question, Span
 from app.policy.question_json import question_from_json, question_to_json
 from app.policy.read_files import FileFault
-from app.policy.replay import replay
-from app.policy.simulate import read_candidate, simulate
+from app.policy.replay import depersonalize, replay
+from app.policy.simulate import diff, read_candidate, simulate
 from tests.policies.vectors import load_vectors, span, to_question
 from tests.rules.policy.asking import LIBRARY, all_no, facts, visits
 

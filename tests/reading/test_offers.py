@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from app.store.database import begin
-from app.store.tables.capacity import offer
+from app.store.tables.directory import offer
 from tests.reading.scene import HOSPITAL, STAFF, link, load
 
 OFFER = "offer-tidepool-ecm"

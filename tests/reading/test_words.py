@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.base.text import MAX_KEY, as_key, is_cut, plain
-from app.fhir.span import CALIFORNIA, span
+from app.fhir.dates import CALIFORNIA, span
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.values import date_range
 from app.store.reading.words import OPEN_HIGH, OPEN_LOW, of_parameter, words

@@ -3,7 +3,7 @@
 import pytest
 
 from app.journey.capacity.assign import named, place, preference, serving, waiting
-from app.model.offers import Assignment, Offer, Placement, Wish
+from app.model.known import Assignment, Offer, Placement, Wish
 
 NOBODY = Wish()
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.journey.decision.authorize import authorization_number, authorize
+from app.journey.decision.decide import authorization_number, authorize
 from app.model.known import Held
 from app.model.record import Authorization
 from app.policy.deadlines import last_day

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from app.base.local_time import FIRST_DAY, LAST_DAY, LAST_MOMENT, kept, plus_days, stored_day
 from app.fhir.dates import read_moment, read_span
 from app.fhir.service_request import start_faults, wished_start
-from app.journey.decision.authorize import authorize
+from app.journey.decision.decide import authorize
 from app.model.known import Held
+from app.policy.counts import minus_months
 from app.policy.deadlines import expires, expiring_from
 from app.policy.library import load_library
 from app.policy.rules import Rules
 from app.policy.schema import Length, Term
-from app.policy.windows import minus_months
 from tests.rules.plan_data import plan_clocks
 
 #: Any day, and often one from the ends of the calendar.

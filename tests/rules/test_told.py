@@ -9,13 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.fhir.facts import read_facts
-from app.fhir.grown import added
+from app.fhir.task import added
 from app.journey.eligibility.merge import merge
-from app.policy.counts import count
+from app.policy.counts import count, resolve
 from app.policy.model import Event, Span
-from app.policy.stated import Kind, SourcedFacts
-from app.policy.stays import resolve
-from app.policy.told import MOST_EVENTS, MOST_NOTES, bounded, latest, noted
+from app.policy.stated import MOST_EVENTS, MOST_NOTES, Kind, SourcedFacts, bounded, latest, noted
 from tests.edge.worst import WORST
 from tests.rules.plan_data import count_of
 

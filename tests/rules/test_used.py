@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.journey.eligibility.used import at_least, used_amounts
+from app.journey.eligibility.check import at_least, used_amounts
 from app.model.known import Held
 from app.model.record import Authorization
 from app.policy.model import Facts

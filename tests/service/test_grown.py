@@ -4,8 +4,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.fhir.grown import added, is_kept
 from app.fhir.r4.strict_json import parse_array
+from app.fhir.task import added, is_kept
 
 LEAVES = (
     st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from([0.5, 1.25]) | st.text("é~1")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.model.known import Assignment, Offer, Placement
 from app.model.lifecycle import BusinessStatus, Event, IllegalMove, Party, State, next_state
 from app.model.moves import (
     ON_REFERRAL_TASK,
@@ -17,7 +18,6 @@ from app.model.moves import (
     judge,
     meant,
 )
-from app.model.offers import Assignment, Offer, Placement
 from app.model.record import Authorization, Details, Referral
 from app.store.referral.draft import Act, Actor, Draft
 from app.store.tables.referral import ONLY_MOVES, referral_history

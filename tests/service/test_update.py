@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.fhir.codes import REQUEST_STATUS_REASON
+from app.fhir.r4.codes import REQUEST_STATUS_REASON
 from app.model.lifecycle import BusinessStatus, Event, Party, State
 from app.model.moves import ON_SERVICE_TASK, Verdict, judge, meant
 from tests.journeys.payloads import EXTRA, REASON, VISITS, coded, hopeless, incomplete, responses

@@ -2,6 +2,8 @@
 
 Routes say what only they know; what holds for every operation of a kind (a token, media types,
 size, the ids of a request) is added here, once. `python -m app openapi` writes it.
+
+The headings of the contract, by who uses them. A route names one of these in its `tags`.
 """
 
 import re
@@ -14,14 +16,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.api.contract.breaking import breaks, may_break
-from app.api.contract.compose import compose
-from app.api.contract.plain import plain
 from app.api.contract.responses import errors
-from app.api.contract.share import share
-from app.api.contract.tags import TAGS
-from app.api.contract.version import VERSION
+from app.api.contract.share import compose, plain, share
 from app.api.contract.webhooks import add_webhooks
-from app.base.settings import CHECKOUT
+from app.base.settings import CHECKOUT, VERSION
 
 PATH = CHECKOUT / "openapi" / "openapi.json"
 RELEASED = PATH.parent / "released"
@@ -240,3 +238,38 @@ def _check_released(app: FastAPI) -> int:
     if found:
         sys.stderr.write("Keep it, or move the version: docs/versioning.md\n")
     return 1 if found else 0
+
+
+TAGS: list[dict[str, str]] = [
+    {
+        "name": "Referrals",
+        "description": "Hospitals, practices, community organizations and EHRs: ask first, refer, "
+        "follow, add information, take back.",
+    },
+    {
+        "name": "Providers",
+        "description": "ECM and Community Supports providers: what was sent to you; accept, "
+        "decline, start, complete; publish capacity.",
+    },
+    {
+        "name": "Plan staff",
+        "description": "Decide what the rules leave to a person: approve, deny, ask for "
+        "information, assign; see why the rules said what they said; the work queue and letters.",
+    },
+    {
+        "name": "Directory",
+        "description": "Organizations, offers, members, questionnaires, the catalog of services.",
+    },
+    {
+        "name": "Notifications",
+        "description": "Webhook endpoints, messages and attempts; FHIR Subscriptions.",
+    },
+    {
+        "name": "Access",
+        "description": "Tokens, discovery, and what this server can do.",
+    },
+    {
+        "name": "Operations",
+        "description": "Health, metrics and reports, for those who run the service.",
+    },
+]

@@ -1,8 +1,19 @@
 """What many operations say alike is said once, under `components`: failures and examples.
 
 Without it the committed document would be ten times as long, and its differences unreadable.
+
+Examples of bodies described by their fields: put together from the fields' own examples.
+
+A field says `Field(examples=[…])`; a model need not repeat them.
+
+The document without what client generators stumble over, and what says nothing to anybody.
+
+The framework titles every field after its name: generators then call types `Date` and `From`, which
+their languages have already. It offers null in a query string, which cannot say it. Maps whose keys
+have a form are said by their values, so that they are maps to a generator too.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from app.api.contract.responses import errors
@@ -61,3 +72,90 @@ def _share_examples(operation: dict[str, Any], shared: dict[str, Any]) -> None:
                         **content["examples"],
                         stem: {"$ref": f"#/components/examples/{stem}"},
                     }
+
+
+_DEPTH = 12
+
+
+def compose(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
+    """One value of a JSON Schema whose leaves carry examples, defaults or enumerations."""
+    if "$ref" in schema:
+        named = str(schema["$ref"]).rpartition("/")[2]
+        return compose(schemas.get(named, {}), schemas, depth + 1)
+    for word in ("examples", "enum"):
+        if schema.get(word):
+            return schema[word][0]
+    for word in ("example", "const", "default"):
+        if word in schema:
+            return schema[word]
+    if depth > _DEPTH:
+        return None
+    return _by_type(schema, schemas, depth)
+
+
+def _by_type(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int) -> Any:
+    for word in ("anyOf", "oneOf", "allOf"):
+        if schema.get(word):
+            return compose(schema[word][0], schemas, depth + 1)
+    if "properties" in schema:
+        fields: Mapping[str, Any] = schema["properties"]
+        return {name: compose(field, schemas, depth + 1) for name, field in fields.items()}
+    if schema.get("type") == "array":
+        return [compose(schema.get("items", {}), schemas, depth + 1)]
+    simple = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "object": {}}
+    return simple.get(str(schema.get("type")))
+
+
+_NULL = {"type": "null"}
+
+
+def plain(document: dict[str, Any]) -> None:
+    """Mends the whole document in place."""
+    for schema in document["components"].get("schemas", {}).values():
+        _tidy(schema, named=True)
+    for item in document["paths"].values():
+        for operation in (one for one in item.values() if isinstance(one, dict)):
+            for parameter in operation.get("parameters", []):
+                _parameter(parameter)
+            _within(operation.get("requestBody", {}))
+            for response in operation["responses"].values():
+                _within(response)
+
+
+def _parameter(parameter: dict[str, Any]) -> None:
+    schema = parameter.get("schema", {})
+    schema.pop("description", None)  # the parameter's own
+    _tidy(schema)
+    if parameter.get("in") == "query" and _NULL in schema.get("anyOf", ()):
+        (one,) = (each for each in schema.pop("anyOf") if each != _NULL)
+        parameter["schema"] = {**one, **schema}
+
+
+def _within(body: dict[str, Any]) -> None:
+    for content in body.get("content", {}).values():
+        _tidy(content.get("schema", {}))
+
+
+def _tidy(schema: Any, *, named: bool = False) -> None:
+    """One schema and those inside it. `named`: its title is the name that it was given."""
+    if isinstance(schema, list):
+        for one in schema:
+            _tidy(one)
+    if not isinstance(schema, dict):
+        return
+    if not named:
+        schema.pop("title", None)
+    _map(schema)
+    for word, inside in schema.items():
+        if word in ("properties", "patternProperties"):
+            for one in inside.values():
+                _tidy(one)
+        elif word in ("items", "anyOf", "allOf", "oneOf", "additionalProperties"):
+            _tidy(inside)
+
+
+def _map(schema: dict[str, Any]) -> None:
+    if "properties" in schema or len(schema.get("patternProperties", ())) != 1:
+        return
+    ((pattern, value),) = schema.pop("patternProperties").items()
+    schema |= {"propertyNames": {"pattern": pattern}, "additionalProperties": value}

@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 
 from app.api.contract.bodies import example
-from app.fhir.full_payload import full_payload
-from app.fhir.searchset import Stored
+from app.fhir.searchset import Stored, full_payload
 from app.model.messages import MEANINGS, TEST, About, EventType, thin_payload
 
 _ID = "01a20ac2-1590-7455-9fce-72f3a0174834"

@@ -10,11 +10,12 @@ route's template, never a path value, a query or a body. What escapes every hand
 import logging
 import re
 import time
+from functools import cache
 from typing import Any
 
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.web.metrics import observe
 from app.api.web.refusals import respond
 from app.base.errors import refuse
 from app.base.ids import new_id
@@ -137,3 +138,27 @@ def _report(scope: Scope, error: Exception) -> None:
 async def _apologize(scope: Scope, receive: Receive, send: Send) -> None:
     said = "The service failed on this request. If it fails again, tell us its X-Request-ID."
     await respond(scope["path"], refuse(500, "exception", said))(scope, receive, send)
+
+
+_REQUESTS = Counter("nwd_requests_total", "Requests answered", ["method", "route", "status"])
+_SECONDS = Histogram(
+    "nwd_request_seconds",
+    "Time to answer",
+    ["method", "route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+
+def observe(method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request. Methods nobody knows share one label, so that labels stay few."""
+    counter, histogram = _series(method if method in _METHODS else "other", route, status)
+    counter.inc()
+    histogram.observe(seconds)
+
+
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Looked up once: finding a series by its labels costs more than counting."""
+    return _REQUESTS.labels(method, route, status), _SECONDS.labels(method, route)

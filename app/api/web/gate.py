@@ -3,8 +3,21 @@
 The body is read here, whole, bounded and inflated: handlers get it with `read_body`. A stranger's
 body is drained and not kept. JSON that is not FHIR is read strictly here, once for all of it;
 FHIR's is read by its handlers.
+
+Header fields as RFC 9110 has them: lists on several lines are one list, other fields come once.
+
+`Host` must be there and be a host: it is looked at here and builds no link (`PUBLIC_URL` does).
+
+Requests with large bodies, one at a time: each until its answer begins.
+
+So neither memory nor the database's connections are used up by them, and the garbage collector,
+which would walk over all that such a body holds, can rest meanwhile: those are trees, which go with
+their request without its help.
 """
 
+import asyncio
+import gc
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
@@ -12,10 +25,9 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.web.arrive import arrive, drain
-from app.api.web.fields import combined
-from app.api.web.heavy import Heavy
 from app.api.web.media import JSON, check_accept, check_content, is_gzip, taken, wrong_encoding
 from app.api.web.refusals import TOKEN_PATH, respond, wrong_method
+from app.base.aside import SMALL, weigh
 from app.base.errors import Refusal, refuse
 from app.fhir.r4.strict_json import Unreadable, parse
 
@@ -134,3 +146,108 @@ def _check_json(body: bytes) -> None:
         parse(body)
     except Unreadable as unreadable:
         raise Refusal(400, unreadable.faults) from None
+
+
+Lines = list[tuple[bytes, bytes]]
+
+#: Fields that are lists: each further line goes on with the list (RFC 9110 5.3).
+_LISTS = frozenset(
+    {
+        b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"cache-control",
+        b"connection", b"content-encoding", b"if-match", b"if-none-match", b"prefer", b"te",
+    }
+)  # fmt: skip
+#: Which of two such lines is meant would be a guess.
+_SINGLE = frozenset(
+    {b"host", b"content-type", b"content-length", b"if-none-exist", b"idempotency-key"}
+)
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+def combined(scope: Scope) -> dict[bytes, bytes]:
+    """The fields by name; the scope's own lines are put together in the same way. 400: see above.
+
+    Lines of other names stay as they are; the last one stands here.
+    """
+    found: dict[bytes, bytes] = {}
+    lines: Lines = scope["headers"]
+    repeated = False
+    for name, value in lines:
+        if name in found:
+            if name in _SINGLE:
+                raise refuse(400, "structure", f"Send one {name.decode().title()} header.")
+            if name in _LISTS:
+                repeated = True
+                found[name] += b", " + value
+                continue
+        found[name] = value
+    if repeated:
+        others = [line for line in lines if line[0] not in _LISTS]
+        scope["headers"] = others + [line for line in found.items() if line[0] in _LISTS]
+    _check_host(scope, found.get(b"host"))
+    return found
+
+
+def _check_host(scope: Scope, host: bytes | None) -> None:
+    if host is None and scope.get("http_version") == "1.0":
+        return  # HTTP/1.0 knows no Host: probes of load balancers
+    if host is None or not _HOST.fullmatch(host.strip()):
+        raise refuse(400, "structure", "Send one Host header: a host name, with its port if any.")
+
+
+#: How many may wait, and how long.
+_MOST_WAITING = 30
+_LONGEST_WAIT_S = 30.0
+
+
+class Heavy:
+    """The one place for a heavy request, and those who wait for it."""
+
+    def __init__(self) -> None:
+        self._place = asyncio.Semaphore(1)
+        self._waiting = 0
+
+    async def answer(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, size: int
+    ) -> None:
+        """Answers by `app`: at once where the body is small, else in its turn."""
+        if size <= SMALL:
+            await app(scope, receive, send)
+            return
+        if not await self._enter():
+            said = "Many large bodies are being read just now. Send this one again in a moment."
+            refusal = refuse(503, "transient", said, Retry_After="5")
+            await respond(scope["path"], refusal)(scope, receive, send)
+            return
+        left = False
+
+        def leave() -> None:
+            nonlocal left
+            if not left:
+                left = True
+                gc.enable()
+                self._place.release()
+
+        async def sending(message: Message) -> None:
+            leave()  # the work is done: a slow reader keeps nobody waiting
+            await send(message)
+
+        weigh(size)
+        try:
+            await app(scope, receive, sending)
+        finally:
+            leave()
+
+    async def _enter(self) -> bool:
+        if self._waiting >= _MOST_WAITING:
+            return False
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT_S):
+                await self._place.acquire()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+        gc.disable()
+        return True

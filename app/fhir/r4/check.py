@@ -2,14 +2,17 @@
 
 Types, cardinality, required bindings, primitive formats and `app.fhir.r4.invariants`. What this
 service asks beyond R4 is left to `app.fhir.r4.service` and to intake. No input raises.
+
+The invariants of a Bundle: which type has requests, responses and searches, and unique names.
+
+What a transaction may hold when it is a referral's is left to `app.fhir.bundle`.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from app.base.aside import tick
 from app.base.errors import Issue
-from app.fhir.r4.bundle_rules import bundle_faults
-from app.fhir.r4.differences import NOT_MODELLED
 from app.fhir.r4.path import Path, member, render
 from app.fhir.r4.primitives import JSON_WORDS, PRIMITIVES, is_plain
 from app.fhir.r4.relations import Local, contained_faults, target_faults
@@ -17,11 +20,13 @@ from app.fhir.r4.strict_json import MAX_FAULTS
 from app.fhir.r4.tables import (
     COMPANION,
     COMPLEX,
+    NOT_MODELLED,
     RESOURCE,
     TEXT,
     TYPE_NAME,
     Element,
     Table,
+    binding_of,
     resource_table,
 )
 
@@ -252,3 +257,72 @@ def _instead(item: Any, wanted: str) -> str:
     if isinstance(item, list):
         return f"must be {wanted}, not a list."
     return f"must be {wanted}."
+
+
+_REQUESTS = ("batch", "transaction", "history")
+_RESPONSES = ("batch-response", "transaction-response", "history")
+
+
+def bundle_faults(bundle: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """bdl-1 to bdl-12, as (element within the Bundle, sentence)."""
+    kind = bundle.get("type")
+    bound = binding_of("Bundle.type")
+    if not isinstance(kind, str) or bound is None or kind not in bound.codes:
+        return  # said already; what the entries need depends on it
+    if "total" in bundle and kind not in ("searchset", "history"):
+        yield "total", "belongs to a searchset or a history only (bdl-1)."
+    listed = bundle.get("entry")
+    entries = listed if isinstance(listed, list) else []
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            yield from _entry_faults(kind, entry, f"entry[{index}]")
+            yield from _name_faults(kind, entry, f"entry[{index}].fullUrl", seen)
+    yield from _first_faults(kind, bundle, entries)
+
+
+def _entry_faults(kind: str, entry: dict[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    if not any(name in entry for name in ("resource", "request", "response")):
+        yield at, "must have a resource, a request or a response (bdl-5)."
+    if "search" in entry and kind != "searchset":
+        yield f"{at}.search", "belongs to a searchset only (bdl-2)."
+    for name, kinds, key in (("request", _REQUESTS, "bdl-3"), ("response", _RESPONSES, "bdl-4")):
+        if (name in entry) != (kind in kinds):
+            word = "is required" if kind in kinds else "may not stand"
+            yield f"{at}.{name}", f"{word} in a Bundle of this type ({key})."
+
+
+def _name_faults(
+    kind: str, entry: dict[str, Any], at: str, seen: set[str]
+) -> Iterator[tuple[str, str]]:
+    url = entry.get("fullUrl")
+    if not isinstance(url, str):
+        return
+    if "/_history/" in url:
+        yield at, "must not name a version (bdl-8)."
+    resource = entry.get("resource")
+    meta = resource.get("meta") if isinstance(resource, dict) else None
+    version = meta.get("versionId") if isinstance(meta, dict) else None
+    name = f"{url}|{version}"
+    if name in seen and kind != "history":
+        yield at, "is the fullUrl of another entry too; each has its own (bdl-7)."
+    seen.add(name)
+
+
+def _first_faults(
+    kind: str, bundle: dict[str, Any], entries: list[Any]
+) -> Iterator[tuple[str, str]]:
+    wanted = {"document": "Composition", "message": "MessageHeader"}.get(kind)
+    if wanted is None:
+        return
+    first = entries[0] if entries and isinstance(entries[0], dict) else {}
+    resource = first.get("resource")
+    if not isinstance(resource, dict) or resource.get("resourceType") != wanted:
+        key = "bdl-11" if kind == "document" else "bdl-12"
+        yield "entry", f"must begin with a {wanted} ({key})."
+    if kind == "document":
+        identifier = bundle.get("identifier")
+        if not (isinstance(identifier, dict) and {"system", "value"} <= identifier.keys()):
+            yield "identifier", "of a document needs a system and a value (bdl-9)."
+        if "timestamp" not in bundle:
+            yield "timestamp", "is required in a document (bdl-10)."

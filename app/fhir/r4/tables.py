@@ -3,14 +3,27 @@
 R4B (4.3) is R4 (4.0.1) with a few types and elements moved; `app.fhir.r4.differences` puts R4
 back. Codes of the required bindings come from `app.fhir.r4.bindings`, because the models carry some
 of them only. Nothing here looks at a payload: `app.fhir.r4.check` does.
+
+Where the R4B models (4.3.0) differ from R4, found by comparing them with the 4.0.1 definitions.
+
+Only what a payload can tell apart is listed; titles and summary flags differ too.
+
+Required bindings of R4: which codes an element takes, and of which systems.
+
+`bindings.json` lists the value sets of strength `required` in the FHIR 4.0.1 definitions
+(profiles-resources, profiles-types, valuesets), and the elements bound to each. Value sets that
+cannot be listed (media types, UCUM, currencies) are left out, except for `FORMS`.
 """
 
+import json
+import re
 import typing
 from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import UnionType
-from typing import Any
+from typing import Any, NamedTuple
 
 from fhir.resources.R4B import element as r4b_element
 from fhir_core.fhirabstractmodel import FHIRAbstractModel
@@ -18,8 +31,6 @@ from fhir_core.types import FhirBase
 from pydantic import UUID4
 from pydantic.fields import FieldInfo
 
-from app.fhir.r4.bindings import FORMS, Binding, binding_of
-from app.fhir.r4.differences import ADDED, DROPPED, NOT_R4, TARGETS
 from app.fhir.r4.invariants import INVARIANTS
 from app.fhir.r4.primitives import PRIMITIVES
 
@@ -237,3 +248,106 @@ def _primitive_name(annotation: Any) -> str:
         if name:
             return str(name)
     raise TypeError(f"no R4 primitive stands for {annotation!r}")
+
+
+#: Resource types that R4B added, and two (Evidence, EvidenceVariable) that it rebuilt so far that
+#: its models say nothing about R4's.
+NOT_R4 = frozenset(
+    {
+        "AdministrableProductDefinition", "Citation", "ClinicalUseDefinition", "Evidence",
+        "EvidenceReport", "EvidenceVariable", "Ingredient", "ManufacturedItemDefinition",
+        "MedicinalProductDefinition", "NutritionProduct", "PackagedProductDefinition",
+        "RegulatedAuthorization", "SubscriptionStatus", "SubscriptionTopic", "SubstanceDefinition",
+    }
+)  # fmt: skip
+
+#: R4 resource types without a model: known, but not to be checked, so not taken.
+NOT_MODELLED = frozenset(
+    {
+        "EffectEvidenceSynthesis", "Evidence", "EvidenceVariable", "MedicinalProduct",
+        "MedicinalProductAuthorization", "MedicinalProductContraindication",
+        "MedicinalProductIndication", "MedicinalProductIngredient", "MedicinalProductInteraction",
+        "MedicinalProductManufactured", "MedicinalProductPackaged",
+        "MedicinalProductPharmaceutical", "MedicinalProductUndesirableEffect",
+        "RiskEvidenceSynthesis", "SubstanceNucleicAcid", "SubstancePolymer", "SubstanceProtein",
+        "SubstanceReferenceInformation", "SubstanceSourceMaterial", "SubstanceSpecification",
+    }
+)  # fmt: skip
+
+#: Elements that R4B added.
+DROPPED: dict[str, frozenset[str]] = {
+    "ActivityDefinition": frozenset({"subjectCanonical"}),
+    "ElementDefinition": frozenset(
+        {
+            "defaultValueCodeableReference", "defaultValueRatioRange", "fixedCodeableReference",
+            "fixedRatioRange", "patternCodeableReference", "patternRatioRange",
+        }
+    ),
+    "ElementDefinitionExample": frozenset({"valueCodeableReference", "valueRatioRange"}),
+    "Extension": frozenset({"valueCodeableReference", "valueRatioRange"}),
+    "PlanDefinition": frozenset({"subjectCanonical"}),
+    "PlanDefinitionAction": frozenset({"subjectCanonical"}),
+}  # fmt: skip
+
+#: Choices that R4 has and the models lack: owner → (JSON name, choice, module of the type's model).
+ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "ElementDefinition": tuple(
+        (f"{choice}Meta", choice, "meta.Meta") for choice in ("defaultValue", "fixed", "pattern")
+    ),
+    "ElementDefinitionExample": (("valueMeta", "value", "meta.Meta"),),
+    "Extension": (("valueMeta", "value", "meta.Meta"),),
+}
+
+_SUBJECTS = frozenset({"Patient", "Group", "Device", "Location"})
+
+#: Reference targets as R4 has them, where R4B widened them.
+TARGETS: dict[str, frozenset[str]] = {
+    "ActivityDefinition.productReference": frozenset({"Medication", "Substance"}),
+    "DiagnosticReport.subject": _SUBJECTS,
+    "GroupMember.entity": _SUBJECTS - {"Location"}
+    | {"Practitioner", "PractitionerRole", "Medication", "Substance"},
+    "Observation.subject": _SUBJECTS,
+}
+
+
+class Binding(NamedTuple):
+    """The codes taken; `systems` are those that a Coding or CodeableConcept takes them from."""
+
+    codes: frozenset[str]
+    shown: str
+    systems: tuple[str, ...]
+
+
+#: Bound to a value set without a list, but not without a form (BCP 13, ISO 4217).
+FORMS: dict[str, Callable[[str], Any]] = {
+    "Attachment.contentType": re.compile(
+        r"[A-Za-z0-9][\w.+!#$&^-]*/[\w.+!#$&^*-]+(?: ?; ?[\w.+-]+=(?:[\w.+:/-]+|\"[^\"]*\"))*"
+    ).fullmatch,
+    "Money.currency": re.compile(r"[A-Z]{3}").fullmatch,
+}
+
+_SHOWN = 40
+
+
+def binding_of(key: str) -> Binding | None:
+    """The binding of `Type.element`, where a backbone's type is its path run together."""
+    return _bindings().get(key)
+
+
+@cache
+def _bindings() -> dict[str, Binding]:
+    data = json.loads(Path(__file__).with_name("bindings.json").read_text("utf-8"))
+    found = {}
+    for value_set in data["valueSets"]:
+        codes = value_set["codes"]
+        shown = ", ".join(codes[:_SHOWN]) + (", …" if len(codes) > _SHOWN else "")
+        binding = Binding(frozenset(codes), shown, tuple(value_set["systems"]))
+        for path in value_set["elements"]:
+            found[model_key(path)] = binding
+    return found
+
+
+def model_key(path: str) -> str:
+    """`Bundle.entry.request.method` → `BundleEntryRequest.method`, as the models are named."""
+    *owner, name = path.split(".")
+    return "".join(part[0].upper() + part[1:] for part in owner) + "." + name

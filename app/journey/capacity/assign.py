@@ -6,7 +6,7 @@ Taking the place itself, where two referrals compete, is `app.journey.capacity.p
 
 from collections.abc import Iterable, Sequence
 
-from app.model.offers import Assignment, NamedOffer, Offer, Placement, Wish
+from app.model.known import Assignment, NamedOffer, Offer, Placement, Wish
 
 
 def serving(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.journey.capacity.assign import named, waiting
-from app.model.offers import TAKING, NamedOffer, Offer, Placement, Wish
+from app.model.known import TAKING, NamedOffer, Offer, Placement, Wish
 from app.store.database import fetch_one
 
 # Locked in the order of their ids, whatever the preference: an offer that fills up while it is

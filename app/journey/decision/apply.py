@@ -10,10 +10,9 @@ from datetime import date
 from typing import Any
 
 from app.base.local_time import local_date
-from app.journey.decision.authorize import authorization_number, authorize
-from app.model.known import Held
+from app.journey.decision.decide import authorization_number, authorize
+from app.model.known import Held, Placement
 from app.model.lifecycle import Event
-from app.model.offers import Placement
 from app.model.record import Details
 from app.policy.deadlines import PlanClocks, reminder_due, void_due
 from app.policy.model import Missing, Reason

@@ -11,11 +11,18 @@ from dataclasses import replace
 from datetime import date
 from functools import cache
 
-from app.policy.coverage import choose_coverage, coverage_facts
 from app.policy.dictionary import KNOWN_FROM_RESOURCES, load_dictionary
 from app.policy.model import Event, Fact, Facts, Span
-from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
-from app.policy.told import latest, noted
+from app.policy.stated import (
+    CoverageTerms,
+    Kind,
+    RosterMember,
+    SourcedFacts,
+    choose_coverage,
+    coverage_facts,
+    latest,
+    noted,
+)
 
 #: Sources of one list that are named; codes of more are united all the same.
 _MOST_SOURCES = 50

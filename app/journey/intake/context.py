@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.base.settings import Settings, WrongSettings
-from app.fhir.documents import MEDIA_TYPES
+from app.fhir.bundle import MEDIA_TYPES
 from app.policy.library import Library
 from app.policy.rules import Rules
 from app.store.referral.draft import Actor

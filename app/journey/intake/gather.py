@@ -12,9 +12,8 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.text import as_key
-from app.model.known import Held, Inquiry, Known, Member, Organization, Replay, Twin
+from app.model.known import Held, Inquiry, Known, Member, Offer, Organization, Replay, Twin
 from app.model.notices import Listening
-from app.model.offers import Offer
 from app.store.database import fetch_one
 from app.store.referral.store import AUTHORIZATION_COLUMNS, to_authorization
 

@@ -4,9 +4,11 @@ take.
 All faults of a payload are reported at once. What breaks base R4 is 400; what is valid R4 but
 against a rule of this service is 422. Being ineligible or incomplete is neither (spec.md 1: no
 wrong door).
+
+Tasks in a referral's Bundle: they become the referral's own, there is never a second one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,22 +17,20 @@ from app.base.aside import too_costly
 from app.base.errors import Issue, Refusal, refuse
 from app.base.ids import new_id
 from app.base.local_time import local_date
-from app.fhir import codes
-from app.fhir.bundle import Entry, read_bundle
-from app.fhir.documents import document_faults
+from app.fhir.bundle import Entry, document_faults, read_bundle
 from app.fhir.facts import read_facts
 from app.fhir.links import rewrite_references
+from app.fhir.r4 import codes
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.r4.strict_json import MAX_FAULTS, MAX_SEPARATORS, Unreadable, parse, separators
-from app.fhir.reference import id_of, place_of
+from app.fhir.reference import id_of, place_of, unversioned
 from app.fhir.service_request import read_received, start_faults, to_domain
 from app.fhir.subset import is_subset
-from app.journey.intake.adopted import as_one, strange_tasks
+from app.fhir.task import asks_to_cancel, read_adopted
 from app.journey.intake.context import Door
 from app.journey.intake.fingerprint import Fingerprint, fingerprint
-from app.model.known import Known
-from app.model.offers import Wish
+from app.model.known import Known, Wish
 from app.model.request import Identifier, Named, ReferralRequest
 from app.policy.stated import SourcedFacts
 
@@ -277,3 +277,31 @@ def _id_of(entry: Entry, request: Entry, referral_id: str) -> str:
 def _place(index: int | None) -> str:
     """Where the sender wrote the request: alone, or as an entry of a Bundle."""
     return "ServiceRequest" if index is None else f"Bundle.entry[{index}].resource"
+
+
+def as_one(tasks: Mapping[int, Resource]) -> Resource | None:
+    """The Tasks (by the index of their entry) as one; 422 for one that asks for something else."""
+    together: Resource = {}
+    for index, task in tasks.items():
+        at = f"Bundle.entry[{index}].resource"
+        if asks_to_cancel(task, at):
+            said = "A referral is not sent and taken back at once: leave one of the two out."
+            raise refuse(422, "business-rule", said, f"{at}.code")
+        together |= read_adopted(task, together)
+    return together if tasks else None
+
+
+def strange_tasks(tasks: Mapping[int, Resource], request: str) -> list[Issue]:
+    """A fault for each Task that is about something else than this request."""
+    text = "Point `focus` to the ServiceRequest of this Bundle: a Task in it is about the referral."
+    return [
+        Issue("business-rule", text, f"Bundle.entry[{index}].resource.focus")
+        for index, task in tasks.items()
+        if not _focuses(task, request)
+    ]
+
+
+def _focuses(task: Resource, request: str) -> bool:
+    """Whether a Task is about this request: what its focus does not say is taken to be so."""
+    literal = (task.get("focus") or {}).get("reference", request)
+    return isinstance(literal, str) and unversioned(literal) == request

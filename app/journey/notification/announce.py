@@ -2,17 +2,20 @@
 
 The message is a stream of its own, and goes to the webhook endpoints of the organizations named, by
 their filters. What is about a referral is announced by its move (`app.store.referral.seal`).
+
+Telling an offer's own organization and its plan that its room was stated anew.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.ids import new_id
 from app.model.caller import UNASSIGNED
 from app.model.messages import About, EventType, thin_payload
-from app.store.database import note_due_deliveries
+from app.store.database import fetch_one, note_due_deliveries
 
 
 def writing(where: str, given: str = "") -> str:
@@ -51,3 +54,20 @@ async def announce(
     values = (about.plan or UNASSIGNED, message, event_type.value, body, now, list(organizations))
     await connection.exec_driver_sql(_TO_ALL, values)
     note_due_deliveries(connection)
+
+
+_CONCERNED = """SELECT o.organization_id, o.service, (SELECT p.id FROM organization p
+    WHERE p.plan = o.plan) FROM offer o WHERE o.plan = $1 AND o.id = $2"""
+
+
+async def announce_room(
+    connection: AsyncConnection, plan: str, offer_id: str, now: datetime, base: str
+) -> None:
+    """`capacity.changed`, in the transaction that wrote it. The numbers are read by its link."""
+    row: Any = await fetch_one(connection, _CONCERNED, (plan, offer_id))
+    if row is None:
+        return
+    owner, service, plan_organization = row
+    about = About(plan=plan, service=service, performer_id=owner, offer_id=offer_id)
+    told = sorted({owner, plan_organization} - {None})
+    await announce(connection, EventType.CAPACITY_CHANGED, told, about, now, base)

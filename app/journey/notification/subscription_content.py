@@ -2,16 +2,83 @@
 
 As the event left it, because a notification says what happened and a repeat of it says the same;
 what is so now is there to be read. Sending and numbering are others' work.
+
+Event numbers without gaps: given under a lock on the subscription, before the first attempt.
+
+A number once given stays with its delivery over retries, restarts and `$events`. The lock and the
+numbers are two statements on purpose: the second must see what the holder before it wrote.
+Works over both kinds of connection, the worker's and a request's: `Run` takes a statement.
+
+Makes the notifications of claimed deliveries whose endpoint is a FHIR Subscription.
+
+Number first, then one query brings what the notifications say. Sending is the worker's.
+
+The body for endpoints that asked for full payloads: made when it is sent, the same each time.
+
+It shows the referral's resources as they stood when the event happened, so every attempt carries
+the same bytes. Whoever is no party any more when it is sent gets the thin payload in its place:
+that was addressed to them, and says nothing of a person. So does whoever may not read each type of
+it any more (their client was switched off, or its scopes shrank), and everybody where the full one
+would be larger than `MOST_BYTES`; the links in it lead to the rest. The Bundle is `app.fhir`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
 
-from app.fhir.subscription_status import Event, response_bundle
-from app.journey.notification.subscription_number import Run
+from app.fhir.searchset import TYPES, Stored, full_payload
+from app.fhir.subscription import Event, Standing, notification, response_bundle
+from app.journey.notification.claim import KNOWN_PLANS, Claim
+from app.journey.notification.record import LOCK_ENDPOINTS
+
+Run = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
+
+_FRESH = """SELECT d.plan, d.message_id, d.endpoint_id, d.organization_id,
+    row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.created_at, d.referral_id, d.seq)::int
+    AS n"""
+_GIVE = """, given AS (
+  UPDATE delivery d SET event_number = e.events + fresh.n
+  FROM fresh JOIN webhook_endpoint e
+    ON e.organization_id = fresh.organization_id AND e.id = fresh.endpoint_id
+  WHERE d.plan = fresh.plan AND d.message_id = fresh.message_id
+    AND d.endpoint_id = fresh.endpoint_id
+), counted AS (
+  SELECT organization_id, endpoint_id, count(*)::int AS events FROM fresh GROUP BY 1, 2
+)
+UPDATE webhook_endpoint e SET events = e.events + counted.events, last_event_at = $1::timestamptz
+FROM counted WHERE e.organization_id = counted.organization_id AND e.id = counted.endpoint_id
+RETURNING e.id"""
+
+_OF_MESSAGES = f"""WITH fresh AS (
+  {_FRESH} FROM unnest($3::text[], $4::text[]) AS c(message_id, endpoint_id)
+  JOIN delivery d ON d.plan = $2::text AND d.message_id = c.message_id
+    AND d.endpoint_id = c.endpoint_id
+  WHERE d.event_number IS NULL AND d.focus IS NOT NULL){_GIVE}"""
+
+_OF_ENDPOINT = f"""{KNOWN_PLANS}, fresh AS (
+  {_FRESH} FROM known JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $2::text
+    AND d.event_number IS NULL AND d.focus IS NOT NULL){_GIVE}"""
+
+
+async def number_messages(
+    run: Run, plan: str, deliveries: Sequence[tuple[str, str, str]], now: datetime
+) -> None:
+    """Numbers deliveries of a plan: (message, endpoint, organization). In a transaction."""
+    messages, endpoints, organizations = (list(each) for each in zip(*deliveries, strict=True))
+    await run(LOCK_ENDPOINTS, organizations, endpoints)
+    await run(_OF_MESSAGES, now, plan, messages, endpoints)
+
+
+async def number_all(run: Run, organization: str, endpoint: str, now: datetime) -> None:
+    """Numbers whatever a subscription has without a number. In a transaction."""
+    await run(LOCK_ENDPOINTS, [organization], [endpoint])
+    await run(_OF_ENDPOINT, now, endpoint)
+
 
 #: The type in focus of PAS' topic, which is told of in a Bundle.
 OF_PAS = "ClaimResponse"
@@ -101,3 +168,106 @@ def _literal(node: Any) -> Iterator[str]:
                 yield value
             else:
                 yield from _literal(value)
+
+
+_SAID = f"""SELECT d.message_id, d.endpoint_id, d.referral_id, d.event_number, d.focus,
+  m.occurred_at, e.topic, e.focus, e.content,
+  CASE WHEN e.content = 'full-resource' AND {ENTITLED} AND {FOCUS_VOUCHED} THEN {BODY} END
+FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
+JOIN delivery d ON d.plan = $1 AND d.message_id = c.message_id AND d.endpoint_id = c.endpoint_id
+JOIN message m ON m.plan = d.plan AND m.id = d.message_id
+JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id"""
+
+
+async def prepare(
+    connection: Any, plan: str, claims: Sequence[Claim], base: str, now: datetime
+) -> list[Claim]:
+    """The claims in their order, each subscription's with its notification as body.
+
+    `connection` is the worker's own; `base` our FHIR base URL.
+    """
+    ours = [claim for claim in claims if claim.subscribed]
+    if not ours:
+        return list(claims)
+    async with connection.transaction():
+        await number_messages(
+            connection.fetch,
+            plan,
+            [(each.message_id, each.endpoint_id, each.organization_id) for each in ours],
+            now,
+        )
+    rows = await connection.fetch(
+        _SAID, plan, [each.message_id for each in ours], [each.endpoint_id for each in ours]
+    )
+    bodies = {(row[0], row[1]): await _body(connection.fetch, row, base, now) for row in rows}
+    # A referral that moved to another plan meanwhile is claimed there, when the lease has ended.
+    return [
+        replace(each, body=bodies[each.message_id, each.endpoint_id]) if each.subscribed else each
+        for each in claims
+        if not each.subscribed or (each.message_id, each.endpoint_id) in bodies
+    ]
+
+
+async def _body(run: Run, row: Sequence[Any], base: str, now: datetime) -> bytes:
+    message, endpoint, referral, number, about, occurred_at, topic, focus, content, resource = row
+    # As it stood with this event: a later attempt says the same number again.
+    standing = Standing(endpoint, topic, "active", number)
+    event = Event(number, occurred_at, about, resource)
+    if focus == OF_PAS:
+        (event,) = await bundled(run, [(message, referral, event)], base)
+    return notification(
+        base, standing, "event-notification", content, id_=message, at=now, events=[event]
+    )
+
+
+#: No webhook's body is larger.
+MOST_BYTES = 64 * 1024
+
+_RESOURCES = f"""SELECT d.message_id, d.endpoint_id, m.event_type, m.occurred_at,
+  v.type, v.id, v.version, v.body
+FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
+JOIN delivery d ON d.plan = $1 AND d.message_id = c.message_id AND d.endpoint_id = c.endpoint_id
+JOIN message m ON m.plan = d.plan AND m.id = d.message_id
+CROSS JOIN LATERAL (
+  SELECT DISTINCT ON (v.type, v.id) v.type, v.id, v.version, v.body FROM resource_version v
+  WHERE v.plan = $1 AND v.referral_id = d.referral_id AND v.type = ANY ($4::text[])
+    AND v.updated_at <= m.occurred_at
+  ORDER BY v.type, v.id, v.version DESC) AS v
+JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id
+WHERE {ENTITLED} AND {vouched("$4::text[]")}"""
+
+
+async def enlarge(connection: Any, plan: str, claims: Sequence[Claim], base: str) -> list[Claim]:
+    """The claims in their order, with full bodies where they are asked for and may be had.
+
+    `connection` is the worker's own; `base` our FHIR base URL.
+    """
+    wanted = [claim for claim in claims if claim.full_payload and not claim.subscribed]
+    if not wanted:
+        return list(claims)
+    rows = await connection.fetch(
+        _RESOURCES,
+        plan,
+        [claim.message_id for claim in wanted],
+        [claim.endpoint_id for claim in wanted],
+        list(TYPES),
+    )
+    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row["message_id"], row["endpoint_id"]].append(row)
+    return [
+        _enlarged(claim, found.get((claim.message_id, claim.endpoint_id)), base) for claim in claims
+    ]
+
+
+def _enlarged(claim: Claim, rows: Sequence[Any] | None, base: str) -> Claim:
+    if not rows:
+        return claim
+    body = full_payload(
+        rows[0]["event_type"],
+        rows[0]["occurred_at"],
+        claim.message_id,
+        base,
+        [Stored(row["type"], row["id"], row["version"], row["body"]) for row in rows],
+    )
+    return claim if len(body) > MOST_BYTES else replace(claim, body=body)

@@ -15,14 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.base.errors import Issue, not_found, refuse
 from app.base.ids import new_id
 from app.base.text import as_key
-from app.fhir.subscription import MASK, fhir_status, kept, problem, shown
-from app.fhir.subscription_status import Event, Standing
+from app.fhir.subscription import MASK, Event, Standing, fhir_status, kept, problem, shown
 from app.journey.notification import store
 from app.journey.notification.claim import KNOWN_PLANS
-from app.journey.notification.secrets import Secret, Vault, new_secret
-from app.journey.notification.signature import public_key
-from app.journey.notification.subscription_content import BODY, ENTITLED, OF_PAS, bundled
-from app.journey.notification.subscription_number import number_all
+from app.journey.notification.secrets import Secret, Vault, new_secret, public_key
+from app.journey.notification.subscription_content import (
+    BODY,
+    ENTITLED,
+    OF_PAS,
+    bundled,
+    number_all,
+)
 from app.journey.notification.subscription_read import Wanted
 from app.model.caller import Caller
 from app.store.database import fetch

@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 from pydantic import TypeAdapter, ValidationError
 
 from app.base.errors import Issue
-from app.fhir import codes
 from app.fhir.dates import read_moment
 from app.fhir.payload import Resource
+from app.fhir.r4 import codes
 from app.fhir.reference import id_of
 from app.fhir.subscription import (
     CONTENT,

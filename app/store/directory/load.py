@@ -29,8 +29,7 @@ from app.store.database import begin, create_engine
 from app.store.directory.lines import Advance, said
 from app.store.directory.order import STAGES, Batch, LoadRefused, Order
 from app.store.directory.record import TYPES, Counts, DirectoryRefused, Resource
-from app.store.directory.shared import in_several_rosters
-from app.store.directory.store import write
+from app.store.directory.store import in_several_rosters, write
 
 __all__ = ["Counts", "LoadRefused", "load", "load_resources", "main"]
 

@@ -2,6 +2,11 @@
 
 All in the caller's transaction. Resources were checked against base R4 before; faults of ours come
 from `app.store.directory.resolve`. Places that our approvals hold are never touched here.
+
+Members whose number stands in the rosters of several plans: told to whoever loads a roster.
+
+Such a member's referral that names no plan goes to a person (`app.journey.eligibility.check`).
+Told by the ids of the roster's Patients, never by the number.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +31,7 @@ from app.fhir.directory import (
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.service_request import is_reachable
 from app.policy.facts_json import roster_to_json
+from app.store.database import fetch
 from app.store.directory.index import INSERT, travelling, words
 from app.store.directory.record import (
     TYPES,
@@ -37,8 +43,28 @@ from app.store.directory.record import (
     key,
 )
 from app.store.directory.resolve import Batch, Known, patient_of, resolve
-from app.store.directory.shared import PLANS
 from app.store.reading.words import words as found_by
+
+#: The plans that have members, one step in the index for each: every key of `member` begins with
+#: the plan, and a number or an id is looked up in each.
+PLANS = """(WITH RECURSIVE p(plan) AS (
+    (SELECT plan FROM member ORDER BY plan LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.plan FROM member m WHERE m.plan > p.plan ORDER BY m.plan LIMIT 1)
+    FROM p WHERE p.plan IS NOT NULL
+) SELECT plan FROM p WHERE plan IS NOT NULL) AS p"""
+_SHARED = f"""SELECT m.plan || ' Patient/' || m.id, o.plan || ' Patient/' || o.id
+FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(id)
+JOIN member m ON m.plan = p.plan AND m.id = k.id
+CROSS JOIN {PLANS.removesuffix("p")}q JOIN member o ON o.plan = q.plan AND o.cin = m.cin
+WHERE o.plan <> m.plan ORDER BY 1, 2"""
+
+
+async def in_several_rosters(connection: AsyncConnection, patients: Sequence[str]) -> list[str]:
+    """A sentence for each of these Patients and each other plan's that has the same CIN."""
+    rows = await fetch(connection, _SHARED, (list(patients),))
+    return [f"{one}: {other} has the same CIN, too." for one, other in rows]
+
 
 _KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
 _LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL

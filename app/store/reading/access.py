@@ -6,7 +6,7 @@ searches. No value of a caller stands in the text of a statement: values are bou
 Whether a scope allows the question at all is left to the routes.
 
 A referral whose plan is not known yet is its parties'; plan staff see the least of it
-(`app.fhir.least`), to say whose member it is about.
+(`app.fhir.subset`), to say whose member it is about.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from typing import Any
 from app.base.aside import aside, weigh
 from app.base.errors import not_found
 from app.base.settings import settings
-from app.fhir.least import SHOWN, least
 from app.fhir.reference import is_id
+from app.fhir.subset import SHOWN, least
 from app.model.caller import ROSTER, UNASSIGNED, Caller
 from app.policy.library import FILES
 

@@ -2,16 +2,16 @@
 
 Columns answer what is asked often (member, status, identifier); the words kept beside each version
 (`app.store.reading.words`) answer the rest, and only for rows that the caller may see anyway. What
-is not listed here is not supported. Where the rows come from is `app.store.reading.arms`.
+is not listed here is not supported. Where the rows come from is `app.store.reading.search`.
 """
 
 from collections.abc import Mapping
 from functools import cache
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.policy.counties import county_code
 from app.policy.deadlines import URGENT
-from app.store.reading import offers
+from app.store.reading import columns as offers
 from app.store.reading.columns import (
     business_identifier,
     business_status,

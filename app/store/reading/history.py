@@ -13,14 +13,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.base.errors import Issue, Refusal, not_found
+from app.fhir.dates import span
 from app.fhir.searchset import Stored
-from app.fhir.span import span
 from app.store.database import Source, fetch
 from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
 from app.store.reading.cursor import Position
-from app.store.reading.ignored import empty, is_empty, is_fault, unknown
 from app.store.reading.read import as_seen, named_move, read_move
 from app.store.reading.reader import CURSOR, MAX_COUNT
+from app.store.reading.subset import empty, is_empty, is_fault, unknown
 from app.store.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN, Described
 
 #: A page ends before the version that would make it larger; one version is always shown.

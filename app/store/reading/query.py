@@ -10,15 +10,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
-from fastapi import Request
-
 from app.base.errors import Issue, Refusal
 from app.store.reading import catalog
-from app.store.reading.ignored import MAX_CONDITIONS, ignored, unknown
 from app.store.reading.include import INCLUDES, Followed, read_include
 from app.store.reading.parameters import Criterion, Kind, Parameter
 from app.store.reading.reader import COUNT, CURSOR, Search, read_into
-from app.store.reading.subset import SUBSET
+from app.store.reading.subset import MAX_CONDITIONS, SUBSET, ignored, unknown
 from app.store.reading.values import (
     Token,
     Unreadable,
@@ -86,11 +83,6 @@ class Query(Search):
             for asked_for, what in lists
             if len(asked_for) > MAX_CONDITIONS
         ]
-
-
-def asked(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
-    """What a request asks for, by its query string and its form. Raises `Refusal` (400)."""
-    return pairs(request.scope["query_string"]) + (pairs(form) if form else [])
 
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:

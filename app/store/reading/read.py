@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fastapi import Request
-
 from app.base.errors import Refusal, not_found, refuse
-from app.fhir.headers import tags
+from app.fhir.outcome import tags
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
 from app.store.database import Source, fetch_one
@@ -24,8 +22,6 @@ from app.store.reading.access import (
     located,
     shown_least,
 )
-from app.store.reading.query import asked
-from app.store.reading.values import ABOUT_THE_FORM
 
 _READ = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
 CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
@@ -127,16 +123,6 @@ def check_if_match(header: str | None, version: int) -> None:
 def names_version(header: str | None) -> bool:
     """Whether `If-Match` says which version was read: `*` is whichever there is."""
     return header is not None and set(tags(header)) != {"*"}
-
-
-def refuse_condition(request: Request) -> None:
-    """400 where a create that has no condition is given one, as `If-None-Exist` or as its query:
-    a condition that is not understood must not create.
-    """
-    named = {name for name, _ in asked(request)}
-    if "if-none-exist" in request.headers or named - ABOUT_THE_FORM:
-        said = "This create takes no condition. Search first, then send it without."
-        raise refuse(400, "not-supported", said)
 
 
 def stale() -> Refusal:

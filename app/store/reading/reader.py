@@ -2,7 +2,7 @@
 
 FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; what is not
 known, not served or empty is ignored with a warning unless the caller asked for strict handling
-(`app.store.reading.ignored`). Sources are the database (`app.store.reading.query`), the forms in
+(`app.store.reading.subset`). Sources are the database (`app.store.reading.query`), the forms in
 memory (`app.views.forms.search`) and an organization's Subscriptions
 (`app.api.subscription_search`); each says by which parameters it is searched.
 """
@@ -14,8 +14,7 @@ from urllib.parse import urlencode
 
 from app.base.errors import Issue, Refusal
 from app.fhir.subset import Subset
-from app.store.reading.ignored import empty, is_empty, is_fault, too_often
-from app.store.reading.subset import SUBSET, narrowed
+from app.store.reading.subset import SUBSET, empty, is_empty, is_fault, narrowed, too_often
 from app.store.reading.values import ABOUT_THE_FORM, Unreadable
 
 COUNT, CURSOR = "_count", "_cursor"

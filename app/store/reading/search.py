@@ -3,15 +3,18 @@
 Criteria come from `app.store.reading.query`, columns and paths from `app.store.reading.catalog`.
 Order is by id (ours sort by the moment they were made), or by the time of the last change, ids
 breaking ties: a page never repeats or loses a row because others were written meanwhile.
+
+Where the rows of each resource type come from. What is asked of them is `catalog.py`.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.fhir.least import ASKED
+from app.fhir import render_provenance
 from app.fhir.render_provenance import JSON, OF_KEY
 from app.fhir.searchset import Stored
+from app.fhir.subset import ASKED
 from app.store.database import Source, fetch
 from app.store.reading import match
 from app.store.reading.access import (
@@ -24,7 +27,6 @@ from app.store.reading.access import (
     sees_referral,
     shown_least,
 )
-from app.store.reading.arms import LATEST, arms
 from app.store.reading.cursor import Position
 from app.store.reading.parameters import Arm, Criterion
 from app.store.reading.query import ID, LAST_UPDATED, Query
@@ -198,3 +200,50 @@ async def _page(query: Query, rows: Any) -> Page:
         total=rows[0][4] if rows else None,
         numbers={row[0]: row[6:9] for row in shown if len(row) > 6 and row[6] is not None},
     )
+
+
+_BESIDE = """resource_version v JOIN referral r ON r.plan = v.plan AND r.id = v.referral_id"""
+#: The row is the current version of its resource.
+LATEST = """NOT EXISTS (SELECT 1 FROM resource_version w WHERE w.plan = v.plan AND w.type = v.type
+    AND w.id = v.id AND w.version > v.version)"""
+
+_CHILD_ARM = Arm(_BESIDE, "v.plan", "v.id", "v.updated_at")
+_DIRECTORY_ARM = Arm("resource_version v", "v.plan", "v.id", "v.updated_at", owned=False)
+ARMS: dict[str, tuple[Arm, ...]] = {
+    "ServiceRequest": (Arm("referral r", "r.plan", "r.id", "r.updated_at"),),
+    "Task": (
+        Arm(
+            "task t JOIN referral r ON r.plan = t.plan AND r.id = t.referral_id",
+            "t.plan",
+            "t.id",
+            "t.updated_at",
+        ),
+    ),
+    "ClaimResponse": (
+        Arm(
+            "service_authorization a JOIN referral r ON r.plan = a.plan AND r.id = a.referral_id",
+            "r.plan",
+            "r.id",
+            "a.updated_at",
+        ),
+    ),
+    "HealthcareService": (_DIRECTORY_ARM,),
+    # A move of a referral is shown as one; beside these, what referrers sent themselves.
+    "Provenance": (
+        Arm(
+            "referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id",
+            "h.plan",
+            render_provenance.ID,
+            "h.at",
+            words=render_provenance.WORDS,
+        ),
+        _CHILD_ARM,
+    ),
+    **dict.fromkeys(("Patient", "Coverage", "Organization"), (_CHILD_ARM, _DIRECTORY_ARM)),
+    "QuestionnaireResponse": (_CHILD_ARM, _DIRECTORY_ARM),
+}
+
+
+def arms(kind: str) -> tuple[Arm, ...]:
+    """Where the rows of a type come from; most stand beside a referral."""
+    return ARMS.get(kind, (_CHILD_ARM,))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.fhir import span
+from app.fhir import dates as span
 
 #: What a date may begin with; `ap` (approximately) is left out: it means another thing everywhere.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")

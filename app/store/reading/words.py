@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from app.base.text import plain
-from app.fhir.span import span
+from app.fhir.dates import span
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.match import END, PART
 from app.store.reading.parameters import IDENTIFIED, SENT_STATUS, Parameter

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.fhir import codes
 from app.fhir.payload import Payload, identified_as
+from app.fhir.r4 import codes
 from app.fhir.reference import type_in
 from app.model.notices import Asker
 

@@ -8,7 +8,7 @@ referral's row. The caller holds the referral's lock and composes nothing before
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.tables.all import metadata
+from app.store.tables.metadata import metadata
 
 _REFERRAL = "UPDATE referral SET plan = $2 WHERE plan = $1 AND id = $3"
 _VERSIONS = """INSERT INTO resource_version

@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 
 from app.base.ids import new_id
+from app.model.known import Placement
 from app.model.lifecycle import MOVES, PLACED, BusinessStatus, Event, Move, State, next_state
 from app.model.messages import EventType
 from app.model.notices import Asker, Listening, Notice, Parties, assignment_notices, notices
-from app.model.offers import Placement
 from app.model.record import Asked, Authorization, Details, Referral
 from app.policy.answer_json import answer_to_json
 from app.policy.model import Determination, Missing, Question, Reason

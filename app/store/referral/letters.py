@@ -1,17 +1,25 @@
 """One notice as it is stored: its Communication, and its row in the outbox.
 
 Touches no database: `app.store.referral.seal` writes both with the move that causes them.
+
+What a Communication says in a few sentences: the outcome, and what its recipient may know.
+
+ The performer learns what is authorized, not why a referral was refused; the requester and the
+member learn the reason. The whole letter is `letter.py`.
 """
 
 from typing import Any
 
 from app.base.ids import new_id
+from app.base.local_time import LOCAL
+from app.fhir.r4.codes import SERVICES
 from app.fhir.render_communication import communication
 from app.fhir.render_referral import patient_reference
 from app.model.notices import Notice
+from app.policy.letter_words import english, reason_in_words
+from app.policy.model import Reason
 from app.store.referral.draft import Draft
 from app.store.referral.snapshot import Occasion, occasion_of
-from app.store.referral.summary import essence
 from app.store.tables.referral import referral_history
 
 
@@ -72,3 +80,47 @@ def _recipient(draft: Draft, notice: Notice) -> dict[str, Any] | None:
         return {"reference": reference}
     display = requester.get("display") or "The requester named in the referral"
     return {"display": display}
+
+
+_OUTCOMES = {
+    "approved": "approved",
+    "denied": "not approved",
+    "void": "closed without a decision: information that was asked for did not come",
+    "information-needed": "waiting for information",
+    "cancelled": "taken back",
+}
+
+
+def essence(outcome: str, recipient: str, occasion: Occasion) -> str:
+    """Plain text, in English."""
+    service = SERVICES.get(occasion.service or "", "The service asked for")
+    said = [f"{service}: {_OUTCOMES.get(outcome, outcome)}."]
+    if outcome == "approved":
+        said += _authorized(occasion)
+    elif outcome == "denied" and recipient != "servicing":
+        to_member = recipient == "member"
+        said += [_reason(reason, to_member=to_member) for reason in occasion.reasons]
+    elif outcome == "information-needed":
+        said += _asked(occasion)
+    return " ".join(said)
+
+
+def _authorized(occasion: Occasion) -> list[str]:
+    held = occasion.authorized
+    said = english()["provider_short"].get(occasion.assignment or "", "")
+    if held is None:
+        return [said] if said else []
+    period = f"Authorization {held.number}, from {held.starts_on} to {held.ends_on}."
+    return [period, said] if said else [period]
+
+
+def _reason(reason: Reason, *, to_member: bool) -> str:
+    known = reason_in_words("en", reason.code, to_member=to_member)
+    return " ".join(part for part in (known, reason.text) if part)
+
+
+def _asked(occasion: Occasion) -> list[str]:
+    said = [missing.question for missing in occasion.missing]
+    if occasion.void_due is not None:
+        said.append(f"Please answer by {occasion.void_due.astimezone(LOCAL).date()}.")
+    return said

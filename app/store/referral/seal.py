@@ -10,12 +10,18 @@ from typing import Any
 import orjson
 
 from app.base.ids import new_id
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import dumps
-from app.fhir.render_claim_response import claim_response
-from app.fhir.render_communication_request import communication_request, naming_request
-from app.fhir.render_referral import patient_reference, service_request, stamped
-from app.fhir.render_task import referral_task, service_task, task_status
+from app.fhir.render_communication import communication_request, naming_request
+from app.fhir.render_referral import (
+    claim_response,
+    patient_reference,
+    referral_task,
+    service_request,
+    service_task,
+    stamped,
+    task_status,
+)
 from app.model.lifecycle import State
 from app.model.messages import About, Role, recipients, thin_payload
 from app.model.notices import Notice

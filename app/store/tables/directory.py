@@ -1,4 +1,9 @@
-"""The network's organizations and the plans' rosters."""
+"""The network's organizations and the plans' rosters.
+
+Offers: what one organization can take on for one service under one plan, and its places.
+
+Clients that may ask for a token, and what each was granted.
+"""
 
 from sqlalchemy import (
     Boolean,
@@ -112,4 +117,50 @@ directory_index = Table(
     ),
     text("id", primary_key=True),
     Index("ix_directory_index_resource", "plan", "type", "id"),
+)
+
+
+offer = Table(
+    "offer",
+    metadata,
+    text("plan", primary_key=True),
+    text("id", primary_key=True, comment="the HealthcareService's id"),
+    text("organization_id"),
+    text("npi"),
+    text("service"),
+    Column("counties", ARRAY(Text), nullable=False),
+    Column("populations", ARRAY(Text), nullable=False),
+    Column("places", Integer, nullable=False),
+    Column(
+        "taken_outside",
+        Integer,
+        nullable=False,
+        comment="places taken outside this service",
+    ),
+    Column("taken", Integer, nullable=False, comment="places that our approvals hold"),
+    text("capacity_status"),
+    Column("active", Boolean, nullable=False),
+    Column("version", Integer, nullable=False),
+    moment("updated_at"),
+    CheckConstraint("taken >= 0 AND taken_outside >= 0 AND places >= 0", name="counts"),
+    CheckConstraint(
+        "capacity_status IN ('capacity', 'no-capacity', 'waitlist', "
+        "'additional-assessment-required')",
+        name="capacity_status",
+    ),
+    Index("ix_offer_service", "plan", "service"),
+    Index("ix_offer_organization", "plan", "organization_id"),
+)
+
+
+client = Table(
+    "client",
+    metadata,
+    text("id", primary_key=True),
+    text("organization_id"),
+    Column("secret_hash", Text, comment="scrypt, with its salt; null for key-based clients"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("demonstration", Boolean, nullable=False),
+    moment("created_at"),
 )

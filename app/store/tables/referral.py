@@ -1,4 +1,9 @@
-"""The referral, its history (append-only), its parties, and every stored version of a resource."""
+"""The referral, its history (append-only), its parties, and every stored version of a resource.
+
+Who of the plan's staff has taken which waiting referral in hand.
+
+What makes a post repeatable: small tables keyed by the caller's organization.
+"""
 
 from sqlalchemy import (
     Boolean,
@@ -251,4 +256,44 @@ task = Table(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),
     Index("ix_task_referral", "plan", "referral_id"),
+)
+
+
+#: No foreign key: a referral that finds its plan moves to another key, and is then free again.
+work_item = Table(
+    "work_item",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    Column("assignee", Text, comment="the client that claimed it; null once it is released"),
+    Column("claimed_at", DateTime(timezone=True)),
+)
+
+
+#: The requester's own identifier: one referral, whatever the number of parallel posts.
+referral_identifier = Table(
+    "referral_identifier",
+    metadata,
+    text("organization_id", primary_key=True),
+    text("system", primary_key=True),
+    text("value", primary_key=True),
+    text("plan"),
+    text("referral_id"),
+    text("fingerprint", comment="of the canonical body"),
+    text(
+        "locations", comment="JSON: what each entry of a Bundle became; null for a single request"
+    ),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    text("organization_id", primary_key=True),
+    text("client_id", primary_key=True),
+    text("key", primary_key=True),
+    text("fingerprint"),
+    Column("status", Integer, nullable=False),
+    text("headers", comment="JSON"),
+    Column("body", LargeBinary, nullable=False),
+    moment("created_at"),
 )

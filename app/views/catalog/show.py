@@ -6,17 +6,15 @@ Says what the plans' own files say at a date, contradictions included; decides n
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from app.fhir import codes
-from app.policy.catalog_schema import Statement
+from app.fhir.r4 import codes
+from app.policy.catalog_schema import Statement, Words
 from app.policy.criteria import Node
-from app.policy.in_words import criterion_in_words
 from app.policy.library import Library
-from app.policy.phrases import Phrases, phrases
+from app.policy.phrases import Phrases, criterion_in_words, phrases
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
 from app.policy.schema import Cell, Contact
 from app.policy.schema import Population as PopulationData
 from app.policy.schema import Way as WayData
-from app.policy.shape import Words
 from app.views.catalog.model import (
     Availability,
     ChannelEntry,

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from app.base.errors import Issue
 from app.base.text import plain
-from app.store.reading.ignored import unknown
 from app.store.reading.reader import Search, read_into
+from app.store.reading.subset import unknown
 from app.store.reading.values import (
     ABOUT_THE_FORM,
     Token,

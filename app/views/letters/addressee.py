@@ -7,8 +7,7 @@ from app.fhir.payload import Payload, Resource
 from app.fhir.service_request import address_lines, language_of, name_of
 from app.model.notices import Asker
 from app.store.referral.asker import asker
-from app.views.letters.content import Addressee
-from app.views.letters.short import short_lines, short_name
+from app.views.letters.content import Addressee, short_lines, short_name
 
 Copies = Sequence[tuple[str, Resource]]
 

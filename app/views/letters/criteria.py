@@ -6,7 +6,7 @@ PURE. Reads a stored determination; the words are the policy's and the dictionar
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.policy.details import NOT_LIVE
+from app.policy.criteria import NOT_LIVE
 from app.policy.letter_words import Words, translated
 from app.policy.model import Criterion, Determination, Outcome
 from app.policy.phrases import Phrases

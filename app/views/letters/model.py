@@ -1,11 +1,11 @@
 """Correspondence as plan staff read it: who is told what, how, and the links to the letter."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.fhir.placeholders import NOTE, is_placeholder
+from app.fhir.placeholders import NOTE, OwnNote
 from app.store.reading.cursor import PageFilters, page_cursor, page_limit
 
 Status = Literal["to-send", "waiting", "sent", "skipped", "failed"]
@@ -15,12 +15,6 @@ How = Literal["mail", "fax", "phone", "hand"]
 _ID = "01a20ac2-1590-7455-9fce-72f3a0174834"
 _REFERRAL = "01a20ac2-14f0-7f11-8d02-5d4e03f1c7aa"
 _BASE = "http://127.0.0.1:8000"
-
-#: A note of a person: no control characters but line ends and tabs.
-Note = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]+$"),
-]
 
 
 class Filters(PageFilters):
@@ -110,16 +104,6 @@ class Outbox(BaseModel):
         description="The page after this one.",
         examples=[f"{_BASE}/v1/correspondence?status=to-send&limit=50&cursor=AbCd"],
     )
-
-
-def _own_words(note: str) -> str:
-    if is_placeholder(note):
-        raise ValueError("the note still holds the text of an example")
-    return note
-
-
-#: A note that somebody has written, not the text of an example.
-OwnNote = Annotated[Note, AfterValidator(_own_words)]
 
 
 class Sent(BaseModel):

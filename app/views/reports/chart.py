@@ -6,7 +6,7 @@ Places, colours and columns are made here; `chart.svg` and `table.html` of the t
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
 
 _LEFT, _WIDTH, _ROW = 250.0, 560.0, 34

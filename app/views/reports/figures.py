@@ -2,19 +2,67 @@
 
 Time to a decision runs from actual receipt. Decided is approved or denied: void and cancelled are
 ends without a decision.
+
+Which days a report is about: whole days in California, the last full month unless said.
+
+A report as CSV that a spreadsheet may open without doing anything (RFC 4180).
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.fhir import codes
+from app.base.local_time import LOCAL, local_date
+from app.fhir.r4 import codes
 from app.store.database import fetch
 from app.store.tables.referral import IS_URGENT
 from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
-from app.views.reports.period import Period
+
+_LONGEST = timedelta(days=3660)
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From the first to the last day, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def start(self) -> datetime:
+        return datetime.combine(self.first, time(), LOCAL)
+
+    @property
+    def end(self) -> datetime:
+        """The first moment that no longer belongs to it."""
+        return datetime.combine(self.last + timedelta(days=1), time(), LOCAL)
+
+
+def period(first: date | None, last: date | None, now: datetime) -> Period | None:
+    """The period asked for; one end alone goes with its own month. None: no such period."""
+    if first is None and last is None:
+        last = local_date(now).replace(day=1) - timedelta(days=1)
+    if first is None and last is not None:
+        first = last.replace(day=1)
+    elif last is None and first is not None:
+        last = _end_of_month(first)
+    if first is None or last is None or not _EARLIEST <= first <= last <= _LATEST:
+        return None
+    return Period(first, last) if last - first <= _LONGEST else None
+
+
+def _end_of_month(day: date) -> date:
+    if day >= _LATEST.replace(day=1):
+        return _LATEST
+    following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return following - timedelta(days=1)
+
 
 _TRACK = f"(CASE WHEN {IS_URGENT} THEN 'expedited' ELSE 'standard' END)"
 #: A due moment is a whole second, and its last second is still in time (`is_over` of the clocks).
@@ -178,3 +226,23 @@ def percent(part: int, whole: int) -> float | None:
 
 def _rounded(hours: float | None, by: int = 1) -> float | None:
     return None if hours is None else round(hours / by, 2)
+
+
+#: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def write_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    """A header line and a line each; what is null is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[name]) for name in columns])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return "" if value is None else value

@@ -8,7 +8,7 @@ from datetime import datetime, time
 from typing import Any
 
 from app.base.local_time import LOCAL, kept
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.model.lifecycle import BusinessStatus, State
 from app.policy.deadlines import expires
 from app.views.spans import due_in_words, moment

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.model.lifecycle import MOVES
 from app.model.messages import MEANINGS, EventType
 from app.policy.vocabulary import words_of

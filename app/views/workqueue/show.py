@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from app.base.local_time import LOCAL
-from app.fhir import codes
+from app.fhir.r4 import codes
 from app.model.lifecycle import BusinessStatus, State
 from app.model.messages import WHY_OFF
 from app.model.record import Details

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.fhir import codes, placeholders
+from app.fhir import placeholders
+from app.fhir.r4 import codes
 from app.model.caller import UNASSIGNED
 from app.model.lifecycle import State
 from app.model.record import Details

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.journey.notification.excerpt import KEPT, excerpt
+from app.journey.notification.deliver import KEPT, excerpt
 
 NAME, BORN, NUMBER = "Doe", "1971", "90000001"
 

@@ -7,8 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from app.journey.notification.secrets import new_secret
-from app.journey.notification.signature import headers, public_key, sign
+from app.journey.notification.secrets import headers, new_secret, public_key, sign
 
 BODY = '{"type":"referral.approved","data":{"grüße":"é"}}'.encode()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.fhir.codes import COUNTIES as NAMES
+from app.fhir.r4.codes import COUNTIES as NAMES
 from app.policy.counties import COUNTIES, county_code, member_county
 from app.policy.policy import ANY_COUNTY
 from tests.rules.policy.asking import LIBRARY, ask, missing, reasons

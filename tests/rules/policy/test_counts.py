@@ -5,10 +5,9 @@ from itertools import permutations
 
 import pytest
 
-from app.policy.counts import count
+from app.policy.counts import count, resolve
 from app.policy.model import Event
 from app.policy.schema import Count
-from app.policy.stays import resolve
 from tests.rules.plan_data import count_of
 from tests.rules.policy.asking import event, stays, visits
 

@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from app.policy.compile import Compiler
 from app.policy.expression import ExpressionFault, parse
+from app.policy.policy import Compiler
 from app.policy.reading import Reading
 from tests.rules.policy.asking import DICTIONARY, facts
 

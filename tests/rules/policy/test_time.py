@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from app.policy.details import list_sources
+from app.policy.counts import completed_years, minus_months, within
+from app.policy.criteria import list_sources
 from app.policy.model import Facts
 from app.policy.reading import Reading
-from app.policy.windows import completed_years, minus_months, within
 from tests.policies.vectors import span
 from tests.rules.policy.asking import LIBRARY, facts
 

@@ -111,9 +111,7 @@ ADMIT_SOURCE: Final = _HL7 + "admit-source"
 ALLERGY_VERIFICATION: Final = _HL7 + "allergyintolerance-verification"
 CONDITION_CLINICAL: Final = _HL7 + "condition-clinical"
 CONDITION_VERIFICATION: Final = _HL7 + "condition-ver-status"
-IDENTIFIER_TYPE: Final = _HL7 + "v2-0203"
 OBSERVATION_VALUE: Final = _HL7 + "v3-ObservationValue"
-ORGANIZATION_TYPE: Final = _HL7 + "organization-type"
 PROVENANCE_PARTICIPANT: Final = _HL7 + "provenance-participant-type"
 SECURITY_SERVICE: Final = _HL7 + "restful-security-service"
 SUBSCRIPTION_ERROR: Final = _HL7 + "subscription-error"
@@ -157,8 +155,6 @@ STATES: Final = words_of("states")
 BUSINESS_STATUSES: Final = words_of("statuses")
 REASONS: Final = words_of("reasons")
 COUNTIES: Final[Mapping[str, str]] = _words["counties"]
-CATEGORIES: Final[Mapping[str, str]] = _words["categories"]
-LINES_OF_BUSINESS: Final[Mapping[str, str]] = _words["lines_of_business"]
 
 
 def fact_system(name: str) -> str:

@@ -2,23 +2,108 @@
 
 How events are counted, and that one told twice is one, is left to `app.policy` and
 `app.journey.eligibility.merge`.
+
+Diagnoses as facts: Conditions and the request's own reasons (facts.md 4.1).
+
+A diagnosis makes a fact true or adds to a list; that one is absent says nothing.
+
+Observations as facts (facts.md 4.3): our own code system `fact`, and LOINC pregnancy status.
+
+The latest on or before the as-of date holds. What holds against other sources is left to
+`app.journey.eligibility.merge`.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.base.aside import tick
-from app.fhir import codes
-from app.fhir.dates import read_span
-from app.fhir.diagnoses import encounter_reason
-from app.fhir.facts_conditions import icd_codes
+from app.fhir.clinical_codes import effects, encounter_reason, pregnancy_answers
+from app.fhir.dates import read_moment, read_span
+from app.fhir.facts_answers import Unreadable, readers, unread_note
 from app.fhir.payload import Payload, code_of, codings
+from app.fhir.r4 import codes
 from app.policy.model import Event, Fact
-from app.policy.stated import Kind, SourcedFacts
-from app.policy.told import MOST_CODINGS, MOST_REFERENCES
+from app.policy.stated import MOST_CODINGS, MOST_REFERENCES, Kind, SourcedFacts
+
+_OBSERVED = frozenset({"final", "amended", "corrected"})
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+def read_observations(payload: Payload, as_of: date) -> list[SourcedFacts]:
+    """One entry per Observation that states a fact, the earliest first."""
+    dated = []
+    for source, observation in payload.all("Observation"):
+        tick()
+        moment = _moment(observation, as_of)
+        if moment is not None and observation.get("status") in _OBSERVED:
+            dated.append((moment, source, observation))
+    dated.sort(key=lambda entry: entry[0])
+    read = (read_observation(observation, source) for _, source, observation in dated)
+    return [stated for stated in read if stated is not None]
+
+
+def read_observation(observation: Mapping[str, Any], source: str) -> SourcedFacts | None:
+    """What one Observation states, whatever its status and date."""
+    for coding in codings(observation.get("code")):
+        system, code = coding.get("system"), coding.get("code")
+        if system == codes.FACT and isinstance(code, str):
+            return _stated_fact(code, observation, source)
+        if system == codes.LOINC and code == codes.PREGNANCY_STATUS:
+            return _pregnancy(observation, source)
+    return None
+
+
+def _stated_fact(name: str, observation: Mapping[str, Any], source: str) -> SourcedFacts | None:
+    reader = readers().get(name)
+    if reader is None or name.startswith("utilization."):
+        return None
+    value = reader(_as_answers(observation))
+    if value is None:
+        return None
+    if isinstance(value, Unreadable):
+        notes = (unread_note(name),)
+        return SourcedFacts(Kind.OBSERVED, source, unreadable=frozenset({name}), notes=notes)
+    if name == "utilization_complete":
+        return SourcedFacts(Kind.OBSERVED, source, events_complete=bool(value))
+    return SourcedFacts(Kind.OBSERVED, source, {name: Fact(value, source)})
+
+
+def _as_answers(observation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The value as the answers of a form, whose types an Observation does not all have."""
+    concept = observation.get("valueCodeableConcept")
+    if concept:
+        ours = [c for c in codings(concept) if c.get("code")]
+        return [{"valueCoding": coding} for coding in ours] or [{"valueString": ""}]
+    if "valueDateTime" in observation:
+        return [{"valueDate": observation["valueDateTime"]}]
+    return [observation]
+
+
+def _pregnancy(observation: Mapping[str, Any], source: str) -> SourcedFacts | None:
+    for coding in codings(observation.get("valueCodeableConcept")):
+        answer = pregnancy_answers().get(str(coding.get("code")))
+        if coding.get("system") == codes.SNOMED and answer is not None:
+            return SourcedFacts(Kind.OBSERVED, source, {"pregnant": Fact(answer, source)})
+    return None
+
+
+def _moment(observation: Mapping[str, Any], as_of: date) -> datetime | None:
+    """When it was so; the earliest moment where nothing is said; None after the as-of date."""
+    period = observation.get("effectivePeriod") or {}
+    text = (
+        observation.get("effectiveDateTime")
+        or observation.get("effectiveInstant")
+        or period.get("start")
+        or period.get("end")
+    )
+    span, moment = read_span(text), read_moment(text)
+    if span is None or moment is None:
+        return _EARLIEST
+    return moment if span.first <= as_of else None
+
 
 _STATUSES = frozenset({"finished", "in-progress", "onleave"})
 _TYPES = {"EMER": "ed-visit", "IMP": "inpatient", "ACUTE": "inpatient", "NONAC": "snf-short"}
@@ -186,3 +271,43 @@ def _nursing_days(told: _Told, as_of: date) -> dict[str, Fact]:
     if told.event.type != "snf-short" or not in_progress or first is None or first > as_of:
         return {}
     return {"nf_days": Fact((as_of - first).days, told.event.source)}
+
+
+_COUNTED_CLINICAL = frozenset({"active", "recurrence", "relapse"})
+_NOT_VERIFIED = frozenset({"refuted", "entered-in-error"})
+
+
+def read_condition(condition: Mapping[str, Any], source: str) -> SourcedFacts | None:
+    """What a Condition says, if it holds now and nobody has taken it back."""
+    tick()
+    clinical = [c.get("code") for c in codings(condition.get("clinicalStatus"))]
+    if clinical and not _COUNTED_CLINICAL.intersection(clinical):
+        return None
+    verification = [c.get("code") for c in codings(condition.get("verificationStatus"))]
+    if _NOT_VERIFIED.intersection(verification):
+        return None
+    return read_diagnoses([condition.get("code")], source)
+
+
+def read_diagnoses(concepts: Sequence[Any], source: str) -> SourcedFacts | None:
+    """What the diagnosis codes among some concepts say; None where there is none."""
+    values: dict[str, Any] = {}
+    for coding in (c for concept in concepts for c in codings(concept)):
+        system, code = coding.get("system"), coding.get("code")
+        if not isinstance(system, str) or not isinstance(code, str):
+            continue
+        for name, added in effects(system, code):
+            if added is None:
+                values[name] = True
+            else:
+                values[name] = values.get(name, frozenset()) | {added}
+    if not values:
+        return None
+    return SourcedFacts(Kind.DERIVED, source, {n: Fact(v, source) for n, v in values.items()})
+
+
+def icd_codes(concepts: Sequence[Any]) -> Iterator[str]:
+    """The ICD-10-CM codes among the first codings of some concepts, in order."""
+    for coding in (c for concept in concepts for c in codings(concept)[:MOST_CODINGS]):
+        if coding.get("system") in codes.ICD_SYSTEMS and coding.get("code"):
+            yield str(coding["code"])

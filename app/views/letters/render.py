@@ -2,6 +2,8 @@
 
 Set in Helvetica, one of the fonts that every PDF reader has; it has all letters of English, Spanish
 and Hmong (RPA). A letter of another script in a name is set by its nearest Latin letter.
+
+A letter as one HTML page: self-contained, escaped, printable. Holds no words of its own.
 """
 
 import unicodedata
@@ -12,6 +14,7 @@ from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
 from app.views.letters.content import Item, Letter, Section
+from app.views.page import templates
 
 _MARGIN = 20.0  # millimetres
 _BOTTOM = 18.0
@@ -163,3 +166,13 @@ def _text(
 ) -> None:
     page.set_font("Helvetica", style=style, size=size)
     page.multi_cell(0, line, printable(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+
+#: Nothing is loaded from anywhere: the browser is told so, too.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_TEMPLATES = templates()
+
+
+def html(letter: Letter) -> str:
+    """The page, from `letter.html` of the templates."""
+    return _TEMPLATES.get_template("letter.html").render(letter=letter)
