@@ -33,7 +33,7 @@ from app.api.web.envelope import Envelope
 from app.api.web.gate import Gate
 from app.api.web.refusals import http_handler, refusal_handler, respond, validation_handler
 from app.base.aside import share_turns
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.errors import Refusal
 from app.base.logs import configure
 from app.base.settings import Settings
@@ -54,7 +54,7 @@ async def illegal_move_handler(request: Request, move: IllegalMove) -> Response:
     return respond(request.url.path, illegal(move))
 
 
-def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, *, clock: ServiceClock | None = None) -> FastAPI:
     """The application. The clock is handed in by tests; nothing is opened before it starts."""
     chosen = settings or process_settings()
     app = FastAPI(

@@ -13,7 +13,7 @@ from app.fhir.r4.check import check_resource
 from app.fhir.r4.strict_json import parse
 from app.fhir.service_request import to_domain
 from app.journey.eligibility.check import take_at_word
-from app.journey.intake.context import Door, rules
+from app.journey.intake.context import RequestContext, rules
 from app.journey.intake.submission import read_submission, read_tree
 from app.journey.stages import eligibility
 from app.model.known import Known
@@ -40,7 +40,7 @@ def measure(times: int) -> dict[str, float]:
     library = load_library(FILES)
     loading = 1000 * (time.perf_counter() - began)
     here = rules(settings, library)
-    door = Door(here, datetime.now(UTC), Actor("bench", "org-bench"), settings.fhir_base)
+    door = RequestContext(here, datetime.now(UTC), Actor("bench", "org-bench"), settings.fhir_base)
     body = referral(0)
     tree = read_tree(body, ["ServiceRequest"])
     submission = read_submission(tree, door)

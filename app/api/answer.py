@@ -14,11 +14,11 @@ from app.fhir.searchset import Stored, searchset
 from app.fhir.searchset import history as history_bundle
 from app.fhir.subset import Subset
 from app.model.caller import Caller
-from app.store.database import Source
+from app.store.database import ReadSource
 from app.store.reading.access import (
-    sight,
+    visibility,
 )
-from app.store.reading.cursor import seal, unseal
+from app.store.reading.cursor import sign, verify
 from app.store.reading.history import history, read_asked
 from app.store.reading.include import include
 from app.store.reading.query import Query, pairs, read_query
@@ -49,7 +49,7 @@ def of_read(request: Request, read: Read) -> Response:
 
 
 async def of_search(
-    request: Request, source: Source, caller: Caller, kind: str, form: bytes = b""
+    request: Request, source: ReadSource, caller: Caller, kind: str, form: bytes = b""
 ) -> Response:
     """The page that the query string and the form ask for."""
     settings = deployment(request).settings
@@ -57,11 +57,11 @@ async def of_search(
     query = read_query(kind, asked(request, form), base=base, strict=is_strict(request))
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(base)}"
-    position = unseal(query.cursor, secret, bound_to) if query.cursor is not None else None
-    page = await search(source, query, sight(caller), position)
+    position = verify(query.cursor, secret, bound_to) if query.cursor is not None else None
+    page = await search(source, query, visibility(caller), position)
     links = [("self", query.link(base, query.cursor))]
     if page.after is not None:
-        links.append(("next", query.link(base, seal(page.after, secret, bound_to))))
+        links.append(("next", query.link(base, sign(page.after, secret, bound_to))))
     body = searchset(
         base,
         shown(page, query.subset),
@@ -74,7 +74,7 @@ async def of_search(
 
 
 async def _along(
-    source: Source, query: Query, rows: Sequence[Stored], caller: Caller, base: str
+    source: ReadSource, query: Query, rows: Sequence[Stored], caller: Caller, base: str
 ) -> list[Stored]:
     """What the rows refer to, and what refers to them, where that was asked for."""
     included = await include(source, query.includes, rows, caller, base)
@@ -84,7 +84,7 @@ async def _along(
 
 
 async def of_history(
-    request: Request, source: Source, caller: Caller, kind: str, resource_id: str
+    request: Request, source: ReadSource, caller: Caller, kind: str, resource_id: str
 ) -> Response:
     """The page of a resource's versions that the query string asks for."""
     settings = deployment(request).settings
@@ -92,11 +92,11 @@ async def of_history(
     address = f"{settings.fhir_base}/{kind}/{resource_id}/_history"
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(address)}"
-    position = unseal(query.cursor, secret, bound_to) if query.cursor is not None else None
-    found = await history(source, kind, resource_id, sight(caller), query, position)
+    position = verify(query.cursor, secret, bound_to) if query.cursor is not None else None
+    found = await history(source, kind, resource_id, visibility(caller), query, position)
     links = [("self", query.link(address, query.cursor))]
     if found.after is not None:
-        links.append(("next", query.link(address, seal(found.after, secret, bound_to))))
+        links.append(("next", query.link(address, sign(found.after, secret, bound_to))))
     body = history_bundle(settings.fhir_base, found.shown, links=links, total=found.total)
     return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
 

@@ -13,7 +13,7 @@ from app.api.capability import fhir
 from app.api.contract.bodies import fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import door_of
+from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.base.aside import aside
 from app.base.errors import Issue, Refusal, not_found, refuse
@@ -21,10 +21,10 @@ from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
 from app.fhir.r4.strict_json import parse
 from app.journey.intake.submission import read_tree
 from app.journey.notification.announce import announce_room
-from app.journey.waitlist import move_up
+from app.journey.waitlist import promote_waiting
 from app.model.caller import NETWORK, Caller
 from app.store.directory.store import stamped
-from app.store.reading.access import sight
+from app.store.reading.access import visibility
 from app.store.reading.read import check_if_match, read
 from app.store.reading.words import words
 
@@ -80,12 +80,12 @@ async def state_capacity(
     """Writes the numbers and a version of the offer that shows them."""
     require(caller, _KIND, "u")
     stated = read_stated(await aside(read_tree, await read_body(request), ["Parameters"]))
-    found = await read(connection, _KIND, id, sight(caller))
+    found = await read(connection, _KIND, id, visibility(caller))
     now = deployment(request).clock.now()
     plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
     await announce_room(connection, plan, id, now, deployment(request).settings.fhir_base)
-    await move_up(connection, plan, id, door_of(request, caller))
-    found = await read(connection, _KIND, id, sight(caller))
+    await promote_waiting(connection, plan, id, request_context(request, caller))
+    found = await read(connection, _KIND, id, visibility(caller))
     return of_resource(found)
 
 

@@ -26,7 +26,7 @@ router = APIRouter(tags=["Directory"])
 _FAILURES = errors(400, 404)
 
 Plan = Annotated[str, Path(description="The plan's code.", examples=["HPSM"])]
-County = Annotated[
+CountyParameter = Annotated[
     str | None,
     Query(
         description="One county of the plan: `San Mateo`, `san_mateo`. All of them where left out.",
@@ -81,7 +81,7 @@ async def read_plan(request: Request, _: CallerDep, plan: Plan, on: On = None) -
     responses=_FAILURES,
 )
 async def list_services(
-    request: Request, _: CallerDep, plan: Plan, county: County = None, on: On = None
+    request: Request, _: CallerDep, plan: Plan, county: CountyParameter = None, on: On = None
 ) -> ServiceList:
     """The services of a plan."""
     day = _day(request, on)
@@ -98,7 +98,7 @@ async def list_services(
     responses=_FAILURES,
 )
 async def list_populations(
-    request: Request, _: CallerDep, plan: Plan, county: County = None, on: On = None
+    request: Request, _: CallerDep, plan: Plan, county: CountyParameter = None, on: On = None
 ) -> PopulationList:
     """The populations of focus of a plan."""
     day = _day(request, on)

@@ -18,9 +18,16 @@ from app.model.caller import DECIDE, Caller
 from app.store.database import begin
 from app.store.reading.cursor import Pages
 from app.views.letters import outbox
-from app.views.letters.content import Content
+from app.views.letters.content import LetterContent
 from app.views.letters.letter import compose
-from app.views.letters.model import Correspondence, Filters, Links, Outbox, Release, Sent
+from app.views.letters.model import (
+    Correspondence,
+    CorrespondenceFilters,
+    Links,
+    Outbox,
+    Release,
+    Sent,
+)
 from app.views.letters.render import POLICY, html
 
 router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
@@ -30,7 +37,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 _READING = errors(400, 403, 404)
 _CHANGING = errors(400, 403, 404, 409, 422)
 
-Id = Annotated[
+CorrespondenceId = Annotated[
     str,
     Path(
         description="The Communication's id.",
@@ -61,13 +68,13 @@ async def list_correspondence(
     request: Request,
     caller: CallerDep,
     connection: Connection,
-    filters: Annotated[Filters, Query()],
+    filters: Annotated[CorrespondenceFilters, Query()],
 ) -> Outbox:
     """One page."""
     plans = _plans(caller, filters.plan)
     pages = Pages(deployment(request).settings, caller, filters.link(router.prefix))
     after = pages.after(filters.cursor)
-    wanted = outbox.Wanted(
+    wanted = outbox.CorrespondenceQuery(
         plans=plans,
         status=filters.status,
         outcome=filters.outcome,
@@ -92,7 +99,7 @@ async def list_correspondence(
     responses=_READING,
 )
 async def read_correspondence(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: CorrespondenceId, request: Request, caller: CallerDep, connection: Connection
 ) -> Correspondence:
     """404 for another plan's."""
     row = await outbox.one(connection, _plans(caller), id)
@@ -109,7 +116,7 @@ async def read_correspondence(
     response_class=Response,
     responses=_document("text/html", "The letter.", '<!DOCTYPE html><html lang="en">…</html>'),
 )
-async def read_letter(id: Id, request: Request, caller: CallerDep) -> Response:
+async def read_letter(id: CorrespondenceId, request: Request, caller: CallerDep) -> Response:
     """HTML."""
     found = await _content(request, caller, id)
     headers = {**_NO_STORE, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
@@ -125,7 +132,7 @@ async def read_letter(id: Id, request: Request, caller: CallerDep) -> Response:
     response_class=Response,
     responses=_document("application/pdf", "The letter.", "%PDF-1.3 …"),
 )
-async def read_letter_pdf(id: Id, request: Request, caller: CallerDep) -> Response:
+async def read_letter_pdf(id: CorrespondenceId, request: Request, caller: CallerDep) -> Response:
     """PDF."""
     found = await _content(request, caller, id)
     headers = {**_NO_STORE, "Content-Disposition": f'inline; filename="letter-{id}.pdf"'}
@@ -142,7 +149,7 @@ async def read_letter_pdf(id: Id, request: Request, caller: CallerDep) -> Respon
     responses=_CHANGING,
 )
 async def mark_sent(
-    id: Id, request: Request, caller: CallerDep, sent: Sent, connection: Connection
+    id: CorrespondenceId, request: Request, caller: CallerDep, sent: Sent, connection: Connection
 ) -> Correspondence:
     """By whom: the client that says so."""
     row = await _locked(connection, caller, id)
@@ -167,7 +174,11 @@ async def mark_sent(
     responses=_CHANGING,
 )
 async def release_letter(
-    id: Id, request: Request, caller: CallerDep, released: Release, connection: Connection
+    id: CorrespondenceId,
+    request: Request,
+    caller: CallerDep,
+    released: Release,
+    connection: Connection,
 ) -> Correspondence:
     """By whom and why is kept."""
     row = await _locked(connection, caller, id)
@@ -188,14 +199,14 @@ async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[
     return row
 
 
-def _print(found: Content) -> bytes:
+def _print(found: LetterContent) -> bytes:
     """In a thread of its own: the printer takes a second to load, once; no caller waits."""
     from app.views.letters.render import pdf  # noqa: PLC0415
 
     return pdf(compose(found), found.at)
 
 
-async def _content(request: Request, caller: Caller, id_: str) -> Content:
+async def _content(request: Request, caller: Caller, id_: str) -> LetterContent:
     """What the letter says. No transaction is open while it is printed."""
     plans, library = _plans(caller), deployment(request).rules.library
     async with begin(deployment(request).engine) as connection:

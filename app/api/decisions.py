@@ -16,7 +16,7 @@ from app.api.capability import fhir
 from app.api.contract.bodies import fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection
-from app.api.door import door_of
+from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.base.aside import aside
 from app.base.errors import refuse
@@ -35,12 +35,12 @@ from app.fhir.parameters import (
 from app.journey.answer import current
 from app.journey.approve import approve_by_person, assign_by_person
 from app.journey.inform import add_information, ask_by_person, read_added
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import Copy, read_tree
 from app.journey.refuse import cancel_by_party, deny_by_person, void_by_person
 from app.journey.waitlist import write_move
 from app.model.caller import DECIDE, UNASSIGNED, Caller
-from app.store.reading.access import Sight, shown_least, sight
+from app.store.reading.access import Visibility, shown_least, visibility
 from app.store.reading.read import check_if_match, names_version
 from app.store.referral.draft import Draft
 from app.store.referral.reopen import Opened, reopen
@@ -49,7 +49,7 @@ router = APIRouter(prefix="/fhir/ServiceRequest")
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentOperation:
     """The body of an operation, read: parameters, or the resources that are added."""
 
     given: Given = field(default_factory=lambda: Given({}))
@@ -62,9 +62,9 @@ class Call:
 
     connection: AsyncConnection
     caller: Caller
-    door: Door
-    seen: Sight
-    sent: Sent
+    door: RequestContext
+    seen: Visibility
+    sent: SentOperation
     opened: Opened
     #: The caller named the version that it has read.
     matched: bool
@@ -109,7 +109,7 @@ async def _answer(
     """Reads, locks, moves, writes, answers."""
     operation.may(caller)
     sent = await _read(operation, request, caller)
-    door, seen = door_of(request, caller), sight(caller)
+    door, seen = request_context(request, caller), visibility(caller)
     opened = await reopen(
         connection,
         id_,
@@ -128,16 +128,16 @@ async def _answer(
     return Response(body or answer.body, 200, answer.headers, media_type=FHIR_JSON)
 
 
-async def _read(operation: Operation, request: Request, caller: Caller) -> Sent:
+async def _read(operation: Operation, request: Request, caller: Caller) -> SentOperation:
     body = await read_body(request)
     if operation.takes is not None:
         tree = await aside(read_tree, body, ["Parameters"]) if body else None
-        return Sent(given(tree, operation.takes))
+        return SentOperation(given(tree, operation.takes))
     tree = await aside(read_tree, body, ["Parameters", "Bundle"])
-    added = await aside(read_added, tree, door_of(request, caller).documents)
+    added = await aside(read_added, tree, request_context(request, caller).documents)
     for kind in dict.fromkeys(item.type for item in added):
         require(caller, kind, "c")
-    return Sent(added=added)
+    return SentOperation(added=added)
 
 
 def _staff(caller: Caller) -> None:

@@ -12,7 +12,7 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.media import prefers
 from app.model.caller import Caller
-from app.store.reading.access import sight
+from app.store.reading.access import visibility
 from app.store.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
 from app.views.deliveries import store
 from app.views.deliveries.document import document
@@ -26,7 +26,7 @@ _FAILURES = errors(400, 403)
 _ID = r"^[A-Za-z0-9.-]{1,64}$"
 
 
-class Filters(PageFilters):
+class DeliveryFilters(PageFilters):
     """All that are given must hold."""
 
     referral: str | None = Field(None, description="Only about this referral.", pattern=_ID)
@@ -57,7 +57,7 @@ async def list_deliveries(
     request: Request,
     caller: CallerDep,
     connection: Connection,
-    filters: Annotated[Filters, Query()],
+    filters: Annotated[DeliveryFilters, Query()],
 ) -> DeliveriesPage | Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
@@ -79,7 +79,7 @@ async def read_deliveries_page(
     request: Request,
     caller: CallerDep,
     connection: Connection,
-    filters: Annotated[Filters, Query()],
+    filters: Annotated[DeliveryFilters, Query()],
 ) -> Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
@@ -91,13 +91,13 @@ async def _found(
     request: Request,
     caller: Caller,
     connection: AsyncConnection,
-    filters: Filters,
+    filters: DeliveryFilters,
     path: str = "",
 ) -> DeliveriesPage:
     link = filters.link(f"{router.prefix}{path}")
     pages = Pages(deployment(request).settings, caller, link)
-    wanted = store.Wanted(
-        seen=sight(caller),
+    wanted = store.DeliveriesQuery(
+        seen=visibility(caller),
         referral=filters.referral,
         endpoint=filters.endpoint,
         state=filters.state,

@@ -13,12 +13,12 @@ from fastapi import Depends, FastAPI, Request
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.api.bearer import Tokens, tokens
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.journey.notification.wake import Waker
 from app.policy.rules import Rules
 from app.store.database import Reader, begin, has_due_deliveries
-from app.views.figures import Figures
+from app.views.figures import DeliveryMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,17 @@ class Deployment:
     """The parts of one service process. `started` is None until its lifespan has begun."""
 
     settings: Settings
-    clock: Clock
+    clock: ServiceClock
     tokens: Tokens
-    figures: Figures
+    figures: DeliveryMetrics
     started: Started | None = None
 
     @classmethod
-    def of(cls, settings: Settings, clock: Clock | None = None) -> "Deployment":
+    def of(cls, settings: Settings, clock: ServiceClock | None = None) -> "Deployment":
         """The parts that need no file and no connection."""
-        return cls(settings, clock or Clock.of(settings), tokens(settings), Figures())
+        return cls(
+            settings, clock or ServiceClock.of(settings), tokens(settings), DeliveryMetrics()
+        )
 
     @property
     def rules(self) -> Rules:

@@ -25,7 +25,7 @@ from app.api.capability import fhir
 from app.api.contract.bodies import created, fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import door_of
+from app.api.door import request_context
 from app.api.reads import add_reading
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred
@@ -38,7 +38,7 @@ from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import parse
 from app.journey.intake.submission import read_tree, read_whole
 from app.journey.notification.announce import announce_room
-from app.journey.waitlist import move_up
+from app.journey.waitlist import promote_waiting
 from app.model.caller import NETWORK, ROSTER, Caller
 from app.store.database import fetch_one
 from app.store.directory.organization import (
@@ -53,7 +53,7 @@ from app.store.directory.organization import (
 )
 from app.store.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken, Resource
 from app.store.directory.store import write
-from app.store.reading.access import sight
+from app.store.reading.access import visibility
 from app.store.reading.read import Read, check_if_match, names_version, read, stale
 from app.views.proposals import PREFIX
 
@@ -288,7 +288,7 @@ async def _current(
     connection: AsyncConnection, caller: Caller, kind: str, resource_id: str
 ) -> Read | None:
     try:
-        return await read(connection, kind, resource_id, sight(caller))
+        return await read(connection, kind, resource_id, visibility(caller))
     except Refusal as refusal:
         if refusal.status != 404:
             raise
@@ -312,8 +312,10 @@ async def _store(
         row = await fetch_one(connection, _PLAN, (resource["id"],))
         if row is not None:
             await announce_room(connection, row[0], resource["id"], now, settings.fhir_base)
-            await move_up(connection, row[0], resource["id"], door_of(request, caller))
-    stored = await read(connection, resource["resourceType"], resource["id"], sight(caller))
+            await promote_waiting(
+                connection, row[0], resource["id"], request_context(request, caller)
+            )
+    stored = await read(connection, resource["resourceType"], resource["id"], visibility(caller))
     response = of_resource(stored)
     if new:
         response.status_code = 201

@@ -4,12 +4,12 @@ from fastapi import Request
 
 from app.api.deployment import deployment
 from app.fhir.bundle import MEDIA_TYPES
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.model.caller import Caller
 from app.store.referral.draft import Actor
 
 
-def door_of(request: Request, caller: Caller) -> Door:
+def request_context(request: Request, caller: Caller) -> RequestContext:
     """The rules, the time and the caller of this request."""
     parts = deployment(request)
     actor = Actor(
@@ -18,7 +18,7 @@ def door_of(request: Request, caller: Caller) -> Door:
         request.state.request_id,
         request.state.correlation_id,
     )
-    return Door(
+    return RequestContext(
         rules=parts.rules,
         now=parts.clock.now(),
         actor=actor,

@@ -20,7 +20,7 @@ from app.policy.answer_json import answer_from_json
 from app.policy.library import Library
 from app.policy.question_json import question_from_json
 from app.store.database import fetch
-from app.store.reading.access import SEES_LOCATED, located, sight
+from app.store.reading.access import SEES_LOCATED, located, visibility
 from app.views.explanation import DeterminationList, ShownDetermination, show
 
 router = APIRouter()
@@ -58,7 +58,7 @@ async def list_determinations(
 ) -> Response:
     """404 for a referral that is not the caller's to see."""
     require(caller, _KIND, "r")
-    rows = await _rows(connection, located(_KIND, id, sight(caller)))
+    rows = await _rows(connection, located(_KIND, id, visibility(caller)))
     if not rows:
         raise not_found("referral")
     library = deployment(request).rules.library

@@ -24,11 +24,11 @@ from app.store.reading.cursor import Pages
 from app.views.proposals import (
     PREFIX,
     Confirmation,
-    Filters,
     OrganizationProposal,
     OrganizationProposalInFull,
     OrganizationProposalLinks,
     OrganizationProposals,
+    ProposalFilters,
     Rejection,
 )
 
@@ -42,7 +42,7 @@ _WHO = (
     "proposed the change. 409 where it is decided already, or overtaken."
 )
 
-Id = Annotated[
+ProposalId = Annotated[
     str,
     Path(
         description="The proposal's id.", min_length=1, max_length=64, pattern=r"^[A-Za-z0-9.-]+$"
@@ -62,13 +62,13 @@ async def list_proposals(
     request: Request,
     caller: CallerDep,
     connection: Connection,
-    filters: Annotated[Filters, Query()],
+    filters: Annotated[ProposalFilters, Query()],
 ) -> OrganizationProposals:
     """One page."""
     _may(caller, "r")
     pages = Pages(deployment(request).settings, caller, filters.link(PREFIX))
     after = pages.after(filters.cursor)
-    wanted = store.Wanted(
+    wanted = store.ProposalsQuery(
         state=filters.state,
         organization=filters.organization,
         after=(after.at, after.id) if after else None,
@@ -91,7 +91,7 @@ async def list_proposals(
     responses=_READING,
 )
 async def read_proposal(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: ProposalId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """404 for what concerns others alone."""
     _may(caller, "r")
@@ -109,7 +109,7 @@ async def read_proposal(
     responses=_CHANGING,
 )
 async def confirm(
-    id: Id,
+    id: ProposalId,
     request: Request,
     caller: CallerDep,
     connection: Connection,
@@ -133,7 +133,11 @@ async def confirm(
     responses=_CHANGING,
 )
 async def reject(
-    id: Id, request: Request, caller: CallerDep, rejection: Rejection, connection: Connection
+    id: ProposalId,
+    request: Request,
+    caller: CallerDep,
+    rejection: Rejection,
+    connection: Connection,
 ) -> OrganizationProposal:
     """The proposal as it now is."""
     await _open(connection, caller, id)

@@ -28,8 +28,8 @@ from app.api.deployment import SingleRead
 from app.api.web.gate import read_body
 from app.fhir.reference import ID
 from app.model.caller import Caller
-from app.store.database import Source
-from app.store.reading.access import sight
+from app.store.database import ReadSource
+from app.store.reading.access import visibility
 from app.store.reading.catalog import PARAMETERS, referring
 from app.store.reading.history import IN_HISTORIES
 from app.store.reading.include import INCLUDES
@@ -94,19 +94,19 @@ def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> 
 
 
 async def answer_read(
-    request: Request, caller: Caller, source: Source, kind: str, id: str
+    request: Request, caller: Caller, source: ReadSource, kind: str, id: str
 ) -> Response:
     """A read of any type."""
     require(caller, kind, "r")
-    return of_read(request, await read(source, kind, id, sight(caller)))
+    return of_read(request, await read(source, kind, id, visibility(caller)))
 
 
 async def answer_vread(
-    request: Request, caller: Caller, source: Source, kind: str, id: str, version: str
+    request: Request, caller: Caller, source: ReadSource, kind: str, id: str, version: str
 ) -> Response:
     """A read of one version of any type."""
     require(caller, kind, "r")
-    return of_read(request, await vread(source, kind, id, version, sight(caller)))
+    return of_read(request, await vread(source, kind, id, version, visibility(caller)))
 
 
 def read_responses(kind: str, examples: list[str]) -> dict[int | str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from app.api.capability import fhir
 from app.api.contract.bodies import created, fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import door_of
+from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.api.web.media import APPLIED, Day, as_preferred, preferences
 from app.base.aside import aside
@@ -24,12 +24,12 @@ from app.fhir.bundle import entry_types
 from app.fhir.outcome import FHIR_JSON
 from app.journey.check import ask_first
 from app.journey.intake.condition import Answer, read_condition, read_entry_condition, read_key
-from app.journey.intake.referenced import held_by
+from app.journey.intake.referenced import referenced_resources
 from app.journey.intake.submission import read_submission, read_tree
-from app.journey.refer import Terms, post
+from app.journey.refer import RepeatPolicy, post
 from app.model.caller import Caller
 from app.store.clients import SCOPED
-from app.store.reading.access import sight
+from app.store.reading.access import visibility
 from app.store.reading.include import visible
 
 router = APIRouter()
@@ -41,9 +41,9 @@ _REPEATABLE = (
 )
 
 
-def _terms(request: Request, caller: Caller) -> Terms:
+def _terms(request: Request, caller: Caller) -> RepeatPolicy:
     headers = request.headers
-    return Terms(
+    return RepeatPolicy(
         client_id=caller.client_id,
         key=read_key(headers.get("idempotency-key")),
         condition=read_condition(
@@ -51,18 +51,18 @@ def _terms(request: Request, caller: Caller) -> Terms:
             request.scope["query_string"],
             deployment(request).settings.fhir_base,
         ),
-        seen=sight(caller),
+        seen=visibility(caller),
     )
 
 
 async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
-    door = door_of(request, caller)
+    door = request_context(request, caller)
     terms = _terms(request, caller)
     tree = await aside(read_tree, await read_body(request), [kind])
     for sent in dict.fromkeys(entry_types(tree)):
         if sent in SCOPED:
             require(caller, sent, "c")
-    here = await held_by(connection, tree, caller, door)
+    here = await referenced_resources(connection, tree, caller, door)
     submission = await aside(read_submission, tree, door, here)
     if submission.if_none_exist is not None:
         condition = read_entry_condition(submission.if_none_exist, door.fhir_base)
@@ -180,7 +180,7 @@ async def check_referral(
 ) -> Response:
     """The rules' answer without a referral."""
     require(caller, "ServiceRequest", "c")
-    door = door_of(request, caller)
+    door = request_context(request, caller)
     tree = await aside(read_tree, await read_body(request), ["ServiceRequest", "Bundle"])
     answer = await ask_first(connection, tree, caller, door, as_of)
     return Response(answer, media_type=FHIR_JSON)
@@ -194,7 +194,7 @@ async def represented(connection: AsyncConnection, answer: Answer, caller: Calle
     readable = [place for place in places if caller.may(place[0], "r")]
     bodies = {
         (found.type, found.id): orjson.Fragment(found.body)
-        for found in await visible(connection, readable, sight(caller))
+        for found in await visible(connection, readable, visibility(caller))
     }
     bundle["entry"] = [
         {"resource": bodies[place], **entry} if place in bodies else entry

@@ -16,16 +16,18 @@ from app.base.errors import not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.views.page import html_response, page
 from app.views.reports import chart, figures, model
-from app.views.reports.figures import Period, period, write_csv
+from app.views.reports.figures import ReportPeriod, period, write_csv
 
 router = APIRouter(prefix="/v1/reports", tags=["Plan staff"])
 
 CSV = "text/csv"
 _FAILURES = errors(400, 403, 404)
-Figures = Callable[[AsyncConnection, str, Period, datetime], Awaitable[Sequence[BaseModel]]]
+ReadFigures = Callable[
+    [AsyncConnection, str, ReportPeriod, datetime], Awaitable[Sequence[BaseModel]]
+]
 
 
-class Asked(BaseModel):
+class ReportQuery(BaseModel):
     """Which plan and which days."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -44,7 +46,7 @@ class Asked(BaseModel):
     )
 
 
-class AskedForm(Asked):
+class AskedForm(ReportQuery):
     """Which form, beside."""
 
     format: Literal["json", "csv"] | None = Field(
@@ -62,7 +64,10 @@ class AskedForm(Asked):
     responses={200: html_response("The page."), **_FAILURES},
 )
 async def read_page(
-    request: Request, caller: CallerDep, connection: Connection, asked: Annotated[Asked, Query()]
+    request: Request,
+    caller: CallerDep,
+    connection: Connection,
+    asked: Annotated[ReportQuery, Query()],
 ) -> Response:
     """By plan staff."""
     plan, days, now = _asked(request, caller, asked)
@@ -85,7 +90,9 @@ async def read_page(
     )
 
 
-def _asked(request: Request, caller: Caller, asked: Asked) -> tuple[str, Period, datetime]:
+def _asked(
+    request: Request, caller: Caller, asked: ReportQuery
+) -> tuple[str, ReportPeriod, datetime]:
     """Plan, period and the present moment; 403, 404 and 400 where they are not to be had."""
     require_scope(caller, DECIDE)
     plan = asked.plan or next(iter(caller.staff_plans), None)
@@ -101,7 +108,7 @@ def _asked(request: Request, caller: Caller, asked: Asked) -> tuple[str, Period,
 
 def _add(
     path: str,
-    figures_of: Figures,
+    figures_of: ReadFigures,
     shape: type[BaseModel],
     row: type[BaseModel],
     words: tuple[str, str],

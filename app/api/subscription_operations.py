@@ -16,7 +16,7 @@ from app.api.capability import fhir
 from app.api.contract.bodies import fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import Connection
-from app.api.subscriptions import PREFIX, Id, base_of, bundle, now_of
+from app.api.subscriptions import PREFIX, SubscriptionId, base_of, bundle, now_of
 from app.api.web.gate import read_body
 from app.base.aside import aside
 from app.base.errors import refuse
@@ -73,14 +73,14 @@ async def ask_statuses(request: Request, caller: CallerDep, connection: Connecti
 
 
 async def read_status(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """Of one."""
     return await _status(request, caller, connection, id)
 
 
 async def ask_status(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """Of one, whatever the Parameters say."""
     await _posted(request)
@@ -88,7 +88,7 @@ async def ask_status(
 
 
 async def read_events(
-    id: Id,
+    id: SubscriptionId,
     request: Request,
     caller: CallerDep,
     connection: Connection,
@@ -102,7 +102,7 @@ async def read_events(
 
 
 async def ask_events(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """Those that the Parameters ask for."""
     require(caller, "Subscription", "r")

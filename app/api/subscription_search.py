@@ -10,7 +10,7 @@ from app.base.errors import Issue
 from app.fhir.subscription import fhir_status
 from app.store.reading.reader import Search, read_into, whole_number
 from app.store.reading.subset import narrowed, unknown
-from app.store.reading.values import ABOUT_THE_FORM, Unreadable, words
+from app.store.reading.values import ABOUT_THE_FORM, UnreadableValue, words
 
 #: Parameter → its kind, and what it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
@@ -41,7 +41,7 @@ class SubscriptionSearch(Search):
             return unknown(self.kind, name, strict=strict)
         wanted = frozenset(words(value))
         if not wanted:
-            raise Unreadable("needs a value.")
+            raise UnreadableValue("needs a value.")
         self.tests.append((name, wanted))
         self.used.append((name, value))
         return None

@@ -33,7 +33,7 @@ from app.journey.intake.submission import read_tree, read_whole, refuse_faults
 from app.journey.notification import subscription_keep as keep
 from app.journey.notification.secrets import Vault
 from app.journey.notification.subscription_content import CARRIES
-from app.journey.notification.subscription_read import Wanted, read_subscription
+from app.journey.notification.subscription_read import WantedSubscription, read_subscription
 from app.journey.notification.targets import Guard
 from app.model.caller import Caller
 from app.store.reading.read import check_if_match
@@ -52,7 +52,7 @@ async def _id(
     return id
 
 
-Id = Annotated[str, Depends(_id)]
+SubscriptionId = Annotated[str, Depends(_id)]
 
 
 def now_of(request: Request) -> datetime:
@@ -87,7 +87,7 @@ async def _wanted(
     caller: Caller,
     connection: AsyncConnection,
     before: RowMapping | None = None,
-) -> tuple[dict[str, Any], Wanted]:
+) -> tuple[dict[str, Any], WantedSubscription]:
     """The body and what it asks for, or every fault of it at once."""
     body = await read_body(request)
     if before is None:
@@ -206,7 +206,9 @@ add_search(router, "", _SEARCH, search_subscriptions)
         **fhir("Subscription", interaction="read"),
     },
 )
-async def read_one(id: Id, request: Request, caller: CallerDep, connection: Connection) -> Response:
+async def read_one(
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
+) -> Response:
     """Another organization's is 404."""
     require(caller, "Subscription", "r")
     subset = of_read(asked(request))
@@ -228,7 +230,7 @@ async def read_one(id: Id, request: Request, caller: CallerDep, connection: Conn
     openapi_extra={**_BODY, **fhir("Subscription", interaction="update")},
 )
 async def update_subscription(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """What is waiting is sent after the handshake."""
     require(caller, "Subscription", "u")
@@ -259,7 +261,7 @@ async def update_subscription(
     openapi_extra=fhir("Subscription", interaction="delete"),
 )
 async def delete_subscription(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """`If-Match` is honoured. What has ended already is as the caller wants it."""
     require(caller, "Subscription", "d")

@@ -19,7 +19,7 @@ from app.api.capability import fhir
 from app.api.contract.bodies import created, fhir_body, fhir_response, patch_body, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import door_of
+from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred
 from app.base.aside import aside
@@ -39,7 +39,7 @@ from app.fhir.task import (
 )  # fmt: skip
 from app.journey.answer import current as current_answer
 from app.journey.inform import add_information
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import read_tree, read_whole, refuse_faults
 from app.journey.refuse import cancel_by_party
 from app.journey.revise import read_revision
@@ -53,7 +53,7 @@ from app.journey.serve import (  # fmt: skip
 from app.journey.waitlist import write_move
 from app.model.caller import Caller
 from app.model.lifecycle import Party, State
-from app.store.reading.access import sight
+from app.store.reading.access import visibility
 from app.store.reading.read import check_if_match, names_version, read
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
@@ -130,7 +130,7 @@ class _FoundTask:
     current: Resource
     opened: Opened
     caller: Caller
-    door: Door
+    door: RequestContext
     #: It is the performer's own service Task.
     performers: bool
     #: The `If-Match` that was sent.
@@ -141,9 +141,9 @@ async def _find_task(
     request: Request, caller: Caller, connection: AsyncConnection, task_id: str, version: str
 ) -> _FoundTask:
     """Locks the referral of a Task. 404, 409 where the Task has ended, 412."""
-    door = door_of(request, caller)
+    door = request_context(request, caller)
     opened = await reopen(
-        connection, task_id, sight(caller), now=door.now, fhir_base=door.fhir_base, kind="Task"
+        connection, task_id, visibility(caller), now=door.now, fhir_base=door.fhir_base, kind="Task"
     )
     performers = task_id == opened.draft.service_task_id
     current = opened.draft.service_kept if performers else opened.draft.adopted
@@ -173,7 +173,7 @@ async def _change_task(
     performers, task_id = found.performers, found.current["id"]
     update = await aside(read_update, tree, current, base=door.fhir_base, performers=performers)
     if not update:
-        return of_resource(await read(connection, "Task", task_id, sight(caller)))
+        return of_resource(await read(connection, "Task", task_id, visibility(caller)))
     if update.grown or update.output is not None:
         check_size(request, {**current, **update.grown, "output": update.output or []})
     if performers:
@@ -209,7 +209,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     cancels = asks_to_cancel(sent)
     if cancels:
         require(caller, "ServiceRequest", "u")
-    door, seen = door_of(request, caller), sight(caller)
+    door, seen = request_context(request, caller), visibility(caller)
     opened = await _focused(connection, caller, sent, door)
     draft = opened.draft
     own: Mapping[str, Any] = draft.adopted or {}
@@ -233,7 +233,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
 
 
 async def _focused(
-    connection: AsyncConnection, caller: Caller, sent: Resource, door: Door
+    connection: AsyncConnection, caller: Caller, sent: Resource, door: RequestContext
 ) -> Opened:
     """The caller's own referral that the Task is about; another's is like one that is not there."""
     referral_id = focus_of(sent, door.fhir_base)
@@ -243,7 +243,7 @@ async def _focused(
         raise unknown
     try:
         opened = await reopen(
-            connection, referral_id, sight(caller), now=door.now, fhir_base=door.fhir_base
+            connection, referral_id, visibility(caller), now=door.now, fhir_base=door.fhir_base
         )
     except Refusal as refusal:
         raise unknown if refusal.status == 404 else refusal from None
@@ -252,7 +252,7 @@ async def _focused(
     return opened
 
 
-def _annotate(draft: Draft, door: Door) -> None:
+def _annotate(draft: Draft, door: RequestContext) -> None:
     require_annotation(draft)
     annotate(draft, Act(door.actor, draft.details, None))
 
@@ -284,7 +284,7 @@ async def update_referral(
     require(caller, "ServiceRequest", "u")
     version = required_version(request)
     sent = await aside(read_whole, await read_body(request), "ServiceRequest", id)
-    door, seen = door_of(request, caller), sight(caller)
+    door, seen = request_context(request, caller), visibility(caller)
     opened = await reopen(connection, id, seen, now=door.now, fhir_base=door.fhir_base)
     draft = opened.draft
     if Party.REQUESTER not in parties_of(caller, draft.after):

@@ -13,7 +13,7 @@ from app.api.web.media import prefers
 from app.fhir.r4 import codes
 from app.model.caller import Caller
 from app.policy.deadlines import URGENT
-from app.store.reading.access import sight
+from app.store.reading.access import visibility
 from app.views.page import HTML, html_response
 from app.views.timeline.document import document
 from app.views.timeline.gather import Found, gather
@@ -23,7 +23,7 @@ from app.views.timeline.tell import entries
 
 router = APIRouter(prefix="/v1/referrals", tags=["Referrals"])
 
-Id = Annotated[
+TimelineReferralId = Annotated[
     str,
     Path(
         description="The referral's id.",
@@ -52,7 +52,7 @@ _FAILURES = errors(400, 403, 404)
     },
 )
 async def read_timeline(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: TimelineReferralId, request: Request, caller: CallerDep, connection: Connection
 ) -> Timeline | Response:
     """By any party."""
     told = await _told(request, caller, connection, id)
@@ -70,7 +70,7 @@ async def read_timeline(
     responses={200: html_response("The page."), **_FAILURES},
 )
 async def read_timeline_page(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: TimelineReferralId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """By any party."""
     told = await _told(request, caller, connection, id)
@@ -81,7 +81,7 @@ async def _told(
     request: Request, caller: Caller, connection: AsyncConnection, id_: str
 ) -> Timeline:
     require(caller, "ServiceRequest", "r")
-    found = await gather(connection, id_, sight(caller))
+    found = await gather(connection, id_, visibility(caller))
     return timeline(found, deployment(request).clock.now())
 
 

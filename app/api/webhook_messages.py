@@ -17,7 +17,7 @@ from app.api.webhooks import (
     PREFIX,
     READING,
     WITHOUT_BODY,
-    Id,
+    EndpointId,
     mine,
     must_be_active,
     now_of,
@@ -42,7 +42,7 @@ _NEVER = (datetime(9000, 1, 1, tzinfo=UTC), "")
 MessageId = Annotated[
     str, Path(description="The `webhook-id`.", min_length=1, max_length=64, pattern=r"^[^\x00]+$")
 ]
-State = Annotated[
+MessageState = Annotated[
     Literal["pending", "delivered", "dead", "held"] | None, Query(description="Only these.")
 ]
 Before = Annotated[
@@ -52,17 +52,17 @@ Before = Annotated[
         pattern=r"^[0-9]{1,17}-[A-Za-z0-9.-]{1,64}$",
     ),
 ]
-Limit = Annotated[int, Query(ge=1, le=200, description="Messages a page.")]
+PageLimit = Annotated[int, Query(ge=1, le=200, description="Messages a page.")]
 
 
 @router.get("/{id}/messages", operation_id="listWebhookMessages", responses=READING)
 async def list_messages(
-    id: Id,
+    id: EndpointId,
     caller: CallerDep,
     connection: Connection,
-    state: State = None,
+    state: MessageState = None,
     before: Before = None,
-    limit: Limit = 50,
+    limit: PageLimit = 50,
 ) -> Deliveries:
     """List the messages for an endpoint, newest first."""
     await mine(connection, caller, id)
@@ -87,7 +87,7 @@ async def list_messages(
     responses=READING,
 )
 async def list_attempts(
-    id: Id,
+    id: EndpointId,
     message_id: MessageId,
     caller: CallerDep,
     connection: Connection,
@@ -105,7 +105,7 @@ async def list_attempts(
     responses=WITHOUT_BODY,
 )
 async def redeliver(
-    id: Id,
+    id: EndpointId,
     message_id: MessageId,
     request: Request,
     caller: CallerDep,
@@ -131,7 +131,7 @@ async def redeliver(
     "/{id}/recover", operation_id="recoverWebhookMessages", status_code=202, responses=CHANGING
 )
 async def recover(
-    id: Id,
+    id: EndpointId,
     request: Request,
     caller: CallerDep,
     recovery: Recovery,
@@ -152,7 +152,7 @@ async def recover(
 
 @router.get("/{id}/statistics", operation_id="readWebhookStatistics", responses=READING)
 async def read_statistics(
-    id: Id,
+    id: EndpointId,
     caller: CallerDep,
     connection: Connection,
 ) -> Statistics:

@@ -39,7 +39,7 @@ CHANGING = errors(400, 403, 404, 409, 422)
 #: Takes no body, and refuses one that is too slow, too large or no JSON.
 WITHOUT_BODY = {**CHANGING, **errors(408, 413, 415)}
 
-Id = Annotated[
+EndpointId = Annotated[
     str, Path(description="The endpoint's id.", min_length=1, max_length=64, pattern=r"^[^\x00]+$")
 ]
 
@@ -124,7 +124,7 @@ async def list_endpoints(
 
 @router.get("/{id}", operation_id="readWebhookEndpoint", responses=READING)
 async def read_endpoint(
-    id: Id,
+    id: EndpointId,
     request: Request,
     caller: CallerDep,
     connection: Connection,
@@ -136,7 +136,7 @@ async def read_endpoint(
 
 @router.patch("/{id}", operation_id="changeWebhookEndpoint", responses=CHANGING)
 async def change_endpoint(
-    id: Id,
+    id: EndpointId,
     request: Request,
     caller: CallerDep,
     change: EndpointChange,
@@ -159,7 +159,7 @@ async def change_endpoint(
 
 @router.post("/{id}/disable", operation_id="disableWebhookEndpoint", responses=READING)
 async def disable_endpoint(
-    id: Id,
+    id: EndpointId,
     request: Request,
     caller: CallerDep,
     connection: Connection,
@@ -174,7 +174,7 @@ async def disable_endpoint(
 
 @router.post("/{id}/enable", operation_id="enableWebhookEndpoint", responses=READING)
 async def enable_endpoint(
-    id: Id,
+    id: EndpointId,
     request: Request,
     caller: CallerDep,
     connection: Connection,
@@ -195,7 +195,7 @@ async def enable_endpoint(
 
 @router.post("/{id}/rotate-secret", operation_id="rotateWebhookSecret", responses=CHANGING)
 async def rotate_secret(
-    id: Id,
+    id: EndpointId,
     request: Request,
     caller: CallerDep,
     rotation: Rotation,
@@ -219,7 +219,7 @@ async def rotate_secret(
     "/{id}/test", operation_id="testWebhookEndpoint", status_code=202, responses=WITHOUT_BODY
 )
 async def send_test(
-    id: Id,
+    id: EndpointId,
     request: Request,
     caller: CallerDep,
     connection: Connection,

@@ -16,15 +16,15 @@ from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.policy.answer_json import answer_from_json
 from app.policy.explain import explain
-from app.store.reading.access import sight
+from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
 from app.views.workqueue import store
-from app.views.workqueue.model import Explained, Filters, Queue
+from app.views.workqueue.model import Explained, Queue, WorkQueueFilters
 from app.views.workqueue.show import counted, item, notice
 
 router = APIRouter(prefix="/v1/work-queue", tags=["Plan staff"])
 
-Id = Annotated[
+QueuedReferralId = Annotated[
     str, Path(description="The referral's id.", min_length=1, max_length=64, pattern=r"^[\w.-]+$")
 ]
 _READING = errors(400, 403, 404)
@@ -46,13 +46,13 @@ async def read_queue(
     request: Request,
     caller: CallerDep,
     connection: Connection,
-    filters: Annotated[Filters, Query()],
+    filters: Annotated[WorkQueueFilters, Query()],
 ) -> Queue:
     """The page, and the counts of the whole queue."""
     plans = _plans(caller, filters.plan)
     pages = Pages(deployment(request).settings, caller, filters.link(router.prefix))
     now = deployment(request).clock.now()
-    wanted = store.Wanted(
+    wanted = store.WorkQueueQuery(
         plans=plans,
         now=now,
         waits=filters.waits,
@@ -66,7 +66,7 @@ async def read_queue(
     rows = await store.page(connection, wanted)
     shown = rows[: filters.limit]
     return Queue(
-        items=[item(row, now, pages.public_url, sight(caller)) for row in shown],
+        items=[item(row, now, pages.public_url, visibility(caller)) for row in shown],
         notices=[notice(row, pages.public_url) for row in await store.not_told(connection, plans)],
         counts=counted(await store.counts(connection, plans, now)),
         next=_next(pages, shown[-1]) if len(rows) > filters.limit else None,
@@ -81,17 +81,17 @@ async def read_queue(
     responses=_READING,
 )
 async def read_item(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: QueuedReferralId, request: Request, caller: CallerDep, connection: Connection
 ) -> Explained:
     """One item; 404 where it does not wait, or not for this caller."""
     plans = _plans(caller)
     now = deployment(request).clock.now()
-    wanted = store.Wanted(plans=plans, now=now, referral=id, limit=1)
+    wanted = store.WorkQueueQuery(plans=plans, now=now, referral=id, limit=1)
     rows = await store.page(connection, wanted)
     if not rows:
         raise not_found("waiting referral")
     settings = deployment(request).settings
-    seen = sight(caller)
+    seen = visibility(caller)
     shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
     whole = seen.has(shown.plan, rows[0].organization_id)
     answer = await store.determination(connection, plans, id) if whole else None
@@ -110,7 +110,7 @@ async def read_item(
     responses=_CHANGING,
 )
 async def claim_item(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: QueuedReferralId, request: Request, caller: CallerDep, connection: Connection
 ) -> Explained:
     """The item as it now is."""
     plans = _plans(caller)
@@ -134,7 +134,7 @@ async def claim_item(
     responses=_CHANGING,
 )
 async def release_item(
-    id: Id, request: Request, caller: CallerDep, connection: Connection
+    id: QueuedReferralId, request: Request, caller: CallerDep, connection: Connection
 ) -> Explained:
     """The item as it now is."""
     await store.release(connection, _plans(caller), id)

@@ -15,7 +15,7 @@ from app.base.settings import Settings
 _FRESH_S = 0.05
 
 
-class Clock:
+class ServiceClock:
     """Now, in UTC, plus an offset; `file` holds the seconds to add to that."""
 
     def __init__(self, offset: timedelta = timedelta(0), file: Path | None = None) -> None:
@@ -25,7 +25,7 @@ class Clock:
         self._read_at = float("-inf")
 
     @classmethod
-    def of(cls, settings: Settings) -> "Clock":
+    def of(cls, settings: Settings) -> "ServiceClock":
         """The clock of a process with these settings."""
         named = settings.clock_offset_file
         return cls(settings.clock_offset, Path(named) if named else None)

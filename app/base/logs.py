@@ -43,7 +43,7 @@ FIELDS = (
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
 
-class Line(OrjsonFormatter):
+class LogLine(OrjsonFormatter):
     """Keeps the allowed fields and drops the rest."""
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     renamed: Mapping[str, str] = {"asctime": "time", "levelname": "level", "name": "logger"}
     handler.setFormatter(
-        Line("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=dict(renamed))
+        LogLine("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=dict(renamed))
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # No line shows these, and each costs a look-up a line (the logging HOWTO's "Optimization").

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.settings import settings
 from app.model.caller import is_scope
 from app.store.clients import PROVIDER, REQUESTER, STAFF, register, rotate
@@ -28,7 +28,7 @@ async def add(client_id: str, organization_id: str, role: str, scopes: Sequence[
             )
             if found.first() is None:
                 return _fail("There is no such organization. Load the network first.")
-            now = Clock.of(settings()).now()
+            now = ServiceClock.of(settings()).now()
             granted = frozenset(scopes) if scopes else _ROLES[role]
             secret = await register(connection, client_id, organization_id, granted, now)
     finally:

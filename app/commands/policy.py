@@ -28,14 +28,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.base.errors import Refusal
 from app.base.settings import settings
 from app.policy.library import FILES, Choice, Library, load_library, read_choice
-from app.policy.model import Question
+from app.policy.model import EligibilityQuestion
 from app.policy.question_json import question_from_json, question_to_json
 from app.policy.read_files import FileFault
 from app.policy.replay import Difference, depersonalize, replay
 from app.policy.simulate import Change, PolicyChange, diff, read_candidate, simulate
 from app.store.database import begin, create_engine, fetch, fetch_one
 
-Advance = Callable[[int], None]
+ReportDone = Callable[[int], None]
 Work = Callable[[AsyncEngine], Awaitable[int]]
 
 #: Differences and changes that are listed; all are counted.
@@ -136,7 +136,7 @@ async def _export(engine: AsyncEngine, file: BinaryIO) -> int:
     return 0
 
 
-def _questions(lines: BinaryIO, advance: Advance) -> Iterator[tuple[str, Question]]:
+def _questions(lines: BinaryIO, advance: ReportDone) -> Iterator[tuple[str, EligibilityQuestion]]:
     for number, line in enumerate(lines, 1):
         advance(len(line))
         if not line.strip():
@@ -189,7 +189,7 @@ def _show_changes(old: str, new: str, changes: list[PolicyChange]) -> None:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Advance]:
+def _progress(total: int) -> Iterator[ReportDone]:
     """A bar on standard error; what is printed stays clean."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)

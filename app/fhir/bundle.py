@@ -47,7 +47,7 @@ MAX_ENTRIES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BundleEntry:
     """One resource to create. `full_url` is the name by which its neighbours refer to it."""
 
     index: int
@@ -61,20 +61,20 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class BundleSubmission:
     """The entries of a Bundle in order; exactly one of them is the ServiceRequest."""
 
-    entries: tuple[Entry, ...]
-    service_request: Entry
+    entries: tuple[BundleEntry, ...]
+    service_request: BundleEntry
     #: fullUrl → index of its entry.
     by_url: Mapping[str, int] = field(default_factory=dict)
 
-    def mapping(self, entry: Entry, names: Mapping[int, str]) -> dict[str, str]:
+    def mapping(self, entry: BundleEntry, names: Mapping[int, str]) -> dict[str, str]:
         """What to put for each link that `entry` may hold: `names` gives `Type/id` by index."""
         return names_within({url: names[i] for url, i in self.by_url.items()}, entry.full_url)
 
 
-def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Issue]]:
+def read_bundle(bundle: Mapping[str, Any]) -> tuple[BundleSubmission | None, list[Issue]]:
     """The Bundle's entries, or every fault that keeps it from being taken (spec.md 7)."""
     if bundle.get("type") != "transaction":
         text = (
@@ -86,7 +86,7 @@ def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Issu
         text = f"A transaction takes at most {MAX_ENTRIES} entries; send fewer."
         return None, [Issue("too-long", text, "Bundle.entry")]
     faults: list[Issue] = []
-    entries: list[Entry] = []
+    entries: list[BundleEntry] = []
     for index, raw in enumerate(listed):
         found = _entry_faults(index, raw)
         faults += found
@@ -100,7 +100,7 @@ def read_bundle(bundle: Mapping[str, Any]) -> tuple[Submission | None, list[Issu
         faults += _unresolved(entry, by_url)
     if faults:
         return None, faults
-    return Submission(tuple(entries), requests[0], by_url), []
+    return BundleSubmission(tuple(entries), requests[0], by_url), []
 
 
 def entry_types(tree: Mapping[str, Any]) -> Iterator[str]:
@@ -160,11 +160,13 @@ def _names_type(url: Any, kind: Any) -> bool:
     return isinstance(url, str) and (url == kind or url.endswith(f"/{kind}"))
 
 
-def _entry(index: int, raw: Mapping[str, Any]) -> Entry:
-    return Entry(index, raw["resource"], raw.get("fullUrl"), raw["request"].get("ifNoneExist"))
+def _entry(index: int, raw: Mapping[str, Any]) -> BundleEntry:
+    return BundleEntry(
+        index, raw["resource"], raw.get("fullUrl"), raw["request"].get("ifNoneExist")
+    )
 
 
-def _one_request(requests: list[Entry], faults: list[Issue]) -> list[Issue]:
+def _one_request(requests: list[BundleEntry], faults: list[Issue]) -> list[Issue]:
     if not requests and not faults:
         text = "A referral's Bundle needs one ServiceRequest that says what is asked for."
         return [Issue("required", text, "Bundle.entry")]
@@ -189,7 +191,7 @@ def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Issue]]:
     return by_url, faults
 
 
-def _unresolved(entry: Entry, by_url: Mapping[str, int]) -> list[Issue]:
+def _unresolved(entry: BundleEntry, by_url: Mapping[str, int]) -> list[Issue]:
     # A urn means nothing outside its Bundle; a server's address may be one that we know.
     text = "No entry of this Bundle has this fullUrl; add the entry or refer to another."
     lost = [

@@ -25,7 +25,7 @@ from app.fhir.r4 import codes
 from app.policy.counties import county_code
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Fact, FactValue, Span
-from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts, bounded, noted
+from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind, bounded, noted
 
 ROSTER = "roster"
 
@@ -52,7 +52,7 @@ def read_facts(
         notes = noted(
             [f"{s}: is about somebody else, so it was not read" for s in payload.strangers]
         )
-        stated.append(SourcedFacts(Kind.DERIVED, "ServiceRequest", notes=notes))
+        stated.append(SourcedFacts(SourceKind.DERIVED, "ServiceRequest", notes=notes))
     return stated
 
 
@@ -88,7 +88,9 @@ def read_roster_member(
         own_identifier(patient, codes.CIN) or next((t.subscriber for t in terms), None),
         plan or own_identifier({"identifier": [managing]}, codes.PLAN_ID),
         _birth_date(patient),
-        SourcedFacts(Kind.ELEMENT, ROSTER, values, birth=of_patient.birth, notes=tuple(notes)),
+        SourcedFacts(
+            SourceKind.ELEMENT, ROSTER, values, birth=of_patient.birth, notes=tuple(notes)
+        ),
         terms,
     )
 
@@ -154,7 +156,7 @@ def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
     birth = read_span(patient.get("birthDate"))
     notes = tuple(unread_note(name) for name in unreadable)
     return SourcedFacts(
-        Kind.ELEMENT, source, values, birth=birth, unreadable=unreadable, notes=notes
+        SourceKind.ELEMENT, source, values, birth=birth, unreadable=unreadable, notes=notes
     )
 
 
@@ -210,7 +212,7 @@ def read_request(payload: Payload) -> SourcedFacts:
         if consent.get("status") == "active" and not denied:
             values["consent_attested"] = True
     facts = {name: Fact(value, source) for name, value in values.items()}
-    return SourcedFacts(Kind.DERIVED, source, facts, notes=notes)
+    return SourcedFacts(SourceKind.DERIVED, source, facts, notes=notes)
 
 
 def asks_for_oneself(payload: Payload) -> bool:

@@ -14,27 +14,27 @@ from app.base.aside import tick
 from app.fhir.dates import read_span
 from app.fhir.r4 import codes
 from app.policy.dictionary import FactDefinition, load_dictionary
-from app.policy.model import Event, Fact, FactValue
-from app.policy.stated import Kind, SourcedFacts
+from app.policy.model import CareEvent, Fact, FactValue
+from app.policy.stated import SourcedFacts, SourceKind
 
-Answer = Mapping[str, Any]
+FormAnswer = Mapping[str, Any]
 
 #: Larger than any count or amount of this field; keeps absurd exponents out of the arithmetic.
 _LARGEST = 10**9
 _READ_STATUSES = frozenset({"completed", "amended", "in-progress"})
 
 
-class Unreadable:
+class UnreadableAnswer:
     """An answer is there, and it says nothing that we can use."""
 
 
-UNREADABLE: Final = Unreadable()
-Reading = FactValue | Unreadable | None
-Reader = Callable[[Sequence[Answer]], Reading]
+UNREADABLE: Final = UnreadableAnswer()
+AnswerReading = FactValue | UnreadableAnswer | None
+AnswerReader = Callable[[Sequence[FormAnswer]], AnswerReading]
 
 
 @cache
-def readers() -> dict[str, Reader]:
+def readers() -> dict[str, AnswerReader]:
     """A reader for every fact of the dictionary but the events themselves, and their parts."""
     dictionary = load_dictionary()
     return {name: _reader(f) for name, f in dictionary.items() if f.type != "events"}
@@ -64,16 +64,16 @@ class _Sheet:
         self._readers = readers()
         self._values: dict[str, Fact] = {}
         self._unreadable: set[str] = set()
-        self._events: list[Event] = []
+        self._events: list[CareEvent] = []
         self._notes: list[str] = []
 
-    def take(self, name: str, answers: Sequence[Answer]) -> None:
+    def take(self, name: str, answers: Sequence[FormAnswer]) -> None:
         """Take an answer; the last one to a question holds, readable or not."""
         reader = self._readers.get(name)
         value = reader(answers) if reader else None
         if value is None:
             return
-        if isinstance(value, Unreadable):
+        if isinstance(value, UnreadableAnswer):
             self._values.pop(name, None)
             self._unreadable.add(name)
             return
@@ -91,21 +91,21 @@ class _Sheet:
                 continue
             reader = self._readers.get(name)
             value = reader(answers) if reader else None
-            if isinstance(value, Unreadable):
+            if isinstance(value, UnreadableAnswer):
                 self._notes.append(unread_note(name))
                 said.pop(name.partition(".")[2], None)
             elif value is not None:
                 said[name.partition(".")[2]] = value
         if "type" in said:
             when = said.pop("date", None)
-            self._events.append(Event(when=when, source=self._source, **said))
+            self._events.append(CareEvent(when=when, source=self._source, **said))
 
     def close(self) -> SourcedFacts:
         """What the response states in all."""
         complete = self._values.pop("utilization_complete", None)
         self._notes += [unread_note(name) for name in sorted(self._unreadable)]
         return SourcedFacts(
-            Kind.FORM,
+            SourceKind.FORM,
             self._source,
             self._values,
             tuple(self._events),
@@ -138,7 +138,7 @@ def unread_note(name: str) -> str:
     return f"{name}: the answer could not be read, so it counts as unknown"
 
 
-def _doubts(name: str, answers: Sequence[Answer], value: frozenset[str]) -> list[str]:
+def _doubts(name: str, answers: Sequence[FormAnswer], value: frozenset[str]) -> list[str]:
     """What is odd about the answers of a list that was read all the same."""
     stated = [a["valueCoding"].get("code") for a in answers if a.get("valueCoding")]
     if value and "none" in stated:
@@ -148,7 +148,7 @@ def _doubts(name: str, answers: Sequence[Answer], value: frozenset[str]) -> list
     return []
 
 
-def _reader(definition: FactDefinition) -> Reader:
+def _reader(definition: FactDefinition) -> AnswerReader:
     system, allowed = codes.fact_system(definition.name), frozenset(definition.codes)
     if definition.type == "code-list":
         return lambda answers: read_codes(answers, system, allowed, definition.open)
@@ -157,8 +157,8 @@ def _reader(definition: FactDefinition) -> Reader:
     return _last(_PLAIN[definition.type])
 
 
-def _last(read: Callable[[Answer], Reading]) -> Reader:
-    def reader(answers: Sequence[Answer]) -> Reading:
+def _last(read: Callable[[FormAnswer], AnswerReading]) -> AnswerReader:
+    def reader(answers: Sequence[FormAnswer]) -> AnswerReading:
         for answer in reversed(answers):
             if has_value(answer):
                 return read(answer)
@@ -167,7 +167,7 @@ def _last(read: Callable[[Answer], Reading]) -> Reader:
     return reader
 
 
-def has_value(answer: Answer) -> bool:
+def has_value(answer: FormAnswer) -> bool:
     """Whether an answer has any `value[x]`."""
     for key in answer:  # noqa: SIM110 - any() is slower, and this runs for every answer
         if key.startswith("value"):
@@ -176,8 +176,8 @@ def has_value(answer: Answer) -> bool:
 
 
 def read_codes(
-    answers: Sequence[Answer], system: str, allowed: frozenset[str], open_list: bool
-) -> Reading:
+    answers: Sequence[FormAnswer], system: str, allowed: frozenset[str], open_list: bool
+) -> AnswerReading:
     """A code list: `none` alone is the empty list; what cannot be read proves nothing."""
     found = set()
     none = unread = answered = False
@@ -201,7 +201,7 @@ def read_codes(
 
 def read_code(
     coding: Mapping[str, Any] | None, system: str, allowed: frozenset[str], open_list: bool
-) -> Reading:
+) -> AnswerReading:
     """One code of our own system; an unlisted one of an open list counts as `other`."""
     if not coding or coding.get("system") not in (system, None):
         return UNREADABLE
@@ -211,7 +211,7 @@ def read_code(
     return "other" if open_list and isinstance(code, str) else UNREADABLE
 
 
-def read_integer(answer: Answer) -> Reading:
+def read_integer(answer: FormAnswer) -> AnswerReading:
     """A count: not negative; a decimal without fraction is taken (facts.md 1.1)."""
     number = _number(answer.get("valueInteger", answer.get("valueDecimal")))
     if number is None or number != number.to_integral_value():
@@ -219,7 +219,7 @@ def read_integer(answer: Answer) -> Reading:
     return int(number)
 
 
-def read_money(answer: Answer) -> Reading:
+def read_money(answer: FormAnswer) -> AnswerReading:
     """US dollars, as a decimal, an integer, or a quantity in USD."""
     quantity = answer.get("valueQuantity")
     if quantity is not None:
@@ -248,22 +248,22 @@ def _number(value: Any) -> Decimal | None:
     return number if number.is_finite() and 0 <= number <= _LARGEST else None
 
 
-def _read_boolean(answer: Answer) -> Reading:
+def _read_boolean(answer: FormAnswer) -> AnswerReading:
     value = answer.get("valueBoolean")
     return value if isinstance(value, bool) else UNREADABLE
 
 
-def _read_text(answer: Answer) -> Reading:
+def _read_text(answer: FormAnswer) -> AnswerReading:
     value = answer.get("valueString")
     return value if isinstance(value, str) else UNREADABLE
 
 
-def _read_date(answer: Answer) -> Reading:
+def _read_date(answer: FormAnswer) -> AnswerReading:
     span = read_span(answer.get("valueDate"))
     return UNREADABLE if span is None else span
 
 
-_PLAIN: Mapping[str, Callable[[Answer], Reading]] = {
+_PLAIN: Mapping[str, Callable[[FormAnswer], AnswerReading]] = {
     "boolean": _read_boolean,
     "integer": read_integer,
     "money": read_money,

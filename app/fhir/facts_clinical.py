@@ -22,11 +22,11 @@ from typing import Any
 from app.base.aside import tick
 from app.fhir.clinical_codes import effects, encounter_reason, pregnancy_answers
 from app.fhir.dates import read_moment, read_span
-from app.fhir.facts_answers import Unreadable, readers, unread_note
+from app.fhir.facts_answers import UnreadableAnswer, readers, unread_note
 from app.fhir.payload import Payload, code_of, codings
 from app.fhir.r4 import codes
-from app.policy.model import Event, Fact
-from app.policy.stated import MOST_CODINGS, MOST_REFERENCES, Kind, SourcedFacts
+from app.policy.model import CareEvent, Fact
+from app.policy.stated import MOST_CODINGS, MOST_REFERENCES, SourcedFacts, SourceKind
 
 _OBSERVED = frozenset({"final", "amended", "corrected"})
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -63,12 +63,12 @@ def _stated_fact(name: str, observation: Mapping[str, Any], source: str) -> Sour
     value = reader(_as_answers(observation))
     if value is None:
         return None
-    if isinstance(value, Unreadable):
+    if isinstance(value, UnreadableAnswer):
         notes = (unread_note(name),)
-        return SourcedFacts(Kind.OBSERVED, source, unreadable=frozenset({name}), notes=notes)
+        return SourcedFacts(SourceKind.OBSERVED, source, unreadable=frozenset({name}), notes=notes)
     if name == "utilization_complete":
-        return SourcedFacts(Kind.OBSERVED, source, events_complete=bool(value))
-    return SourcedFacts(Kind.OBSERVED, source, {name: Fact(value, source)})
+        return SourcedFacts(SourceKind.OBSERVED, source, events_complete=bool(value))
+    return SourcedFacts(SourceKind.OBSERVED, source, {name: Fact(value, source)})
 
 
 def _as_answers(observation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -86,7 +86,7 @@ def _pregnancy(observation: Mapping[str, Any], source: str) -> SourcedFacts | No
     for coding in codings(observation.get("valueCodeableConcept")):
         answer = pregnancy_answers().get(str(coding.get("code")))
         if coding.get("system") == codes.SNOMED and answer is not None:
-            return SourcedFacts(Kind.OBSERVED, source, {"pregnant": Fact(answer, source)})
+            return SourcedFacts(SourceKind.OBSERVED, source, {"pregnant": Fact(answer, source)})
     return None
 
 
@@ -116,7 +116,7 @@ class _Told:
     """One Encounter while its neighbours are looked at."""
 
     encounter: Mapping[str, Any]
-    event: Event
+    event: CareEvent
     #: An ED visit that a stay has claimed; `inside` when it is no event of its own any more.
     claimed: bool = False
     inside: bool = False
@@ -132,7 +132,10 @@ def read_encounters(payload: Payload, as_of: date) -> list[SourcedFacts]:
     _link(payload, told)
     return [
         SourcedFacts(
-            Kind.DERIVED, t.event.source, _nursing_days(t, as_of), () if t.inside else (t.event,)
+            SourceKind.DERIVED,
+            t.event.source,
+            _nursing_days(t, as_of),
+            () if t.inside else (t.event,),
         )
         for t in told
     ]
@@ -148,9 +151,9 @@ def _kind(encounter: Mapping[str, Any]) -> str | None:
     return _TYPES.get(str(klass.get("code")))
 
 
-def _event(payload: Payload, encounter: Mapping[str, Any], kind: str, source: str) -> Event:
+def _event(payload: Payload, encounter: Mapping[str, Any], kind: str, source: str) -> CareEvent:
     unplanned = _UNPLANNED.get(str(code_of(encounter.get("priority"), codes.ACT_PRIORITY)))
-    return Event(
+    return CareEvent(
         kind,
         read_span((encounter.get("period") or {}).get("start")),
         avoidable=_avoidable(encounter),
@@ -252,14 +255,14 @@ def _first(stated: bool | None, otherwise: bool | None) -> bool | None:
     return otherwise if stated is None else stated
 
 
-def _led_by_date(visit: Event, stay: Event) -> bool:
+def _led_by_date(visit: CareEvent, stay: CareEvent) -> bool:
     came, admitted = _day(visit), _day(stay)
     if visit.type != "ed-visit" or came is None or admitted is None:
         return False
     return admitted - came in (timedelta(0), timedelta(days=1))
 
 
-def _day(event: Event) -> date | None:
+def _day(event: CareEvent) -> date | None:
     when = event.when
     return when.first if when is not None and when.first == when.last else None
 
@@ -303,7 +306,7 @@ def read_diagnoses(concepts: Sequence[Any], source: str) -> SourcedFacts | None:
                 values[name] = values.get(name, frozenset()) | {added}
     if not values:
         return None
-    return SourcedFacts(Kind.DERIVED, source, {n: Fact(v, source) for n, v in values.items()})
+    return SourcedFacts(SourceKind.DERIVED, source, {n: Fact(v, source) for n, v in values.items()})
 
 
 def icd_codes(concepts: Sequence[Any]) -> Iterator[str]:

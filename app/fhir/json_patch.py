@@ -12,7 +12,7 @@ from app.base.aside import too_costly
 from app.base.errors import Refusal, refuse
 from app.fhir.r4.strict_json import (
     MAX_SEPARATORS,
-    Unreadable,
+    UnreadableJson,
     clone,
     dumps,
     parse_array,
@@ -39,7 +39,7 @@ def read_patch(body: bytes) -> list[dict[str, Any]]:
         raise too_costly()
     try:
         steps = parse_array(body)
-    except Unreadable as unreadable:
+    except UnreadableJson as unreadable:
         fault = unreadable.faults[0]
         raise refuse(400, fault.code, fault.diagnostics) from None
     if not steps:

@@ -44,7 +44,7 @@ def said(name: str) -> str:
 
 
 #: A note of a person: no control characters but line ends and tabs.
-Note = Annotated[
+NoteText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]+$"),
 ]
@@ -57,4 +57,4 @@ def _own_words(note: str) -> str:
 
 
 #: A note that somebody has written, not the text of an example.
-OwnNote = Annotated[Note, AfterValidator(_own_words)]
+OwnNote = Annotated[NoteText, AfterValidator(_own_words)]

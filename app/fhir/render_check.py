@@ -11,7 +11,7 @@ from app.policy.model import Criterion, Determination, Missing, Reason
 
 _RESULTS = {True: "true", False: "false", None: "unknown"}
 
-Parameter = dict[str, Any]
+CheckParameter = dict[str, Any]
 
 
 def parameters(
@@ -20,11 +20,11 @@ def parameters(
     offers: Sequence[NamedOffer],
     due: datetime,
     explanation: str,
-) -> Parameter:
+) -> CheckParameter:
     """All of spec.md 4's parameters, then the whole in plain words; `offers` are those that could
     take the member, best first.
     """
-    found: list[Parameter] = [{"name": "outcome", "valueCode": determination.outcome.value}]
+    found: list[CheckParameter] = [{"name": "outcome", "valueCode": determination.outcome.value}]
     found += [_reason(reason) for reason in determination.reasons]
     found += [
         {
@@ -55,7 +55,7 @@ def _local(moment: datetime) -> str:
     return local if local.count(":") == 3 else moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _reason(reason: Reason) -> Parameter:
+def _reason(reason: Reason) -> CheckParameter:
     concept: dict[str, Any] = {
         "coding": [codes.coding(codes.DETERMINATION_REASON, reason.code, codes.REASONS)]
     }
@@ -63,7 +63,7 @@ def _reason(reason: Reason) -> Parameter:
     return {"name": "reason", "valueCodeableConcept": concept}
 
 
-def _missing(missing: Missing) -> Parameter:
+def _missing(missing: Missing) -> CheckParameter:
     return {
         "name": "missing",
         "part": [
@@ -73,13 +73,13 @@ def _missing(missing: Missing) -> Parameter:
     }
 
 
-def criteria(nodes: Iterable[Criterion]) -> list[Parameter]:
+def criteria(nodes: Iterable[Criterion]) -> list[CheckParameter]:
     """The tree of criteria, each with its result, source and detail."""
     return [_criterion(node) for node in nodes]
 
 
-def _criterion(node: Criterion) -> Parameter:
-    part: list[Parameter] = [
+def _criterion(node: Criterion) -> CheckParameter:
+    part: list[CheckParameter] = [
         {"name": "name", "valueString": node.name},
         {"name": "result", "valueCode": _RESULTS[node.result]},
     ]
@@ -92,8 +92,8 @@ def _criterion(node: Criterion) -> Parameter:
     return {"name": "criterion", "part": part}
 
 
-def _performer(offer: NamedOffer) -> Parameter:
-    reference: Parameter = {"reference": f"Organization/{offer.organization_id}"}
+def _performer(offer: NamedOffer) -> CheckParameter:
+    reference: CheckParameter = {"reference": f"Organization/{offer.organization_id}"}
     if offer.npi:
         reference["identifier"] = {"system": codes.NPI, "value": offer.npi}
     return reference

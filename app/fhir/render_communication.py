@@ -12,7 +12,7 @@ from typing import Any
 
 from app.fhir.dates import instant
 from app.fhir.r4 import codes
-from app.model.record import Asked, Referral
+from app.model.record import InformationRequest, Referral
 from app.policy.model import Missing
 from app.policy.vocabulary import words_of
 
@@ -88,7 +88,7 @@ def _medium(how: str) -> dict[str, Any]:
 
 def communication_request(
     referral: Referral,
-    asked: Asked,
+    asked: InformationRequest,
     patient: Mapping[str, Any],
     plan_organization: str | None,
 ) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def communication_request(
     return body
 
 
-def request_status(asked: Asked) -> str:
+def request_status(asked: InformationRequest) -> str:
     """`active` while it waits, `completed` when answered, `revoked` when no longer asked."""
     if asked.answered_at is not None:
         return "completed"
@@ -139,7 +139,7 @@ def _question(missing: Missing) -> dict[str, Any]:
     return question
 
 
-def naming_request(task: dict[str, Any], asked: Asked | None) -> dict[str, Any]:
+def naming_request(task: dict[str, Any], asked: InformationRequest | None) -> dict[str, Any]:
     """The referral's Task with the open request among its inputs; none that is over stays there."""
     named = {"coding": [{"system": codes.TASK_INPUT, "code": "information-request"}]}
     inputs = [item for item in task.get("input", ()) if item.get("type") != named]

@@ -24,7 +24,7 @@ from app.fhir.payload import (
 from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import MAX_FAULTS
 from app.fhir.reference import type_in
-from app.model.request import Identifier, Named, ReferralRequest
+from app.model.request import Identifier, NamedTarget, ReferralRequest
 from app.policy.stated import MOST_REFERENCES, choose_coverage
 
 #: Each is looked up, and stands for one referral alone.
@@ -159,20 +159,20 @@ def _identifiers(resource: Resource) -> tuple[Identifier, ...]:
     )
 
 
-def read_named(reference: Resource) -> Named:
+def read_named(reference: Resource) -> NamedTarget:
     """What a Reference outside any payload names."""
     return _named(reference, Payload({}))
 
 
-def _named(reference: Any, payload: Payload) -> Named:
+def _named(reference: Any, payload: Payload) -> NamedTarget:
     if not reference:
-        return Named()
+        return NamedTarget()
     stated = identifiers_of(reference)
     target = payload.resolve(reference) or {}
     found = (*_identifiers({"identifier": stated}), *_identifiers(target))
     literal = _word(reference.get("reference"))
     kind = _word(target.get("resourceType")) or _word(reference.get("type"))
-    return Named(
+    return NamedTarget(
         literal,
         tuple(dict.fromkeys(found)),
         kind or type_in(literal),
@@ -180,7 +180,7 @@ def _named(reference: Any, payload: Payload) -> Named:
     )
 
 
-def _all_named(references: Any, payload: Payload) -> tuple[Named, ...]:
+def _all_named(references: Any, payload: Payload) -> tuple[NamedTarget, ...]:
     read = (references or ())[:MOST_REFERENCES]
     return tuple(_named(reference, payload) for reference in read if reference)
 

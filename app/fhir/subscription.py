@@ -165,7 +165,7 @@ def fhir_status(status: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class NotificationEvent:
     """One event: its number, when it was, and the resource that it is about (`Task/1`).
 
     `body` is what a full notification carries: that resource as the event left it, or None where
@@ -185,7 +185,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SubscriptionStanding:
     """A subscription as it stands: `events` counts them all, delivered or not."""
 
     id: str
@@ -196,7 +196,12 @@ class Standing:
 
 
 def status_parameters(
-    base: str, standing: Standing, kind: str, content: str, id_: str, events: Sequence[Event] = ()
+    base: str,
+    standing: SubscriptionStanding,
+    kind: str,
+    content: str,
+    id_: str,
+    events: Sequence[NotificationEvent] = (),
 ) -> dict[str, Any]:
     """The status: `kind` is handshake, heartbeat, event-notification, query-status, query-event."""
     said: list[dict[str, Any]] = [
@@ -227,13 +232,13 @@ def status_parameters(
 
 def notification(
     base: str,
-    standing: Standing,
+    standing: SubscriptionStanding,
     kind: str,
     content: str,
     *,
     id_: str,
     at: datetime,
-    events: Sequence[Event] = (),
+    events: Sequence[NotificationEvent] = (),
 ) -> bytes:
     """The Bundle that is POSTed, or answers `$events`. `id_` is a UUID, kept over attempts."""
     entries = [
@@ -281,7 +286,7 @@ def response_bundle(base: str, id_: str, at: datetime, held: Mapping[str, bytes]
     return b'%b,"entry":[%b]}' % (head[:-1], b",".join(entries))
 
 
-def statuses(base: str, found: Sequence[tuple[Standing, str]], self_link: str) -> bytes:
+def statuses(base: str, found: Sequence[tuple[SubscriptionStanding, str]], self_link: str) -> bytes:
     """The `searchset` that `$status` answers with; each standing with its content."""
     entries = [
         {
@@ -302,7 +307,7 @@ def statuses(base: str, found: Sequence[tuple[Standing, str]], self_link: str) -
     )
 
 
-def _event(base: str, event: Event, content: str) -> dict[str, Any]:
+def _event(base: str, event: NotificationEvent, content: str) -> dict[str, Any]:
     part: list[dict[str, Any]] = [
         {"name": "event-number", "valueString": str(event.number)},
         {"name": "timestamp", "valueInstant": instant(event.at)},
@@ -312,14 +317,14 @@ def _event(base: str, event: Event, content: str) -> dict[str, Any]:
     return {"name": "notification-event", "part": part}
 
 
-def _focuses(base: str, content: str, events: Sequence[Event]) -> list[bytes]:
+def _focuses(base: str, content: str, events: Sequence[NotificationEvent]) -> list[bytes]:
     """One entry for each resource in focus, and for each version of it that is given in full."""
     full = content == "full-resource"
     distinct = {(event.focus(base), event.body if full else None): event for event in events}
     return [_focus(url, event, full) for (url, _), event in distinct.items()]
 
 
-def _focus(url: str, event: Event, full: bool) -> bytes:
+def _focus(url: str, event: NotificationEvent, full: bool) -> bytes:
     """Every entry of a history says what request would have led to it."""
     about: dict[str, Any] = {"fullUrl": url}
     if full and event.body is not None:

@@ -15,14 +15,14 @@ from app.journey.capacity.assign import preference, serving
 from app.journey.capacity.places import hold, take
 from app.journey.decision.apply import Grant, approve, reassign
 from app.journey.finish import policy_of, require_move
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.gather import gather
 from app.journey.intake.submission import wish_of
 from app.journey.receive import requested_units
-from app.model.known import Assignment, Held, Inquiry, Known, Offer, Wish
+from app.model.known import Assignment, HeldAuthorization, Inquiry, Known, Offer, Wish
 from app.model.lifecycle import UNDER_WAY, Event
 from app.model.record import Details
-from app.policy.model import Outcome, Question, Reason
+from app.policy.model import DeterminationOutcome, EligibilityQuestion, Reason
 from app.policy.policy import Policy
 from app.store.referral.draft import Act, Draft
 
@@ -45,9 +45,9 @@ HARD = frozenset(
 async def approve_by_person(
     connection: AsyncConnection,
     draft: Draft,
-    question: Question | None,
+    question: EligibilityQuestion | None,
     given: Given,
-    door: Door,
+    door: RequestContext,
     *,
     matched: bool,
 ) -> None:
@@ -86,7 +86,7 @@ async def approve_by_person(
 
 
 async def assign_by_person(
-    connection: AsyncConnection, draft: Draft, given: Given, door: Door
+    connection: AsyncConnection, draft: Draft, given: Given, door: RequestContext
 ) -> None:
     """Gives an approved referral to the performer that is named, also while the service goes on:
     a change at the member's request comes with the `reason` `declined-by-member` (spec.md 6).
@@ -116,7 +116,7 @@ def _require_offer(ordered: Sequence[Offer], wish: Wish, given: Given) -> None:
         raise refuse(422, "business-rule", text, given.at("performer"))
 
 
-def _decidable(draft: Draft, door: Door) -> Policy:
+def _decidable(draft: Draft, door: RequestContext) -> Policy:
     policy = policy_of(draft, door)
     if policy is None or draft.after.service is None or draft.after.member_id is None:
         text = "Approving needs to know the member, the plan and the service. Add what is missing."
@@ -140,7 +140,7 @@ def _require_alone(draft: Draft, known: Known) -> None:
 
 
 def _against_an_exclusion(details: Details) -> bool:
-    denied = details.recommendation == Outcome.DENIED.value
+    denied = details.recommendation == DeterminationOutcome.DENIED.value
     return denied and any(reason.code in HARD for reason in details.reasons)
 
 
@@ -151,7 +151,7 @@ def _propose(draft: Draft, act: Act) -> None:
 
 
 def _approval(details: Details, given: Given) -> Details:
-    if details.recommendation != Outcome.DENIED.value:
+    if details.recommendation != DeterminationOutcome.DENIED.value:
         return replace(details, missing=())
     codes = {reason.code for reason in given.reasons()}
     text = (
@@ -169,7 +169,7 @@ def _approval(details: Details, given: Given) -> Details:
     return replace(details, reasons=reasons, missing=(), exception_proposed=False)
 
 
-async def network(connection: AsyncConnection, draft: Draft, door: Door) -> Known:
+async def network(connection: AsyncConnection, draft: Draft, door: RequestContext) -> Known:
     """The offers of the plan for the service, and what the member holds already."""
     after = draft.after
     inquiry = Inquiry(
@@ -210,6 +210,6 @@ def ordered_offers(draft: Draft, known: Known, wish: Wish) -> Sequence[Offer]:
     return preference(offers, wish, Wish())
 
 
-def _continued(draft: Draft, known: Known) -> Held | None:
+def _continued(draft: Draft, known: Known) -> HeldAuthorization | None:
     previous = draft.after.based_on
     return next((item for item in known.authorizations if item.referral_id == previous), None)

@@ -17,30 +17,34 @@ from app.fhir.r4.strict_json import dumps
 from app.fhir.render_check import parameters
 from app.journey.capacity.assign import place
 from app.journey.eligibility.check import identify, take_at_word
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.gather import gather
-from app.journey.intake.referenced import held_by
+from app.journey.intake.referenced import referenced_resources
 from app.journey.intake.submission import read_submission, require_start
-from app.journey.refer import Terms, inquire
+from app.journey.refer import RepeatPolicy, inquire
 from app.journey.stages import candidates, eligibility
 from app.model.caller import Caller
 from app.model.known import NamedOffer, Offer, Placement
 from app.policy.deadlines import decision_due
 from app.policy.explain import explain
-from app.policy.model import Outcome
-from app.store.reading.access import sight
+from app.policy.model import DeterminationOutcome
+from app.store.reading.access import visibility
 
 _NOON = time(12)
 
 
 async def ask_first(
-    connection: AsyncConnection, tree: dict[str, Any], caller: Caller, door: Door, on: date | None
+    connection: AsyncConnection,
+    tree: dict[str, Any],
+    caller: Caller,
+    door: RequestContext,
+    on: date | None,
 ) -> bytes:
     """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
     asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
-    here = await held_by(connection, tree, caller, door)
+    here = await referenced_resources(connection, tree, caller, door)
     submission = await aside(read_submission, tree, replace(door, now=asked), here)
-    terms = Terms(caller.client_id, None, None, sight(caller))
+    terms = RepeatPolicy(caller.client_id, None, None, visibility(caller))
     known = await gather(connection, inquire(submission, terms, door))
     request, plans = submission.request, door.rules.plans
     identity = (
@@ -52,7 +56,11 @@ async def ask_first(
     case = await aside(eligibility, submission, identity, known, door.rules)
     ordered = candidates(submission, case, known)
     placement = None
-    if request.service and identity.plan and case.determination.outcome is not Outcome.DENIED:
+    if (
+        request.service
+        and identity.plan
+        and case.determination.outcome is not DeterminationOutcome.DENIED
+    ):
         placement = place(ordered, submission.wish)
     clocks = door.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.base.local_time import local_date
 from app.journey.decision.apply import reassign
 from app.journey.finish import finish, policy_of
-from app.journey.intake.context import Door
-from app.journey.waitlist import give_on
+from app.journey.intake.context import RequestContext
+from app.journey.waitlist import release_place
 from app.model.known import Assignment, NamedOffer, Placement
 from app.model.lifecycle import BusinessStatus, Event
 from app.model.messages import EventType
@@ -34,12 +34,12 @@ from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 CLOCK = Actor("clock", None)
 
 
-def fire(draft: Draft, alarm: Alarm, door: Door) -> bool:
+def fire(draft: Draft, alarm: Alarm, door: RequestContext) -> bool:
     """Composes what the alarm does. False, and nothing done, where it is not due after all."""
     return _WORK[alarm](draft, door)
 
 
-def _void(draft: Draft, door: Door) -> bool:
+def _void(draft: Draft, door: RequestContext) -> bool:
     if not voids(draft.after, draft.open_request, door.now):
         return False
     details = replace(draft.details, reasons=(Reason("information-not-received"),))
@@ -47,7 +47,7 @@ def _void(draft: Draft, door: Door) -> bool:
     return True
 
 
-def _remind(draft: Draft, door: Door) -> bool:
+def _remind(draft: Draft, door: RequestContext) -> bool:
     """The second attempt: told again, by message and by letter. No move, so no row of history."""
     if not reminds(draft.after, draft.open_request, door.now):
         return False
@@ -57,7 +57,7 @@ def _remind(draft: Draft, door: Door) -> bool:
     return True
 
 
-def _overdue(draft: Draft, door: Door) -> bool:
+def _overdue(draft: Draft, door: RequestContext) -> bool:
     if not is_overdue(draft.after, door.now):
         return False
     draft.told_overdue(door.now)
@@ -65,7 +65,7 @@ def _overdue(draft: Draft, door: Door) -> bool:
     return True
 
 
-def _expiring(draft: Draft, door: Door) -> bool:
+def _expiring(draft: Draft, door: RequestContext) -> bool:
     clocks = door.rules.clocks(draft.after.plan, local_date(door.now))
     if draft.authorization is None or not expiring(draft.authorization, clocks, door.now):
         return False
@@ -74,7 +74,7 @@ def _expiring(draft: Draft, door: Door) -> bool:
     return True
 
 
-def _expired(draft: Draft, door: Door) -> bool:
+def _expired(draft: Draft, door: RequestContext) -> bool:
     """The authorization has run out: announced, and its place is free for whoever waits.
 
     Its status stays `open`, which means not taken back: a reauthorization that comes late still
@@ -93,7 +93,7 @@ def _expired(draft: Draft, door: Door) -> bool:
     return True
 
 
-_WORK: dict[Alarm, Callable[[Draft, Door], bool]] = {
+_WORK: dict[Alarm, Callable[[Draft, RequestContext], bool]] = {
     Alarm.VOID: _void,
     Alarm.REMINDER: _remind,
     Alarm.OVERDUE: _overdue,
@@ -111,13 +111,13 @@ WHERE a.plan = $1 AND a.previous_id = $2 AND a.status = 'open' AND a.expired_tol
 ORDER BY r.received_at, r.id LIMIT 1 FOR UPDATE OF r"""
 
 
-async def pass_on(connection: AsyncConnection, draft: Draft, door: Door) -> None:
+async def pass_on(connection: AsyncConnection, draft: Draft, door: RequestContext) -> None:
     """Gives on what the written draft freed; the offer's count stays when the member keeps it."""
     if not draft.freed:
         return
     row = await fetch_one(connection, _CONTINUED, (draft.after.plan, draft.after.id, draft.freed))
     if row is None:
-        await give_on(connection, draft, door)
+        await release_place(connection, draft, door)
         return
     *columns, organization, npi, status = row
     next_one = to_referral(columns)

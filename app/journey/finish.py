@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.base.aside import aside
 from app.base.errors import Refusal, refuse
 from app.base.local_time import local_date
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.model.lifecycle import Event, IllegalMove, next_state
 from app.policy.policy import Policy
 from app.store.database import constraint
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Draft
-from app.store.referral.seal import seal
+from app.store.referral.seal import build_rows
 from app.store.referral.store import StaleReferral, write
 from app.store.tables.decision import OVERLAPS
 
@@ -36,14 +36,14 @@ def require_move(draft: Draft, event: Event) -> None:
     next_state(after.state, event, after.business_status)
 
 
-def policy_of(draft: Draft, door: Door) -> Policy | None:
+def policy_of(draft: Draft, door: RequestContext) -> Policy | None:
     """The plan's policy on the day of receipt; None while the plan is not known."""
     return door.rules.library.policy(draft.after.plan, local_date(draft.after.received_at))
 
 
 async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
     """Writes the composed move."""
-    changes = await aside(seal, draft)
+    changes = await aside(build_rows, draft)
     try:
         await write(connection, changes)
     except StaleReferral:

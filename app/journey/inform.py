@@ -32,13 +32,13 @@ from app.fhir.service_request import read_referral
 from app.journey.decision.apply import ask
 from app.journey.eligibility.check import Identity, identify
 from app.journey.finish import policy_of, require_move
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.fingerprint import Fingerprint
 from app.journey.intake.gather import gather
-from app.journey.intake.referenced import held_again
+from app.journey.intake.referenced import referenced_before
 from app.journey.intake.submission import Copy, Submission, refuse_faults
 from app.journey.receive import asked_performer
-from app.journey.refer import Terms, inquire
+from app.journey.refer import RepeatPolicy, inquire
 from app.journey.stages import candidates, eligibility, settle
 from app.model.caller import UNASSIGNED
 from app.model.known import Known
@@ -48,13 +48,13 @@ from app.policy.deadlines import decision_due
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason
 from app.policy.stated import SourcedFacts
-from app.store.reading.access import Sight
-from app.store.referral.change_of_plan import move_to_plan
+from app.store.reading.access import Visibility
+from app.store.referral.change_of_plan import change_plan
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import copies
 
 Resource = dict[str, Any]
-Listed = Sequence[tuple[str, Resource]]
+AddedResources = Sequence[tuple[str, Resource]]
 
 #: What may be added; anything else is no information about the member.
 KINDS = (
@@ -140,7 +140,7 @@ class Identified:
         return read_patient(self.patient, self.reference)
 
 
-def who(listed: Listed) -> Identified | None:
+def identified_patient(listed: AddedResources) -> Identified | None:
     """The Patient with a CIN that was added last; nobody where two of them differ.
 
     What came with the referral itself does not count: there its `subject` says who is meant.
@@ -156,7 +156,9 @@ def who(listed: Listed) -> Identified | None:
     return later[-1] if len(numbers) == 1 else None
 
 
-def about_the_member(listed: Listed, found: Identified, subject: Mapping[str, Any]) -> Listed:
+def about_the_member(
+    listed: AddedResources, found: Identified, subject: Mapping[str, Any]
+) -> AddedResources:
     """The same resources; those about the Patient added are about the referral's own subject."""
     return [(reference, _about(resource, found, subject)) for reference, resource in listed]
 
@@ -178,7 +180,7 @@ def named_by(request: ReferralRequest, found: Identified) -> ReferralRequest:
     )
 
 
-def service_stated(listed: Listed) -> str | None:
+def service_stated(listed: AddedResources) -> str | None:
     """The service that an answer to the question for `service` names, the last one said."""
     answers = [
         coding.get("code")
@@ -194,7 +196,7 @@ def service_stated(listed: Listed) -> str | None:
     return known[-1] if known else None
 
 
-def ask_by_person(draft: Draft, given: Given, door: Door) -> None:
+def ask_by_person(draft: Draft, given: Given, door: RequestContext) -> None:
     """Asks the requester: facts of the dictionary, or questions in words."""
     require_move(draft, Event.REQUEST_INFORMATION)
     missing = _asked(given)
@@ -221,16 +223,18 @@ async def add_information(
     connection: AsyncConnection,
     draft: Draft,
     added: Sequence[Copy],
-    door: Door,
-    seen: Sight,
+    door: RequestContext,
+    seen: Visibility,
 ) -> None:
     """Keeps the resources with the referral, stops the void clock and asks the rules again."""
     require_move(draft, Event.ADD_INFORMATION)
     after = draft.after
     came = await copies(connection, after.plan, after.id)
-    earlier = await held_again(connection, draft.sent, came, after.organization_id, door.fhir_base)
+    earlier = await referenced_before(
+        connection, draft.sent, came, after.organization_id, door.fhir_base
+    )
     submission = await aside(_submission, draft, earlier, added, door)
-    terms = Terms(door.actor.name, None, None, seen)
+    terms = RepeatPolicy(door.actor.name, None, None, seen)
     known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))
     identity = identify(submission.request, known.members, door.rules.plans, submission.on)
     if draft.after.plan == UNASSIGNED and identity.plan is not None:
@@ -263,14 +267,14 @@ async def _belongs_to(
     identity: Identity,
     submission: Submission,
     known: Known,
-    door: Door,
+    door: RequestContext,
 ) -> None:
     """The referral whose plan nobody knew is this plan's, with its id and its history.
 
     Due dates go by the plan's own clocks from now on, still counted from receipt.
     """
     plan, after = identity.key, draft.after
-    await move_to_plan(connection, after.id, after.plan, plan)
+    await change_plan(connection, after.id, after.plan, plan)
     asked = after.asked_performer_id or asked_performer(submission, known, identity)
     clocks = door.rules.clocks(plan, submission.on)
     due = decision_due(after.received_at, after.priority, clocks)
@@ -281,14 +285,14 @@ def _submission(
     draft: Draft,
     earlier: Sequence[tuple[str, dict[str, Any]]],
     added: Sequence[Copy],
-    door: Door,
+    door: RequestContext,
 ) -> Submission:
     """The stored referral and all that came with it, as if it came in now."""
     received = draft.after.received_at
     on = local_date(received)
     new = [(f"{item.type}/{item.id}", {**item.resource, "meta": {}}) for item in added]
-    beside: Listed = [*earlier, *new]
-    found = None if draft.after.member_id else who(beside)
+    beside: AddedResources = [*earlier, *new]
+    found = None if draft.after.member_id else identified_patient(beside)
     if found is not None:
         beside = about_the_member(beside, found, draft.sent["subject"])
     named = {
@@ -310,7 +314,7 @@ def _submission(
 
 
 def _request(
-    draft: Draft, request: ReferralRequest, beside: Listed, found: Identified | None
+    draft: Draft, request: ReferralRequest, beside: AddedResources, found: Identified | None
 ) -> ReferralRequest:
     """Who is meant, once known, stays; so does the service that the requester named later."""
     after = draft.after

@@ -14,13 +14,13 @@ from app.base.text import as_key
 from app.fhir.reference import id_of
 from app.fhir.render_referral import copy
 from app.journey.eligibility.check import Identity
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import Submission
 from app.model.known import Known
 from app.model.lifecycle import Event, State
 from app.model.record import Details, Referral
 from app.policy.deadlines import decision_due
-from app.policy.model import Question
+from app.policy.model import EligibilityQuestion
 from app.store.referral.asker import asker
 from app.store.referral.draft import Act, Draft
 from app.store.tables.referral import referral_business_identifier, referral_identifier
@@ -33,7 +33,9 @@ _UNITS = {
 }
 
 
-def receive(submission: Submission, identity: Identity, known: Known, door: Door) -> Draft:
+def receive(
+    submission: Submission, identity: Identity, known: Known, door: RequestContext
+) -> Draft:
     """The draft of a new referral, received: its first row of history, its parties, its copies."""
     asked = asked_performer(submission, known, identity)
     draft = Draft(
@@ -57,7 +59,9 @@ def receive(submission: Submission, identity: Identity, known: Known, door: Door
     return draft
 
 
-def _new(submission: Submission, identity: Identity, asked: str | None, door: Door) -> Referral:
+def _new(
+    submission: Submission, identity: Identity, asked: str | None, door: RequestContext
+) -> Referral:
     request = submission.request
     received = submission.received_at
     clocks = door.rules.clocks(identity.plan, submission.on)
@@ -141,7 +145,7 @@ def _identify(draft: Draft, submission: Submission) -> None:
         )
 
 
-def requested_units(question: Question) -> Mapping[str, Any] | None:
+def requested_units(question: EligibilityQuestion) -> Mapping[str, Any] | None:
     """The amount asked for, where one is stated: approved as asked."""
     for name, unit in _UNITS.items():
         fact = question.facts.values.get(name)

@@ -14,7 +14,7 @@ from app.base.errors import busy, not_found, refuse
 from app.fhir.render_referral import Decided
 from app.journey.answer import created, found, transaction
 from app.journey.intake.condition import Answer, Condition, matching, remember, replayed, twin
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.gather import gather
 from app.journey.intake.submission import Submission
 from app.journey.stages import process
@@ -22,8 +22,8 @@ from app.model.known import Inquiry, Known
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
 from app.store.database import constraint, fetch_one, sqlstate
-from app.store.reading.access import Sight
-from app.store.referral.seal import seal
+from app.store.reading.access import Visibility
+from app.store.referral.seal import build_rows
 from app.store.referral.store import write
 from app.store.tables.decision import OVERLAPS
 
@@ -36,17 +36,17 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RepeatPolicy:
     """How the caller wants a repeat to be treated, and what it may see."""
 
     client_id: str
     key: str | None
     condition: Condition | None
-    seen: Sight
+    seen: Visibility
 
 
 async def post(
-    connection: AsyncConnection, submission: Submission, terms: Terms, door: Door
+    connection: AsyncConnection, submission: Submission, terms: RepeatPolicy, door: RequestContext
 ) -> Answer:
     """The answer to a post: created, or what the same post was answered before."""
     for _ in range(_TRIES):
@@ -60,14 +60,14 @@ async def post(
 
 
 async def _once(
-    connection: AsyncConnection, submission: Submission, terms: Terms, door: Door
+    connection: AsyncConnection, submission: Submission, terms: RepeatPolicy, door: RequestContext
 ) -> Answer:
     known = await gather(connection, inquire(submission, terms, door))
     answer = await _seen_before(connection, known, submission, terms, door)
     if answer is not None:
         return answer
     draft = await process(connection, submission, known, door)
-    changes = await aside(seal, draft)
+    changes = await aside(build_rows, draft)
     answer = await aside(created, changes, submission.locations, door.fhir_base)
     if terms.key:
         remember(changes, terms.client_id, terms.key, submission.fingerprint.value, answer)
@@ -75,7 +75,7 @@ async def _once(
     return answer
 
 
-def inquire(submission: Submission, terms: Terms, door: Door) -> Inquiry:
+def inquire(submission: Submission, terms: RepeatPolicy, door: RequestContext) -> Inquiry:
     """What to gather for a submission."""
     wish, request = submission.wish, submission.request
     return Inquiry(
@@ -98,8 +98,8 @@ async def _seen_before(
     connection: AsyncConnection,
     known: Known,
     submission: Submission,
-    terms: Terms,
-    door: Door,
+    terms: RepeatPolicy,
+    door: RequestContext,
 ) -> Answer | None:
     answer = replayed(known, submission)
     if answer is not None:
@@ -147,7 +147,7 @@ async def _existing(
     plan: str,
     referral_id: str,
     locations: list[str] | None,
-    door: Door,
+    door: RequestContext,
 ) -> Answer:
     row = await fetch_one(connection, _CURRENT, (plan, referral_id))
     if row is None:

@@ -5,14 +5,14 @@ from dataclasses import replace
 from app.base.errors import refuse
 from app.fhir.parameters import Given
 from app.journey.finish import policy_of, require_move
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.model.lifecycle import Event
 from app.model.record import voids
 from app.policy.model import Reason
 from app.store.referral.draft import Act, Draft
 
 
-def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
+def deny_by_person(draft: Draft, given: Given, door: RequestContext) -> None:
     """Says no, with at least one reason."""
     require_move(draft, Event.DENY)
     reasons = tuple(given.reasons())
@@ -23,7 +23,7 @@ def deny_by_person(draft: Draft, given: Given, door: Door) -> None:
     draft.move(Event.DENY, Act(door.actor, details, policy_of(draft, door), given.text("note")))
 
 
-def void_by_person(draft: Draft, given: Given, door: Door) -> None:
+def void_by_person(draft: Draft, given: Given, door: RequestContext) -> None:
     """Ends it only when the clock could: information asked for, none came, the time is over."""
     require_move(draft, Event.VOID)
     if not voids(draft.after, draft.open_request, door.now):
@@ -36,7 +36,9 @@ def void_by_person(draft: Draft, given: Given, door: Door) -> None:
     draft.move(Event.VOID, Act(door.actor, details, policy_of(draft, door), given.text("note")))
 
 
-def cancel_by_party(draft: Draft, given: Given, door: Door, *, mistaken: bool = False) -> None:
+def cancel_by_party(
+    draft: Draft, given: Given, door: RequestContext, *, mistaken: bool = False
+) -> None:
     """Takes it back, by the requester or by the plan; an authorization ends, its place is free.
 
     Without a reason it was withdrawn, or, by the plan, declined by the member. `mistaken`: it was

@@ -19,7 +19,7 @@ from app.journey.capacity.places import hold as hold_offers
 from app.journey.capacity.places import take
 from app.journey.decision.apply import decline
 from app.journey.finish import policy_of, require_move
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.refuse import cancel_by_party, deny_by_person
 from app.model.caller import Caller
 from app.model.known import Assignment, Offer, Placement, Wish
@@ -49,7 +49,7 @@ async def change_referral_task(
     opened: Opened,
     caller: Caller,
     update: TaskUpdate,
-    door: Door,
+    door: RequestContext,
     *,
     matched: bool,
 ) -> None:
@@ -77,7 +77,11 @@ async def change_referral_task(
 
 
 async def change_service_task(
-    connection: AsyncConnection, opened: Opened, caller: Caller, update: TaskUpdate, door: Door
+    connection: AsyncConnection,
+    opened: Opened,
+    caller: Caller,
+    update: TaskUpdate,
+    door: RequestContext,
 ) -> None:
     """What the performer does by its service Task."""
     draft = opened.draft
@@ -95,7 +99,11 @@ async def change_service_task(
 
 
 async def _serve(
-    connection: AsyncConnection, draft: Draft, event: Event | None, update: TaskUpdate, door: Door
+    connection: AsyncConnection,
+    draft: Draft,
+    event: Event | None,
+    update: TaskUpdate,
+    door: RequestContext,
 ) -> None:
     if event is None:
         _annotate(draft, door)
@@ -118,11 +126,13 @@ def annotate(draft: Draft, act: Act) -> None:
     draft.move(Event.ANNOTATE, act, reasons=())
 
 
-def _annotate(draft: Draft, door: Door) -> None:
+def _annotate(draft: Draft, door: RequestContext) -> None:
     annotate(draft, Act(door.actor, draft.details, None))
 
 
-async def _next_candidate(connection: AsyncConnection, draft: Draft, door: Door) -> Placement:
+async def _next_candidate(
+    connection: AsyncConnection, draft: Draft, door: RequestContext
+) -> Placement:
     """A place with the best of those that have not declined; else the member waits there."""
     after = draft.after
     rows = await fetch(connection, _DECLINED, (after.plan, after.id))

@@ -13,7 +13,7 @@ from app.journey.capacity.places import take
 from app.journey.decision.apply import Grant, approve, ask
 from app.journey.decision.decide import decide
 from app.journey.eligibility.check import Case, Identity, check_eligibility, identify
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import Submission, require_start
 from app.journey.receive import receive, requested_units
 from app.model.known import Known, Offer
@@ -24,7 +24,7 @@ from app.store.referral.draft import Act, Draft
 
 
 async def process(
-    connection: AsyncConnection, submission: Submission, known: Known, door: Door
+    connection: AsyncConnection, submission: Submission, known: Known, door: RequestContext
 ) -> Draft:
     """Takes one new referral through the stages; what comes of it is sealed and written by
     intake.
@@ -67,7 +67,7 @@ async def settle(
     case: Case,
     ordered: list[Offer],
     submission: Submission,
-    door: Door,
+    door: RequestContext,
 ) -> None:
     """Decides, and lets the decision take effect: the place is taken, the move composed."""
     determination = case.determination

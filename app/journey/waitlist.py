@@ -21,7 +21,7 @@ from app.journey.capacity.assign import named
 from app.journey.capacity.places import hold, release
 from app.journey.decision.apply import reassign
 from app.journey.finish import finish, policy_of
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.model.known import TAKING, NamedOffer, Placement, Wish
 from app.policy.deadlines import URGENT
 from app.store.database import fetch, fetch_one
@@ -51,7 +51,7 @@ GROUP BY r.plan, r.offer_id ORDER BY 1, 2"""
 
 
 #: Gives on the places that a written change has freed.
-Give = Callable[[AsyncConnection, Draft, Door], Awaitable[None]]
+Give = Callable[[AsyncConnection, Draft, RequestContext], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,15 @@ class Miscount:
     held: int
 
 
-async def give_on(connection: AsyncConnection, draft: Draft, door: Door) -> None:
+async def release_place(connection: AsyncConnection, draft: Draft, door: RequestContext) -> None:
     """Frees the places that a written change gave back, and lets the next in line have them."""
     for offer_id in sorted(draft.freed):
         await release(connection, draft.after.plan, offer_id)
-        await move_up(connection, draft.after.plan, offer_id, door)
+        await promote_waiting(connection, draft.after.plan, offer_id, door)
 
 
 async def write_move(
-    connection: AsyncConnection, draft: Draft, door: Door, give: Give = give_on
+    connection: AsyncConnection, draft: Draft, door: RequestContext, give: Give = release_place
 ) -> Changes:
     """Writes a composed move, and gives the places that it frees to those who wait for one.
 
@@ -83,7 +83,9 @@ async def write_move(
     return changes
 
 
-async def move_up(connection: AsyncConnection, plan: str, offer_id: str, door: Door) -> int:
+async def promote_waiting(
+    connection: AsyncConnection, plan: str, offer_id: str, door: RequestContext
+) -> int:
     """Gives an offer's free places to those who wait for one; how many were placed.
 
     The caller has written what freed the places. An offer that takes nobody (`no-capacity`,
@@ -106,7 +108,9 @@ async def move_up(connection: AsyncConnection, plan: str, offer_id: str, door: D
         placed += 1
 
 
-async def _place(connection: AsyncConnection, draft: Draft, offer: NamedOffer, door: Door) -> None:
+async def _place(
+    connection: AsyncConnection, draft: Draft, offer: NamedOffer, door: RequestContext
+) -> None:
     asked = draft.after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked})) if asked else Wish()
     act = Act(door.by_rules, draft.details, policy_of(draft, door))

@@ -116,7 +116,7 @@ class Inquiry:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class KnownMember:
     """A member as one plan's roster knows them."""
 
     plan: str
@@ -147,7 +147,7 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldAuthorization:
     """One authorization of the member, and the referral that it came from."""
 
     plan: str
@@ -170,8 +170,8 @@ class Known:
 
     replay: Replay | None = None
     twins: tuple[Twin, ...] = ()
-    members: tuple[Member, ...] = ()
-    authorizations: tuple[Held, ...] = ()
+    members: tuple[KnownMember, ...] = ()
+    authorizations: tuple[HeldAuthorization, ...] = ()
     offers: dict[str, list[Offer]] = field(default_factory=dict)
     organizations: tuple[Organization, ...] = ()
     based_on: frozenset[str] = frozenset()

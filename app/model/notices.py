@@ -12,10 +12,10 @@ from enum import StrEnum
 from app.model.lifecycle import MOVES
 from app.model.messages import EventType
 from app.policy.policy import Policy
-from app.policy.schema import Told
+from app.policy.schema import ToldParty
 
 #: For a referral whose plan is not known yet: its requester is told.
-_DEFAULT = Told(requesting="yes", citation="E")
+_DEFAULT = ToldParty(requesting="yes", citation="E")
 _NOBODY_ASSIGNED = "No servicing provider is assigned."
 _NOBODY_NAMED = "Plan staff entered the referral, and it names no requester to write to."
 
@@ -50,7 +50,7 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class OutcomeNotice:
     """One piece of correspondence to be written. Without an organization it goes to a person."""
 
     outcome: str
@@ -76,37 +76,37 @@ class Parties:
     listening: Sequence[Listening] = ()
 
 
-def notices(outcome: str, parties: Parties, policy: Policy | None) -> list[Notice]:
+def notices(outcome: str, parties: Parties, policy: Policy | None) -> list[OutcomeNotice]:
     """The correspondence of an outcome: approved, denied, void, information-needed or cancelled.
 
     A member who referred themselves is the requester and is told every outcome.
     """
     told = _told(outcome, policy)
-    written: list[Notice] = []
+    written: list[OutcomeNotice] = []
     if told.requesting == "yes":
         written.extend(_to_requester(outcome, parties))
     if told.servicing == "yes" or (told.servicing == "if-assigned" and parties.performer_id):
         written.append(_to_performer(outcome, parties))
     if parties.asker is Asker.MEMBER or _tells_member(told, parties.service):
-        written.append(Notice(outcome, "member", "to-send"))
+        written.append(OutcomeNotice(outcome, "member", "to-send"))
     return written
 
 
-def assignment_notices(parties: Parties, policy: Policy | None) -> list[Notice]:
+def assignment_notices(parties: Parties, policy: Policy | None) -> list[OutcomeNotice]:
     """The correspondence of a later assignment: the new performer learns what is approved."""
     if _told("approved", policy).servicing == "no" or parties.performer_id is None:
         return []
     return [_to_performer("approved", parties, EventType.ASSIGNED)]
 
 
-def _told(outcome: str, policy: Policy | None) -> Told:
+def _told(outcome: str, policy: Policy | None) -> ToldParty:
     if policy is None:
         return _DEFAULT
-    told: Told = getattr(policy.data.correspondence, outcome.replace("-", "_"))
+    told: ToldParty = getattr(policy.data.correspondence, outcome.replace("-", "_"))
     return told
 
 
-def _to_requester(outcome: str, parties: Parties) -> list[Notice]:
+def _to_requester(outcome: str, parties: Parties) -> list[OutcomeNotice]:
     """The organization that sent it, and the family it came from; what staff entered for an office
     goes to that office.
     """
@@ -114,17 +114,17 @@ def _to_requester(outcome: str, parties: Parties) -> list[Notice]:
     if not parties.entered_by_plan:
         written.append(_to_organization(outcome, "requesting", parties.requester_id, parties))
     elif parties.asker is Asker.NOBODY:
-        written.append(Notice(outcome, "requesting", "skipped", reason=_NOBODY_NAMED))
+        written.append(OutcomeNotice(outcome, "requesting", "skipped", reason=_NOBODY_NAMED))
     elif parties.asker is Asker.OFFICE:
-        written.append(Notice(outcome, "requesting", "to-send"))
+        written.append(OutcomeNotice(outcome, "requesting", "to-send"))
     if parties.asker is Asker.FAMILY:
-        written.append(Notice(outcome, "requesting", "to-send"))
+        written.append(OutcomeNotice(outcome, "requesting", "to-send"))
     return written
 
 
-def _to_performer(outcome: str, parties: Parties, event: EventType | None = None) -> Notice:
+def _to_performer(outcome: str, parties: Parties, event: EventType | None = None) -> OutcomeNotice:
     if parties.performer_id is None:
-        return Notice(outcome, "servicing", "skipped", reason=_NOBODY_ASSIGNED)
+        return OutcomeNotice(outcome, "servicing", "skipped", reason=_NOBODY_ASSIGNED)
     return _to_organization(outcome, "servicing", parties.performer_id, parties, event)
 
 
@@ -134,12 +134,12 @@ def _to_organization(
     organization: str,
     parties: Parties,
     event: EventType | None = None,
-) -> Notice:
+) -> OutcomeNotice:
     event = event or ANNOUNCED[outcome]
     if any(each.hears(organization, parties.plan, event) for each in parties.listening):
-        return Notice(outcome, recipient, "sent", organization, event_type=event)
-    return Notice(outcome, recipient, "to-send", organization)
+        return OutcomeNotice(outcome, recipient, "sent", organization, event_type=event)
+    return OutcomeNotice(outcome, recipient, "to-send", organization)
 
 
-def _tells_member(told: Told, service: str | None) -> bool:
+def _tells_member(told: ToldParty, service: str | None) -> bool:
     return told.member == "yes" or (told.member == "supports-only" and service != "ECM")

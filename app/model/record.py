@@ -77,7 +77,7 @@ class Authorization:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class InformationRequest:
     """One request for information to the requester; a CommunicationRequest on the wire.
 
     `attempts` counts how often it went out; `ended_at` without `answered_at`: no longer asked,
@@ -149,7 +149,7 @@ class Alarm(StrEnum):
     EXPIRED = "expired"
 
 
-def voids(referral: Referral, asked: Asked | None, now: datetime) -> bool:
+def voids(referral: Referral, asked: InformationRequest | None, now: datetime) -> bool:
     """Information was asked for at least once, none came, and the last day has ended.
 
     A referral that nothing is asked about is complete, and is never void.
@@ -163,7 +163,7 @@ def voids(referral: Referral, asked: Asked | None, now: datetime) -> bool:
     )
 
 
-def reminds(referral: Referral, asked: Asked | None, now: datetime) -> bool:
+def reminds(referral: Referral, asked: InformationRequest | None, now: datetime) -> bool:
     """The day of the second attempt has come; not when the time is over already."""
     return (
         _waits(referral)

@@ -15,7 +15,7 @@ Identifier = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedTarget:
     """Somebody or something that a referral points to: by reference, by identifier, or both.
 
     `identifiers` are those of the reference and those of the resource it points to in the payload.
@@ -44,13 +44,13 @@ class ReferralRequest:
     identifiers: tuple[Identifier, ...] = ()
     cin: str | None = None
     birth_date: str | None = None
-    patient: Named = Named()
+    patient: NamedTarget = NamedTarget()
     plan: str | None = None
     #: All that are stated, whichever of them holds on the date.
     coverages: tuple[CoverageTerms, ...] = ()
-    performers: tuple[Named, ...] = ()
-    based_on: tuple[Named, ...] = ()
-    general_practitioners: tuple[Named, ...] = ()
+    performers: tuple[NamedTarget, ...] = ()
+    based_on: tuple[NamedTarget, ...] = ()
+    general_practitioners: tuple[NamedTarget, ...] = ()
     #: The day on which the service is wanted to begin.
     occurrence_start: date | None = None
 

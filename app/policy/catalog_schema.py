@@ -27,8 +27,8 @@ def _cited(text: str) -> str:
 
 
 Citation = Annotated[str, AfterValidator(_cited)]
-County = Annotated[str, Field(pattern=r"^[a-z_]+$")]
-Text = Annotated[str, Field(min_length=1)]
+CountyCode = Annotated[str, Field(pattern=r"^[a-z_]+$")]
+PolicyText = Annotated[str, Field(min_length=1)]
 
 
 class Shape(BaseModel):
@@ -37,18 +37,18 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Words(Shape):
+class TranslatedWords(Shape):
     """Words that a person reads, by language."""
 
-    en: Text
+    en: PolicyText
     es: str | None = None
     hmn: str | None = None
 
 
-class Statement(Shape):
+class CatalogStatement(Shape):
     """One thing to know, with its source."""
 
-    text: Text
+    text: PolicyText
     citation: Citation
     quote: str | None = None
 
@@ -56,8 +56,8 @@ class Statement(Shape):
 class CoreService(Shape):
     """One of the services that Enhanced Care Management consists of."""
 
-    name: Words
-    description: Text
+    name: TranslatedWords
+    description: PolicyText
     citation: Citation
     quote: str | None = None
 
@@ -65,16 +65,16 @@ class CoreService(Shape):
 class ContactOnly(Shape):
     """What a plan offers and nobody refers to: whom to call."""
 
-    name: Words
-    description: Text
-    who: Text
+    name: TranslatedWords
+    description: PolicyText
+    who: PolicyText
     helps_with: tuple[str, ...] = ()
     contact: str  # key of `contacts`
     citation: Citation
     quote: str | None = None
 
 
-class Channel(Shape):
+class ContactChannel(Shape):
     """How a referral reaches the plan outside this service: who, which way, with which forms."""
 
     services: tuple[Literal["ecm", "community-supports"], ...]
@@ -92,7 +92,7 @@ class Channel(Shape):
         ...,
     ]
     ways: tuple[Literal["portal", "fax", "email", "mail", "phone", "concurrent_review"], ...]
-    how: Text
+    how: PolicyText
     forms: tuple[str, ...] = ()
     contact: str | None = None  # key of `contacts`
     citation: Citation
@@ -102,7 +102,7 @@ class Channel(Shape):
 class Catalog(Shape):
     """The catalog's own words, after what the file extends has been filled in."""
 
-    notes: Mapping[str, Statement] = {}
+    notes: Mapping[str, CatalogStatement] = {}
     core_services: Mapping[str, CoreService] = {}
     contact_only: Mapping[str, ContactOnly] = {}
-    channels: Mapping[str, Channel] = {}
+    channels: Mapping[str, ContactChannel] = {}

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from app.policy.criteria import All, AnyOf, AnyOfCodes, CodesCounted, Defined, Node, Numbers, YesNo
 from app.policy.dictionary import KNOWN_FROM_RESOURCES, Dictionary
 from app.policy.policy import ANY_COUNTY, UTILIZATION, Policy
-from app.policy.read_files import Place
+from app.policy.read_files import FilePlace
 from app.policy.reading import DERIVED_FROM
 from app.policy.schema import PolicyData
 
@@ -27,7 +27,7 @@ _ALWAYS_USED = frozenset({"adult", "child", "announced", "partial", "secondary-s
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
-def unreachable(policy: Policy, dictionary: Dictionary) -> Iterator[tuple[Place, str]]:
+def unreachable(policy: Policy, dictionary: Dictionary) -> Iterator[tuple[FilePlace, str]]:
     """Each rule that can never apply: where it is written, and why."""
     for population in policy.populations:
         place = ("populations", population.code)
@@ -48,9 +48,9 @@ def unasked(policy: Policy, dictionary: Dictionary) -> Iterator[str]:
     yield from sorted(name for name in used - KNOWN_FROM_RESOURCES if not dictionary[name].forms)
 
 
-def unused(policies: Iterable[Policy]) -> Iterator[Place]:
+def unused(policies: Iterable[Policy]) -> Iterator[FilePlace]:
     """Definitions, counts and advice that no criterion of any of the policies leads to."""
-    stated: dict[Place, None] = {}
+    stated: dict[FilePlace, None] = {}
     used: set[str] = set(_ALWAYS_USED)
     for policy in policies:
         data = policy.data
@@ -74,7 +74,7 @@ def _criteria(policy: Policy) -> Iterator[str]:
         yield data.gate.when
 
 
-def _dates(policy: Policy, code: str) -> Iterator[tuple[Place, str]]:
+def _dates(policy: Policy, code: str) -> Iterator[tuple[FilePlace, str]]:
     """A population is live somewhere, and nowhere before the service itself."""
     population = policy.data.populations[code]
     kinds = ("live", "live_adults", "live_children")
@@ -97,7 +97,7 @@ def _dates(policy: Policy, code: str) -> Iterator[tuple[Place, str]]:
                 yield ("populations", code, kind, county), fault
 
 
-def _ways(place: Place, node: Node, dictionary: Dictionary) -> Iterator[tuple[Place, str]]:
+def _ways(place: FilePlace, node: Node, dictionary: Dictionary) -> Iterator[tuple[FilePlace, str]]:
     for index, way in enumerate(node.children):
         if _never(way, dictionary):
             yield (
@@ -201,7 +201,7 @@ _NUMBERS = ("integer", "money")
 
 def dangling(
     data: PolicyData, dictionary: Dictionary, calendars: frozenset[str]
-) -> Iterator[tuple[Place, str]]:
+) -> Iterator[tuple[FilePlace, str]]:
     """Each name that nothing stands behind: where it is written, and what was expected."""
     yield from _services(data)
     yield from _counties(data)
@@ -220,7 +220,7 @@ def dangling(
         yield ("clocks", "calendar"), f"expected one of {', '.join(sorted(calendars))}"
 
 
-def _services(data: PolicyData) -> Iterator[tuple[Place, str]]:
+def _services(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
     sections: Mapping[str, Iterable[str]] = {
         "availability": data.availability,
         "supports": data.supports,
@@ -240,7 +240,7 @@ def _services(data: PolicyData) -> Iterator[tuple[Place, str]]:
             yield ("availability", name), "is offered, but supports states no criteria"
 
 
-def _counties(data: PolicyData) -> Iterator[tuple[Place, str]]:
+def _counties(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
     known = set(data.counties) or {ANY_COUNTY}
     for service, cells in data.availability.items():
         for county in cells:
@@ -256,7 +256,7 @@ def _counties(data: PolicyData) -> Iterator[tuple[Place, str]]:
             yield ("populations", code, "for_a_person"), "ends before it begins"
 
 
-def _facts(data: PolicyData, dictionary: Dictionary) -> Iterator[tuple[Place, str]]:
+def _facts(data: PolicyData, dictionary: Dictionary) -> Iterator[tuple[FilePlace, str]]:
     for index, fact in enumerate(data.asks_beside):
         if fact not in dictionary:
             yield ("asks_beside", index), f"{fact!r} is no fact of the dictionary"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import accumulate
 
-from app.policy.model import Event, Span
+from app.policy.model import CareEvent, Span
 from app.policy.schema import Count
 
 ED_VISIT, INPATIENT, SNF_SHORT = "ed-visit", "inpatient", "snf-short"
@@ -28,7 +28,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountResult:
     """One event as it counts; not `certain`: it may be one already listed as another type."""
 
     type: str
@@ -39,7 +39,7 @@ class Counted:
     certain: bool = True
 
 
-def resolve(events: tuple[Event, ...]) -> list[Counted]:
+def resolve(events: tuple[CareEvent, ...]) -> list[CountResult]:
     """The events as they count: each admission once, completed by the visit that led to it."""
     visits = [e for e in events if e.type == ED_VISIT]
     stays = [e for e in events if e.type == INPATIENT]
@@ -61,7 +61,7 @@ def resolve(events: tuple[Event, ...]) -> list[Counted]:
     return others + alone + [_completed(s, taken.get(id(s))) for s in stays]
 
 
-def _openness(event: Event) -> tuple[bool, int, str]:
+def _openness(event: CareEvent) -> tuple[bool, int, str]:
     """Which of two events of one day comes first, however the list is ordered: the one not said to
     be planned, then the one that leaves more open.
     """
@@ -69,11 +69,11 @@ def _openness(event: Event) -> tuple[bool, int, str]:
     return event.unplanned is False, 3 - said.count(None), str(said)
 
 
-def _may_lead(visit: Event, stays: list[Event]) -> bool:
+def _may_lead(visit: CareEvent, stays: list[CareEvent]) -> bool:
     return visit.led_to_admission is True or (visit.led_to_admission is None and bool(stays))
 
 
-def _pair(visits: list[Event], stays: list[Event]) -> list[tuple[Event, Event]]:
+def _pair(visits: list[CareEvent], stays: list[CareEvent]) -> list[tuple[CareEvent, CareEvent]]:
     """Each visit with a stay of the same or the next day, as many as can be; same day first."""
     if not visits or not stays:
         return []
@@ -89,10 +89,10 @@ def _pair(visits: list[Event], stays: list[Event]) -> list[tuple[Event, Event]]:
 
 
 def _greedy(
-    visits: list[Event], stays: list[Event], delays: Iterable[timedelta]
-) -> list[tuple[Event, Event]]:
+    visits: list[CareEvent], stays: list[CareEvent], delays: Iterable[timedelta]
+) -> list[tuple[CareEvent, CareEvent]]:
     """The latest visit first, with a stay of the first delay that is free."""
-    free: dict[date, deque[Event]] = {}
+    free: dict[date, deque[CareEvent]] = {}
     for stay in stays:
         if (day := _day(stay)) is not None:
             free.setdefault(day, deque()).append(stay)
@@ -113,12 +113,12 @@ class _Loose:
     A stay without any date is dated like no visit (facts.md 1.2), and proves nothing itself.
     """
 
-    def __init__(self, stays: list[Event]) -> None:
+    def __init__(self, stays: list[CareEvent]) -> None:
         dated = {s.when for s in stays if s.when is not None}
         self._any = _Overlap(dated)
         self._partial = _Overlap({span for span in dated if span.first != span.last})
 
-    def may_hold(self, visit: Event) -> bool:
+    def may_hold(self, visit: CareEvent) -> bool:
         if visit.when is None:
             return bool(self._any)
         stays = self._any if _day(visit) is None else self._partial
@@ -142,7 +142,7 @@ class _Overlap:
         return place > 0 and self._lasts[place - 1] >= first
 
 
-def _alone(visit: Event, loose: _Loose) -> Counted:
+def _alone(visit: CareEvent, loose: _Loose) -> CountResult:
     """A visit with no stay of its own in the list."""
     elsewhere = loose.may_hold(visit)
     if visit.led_to_admission is True:
@@ -153,11 +153,11 @@ def _alone(visit: Event, loose: _Loose) -> Counted:
     return _counted(visit)
 
 
-def _completed(stay: Event, visit: Event | None) -> Counted:
+def _completed(stay: CareEvent, visit: CareEvent | None) -> CountResult:
     if visit is None:
         return _counted(stay)
     came_in = True if visit.unplanned is None else visit.unplanned
-    return Counted(
+    return CountResult(
         INPATIENT,
         stay.when,
         visit.avoidable if stay.avoidable is None else stay.avoidable,
@@ -166,11 +166,11 @@ def _completed(stay: Event, visit: Event | None) -> Counted:
     )
 
 
-def _counted(event: Event) -> Counted:
-    return Counted(event.type, event.when, event.avoidable, event.unplanned, event.reason)
+def _counted(event: CareEvent) -> CountResult:
+    return CountResult(event.type, event.when, event.avoidable, event.unplanned, event.reason)
 
 
-def _day(event: Event) -> date | None:
+def _day(event: CareEvent) -> date | None:
     when = event.when
     return when.first if when is not None and when.first == when.last else None
 
@@ -181,7 +181,7 @@ Bounds = tuple[int, int | None]
 _Spans = Counter[Span]
 
 
-def count(rule: Count, events: list[Counted], as_of: date, complete: bool | None) -> Bounds:
+def count(rule: Count, events: list[CountResult], as_of: date, complete: bool | None) -> Bounds:
     """The bounds of one count at a date."""
     if not events:
         return 0, 0 if complete is True else None
@@ -195,7 +195,9 @@ def count(rule: Count, events: list[Counted], as_of: date, complete: bool | None
     return lower, upper if complete is True else None
 
 
-def _select(rule: Count, events: list[Counted], oldest: date, as_of: date) -> tuple[_Spans, _Spans]:
+def _select(
+    rule: Count, events: list[CountResult], oldest: date, as_of: date
+) -> tuple[_Spans, _Spans]:
     """The dates of the events that meet the condition for certain, and of those that may."""
     proved: _Spans = Counter()
     possible: _Spans = Counter()
@@ -214,7 +216,7 @@ def _select(rule: Count, events: list[Counted], oldest: date, as_of: date) -> tu
     return proved, possible
 
 
-def _meets(rule: Count, event: Counted) -> bool | None:
+def _meets(rule: Count, event: CountResult) -> bool | None:
     """Three-valued `and` of the conditions: one that fails is enough, unknown leaves it open."""
     met: bool | None = True
     if rule.avoidable and event.avoidable is not True:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from app.policy.model import Criterion, FactValue, Outcome, Span
+from app.policy.model import Criterion, DeterminationOutcome, FactValue, Span
 from app.policy.reading import COMPUTED, DERIVED_FROM, Reading
 
 
@@ -203,7 +203,9 @@ class EcmEligible(Node):
         if reading.ecm is None:
             return Criterion(self.name, None, self.citation, "ECM is not decided here")
         answer = reading.ecm()
-        result = {Outcome.APPROVED: True, Outcome.DENIED: False}.get(answer.outcome)
+        result = {DeterminationOutcome.APPROVED: True, DeterminationOutcome.DENIED: False}.get(
+            answer.outcome
+        )
         reasons = ", ".join(reason.code for reason in answer.reasons)
         detail = f"ECM: {answer.outcome}, {reasons}"
         parts = tuple(

@@ -7,7 +7,7 @@ from app.policy.criteria import NOT_LIVE, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
 from app.policy.missing import missing_facts
-from app.policy.model import Criterion, Outcome, Reason
+from app.policy.model import Criterion, DeterminationOutcome, Reason
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
 from app.policy.reading import Reading
 
@@ -43,7 +43,9 @@ def find_ecm(
     populations = _read(policy, county or ANY_COUNTY, reading)
     criteria = (*excluded.criteria, *populations.criteria())
     if excluded.reasons:
-        return Finding(Outcome.DENIED, excluded.reasons, (), (), criteria, administrative=True)
+        return Finding(
+            DeterminationOutcome.DENIED, excluded.reasons, (), (), criteria, administrative=True
+        )
     if excluded.set_aside:
         notes = tuple(
             f"{name} set aside: in ECM before 2022, a person decides" for name in excluded.set_aside
@@ -74,18 +76,18 @@ def _ask(
 def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Reading) -> Finding:
     met = _true(populations.live)
     if met:
-        return Finding(Outcome.APPROVED, (Reason("population-met"),), met)
+        return Finding(DeterminationOutcome.APPROVED, (Reason("population-met"),), met)
     person = _true(populations.person)
     if any(asked.said.result is None for asked in populations.live):
         return _unknown(populations, claimed, person, reading)
     if person:
-        return Finding(Outcome.PENDING, (Reason("review-required"),), person)
+        return Finding(DeterminationOutcome.PENDING, (Reason("review-required"),), person)
     if any(asked.said.result is None for asked in populations.person):
         return _unknown(populations, claimed, person, reading)
     reasons = [Reason("no-population")]
     if _true(populations.later):
         reasons.append(Reason("not-yet-live", "a population that is met is not live yet"))
-    return Finding(Outcome.DENIED, tuple(reasons))
+    return Finding(DeterminationOutcome.DENIED, tuple(reasons))
 
 
 def _unknown(
@@ -102,7 +104,7 @@ def _unknown(
         reasons.append(Reason("population-missing"))
     if person:
         reasons.append(Reason("review-required"))
-    return Finding(Outcome.PENDING, tuple(reasons), person, missing)
+    return Finding(DeterminationOutcome.PENDING, tuple(reasons), person, missing)
 
 
 def _pairs(asked: Iterable[_Asked]) -> list[tuple[Node, Criterion]]:

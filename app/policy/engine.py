@@ -12,7 +12,13 @@ from app.policy.dictionary import Dictionary
 from app.policy.ecm import ECM, find_ecm
 from app.policy.finding import Finding, pending
 from app.policy.library import Library
-from app.policy.model import Determination, Missing, Outcome, Question, Reason
+from app.policy.model import (
+    Determination,
+    DeterminationOutcome,
+    EligibilityQuestion,
+    Missing,
+    Reason,
+)
 from app.policy.policy import Policy
 from app.policy.reading import Reading
 from app.policy.supports import find_support
@@ -20,14 +26,14 @@ from app.policy.supports import find_support
 _ASKING = frozenset({"facts-missing", "population-missing"})
 
 
-def evaluate(library: Library, question: Question) -> Determination:
+def evaluate(library: Library, question: EligibilityQuestion) -> Determination:
     """What the rules say, with reasons, criteria and the facts that could still change it."""
     policy = library.policy(question.plan, question.as_of) if question.plan else None
     return evaluate_under(policy, library.dictionary, question)
 
 
 def evaluate_under(
-    policy: Policy | None, dictionary: Dictionary, question: Question
+    policy: Policy | None, dictionary: Dictionary, question: EligibilityQuestion
 ) -> Determination:
     """What one policy says, whichever is in force: for replay and for trying a new file."""
     if policy is None:
@@ -48,7 +54,7 @@ def evaluate_under(
     )
 
 
-def _nobody(question: Question) -> Finding:
+def _nobody(question: EligibilityQuestion) -> Finding:
     """No plan is known, so no rule is: only the service can be asked for beside."""
     reasons = [Reason("member-unidentified")]
     if question.service is not None:
@@ -56,11 +62,11 @@ def _nobody(question: Question) -> Finding:
     return pending([*reasons, Reason("facts-missing")], (), ("service",))
 
 
-def _for_this_member(question: Question, finding: Finding) -> Finding:
+def _for_this_member(question: EligibilityQuestion, finding: Finding) -> Finding:
     """Nothing is decided about somebody unidentified, nor a second time without a person."""
     if not question.identified:
         beside = [r for r in finding.reasons if r.code in _ASKING]
-        unknown = finding.outcome is Outcome.PENDING
+        unknown = finding.outcome is DeterminationOutcome.PENDING
         return pending(
             [Reason("member-unidentified"), *(beside if unknown else [])],
             finding.criteria,
@@ -68,11 +74,11 @@ def _for_this_member(question: Question, finding: Finding) -> Finding:
         )
     if question.already_authorized and not finding.administrative and question.service:
         reasons = (Reason("already-authorized"), *finding.reasons)
-        return replace(finding, outcome=Outcome.PENDING, reasons=reasons)
+        return replace(finding, outcome=DeterminationOutcome.PENDING, reasons=reasons)
     return finding
 
 
-def _find(policy: Policy, question: Question) -> Finding:
+def _find(policy: Policy, question: EligibilityQuestion) -> Finding:
     if question.service is None:
         return pending([Reason("facts-missing")], (), ("service",))
     reading = Reading(question.facts, question.as_of, policy.data.counts)
@@ -84,7 +90,7 @@ def _find(policy: Policy, question: Question) -> Finding:
     return _with_questions_beside(policy, question.service, finding, reading)
 
 
-def _county(policy: Policy, question: Question, reading: Reading) -> str | None:
+def _county(policy: Policy, question: EligibilityQuestion, reading: Reading) -> str | None:
     stated = reading.value("county") if question.county is None else question.county
     return member_county(stated, policy.data.counties)
 
@@ -105,7 +111,7 @@ def _ecm(policy: Policy, county: str | None, reading: Reading) -> Finding:
     return finding
 
 
-def _find_anywhere(policy: Policy, question: Question, reading: Reading) -> Finding:
+def _find_anywhere(policy: Policy, question: EligibilityQuestion, reading: Reading) -> Finding:
     """No county is known: the answer holds where it is the same in every county of the plan."""
     service = question.service or ECM
     findings = [

@@ -11,7 +11,7 @@ from html import escape
 
 from app.policy.criteria import NOT_STATED
 from app.policy.library import Library
-from app.policy.model import Criterion, Determination, Outcome, Reason
+from app.policy.model import Criterion, Determination, DeterminationOutcome, Reason
 from app.policy.phrases import Phrases, phrases
 from app.policy.vocabulary import words_of
 
@@ -24,7 +24,7 @@ _JOINS = frozenset({"all of", "any of", "criteria", "not", "is not true", "is no
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ExplainedLine:
     """One sentence; `depth` 0 is a heading."""
 
     depth: int
@@ -58,22 +58,22 @@ def explain_xhtml(determination: Determination, library: Library) -> str:
     return "".join(parts)
 
 
-def _lines(determination: Determination, library: Library) -> list[Line]:
+def _lines(determination: Determination, library: Library) -> list[ExplainedLine]:
     words = phrases(library, determination.policy)
-    lines = [Line(0, _answer(determination))]
-    lines += [Line(1, _reason(reason)) for reason in determination.reasons]
+    lines = [ExplainedLine(0, _answer(determination))]
+    lines += [ExplainedLine(1, _reason(reason)) for reason in determination.reasons]
     if determination.populations:
         named = "; ".join(words.of(code) for code in determination.populations)
-        lines.append(Line(0, f"Met: {named}."))
+        lines.append(ExplainedLine(0, f"Met: {named}."))
     if determination.criteria:
-        lines.append(Line(0, "What was looked at:"))
+        lines.append(ExplainedLine(0, "What was looked at:"))
         lines += _criteria(determination, words)
     if determination.missing:
-        lines.append(Line(0, "To be answered:"))
-        lines += [Line(1, missing.question) for missing in determination.missing]
+        lines.append(ExplainedLine(0, "To be answered:"))
+        lines += [ExplainedLine(1, missing.question) for missing in determination.missing]
     if determination.notes:
-        lines.append(Line(0, "Notes:"))
-        lines += [Line(1, note) for note in determination.notes]
+        lines.append(ExplainedLine(0, "Notes:"))
+        lines += [ExplainedLine(1, note) for note in determination.notes]
     return lines
 
 
@@ -87,9 +87,9 @@ def _reason(reason: Reason) -> str:
     return f"{known} {reason.text}" if reason.text else known
 
 
-def _criteria(determination: Determination, words: Phrases) -> Iterator[Line]:
+def _criteria(determination: Determination, words: Phrases) -> Iterator[ExplainedLine]:
     """What was looked at, that which decided first in full, the rest in a line each."""
-    approved = determination.outcome is Outcome.APPROVED
+    approved = determination.outcome is DeterminationOutcome.APPROVED
     for node in determination.criteria:
         if approved and node.children and node.result is not True:
             yield _line(node, words, 1)  # another population, which is not needed any more
@@ -97,7 +97,7 @@ def _criteria(determination: Determination, words: Phrases) -> Iterator[Line]:
             yield from _node(node, words, 1)
 
 
-def _node(node: Criterion, words: Phrases, depth: int) -> Iterator[Line]:
+def _node(node: Criterion, words: Phrases, depth: int) -> Iterator[ExplainedLine]:
     yield _line(node, words, depth)
     for child in _told(node):
         yield from _node(child, words, depth + 1)
@@ -117,14 +117,14 @@ def _told(node: Criterion) -> Iterable[Criterion]:
             yield child
 
 
-def _line(node: Criterion, words: Phrases, depth: int) -> Line:
+def _line(node: Criterion, words: Phrases, depth: int) -> ExplainedLine:
     said = words.of(node.name)
     detail = _detail(node)
     source = f" [{node.citation}]" if node.citation else ""
     results = _MET if node.children and not said.endswith("?") else _RESULTS
     between = " " if said.endswith("?") else ": "
     answer = results[node.result]
-    return Line(depth, f"{said}{between}{answer.capitalize()}{detail}.{source}")
+    return ExplainedLine(depth, f"{said}{between}{answer.capitalize()}{detail}.{source}")
 
 
 def _detail(node: Criterion) -> str:

@@ -11,8 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from app.policy.model import Event, Fact, Facts, FactValue, Span
-from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
+from app.policy.model import CareEvent, Fact, Facts, FactValue, Span
+from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind
 
 Json = dict[str, Any]
 
@@ -68,7 +68,7 @@ def roster_from_json(stored: Mapping[str, Any]) -> RosterMember:
         stored["plan"],
         stored["birth_date"],
         SourcedFacts(
-            Kind[stated["kind"]],
+            SourceKind[stated["kind"]],
             stated["source"],
             _values_from(stated["values"]),
             tuple(_event_from(event) for event in stated["events"]),
@@ -107,7 +107,7 @@ def _value_from(stored: Any) -> FactValue:
     raise ValueError("not a stored fact")
 
 
-def _event_to(event: Event) -> Json:
+def _event_to(event: CareEvent) -> Json:
     return {
         "type": event.type,
         "when": _span_to(event.when),
@@ -119,8 +119,8 @@ def _event_to(event: Event) -> Json:
     }
 
 
-def _event_from(stored: Mapping[str, Any]) -> Event:
-    return Event(**{**stored, "when": _span_from(stored["when"])})
+def _event_from(stored: Mapping[str, Any]) -> CareEvent:
+    return CareEvent(**{**stored, "when": _span_from(stored["when"])})
 
 
 def _coverage_to(terms: CoverageTerms) -> Json:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.policy.model import Criterion, Outcome, Reason
+from app.policy.model import Criterion, DeterminationOutcome, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """An outcome with its reasons; `missing` are names of facts, in the order of asking."""
 
-    outcome: Outcome
+    outcome: DeterminationOutcome
     reasons: tuple[Reason, ...] = ()
     populations: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -26,4 +26,4 @@ def pending(
     reasons: Iterable[Reason], criteria: tuple[Criterion, ...], missing: tuple[str, ...] = ()
 ) -> Finding:
     """Not to be decided by the rules, or not yet."""
-    return Finding(Outcome.PENDING, tuple(reasons), (), missing, criteria)
+    return Finding(DeterminationOutcome.PENDING, tuple(reasons), (), missing, criteria)

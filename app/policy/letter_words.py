@@ -11,14 +11,14 @@ from typing import Any
 
 import yaml
 
-from app.policy.catalog_schema import Words as Translated
+from app.policy.catalog_schema import TranslatedWords as Translated
 from app.policy.vocabulary import words_of
 
 TEMPLATES = Path(__file__).with_name("templates")
 #: The languages that letters are written in; English stands for every other.
 LANGUAGES = ("en", "es", "hmn")
 
-Words = Mapping[str, Any]
+LetterWords = Mapping[str, Any]
 
 
 def language_of(tag: str | None) -> str:
@@ -38,10 +38,10 @@ def translated(name: Translated, language: str) -> str:
 
 
 @cache
-def words(language: str) -> Words:
+def words(language: str) -> LetterWords:
     """All words of one of `LANGUAGES`."""
     text = (TEMPLATES / language / "letter.yaml").read_text("utf-8")
-    read: Words = yaml.load(text, Loader=yaml.CSafeLoader)
+    read: LetterWords = yaml.load(text, Loader=yaml.CSafeLoader)
     return read
 
 
@@ -51,6 +51,6 @@ def reason_in_words(language: str, code: str, *, to_member: bool) -> str:
     return to_all if to_member else words_of("reasons", "others", language).get(code, to_all)
 
 
-def english() -> Words:
+def english() -> LetterWords:
     """The words that are there for everybody."""
     return words("en")

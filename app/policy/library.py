@@ -26,7 +26,7 @@ from app.policy.catalog_schema import Citation, Shape
 from app.policy.consistency import dangling, unreachable
 from app.policy.dictionary import Dictionary, load_dictionary
 from app.policy.policy import Policy, PolicyFault, build
-from app.policy.read_files import FileFault, Layer, Place, in_words, read_file
+from app.policy.read_files import FileFault, FilePlace, Layer, in_words, read_file
 from app.policy.schema import Clocks, PolicyData
 
 #: The deployment's choice: the switches that it turns on (True) or off (False).
@@ -295,20 +295,20 @@ def read_calendar(layer: Layer) -> Calendar:
     return Calendar(read.name, read.holidays)
 
 
-def _refuse(layer: Layer, faults: Iterable[tuple[Place, str]]) -> None:
+def _refuse(layer: Layer, faults: Iterable[tuple[FilePlace, str]]) -> None:
     found = list(faults)
     if found:
         raise _found(layer, found)
 
 
-def _found(layer: Layer, faults: Iterable[tuple[Place, str]]) -> FileFault:
+def _found(layer: Layer, faults: Iterable[tuple[FilePlace, str]]) -> FileFault:
     """The first of several faults at its line; it names the others."""
     first, *others = (fault_at(layer, place, fault) for place, fault in faults)
     first.beside = tuple(others)
     return first
 
 
-def fault_at(layer: Layer, place: Place, fault: str) -> FileFault:
+def fault_at(layer: Layer, place: FilePlace, fault: str) -> FileFault:
     """A fault at the line where the value at `place` was written."""
     origin = layer.origin(place)
     where = ".".join(str(key) for key in place)

@@ -1,8 +1,8 @@
 """The words in which a question is put to the policy engine, and in which it answers.
 
-PURE: frozen values only. Stages build a `Question`; `app.policy.engine.evaluate` answers with a
-`Determination`. Both turn into plain JSON (`to_json`, `from_json`) so that a stored determination
-can be replayed for ever.
+PURE: frozen values only. Stages build a `EligibilityQuestion`; `app.policy.engine.evaluate` answers
+with a `Determination`. Both turn into plain JSON (`to_json`, `from_json`) so that a stored
+determination can be replayed for ever.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class DeterminationOutcome(StrEnum):
     """What the rules say, before anybody asks whether that takes effect by itself."""
 
     APPROVED = "approved"
@@ -41,7 +41,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class CareEvent:
     """One emergency visit or stay; `None` is unknown, never false."""
 
     type: str  # ed-visit | inpatient | snf-short
@@ -58,7 +58,7 @@ class Facts:
     """All that is known of the member at a date. A name that is absent is unknown."""
 
     values: Mapping[str, Fact] = field(default_factory=dict)
-    events: tuple[Event, ...] = ()
+    events: tuple[CareEvent, ...] = ()
     #: `utilization_complete`: the list of events is complete for the last twelve months.
     events_complete: bool | None = None
     birth: Span | None = None
@@ -68,7 +68,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class EligibilityQuestion:
     """One referral put to one plan's rules at one date (facts.md 6)."""
 
     plan: str | None
@@ -115,7 +115,7 @@ class Criterion:
 class Determination:
     """The rules' answer, complete enough to be explained and replayed."""
 
-    outcome: Outcome
+    outcome: DeterminationOutcome
     reasons: tuple[Reason, ...]
     populations: tuple[str, ...]
     missing: tuple[Missing, ...]

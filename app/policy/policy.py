@@ -42,7 +42,7 @@ from app.policy.expression import (
     parse,
 )
 from app.policy.reading import COMPUTED
-from app.policy.schema import Cell, Exclusion, Limit, PolicyData, Way
+from app.policy.schema import Cell, CriteriaWay, Exclusion, Limit, PolicyData
 from app.policy.schema import Population as PopulationData
 
 ECM_ELIGIBLE = "ecm_eligible"
@@ -289,7 +289,7 @@ class _Placed:
         except ExpressionFault as fault:
             raise PolicyFault(place, str(fault)) from None
 
-    def ways(self, place: tuple[str | int, ...], code: str, ways: tuple[Way, ...]) -> Node:
+    def ways(self, place: tuple[str | int, ...], code: str, ways: tuple[CriteriaWay, ...]) -> Node:
         """All ways to qualify under one node named `code`."""
         children = []
         for index, way in enumerate(ways):

@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from app.policy.facts_json import facts_from_json, facts_to_json
-from app.policy.model import Question
+from app.policy.model import EligibilityQuestion
 
 
-def question_to_json(question: Question) -> str:
+def question_to_json(question: EligibilityQuestion) -> str:
     """The question with every fact and its source."""
     return orjson.dumps(
         {
@@ -28,10 +28,10 @@ def question_to_json(question: Question) -> str:
     ).decode()
 
 
-def question_from_json(text: str) -> Question:
+def question_from_json(text: str) -> EligibilityQuestion:
     """The question that was stored."""
     stored: Mapping[str, Any] = orjson.loads(text)
-    return Question(
+    return EligibilityQuestion(
         plan=stored["plan"],
         service=stored["service"],
         as_of=date.fromisoformat(stored["as_of"]),

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-Place = tuple[str | int, ...]
+FilePlace = tuple[str | int, ...]
 Origin = tuple[Path, int]
 
 
@@ -34,7 +34,7 @@ class FileFault(ValueError):
 class Layer:
     """The values of one file, and where each was written."""
 
-    def __init__(self, values: dict[str, Any], origins: dict[Place, Origin]) -> None:
+    def __init__(self, values: dict[str, Any], origins: dict[FilePlace, Origin]) -> None:
         self.values = values
         self.origins = origins
 
@@ -47,7 +47,7 @@ class Layer:
         """Without the keys that a null took away."""
         return Layer(_settled(self.values), self.origins)
 
-    def origin(self, place: Place) -> Origin | None:
+    def origin(self, place: FilePlace) -> Origin | None:
         """Where the value at `place`, or the nearest one that holds it, was written."""
         for length in range(len(place), 0, -1):
             if place[:length] in self.origins:
@@ -63,7 +63,7 @@ def read_file(path: Path) -> Layer:
         raise FileFault(path, 1, "no text in UTF-8") from None
     try:
         root = loader.get_single_node()
-        origins: dict[Place, Origin] = {(): (path, 1)}
+        origins: dict[FilePlace, Origin] = {(): (path, 1)}
         values = None if root is None else _value(loader, root, (), path, origins)
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
@@ -76,7 +76,7 @@ def read_file(path: Path) -> Layer:
 
 
 def _value(
-    loader: Any, node: yaml.Node, place: Place, path: Path, origins: dict[Place, Origin]
+    loader: Any, node: yaml.Node, place: FilePlace, path: Path, origins: dict[FilePlace, Origin]
 ) -> Any:
     if isinstance(node, yaml.MappingNode):
         values: dict[Any, Any] = {}
@@ -104,7 +104,11 @@ def _scalar(loader: Any, node: yaml.Node, path: Path) -> Any:
 
 
 def _items(
-    loader: Any, node: yaml.SequenceNode, place: Place, path: Path, origins: dict[Place, Origin]
+    loader: Any,
+    node: yaml.SequenceNode,
+    place: FilePlace,
+    path: Path,
+    origins: dict[FilePlace, Origin],
 ) -> Iterator[Any]:
     for index, item in enumerate(node.value):
         origins[(*place, index)] = (path, item.start_mark.line + 1)
@@ -146,7 +150,7 @@ _EXPECTED = {
 _MODEL_TYPES = (Union, UnionType, Annotated)
 
 
-def in_words(fault: ValidationError, shape: type[BaseModel]) -> Iterator[tuple[Place, str]]:
+def in_words(fault: ValidationError, shape: type[BaseModel]) -> Iterator[tuple[FilePlace, str]]:
     """Every fault: where it is written, what was found, what was expected."""
     for error in fault.errors(include_url=False):
         yield tuple(error["loc"]), _sentence(error, shape)

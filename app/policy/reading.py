@@ -9,7 +9,15 @@ from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from app.policy.counts import Bounds, Counted, completed_years, count, minus_months, resolve, within
+from app.policy.counts import (
+    Bounds,
+    CountResult,
+    completed_years,
+    count,
+    minus_months,
+    resolve,
+    within,
+)
 from app.policy.model import Criterion, Fact, Facts, FactValue, Span
 from app.policy.schema import Count
 
@@ -56,7 +64,7 @@ class Reading:
         self.ecm: Callable[[], Finding] | None = None
         self._rules = rules
         self._counts: dict[str, Bounds] = {}
-        self._stays: list[Counted] | None = None
+        self._stays: list[CountResult] | None = None
 
     def value(self, name: str) -> FactValue | None:
         fact = self.values.get(name)

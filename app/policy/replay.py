@@ -18,7 +18,15 @@ from app.policy.answer_json import answer_from_json
 from app.policy.counts import completed_years, minus_months
 from app.policy.engine import evaluate_under
 from app.policy.library import Library
-from app.policy.model import Criterion, Determination, Event, Fact, Facts, Question, Span
+from app.policy.model import (
+    CareEvent,
+    Criterion,
+    Determination,
+    EligibilityQuestion,
+    Fact,
+    Facts,
+    Span,
+)
 from app.policy.question_json import question_from_json
 
 
@@ -100,7 +108,7 @@ _LEFT_OUT = "left out"
 _OLDEST = 90
 
 
-def depersonalize(question: Question, texts: frozenset[str]) -> Question:
+def depersonalize(question: EligibilityQuestion, texts: frozenset[str]) -> EligibilityQuestion:
     """The question to pass on. `texts`: the names of facts that are free text."""
     facts = question.facts
     return replace(
@@ -118,7 +126,7 @@ def _fact(name: str, fact: Fact, texts: frozenset[str]) -> Fact:
     return Fact(_LEFT_OUT if name in texts else fact.value, _kind(fact.source))
 
 
-def _event(event: Event) -> Event:
+def _event(event: CareEvent) -> CareEvent:
     return replace(event, source=_kind(event.source))
 
 

@@ -10,14 +10,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from app.policy.catalog_schema import Catalog, Citation, County, Shape, Text, Words
+from app.policy.catalog_schema import (
+    Catalog,
+    Citation,
+    CountyCode,
+    PolicyText,
+    Shape,
+    TranslatedWords,
+)
 
 
-class Way(Shape):
+class CriteriaWay(Shape):
     """One way to qualify. `quote` is wording of the cited source, for those who check it."""
 
     name: str = ""
-    when: Text
+    when: PolicyText
     citation: Citation
     quote: str | None = None
     secondary: bool = False  # the source is another plan's or an unread document
@@ -26,7 +33,7 @@ class Way(Shape):
 class Definition(Shape):
     """A name that criteria may use."""
 
-    when: Text
+    when: PolicyText
     citation: Citation
 
 
@@ -61,12 +68,12 @@ class Population(Shape):
     `for_a_person`: the rules neither approve by it nor deny against it (facts.md 6.2).
     """
 
-    name: Words
-    any_of: Annotated[tuple[Way, ...], Field(min_length=1)]
+    name: TranslatedWords
+    any_of: Annotated[tuple[CriteriaWay, ...], Field(min_length=1)]
     #: Live dates by county; `any` where the plan has no counties.
-    live: Mapping[County, date] = {}
-    live_adults: Mapping[County, date] = {}
-    live_children: Mapping[County, date] = {}
+    live: Mapping[CountyCode, date] = {}
+    live_adults: Mapping[CountyCode, date] = {}
+    live_children: Mapping[CountyCode, date] = {}
     for_a_person: Period | None = None
     live_citation: Citation
     live_quote: str | None = None
@@ -98,7 +105,7 @@ class Cell(Shape):
 class Service(Shape):
     """What a service is called and in which family of rules it belongs."""
 
-    name: Words
+    name: TranslatedWords
     family: Literal["ecm", "community-supports"]
     description: str | None = None
     citation: Citation
@@ -107,7 +114,7 @@ class Service(Shape):
 class Support(Shape):
     """The criteria of one Community Support: any of them is enough."""
 
-    any_of: Annotated[tuple[Way, ...], Field(min_length=1)]
+    any_of: Annotated[tuple[CriteriaWay, ...], Field(min_length=1)]
 
 
 class Limit(Shape):
@@ -129,7 +136,7 @@ class Limit(Shape):
 class Exclusion(Shape):
     """Denies when its condition is true; unknown excludes nobody."""
 
-    when: Text
+    when: PolicyText
     reason: Literal["line-of-business", "excluded-1915c", "excluded-program", "delegated-plan"]
     family: Literal["ecm", "community-supports"]
     advice: str | None = None  # key of `advice`
@@ -140,10 +147,10 @@ class Exclusion(Shape):
     quote: str | None = None
 
 
-class Gate(Shape):
+class CommunitySupportsGate(Shape):
     """What every Community Support of the plan asks for first."""
 
-    when: Text
+    when: PolicyText
     citation: Citation
     quote: str | None = None
 
@@ -213,7 +220,7 @@ class FurthestStart(Shape):
     citation: Citation
 
 
-class Told(Shape):
+class ToldParty(Shape):
     """Who is told of an outcome. `if-assigned`: only where somebody was assigned."""
 
     requesting: Literal["yes", "no"] = "no"
@@ -223,14 +230,14 @@ class Told(Shape):
     quote: str | None = None
 
 
-class Correspondence(Shape):
+class CorrespondenceRules(Shape):
     """Who is told what (spec 2)."""
 
-    approved: Told
-    denied: Told
-    void: Told
-    information_needed: Told
-    cancelled: Told
+    approved: ToldParty
+    denied: ToldParty
+    void: ToldParty
+    information_needed: ToldParty
+    cancelled: ToldParty
 
 
 class Contact(Shape):
@@ -252,7 +259,7 @@ class Switch(Shape):
     """
 
     holds: bool
-    says: Text
+    says: PolicyText
     citation: Citation
 
 
@@ -260,28 +267,28 @@ class PolicyData(Shape):
     """Everything that one plan says at one date, after what it extends has been filled in."""
 
     plan: str
-    name: Words
+    name: TranslatedWords
     source: str
-    counties: tuple[County, ...] = ()
+    counties: tuple[CountyCode, ...] = ()
     readings: Mapping[str, str] = {}
     definitions: Mapping[str, Definition]
     counts: Mapping[str, Count]
     services: Mapping[str, Service]
-    availability: Mapping[str, Mapping[County, Cell]]
+    availability: Mapping[str, Mapping[CountyCode, Cell]]
     populations: Mapping[str, Population] = {}
     supports: Mapping[str, Support] = {}
     limits: Mapping[str, Limit] = {}
     exclusions: Mapping[str, Exclusion] = {}
-    gate: Gate | None = None
+    gate: CommunitySupportsGate | None = None
     asks_beside: tuple[str, ...] = ()  # asked with every Community Support, never deciding
     automation: Automation
     clocks: Clocks
     terms: Mapping[str, Term]
     default_term: Term
     furthest_start: FurthestStart = FurthestStart(within=Length(months=12), citation="E")
-    correspondence: Correspondence
+    correspondence: CorrespondenceRules
     contacts: Mapping[str, Contact] = {}
     catalog: Catalog = Catalog()
-    advice: Mapping[str, Words] = {}
+    advice: Mapping[str, TranslatedWords] = {}
     switches: Mapping[str, Switch] = {}
     switched_off: Mapping[str, str] = {}  # what the sources say and this file does not use, and why

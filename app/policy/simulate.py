@@ -25,7 +25,7 @@ from app.policy.library import (
     read_policy,
     version_of,
 )
-from app.policy.model import Determination, Question
+from app.policy.model import Determination, EligibilityQuestion
 from app.policy.policy import Policy
 from app.policy.read_files import FileFault, read_file
 from app.policy.replay import Difference, criteria_compared
@@ -73,7 +73,7 @@ def read_candidate(
 
 
 def simulate(
-    library: Library, candidate: Policy, asked: Iterable[tuple[str, Question]]
+    library: Library, candidate: Policy, asked: Iterable[tuple[str, EligibilityQuestion]]
 ) -> Iterator[Change | None]:
     """For every question of the candidate's plan what would change; None: nothing."""
     for referral, question in asked:

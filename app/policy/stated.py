@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
 
-from app.policy.model import Event, Fact, FactValue, Span
+from app.policy.model import CareEvent, Fact, FactValue, Span
 
 
-class Kind(IntEnum):
+class SourceKind(IntEnum):
     """How a source knows. A higher one holds over a lower one (facts.md 4.4)."""
 
     DERIVED = 0  # read off a diagnosis, an encounter, a quantity
@@ -33,10 +33,10 @@ class Kind(IntEnum):
 class SourcedFacts:
     """The facts of one resource. Of two of one kind, the one later in a list is the later said."""
 
-    kind: Kind
+    kind: SourceKind
     source: str
     values: Mapping[str, Fact] = field(default_factory=dict)
-    events: tuple[Event, ...] = ()
+    events: tuple[CareEvent, ...] = ()
     events_complete: bool | None = None
     birth: Span | None = None
     #: Facts with an answer that could not be read: such an answer makes an earlier one unknown.
@@ -111,7 +111,7 @@ def bounded(stated: Sequence[SourcedFacts]) -> list[SourcedFacts]:
     return kept
 
 
-def latest(events: Sequence[Event], on: date) -> tuple[Sequence[Event], str | None]:
+def latest(events: Sequence[CareEvent], on: date) -> tuple[Sequence[CareEvent], str | None]:
     """Of many events the latest until a day, and a note; whole days only.
 
     So whatever was left out ended before the day of the first event that is left, and no stay is
@@ -128,7 +128,7 @@ def latest(events: Sequence[Event], on: date) -> tuple[Sequence[Event], str | No
     return kept, note
 
 
-def _end(event: Event) -> date:
+def _end(event: CareEvent) -> date:
     """The last day that an event may mean."""
     return event.when.last if event.when is not None else date.max
 

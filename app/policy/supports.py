@@ -14,7 +14,7 @@ from app.policy.criteria import NOT_STATED, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding
 from app.policy.missing import missing_facts
-from app.policy.model import Criterion, Outcome, Reason
+from app.policy.model import Criterion, DeterminationOutcome, Reason
 from app.policy.policy import Policy, PolicyLimit
 from app.policy.reading import Reading
 
@@ -38,11 +38,15 @@ def find_support(
     excluded = exclude(policy, service, county, reading)
     if service not in policy.supports:
         reasons = excluded.reasons or (Reason("not-offered"),)
-        return Finding(Outcome.DENIED, reasons, criteria=excluded.criteria, administrative=True)
+        return Finding(
+            DeterminationOutcome.DENIED, reasons, criteria=excluded.criteria, administrative=True
+        )
     parts = _parts(policy, service, reading, ecm)
     criteria = (*excluded.criteria, *(part.said for part in parts))
     if excluded.reasons:
-        return Finding(Outcome.DENIED, excluded.reasons, criteria=criteria, administrative=True)
+        return Finding(
+            DeterminationOutcome.DENIED, excluded.reasons, criteria=criteria, administrative=True
+        )
     cell = policy.cell(service, county)
     partial = cell is not None and cell.partial
     return replace(_decide(policy, service, parts, partial, reading), criteria=criteria)
@@ -73,17 +77,19 @@ def _decide(
     failed = dict.fromkeys(part.reason for part in parts if part.said.result is False)
     if failed:
         reasons = tuple(Reason(c, _source(policy, service, c)) for c in failed)
-        return Finding(Outcome.DENIED, reasons)
+        return Finding(DeterminationOutcome.DENIED, reasons)
     unknown = [part for part in parts if part.said.result is None]
     missing = _missing(unknown, reading)
     reasons = (Reason("partial-availability", policy.advice("partial")),) if partial else ()
     if missing:
-        return Finding(Outcome.PENDING, (*reasons, Reason("facts-missing")), missing=missing)
+        return Finding(
+            DeterminationOutcome.PENDING, (*reasons, Reason("facts-missing")), missing=missing
+        )
     if unknown:  # nothing to ask: the ECM answer that the gate leans on is a person's
-        return Finding(Outcome.PENDING, (*reasons, Reason("review-required")))
+        return Finding(DeterminationOutcome.PENDING, (*reasons, Reason("review-required")))
     if partial:
-        return Finding(Outcome.PENDING, reasons)
-    return Finding(Outcome.APPROVED, (Reason("service-criteria-met"),))
+        return Finding(DeterminationOutcome.PENDING, reasons)
+    return Finding(DeterminationOutcome.APPROVED, (Reason("service-criteria-met"),))
 
 
 def _missing(unknown: list[_Part], reading: Reading) -> tuple[str, ...]:

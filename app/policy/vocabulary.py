@@ -11,7 +11,7 @@ from typing import Literal
 import yaml
 
 #: `display` names the code; the others are sentences: to staff, to the member, to anybody else.
-Reader = Literal["display", "staff", "member", "others"]
+Audience = Literal["display", "staff", "member", "others"]
 
 _FILES = Path(__file__).with_name("words")
 #: Kind of code → code → reader → words.
@@ -19,7 +19,7 @@ _Vocabulary = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
 @cache
-def words_of(kind: str, reader: Reader = "display", language: str = "en") -> Mapping[str, str]:
+def words_of(kind: str, reader: Audience = "display", language: str = "en") -> Mapping[str, str]:
     """Maps each code of a kind (`reasons`, `events` …) to its words; codes that have none for this
     reader are left out. Raises KeyError for a kind that the language does not have.
     """

@@ -161,11 +161,11 @@ def _closed(pooled: PoolProxiedConnection) -> bool:
 
 
 #: What a statement may be sent over: the request's transaction, or none.
-Source = AsyncConnection | Reader
+ReadSource = AsyncConnection | Reader
 
 
 async def fetch(
-    source: Source, sql: str, parameters: Sequence[Any] = ()
+    source: ReadSource, sql: str, parameters: Sequence[Any] = ()
 ) -> Sequence[Sequence[Any]]:
     """The rows of one statement, written for the driver: `$1`, `$2` … and no layer between."""
     if isinstance(source, Reader):
@@ -175,7 +175,7 @@ async def fetch(
 
 
 async def fetch_one(
-    source: Source, sql: str, parameters: Sequence[Any] = ()
+    source: ReadSource, sql: str, parameters: Sequence[Any] = ()
 ) -> Sequence[Any] | None:
     """The first row, or None."""
     rows = await fetch(source, sql, parameters)

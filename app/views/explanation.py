@@ -13,7 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from app.fhir.r4 import codes
 from app.policy.explain import explain, explain_xhtml
 from app.policy.library import Library
-from app.policy.model import Criterion, Determination, Event, FactValue, Question, Span
+from app.policy.model import (
+    CareEvent,
+    Criterion,
+    Determination,
+    EligibilityQuestion,
+    FactValue,
+    Span,
+)
 
 _ID = "01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c11"
 _FORM = "QuestionnaireResponse/01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c12"
@@ -138,7 +145,7 @@ class DeterminationList(BaseModel):
 
 def show(
     library: Library,
-    question: Question,
+    question: EligibilityQuestion,
     answer: Determination,
     *,
     number: int,
@@ -189,7 +196,7 @@ def _criteria(nodes: tuple[Criterion, ...]) -> Iterator[ShownCriterion]:
         )
 
 
-def _event(event: Event) -> ShownEvent:
+def _event(event: CareEvent) -> ShownEvent:
     return ShownEvent(
         type=event.type,
         date=None if event.when is None else _span(event.when),

@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.errors import Refusal
 from app.journey.notification.retry import BLOCKED, BROKEN, DNS, REFUSED, TIMEOUT, TLS
 from app.store.database import begin, fetch
@@ -52,7 +52,7 @@ FROM webhook_endpoint e WHERE e.status <> 'active' AND e.disabled_reason <> 'del
 GROUP BY 2, 3"""
 
 
-class Figures:
+class DeliveryMetrics:
     """The figures of one service process, remembered for a few seconds."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Figures:
         self._text = b""
         self._good_until = 0.0
 
-    async def text(self, engine: AsyncEngine | None, clock: Clock) -> bytes:
+    async def text(self, engine: AsyncEngine | None, clock: ServiceClock) -> bytes:
         """The metrics in the text format; `nwd_delivery_figures_up` is 0 where they are not had.
 
         There is no engine before the service has started.

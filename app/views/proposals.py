@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.fhir.placeholders import NOTE, OwnNote
 from app.store.reading.cursor import PageFilters, page_cursor, page_limit
 
-State = Literal["open", "confirmed", "rejected", "overtaken"]
+ProposalState = Literal["open", "confirmed", "rejected", "overtaken"]
 
 PREFIX = "/v1/organization-proposals"
 ID = "01a20ac2-1590-7455-9fce-72f3a0174835"
@@ -16,10 +16,10 @@ _ORGANIZATION = "org-tidepool"
 _BASE = "http://127.0.0.1:8000"
 
 
-class Filters(PageFilters):
+class ProposalFilters(PageFilters):
     """What is asked for: all that are given must hold."""
 
-    state: State | None = Field(None, description="Only these; `open` wait for a word.")
+    state: ProposalState | None = Field(None, description="Only these; `open` wait for a word.")
     organization: str | None = Field(
         None, description="Only those about this organization.", pattern=r"^[A-Za-z0-9.-]{1,64}$"
     )
@@ -55,7 +55,7 @@ class OrganizationProposal(BaseModel):
         examples=[["address"]],
     )
     based_on: int = Field(description="The version that it changes.", examples=[1])
-    state: State = Field(
+    state: ProposalState = Field(
         description="`overtaken`: the organization, or the proposal, was written again since.",
         examples=["open"],
     )

@@ -23,12 +23,12 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.errors import Refusal, is_too_costly, unavailable
 from app.base.local_time import local_date
 from app.base.settings import Settings
 from app.journey.clock import CLOCK, fire, pass_on
-from app.journey.intake.context import Door, rules
+from app.journey.intake.context import RequestContext, rules
 from app.journey.waitlist import write_move
 from app.model.caller import UNASSIGNED
 from app.model.record import Alarm
@@ -38,7 +38,7 @@ from app.store.connect import RAISED
 from app.store.database import answers, begin, create_engine, fetch, fetch_one
 from app.store.referral.reopen import opened
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
-from app.workers.quarantine import Aside
+from app.workers.quarantine import Quarantine
 
 #: How many candidates are looked up at once; each is a transaction of its own.
 BATCH = 100
@@ -92,8 +92,8 @@ class Swept:
 async def sweep(
     engine: AsyncEngine,
     plan: str,
-    door: Door,
-    aside: Aside,
+    door: RequestContext,
+    aside: Quarantine,
     *,
     batch: int = BATCH,
     stop: asyncio.Event | None = None,
@@ -123,7 +123,7 @@ async def sweep(
 
 
 async def candidates(
-    connection: AsyncConnection, plan: str, door: Door, passed_over: set[str], limit: int
+    connection: AsyncConnection, plan: str, door: RequestContext, passed_over: set[str], limit: int
 ) -> Sequence[tuple[Alarm, str]]:
     """What seems due, the earliest first; not locked yet."""
     today = local_date(door.now)
@@ -135,7 +135,12 @@ async def candidates(
 
 
 async def _one(
-    engine: AsyncEngine, plan: str, referral_id: str, alarm: Alarm, door: Door, aside: Aside
+    engine: AsyncEngine,
+    plan: str,
+    referral_id: str,
+    alarm: Alarm,
+    door: RequestContext,
+    aside: Quarantine,
 ) -> bool:
     """One alarm in its own transaction. What one referral cannot do holds up no other.
 
@@ -161,7 +166,7 @@ async def _one(
 
 
 async def claim_and_fire(
-    connection: AsyncConnection, plan: str, referral_id: str, alarm: Alarm, door: Door
+    connection: AsyncConnection, plan: str, referral_id: str, alarm: Alarm, door: RequestContext
 ) -> bool:
     """Locks one referral and fires its alarm; False where it is locked, or nothing is due."""
     row = await fetch_one(connection, _LOCK, (plan, referral_id))
@@ -183,11 +188,11 @@ ASIDE = timedelta(minutes=5)
 
 
 async def run_clocks(
-    settings: Settings, clock: Clock, *, stop: asyncio.Event, every: float
+    settings: Settings, clock: ServiceClock, *, stop: asyncio.Event, every: float
 ) -> None:
     """Sweeps every `every` seconds until `stop` is set; a sweep under way stops between alarms."""
     known = await asyncio.to_thread(rules_of, settings)
-    aside = Aside(ASIDE)
+    aside = Quarantine(ASIDE)
     engine = create_engine(settings, pool_size=1)
     try:
         while not stop.is_set():
@@ -205,19 +210,19 @@ async def run_clocks(
 async def sweep_all(
     engine: AsyncEngine,
     known: Rules,
-    clock: Clock,
+    clock: ServiceClock,
     fhir_base: str,
     stop: asyncio.Event | None = None,
-    aside: Aside | None = None,
+    aside: Quarantine | None = None,
 ) -> Swept:
     """One sweep of every plan served, and of what has no plan yet.
 
     Where a plan's alarms cannot even be looked up, the other plans have theirs. Raises `Refusal`
     when the database is away.
     """
-    total, aside = Swept(), aside or Aside(ASIDE)
+    total, aside = Swept(), aside or Quarantine(ASIDE)
     for plan in (*known.plans, UNASSIGNED):
-        door = Door(known, clock.now(), CLOCK, fhir_base)
+        door = RequestContext(known, clock.now(), CLOCK, fhir_base)
         try:
             swept = await sweep(engine, plan, door, aside, stop=stop)
         except Exception as error:

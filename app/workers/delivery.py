@@ -19,20 +19,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.journey.notification.claim import Claim, claim, plans_waiting, release, sweep
 from app.journey.notification.deliver import TOTAL_S, Sender, open_session
 from app.journey.notification.record import Result, record
 from app.journey.notification.retry import SHORTEST_ASIDE, outcome, set_aside
 from app.journey.notification.secrets import Vault
-from app.journey.notification.subscription_content import enlarge, prepare
+from app.journey.notification.subscription_content import attach_full_payload, prepare
 from app.journey.notification.targets import Guard
 from app.model.caller import UNASSIGNED
 from app.store.connect import RAISED, Link, report
 from app.workers.clocks import run_clocks
 from app.workers.hints import Hints
-from app.workers.quarantine import Aside, halving
+from app.workers.quarantine import Quarantine, halving
 from app.workers.subscriptions import keep_subscriptions
 from app.workers.tally import attempted
 
@@ -58,13 +58,17 @@ _log = logging.getLogger(__name__)
 
 
 async def deliver_forever(
-    settings: Settings, *, stop: asyncio.Event, clock: Clock | None = None, pace: Pace | None = None
+    settings: Settings,
+    *,
+    stop: asyncio.Event,
+    clock: ServiceClock | None = None,
+    pace: Pace | None = None,
 ) -> None:
     """Delivers until `stop` is set; then finishes or hands back what it holds, and returns."""
     # Name lookups run in threads: a few slow names must not hold up the others.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, "lookup"))
     guard = Guard.of(settings)
-    pace, clock = pace or Pace(), clock or Clock.of(settings)
+    pace, clock = pace or Pace(), clock or ServiceClock.of(settings)
     clocks = asyncio.create_task(run_clocks(settings, clock, stop=stop, every=pace.clocks_s))
     clocks.add_done_callback(lambda _: stop.set())
     async with open_session(guard, pace.total_s) as session:
@@ -83,7 +87,7 @@ async def deliver_forever(
 class Worker:
     """One process's share of the delivering."""
 
-    def __init__(self, settings: Settings, sender: Sender, clock: Clock, pace: Pace) -> None:
+    def __init__(self, settings: Settings, sender: Sender, clock: ServiceClock, pace: Pace) -> None:
         named = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
         self._plans = [*named, UNASSIGNED] if named else []
         self._fhir_base = settings.fhir_base
@@ -100,7 +104,7 @@ class Worker:
         self._full: set[str] = set()
         self._results: list[Result] = []
         self._heard = asyncio.Event()
-        self._unclaimed, self._unswept = Aside(SHORTEST_ASIDE), Aside(SHORTEST_ASIDE)
+        self._unclaimed, self._unswept = Quarantine(SHORTEST_ASIDE), Quarantine(SHORTEST_ASIDE)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop`; raises what a loop did not expect, so that the process is started anew."""
@@ -189,7 +193,7 @@ class Worker:
         plan = claims[0].plan
         async with self._claiming as connection:
             made = await prepare(connection, plan, claims, self._fhir_base, self._clock.now())
-            return await enlarge(connection, plan, made, self._fhir_base)
+            return await attach_full_payload(connection, plan, made, self._fhir_base)
 
     async def _set_aside(self, claimed: Claim, error: Exception) -> None:
         """Given back for a while: a key that opens nothing, a poisoned row, or a fault of ours."""

@@ -42,7 +42,7 @@ async def halving(
     ]
 
 
-class Aside:
+class Quarantine:
     """What is left alone for a while, each for the same time. The clock is the caller's."""
 
     def __init__(self, wait: timedelta) -> None:

@@ -13,10 +13,10 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.ids import new_id
 from app.base.settings import Settings
-from app.fhir.subscription import Standing, notification, problem
+from app.fhir.subscription import SubscriptionStanding, notification, problem
 from app.journey.notification.claim import KNOWN_PLANS, Claim
 from app.journey.notification.deliver import Sender
 from app.store.connect import RAISED, Link, lost, report
@@ -63,7 +63,7 @@ NO_HANDSHAKE = "handshake"
 
 
 async def keep_subscriptions(
-    settings: Settings, sender: Sender, clock: Clock, *, stop: asyncio.Event, every: float
+    settings: Settings, sender: Sender, clock: ServiceClock, *, stop: asyncio.Event, every: float
 ) -> None:
     """Looks every `every` seconds until `stop`; a database that is away is waited for."""
     keeper = Keeper(settings, sender, clock)
@@ -83,7 +83,7 @@ async def keep_subscriptions(
 class Keeper:
     """One process's share of the handshakes and heartbeats."""
 
-    def __init__(self, settings: Settings, sender: Sender, clock: Clock) -> None:
+    def __init__(self, settings: Settings, sender: Sender, clock: ServiceClock) -> None:
         self._base = settings.fhir_base
         self._sender = sender
         self._clock = clock
@@ -155,7 +155,7 @@ class Keeper:
     async def _post(self, row: Any, kind: str, events: int, now: datetime) -> bool:
         """Sends one notification without an event; whether it was answered with a 2xx."""
         wrong = problem(row["status"], None, row["failing_since"])
-        standing = Standing(row["id"], row["topic"], row["status"], events, wrong)
+        standing = SubscriptionStanding(row["id"], row["topic"], row["status"], events, wrong)
         id_ = new_id()
         body = notification(self._base, standing, kind, row["content"], id_=id_, at=now)
         sent = await self._sender.send(_as_claim(row, id_, body), now)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.api.deployment import deployment_of
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.main import create_app
 from app.model.caller import Caller
@@ -24,7 +24,7 @@ ON = "2024-03-04"
 
 @pytest.fixture
 async def ask():
-    app = create_app(SETTINGS, clock=Clock())
+    app = create_app(SETTINGS, clock=ServiceClock())
     start(app, library=LIBRARY)
     headers = {"Authorization": f"Bearer {deployment_of(app).tokens.issue(ANYBODY, time.time())}"}
     transport = httpx.ASGITransport(app)

@@ -6,10 +6,10 @@ from typing import Any
 
 from app.store.database import create_engine
 from app.workers.clocks import Swept, rules_of, sweep_all
-from app.workers.quarantine import Aside
+from app.workers.quarantine import Quarantine
 
 
-async def strike(service: Any, *, workers: int = 1, aside: Aside | None = None) -> Swept:
+async def strike(service: Any, *, workers: int = 1, aside: Quarantine | None = None) -> Swept:
     """One sweep of all plans at the service's time, by so many workers at once. `aside`: what the
     sweeps before have set aside.
     """

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.base import clock as clock_module
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.settings import Settings
 
 
@@ -23,7 +23,7 @@ def ahead(clock):
 
 def test_the_file_moves_the_clock_while_the_process_runs(tmp_path, ticking):
     file = tmp_path / "offset"
-    clock = Clock.of(Settings(clock_offset_file=str(file), clock_offset_s=60))
+    clock = ServiceClock.of(Settings(clock_offset_file=str(file), clock_offset_s=60))
     assert ahead(clock) == 60
     file.write_text("604800\n")
     assert ahead(clock) == 60  # read just now
@@ -38,7 +38,7 @@ def test_the_file_moves_the_clock_while_the_process_runs(tmp_path, ticking):
 def test_what_is_no_number_of_seconds_leaves_the_clock_as_it_is(tmp_path, ticking, content):
     file = tmp_path / "offset"
     file.write_text("3600")
-    clock = Clock(timedelta(0), file)
+    clock = ServiceClock(timedelta(0), file)
     assert ahead(clock) == 3600
     file.write_text(content, encoding="utf-8")
     ticking[0] += 0.06

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.base.errors import Refusal
-from app.base.logs import Line
+from app.base.logs import LogLine
 from app.workers.clocks import ASIDE
-from app.workers.quarantine import Aside
+from app.workers.quarantine import Quarantine
 from tests.clocks.scene import strike
 from tests.journeys.payloads import EXTRA, incomplete
 
@@ -43,7 +43,7 @@ async def unreadable(service, referral, _code):
 
 
 def failures(caplog):
-    form = Line("%(message)s %(levelname)s")
+    form = LogLine("%(message)s %(levelname)s")
     return [form.format(r) for r in caplog.records if r.levelno >= logging.ERROR]
 
 
@@ -68,7 +68,7 @@ async def test_one_that_fails_is_set_aside_and_the_others_are_fired(service, cap
     for cin in EXTRA[:3]:
         referrals.append(await service.refer(incomplete(cin)))
         service.later(minutes=1)
-    poisoned, aside = referrals[0], Aside(ASIDE)  # the first due
+    poisoned, aside = referrals[0], Quarantine(ASIDE)  # the first due
     service.at(PAST_DUE)
     async with fault(service, poisoned, code):
         assert (await strike(service, aside=aside)).left == 1
@@ -110,7 +110,7 @@ async def test_a_plan_whose_alarms_cannot_be_looked_up_holds_up_no_other(service
 async def test_a_database_that_is_away_is_waited_for_and_nothing_is_set_aside(service):
     referral = await service.refer(incomplete())
     service.at(PAST_DUE)
-    aside = Aside(ASIDE)
+    aside = Quarantine(ASIDE)
     away = service.settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/x"})
     whole, service.settings = service.settings, away
     try:

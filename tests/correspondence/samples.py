@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 from app.policy.engine import evaluate
 from app.policy.letter_words import words
 from app.policy.library import load_library
-from app.policy.model import Fact, Facts, Missing, Question
+from app.policy.model import EligibilityQuestion, Fact, Facts, Missing
 from app.policy.phrases import phrases
-from app.store.referral.snapshot import Authorized, Occasion
-from app.views.letters.content import Addressee, Content
+from app.store.referral.snapshot import Authorized, LetterSnapshot
+from app.views.letters.content import Addressee, LetterContent
 from app.views.letters.criteria import decisive
 
 LIBRARY = load_library()
@@ -30,7 +30,8 @@ def denied(plan="HPSJ", service="HD", facts=None, claimed=(), county="san_joaqui
     }
     known = Facts({name: Fact(value, "roster") for name, value in stated.items()})
     answer = evaluate(
-        LIBRARY, Question(plan, service, date(2026, 11, 20), county, tuple(claimed), known)
+        LIBRARY,
+        EligibilityQuestion(plan, service, date(2026, 11, 20), county, tuple(claimed), known),
     )
     assert answer.outcome == "denied", answer.reasons
     return answer
@@ -38,7 +39,7 @@ def denied(plan="HPSJ", service="HD", facts=None, claimed=(), county="san_joaqui
 
 def occasion(answer, **more):
     """What was so when it was decided."""
-    known = Occasion(
+    known = LetterSnapshot(
         seq=3,
         version=3,
         service="HD",
@@ -61,7 +62,7 @@ def content(outcome="denied", recipient="member", language="en", answer=None, **
     answer = answer or denied()
     parts = {name: more.pop(name) for name in list(more) if hasattr(occasion(answer), name)}
     spoken = phrases(LIBRARY, answer.policy, language)
-    made = Content(
+    made = LetterContent(
         outcome=outcome,
         recipient=recipient,
         language=language,

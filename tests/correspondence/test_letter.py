@@ -12,11 +12,11 @@ from app.model.notices import ANNOUNCED
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
 from app.policy.letter_words import LANGUAGES, language_of, words
-from app.policy.model import Fact, Facts, Missing, Question, Reason
+from app.policy.model import EligibilityQuestion, Fact, Facts, Missing, Reason
 from app.policy.phrases import _WORDS, phrases
 from app.policy.vocabulary import words_of
-from app.store.referral.letters import essence
-from app.store.referral.snapshot import Authorized, Occasion
+from app.store.referral.letters import summary
+from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.criteria import decisive
 from app.views.letters.letter import compose, in_words
 from tests.correspondence.samples import (
@@ -200,7 +200,7 @@ def without_need(plan, on=date(2026, 11, 20), **facts):
         {name: Fact(value, "form") for name, value in stated.items()}, events_complete=True
     )
     county = {"HPSM": "san_mateo", "CCAH": "monterey"}[plan]
-    answer = evaluate(LIBRARY, Question(plan, "ECM", on, county, ("POF1A",), known))
+    answer = evaluate(LIBRARY, EligibilityQuestion(plan, "ECM", on, county, ("POF1A",), known))
     assert answer.outcome == "denied", answer.reasons
     return answer
 
@@ -387,16 +387,16 @@ def test_languages_are_found_by_their_tags(tag, language):
 @pytest.mark.parametrize("assignment", [None, "assigned", "waitlisted"])
 def test_an_occasion_is_kept_and_read_back(assignment):
     made = occasion(denied(), assignment=assignment)
-    assert Occasion.from_json(made.to_json()) == made
-    bare = Occasion(1, 1, None, made.received_at)
-    assert Occasion.from_json(bare.to_json()) == bare
+    assert LetterSnapshot.from_json(made.to_json()) == made
+    bare = LetterSnapshot(1, 1, None, made.received_at)
+    assert LetterSnapshot.from_json(bare.to_json()) == bare
 
 
 def test_the_essence_tells_each_what_they_may_know():
     made = occasion(denied())
-    assert "rules for this service are not met" in essence("denied", "requesting", made)
-    assert essence("denied", "servicing", made) == "Housing Deposits: not approved."
-    assert "Authorization HPSJ-1, from 2026-11-23 to 2027-05-22" in essence(
+    assert "rules for this service are not met" in summary("denied", "requesting", made)
+    assert summary("denied", "servicing", made) == "Housing Deposits: not approved."
+    assert "Authorization HPSJ-1, from 2026-11-23 to 2027-05-22" in summary(
         "approved", "servicing", made
     )
-    assert "Please answer by 2026-12-01." in essence("information-needed", "requesting", made)
+    assert "Please answer by 2026-12-01." in summary("information-needed", "requesting", made)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.ids import new_id
 from app.base.settings import Settings
 from app.journey.notification.secrets import Secret, Vault, new_secret
@@ -43,7 +43,7 @@ class Scene:
     def __init__(self, connection: Any, settings: Settings) -> None:
         self.connection = connection
         self.settings = settings
-        self.clock = Clock()
+        self.clock = ServiceClock()
         self.vault = Vault(settings)
         self._seq: dict[str, int] = {}
 

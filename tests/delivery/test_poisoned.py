@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from app.base.logs import Line
+from app.base.logs import LogLine
 from app.store.connect import DatabaseLost, lost
 from app.workers.quarantine import halving
 from tests.delivery.outage import reached
@@ -54,7 +54,7 @@ async def store(scene, referrals):
 
 
 def lines(caplog, message):
-    form = Line("%(message)s")
+    form = LogLine("%(message)s")
     return [form.format(record) for record in caplog.records if record.message == message]
 
 

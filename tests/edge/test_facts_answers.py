@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.policy.model import Event, Span
+from app.policy.model import CareEvent, Span
 from tests.edge.payloads import OURS, coding, event, facts_of, item, request, response, values_of
 
 FACTORS = "complex-social-factors"
@@ -228,29 +228,29 @@ ARRIVED = Span(date(2026, 5, 1), date(2026, 5, 1))
 @pytest.mark.parametrize(
     ("group", "expected"),
     [
-        (event(type="ed-visit", date="2026-05-01"), Event("ed-visit", ARRIVED)),
+        (event(type="ed-visit", date="2026-05-01"), CareEvent("ed-visit", ARRIVED)),
         (
             event(type="ed-visit", date="2026-05-01", avoidable=True),
-            Event("ed-visit", ARRIVED, avoidable=True),
+            CareEvent("ed-visit", ARRIVED, avoidable=True),
         ),
         (
             event(type="inpatient", unplanned=False, reason="substance-use"),
-            Event("inpatient", None, unplanned=False, reason="substance-use"),
+            CareEvent("inpatient", None, unplanned=False, reason="substance-use"),
         ),
         (
             event(type="ed-visit", led_to_admission=True),
-            Event("ed-visit", None, led_to_admission=True),
+            CareEvent("ed-visit", None, led_to_admission=True),
         ),
         (
             event(type="snf-short", date="2026"),
-            Event("snf-short", Span(date(2026, 1, 1), date(2026, 12, 31))),
+            CareEvent("snf-short", Span(date(2026, 1, 1), date(2026, 12, 31))),
         ),
         (event(date="2026-05-01"), None),
         (event(type="walk", date="2026-05-01"), None),
         ({"linkId": "utilization"}, None),
     ],
 )
-def test_one_event(group: dict[str, Any], expected: Event | None) -> None:
+def test_one_event(group: dict[str, Any], expected: CareEvent | None) -> None:
     events = facts_of(request(response(group))).events
     kept = [
         (e.type, e.when, e.avoidable, e.unplanned, e.led_to_admission, e.reason) for e in events

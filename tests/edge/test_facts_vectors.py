@@ -8,7 +8,7 @@ import pytest
 
 from app.fhir.r4 import codes
 from app.policy.dictionary import load_dictionary
-from app.policy.model import FactValue, Question, Span
+from app.policy.model import EligibilityQuestion, FactValue, Span
 from tests.edge.payloads import OURS, event, facts_of, item, request, response
 from tests.policies.vectors import load_vectors, to_question
 
@@ -40,7 +40,7 @@ def written(span: Span) -> str:
     return str(span.first.year) if whole_year else span.first.isoformat()[:7]
 
 
-def as_payload(vector: Mapping[str, Any], question: Question) -> dict[str, Any]:
+def as_payload(vector: Mapping[str, Any], question: EligibilityQuestion) -> dict[str, Any]:
     facts = question.facts
     items = [
         item(name, *answers(name, fact.value))

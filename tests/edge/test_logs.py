@@ -4,13 +4,13 @@ import json
 import logging
 import sys
 
-from app.base.logs import Line, frames
+from app.base.logs import LogLine, frames
 
 PLANTED = "9000001XA"
 
 
 def line(**given) -> dict:
-    formatter = Line(
+    formatter = LogLine(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
         rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.fhir.r4 import strict_json
-from app.fhir.r4.strict_json import MAX_DEPTH, Unreadable, dumps, parse, parse_array
+from app.fhir.r4.strict_json import MAX_DEPTH, UnreadableJson, dumps, parse, parse_array
 
 NESTED = b'{"a":' * 99 + b"{}" + b"}" * 99
 DEEPER = b'{"a":' * 100 + b"{}" + b"}" * 100
@@ -60,7 +60,7 @@ REFUSED = [
     ("body", "code", "expression"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED]
 )
 def test_refused(body, code, expression):
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableJson) as refused:
         parse(body)
     assert [(f.code, f.expression) for f in refused.value.faults] == [(code, expression)]
 
@@ -85,7 +85,7 @@ def test_the_deepest_body_taken_is_as_deep_as_documented():
 
 
 def test_all_faults_at_once():
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableJson) as refused:
         parse(b'{"a":1,"a":"\\u0000","b":[NaN,1e999]}')
     assert {(f.code, f.expression) for f in refused.value.faults} == {
         ("structure", "a"),
@@ -97,7 +97,7 @@ def test_all_faults_at_once():
 
 def test_a_fault_repeats_no_value_and_no_name_that_no_element_could_have():
     body = b'{"resourceType":"Task","Maria Lopez 555-12":1,"Maria Lopez 555-12":"Lopez\\u0000"}'
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableJson) as refused:
         parse(body)
     assert "Lopez" not in repr(refused.value.faults)
 
@@ -109,7 +109,7 @@ def test_a_fault_repeats_no_value_and_no_name_that_no_element_could_have():
 def test_depth_is_refused_quickly(levels, opening, middle, closing):
     body = opening * levels + middle + closing * levels
     started = time.process_time()
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableJson) as refused:
         parse(body)
     assert time.process_time() - started < 0.1
     assert refused.value.faults[0].code == "structure"
@@ -117,7 +117,7 @@ def test_depth_is_refused_quickly(levels, opening, middle, closing):
 
 def test_a_string_that_never_ends_is_refused_in_linear_time():
     started = time.process_time()
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableJson):
         parse(b'{"a":"' + b'\\"' * 2_000_000)
     assert time.process_time() - started < 5
 
@@ -147,7 +147,7 @@ PATCHES = [
 
 @pytest.mark.parametrize(("body", "code", "expression"), PATCHES)
 def test_a_patch_is_read_as_strictly(body, code, expression):
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(UnreadableJson) as refused:
         parse_array(body)
     assert [(f.code, f.expression) for f in refused.value.faults] == [(code, expression)]
 
@@ -184,7 +184,7 @@ NEARLY_JSON = st.text(alphabet='{}[]",:\\u0 1e.-ab\n', max_size=60).map(str.enco
 def outcome(body):
     try:
         return parse(body)
-    except Unreadable as refused:
+    except UnreadableJson as refused:
         return refused.faults
 
 

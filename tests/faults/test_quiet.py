@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from app.base.logs import Line
+from app.base.logs import LogLine
 from tests.faults.test_killed import strings
 from tests.journeys.payloads import (
     REASON,
@@ -39,7 +39,7 @@ class Lines(logging.Handler):
 
     def __init__(self):
         super().__init__(logging.DEBUG)
-        self.setFormatter(Line("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        self.setFormatter(LogLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
         self.said = []
 
     def emit(self, record):

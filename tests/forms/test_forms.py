@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.api.deployment import deployment_of
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.fhir.facts_answers import read_response
 from app.fhir.r4 import check_resource, codes
@@ -198,7 +198,7 @@ NOBODY = Caller("nobody", "org-open-gate", None, frozenset({"system/Task.rs"}))
 @pytest.fixture
 async def ask():
     settings = Settings(database_url="postgresql://nowhere/none")
-    app = create_app(settings, clock=Clock())
+    app = create_app(settings, clock=ServiceClock())
     start(app, library=LIBRARY)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:

@@ -17,7 +17,7 @@ import orjson
 import uvicorn
 
 from app.api.deployment import deployment_of
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.main import create_app
 from app.store.database import begin, create_engine
@@ -46,7 +46,7 @@ class Service:
 
     def __init__(self, settings: Settings, app: Any, http: httpx.AsyncClient, store: Any) -> None:
         self.settings, self.app, self.http, self.store = settings, app, http, store
-        self.clock: Clock = deployment_of(app).clock
+        self.clock: ServiceClock = deployment_of(app).clock
         self._tokens: dict[str, tuple[float, str]] = {}
 
     def at(self, moment: str) -> None:
@@ -251,7 +251,7 @@ async def serving(settings: Settings, store: str = "") -> AsyncIterator[Service]
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         chosen = settings.model_copy(update={"demonstration": True, "public_url": url})
-        app = create_app(chosen, clock=Clock())
+        app = create_app(chosen, clock=ServiceClock())
         config = uvicorn.Config(
             app, loop="none", http="httptools", ws="none", log_config=None, access_log=False
         )

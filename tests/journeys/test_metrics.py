@@ -8,9 +8,9 @@ import sys
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.store.database import create_engine
-from app.views.figures import Figures
+from app.views.figures import DeliveryMetrics
 from tests.deployed import change
 from tests.journeys.payloads import a_referral
 from tests.outside import ROOT
@@ -18,7 +18,7 @@ from tests.receiver import Reply
 
 
 async def figures(service):
-    change(service.app, figures=Figures())  # what was remembered is another test's
+    change(service.app, figures=DeliveryMetrics())  # what was remembered is another test's
     return read((await service.http.get("/metrics")).text)
 
 
@@ -73,7 +73,7 @@ async def test_no_label_says_who_or_where(service, receiver):
 async def test_the_other_metrics_are_there_without_a_database(service):
     nowhere = service.settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/x"})
     engine = create_engine(nowhere, pool_size=1)
-    seen = read((await Figures().text(engine, Clock())).decode())
+    seen = read((await DeliveryMetrics().text(engine, ServiceClock())).decode())
     await engine.dispose()
     assert seen == {("nwd_delivery_figures_up",): 0}
 

@@ -10,7 +10,7 @@ import pytest
 from app.policy.check import check_policies
 from app.policy.engine import evaluate
 from app.policy.library import FILES, load_library
-from app.policy.model import Fact, Facts, Outcome, Question
+from app.policy.model import DeterminationOutcome, EligibilityQuestion, Fact, Facts
 from app.views.catalog import show
 from app.views.forms.form import build_forms
 from tests.policies.vectors import span
@@ -49,7 +49,7 @@ def ask(library, service="ECM", county="marin", birth="1980-01-01", events=(), o
     known = facts(stated, birth, events, complete=True)
     covered = {"coverage_active": Fact(value=True, source="Coverage")}
     known = Facts({**known.values, **covered}, known.events, known.events_complete, known.birth)
-    return evaluate(library, Question("LHP", service, on, county, (), known))
+    return evaluate(library, EligibilityQuestion("LHP", service, on, county, (), known))
 
 
 def test_the_document_holds_no_fault(folder):
@@ -58,15 +58,21 @@ def test_the_document_holds_no_fault(folder):
 
 def test_four_visits_in_a_year_are_enough_for_this_plan_and_three_are_not(library):
     said = ask(library, events=FOUR, **all_no())
-    assert (said.outcome, said.populations) == (Outcome.APPROVED, ("POF2",))
+    assert (said.outcome, said.populations) == (DeterminationOutcome.APPROVED, ("POF2",))
     assert said.policy == "LHP/2023-01-01"
     said = ask(library, events=FOUR[1:], **all_no())
-    assert (said.outcome, {r.code for r in said.reasons}) == (Outcome.DENIED, {"no-population"})
+    assert (said.outcome, {r.code for r in said.reasons}) == (
+        DeterminationOutcome.DENIED,
+        {"no-population"},
+    )
 
 
 @pytest.mark.parametrize(
     ("on", "outcome"),
-    [(date(2023, 6, 30), Outcome.DENIED), (date(2023, 7, 1), Outcome.APPROVED)],
+    [
+        (date(2023, 6, 30), DeterminationOutcome.DENIED),
+        (date(2023, 7, 1), DeterminationOutcome.APPROVED),
+    ],
 )
 def test_children_of_this_plan_are_live_from_their_date(library, on, outcome):
     two = visits("2022-12-24", "2023-03-05")
@@ -75,17 +81,17 @@ def test_children_of_this_plan_are_live_from_their_date(library, on, outcome):
 
 def test_a_support_is_decided_by_the_shared_criteria_where_it_is_offered(library):
     listed = {"nutrition_sensitive_conditions": ["diabetes"]}
-    assert ask(library, "MTM", **listed).outcome is Outcome.APPROVED
+    assert ask(library, "MTM", **listed).outcome is DeterminationOutcome.APPROVED
     said = ask(library, "MTM", "sonoma", **listed)
-    assert (said.outcome, said.reasons[0].code) == (Outcome.DENIED, "not-yet-live")
+    assert (said.outcome, said.reasons[0].code) == (DeterminationOutcome.DENIED, "not-yet-live")
     assert ask(library, "RC", **listed).reasons[0].code == "not-offered"
 
 
 def test_what_is_unknown_is_asked_for(library):
     said = evaluate(
-        library, Question("LHP", "ECM", ON, "marin", (), Facts(birth=span("1980-01-01")))
+        library, EligibilityQuestion("LHP", "ECM", ON, "marin", (), Facts(birth=span("1980-01-01")))
     )
-    assert said.outcome is Outcome.PENDING
+    assert said.outcome is DeterminationOutcome.PENDING
     assert {"homeless", "utilization"} <= {m.fact for m in said.missing}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.policy.answer_json import answer_from_json, answer_to_json
 from app.policy.engine import evaluate
-from app.policy.model import Event, Fact, Facts, Outcome, Question, Span
+from app.policy.model import CareEvent, DeterminationOutcome, EligibilityQuestion, Fact, Facts, Span
 from app.policy.question_json import question_from_json, question_to_json
 from app.policy.read_files import FileFault
 from app.policy.replay import depersonalize, replay
@@ -25,7 +25,7 @@ TEXTS = frozenset({"social_information"})
 
 def high_use(plan="HPSM", on=date(2024, 3, 4), events=FIVE):
     known = facts(all_no(), events=events, complete=True)
-    return Question(plan, "ECM", on, "san_mateo", (), known)
+    return EligibilityQuestion(plan, "ECM", on, "san_mateo", (), known)
 
 
 def stored(question):
@@ -40,9 +40,11 @@ def test_the_same_question_has_the_same_answer(vector):
 def test_the_policy_of_then_answers_even_where_a_newer_one_is_in_force():
     """Asthma remediation asks for an assessment from 2026 on: an answer of 2025 does not."""
     stated = {"asthma": True, "owner_consents": True, "asthma_ed_visits_12m": 1}
-    question = Question("HPSJ", "AR", date(2025, 12, 31), "stanislaus", (), facts(stated))
+    question = EligibilityQuestion(
+        "HPSJ", "AR", date(2025, 12, 31), "stanislaus", (), facts(stated)
+    )
     then = evaluate(LIBRARY, question)
-    assert (then.outcome, then.policy) == (Outcome.APPROVED, "HPSJ/2025-07-01")
+    assert (then.outcome, then.policy) == (DeterminationOutcome.APPROVED, "HPSJ/2025-07-01")
     assert replay(LIBRARY, question_to_json(question), answer_to_json(then)) == []
     later = replace(then, policy="HPSJ/2026-01-01")
     found = replay(LIBRARY, question_to_json(question), answer_to_json(later))
@@ -85,7 +87,7 @@ def test_a_criterion_that_differs_is_named_by_its_path():
 
 
 def test_the_wording_of_a_question_is_no_part_of_an_answer():
-    question = Question("HPSM", "ECM", date(2024, 3, 4), "san_mateo", (), Facts())
+    question = EligibilityQuestion("HPSM", "ECM", date(2024, 3, 4), "san_mateo", (), Facts())
     tree = json.loads(stored(question)[1])
     assert tree["missing"]
     tree["missing"] = [m | {"question": "said otherwise then"} for m in tree["missing"]]
@@ -118,11 +120,11 @@ def test_nothing_that_names_a_person_is_passed_on():
             "social_information": Fact("Adela sleeps in the park", "Patient/secret-id"),
             "cs_used_eaa_usd": Fact(Decimal("12.50"), "roster"),
         },
-        events=(Event("ed-visit", span("2024-01-01"), source="#secret-id"),),
+        events=(CareEvent("ed-visit", span("2024-01-01"), source="#secret-id"),),
         birth=span("1931-07-04"),
         notes=("secret-id said so",),
     )
-    question = Question("HPSM", "ECM", date(2024, 3, 4), "san_mateo", (), known)
+    question = EligibilityQuestion("HPSM", "ECM", date(2024, 3, 4), "san_mateo", (), known)
     told = question_to_json(depersonalize(question, TEXTS))
     for secret in ("secret-id/", "Adela", "1931-07-04", "said so"):
         assert secret not in told
@@ -135,7 +137,7 @@ def test_nothing_that_names_a_person_is_passed_on():
 def test_the_age_stays_where_the_birthday_goes(born):
     for on in (date(2024, 3, 4), date(2024, 2, 29)):
         known = Facts(values={}, birth=span(born))
-        question = Question("HPSM", "ECM", on, "san_mateo", (), known)
+        question = EligibilityQuestion("HPSM", "ECM", on, "san_mateo", (), known)
         before, after = (
             list(_named(evaluate(LIBRARY, q).criteria, "age >= 21"))
             for q in (question, depersonalize(question, TEXTS))
@@ -201,7 +203,10 @@ def test_a_new_file_is_tried_on_the_past(candidate):
     found = list(simulate(LIBRARY, candidate, asked))
     assert [change and change.referral for change in found] == ["five visits", None]
     change = found[0]
-    assert (change.before.outcome, change.after.outcome) == (Outcome.APPROVED, Outcome.DENIED)
+    assert (change.before.outcome, change.after.outcome) == (
+        DeterminationOutcome.APPROVED,
+        DeterminationOutcome.DENIED,
+    )
     assert any("POF2" in d.where for d in change.why)
 
 

@@ -17,20 +17,20 @@ from app.model.record import Details
 from app.policy.answer_json import answer_from_json, answer_to_json
 from app.policy.facts_json import roster_from_json, roster_to_json
 from app.policy.model import (
+    CareEvent,
     Criterion,
     Determination,
-    Event,
+    DeterminationOutcome,
+    EligibilityQuestion,
     Fact,
     Facts,
     Missing,
-    Outcome,
-    Question,
     Reason,
     Span,
 )
 from app.policy.question_json import question_from_json, question_to_json
-from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts
-from app.store.referral.snapshot import Authorized, Occasion
+from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind
+from app.store.referral.snapshot import Authorized, LetterSnapshot
 
 STORED = Path(__file__).with_name("stored_form.json")
 DAY, MONTH = Span(date(2024, 3, 4), date(2024, 3, 4)), Span(date(2024, 3, 1), date(2024, 3, 31))
@@ -51,9 +51,9 @@ VALUES = {
     "current_authorizations": Fact(frozenset(), "authorizations"),
 }
 EVENTS = (
-    Event("ed-visit", DAY, True, None, False, "other", "form"),
-    Event("inpatient", None),
-    Event("snf-short", MONTH, unplanned=True, source="Encounter/1"),
+    CareEvent("ed-visit", DAY, True, None, False, "other", "form"),
+    CareEvent("inpatient", None),
+    CareEvent("snf-short", MONTH, unplanned=True, source="Encounter/1"),
 )
 FULL = Facts(VALUES, EVENTS, False, MONTH, ("county: «x»", "birth"))
 REASONS = (Reason("limit-reached", "Ask again in 2027: “é”"), Reason("facts-missing"))
@@ -74,13 +74,15 @@ LATE = datetime(2026, 11, 20, 23, 59, 59, 123456, tzinfo=timezone(timedelta(hour
 UNITS = {"value": 12.5, "unit": "h", "nested": {"code": ["é", None, True, 10**15]}}
 
 QUESTIONS = {
-    "bare": Question(None, None, date(1, 1, 2), None, (), Facts()),
-    "full": Question("HPSM", "ECM", DAY.first, "san_mateo", ("POF1", "POF2"), FULL, False, True),
+    "bare": EligibilityQuestion(None, None, date(1, 1, 2), None, (), Facts()),
+    "full": EligibilityQuestion(
+        "HPSM", "ECM", DAY.first, "san_mateo", ("POF1", "POF2"), FULL, False, True
+    ),
 }
 ANSWERS = {
-    "bare": Determination(Outcome.PENDING, (), (), (), (), None, date(9999, 12, 30)),
+    "bare": Determination(DeterminationOutcome.PENDING, (), (), (), (), None, date(9999, 12, 30)),
     "full": Determination(
-        Outcome.DENIED,
+        DeterminationOutcome.DENIED,
         REASONS,
         ("POF1", "POF2"),
         MISSING,
@@ -92,13 +94,13 @@ ANSWERS = {
     ),
 }
 MEMBERS = {
-    "bare": RosterMember(None, None, None, SourcedFacts(Kind.DERIVED, "")),
+    "bare": RosterMember(None, None, None, SourcedFacts(SourceKind.DERIVED, "")),
     "full": RosterMember(
         "9000001XA",
         "HPSM",
         "1980-01",
         SourcedFacts(
-            Kind.ELEMENT,
+            SourceKind.ELEMENT,
             "Patient/é",
             VALUES,
             EVENTS,
@@ -125,8 +127,8 @@ DETAILS = {
     ),
 }
 OCCASIONS = {
-    "bare": Occasion(1, 1, None, AT),
-    "full": Occasion(
+    "bare": LetterSnapshot(1, 1, None, AT),
+    "full": LetterSnapshot(
         3,
         7,
         "ECM",
@@ -141,7 +143,7 @@ OCCASIONS = {
         Authorized("A-1", DAY.first, date(9999, 12, 30), UNITS),
         "9000001XA",
     ),
-    "no units": Occasion(
+    "no units": LetterSnapshot(
         2,
         2,
         "RC",
@@ -161,7 +163,7 @@ KINDS = {
     "answer": (ANSWERS, answer_to_json, answer_from_json),
     "member": (MEMBERS, roster_text, lambda text: roster_from_json(orjson.loads(text))),
     "details": (DETAILS, Details.to_json, Details.from_json),
-    "occasion": (OCCASIONS, Occasion.to_json, Occasion.from_json),
+    "occasion": (OCCASIONS, LetterSnapshot.to_json, LetterSnapshot.from_json),
 }
 CASES = [(kind, name) for kind, (values, _, _) in KINDS.items() for name in values]
 
@@ -207,7 +209,7 @@ def test_an_authorization_without_end_is_read(stored):
     """`infinity`, which older rows may hold, is the last day of the calendar."""
     for written, read in (("infinity", date(9999, 12, 30)), ("-infinity", date(1, 1, 2))):
         text = stored["occasion"]["full"].replace("9999-12-30", written)
-        assert Occasion.from_json(text).authorized.ends_on == read
+        assert LetterSnapshot.from_json(text).authorized.ends_on == read
 
 
 NO_ROWS = [(kind, text) for kind in KINDS for text in ("", "x", "[]", "null", "{}", '{"plan": 1}')]

@@ -12,7 +12,7 @@ from app.policy.answer_json import answer_to_json
 from app.policy.check import check_policies
 from app.policy.engine import evaluate
 from app.policy.library import FILES, load_library, read_choice
-from app.policy.model import Question
+from app.policy.model import EligibilityQuestion
 from app.policy.question_json import question_to_json
 from app.policy.replay import replay
 from tests.rules.policy.asking import LIBRARY, facts
@@ -34,7 +34,7 @@ def turned(name):
 
 def ask(library, service, on="2026-03-04", birth="1980-01-01", plan="HPSJ", **stated):
     county = {"HPSJ": "san_joaquin", "CCAH": "monterey"}[plan]
-    question = Question(
+    question = EligibilityQuestion(
         plan, service, date.fromisoformat(on), county, (), facts(stated, birth, complete=True)
     )
     return question, evaluate(library, question)

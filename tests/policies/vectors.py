@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from app.policy.dictionary import FactDefinition, load_dictionary
-from app.policy.model import Event, Fact, Facts, FactValue, Question, Span
+from app.policy.model import CareEvent, EligibilityQuestion, Fact, Facts, FactValue, Span
 
 VECTORS = Path(__file__).with_name("vectors_dev.yaml")
 #: Facts that have no "no": left out where everything unlisted is stated as false.
@@ -29,7 +29,7 @@ def load_vectors(path: Path = VECTORS) -> tuple[Mapping[str, Any], ...]:
     return tuple(yaml.safe_load(path.read_text(encoding="utf-8"))["vectors"])
 
 
-def to_question(vector: Mapping[str, Any]) -> Question:
+def to_question(vector: Mapping[str, Any]) -> EligibilityQuestion:
     """The vector as the rules are asked it."""
     as_of = date.fromisoformat(vector["asOf"])
     stated = dict(stated_facts(vector))
@@ -39,7 +39,7 @@ def to_question(vector: Mapping[str, Any]) -> Question:
     values["coverage_active"] = Fact(_covered(coverage, as_of), "Coverage")
     if "delegate" in coverage:
         values["delegated_to"] = Fact(coverage["delegate"], "Coverage")
-    return Question(
+    return EligibilityQuestion(
         plan=vector["plan"],
         service=vector["service"],
         as_of=as_of,
@@ -127,9 +127,9 @@ def _is_asked(definition: FactDefinition, vector: Mapping[str, Any]) -> bool:
     return ecm or support
 
 
-def _events(vector: Mapping[str, Any]) -> Iterator[Event]:
+def _events(vector: Mapping[str, Any]) -> Iterator[CareEvent]:
     for event in vector["facts"].get("utilization", ()):
-        yield Event(
+        yield CareEvent(
             type=event["type"],
             when=span(str(event["date"])) if "date" in event else None,
             avoidable=event.get("avoidable"),

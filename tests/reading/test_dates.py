@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.store.database import begin
-from app.store.reading.access import Statement
+from app.store.reading.access import SqlStatement
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.match import between, found_by
-from app.store.reading.parameters import Criterion
+from app.store.reading.parameters import SearchCriterion
 from app.store.reading.values import PREFIXES, date_range
 from app.store.reading.words import words
 
@@ -97,9 +97,9 @@ async def test_a_stored_date_or_period_is_matched_as_r4_has_it(engine, prefix):
     assert len(STORED) > 40
     async with begin(engine) as connection:
         for text in TEXTS:
-            statement = Statement()
+            statement = SqlStatement()
             rows = f"unnest({statement.bind(list(STORED), 'text[]')})"
-            asked = Criterion(OCCURRENCE, ranges=(date_range(prefix + text),))
+            asked = SearchCriterion(OCCURRENCE, ranges=(date_range(prefix + text),))
             found = await holds(connection, statement, found_by(statement, "r.one", asked), rows)
             assert found == [RULES[prefix](one, within(text)) for one in STORED.values()], text
 
@@ -108,7 +108,7 @@ async def test_a_stored_date_or_period_is_matched_as_r4_has_it(engine, prefix):
 async def test_a_moment_of_our_own_is_matched_as_r4_has_it(engine, prefix):
     async with begin(engine) as connection:
         for text in TEXTS:
-            statement = Statement()
+            statement = SqlStatement()
             rows = f"unnest({statement.bind(GRID[::4], 'timestamptz[]')})"
             condition = between(statement, "r.one", date_range(prefix + text))
             found = await holds(connection, statement, condition, rows)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from app.journey.decision.decide import authorization_number, authorize
-from app.model.known import Held
+from app.model.known import HeldAuthorization
 from app.model.record import Authorization
 from app.policy.deadlines import last_day
 from app.policy.schema import Length, Term
@@ -78,13 +78,13 @@ def test_reauthorizations_follow_day_upon_day_for_ten_years(first):
         )
         if before is not None:
             assert given.starts_on == before.authorization.ends_on + timedelta(days=1)
-        before = Held("HPSM", "before", given)
+        before = HeldAuthorization("HPSM", "before", given)
         approved = given.ends_on  # asked for on the last day
 
 
-def held(ends_on: str) -> Held:
+def held(ends_on: str) -> HeldAuthorization:
     before = Authorization("N", "ECM", None, date(2024, 1, 1), date.fromisoformat(ends_on))
-    return Held("HPSM", "before", before)
+    return HeldAuthorization("HPSM", "before", before)
 
 
 PERIODS = {

@@ -10,7 +10,7 @@ from app.base.local_time import FIRST_DAY, LAST_DAY, LAST_MOMENT, kept, plus_day
 from app.fhir.dates import read_moment, read_span
 from app.fhir.service_request import start_faults, wished_start
 from app.journey.decision.decide import authorize
-from app.model.known import Held
+from app.model.known import HeldAuthorization
 from app.policy.counts import minus_months
 from app.policy.deadlines import expires, expiring_from
 from app.policy.library import load_library
@@ -47,7 +47,7 @@ def test_an_authorization_always_lies_in_the_calendar(approved, wanted, ended, f
         assert expires(given_.ends_on).astimezone(UTC)
         expiring_from(given_.starts_on, given_.ends_on, plan_clocks())
         if previous is None:
-            before = Held("HPSM", "before", given_)
+            before = HeldAuthorization("HPSM", "before", given_)
 
 
 @given(DAYS, st.integers(-5000, 5000))

@@ -6,7 +6,7 @@ import pytest
 
 from app.journey.decision.decide import decide
 from app.model.lifecycle import Event
-from app.policy.model import Determination, Outcome, Reason
+from app.policy.model import Determination, DeterminationOutcome, Reason
 from tests.rules.plan_data import switches
 
 BY_HAND = switches(approve="review", deny_administrative="review", deny_criteria="review")
@@ -37,7 +37,7 @@ ADMINISTRATIVE = {"line-of-business", "delegated-plan", "not-a-member"}
 @pytest.mark.parametrize(("outcome", "reasons", "automation", "event"), CASES)
 def test_a_move_follows(outcome, reasons, automation, event):
     said = Determination(
-        outcome=Outcome(outcome),
+        outcome=DeterminationOutcome(outcome),
         reasons=tuple(map(Reason, reasons)),
         populations=(),
         missing=(),

@@ -10,7 +10,7 @@ from app.model.lifecycle import State
 from app.model.record import Details
 from app.policy.model import Missing, Reason
 from app.views.spans import due_in_words, moment, span
-from app.views.workqueue.steps import Standing, steps
+from app.views.workqueue.steps import QueueStanding, steps
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
 
@@ -69,7 +69,7 @@ def test_what_a_caller_prefers(accept, wanted):
     assert prefers(accept, "text/html") is wanted
 
 
-PENDING = Standing("r1", "HPSM", State.PENDING, "ECM", "m1", None, Details())
+PENDING = QueueStanding("r1", "HPSM", State.PENDING, "ECM", "m1", None, Details())
 DENY = Details(reasons=(Reason("no-population"), Reason("facts-missing")), recommendation="denied")
 ASK = Details(missing=(Missing("homeless", "Is the member homeless?"), Missing("", "Who?")))
 

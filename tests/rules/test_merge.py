@@ -9,15 +9,15 @@ import pytest
 
 from app.journey.eligibility.merge import merge
 from app.policy.facts_json import facts_from_json, facts_to_json, roster_from_json, roster_to_json
-from app.policy.model import Event, Fact, Facts, FactValue, Span
-from app.policy.stated import CoverageTerms, Kind, RosterMember, SourcedFacts, choose_coverage
+from app.policy.model import CareEvent, Fact, Facts, FactValue, Span
+from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind, choose_coverage
 
 ON = date(2026, 11, 20)
 DAY = Span(ON, ON)
-DERIVED, OBSERVED, FORM, ELEMENT = Kind
+DERIVED, OBSERVED, FORM, ELEMENT = SourceKind
 
 
-def said(kind: Kind, source: str = "", **values: FactValue) -> SourcedFacts:
+def said(kind: SourceKind, source: str = "", **values: FactValue) -> SourcedFacts:
     source = source or kind.name.lower()
     return SourcedFacts(kind, source, {name: Fact(v, source) for name, v in values.items()})
 
@@ -215,11 +215,11 @@ def test_both_ends_of_a_period_are_included(
     assert terms(first=first, last=last).covers(on) is covers
 
 
-def told(kind: Kind, *events: Event, complete: bool | None = None) -> SourcedFacts:
+def told(kind: SourceKind, *events: CareEvent, complete: bool | None = None) -> SourcedFacts:
     return SourcedFacts(kind, kind.name, events=events, events_complete=complete)
 
 
-VISIT, STAY = Event("ed-visit", DAY), Event("inpatient", DAY)
+VISIT, STAY = CareEvent("ed-visit", DAY), CareEvent("inpatient", DAY)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ VISIT, STAY = Event("ed-visit", DAY), Event("inpatient", DAY)
     ],
 )
 def test_events(
-    stated: list[SourcedFacts], events: tuple[Event, ...], complete: bool | None
+    stated: list[SourcedFacts], events: tuple[CareEvent, ...], complete: bool | None
 ) -> None:
     facts = merge(stated, None, (), ON)
     assert (facts.events, facts.events_complete) == (events, complete)
@@ -265,9 +265,9 @@ VALUES: dict[str, FactValue] = {
 
 
 def test_facts_survive_storage() -> None:
-    event = Event("ed-visit", DAY, True, None, False, "other", "form")
+    event = CareEvent("ed-visit", DAY, True, None, False, "other", "form")
     stated = said(FORM, **VALUES).values
-    facts = Facts(stated, (event, Event("inpatient", None)), False, DAY, ("note",))
+    facts = Facts(stated, (event, CareEvent("inpatient", None)), False, DAY, ("note",))
     again = facts_from_json(orjson.loads(orjson.dumps(facts_to_json(facts))))
     assert again == facts
     assert [type(f.value) for f in again.values.values()] == [type(v) for v in VALUES.values()]

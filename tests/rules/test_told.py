@@ -12,8 +12,16 @@ from app.fhir.facts import read_facts
 from app.fhir.task import added
 from app.journey.eligibility.merge import merge
 from app.policy.counts import count, resolve
-from app.policy.model import Event, Span
-from app.policy.stated import MOST_EVENTS, MOST_NOTES, Kind, SourcedFacts, bounded, latest, noted
+from app.policy.model import CareEvent, Span
+from app.policy.stated import (
+    MOST_EVENTS,
+    MOST_NOTES,
+    SourcedFacts,
+    SourceKind,
+    bounded,
+    latest,
+    noted,
+)
 from tests.edge.worst import WORST
 from tests.rules.plan_data import count_of
 
@@ -21,13 +29,13 @@ ON = date(2026, 11, 20)
 RULE = count_of("ed-visit", months=12)
 
 
-def exact(days_ago: int, kind: str = "ed-visit") -> Event:
+def exact(days_ago: int, kind: str = "ed-visit") -> CareEvent:
     day = ON - timedelta(days=days_ago)
-    return Event(kind, Span(day, day), source="f")
+    return CareEvent(kind, Span(day, day), source="f")
 
 
-def form(events: list[Event], complete: bool | None) -> SourcedFacts:
-    return SourcedFacts(Kind.FORM, "f", {}, tuple(events), complete)
+def form(events: list[CareEvent], complete: bool | None) -> SourcedFacts:
+    return SourcedFacts(SourceKind.FORM, "f", {}, tuple(events), complete)
 
 
 def test_a_complete_list_that_was_cut_is_open():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.journey.eligibility.check import at_least, used_amounts
-from app.model.known import Held
+from app.model.known import HeldAuthorization
 from app.model.record import Authorization
 from app.policy.model import Facts
 from tests.rules.policy.asking import LIBRARY, facts
@@ -17,10 +17,12 @@ ON = date(2026, 3, 4)
 
 def given(
     service: str, first: str, last: str, quantity: Any = None, unit: str = "d", plan: str = "HPSJ"
-) -> Held:
+) -> HeldAuthorization:
     units = None if quantity is None else {"quantity": quantity, "unit": unit}
     days = date.fromisoformat(first), date.fromisoformat(last)
-    return Held(plan, f"{service}-{first}", Authorization("n", service, None, *days, units))
+    return HeldAuthorization(
+        plan, f"{service}-{first}", Authorization("n", service, None, *days, units)
+    )
 
 
 HOUSING = given("HD", "2023-01-01", "2023-06-30", 1, "time")
@@ -64,7 +66,7 @@ HOME = given("EAA", "2022-05-01", "2023-04-30", 7000.5, "USD")
         ),
     ],
 )
-def test_what_is_authorized_is_used(held: list[Held], used: dict[str, Any]) -> None:
+def test_what_is_authorized_is_used(held: list[HeldAuthorization], used: dict[str, Any]) -> None:
     policy = LIBRARY.policy("HPSJ", ON)
     assert policy is not None
     assert used_amounts(policy, held, ON) == used

@@ -4,14 +4,14 @@ import pytest
 
 from app.model.lifecycle import BusinessStatus, Event, State
 from app.model.notices import ANNOUNCED
-from app.policy.model import Outcome
+from app.policy.model import DeterminationOutcome
 from app.policy.vocabulary import words_of
 
 CODES = {
     "states": State,
     "statuses": BusinessStatus,
     "events": Event,
-    "determinations": Outcome,
+    "determinations": DeterminationOutcome,
     "letters": ANNOUNCED,
 }
 

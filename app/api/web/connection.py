@@ -68,7 +68,7 @@ class Lingering:
         get_running_loop().call_later(self._linger_s, self._transport.close)
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """Uvicorn's connection with limits; they are set by `limited`."""
 
     most: int = 1000
@@ -153,7 +153,7 @@ class Connection(HttpToolsProtocol):
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def _without_offer(self) -> bytes:
-        """The head that was just read, without `Upgrade` and what `Connection` says of it."""
+        """The head that was just read, without `Upgrade` and what `HttpConnection` says of it."""
         version = self.parser.get_http_version().encode()
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
@@ -221,10 +221,10 @@ class Connection(HttpToolsProtocol):
 
 def limited(
     most: int, head_wait_s: float = HEAD_WAIT_S, linger_s: float = LINGER_S
-) -> type[Connection]:
+) -> type[HttpConnection]:
     """The connection of a process that keeps `most` of them."""
 
-    class Limited(Connection):
+    class Limited(HttpConnection):
         """With the limits of this process."""
 
     Limited.most, Limited.head_wait_s, Limited.linger_s = most, head_wait_s, linger_s

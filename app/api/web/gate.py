@@ -29,7 +29,7 @@ from app.api.web.media import JSON, check_accept, check_content, is_gzip, taken,
 from app.api.web.refusals import TOKEN_PATH, respond, wrong_method
 from app.base.aside import SMALL, weigh
 from app.base.errors import Refusal, refuse
-from app.fhir.r4.strict_json import Unreadable, parse
+from app.fhir.r4.strict_json import UnreadableJson, parse
 
 _LONGEST_TARGET = 8 * 1024
 _LARGEST_HEADERS = 32 * 1024
@@ -144,7 +144,7 @@ def _check_json(body: bytes) -> None:
     """400 with every fault of a body that the framework would read as it likes (RFC 8259 4)."""
     try:
         parse(body)
-    except Unreadable as unreadable:
+    except UnreadableJson as unreadable:
         raise Refusal(400, unreadable.faults) from None
 
 

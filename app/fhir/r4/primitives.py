@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from xml.parsers.expat import ExpatError, ParserCreate
 
 from app.fhir.r4 import codes
-from app.fhir.r4.strict_json import Number
+from app.fhir.r4.strict_json import JsonNumber
 
 _XHTML = codes.XHTML
 _SEPARATOR = " "
@@ -186,7 +186,7 @@ def _pattern(expression: str) -> Callable[[str], Any]:
     return re.compile(expression).fullmatch
 
 
-_NUMBER = (int, Number, Decimal, float)
+_NUMBER = (int, JsonNumber, Decimal, float)
 _UUID = "urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _URI = f"[^\\s{_UNSEEN}]+"
 

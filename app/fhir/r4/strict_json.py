@@ -21,7 +21,8 @@ import orjson
 from app.base.aside import tick
 from app.base.errors import Issue
 
-#: A parsed body: dict, list, str, int, bool, None and, for every number with a fraction, `Number`.
+#: A parsed body: dict, list, str, int, bool, None and, for every number with a fraction,
+#: `JsonNumber`.
 Parsed = dict[str, Any]
 
 #: Digits of an integer or a fraction, and powers of ten: far beyond R4's 18 digits.
@@ -43,20 +44,20 @@ _HIDDEN_ESCAPES = (*_SUSPECT_ESCAPES, b"\\ud", b"\\uD", b"\xed")
 _BLANK_COLONS = (b" :", b"\n:", b"\t:", b"\r:")
 
 
-class Number(Decimal):
+class JsonNumber(Decimal):
     """A decimal that remembers how it was written: 1.10 is not 1.1, and 1e2 not 1E+2."""
 
     __slots__ = ("text",)
     text: str
 
-    def __new__(cls, text: str) -> "Number":
+    def __new__(cls, text: str) -> "JsonNumber":
         number = super().__new__(cls, text)
         number.text = text
         return number
 
 
 @dataclass(eq=False)
-class Unreadable(Exception):
+class UnreadableJson(Exception):
     """The body cannot be taken as JSON; `faults` holds every reason that was found."""
 
     faults: list[Issue]
@@ -84,10 +85,12 @@ _NO_NUMBER = _Bad("structure", "JSON has no NaN and no Infinity; leave the eleme
 
 
 def parse(body: bytes) -> Parsed:
-    """The object in `body`, or `Unreadable` with every fault that was found (spec.md 7, Errors)."""
+    """The object in `body`, or `UnreadableJson` with every fault that was found (spec.md 7,
+    Errors).
+    """
     tree = _read(body)
     if not isinstance(tree, dict):
-        raise Unreadable([Issue("structure", "Send one JSON object: a FHIR resource.")])
+        raise UnreadableJson([Issue("structure", "Send one JSON object: a FHIR resource.")])
     return tree
 
 
@@ -95,7 +98,7 @@ def parse_array(body: bytes) -> list[Any]:
     """As `parse`, for the one body that is a list: a JSON Patch."""
     tree = _read(body)
     if not isinstance(tree, list):
-        raise Unreadable([Issue("structure", "Send a JSON array: the operations of a patch.")])
+        raise UnreadableJson([Issue("structure", "Send a JSON array: the operations of a patch.")])
     return tree
 
 
@@ -129,7 +132,7 @@ def dumps(tree: Any) -> bytes:
 def written(value: Any) -> Any:
     """For the writer: a number as it was sent."""
     if isinstance(value, Decimal):
-        text = value.text if isinstance(value, Number) else str(value)
+        text = value.text if isinstance(value, JsonNumber) else str(value)
         return orjson.Fragment(text.encode())
     raise TypeError(f"{type(value).__name__} is not JSON")
 
@@ -169,16 +172,16 @@ def _read_closely(body: bytes) -> Any:
     text = _decode(body)
     if is_deep(body):
         said = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
-        raise Unreadable([Issue("structure", said)])
+        raise UnreadableJson([Issue("structure", said)])
     reader = _Reader()
     try:
         tree = reader.read(text, strict=True)
     except ValueError:
-        raise Unreadable(_unreadable(text)) from None
+        raise UnreadableJson(_unreadable(text)) from None
     if reader.doubtful or any(escape in body for escape in _HIDDEN_ESCAPES):
         faults = _found(tree)
         if faults:
-            raise Unreadable(faults)
+            raise UnreadableJson(faults)
     return tree
 
 
@@ -195,15 +198,15 @@ def _unreadable(text: str) -> list[Issue]:
 
 def _decode(body: bytes) -> str:
     if not body.strip():
-        raise Unreadable([Issue("structure", "The body is empty. Send one JSON object.")])
+        raise UnreadableJson([Issue("structure", "The body is empty. Send one JSON object.")])
     if body.startswith(b"\xef\xbb\xbf"):
         said = "The body begins with a byte order mark. Send plain UTF-8 without it."
-        raise Unreadable([Issue("structure", said)])
+        raise UnreadableJson([Issue("structure", said)])
     try:
         # Surrogates are let through here so that they can be named by their element below.
         return body.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
-        raise Unreadable([Issue("structure", "The body is not UTF-8.")]) from None
+        raise UnreadableJson([Issue("structure", "The body is not UTF-8.")]) from None
 
 
 class _Reader:
@@ -245,13 +248,13 @@ class _Reader:
         if len(text) > MAX_DIGITS:
             return self._bad(_TOO_LARGE)
         # orjson writes 64 bits; more digits travel as text.
-        return int(text) if len(text) <= 18 else Number(text)
+        return int(text) if len(text) <= 18 else JsonNumber(text)
 
     def _decimal(self, text: str) -> Any:
         if len(text) > 2 * MAX_DIGITS:
             return self._bad(_TOO_LARGE)
         try:
-            number = Number(text)
+            number = JsonNumber(text)
         except InvalidOperation:
             return self._bad(_TOO_LARGE)
         return number if abs(number.adjusted()) <= MAX_EXPONENT else self._bad(_TOO_LARGE)

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.base.local_time import local_date
 from app.journey.decision.decide import authorization_number, authorize
-from app.model.known import Held, Placement
+from app.model.known import HeldAuthorization, Placement
 from app.model.lifecycle import Event
 from app.model.record import Details
 from app.policy.deadlines import PlanClocks, reminder_due, void_due
@@ -30,7 +30,7 @@ class Grant:
     """What an approval gives beside the yes: the place, and how the authorization runs."""
 
     placement: Placement
-    previous: Held | None = None
+    previous: HeldAuthorization | None = None
     wanted_from: date | None = None
     requested: Mapping[str, Any] | None = None
 

@@ -13,11 +13,11 @@ from datetime import date
 from typing import Any
 
 from app.base.local_time import kept, plus_days
-from app.model.known import Held
+from app.model.known import HeldAuthorization
 from app.model.lifecycle import Event
 from app.model.record import Authorization
 from app.policy.deadlines import last_day
-from app.policy.model import Determination, Outcome
+from app.policy.model import Determination, DeterminationOutcome
 from app.policy.schema import Switches, Term
 
 #: Reasons that only a person can settle, whatever else is missing.
@@ -28,9 +28,9 @@ _ASK = frozenset({"facts-missing", "population-missing", "member-unidentified"})
 
 def decide(determination: Determination, switches: Switches) -> Event:
     """Names the move that follows from a determination under a plan's automation."""
-    if determination.outcome is Outcome.APPROVED:
+    if determination.outcome is DeterminationOutcome.APPROVED:
         return Event.APPROVE if switches.approve == "automatic" else Event.REVIEW
-    if determination.outcome is Outcome.DENIED:
+    if determination.outcome is DeterminationOutcome.DENIED:
         administrative = determination.administrative
         switch = switches.deny_administrative if administrative else switches.deny_criteria
         return Event.DENY if switch == "automatic" else Event.REVIEW
@@ -52,7 +52,7 @@ def authorize(
     term: Term,
     approved_on: date,
     wanted_from: date | None,
-    previous: Held | None,
+    previous: HeldAuthorization | None,
     performer_id: str | None,
     requested: Mapping[str, Any] | None = None,
 ) -> Authorization:

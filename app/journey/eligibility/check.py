@@ -22,7 +22,7 @@ from decimal import Decimal
 
 from app.journey.eligibility.merge import merge
 from app.model.caller import UNASSIGNED
-from app.model.known import Held, Known, Member
+from app.model.known import HeldAuthorization, Known, KnownMember
 from app.model.record import Authorization
 from app.model.request import ReferralRequest
 from app.policy.counties import member_county
@@ -30,7 +30,7 @@ from app.policy.counts import minus_months
 from app.policy.engine import evaluate
 from app.policy.facts_json import roster_from_json
 from app.policy.library import Library
-from app.policy.model import Determination, Fact, Facts, Question
+from app.policy.model import Determination, EligibilityQuestion, Fact, Facts
 from app.policy.policy import Policy
 from app.policy.schema import Limit
 from app.policy.stated import RosterMember, SourcedFacts
@@ -52,7 +52,7 @@ class Identity:
 
 
 def identify(
-    request: ReferralRequest, found: Sequence[Member], served: Sequence[str], on: date
+    request: ReferralRequest, found: Sequence[KnownMember], served: Sequence[str], on: date
 ) -> Identity:
     """The member of an intake.
 
@@ -110,9 +110,9 @@ class Case:
 
     identity: Identity
     policy: Policy | None
-    question: Question
+    question: EligibilityQuestion
     determination: Determination
-    previous: Held | None
+    previous: HeldAuthorization | None
 
     @property
     def county(self) -> str | None:
@@ -137,7 +137,7 @@ def check_eligibility(
     if policy is not None:
         facts = at_least(facts, used_amounts(policy, ours, on), OURS)
     previous = _continued(known, identity, request)
-    question = Question(
+    question = EligibilityQuestion(
         plan=identity.plan,
         service=request.service,
         as_of=on,
@@ -150,11 +150,11 @@ def check_eligibility(
     return Case(identity, policy, question, evaluate(library, question), previous)
 
 
-def _open(item: Held, on: date) -> bool:
+def _open(item: HeldAuthorization, on: date) -> bool:
     return item.authorization.starts_on <= on <= item.authorization.ends_on
 
 
-def _with_held(facts: Facts, held: Sequence[Held]) -> Facts:
+def _with_held(facts: Facts, held: Sequence[HeldAuthorization]) -> Facts:
     """Our own authorizations count among the member's current ones (facts.md 3.2)."""
     if not held:
         return facts
@@ -166,7 +166,9 @@ def _with_held(facts: Facts, held: Sequence[Held]) -> Facts:
     return replace(facts, values=values)
 
 
-def _continued(known: Known, identity: Identity, request: ReferralRequest) -> Held | None:
+def _continued(
+    known: Known, identity: Identity, request: ReferralRequest
+) -> HeldAuthorization | None:
     """The authorization that a reauthorization goes on from: the last of those it is based on."""
     named = [
         item
@@ -181,7 +183,7 @@ def _continued(known: Known, identity: Identity, request: ReferralRequest) -> He
 def _already(
     request: ReferralRequest,
     known: Known,
-    previous: Held | None,
+    previous: HeldAuthorization | None,
     identity: Identity,
     on: date,
 ) -> bool:
@@ -219,7 +221,9 @@ def _county(policy: Policy | None, facts: Facts) -> str | None:
 _ONE_DAY = timedelta(days=1)
 
 
-def used_amounts(policy: Policy, held: Iterable[Held], on: date) -> dict[str, Decimal | int]:
+def used_amounts(
+    policy: Policy, held: Iterable[HeldAuthorization], on: date
+) -> dict[str, Decimal | int]:
     """The facts `cs_used_…` as our own authorizations of this plan state them; those of which
     nothing is authorized are left out. `held` may hold what other plans gave: it is not counted.
     """

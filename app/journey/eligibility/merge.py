@@ -12,12 +12,12 @@ from datetime import date
 from functools import cache
 
 from app.policy.dictionary import KNOWN_FROM_RESOURCES, load_dictionary
-from app.policy.model import Event, Fact, Facts, Span
+from app.policy.model import CareEvent, Fact, Facts, Span
 from app.policy.stated import (
     CoverageTerms,
-    Kind,
     RosterMember,
     SourcedFacts,
+    SourceKind,
     choose_coverage,
     coverage_facts,
     latest,
@@ -27,10 +27,10 @@ from app.policy.stated import (
 #: Sources of one list that are named; codes of more are united all the same.
 _MOST_SOURCES = 50
 _WHO = {
-    Kind.DERIVED: "the derived value holds",
-    Kind.OBSERVED: "the Observation holds",
-    Kind.FORM: "the answer on the form holds",
-    Kind.ELEMENT: "the resource itself holds",
+    SourceKind.DERIVED: "the derived value holds",
+    SourceKind.OBSERVED: "the Observation holds",
+    SourceKind.FORM: "the answer on the form holds",
+    SourceKind.ELEMENT: "the resource itself holds",
 }
 
 
@@ -54,9 +54,9 @@ def merge(
     """
     notes = [note for source in stated for note in source.notes]
     values: dict[str, Fact] = {}
-    for kind in Kind:
+    for kind in SourceKind:
         said = [source for source in stated if source.kind is kind]
-        if kind is Kind.FORM and roster is not None:
+        if kind is SourceKind.FORM and roster is not None:
             # What the roster says beyond its own facts is one statement more, below the forms.
             beyond = {n: f for n, f in roster.stated.values.items() if n not in _rosters_own()}
             _stack(values, beyond, "the roster holds", notes)
@@ -64,7 +64,7 @@ def merge(
             _stack(values, _fold(said, notes), _WHO[kind], notes)
     chosen = choose_coverage(coverages, as_of, plans)
     if chosen is not None:
-        _stack(values, coverage_facts(chosen, as_of), _WHO[Kind.ELEMENT], notes)
+        _stack(values, coverage_facts(chosen, as_of), _WHO[SourceKind.ELEMENT], notes)
     birth = next((source.birth for source in stated if source.birth), None)
     if roster is not None:
         _overrule(values, _rosters_word(roster, as_of), notes)
@@ -97,11 +97,11 @@ def _fold(said: Sequence[SourcedFacts], notes: list[str]) -> Mapping[str, Fact]:
     return values
 
 
-def _later(name: str, before: Fact, fact: Fact, kind: Kind, notes: list[str]) -> Fact:
+def _later(name: str, before: Fact, fact: Fact, kind: SourceKind, notes: list[str]) -> Fact:
     if before.value == fact.value:
         return fact
     # Diagnoses and Observations tell a list code by code; a form tells it whole, each time.
-    if kind is not Kind.FORM and _codes(before) and _codes(fact):
+    if kind is not SourceKind.FORM and _codes(before) and _codes(fact):
         return _union(before, fact)
     notes.append(_conflict(name, before, fact, "the later one holds"))
     return fact
@@ -149,18 +149,18 @@ def _union(before: Fact, fact: Fact) -> Fact:
 
 def merge_events(
     stated: Iterable[SourcedFacts], notes: list[str]
-) -> tuple[tuple[Event, ...], bool | None]:
+) -> tuple[tuple[CareEvent, ...], bool | None]:
     """The events of all sources, and whether the list is complete for the last twelve months.
 
     Of several forms the later list holds, with its own word on completeness. An Encounter of the
     type and date of a form's event is that event: the form's answers win, and what it leaves open
     is completed. Two events of one source stay two (facts.md 1.1, 4.2).
     """
-    told: list[Event] = []
-    encounters: list[Event] = []
+    told: list[CareEvent] = []
+    encounters: list[CareEvent] = []
     complete: bool | None = None
     for source in sorted(stated, key=lambda s: s.kind):
-        if source.kind is Kind.DERIVED:
+        if source.kind is SourceKind.DERIVED:
             encounters += source.events
         elif source.events:
             told, complete = list(source.events), source.events_complete
@@ -184,17 +184,17 @@ def merge_events(
     return tuple(told), complete
 
 
-def _differing(told: Event, encounter: Event) -> Iterator[str]:
+def _differing(told: CareEvent, encounter: CareEvent) -> Iterator[str]:
     for name in ("avoidable", "unplanned", "led_to_admission", "reason"):
         said, other = getattr(told, name), getattr(encounter, name)
         if None not in (said, other) and said != other:
             yield (
                 f"utilization.{name}: {told.source} and {encounter.source} differ; "
-                f"{_WHO[Kind.FORM]}"
+                f"{_WHO[SourceKind.FORM]}"
             )
 
 
-def _completed(told: Event, encounter: Event) -> Event:
+def _completed(told: CareEvent, encounter: CareEvent) -> CareEvent:
     def first(stated: bool | None, otherwise: bool | None) -> bool | None:
         return otherwise if stated is None else stated
 

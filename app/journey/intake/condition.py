@@ -22,10 +22,10 @@ from app.base.text import as_key
 from app.journey.intake.submission import Submission
 from app.model.known import Known, Twin
 from app.store.database import fetch
-from app.store.reading.access import Sight, Statement, plan_keys, sees_referral
+from app.store.reading.access import SqlStatement, Visibility, plan_keys, sees_referral
 from app.store.reading.query import MAX_ALTERNATIVES, pairs
 from app.store.reading.subset import MAX_CONDITIONS
-from app.store.reading.values import ABOUT_THE_FORM, Token, Unreadable, split, token
+from app.store.reading.values import ABOUT_THE_FORM, Token, UnreadableValue, split, token
 from app.store.referral.changes import Changes
 from app.store.tables.referral import idempotency_key
 
@@ -99,7 +99,7 @@ def _tokens(name: str, value: str) -> Iterator[Token]:
     for alternative in alternatives:
         try:
             found = token(alternative)
-        except Unreadable:
+        except UnreadableValue:
             raise _not_understood() from None
         if not found.code or not all(_is_seen(part) for part in (found.system or "", found.code)):
             raise _not_understood()
@@ -176,10 +176,10 @@ def duplicate(first: Twin) -> Refusal:
 
 
 async def matching(
-    connection: AsyncConnection, condition: Condition, seen: Sight
+    connection: AsyncConnection, condition: Condition, seen: Visibility
 ) -> list[tuple[str, str]]:
     """(plan, id) of the referrals that the caller may see and that carry every identifier."""
-    statement = Statement()
+    statement = SqlStatement()
     sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen, few=True)
     plans = statement.bind(list(plan_keys()), "text[]")
     for alternatives in condition:

@@ -12,7 +12,7 @@ from app.store.referral.draft import Actor
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class RequestContext:
     """Handed through the journey, so that no stage looks up a clock, a setting or a caller."""
 
     rules: Rules

@@ -12,7 +12,16 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.text import as_key
-from app.model.known import Held, Inquiry, Known, Member, Offer, Organization, Replay, Twin
+from app.model.known import (
+    HeldAuthorization,
+    Inquiry,
+    Known,
+    KnownMember,
+    Offer,
+    Organization,
+    Replay,
+    Twin,
+)
 from app.model.notices import Listening
 from app.store.database import fetch_one
 from app.store.referral.store import AUTHORIZATION_COLUMNS, to_authorization
@@ -84,10 +93,11 @@ async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
         replay=_replay(replay),
         twins=tuple(Twin(*row) for row in twins),
         members=tuple(
-            Member(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in members
+            KnownMember(row[0], row[1], row[2], row[3], orjson.loads(row[4])) for row in members
         ),
         authorizations=tuple(
-            Held(plan, referral_id, to_authorization(row)) for plan, referral_id, *row in held
+            HeldAuthorization(plan, referral_id, to_authorization(row))
+            for plan, referral_id, *row in held
         ),
         offers=_offers(offers, inquiry.service),
         organizations=tuple(Organization(*row) for row in organizations),

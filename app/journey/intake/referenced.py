@@ -13,38 +13,42 @@ from app.fhir.bundle import MAX_ENTRIES
 from app.fhir.payload import WHOM, referenced
 from app.fhir.r4.strict_json import parse
 from app.fhir.reference import place_of, unversioned
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.model.caller import Caller
-from app.store.database import Source
-from app.store.reading.access import Sight, sight
+from app.store.database import ReadSource
+from app.store.reading.access import Visibility, visibility
 from app.store.reading.include import visible
 
 Resource = Mapping[str, Any]
 #: Resources by the reference that names them.
-Held = list[tuple[str, dict[str, Any]]]
+ReferencedResources = list[tuple[str, dict[str, Any]]]
 
 _KINDS = WHOM.keys() | {"Patient", "Organization"}
 
 
-async def held_by(source: Source, tree: Resource, caller: Caller, door: Door) -> Held:
+async def referenced_resources(
+    source: ReadSource, tree: Resource, caller: Caller, door: RequestContext
+) -> ReferencedResources:
     """What a payload (ServiceRequest or Bundle) names, of what its sender may see and read."""
     kinds = frozenset(kind for kind in _KINDS if caller.may(kind, "r"))
     named = await aside(_places, tree, door.fhir_base, kinds)
-    return await _fetched(source, named, sight(caller))
+    return await _fetched(source, named, visibility(caller))
 
 
-async def held_again(
-    source: Source, request: Resource, known: Held, requester: str, base: str
-) -> Held:
+async def referenced_before(
+    source: ReadSource, request: Resource, known: ReferencedResources, requester: str, base: str
+) -> ReferencedResources:
     """`known`, what came with a stored referral, and what it names besides: whoever asks the rules
     again, it was its requester who could see that.
     """
     came = {name for name, _ in known}
     named = await aside(_places, request, base, _KINDS, came)
-    return [*known, *await _fetched(source, named, Sight(requester, (), ()))]
+    return [*known, *await _fetched(source, named, Visibility(requester, (), ()))]
 
 
-async def _fetched(source: Source, named: Mapping[str, tuple[str, str]], seen: Sight) -> Held:
+async def _fetched(
+    source: ReadSource, named: Mapping[str, tuple[str, str]], seen: Visibility
+) -> ReferencedResources:
     if not named:
         return []
     places = list(dict.fromkeys(named.values()))

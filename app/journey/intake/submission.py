@@ -17,28 +17,28 @@ from app.base.aside import too_costly
 from app.base.errors import Issue, Refusal, refuse
 from app.base.ids import new_id
 from app.base.local_time import local_date
-from app.fhir.bundle import Entry, document_faults, read_bundle
+from app.fhir.bundle import BundleEntry, document_faults, read_bundle
 from app.fhir.facts import read_facts
 from app.fhir.links import rewrite_references
 from app.fhir.r4 import codes
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
-from app.fhir.r4.strict_json import MAX_FAULTS, MAX_SEPARATORS, Unreadable, parse, separators
+from app.fhir.r4.strict_json import MAX_FAULTS, MAX_SEPARATORS, UnreadableJson, parse, separators
 from app.fhir.reference import id_of, place_of, unversioned
 from app.fhir.service_request import read_received, start_faults, to_domain
 from app.fhir.subset import is_subset
 from app.fhir.task import asks_to_cancel, read_adopted
-from app.journey.intake.context import Door
+from app.journey.intake.context import RequestContext
 from app.journey.intake.fingerprint import Fingerprint, fingerprint
 from app.model.known import Known, Wish
-from app.model.request import Identifier, Named, ReferralRequest
+from app.model.request import Identifier, NamedTarget, ReferralRequest
 from app.policy.stated import SourcedFacts
 
 #: How far back the receipt of paper may lie.
 _OLDEST_RECEIPT = timedelta(days=30)
 
 Resource = dict[str, Any]
-Listed = Sequence[tuple[str, Resource]]
+NamedResources = Sequence[tuple[str, Resource]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Submission:
         return replace(stated, organization_ids=stated.organization_ids | performers)
 
 
-def wish_of(named: Sequence[Named], base: str) -> Wish:
+def wish_of(named: Sequence[NamedTarget], base: str) -> Wish:
     """The performers that references name: by offer, by organization, by NPI."""
     places = [place for item in named if (place := place_of(item.reference, base))]
     return Wish(
@@ -135,7 +135,7 @@ def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
         raise too_costly()
     try:
         tree = parse(body)
-    except Unreadable as unreadable:
+    except UnreadableJson as unreadable:
         raise refuse_faults(unreadable.faults, 400) from None
     kind = tree.get("resourceType")
     if kind not in kinds:
@@ -163,7 +163,7 @@ def read_whole(body: bytes, kind: str, resource_id: str) -> Resource:
     return tree
 
 
-def read_submission(tree: Resource, door: Door, here: Listed = ()) -> Submission:
+def read_submission(tree: Resource, door: RequestContext, here: NamedResources = ()) -> Submission:
     """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault.
 
     `here`: what it names and this server has already, by the reference that names it.
@@ -187,8 +187,8 @@ def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Issue]:
 
 def _understood(
     main: Resource,
-    beside: Listed,
-    door: Door,
+    beside: NamedResources,
+    door: RequestContext,
     referral_id: str,
     digest: Fingerprint,
     index: int | None,
@@ -214,7 +214,7 @@ def require_start(submission: Submission, latest: date) -> None:
         raise refuse_faults(faults, 422)
 
 
-def receipt(main: Resource, door: Door) -> datetime:
+def receipt(main: Resource, door: RequestContext) -> datetime:
     """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30
     days
     back; from anybody else the extension is kept and has no effect (spec.md 2).
@@ -229,7 +229,7 @@ def receipt(main: Resource, door: Door) -> datetime:
     return stated
 
 
-def _from_bundle(tree: Resource, door: Door, here: Listed) -> Submission:
+def _from_bundle(tree: Resource, door: RequestContext, here: NamedResources) -> Submission:
     found, faults = read_bundle(tree)
     if found is None:
         raise refuse_faults(faults, _bundle_status(faults))
@@ -270,7 +270,7 @@ def _bundle_status(faults: Sequence[Issue]) -> int:
     return 422 if codes_found <= {"business-rule", "not-supported", "required"} else 400
 
 
-def _id_of(entry: Entry, request: Entry, referral_id: str) -> str:
+def _id_of(entry: BundleEntry, request: BundleEntry, referral_id: str) -> str:
     return referral_id if entry is request or entry.type == "Task" else new_id()
 
 

@@ -22,7 +22,15 @@ import aiohttp
 from multidict import CIMultiDict
 
 from app.journey.notification.claim import Claim
-from app.journey.notification.retry import BLOCKED, BROKEN, DNS, REFUSED, TIMEOUT, TLS, Answer
+from app.journey.notification.retry import (
+    BLOCKED,
+    BROKEN,
+    DNS,
+    REFUSED,
+    TIMEOUT,
+    TLS,
+    ReceiverAnswer,
+)
 from app.journey.notification.secrets import Vault
 from app.journey.notification.secrets import headers as signed_headers
 from app.journey.notification.targets import BlockedTarget, Guard, GuardedResolver, as_written
@@ -33,10 +41,10 @@ READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentRequest:
     """The answer, how long it took, and what of its body is kept."""
 
-    answer: Answer
+    answer: ReceiverAnswer
     duration_ms: int
     response: str | None
 
@@ -71,7 +79,7 @@ class Sender:
         self._guard = guard
         self._vault = vault
 
-    async def send(self, claim: Claim, now: datetime) -> Sent:
+    async def send(self, claim: Claim, now: datetime) -> SentRequest:
         """One attempt. Raises only for secrets that this deployment's key does not open."""
         headers = CIMultiDict(self._vault.open_headers(claim.headers))
         headers["Content-Type"] = claim.mime
@@ -79,21 +87,23 @@ class Sender:
         headers.update(signed_headers(secrets, claim.message_id, int(now.timestamp()), claim.body))
         began = time.perf_counter()
         if self._guard.fault(claim.url, claim.organization_id) is not None:
-            answer, body = Answer(error=BLOCKED), b""
+            answer, body = ReceiverAnswer(error=BLOCKED), b""
         else:
             answer, body = await self._post(claim, headers)
         kept = excerpt(body) if body and not claim.full_payload else None
-        return Sent(answer, round((time.perf_counter() - began) * 1000), kept)
+        return SentRequest(answer, round((time.perf_counter() - began) * 1000), kept)
 
-    async def _post(self, claim: Claim, headers: CIMultiDict[str]) -> tuple[Answer, bytes]:
+    async def _post(self, claim: Claim, headers: CIMultiDict[str]) -> tuple[ReceiverAnswer, bytes]:
         try:
             async with self._session.post(
                 as_written(claim.url), data=claim.body, headers=headers, allow_redirects=False
             ) as response:
-                answer = Answer(response.status, retry_after=response.headers.get("Retry-After"))
+                answer = ReceiverAnswer(
+                    response.status, retry_after=response.headers.get("Retry-After")
+                )
                 return answer, await _read(response)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            return Answer(error=error_class(error)), b""
+            return ReceiverAnswer(error=error_class(error)), b""
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -35,7 +35,7 @@ def _of_this_era(moment: datetime) -> datetime:
     return min(max(moment, datetime(2000, 1, 1, tzinfo=UTC)), datetime(3000, 1, 1, tzinfo=UTC))
 
 
-Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+ShortText = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
 PlanKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,32}$")]
 HeaderName = Annotated[str, Field(pattern=_FIELD_NAME), AfterValidator(_not_reserved)]
 HeaderValue = Annotated[str, Field(max_length=1024, pattern=r"^[\x20-\x7e]*$")]
@@ -62,7 +62,7 @@ Plans = Annotated[
     list[PlanKey],
     Field(max_length=64, description="Only referrals of these plans. Empty: all."),
 ]
-Payload = Annotated[
+PayloadChoice = Annotated[
     Literal["thin", "full"],
     Field(description="`thin`: ids, state, codes and links. `full`: the FHIR resources too."),
 ]
@@ -89,10 +89,10 @@ class EndpointChange(_Closed):
     model_config = ConfigDict(json_schema_extra={"example": {}})
 
     url: Url = Field(default_factory=_left_out)
-    description: Text | None = Field(default_factory=_left_out, description="Your own note.")
+    description: ShortText | None = Field(default_factory=_left_out, description="Your own note.")
     event_types: Events = Field(default_factory=_left_out)
     plans: Plans = Field(default_factory=_left_out)
-    payload: Payload = Field(default_factory=_left_out)
+    payload: PayloadChoice = Field(default_factory=_left_out)
     max_per_minute: PerMinute | None = Field(default_factory=_left_out, description=_LIMIT)
     headers: Headers = Field(default_factory=_left_out)
 
@@ -101,12 +101,12 @@ class NewEndpoint(_Closed):
     """An endpoint to be registered."""
 
     url: Url = Field(examples=[_EXAMPLE])
-    description: Text | None = Field(
+    description: ShortText | None = Field(
         None, description="Your own note.", examples=["Transitions of care"]
     )
     event_types: Events = Field([], examples=[["referral.approved", "referral.denied"]])
     plans: Plans = Field([], examples=[["HPSM"]])
-    payload: Payload = "thin"
+    payload: PayloadChoice = "thin"
     max_per_minute: PerMinute | None = Field(None, description=_LIMIT, examples=[600])
     headers: Headers = Field({}, examples=[{"X-Route": "intake"}])
     signature: Literal["symmetric", "asymmetric"] = Field(

@@ -15,11 +15,11 @@ from app.journey.notification.announce import writing
 from app.journey.notification.claim import Claim
 from app.journey.notification.retry import (
     GIVE_UP_ON_ENDPOINT,
+    AttemptOutcome,
     Blocked,
     Dead,
     Delivered,
     Gone,
-    Outcome,
     Retry,
 )
 from app.model.caller import UNASSIGNED
@@ -103,7 +103,7 @@ class Result:
     """What came of one attempt. `at` is when it began, `now` when it was over."""
 
     claim: Claim
-    outcome: Outcome
+    outcome: AttemptOutcome
     at: datetime
     now: datetime
     duration_ms: int

@@ -43,7 +43,7 @@ BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROKEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceiverAnswer:
     """What came of one attempt: a status with its `Retry-After` header, or an error class."""
 
     status: int | None = None
@@ -79,10 +79,10 @@ class Dead:
     """The schedule is used up: kept for a person, who may redeliver it."""
 
 
-Outcome = Delivered | Retry | Gone | Blocked | Dead
+AttemptOutcome = Delivered | Retry | Gone | Blocked | Dead
 
 
-def outcome(answer: Answer, tried: int, now: datetime, chance: float) -> Outcome:
+def outcome(answer: ReceiverAnswer, tried: int, now: datetime, chance: float) -> AttemptOutcome:
     """What follows from an answer.
 
     `tried` counts the attempts of this round of the schedule, this one included; `chance` is

@@ -32,7 +32,12 @@ from uuid import UUID, uuid5
 import orjson
 
 from app.fhir.searchset import TYPES, Stored, full_payload
-from app.fhir.subscription import Event, Standing, notification, response_bundle
+from app.fhir.subscription import (
+    NotificationEvent,
+    SubscriptionStanding,
+    notification,
+    response_bundle,
+)
 from app.journey.notification.claim import KNOWN_PLANS, Claim
 from app.journey.notification.record import LOCK_ENDPOINTS
 
@@ -125,7 +130,9 @@ CROSS JOIN LATERAL (SELECT v.body FROM resource_version v
     AND (l.referral_id IS NULL OR v.updated_at <= a.at) ORDER BY v.version DESC LIMIT 1) AS v"""
 
 
-async def bundled(run: Run, events: Sequence[tuple[str, str, Event]], base: str) -> list[Event]:
+async def bundled(
+    run: Run, events: Sequence[tuple[str, str, NotificationEvent]], base: str
+) -> list[NotificationEvent]:
     """Events of PAS' topic, (message, referral, event), each with PAS' response Bundle as body.
 
     What may not be seen stays without a body. One statement for all of them.
@@ -144,15 +151,17 @@ async def bundled(run: Run, events: Sequence[tuple[str, str, Event]], base: str)
     return [_bundle(event, message, found.get(message, {}), base) for message, _, event in events]
 
 
-def _bundle(event: Event, message: str, referred_to: dict[str, bytes], base: str) -> Event:
+def _bundle(
+    event: NotificationEvent, message: str, referred_to: dict[str, bytes], base: str
+) -> NotificationEvent:
     if event.body is None:
         return event
     id_ = str(uuid5(UUID(message), "response"))
     body = response_bundle(base, id_, event.at, {event.about: event.body, **referred_to})
-    return Event(event.number, event.at, event.about, body, id_)
+    return NotificationEvent(event.number, event.at, event.about, body, id_)
 
 
-def _references(event: Event) -> list[str]:
+def _references(event: NotificationEvent) -> list[str]:
     """`Type/id` of everything that the event's resource refers to, once each."""
     tree = orjson.loads(event.body) if event.body is not None else None
     return list(dict.fromkeys(name for name in _literal(tree) if name != event.about))
@@ -211,8 +220,8 @@ async def prepare(
 async def _body(run: Run, row: Sequence[Any], base: str, now: datetime) -> bytes:
     message, endpoint, referral, number, about, occurred_at, topic, focus, content, resource = row
     # As it stood with this event: a later attempt says the same number again.
-    standing = Standing(endpoint, topic, "active", number)
-    event = Event(number, occurred_at, about, resource)
+    standing = SubscriptionStanding(endpoint, topic, "active", number)
+    event = NotificationEvent(number, occurred_at, about, resource)
     if focus == OF_PAS:
         (event,) = await bundled(run, [(message, referral, event)], base)
     return notification(
@@ -237,7 +246,9 @@ JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.en
 WHERE {ENTITLED} AND {vouched("$4::text[]")}"""
 
 
-async def enlarge(connection: Any, plan: str, claims: Sequence[Claim], base: str) -> list[Claim]:
+async def attach_full_payload(
+    connection: Any, plan: str, claims: Sequence[Claim], base: str
+) -> list[Claim]:
     """The claims in their order, with full bodies where they are asked for and may be had.
 
     `connection` is the worker's own; `base` our FHIR base URL.

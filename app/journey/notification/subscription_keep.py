@@ -15,7 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.base.errors import Issue, not_found, refuse
 from app.base.ids import new_id
 from app.base.text import as_key
-from app.fhir.subscription import MASK, Event, Standing, fhir_status, kept, problem, shown
+from app.fhir.subscription import (
+    MASK,
+    NotificationEvent,
+    SubscriptionStanding,
+    fhir_status,
+    kept,
+    problem,
+    shown,
+)
 from app.journey.notification import store
 from app.journey.notification.claim import KNOWN_PLANS
 from app.journey.notification.secrets import Secret, Vault, new_secret, public_key
@@ -26,7 +34,7 @@ from app.journey.notification.subscription_content import (
     bundled,
     number_all,
 )
-from app.journey.notification.subscription_read import Wanted
+from app.journey.notification.subscription_read import WantedSubscription
 from app.model.caller import Caller
 from app.store.database import fetch
 from app.store.reading.match import tokens
@@ -54,7 +62,7 @@ CROSS JOIN LATERAL (
   UNION SELECT id FROM organization WHERE id = w.value) AS o"""
 
 
-async def identify(connection: AsyncConnection, wanted: Wanted) -> list[Issue]:
+async def identify(connection: AsyncConnection, wanted: WantedSubscription) -> list[Issue]:
     """Makes the identifiers of PAS' filter organizations of the network; what names none."""
     if not wanted.identifiers:
         return []
@@ -71,7 +79,7 @@ async def create(
     connection: AsyncConnection,
     caller: Caller,
     tree: Mapping[str, Any],
-    wanted: Wanted,
+    wanted: WantedSubscription,
     vault: Vault,
     now: datetime,
 ) -> RowMapping:
@@ -100,7 +108,7 @@ async def update(
     row: RowMapping,
     caller: Caller,
     tree: Mapping[str, Any],
-    wanted: Wanted,
+    wanted: WantedSubscription,
     vault: Vault,
     now: datetime,
 ) -> RowMapping:
@@ -160,7 +168,7 @@ async def all_of(connection: AsyncConnection, organization: str) -> list[RowMapp
 
 def _columns(
     tree: Mapping[str, Any],
-    wanted: Wanted,
+    wanted: WantedSubscription,
     vault: Vault,
     before: Mapping[str, str],
     now: datetime,
@@ -205,12 +213,14 @@ def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
     )
 
 
-async def standings(connection: AsyncConnection, rows: Sequence[RowMapping]) -> list[Standing]:
+async def standings(
+    connection: AsyncConnection, rows: Sequence[RowMapping]
+) -> list[SubscriptionStanding]:
     """How they stand; events that have no number yet are counted too."""
     found = await fetch(connection, _UNNUMBERED, ([row["id"] for row in rows],))
     waiting: dict[str, int] = {row[0]: row[1] for row in found}
     return [
-        Standing(
+        SubscriptionStanding(
             row["id"],
             row["topic"],
             fhir_status(row["status"]),
@@ -230,7 +240,7 @@ async def events(
     full: bool,
     base: str,
     now: datetime,
-) -> tuple[Standing, list[Event]]:
+) -> tuple[SubscriptionStanding, list[NotificationEvent]]:
     """The events numbered `first` to `last`, both included; numbers what has none first."""
 
     async def run(sql: str, *parameters: Any) -> Sequence[Sequence[Any]]:
@@ -239,7 +249,7 @@ async def events(
     organization = row["organization_id"]
     await number_all(run, organization, row["id"], now)
     rows = await fetch(connection, _EVENTS, (row["id"], first, last, full, organization))
-    found = [(each[0], each[1], Event(*each[2:])) for each in rows]
+    found = [(each[0], each[1], NotificationEvent(*each[2:])) for each in rows]
     (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
         return stands, await bundled(run, found, base)

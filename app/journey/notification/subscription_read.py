@@ -47,7 +47,7 @@ _MOST_VALUES = 100
 
 
 @dataclass(slots=True)
-class Wanted:
+class WantedSubscription:
     """What a Subscription asks for. `status` is `requested` (also for `active`) or `off`.
 
     `identifiers` are those of referring organizations, `code` or `system|code`: who they are is
@@ -70,7 +70,7 @@ class Wanted:
 
 def read_subscription(
     tree: Resource, base: str, now: datetime, known_headers: Collection[str] = ()
-) -> tuple[Wanted | None, list[Issue]]:
+) -> tuple[WantedSubscription | None, list[Issue]]:
     """What a checked Subscription asks for, or every fault. `base`: our own FHIR base URL.
 
     `known_headers`: names, in lower case, of the headers whose values are stored already.
@@ -95,7 +95,7 @@ def read_subscription(
     filters = _filters(tree, topic, base, faults)
     if topic is None or faults:
         return None, faults
-    return Wanted(
+    return WantedSubscription(
         topic=topic,
         status="off" if tree["status"] == "off" else "requested",
         url=channel["endpoint"],

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from app.base.errors import Issue
 from app.fhir.r4 import check_resource
-from app.fhir.r4.strict_json import Unreadable, parse
+from app.fhir.r4.strict_json import UnreadableJson, parse
 from app.store.directory.record import TYPES, Resource
 
 #: As large as a resource may come over the API.
@@ -152,7 +152,7 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FileLine:
     """One resource that was read and found good by itself."""
 
     file: int
@@ -160,7 +160,9 @@ class Line:
     resource: Resource
 
 
-def read_lines(paths: Sequence[Path], advance: Advance = lambda _: None) -> Iterator[Line | str]:
+def read_lines(
+    paths: Sequence[Path], advance: Advance = lambda _: None
+) -> Iterator[FileLine | str]:
     """Every line of every file: itself where it is good, else a sentence for each of its faults."""
     for file, path in enumerate(paths):
         try:
@@ -169,7 +171,7 @@ def read_lines(paths: Sequence[Path], advance: Advance = lambda _: None) -> Iter
                     advance(len(piece.raw))
                     resource, faults = read_piece(piece.raw)
                     if resource is not None:
-                        yield Line(file, piece, resource)
+                        yield FileLine(file, piece, resource)
                     yield from (said(f"{path}:{piece.label}", fault) for fault in faults)
         except Broken as broken:
             yield f"{path}: the file {broken}"
@@ -190,7 +192,7 @@ def read_piece(raw: bytes) -> tuple[Resource | None, list[Issue]]:
         return None, [Issue("too-long", "Longer than 5 MB. Give each resource a line of its own.")]
     try:
         resource = parse(raw)
-    except Unreadable as unreadable:
+    except UnreadableJson as unreadable:
         return None, unreadable.faults
     faults = check_resource(resource)
     if not faults and resource["resourceType"] not in TYPES:

@@ -22,36 +22,36 @@ from rich.table import Table
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.base.clock import Clock
+from app.base.clock import ServiceClock
 from app.base.errors import Refusal, Stopped
 from app.base.settings import Settings, settings
 from app.store.database import begin, create_engine
 from app.store.directory.lines import Advance, said
-from app.store.directory.order import STAGES, Batch, LoadRefused, Order
-from app.store.directory.record import TYPES, Counts, DirectoryRefused, Resource
+from app.store.directory.order import STAGES, LoadBatch, LoadRefused, Order
+from app.store.directory.record import TYPES, DirectoryRefused, LoadCounts, Resource
 from app.store.directory.store import in_several_rosters, write
 
-__all__ = ["Counts", "LoadRefused", "load", "load_resources", "main"]
+__all__ = ["LoadCounts", "LoadRefused", "load", "load_resources", "main"]
 
 #: Members whose numbers are looked for in other rosters at a time.
 _AT_A_TIME = 1_000
 
 Tell = Callable[[str], None]
 #: A step of the work by its name and size, and how far it is.
-Step = Callable[[str, int], Advance]
+LoadStep = Callable[[str, int], Advance]
 
 
 @dataclass(slots=True)
 class Loaded:
     """What a load did, and how many lines it left out."""
 
-    counts: Counts = field(default_factory=Counts)
+    counts: LoadCounts = field(default_factory=LoadCounts)
     left_out: int = 0
 
 
 async def load_resources(
     connection: AsyncConnection, resources: Sequence[Resource], now: datetime
-) -> Counts:
+) -> LoadCounts:
     """Upserts checked resources with their own ids. Raises `DirectoryRefused` with every fault."""
     return await write(connection, resources, now)
 
@@ -61,7 +61,7 @@ def _no_steps(_name: str, _size: int) -> Advance:
 
 
 async def load(
-    paths: Sequence[Path], chosen: Settings, tell: Tell, step: Step = _no_steps
+    paths: Sequence[Path], chosen: Settings, tell: Tell, step: LoadStep = _no_steps
 ) -> Loaded:
     """Loads files; `tell` gets a sentence for every fault and for every CIN that two rosters have.
 
@@ -73,7 +73,7 @@ async def load(
         order.read(step("reading", sum(path.stat().st_size for path in paths if path.is_file())))
         engine = create_engine(chosen, pool_size=max(STAGES.values()))
         try:
-            await _write_all(engine, order, Clock.of(chosen), loaded, tell, step)
+            await _write_all(engine, order, ServiceClock.of(chosen), loaded, tell, step)
             for patients in order.patients(_AT_A_TIME):
                 async with begin(engine) as connection:
                     for shared in await in_several_rosters(connection, patients):
@@ -84,12 +84,17 @@ async def load(
 
 
 async def _write_all(
-    engine: AsyncEngine, order: Order, clock: Clock, loaded: Loaded, tell: Tell, step: Step
+    engine: AsyncEngine,
+    order: Order,
+    clock: ServiceClock,
+    loaded: Loaded,
+    tell: Tell,
+    step: LoadStep,
 ) -> None:
     """Writes every batch: while the database works on one, the next is made ready."""
     advance = step("writing", order.count)
 
-    async def write_some(batches: Iterator[Batch]) -> None:
+    async def write_some(batches: Iterator[LoadBatch]) -> None:
         for batch in batches:
             await _load_batch(engine, batch, clock, loaded, tell)
             advance(len(batch.resources))
@@ -105,7 +110,7 @@ async def _write_all(
 
 
 async def _load_batch(
-    engine: AsyncEngine, batch: Batch, clock: Clock, loaded: Loaded, tell: Tell
+    engine: AsyncEngine, batch: LoadBatch, clock: ServiceClock, loaded: Loaded, tell: Tell
 ) -> None:
     """Writes a batch; where some of it is refused, the rest without whomever that is about."""
     resources = batch.resources
@@ -123,7 +128,9 @@ async def _load_batch(
             return
 
 
-async def _write(engine: AsyncEngine, resources: Sequence[Resource], clock: Clock) -> Counts:
+async def _write(
+    engine: AsyncEngine, resources: Sequence[Resource], clock: ServiceClock
+) -> LoadCounts:
     """One transaction; looks again where another writer was faster."""
     for _ in range(2):
         try:
@@ -161,7 +168,7 @@ def main(paths: Sequence[Path]) -> int:
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[Tell, Step]]:
+def _progress() -> Iterator[tuple[Tell, LoadStep]]:
     """A bar on standard error where that is a terminal; sentences go there in any case."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     columns = (TextColumn("{task.description:>8}"), BarColumn(), TaskProgressColumn())
@@ -177,7 +184,7 @@ def _progress() -> Iterator[tuple[Tell, Step]]:
         yield console.print, step
 
 
-def _table(counts: Counts) -> Table:
+def _table(counts: LoadCounts) -> Table:
     table = Table(title="Loaded")
     for heading in ("resource", "new", "changed", "as before"):
         table.add_column(heading, justify="left" if heading == "resource" else "right")

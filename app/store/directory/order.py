@@ -19,7 +19,7 @@ from typing import BinaryIO, Self
 from app.base.errors import Stopped
 from app.fhir.directory import cin_of
 from app.fhir.r4.strict_json import parse
-from app.store.directory.lines import Advance, Line, open_file, read_lines
+from app.store.directory.lines import Advance, FileLine, open_file, read_lines
 from app.store.directory.record import Key, Resource, key
 from app.store.directory.resolve import patient_of
 
@@ -60,7 +60,7 @@ class LoadRefused(Exception):
 
 
 @dataclass(slots=True)
-class Batch:
+class LoadBatch:
     """Resources that are written in one transaction, with the place of each and whose it is."""
 
     resources: list[Resource]
@@ -112,7 +112,7 @@ class Order:
         self._lines.execute(_LAST)
         self._files = [self._open.enter_context(open_file(path)) for path in self._paths]
 
-    def _add(self, line: Line) -> str | None:
+    def _add(self, line: FileLine) -> str | None:
         """Notes where a line stands; a sentence where its resource was there before."""
         at, piece = key(line.resource), line.piece
         where = (line.file, piece.label, piece.start, len(piece.raw), hash(piece.raw))
@@ -124,17 +124,17 @@ class Order:
         here = self._place(line.file, piece.label)
         return f"{here}: the same type and id as {first}. Leave one out."
 
-    def batches(self, stage: int) -> Iterator[Batch]:
+    def batches(self, stage: int) -> Iterator[LoadBatch]:
         """All resources of a stage, each in one batch with whatever else is about the same member.
 
         Raises `Stopped` when a line is not what it was when it was checked.
         """
-        batch, size = Batch([], {}, {}), 0
+        batch, size = LoadBatch([], {}, {}), 0
         rows = self._lines.execute(_ORDERED, (stage,))
         for whose, of_one in groupby(rows, key=itemgetter(0)):
             if len(batch.resources) >= _RESOURCES or size >= _BYTES:
                 yield batch
-                batch, size = Batch([], {}, {}), 0
+                batch, size = LoadBatch([], {}, {}), 0
             for _, file, label, start, length, seen in of_one:
                 resource = self._again(file, start, length, seen)
                 at = key(resource)

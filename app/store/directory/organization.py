@@ -46,7 +46,7 @@ FROM organization o WHERE o.id = $1::text"""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ProposalStanding:
     """An organization's dealings: the plan that it is, the plans that contract with it, and whether
     a client of its own can speak for it.
     """
@@ -59,17 +59,17 @@ class Standing:
 
 async def standing_of(
     connection: AsyncConnection, organization_id: str, *, production: bool
-) -> Standing | None:
+) -> ProposalStanding | None:
     """What the network knows of it; None for one that is not of the network."""
     row = await fetch_one(connection, _STANDING, (organization_id, production))
     if row is None:
         return None
     plan, made_by, offering, speaks = row
     contracting = frozenset(offering) | ({made_by} if made_by else set())
-    return Standing(organization_id, plan, contracting, speaks)
+    return ProposalStanding(organization_id, plan, contracting, speaks)
 
 
-def may_change(caller: Caller, standing: Standing | None) -> None:
+def may_change(caller: Caller, standing: ProposalStanding | None) -> None:
     """403 for a plan that does not contract with it; what is of no network is refused later."""
     if standing is None or standing.id == caller.organization_id:
         return
@@ -105,7 +105,10 @@ _ELEMENTS = {
 
 
 def waits(
-    caller: Caller, standing: Standing | None, stored: Mapping[str, Any], sent: Mapping[str, Any]
+    caller: Caller,
+    standing: ProposalStanding | None,
+    stored: Mapping[str, Any],
+    sent: Mapping[str, Any],
 ) -> list[str]:
     """What of name, address and NPI is changed; nothing where nobody else can speak."""
     if standing is None or standing.id == caller.organization_id:
@@ -127,7 +130,7 @@ def changed(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
     return [*found, "npi"] if npi else found
 
 
-def whose(caller: Caller, standing: Standing) -> str:
+def whose(caller: Caller, standing: ProposalStanding) -> str:
     """Who may give the second word, for a sentence."""
     others = sorted(standing.contracting - {str(caller.plan)})
     named = [f"staff of {plan} with nwd/network" for plan in others]
@@ -167,7 +170,7 @@ WHERE (p.organization_id = $1::text OR p.proposed_for = $1::text OR o.made_by = 
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ProposalsQuery:
     """Which proposals. `after` is the last one of the page before: moment and id."""
 
     state: str | None = None
@@ -237,7 +240,7 @@ async def one(connection: AsyncConnection, caller: Caller, id_: str) -> RowMappi
 
 
 async def listed(
-    connection: AsyncConnection, caller: Caller, wanted: Wanted
+    connection: AsyncConnection, caller: Caller, wanted: ProposalsQuery
 ) -> Sequence[RowMapping]:
     """Those that concern the caller, the oldest first; one more than asked for, if there is."""
     values: list[Any] = [caller.organization_id, caller.plan]

@@ -24,7 +24,7 @@ def key(resource: Mapping[str, Any]) -> Key:
 
 
 @dataclass(slots=True)
-class Counts:
+class LoadCounts:
     """What a load did, by resource type."""
 
     created: dict[str, int] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Counts:
         counter = self.created if new else self.updated if changed else self.unchanged
         counter[kind] = counter.get(kind, 0) + 1
 
-    def add(self, others: "Counts") -> None:
+    def add(self, others: "LoadCounts") -> None:
         for mine, theirs in (
             (self.created, others.created),
             (self.updated, others.updated),

@@ -1,7 +1,7 @@
 """Which plan each resource belongs to, and whether what it refers to is there.
 
-PURE: works on what was read from the store (`Known`) and the batch itself, in any order. Every
-fault is found, not the first alone. Writing is `app.store.directory.store`.
+PURE: works on what was read from the store (`StoredDirectory`) and the batch itself, in any order.
+Every fault is found, not the first alone. Writing is `app.store.directory.store`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from app.store.reading.access import NO_PLAN
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredDirectory:
     """What is stored already of everything that a batch names."""
 
     #: (type, id) → (plan, whether it belongs to a referral).
@@ -58,7 +58,7 @@ def patient_of(resource: Resource) -> str | None:
     return local_id(about.get("reference"), "Patient")
 
 
-def resolve(resources: Sequence[Resource], known: Known, by: str | None = None) -> Batch:
+def resolve(resources: Sequence[Resource], known: StoredDirectory, by: str | None = None) -> Batch:
     """The batch, ready to be written. Raises `DirectoryRefused` with every fault.
 
     To the client of a plan (`by`) another plan's members are as unknown as nobody.
@@ -83,7 +83,7 @@ def _of(resources: Iterable[Resource], *kinds: str) -> list[Resource]:
     return [resource for resource in resources if resource["resourceType"] in kinds]
 
 
-def _organizations(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+def _organizations(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
     codes = {plan: id_ for id_, (_, plan) in known.organizations.items() if plan}
     for resource in _of(resources, "Organization"):
         row = read_organization(resource)
@@ -95,7 +95,7 @@ def _organizations(batch: Batch, resources: Sequence[Resource], known: Known) ->
     _npis(batch, resources, known)
 
 
-def _npis(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+def _npis(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
     """An NPI is one organization's; those of the batch may change theirs with each other."""
     held = {npi: id_ for npi, id_ in known.npis.items() if id_ not in batch.organizations}
     for resource in _of(resources, "Organization"):
@@ -106,7 +106,7 @@ def _npis(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
                 batch.fault(resource, "duplicate", "identifier", said)
 
 
-def _offers(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+def _offers(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
     for resource in _of(resources, "HealthcareService"):
         row, faults = read_offer(resource)
         batch.faults += [(key(resource), fault) for fault in faults]
@@ -124,7 +124,7 @@ def _offers(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
 
 
 def _patients(
-    batch: Batch, resources: Sequence[Resource], known: Known, plans: Mapping[str, str]
+    batch: Batch, resources: Sequence[Resource], known: StoredDirectory, plans: Mapping[str, str]
 ) -> None:
     payors = _payors(resources, plans)
     taken = dict(known.cins)
@@ -162,7 +162,7 @@ def _payor(coverage: Resource, plans: Mapping[str, str]) -> str | None:
 def _about_patients(
     batch: Batch,
     resources: Sequence[Resource],
-    known: Known,
+    known: StoredDirectory,
     plans: Mapping[str, str],
     by: str | None,
 ) -> None:
@@ -185,7 +185,7 @@ def _about_patients(
         batch.plans[key(resource)] = plan
 
 
-def _at_home(batch: Batch, resources: Sequence[Resource], known: Known) -> None:
+def _at_home(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
     """An id that exists under another plan, or belongs to a referral, is not free."""
     for resource in resources:
         located, plan = known.located.get(key(resource)), batch.plans.get(key(resource))

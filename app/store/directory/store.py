@@ -35,14 +35,14 @@ from app.store.database import fetch
 from app.store.directory.index import INSERT, travelling, words
 from app.store.directory.record import (
     TYPES,
-    Counts,
     DirectoryRefused,
     Key,
+    LoadCounts,
     Overtaken,
     Resource,
     key,
 )
-from app.store.directory.resolve import Batch, Known, patient_of, resolve
+from app.store.directory.resolve import Batch, StoredDirectory, patient_of, resolve
 from app.store.reading.words import words as found_by
 
 #: The plans that have members, one step in the index for each: every key of `member` begins with
@@ -139,7 +139,7 @@ async def write(
     taken_in_all: bool = False,
     by: str | None = None,
     after: int | None = None,
-) -> Counts:
+) -> LoadCounts:
     """Upserts resources. Raises `DirectoryRefused` with every fault, and then nothing was written.
 
     `by` is the plan whose client writes. `after` is the version that the caller has looked at (0:
@@ -151,7 +151,7 @@ async def write(
     batch = resolve(ordered, await _known(connection, ordered), by)
     await _lock(connection, ordered, batch)
     versions = await _current(connection, [key(one) for one in ordered])
-    counts = Counts()
+    counts = LoadCounts()
     changed: list[tuple[Resource, int]] = []
     for resource in ordered:
         kind, _ = at = key(resource)
@@ -203,7 +203,7 @@ def _columns(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ...]
     return tuple([row[index] for row in listed] for index in range(width))
 
 
-async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> Known:
+async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> StoredDirectory:
     keys = {key(one) for one in resources}
     keys |= {("Patient", patient) for one in resources if (patient := patient_of(one))}
     located: Any = await connection.exec_driver_sql(_LOCATED, _columns(sorted(keys), 2))
@@ -219,7 +219,7 @@ async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> 
         npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
     }
     held: Any = await connection.exec_driver_sql(_HELD, (sorted(npis),))
-    return Known(
+    return StoredDirectory(
         located={(row[0], row[1]): (row[2], row[3]) for row in located},
         organizations={row[0]: (row[1], row[2]) for row in organizations},
         cins={(row[0], row[1]): row[2] for row in members},

@@ -29,7 +29,7 @@ NO_PLAN = "*"
 NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
 
 
-class Statement:
+class SqlStatement:
     """Collects the parameters of one statement while its text is put together."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Visibility:
     """What one caller may see."""
 
     organization_id: str
@@ -59,11 +59,11 @@ class Sight:
         return organization_id == self.organization_id or plan in self.staff_plans
 
 
-def sight(caller: Caller) -> Sight:
+def visibility(caller: Caller) -> Visibility:
     """Plan staff see their plan's referrals and roster; `nwd/roster` alone shows the roster."""
     roster = [caller.plan] if caller.plan and (caller.staff or ROSTER in caller.scopes) else []
     staff = [caller.plan] if caller.plan and caller.staff else []
-    return Sight(caller.organization_id, staff, roster)
+    return Visibility(caller.organization_id, staff, roster)
 
 
 @cache
@@ -76,7 +76,7 @@ def plan_keys() -> tuple[str, ...]:
 
 
 def sees_referral(
-    statement: Statement, seen: Sight, *, few: bool = False, least: bool = False
+    statement: SqlStatement, seen: Visibility, *, few: bool = False, least: bool = False
 ) -> str:
     """A condition on `r` (table referral). It is told the plan first, so that keys can be used.
 
@@ -121,7 +121,7 @@ WHOLE_OR_LEAST = f"""(s.whole OR (l.plan = '{UNASSIGNED}' AND l.referral_id IS N
     AND l.type = ANY ('{{{",".join(SHOWN)}}}'::text[]) AND cardinality($4::text[]) > 0))"""
 
 
-def least_of(statement: Statement, seen: Sight, plan: str, referral: str) -> str:
+def least_of(statement: SqlStatement, seen: Visibility, plan: str, referral: str) -> str:
     """Whether a row that a search found (its plan and referral id) is one to see the least of."""
     if not seen.staff:
         return "false"
@@ -138,7 +138,7 @@ def check_id(kind: str, resource_id: str) -> str:
     return resource_id
 
 
-def located(kind: str, resource_id: str, seen: Sight) -> tuple[Any, ...]:
+def located(kind: str, resource_id: str, seen: Visibility) -> tuple[Any, ...]:
     """The parameters of `SEES_LOCATED`; 404 for what cannot be an id."""
     return (
         kind,

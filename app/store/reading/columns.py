@@ -12,8 +12,8 @@ from app.base.text import as_key
 from app.fhir.r4 import codes
 from app.model.known import TAKING
 from app.store.reading import match
-from app.store.reading.access import Sight, Statement, plan_keys
-from app.store.reading.parameters import IDENTIFIED, SENT_STATUS, ColumnRule, Criterion
+from app.store.reading.access import SqlStatement, Visibility, plan_keys
+from app.store.reading.parameters import IDENTIFIED, SENT_STATUS, ColumnRule, SearchCriterion
 from app.store.reading.values import Token
 
 _MISTAKEN = f"{match.END}{SENT_STATUS}{match.PART}entered-in-error{match.END}"
@@ -29,12 +29,12 @@ _STATUS = f"""CASE WHEN r.state IN ('denied', 'void') THEN 'revoked'
     ELSE 'active' END"""
 
 
-def _ids(asked: Criterion, kind: str) -> list[str]:
+def _ids(asked: SearchCriterion, kind: str) -> list[str]:
     """The ids of references to one type; a reference to another type fits nothing."""
     return [as_key(found.id) for found in asked.references if found.type in (None, kind)]
 
 
-def patient(statement: Statement, asked: Criterion, seen: Sight) -> str:
+def patient(statement: SqlStatement, asked: SearchCriterion, seen: Visibility) -> str:
     """The referrer's Patient; for those who see the roster, its Patient too."""
     if asked.modifier == "identifier":
         return member(statement, asked, seen)
@@ -50,7 +50,7 @@ def patient(statement: Statement, asked: Criterion, seen: Sight) -> str:
     return f"({copies} OR {known})"
 
 
-def member(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+def member(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """A CIN from the column; any other identifier from the referral's own copy of the Patient."""
     cins = [
         as_key(found.code)
@@ -69,7 +69,7 @@ def member(statement: Statement, asked: Criterion, _seen: Sight) -> str:
     return match.any_of(conditions)
 
 
-def _identifier(statement: Statement, system: str, value: str, found: Token) -> str:
+def _identifier(statement: SqlStatement, system: str, value: str, found: Token) -> str:
     parts = []
     if found.code is not None:
         parts.append(f"{value} = {statement.bind(as_key(found.code))}")
@@ -80,7 +80,7 @@ def _identifier(statement: Statement, system: str, value: str, found: Token) -> 
     return f"({' AND '.join(parts)})"
 
 
-def business_identifier(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+def business_identifier(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """Any identifier of the referral, ours included."""
     each = [_identifier(statement, "x.system", "x.value", found) for found in asked.tokens]
     own = [found.code for found in asked.tokens if found.system == codes.REFERRAL_ID and found.code]
@@ -92,12 +92,12 @@ def business_identifier(statement: Statement, asked: Criterion, _seen: Sight) ->
     )
 
 
-def request_status(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+def request_status(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """The FHIR status of the ServiceRequest."""
     return _holds(statement, asked, f"({_STATUS})", codes.REQUEST_STATUS)
 
 
-def _holds(statement: Statement, asked: Criterion, column: str, system: str) -> str:
+def _holds(statement: SqlStatement, asked: SearchCriterion, column: str, system: str) -> str:
     fitting = [found for found in asked.tokens if found.system in (None, "", system)]
     if any(found.code is None for found in fitting):
         return f"{column} IS NOT NULL"
@@ -107,7 +107,7 @@ def _holds(statement: Statement, asked: Criterion, column: str, system: str) -> 
 def holds(column: str, system: str) -> ColumnRule:
     """A column that holds the code itself; its system is implied."""
 
-    def rule(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+    def rule(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
         return _holds(statement, asked, column, system)
 
     return rule
@@ -116,13 +116,13 @@ def holds(column: str, system: str) -> ColumnRule:
 def refers(kind: str, column: str) -> ColumnRule:
     """A column that holds the id of the resource referred to."""
 
-    def rule(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+    def rule(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
         return f"{column} = ANY ({statement.bind(_ids(asked, kind), 'text[]')})"
 
     return rule
 
 
-def business_status(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+def business_status(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """Our state or our business status: a Task carries both codings."""
     each = []
     for found in asked.tokens:
@@ -135,7 +135,7 @@ def business_status(statement: Statement, asked: Criterion, _seen: Sight) -> str
     return match.any_of(each)
 
 
-def part_of(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+def part_of(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """The service Task of a referral's Task, which has the referral's id."""
     bound = statement.bind(_ids(asked, "Task"), "text[]")
     return f"(t.kind = 'service' AND t.referral_id = ANY ({bound}))"
@@ -145,7 +145,7 @@ def _offer(condition: str) -> str:
     return f"EXISTS (SELECT 1 FROM offer o WHERE o.plan = v.plan AND o.id = v.id AND {condition})"
 
 
-def county(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+def county(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """Whether it serves one of the counties, as it was loaded: by whichever name the offer has."""
     if asked.modifier == "missing":
         return _offer("cardinality(o.counties) > 0")
@@ -156,7 +156,7 @@ def county(statement: Statement, asked: Criterion, _seen: Sight) -> str:
     return _offer(f"o.counties && {bound}")
 
 
-def has_room(statement: Statement, asked: Criterion, _seen: Sight) -> str:
+def has_room(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """Whether an approval would be given a place now (spec.md 5): the status allows it, and fewer
     places are taken than there are.
     """

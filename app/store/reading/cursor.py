@@ -30,14 +30,14 @@ class Position:
     id: str
 
 
-def seal(position: Position, secret: str, bound_to: str) -> str:
+def sign(position: Position, secret: str, bound_to: str) -> str:
     """The cursor after `position`; `bound_to` names the caller and the query."""
     micros = (position.at - _EPOCH) // timedelta(microseconds=1)
     payload = orjson.dumps([micros, position.id])
     return base64.urlsafe_b64encode(_mac(payload, secret, bound_to) + payload).decode().rstrip("=")
 
 
-def unseal(text: str, secret: str, bound_to: str) -> Position:
+def verify(text: str, secret: str, bound_to: str) -> Position:
     """The position of a cursor. 400 where it was changed, or made for another caller or query."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -88,11 +88,11 @@ class Pages:
 
     def after(self, cursor: str | None) -> Position | None:
         """Where the page before ended, if there was one; 400 for a cursor of something else."""
-        return unseal(cursor, self._secret, self._bound_to) if cursor is not None else None
+        return verify(cursor, self._secret, self._bound_to) if cursor is not None else None
 
     def next(self, at: datetime, id: str) -> str:
         """The address of the page that follows this last row."""
-        cursor = seal(Position(at, id), self._secret, self._bound_to)
+        cursor = sign(Position(at, id), self._secret, self._bound_to)
         return f"{self.public_url}{self._link}&cursor={cursor}"
 
 

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 from app.base.errors import Issue, Refusal, not_found
 from app.fhir.dates import span
 from app.fhir.searchset import Stored
-from app.store.database import Source, fetch
-from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
+from app.store.database import ReadSource, fetch
+from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Visibility, located
 from app.store.reading.cursor import Position
 from app.store.reading.read import as_seen, named_move, read_move
 from app.store.reading.reader import CURSOR, MAX_COUNT
@@ -69,7 +69,7 @@ IN_HISTORIES: Described = {
 
 
 @dataclass(slots=True)
-class Asked:
+class HistoryQuery:
     """Which versions to show."""
 
     count: int = MAX_COUNT
@@ -95,9 +95,9 @@ class Versions:
     total: int
 
 
-def read_asked(asked: Sequence[tuple[str, str]], *, strict: bool) -> Asked:
+def read_asked(asked: Sequence[tuple[str, str]], *, strict: bool) -> HistoryQuery:
     """The query, or a `Refusal` (400) with every fault at once."""
-    query = Asked()
+    query = HistoryQuery()
     issues: list[Issue] = []
     seen: set[str] = set()
     for name, value in asked:
@@ -118,7 +118,7 @@ def read_asked(asked: Sequence[tuple[str, str]], *, strict: bool) -> Asked:
     return query
 
 
-def _take(query: Asked, name: str, value: str) -> str | None:
+def _take(query: HistoryQuery, name: str, value: str) -> str | None:
     """Reads one pair into the query; returns what is wrong with it."""
     if name == CURSOR:
         query.cursor = value
@@ -141,7 +141,12 @@ def _take(query: Asked, name: str, value: str) -> str | None:
 
 
 async def history(
-    source: Source, kind: str, resource_id: str, seen: Sight, asked: Asked, after: Position | None
+    source: ReadSource,
+    kind: str,
+    resource_id: str,
+    seen: Visibility,
+    asked: HistoryQuery,
+    after: Position | None,
 ) -> Versions:
     """The page after `after`; 404 as for a read, whatever was asked for."""
     if move := named_move(kind, resource_id):
@@ -170,7 +175,7 @@ def _after(shown: Sequence[Stored]) -> Position | None:
     return Position(last.at, str(last.version)) if last and last.at else None
 
 
-def _only(made: Stored, asked: Asked) -> Versions:
+def _only(made: Stored, asked: HistoryQuery) -> Versions:
     """What has one version, made when it is read."""
     at: Any = made.at
     stored = at.replace(microsecond=at.microsecond // 1000 * 1000)

@@ -13,8 +13,15 @@ import orjson
 from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
-from app.store.database import Source, fetch
-from app.store.reading.access import NETWORK_TYPES, WHOLE, WHOLE_OR_LEAST, Sight, shown_least, sight
+from app.store.database import ReadSource, fetch
+from app.store.reading.access import (
+    NETWORK_TYPES,
+    WHOLE,
+    WHOLE_OR_LEAST,
+    Visibility,
+    shown_least,
+    visibility,
+)
 
 #: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, what its
 #: clients ask of a server.
@@ -63,7 +70,11 @@ def read_include(kind: str, value: str) -> Followed | None:
 
 
 async def include(
-    source: Source, followed: Sequence[Followed], rows: Sequence[Stored], caller: Caller, base: str
+    source: ReadSource,
+    followed: Sequence[Followed],
+    rows: Sequence[Stored],
+    caller: Caller,
+    base: str,
 ) -> list[Stored]:
     """The current versions of what the rows refer to in these elements, each once. A reference may
     carry a version, or this server's address (`base`).
@@ -76,10 +87,12 @@ async def include(
         for place in dict.fromkeys(_referred(followed, rows, base))
         if place not in shown and place[0] not in _NOT_AS_STORED and caller.may(place[0], "r")
     ]
-    return await visible(source, wanted, sight(caller))
+    return await visible(source, wanted, visibility(caller))
 
 
-async def visible(source: Source, wanted: Sequence[tuple[str, str]], seen: Sight) -> list[Stored]:
+async def visible(
+    source: ReadSource, wanted: Sequence[tuple[str, str]], seen: Visibility
+) -> list[Stored]:
     """The current versions of these (type, id), of what may be seen; scopes are the caller's to
     look at.
     """

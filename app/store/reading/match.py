@@ -7,8 +7,8 @@ Both sides were made by our own code: nothing is cast, and nothing depends on th
 from collections.abc import Sequence
 
 from app.base.text import as_key, plain
-from app.store.reading.access import Statement
-from app.store.reading.parameters import Criterion
+from app.store.reading.access import SqlStatement
+from app.store.reading.parameters import SearchCriterion
 from app.store.reading.values import DateRange, Reference, Token
 
 #: Between the parts of a word, and between words (control characters; see
@@ -21,7 +21,7 @@ def any_of(conditions: Sequence[str]) -> str:
     return f"({' OR '.join(conditions)})" if conditions else "false"
 
 
-def found_by(statement: Statement, words: str, asked: Criterion) -> str:
+def found_by(statement: SqlStatement, words: str, asked: SearchCriterion) -> str:
     """A criterion on the column (or expression) of words."""
     name = asked.parameter.indexed_as
     if asked.modifier == "missing":
@@ -33,12 +33,12 @@ def found_by(statement: Statement, words: str, asked: Criterion) -> str:
     return any_of([has(statement, words, name, value) for value in values(asked)])
 
 
-def has(statement: Statement, words: str, name: str, value: str) -> str:
+def has(statement: SqlStatement, words: str, name: str, value: str) -> str:
     """Whether a value is among the words."""
     return f"strpos({words}, {statement.bind(END + name + PART + value + END)}) > 0"
 
 
-def values(asked: Criterion) -> list[str]:
+def values(asked: SearchCriterion) -> list[str]:
     """The words that tokens, references and identifiers of references are found by."""
     if asked.modifier == "identifier":
         return ["identifier" + PART + word for word in tokens(asked.tokens)]
@@ -66,13 +66,13 @@ def references(asked: Sequence[Reference], base: str) -> list[str]:
     return found
 
 
-def _text(statement: Statement, words: str, name: str, texts: Sequence[str]) -> str:
+def _text(statement: SqlStatement, words: str, name: str, texts: Sequence[str]) -> str:
     """Text of which a word begins so."""
     each = [f"strpos(w, {statement.bind(' ' + plain(text))}) > 0" for text in texts if plain(text)]
     return _among(statement, words, name, each)
 
 
-def _dated(statement: Statement, words: str, name: str, ranges: Sequence[DateRange]) -> str:
+def _dated(statement: SqlStatement, words: str, name: str, ranges: Sequence[DateRange]) -> str:
     """Stretches of time: each word of a date is its first moment and the first after it."""
     start = len(name + PART) + 1
     low, high = f'substr(w, {start}, 26) COLLATE "C"', f'substr(w, {start + 27}, 26) COLLATE "C"'
@@ -80,7 +80,7 @@ def _dated(statement: Statement, words: str, name: str, ranges: Sequence[DateRan
     return _among(statement, words, name, each)
 
 
-def _among(statement: Statement, words: str, name: str, conditions: Sequence[str]) -> str:
+def _among(statement: SqlStatement, words: str, name: str, conditions: Sequence[str]) -> str:
     begins = statement.bind(name + PART)
     return (
         f"EXISTS (SELECT 1 FROM unnest(string_to_array({words}, {statement.bind(END)})) w"
@@ -104,7 +104,7 @@ _PREFIXES = {
 }
 
 
-def compared(statement: Statement, low: str, high: str, found: DateRange, cast: str) -> str:
+def compared(statement: SqlStatement, low: str, high: str, found: DateRange, cast: str) -> str:
     """A stored stretch of time (two expressions) against the one asked for."""
     rule = _PREFIXES[found.prefix]
     ends: dict[str, object] = (
@@ -116,13 +116,13 @@ def compared(statement: Statement, low: str, high: str, found: DateRange, cast: 
     return rule.format(low=low, high=high, **bound)
 
 
-def between(statement: Statement, moment: str, found: DateRange) -> str:
+def between(statement: SqlStatement, moment: str, found: DateRange) -> str:
     """A moment of our own column, as the millisecond that is shown of it."""
     low = f"date_trunc('milliseconds', {moment})"
     return compared(statement, low, f"({low} + interval '1 millisecond')", found, "timestamptz")
 
 
-def indexed(statement: Statement, plans: str, asked: Criterion) -> str:
+def indexed(statement: SqlStatement, plans: str, asked: SearchCriterion) -> str:
     """A criterion by the directory's index, for the row `v` (resource_version)."""
     name = asked.parameter.indexed_as
     condition = _index(statement, asked)
@@ -133,7 +133,7 @@ def indexed(statement: Statement, plans: str, asked: Criterion) -> str:
     )
 
 
-def _index(statement: Statement, asked: Criterion) -> str:
+def _index(statement: SqlStatement, asked: SearchCriterion) -> str:
     if asked.modifier == "missing":
         return "true"
     if asked.texts:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from app.store.reading.access import Sight, Statement
+from app.store.reading.access import SqlStatement, Visibility
 from app.store.reading.values import DateRange, Reference, Token
 
 #: The word for the identifiers of whom a referral's own Patient is.
@@ -12,11 +12,11 @@ IDENTIFIED = "_member"
 #: The word for the status that the ServiceRequest itself says.
 SENT_STATUS = "_status"
 #: As R4 has them, but `canonical`: a reference that is an address, with or without a version.
-Kind = Literal["token", "reference", "canonical", "uri", "date", "string"]
+ParameterKind = Literal["token", "reference", "canonical", "uri", "date", "string"]
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
+class SearchCriterion:
     """One parameter as asked: any of its values will do."""
 
     parameter: "Parameter"
@@ -33,7 +33,7 @@ class Criterion:
 #: A code as it is compared, from one as it was written; None: there is no such.
 CodeReader = Callable[[str], str | None]
 #: Makes the condition on our own columns.
-ColumnRule = Callable[[Statement, Criterion, Sight], str]
+ColumnRule = Callable[[SqlStatement, SearchCriterion, Visibility], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Parameter:
     """One search parameter of one resource type."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     about: str
     #: The elements that hold it (`a.b | c`): `words` takes them when a version is written. Empty
     #: where `column` answers alone.

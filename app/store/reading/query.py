@@ -13,12 +13,12 @@ from urllib.parse import parse_qsl
 from app.base.errors import Issue, Refusal
 from app.store.reading import catalog
 from app.store.reading.include import INCLUDES, Followed, read_include
-from app.store.reading.parameters import Criterion, Kind, Parameter
+from app.store.reading.parameters import Parameter, ParameterKind, SearchCriterion
 from app.store.reading.reader import COUNT, CURSOR, Search, read_into
 from app.store.reading.subset import MAX_CONDITIONS, SUBSET, ignored, unknown
 from app.store.reading.values import (
     Token,
-    Unreadable,
+    UnreadableValue,
     canonical,
     date_range,
     reference,
@@ -43,7 +43,7 @@ class Query(Search):
     """What to look for in the database, and how much of it to show."""
 
     count: int = DEFAULT_COUNT
-    criteria: list[Criterion] = field(default_factory=list)
+    criteria: list[SearchCriterion] = field(default_factory=list)
     sort: str = "_id"
     #: None: as it comes, where all matches are on the page.
     total: bool | None = None
@@ -177,34 +177,36 @@ def _along(query: Query, name: str, value: str, strict: bool) -> Issue | None:
     return ignored(name, f"takes {', '.join(taken)}.", strict=strict)
 
 
-def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Criterion:
+def _criterion(known: Parameter, modifier: str, value: str, base: str) -> SearchCriterion:
     kind = known.kind
     if modifier and modifier not in known.modifiers and not _names_type(kind, modifier):
-        raise Unreadable("does not take this modifier.")
+        raise UnreadableValue("does not take this modifier.")
     if modifier == "missing":
         if value not in ("true", "false"):
-            raise Unreadable("with :missing takes true or false.")
-        return Criterion(known, modifier, missing=value == "true")
+            raise UnreadableValue("with :missing takes true or false.")
+        return SearchCriterion(known, modifier, missing=value == "true")
     words = [word for word in split(value) if word.strip()]
     if not words:
-        raise Unreadable("needs a value.")
+        raise UnreadableValue("needs a value.")
     if len(words) > MAX_ALTERNATIVES:
-        raise Unreadable(f"takes at most {MAX_ALTERNATIVES} alternatives.")
+        raise UnreadableValue(f"takes at most {MAX_ALTERNATIVES} alternatives.")
     if kind == "token" or modifier == "identifier":
         tokens = tuple(_code(known, token(word)) for word in words)
-        return Criterion(known, modifier, tokens=tokens)
+        return SearchCriterion(known, modifier, tokens=tokens)
     if kind == "reference":
         if modifier:
             words = [word if "/" in word else f"{modifier}/{word}" for word in words]
         found = tuple(reference(word, base) for word in words)
-        return Criterion(known, "", references=found, base=base)
+        return SearchCriterion(known, "", references=found, base=base)
     if kind == "canonical":
-        return Criterion(known, modifier, tokens=tuple(canonical(word) for word in words))
+        return SearchCriterion(known, modifier, tokens=tuple(canonical(word) for word in words))
     if kind == "uri":
-        return Criterion(known, modifier, tokens=tuple(Token(None, word) for word in texts(value)))
+        return SearchCriterion(
+            known, modifier, tokens=tuple(Token(None, word) for word in texts(value))
+        )
     if kind == "date":
-        return Criterion(known, modifier, ranges=tuple(date_range(word) for word in words))
-    return Criterion(known, modifier, texts=tuple(texts(value)))
+        return SearchCriterion(known, modifier, ranges=tuple(date_range(word) for word in words))
+    return SearchCriterion(known, modifier, texts=tuple(texts(value)))
 
 
 def _code(known: Parameter, found: Token) -> Token:
@@ -213,13 +215,13 @@ def _code(known: Parameter, found: Token) -> Token:
     return Token(found.system, read) if read else found
 
 
-def _names_type(kind: Kind, modifier: str) -> bool:
+def _names_type(kind: ParameterKind, modifier: str) -> bool:
     """`subject:Patient=…`: the type of the resource referred to."""
     named = modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
     return kind == "reference" and named
 
 
-def _point_out(query: Query, criterion: Criterion) -> None:
+def _point_out(query: Query, criterion: SearchCriterion) -> None:
     """An unknown code finds nothing: no error, but pointed out, since it looks like "none"."""
     known = criterion.parameter
     codes = [found.code for found in criterion.tokens if found.code]

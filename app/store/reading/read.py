@@ -12,12 +12,12 @@ from app.base.errors import Refusal, not_found, refuse
 from app.fhir.outcome import tags
 from app.fhir.render_provenance import JSON, named
 from app.fhir.searchset import Stored
-from app.store.database import Source, fetch_one
+from app.store.database import ReadSource, fetch_one
 from app.store.reading.access import (
     SEES_LOCATED,
     WHOLE,
     WHOLE_OR_LEAST,
-    Sight,
+    Visibility,
     check_id,
     located,
     shown_least,
@@ -58,7 +58,7 @@ class Read:
     numbers: tuple[int, int, str] | None = None
 
 
-async def read(source: Source, kind: str, resource_id: str, seen: Sight) -> Read:
+async def read(source: ReadSource, kind: str, resource_id: str, seen: Visibility) -> Read:
     """The current version; 404 where there is none, or none for this caller."""
     if move := named_move(kind, resource_id):
         return await read_move(source, resource_id, *move, seen)
@@ -70,7 +70,9 @@ async def read(source: Source, kind: str, resource_id: str, seen: Sight) -> Read
     return Read(await as_seen(kind, resource_id, row), row[1], numbers)
 
 
-async def vread(source: Source, kind: str, resource_id: str, version: str, seen: Sight) -> Read:
+async def vread(
+    source: ReadSource, kind: str, resource_id: str, version: str, seen: Visibility
+) -> Read:
     """One version by its number; 404 as for `read`."""
     if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
         raise not_found(f"version of a {kind}")
@@ -95,7 +97,7 @@ def named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
 
 
 async def read_move(
-    source: Source, resource_id: str, referral_id: str, number: int, seen: Sight
+    source: ReadSource, resource_id: str, referral_id: str, number: int, seen: Visibility
 ) -> Read:
     """The Provenance of one move; it is made from history and has one version."""
     check_id("Provenance", resource_id)

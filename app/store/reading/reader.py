@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from app.base.errors import Issue, Refusal
 from app.fhir.subset import Subset
 from app.store.reading.subset import SUBSET, empty, is_empty, is_fault, narrowed, too_often
-from app.store.reading.values import ABOUT_THE_FORM, Unreadable
+from app.store.reading.values import ABOUT_THE_FORM, UnreadableValue
 
 COUNT, CURSOR = "_count", "_cursor"
 MAX_COUNT = 100
@@ -46,16 +46,16 @@ class Search:
 
     def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
         """Reads a parameter that this source is searched by, and notes it in `used`. Returns what
-        is wrong with it, or ignored of it. Raises `Unreadable`.
+        is wrong with it, or ignored of it. Raises `UnreadableValue`.
         """
         raise NotImplementedError
 
     def show(self, count: str) -> None:
-        """Reads `_count`. Raises `Unreadable`."""
+        """Reads `_count`. Raises `UnreadableValue`."""
         self.count = min(whole_number(count, f"takes a number from 0 to {MAX_COUNT}."), MAX_COUNT)
 
     def narrow(self, name: str, value: str) -> None:
-        """Reads `_summary` or `_elements`. Raises `Unreadable`."""
+        """Reads `_summary` or `_elements`. Raises `UnreadableValue`."""
         self.subset = narrowed(self.subset, name, value)
 
     def named(self, name: str) -> tuple[str, str]:
@@ -98,7 +98,7 @@ def _read(search: Search, name: str, value: str, seen: set[str], strict: bool) -
     seen.add(name)
     try:
         return _take(search, name, value, strict)
-    except Unreadable as unreadable:
+    except UnreadableValue as unreadable:
         return Issue("value", f"{search.named(name)[0]} {unreadable}")
 
 
@@ -117,7 +117,7 @@ def _take(search: Search, name: str, value: str, strict: bool) -> Issue | None:
 
 
 def whole_number(value: str, said: str) -> int:
-    """A number as `_count` takes it. Raises `Unreadable` with `said`."""
+    """A number as `_count` takes it. Raises `UnreadableValue` with `said`."""
     if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_COUNT):
-        raise Unreadable(said)
+        raise UnreadableValue(said)
     return int(value)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from app.base.errors import Issue
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
-from app.store.database import Source
-from app.store.reading.access import sight
-from app.store.reading.parameters import Criterion, Parameter
+from app.store.database import ReadSource
+from app.store.reading.access import visibility
+from app.store.reading.parameters import Parameter, SearchCriterion
 from app.store.reading.query import Query
 from app.store.reading.search import Page, search
 from app.store.reading.values import Reference
@@ -23,16 +23,16 @@ MAX_SHOWN, MAX_BYTES = 200, 5_000_000
 
 
 async def referring(
-    source: Source, query: Query, rows: Sequence[Stored], caller: Caller, base: str
+    source: ReadSource, query: Query, rows: Sequence[Stored], caller: Caller, base: str
 ) -> list[Page]:
     """What refers to the rows: a page for each type and parameter that was asked for."""
     asked = [each for each in query.revincludes if rows and caller.may(each[0], "s")]
     references = tuple(Reference(row.type, row.id) for row in rows)
     found = []
     for kind, parameter in asked:
-        criterion = Criterion(parameter, references=references, base=base)
+        criterion = SearchCriterion(parameter, references=references, base=base)
         wanted = Query(kind, criteria=[criterion], count=MAX_SHOWN)
-        page = await search(source, wanted, sight(caller), None)
+        page = await search(source, wanted, visibility(caller), None)
         found.append(page)
         if page.after is not None:
             query.warnings.append(_more(kind, parameter))

@@ -15,20 +15,20 @@ from app.fhir import render_provenance
 from app.fhir.render_provenance import JSON, OF_KEY
 from app.fhir.searchset import Stored
 from app.fhir.subset import ASKED
-from app.store.database import Source, fetch
+from app.store.database import ReadSource, fetch
 from app.store.reading import match
 from app.store.reading.access import (
     NETWORK_TYPES,
     NO_PLAN,
-    Sight,
-    Statement,
+    SqlStatement,
+    Visibility,
     least_of,
     plan_keys,
     sees_referral,
     shown_least,
 )
 from app.store.reading.cursor import Position
-from app.store.reading.parameters import Arm, Criterion
+from app.store.reading.parameters import Arm, SearchCriterion
 from app.store.reading.query import ID, LAST_UPDATED, Query
 
 _ORDER = {
@@ -64,14 +64,18 @@ class Page:
     numbers: dict[str, tuple[int, int, str]]
 
 
-async def search(source: Source, query: Query, seen: Sight, position: Position | None) -> Page:
+async def search(
+    source: ReadSource, query: Query, seen: Visibility, position: Position | None
+) -> Page:
     """The page after `position`. One statement, whatever was asked."""
-    statement = Statement()
+    statement = SqlStatement()
     sql = compose(statement, query, seen, position)
     return await _page(query, await fetch(source, sql, statement.values))
 
 
-def compose(statement: Statement, query: Query, seen: Sight, position: Position | None) -> str:
+def compose(
+    statement: SqlStatement, query: Query, seen: Visibility, position: Position | None
+) -> str:
     """The text of the search; its parameters are in `statement`."""
     selected = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
     order = _ORDER[query.sort]
@@ -98,7 +102,7 @@ LEFT JOIN LATERAL ((SELECT c.version, c.body, c.referral_id
 ORDER BY {order}"""
 
 
-def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
+def _arm(statement: SqlStatement, query: Query, seen: Visibility, arm: Arm) -> str:
     """The keys (plan, id, time) of what one source of rows has for the caller."""
     few = any(criterion.parameter.name in _NARROW for criterion in query.criteria)
     asked, shown = {each.parameter.name for each in query.criteria}, ASKED.get(query.kind)
@@ -120,7 +124,7 @@ def _arm(statement: Statement, query: Query, seen: Sight, arm: Arm) -> str:
     return f"SELECT {arm.plan} AS plan, {arm.id} AS id, {arm.at} AS at FROM {source} WHERE {where}"
 
 
-def _words(statement: Statement, kind: str, arm: Arm) -> str:
+def _words(statement: SqlStatement, kind: str, arm: Arm) -> str:
     """Joins the words of the current version, for conditions on elements that have no column."""
     return (
         " CROSS JOIN LATERAL (SELECT c.words"
@@ -129,20 +133,20 @@ def _words(statement: Statement, kind: str, arm: Arm) -> str:
     )
 
 
-def _directory(statement: Statement, query: Query, seen: Sight) -> str:
+def _directory(statement: SqlStatement, query: Query, seen: Visibility) -> str:
     return (
         f"v.referral_id IS NULL AND v.plan = ANY ({_directory_plans(statement, query.kind, seen)})"
     )
 
 
-def _directory_plans(statement: Statement, kind: str, seen: Sight) -> str:
+def _directory_plans(statement: SqlStatement, kind: str, seen: Visibility) -> str:
     """The network is everybody's to read; a roster its plan staff's alone."""
     network = kind in NETWORK_TYPES
     return statement.bind([*plan_keys(), NO_PLAN] if network else list(seen.roster_plans), "text[]")
 
 
 def _condition(
-    statement: Statement, query: Query, criterion: Criterion, seen: Sight, arm: Arm
+    statement: SqlStatement, query: Query, criterion: SearchCriterion, seen: Visibility, arm: Arm
 ) -> tuple[str, bool]:
     """One criterion on one arm, and whether it looks at the words."""
     sql, needs_words = _positive(statement, query, criterion, seen, arm)
@@ -151,7 +155,7 @@ def _condition(
 
 
 def _positive(
-    statement: Statement, query: Query, criterion: Criterion, seen: Sight, arm: Arm
+    statement: SqlStatement, query: Query, criterion: SearchCriterion, seen: Visibility, arm: Arm
 ) -> tuple[str, bool]:
     known = criterion.parameter
     if known is ID:
@@ -175,7 +179,7 @@ def _positive(
     return match.found_by(statement, arm.words or "b.words", criterion), not arm.words
 
 
-def _after(statement: Statement, sort: str, position: Position | None) -> str:
+def _after(statement: SqlStatement, sort: str, position: Position | None) -> str:
     if position is None:
         return "true"
     found = statement.bind(position.id)

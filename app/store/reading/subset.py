@@ -12,21 +12,21 @@ from dataclasses import replace
 
 from app.base.errors import Issue, Refusal
 from app.fhir.subset import SUMMARIES, Subset
-from app.store.reading.values import TEXT_PATTERN, Described, Unreadable, words
+from app.store.reading.values import TEXT_PATTERN, Described, UnreadableValue, words
 
 SUBSET = frozenset({"_summary", "_elements"})
 _OF_READS = [word for word in SUMMARIES if word != "count"]
 
 
 def narrowed(subset: Subset, name: str, value: str) -> Subset:
-    """The subset with one more parameter of `SUBSET`. Raises `Unreadable`."""
+    """The subset with one more parameter of `SUBSET`. Raises `UnreadableValue`."""
     if name == "_summary":
         if value not in SUMMARIES:
-            raise Unreadable(f"takes one of {', '.join(SUMMARIES)}.")
+            raise UnreadableValue(f"takes one of {', '.join(SUMMARIES)}.")
         return replace(subset, summary=value)
     names = frozenset(word.strip() for word in words(value))
     if not names:
-        raise Unreadable("takes the names of elements, separated by commas.")
+        raise UnreadableValue("takes the names of elements, separated by commas.")
     return replace(subset, elements=names)
 
 
@@ -37,7 +37,7 @@ def of_read(asked: Iterable[tuple[str, str]]) -> Subset:
         if name in SUBSET:
             try:
                 subset = narrowed(subset, name, value)
-            except Unreadable as unreadable:
+            except UnreadableValue as unreadable:
                 raise Refusal(400, [Issue("value", f"{name} {unreadable}")]) from None
     if subset.counts:
         said = f"_summary takes one of {', '.join(_OF_READS)} here: there is nothing to count."

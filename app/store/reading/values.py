@@ -43,7 +43,7 @@ _REFERENCE = re.compile(
 _ESCAPED = re.compile(r"\\([,$|\\])")
 
 
-class Unreadable(ValueError):
+class UnreadableValue(ValueError):
     """A value that is not of its parameter's kind. The text says what to send instead."""
 
 
@@ -121,7 +121,7 @@ def token(text: str) -> Token:
         return Token(None, _plain(system))
     code = _plain("|".join(rest))
     if not system and not code:
-        raise Unreadable("takes `code`, `system|code`, `|code` or `system|`.")
+        raise UnreadableValue("takes `code`, `system|code`, `|code` or `system|`.")
     return Token(_plain(system), code or None)
 
 
@@ -143,7 +143,7 @@ def canonical(text: str) -> Token:
     address, *rest = (_plain(piece).partition("#")[0] for piece in _pieces(text, "|"))
     version = "|".join(rest)
     if not address:
-        raise Unreadable("takes a canonical address, or `address|version`.")
+        raise UnreadableValue("takes a canonical address, or `address|version`.")
     return Token(address, version) if version else Token(None, address)
 
 
@@ -152,14 +152,14 @@ def date_range(text: str) -> DateRange:
     found = _DATE.match(text)
     prefix = (found and found["prefix"]) or "eq"
     if found is None or prefix not in PREFIXES:
-        raise Unreadable(
+        raise UnreadableValue(
             "takes a date such as `ge2026-01-31` or `lt2026-01-31T08:00:00Z`, with one of the "
             "prefixes eq, ne, gt, lt, ge, le, sa, eb."
         )
     try:
         return DateRange(prefix, *span.span_of(found))
     except (ValueError, OverflowError):
-        raise Unreadable("names a day or an hour that does not exist.") from None
+        raise UnreadableValue("names a day or an hour that does not exist.") from None
 
 
 def moment(at: datetime) -> str:

@@ -25,7 +25,7 @@ WHERE a.plan = $1 AND m.referral_id = $3"""
 _COPIED = frozenset({"resource_version", "attempt"})
 
 
-async def move_to_plan(
+async def change_plan(
     connection: AsyncConnection, referral_id: str, before: str, after: str
 ) -> None:
     """Everything of the referral is the new plan's from now on, in the caller's transaction."""

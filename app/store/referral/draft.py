@@ -17,10 +17,10 @@ from app.base.ids import new_id
 from app.model.known import Placement
 from app.model.lifecycle import MOVES, PLACED, BusinessStatus, Event, Move, State, next_state
 from app.model.messages import EventType
-from app.model.notices import Asker, Listening, Notice, Parties, assignment_notices, notices
-from app.model.record import Asked, Authorization, Details, Referral
+from app.model.notices import Asker, Listening, OutcomeNotice, Parties, assignment_notices, notices
+from app.model.record import Authorization, Details, InformationRequest, Referral
 from app.policy.answer_json import answer_to_json
-from app.policy.model import Determination, Missing, Question, Reason
+from app.policy.model import Determination, EligibilityQuestion, Missing, Reason
 from app.policy.policy import Policy
 from app.policy.question_json import question_to_json
 from app.store.tables.decision import determination
@@ -78,14 +78,14 @@ class Draft:
     #: Offers whose place this change frees: `app.journey.waitlist` gives them on.
     freed: list[str] = field(default_factory=list)
     #: The request for information that is open, and those that this change opens, renews or ends.
-    open_request: Asked | None = None
-    requests: dict[str, Asked] = field(default_factory=dict)
+    open_request: InformationRequest | None = None
+    requests: dict[str, InformationRequest] = field(default_factory=dict)
     opened_request: str | None = None
     authorization: Authorization | None = None
     new_authorization: bool = False
     announcements: list[str] = field(default_factory=list)
     copies: list[dict[str, Any]] = field(default_factory=list)  # what came with the request
-    notices: list[Notice] = field(default_factory=list)
+    notices: list[OutcomeNotice] = field(default_factory=list)
     rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     first_actor: Actor | None = None
     departed: list[str] = field(default_factory=list)
@@ -265,7 +265,7 @@ class Draft:
         if former != self.after.organization_id:
             self.departed.append(former)
 
-    def determine(self, question: Question, answer: Determination, basis: str) -> None:
+    def determine(self, question: EligibilityQuestion, answer: Determination, basis: str) -> None:
         """The determination, stored so that it can be explained and replayed."""
         self.add(
             determination,
@@ -291,7 +291,7 @@ class Draft:
         """Opens a request for information; its sending is the first attempt."""
         self.no_longer_asked()
         self.after = replace(self.after, void_due=void_due)
-        self.open_request = Asked(
+        self.open_request = InformationRequest(
             id=new_id(),
             seq=self.after.moves,
             missing=tuple(missing),

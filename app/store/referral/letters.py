@@ -15,16 +15,16 @@ from app.base.local_time import LOCAL
 from app.fhir.r4.codes import SERVICES
 from app.fhir.render_communication import communication
 from app.fhir.render_referral import patient_reference
-from app.model.notices import Notice
+from app.model.notices import OutcomeNotice
 from app.policy.letter_words import english, reason_in_words
 from app.policy.model import Reason
 from app.store.referral.draft import Draft
-from app.store.referral.snapshot import Occasion, occasion_of
+from app.store.referral.snapshot import LetterSnapshot, letter_snapshot
 from app.store.tables.referral import referral_history
 
 
 def compose(
-    draft: Draft, notice: Notice, message_id: str | None
+    draft: Draft, notice: OutcomeNotice, message_id: str | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The Communication, and the values of its row; `message_id` is the message that tells it."""
     after, occasion = draft.after, _occasion(draft)
@@ -36,7 +36,7 @@ def compose(
         status=notice.status,
         recipient=_recipient(draft, notice),
         plan_organization=draft.plan_organization,
-        text=essence(notice.outcome, notice.recipient, occasion),
+        text=summary(notice.outcome, notice.recipient, occasion),
         reason=notice.reason,
     )
     body["subject"] = patient_reference(draft.sent, draft.after.cin)
@@ -60,14 +60,14 @@ def compose(
     return body, row
 
 
-def _occasion(draft: Draft) -> Occasion:
+def _occasion(draft: Draft) -> LetterSnapshot:
     """Who decided, and under which policy, stands in the row of history of this very move."""
     moves = [values for table, values in draft.rows if table is referral_history]
     last = moves[-1] if moves else {}
-    return occasion_of(draft, last.get("policy"), last.get("actor") or "rules")
+    return letter_snapshot(draft, last.get("policy"), last.get("actor") or "rules")
 
 
-def _recipient(draft: Draft, notice: Notice) -> dict[str, Any] | None:
+def _recipient(draft: Draft, notice: OutcomeNotice) -> dict[str, Any] | None:
     if notice.recipient == "member":
         return patient_reference(draft.sent, draft.after.cin)
     if notice.organization_id:
@@ -91,7 +91,7 @@ _OUTCOMES = {
 }
 
 
-def essence(outcome: str, recipient: str, occasion: Occasion) -> str:
+def summary(outcome: str, recipient: str, occasion: LetterSnapshot) -> str:
     """Plain text, in English."""
     service = SERVICES.get(occasion.service or "", "The service asked for")
     said = [f"{service}: {_OUTCOMES.get(outcome, outcome)}."]
@@ -105,7 +105,7 @@ def essence(outcome: str, recipient: str, occasion: Occasion) -> str:
     return " ".join(said)
 
 
-def _authorized(occasion: Occasion) -> list[str]:
+def _authorized(occasion: LetterSnapshot) -> list[str]:
     held = occasion.authorized
     said = english()["provider_short"].get(occasion.assignment or "", "")
     if held is None:
@@ -119,7 +119,7 @@ def _reason(reason: Reason, *, to_member: bool) -> str:
     return " ".join(part for part in (known, reason.text) if part)
 
 
-def _asked(occasion: Occasion) -> list[str]:
+def _asked(occasion: LetterSnapshot) -> list[str]:
     said = [missing.question for missing in occasion.missing]
     if occasion.void_due is not None:
         said.append(f"Please answer by {occasion.void_due.astimezone(LOCAL).date()}.")

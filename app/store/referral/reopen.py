@@ -16,11 +16,11 @@ from app.base.errors import not_found, refuse
 from app.fhir.r4.strict_json import parse
 from app.model.caller import UNASSIGNED
 from app.model.notices import Listening
-from app.model.record import Asked, Details, Referral
-from app.policy.model import Missing, Question
+from app.model.record import Details, InformationRequest, Referral
+from app.policy.model import EligibilityQuestion, Missing
 from app.policy.question_json import question_from_json
 from app.store.database import fetch, fetch_one
-from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Sight, located
+from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Visibility, located
 from app.store.referral.asker import asker
 from app.store.referral.draft import Draft
 from app.store.referral.store import (
@@ -72,13 +72,13 @@ class Opened:
     """A locked referral: its draft, and the question that was last put to the rules about it."""
 
     draft: Draft
-    question: Question | None
+    question: EligibilityQuestion | None
 
 
 async def reopen(
     connection: AsyncConnection,
     resource_id: str,
-    seen: Sight,
+    seen: Visibility,
     *,
     now: datetime,
     fhir_base: str,
@@ -138,12 +138,12 @@ async def opened(
     return Opened(draft, question_from_json(question) if question else None)
 
 
-def _asked(text: str | None) -> Asked | None:
+def _asked(text: str | None) -> InformationRequest | None:
     """The request for information that is open."""
     if text is None:
         return None
     id_, seq, asked, actor, at, void, remind, attempts, reminded = orjson.loads(text)
-    return Asked(
+    return InformationRequest(
         id=id_,
         seq=seq,
         missing=tuple(Missing(**item) for item in asked),

@@ -24,7 +24,7 @@ from app.fhir.render_referral import (
 )
 from app.model.lifecycle import State
 from app.model.messages import About, Role, recipients, thin_payload
-from app.model.notices import Notice
+from app.model.notices import OutcomeNotice
 from app.model.record import Referral
 from app.store.reading.words import words
 from app.store.referral.changes import Changes
@@ -35,7 +35,7 @@ from app.store.tables.notification import correspondence, message
 from app.store.tables.referral import locator, resource_version, task
 
 
-def seal(draft: Draft) -> Changes:
+def build_rows(draft: Draft) -> Changes:
     """The rows of the finished change."""
     draft.finish()
     changes = Changes(draft.before, draft.after, departed=draft.departed)
@@ -253,7 +253,7 @@ def _payload(draft: Draft, event_type: str, number: int, actor: Actor | None) ->
     return thin_payload(event_type, draft.at, about, draft.fhir_base)
 
 
-def _correspondence(draft: Draft, changes: Changes, notice: Notice) -> None:
+def _correspondence(draft: Draft, changes: Changes, notice: OutcomeNotice) -> None:
     told = (row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type)
     body, values = compose(draft, notice, next((row["id"] for row in told), None))
     _version(draft, changes, body)

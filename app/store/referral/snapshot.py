@@ -30,7 +30,7 @@ class Authorized:
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class LetterSnapshot:
     """One decision, as letters tell it. `seq` is its row of history, `version` the referral's."""
 
     seq: int
@@ -52,18 +52,18 @@ class Occasion:
         return orjson.dumps(self).decode()
 
     @staticmethod
-    def from_json(text: str) -> "Occasion":
+    def from_json(text: str) -> "LetterSnapshot":
         """The occasion of `to_json`. Raises ValueError on anything else."""
         return _OCCASION.validate_json(text, strict=True)
 
 
-_OCCASION = TypeAdapter(Occasion)
+_OCCASION = TypeAdapter(LetterSnapshot)
 
 
-def occasion_of(draft: Draft, policy: str | None, decided_by: str) -> Occasion:
+def letter_snapshot(draft: Draft, policy: str | None, decided_by: str) -> LetterSnapshot:
     """The occasion of the change that is being composed."""
     after, held = draft.after, draft.authorization
-    return Occasion(
+    return LetterSnapshot(
         seq=after.moves,
         version=after.version,
         service=after.service,

@@ -125,7 +125,7 @@ class PlanDetail(PlanEntry):
     urgent_hours: int = Field(examples=[72])
 
 
-Status = Literal["available", "partial", "announced", "not-offered"]
+AvailabilityStatus = Literal["available", "partial", "announced", "not-offered"]
 
 
 class Availability(BaseModel):
@@ -135,7 +135,7 @@ class Availability(BaseModel):
         description="Null for a profile without counties.", examples=["san_mateo"]
     )
     county_name: str | None = Field(examples=["San Mateo"])
-    status: Status = Field(
+    status: AvailabilityStatus = Field(
         description="`announced`: not yet; `since` says from when, or is null where the plan gives "
         "no date. `partial`: in part only, so a person decides."
     )

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from app.fhir.r4 import codes
-from app.policy.catalog_schema import Statement, Words
+from app.policy.catalog_schema import CatalogStatement, TranslatedWords
 from app.policy.criteria import Node
 from app.policy.library import Library
 from app.policy.phrases import Phrases, criterion_in_words, phrases
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
 from app.policy.schema import Cell, Contact
+from app.policy.schema import CriteriaWay as WayData
 from app.policy.schema import Population as PopulationData
-from app.policy.schema import Way as WayData
 from app.views.catalog.model import (
     Availability,
+    AvailabilityStatus,
     ChannelEntry,
     Comparison,
     ContactEntry,
@@ -34,7 +35,6 @@ from app.views.catalog.model import (
     ServiceEntry,
     ServiceList,
     Source,
-    Status,
     Way,
 )
 
@@ -203,7 +203,7 @@ def _available(county: str | None, cell: Cell | None, on: date) -> Availability:
     )
 
 
-def _status(cell: Cell, on: date) -> Status:
+def _status(cell: Cell, on: date) -> AvailabilityStatus:
     if cell.start is None or on < cell.start:
         return "announced"
     return "partial" if cell.partial else "available"
@@ -274,11 +274,11 @@ def _contact(key: str, contact: Contact) -> ContactEntry:
     return ContactEntry(key=key, **contact.model_dump())
 
 
-def _note(statement: Statement) -> Note:
+def _note(statement: CatalogStatement) -> Note:
     return Note(text=statement.text, source=_source(statement.citation, statement.quote))
 
 
-def _named(words: Words) -> Named:
+def _named(words: TranslatedWords) -> Named:
     return Named(en=words.en, es=words.es, hmn=words.hmn)
 
 

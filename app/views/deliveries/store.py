@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.model.caller import UNASSIGNED
 from app.store.database import fetch
-from app.store.reading.access import SEES_LOCATED, Sight, Statement, located, plan_keys
+from app.store.reading.access import SEES_LOCATED, SqlStatement, Visibility, located, plan_keys
 from app.views.deliveries.model import Channel, Outcome
 
 #: What plan staff see of others is about referrals of their plan; tests of endpoints are not.
@@ -54,10 +54,10 @@ ORDER BY c.created_at, c.id"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DeliveriesQuery:
     """What to show. `after` is the last row of the page before: written at, message, endpoint."""
 
-    seen: Sight
+    seen: Visibility
     referral: str | None = None
     endpoint: str | None = None
     state: Outcome | None = None
@@ -66,19 +66,19 @@ class Wanted:
     limit: int = 50
 
 
-async def page(connection: AsyncConnection, wanted: Wanted) -> Sequence[Any]:
+async def page(connection: AsyncConnection, wanted: DeliveriesQuery) -> Sequence[Any]:
     """The rows of one page, newest first, and one more where there is one."""
-    statement = Statement()
+    statement = SqlStatement()
     found, order = _found(statement, wanted)
     return await fetch(connection, f"WITH {found} {_SHOWN} ORDER BY {order}", statement.values)
 
 
-async def letters(connection: AsyncConnection, referral: str, seen: Sight) -> Sequence[Any]:
+async def letters(connection: AsyncConnection, referral: str, seen: Visibility) -> Sequence[Any]:
     """The letters of a referral that the caller is party to; none otherwise."""
     return await fetch(connection, _LETTERS, located("ServiceRequest", referral, seen))
 
 
-def _found(statement: Statement, wanted: Wanted) -> tuple[str, str]:
+def _found(statement: SqlStatement, wanted: DeliveriesQuery) -> tuple[str, str]:
     """The rows of the page as CTEs that end with `found`, and the order that they are in.
 
     All of a plan is read by its key, whose message ids rise with time; the rest by endpoint and
@@ -113,7 +113,7 @@ def _found(statement: Statement, wanted: Wanted) -> tuple[str, str]:
     return f"found AS (SELECT * FROM ({source}) d {last})", order
 
 
-def _endpoints(statement: Statement, wanted: Wanted) -> str:
+def _endpoints(statement: SqlStatement, wanted: DeliveriesQuery) -> str:
     """The endpoints to look at: the one asked for, the caller's own, or for staff all of a kind."""
     if wanted.endpoint is not None:
         return f"(SELECT {statement.bind(wanted.endpoint)} AS id)"
@@ -124,7 +124,7 @@ def _endpoints(statement: Statement, wanted: Wanted) -> str:
     return f"(SELECT id FROM webhook_endpoint WHERE organization_id = {mine})"
 
 
-def _which(statement: Statement, wanted: Wanted, key: Sequence[str]) -> str:
+def _which(statement: SqlStatement, wanted: DeliveriesQuery, key: Sequence[str]) -> str:
     """The conditions on `d`: whose it is first."""
     mine = f"d.organization_id = {statement.bind(wanted.seen.organization_id)}"
     conditions = [mine]
@@ -148,5 +148,5 @@ def _which(statement: Statement, wanted: Wanted, key: Sequence[str]) -> str:
     return " AND ".join(conditions)
 
 
-def _plans(statement: Statement) -> str:
+def _plans(statement: SqlStatement) -> str:
     return statement.bind(list(plan_keys()), "text[]")

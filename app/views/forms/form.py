@@ -77,7 +77,7 @@ class FormsWords(_Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class FormSection:
     """The facts under one heading, in the order of asking."""
 
     words: SectionWords
@@ -90,7 +90,7 @@ class Form:
 
     name: str
     words: FormWords
-    sections: tuple[Section, ...]
+    sections: tuple[FormSection, ...]
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def _used(library: Library, service: str) -> frozenset[str]:
 
 def _sections(
     facts: list[FactDefinition], dictionary: Dictionary, words: FormsWords
-) -> tuple[Section, ...]:
+) -> tuple[FormSection, ...]:
     """The facts under their headings, which run from one fact of the dictionary to another."""
     starts = {section.first: section for section in words.sections}
     asked = {fact.name for fact in facts}
@@ -149,10 +149,10 @@ def _sections(
         current = starts.get(name, current)
         if name in asked:
             found.setdefault(current.link, (current, []))[1].append(fact)
-    return tuple(Section(said, tuple(listed)) for said, listed in found.values())
+    return tuple(FormSection(said, tuple(listed)) for said, listed in found.values())
 
 
-Json = dict[str, Any]
+FormTree = dict[str, Any]
 
 _TYPES: Mapping[str, str] = {
     "boolean": "boolean",
@@ -167,9 +167,9 @@ _EVENTS = "utilization"
 _PUBLISHER = "No Wrong Door"
 
 
-def render(form: Form, words: FormsWords) -> Json:
+def render(form: Form, words: FormsWords) -> FormTree:
     """The resource. Its version follows from its content: another text is another version."""
-    made: Json = {
+    made: FormTree = {
         "resourceType": "Questionnaire",
         "id": form.name,
         "url": codes.QUESTIONNAIRE + form.name,
@@ -189,7 +189,7 @@ def render(form: Form, words: FormsWords) -> Json:
     return {**made, "version": version, "meta": {"versionId": version}}
 
 
-def _text(element: str, words: Both) -> Json:
+def _text(element: str, words: Both) -> FormTree:
     """An element in English, with its Spanish beside it."""
     spanish = {
         "url": codes.TRANSLATION,
@@ -201,7 +201,7 @@ def _text(element: str, words: Both) -> Json:
     return {element: words.en, f"_{element}": {"extension": [spanish]}}
 
 
-def _use(service: str) -> Json:
+def _use(service: str) -> FormTree:
     return {
         "code": {"system": codes.USAGE_CONTEXT, "code": "program"},
         "valueCodeableConcept": {
@@ -210,7 +210,7 @@ def _use(service: str) -> Json:
     }
 
 
-def _section(section: Section, asked: frozenset[str], words: FormsWords) -> Json:
+def _section(section: FormSection, asked: frozenset[str], words: FormsWords) -> FormTree:
     return {
         "linkId": f"section-{section.words.link}",
         **_text("text", section.words),
@@ -221,7 +221,7 @@ def _section(section: Section, asked: frozenset[str], words: FormsWords) -> Json
 
 def _items(
     facts: tuple[FactDefinition, ...], asked: frozenset[str], words: FormsWords
-) -> Iterator[Json]:
+) -> Iterator[FormTree]:
     """A section's questions; the parts of an event stand within its repeating group."""
     parts = [fact for fact in facts if fact.name.startswith(f"{_EVENTS}.")]
     for fact in facts:
@@ -232,7 +232,7 @@ def _items(
             yield _question(fact, asked, words)
 
 
-def _head(fact: FactDefinition) -> Json:
+def _head(fact: FactDefinition) -> FormTree:
     words = Both(en=fact.question, es=fact.question_es)
     return {
         "linkId": fact.name,
@@ -241,8 +241,8 @@ def _head(fact: FactDefinition) -> Json:
     }
 
 
-def _question(fact: FactDefinition, asked: frozenset[str], words: FormsWords) -> Json:
-    item: Json = {**_head(fact), "type": _TYPES[fact.type]}
+def _question(fact: FactDefinition, asked: frozenset[str], words: FormsWords) -> FormTree:
+    item: FormTree = {**_head(fact), "type": _TYPES[fact.type]}
     item.update(_shown_when(fact, asked, words))
     if fact.type == "code-list":
         item["repeats"] = True
@@ -251,7 +251,7 @@ def _question(fact: FactDefinition, asked: frozenset[str], words: FormsWords) ->
     return item
 
 
-def _shown_when(fact: FactDefinition, asked: frozenset[str], words: FormsWords) -> Json:
+def _shown_when(fact: FactDefinition, asked: frozenset[str], words: FormsWords) -> FormTree:
     conditions = []
     for question, answers in words.shown_when.get(fact.name, {}).items():
         if question in asked:
@@ -262,15 +262,15 @@ def _shown_when(fact: FactDefinition, asked: frozenset[str], words: FormsWords) 
     return {"enableWhen": conditions, **behavior}
 
 
-def _condition(question: str, answer: bool | str) -> Json:
-    condition: Json = {"question": question, "operator": "="}
+def _condition(question: str, answer: bool | str) -> FormTree:
+    condition: FormTree = {"question": question, "operator": "="}
     if isinstance(answer, bool):
         return condition | {"answerBoolean": answer}
     coding = {"system": codes.fact_system(question), "code": answer}
     return condition | {"answerCoding": coding}
 
 
-def _options(fact: FactDefinition, words: FormsWords) -> Iterator[Json]:
+def _options(fact: FactDefinition, words: FormsWords) -> Iterator[FormTree]:
     """Every code with its words; of a list also `none`, which says that it is known and empty."""
     system = codes.fact_system(fact.name)
     for code in fact.codes:

@@ -11,14 +11,14 @@ from app.store.reading.subset import unknown
 from app.store.reading.values import (
     ABOUT_THE_FORM,
     Token,
-    Unreadable,
+    UnreadableValue,
     canonical,
     split,
     token,
     words,
 )
 
-Json = Mapping[str, Any]
+FormResource = Mapping[str, Any]
 
 #: Parameter → its kind, and what it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
@@ -42,7 +42,7 @@ class FormSearch(Search):
     """What must hold of a form, how many to show, and after which form the page begins."""
 
     kind: str = "Questionnaire"
-    tests: list[Callable[[Json], bool]] = field(default_factory=list)
+    tests: list[Callable[[FormResource], bool]] = field(default_factory=list)
 
     PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM | {"_total"}
 
@@ -55,7 +55,7 @@ class FormSearch(Search):
         self.used.append((name, value))
         return None
 
-    def find(self, forms: Iterable[Json]) -> tuple[list[Json], int, str | None]:
+    def find(self, forms: Iterable[FormResource]) -> tuple[list[FormResource], int, str | None]:
         """The page, the number of all matches, and where the next page begins."""
         found = [form for form in forms if all(test(form) for test in self.tests)]
         found.sort(key=lambda form: str(form["id"]))
@@ -72,13 +72,13 @@ def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> FormSearch
     return search
 
 
-def _test(name: str, modifier: str, value: str) -> Callable[[Json], bool]:
+def _test(name: str, modifier: str, value: str) -> Callable[[FormResource], bool]:
     wanted = words(value)
     if not wanted:
-        raise Unreadable("needs a value.")
+        raise UnreadableValue("needs a value.")
     kind = PARAMETERS[name][0]
     if modifier and (kind != "string" or modifier not in MODIFIERS):
-        raise Unreadable("does not take this modifier.")
+        raise UnreadableValue("does not take this modifier.")
     if kind == "token":
         tokens = [token(word) for word in split(value) if word.strip()]
         return lambda form: any(_has(form, name, one) for one in tokens)
@@ -95,14 +95,14 @@ def _reads(text: str, word: str, modifier: str) -> bool:
     return word in text if modifier == "contains" else text.startswith(word)
 
 
-def _is(form: Json, named: Token) -> bool:
+def _is(form: FormResource, named: Token) -> bool:
     """Whether it is the form of this address, and of this version where one is asked for."""
     if named.system is None:
         return bool(form["url"] == named.code)
     return (form["url"], form["version"]) == (named.system, named.code)
 
 
-def _has(form: Json, name: str, wanted: Token) -> bool:
+def _has(form: FormResource, name: str, wanted: Token) -> bool:
     if name == "context":
         codings = [
             coding

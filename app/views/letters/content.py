@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 
 from app.policy.policy import Policy
-from app.store.referral.snapshot import Occasion
+from app.store.referral.snapshot import LetterSnapshot
 from app.views.letters.criteria import Decisive
 
 
@@ -27,7 +27,7 @@ class Addressee:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class LetterContent:
     """All that a letter is made of."""
 
     outcome: str
@@ -38,7 +38,7 @@ class Content:
     to: Addressee
     #: The member's name: as it was sent, unless the letter is theirs.
     member: str | None
-    occasion: Occasion
+    occasion: LetterSnapshot
     #: How the performer reaches the member; for the performer of an approval alone.
     member_reached: Addressee | None = None
     policy: Policy | None = None
@@ -49,7 +49,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class LetterItem:
     """One line of a list, and the lines below it."""
 
     text: str
@@ -57,12 +57,12 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class LetterSection:
     """One part under its heading: paragraphs, a list, paragraphs after it, points."""
 
     heading: str
     paragraphs: tuple[str, ...] = ()
-    items: tuple[Item, ...] = ()
+    items: tuple[LetterItem, ...] = ()
     after: tuple[str, ...] = ()
     #: Points with a heading of their own, and what it says.
     points: tuple[tuple[str, str], ...] = ()
@@ -79,7 +79,7 @@ class Letter:
     title: str
     about: tuple[tuple[str, str], ...]
     greeting: str
-    sections: tuple[Section, ...]
+    sections: tuple[LetterSection, ...]
     taglines: tuple[tuple[str, str], ...]  # language, words
     page: str  # "Page {number} of {count}"
 
@@ -116,11 +116,11 @@ def bounded(letter: Letter) -> Letter:
     )
 
 
-def _section(section: Section) -> Section:
+def _section(section: LetterSection) -> LetterSection:
     items = [replace(each, text=_text(each.text), parts=_texts(each.parts)) for each in
              section.items[:_TEXTS]]  # fmt: skip
     if len(section.items) > _TEXTS:
-        items.append(Item(_MORE))
+        items.append(LetterItem(_MORE))
     return replace(
         section,
         paragraphs=_texts(section.paragraphs),

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.policy.criteria import NOT_LIVE
-from app.policy.letter_words import Words, translated
-from app.policy.model import Criterion, Determination, Outcome
+from app.policy.letter_words import LetterWords, translated
+from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
 
 #: How many single facts are told of one criterion before a letter stops being read.
@@ -29,7 +29,7 @@ def decisive(
     determination: Determination | None,
     claimed: Sequence[str],
     phrases: Phrases,
-    said: Words,
+    said: LetterWords,
     language: str,
 ) -> tuple[Decisive, ...]:
     """The criteria that decided; none where the rules did not deny.
@@ -37,7 +37,7 @@ def decisive(
     An administrative denial is decided before any need is looked at: nothing is told of that. Of
     the populations only those claimed are told in detail: nine times "no" tells nobody anything.
     """
-    if determination is None or determination.outcome is not Outcome.DENIED:
+    if determination is None or determination.outcome is not DeterminationOutcome.DENIED:
         return ()
     teller = _Teller(phrases, said, language)
     data = phrases.policy.data if phrases.policy else None
@@ -66,7 +66,7 @@ def _too_early(node: Criterion) -> bool:
 class _Teller:
     """Words for criteria in one language; in English where there are no others."""
 
-    def __init__(self, phrases: Phrases, said: Words, language: str) -> None:
+    def __init__(self, phrases: Phrases, said: LetterWords, language: str) -> None:
         self._phrases, self._said, self._language = phrases, said, language
 
     def name(self, node: Criterion) -> str:

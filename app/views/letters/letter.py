@@ -14,10 +14,24 @@ from typing import Any
 from app.base.local_time import local_date
 from app.fhir.r4.codes import SERVICES
 from app.policy.dictionary import load_dictionary
-from app.policy.letter_words import LANGUAGES, Words, english, reason_in_words, translated, words
+from app.policy.letter_words import (
+    LANGUAGES,
+    LetterWords,
+    english,
+    reason_in_words,
+    translated,
+    words,
+)
 from app.policy.model import Missing, Reason
 from app.policy.schema import Contact
-from app.views.letters.content import Addressee, Content, Item, Letter, Section, bounded
+from app.views.letters.content import (
+    Addressee,
+    Letter,
+    LetterContent,
+    LetterItem,
+    LetterSection,
+    bounded,
+)
 from app.views.letters.criteria import Decisive
 
 #: Whom an office calls, and whom a member calls: keys of the plan's contacts, the best first.
@@ -27,7 +41,7 @@ _BY_TIME = "clock"
 _SECONDARY = "secondary-source"
 
 
-def compose(content: Content) -> Letter:
+def compose(content: LetterContent) -> Letter:
     """The letter, no longer than somebody reads."""
     writer = _Writer(content)
     said = writer.said
@@ -48,7 +62,7 @@ def compose(content: Content) -> Letter:
     return bounded(letter)
 
 
-def written_date(day: date, said: Words) -> str:
+def written_date(day: date, said: LetterWords) -> str:
     """A date in words."""
     month = said["months"][day.month - 1]
     return str(said["date"].format(day=day.day, month=month, year=day.year))
@@ -57,7 +71,7 @@ def written_date(day: date, said: Words) -> str:
 class _Writer:
     """The words of one letter."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: LetterContent) -> None:
         self.content = content
         self.said = words(content.language)
         self.policy = content.policy
@@ -93,7 +107,7 @@ class _Writer:
         ]
         return [(label, value) for label, value in rows if value]
 
-    def sections(self) -> list[Section | None]:
+    def sections(self) -> list[LetterSection | None]:
         outcome = self.content.outcome
         asks, denied = outcome == "information-needed", outcome == "denied"
         return [
@@ -123,19 +137,19 @@ class _Writer:
         self,
         heading: str,
         *paragraphs: str,
-        items: Sequence[str | Item] = (),
+        items: Sequence[str | LetterItem] = (),
         after: Sequence[str] = (),
-    ) -> Section:
-        listed = tuple(item if isinstance(item, Item) else Item(item) for item in items)
-        return Section(self.said["headings"][heading], paragraphs, listed, tuple(after))
+    ) -> LetterSection:
+        listed = tuple(item if isinstance(item, LetterItem) else LetterItem(item) for item in items)
+        return LetterSection(self.said["headings"][heading], paragraphs, listed, tuple(after))
 
-    def _decision(self) -> Section:
+    def _decision(self) -> LetterSection:
         outcome = self.content.outcome
         text = self.said["decision"][self.voice][outcome]
         heading = "waiting" if outcome == "information-needed" else "decision"
         return self._section(heading, text.format(plan=self.plan, service=self.service))
 
-    def _reason(self) -> Section | None:
+    def _reason(self) -> LetterSection | None:
         if self.content.recipient == "servicing":
             return None
         told = [self._one_reason(reason) for reason in self.content.occasion.reasons]
@@ -157,7 +171,7 @@ class _Writer:
             return text
         return None if key == _SECONDARY else translated(advice[key], self.content.language)
 
-    def _criterion(self) -> Section:
+    def _criterion(self) -> LetterSection:
         said, data = self.said, self.policy.data if self.policy else None
         told = self.content.decisive
         if not told:
@@ -168,7 +182,7 @@ class _Writer:
         for each in told:
             source = in_words(each.citation, said)
             line = said["criterion_line"].format(criterion=each.name, source=source)
-            items.append(Item(line, each.parts))
+            items.append(LetterItem(line, each.parts))
         after = [] if self._by_machine() else [said["criterion_person"]]
         after.append(said["criterion_free"])
         intro = said["criterion_intro"].format(plan=self.plan)
@@ -178,7 +192,7 @@ class _Writer:
         """Criteria and questions are worded for those who refer: a member is told who is meant."""
         return [self.said["about_you"]] if self.content.recipient == "member" else []
 
-    def _questions(self, *, open_: bool) -> Section | None:
+    def _questions(self, *, open_: bool) -> LetterSection | None:
         """What is asked, or what nobody answered; the performer is not asked."""
         said, occasion = self.said, self.content.occasion
         if self.content.recipient == "servicing" or not occasion.missing:
@@ -199,7 +213,7 @@ class _Writer:
         key = next((name for name, each in ours.items() if each == missing.question), None)
         return self.said["questions_of_ours"][key] if key else missing.question
 
-    def _authorization(self) -> Section:
+    def _authorization(self) -> LetterSection:
         said, labels = self.said, self.said["labels"]
         occasion, provider = self.content.occasion, self.content.provider
         items = []
@@ -229,7 +243,7 @@ class _Writer:
         contacts = self.policy.data.contacts if self.policy else {}
         return [contacts[key] for key in keys if key in contacts]
 
-    def _contact(self) -> Section:
+    def _contact(self) -> LetterSection:
         found = self._contacts(_MEMBER_CALLS if self.to_person else _OFFICE_CALLS)
         told = found[:1] if self.to_person else found
         items = [self._one_contact(contact) for contact in told]
@@ -250,7 +264,7 @@ class _Writer:
     def _by_machine(self) -> bool:
         return self.content.occasion.decided_by in ("rules", _BY_TIME)
 
-    def _decided_by(self) -> Section:
+    def _decided_by(self) -> LetterSection:
         said, occasion = self.said["decided_by"], self.content.occasion
         policy = occasion.policy or self.plan
         if self.content.outcome == "cancelled" and occasion.reasons == (Reason("withdrawn"),):
@@ -261,16 +275,16 @@ class _Writer:
         text = said["person"].format(plan=self.plan, name=occasion.decided_by)
         return self._section("decided_by", text)
 
-    def _rights(self) -> Section:
+    def _rights(self) -> LetterSection:
         told = tuple(
             (right["heading"], right["text"].format(plan=self.plan))
             for right in self.said["rights"]
         )
         heading = "rights" if self.content.recipient == "member" else "rights_office"
-        return Section(self.said["headings"][heading], points=told)
+        return LetterSection(self.said["headings"][heading], points=told)
 
 
-def _amount(units: Any, said: Words) -> list[str]:
+def _amount(units: Any, said: LetterWords) -> list[str]:
     if not units:
         return []
     quantity, unit = units.get("quantity"), units.get("unit")
@@ -284,7 +298,7 @@ _DOCUMENT = re.compile(r"(S00\d:L|G26 p\.).")
 _OTHERS = {"lacare": "L.A. Care"}
 
 
-def in_words(citation: str, said: Words) -> str:
+def in_words(citation: str, said: LetterWords) -> str:
     """The sources of a citation, each once; an empty citation is this service's own rule."""
     named = [_one(source, said) for source in _together(citation.split("; ")) if source]
     return "; ".join(dict.fromkeys(named)) or said["sources"]["own"]
@@ -300,7 +314,7 @@ def _together(sources: list[str]) -> list[str]:
     return [begins + ", ".join(dict.fromkeys(ends)) for begins, ends in places.items()]
 
 
-def _one(source: str, said: Words) -> str:
+def _one(source: str, said: LetterWords) -> str:
     sources = said["sources"]
     if found := _PAGE.fullmatch(source):
         document = said["documents"].get(found[1], found[1])

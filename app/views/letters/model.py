@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.fhir.placeholders import NOTE, OwnNote
 from app.store.reading.cursor import PageFilters, page_cursor, page_limit
 
-Status = Literal["to-send", "waiting", "sent", "skipped", "failed"]
-Outcome = Literal["approved", "denied", "void", "information-needed", "cancelled"]
+LetterStatus = Literal["to-send", "waiting", "sent", "skipped", "failed"]
+LetterOutcome = Literal["approved", "denied", "void", "information-needed", "cancelled"]
 How = Literal["mail", "fax", "phone", "hand"]
 
 _ID = "01a20ac2-1590-7455-9fce-72f3a0174834"
@@ -17,14 +17,14 @@ _REFERRAL = "01a20ac2-14f0-7f11-8d02-5d4e03f1c7aa"
 _BASE = "http://127.0.0.1:8000"
 
 
-class Filters(PageFilters):
+class CorrespondenceFilters(PageFilters):
     """What is asked for: all that are given must hold."""
 
     plan: str | None = Field(
         None, description="Only this plan: yours, or `unassigned`.", pattern=r"^[A-Za-z0-9-]{1,32}$"
     )
-    status: Status | None = Field(None, description="Only these.")
-    outcome: Outcome | None = Field(None, description="Only these.")
+    status: LetterStatus | None = Field(None, description="Only these.")
+    outcome: LetterOutcome | None = Field(None, description="Only these.")
     referral: str | None = Field(
         None, description="Only those of this referral.", pattern=r"^[A-Za-z0-9.-]{1,64}$"
     )
@@ -63,14 +63,14 @@ class Correspondence(BaseModel):
     id: str = Field(description="The Communication's id.", examples=[_ID])
     plan: str = Field(examples=["HPSM"])
     referral: str = Field(examples=[_REFERRAL])
-    outcome: Outcome = Field(examples=["denied"])
+    outcome: LetterOutcome = Field(examples=["denied"])
     recipient: Literal["requesting", "servicing", "member"] = Field(examples=["member"])
     organization: str | None = Field(
         description="The organization's id; null where a person or an office is written to.",
         examples=[None],
     )
     organization_name: str | None = Field(examples=[None])
-    status: Status = Field(
+    status: LetterStatus = Field(
         description="`to-send`: a letter waits to be sent. `waiting`: it waits for a person's "
         "release, see `reason`. `failed`: the endpoint never took the message, so send the letter. "
         "`skipped`: nobody to tell, see `reason`.",

@@ -23,7 +23,7 @@ from app.policy.phrases import phrases
 from app.policy.question_json import question_from_json
 from app.store.database import fetch_one
 from app.store.reading.words import words as found_by
-from app.store.referral.snapshot import Occasion
+from app.store.referral.snapshot import LetterSnapshot
 from app.views.letters.addressee import (
     Copies,
     addressee,
@@ -33,7 +33,7 @@ from app.views.letters.addressee import (
     requester,
     stated_member,
 )
-from app.views.letters.content import Addressee, Content
+from app.views.letters.content import Addressee, LetterContent
 from app.views.letters.criteria import decisive
 
 _UNHEARD = """(c.status = 'sent' AND c.medium = 'endpoint' AND EXISTS (SELECT 1 FROM delivery d
@@ -122,7 +122,7 @@ VALUES ($1::text, 'Communication', $2::text, $7::int, $8::text, $4::timestamptz,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CorrespondenceQuery:
     """What to list. `after` is the last row of the page before: moment and id."""
 
     plans: Sequence[str]
@@ -133,7 +133,7 @@ class Wanted:
     limit: int = 50
 
 
-async def listed(connection: AsyncConnection, wanted: Wanted) -> Sequence[RowMapping]:
+async def listed(connection: AsyncConnection, wanted: CorrespondenceQuery) -> Sequence[RowMapping]:
     """The rows, the oldest first: it has waited longest. One more than asked for, if there is."""
     values: list[Any] = [list(wanted.plans)]
     conditions = ["c.plan = ANY ($1::text[])"]
@@ -163,7 +163,7 @@ async def one(connection: AsyncConnection, plans: Sequence[str], id_: str) -> Ro
 
 async def letter_content(
     connection: AsyncConnection, plans: Sequence[str], id_: str, library: Library
-) -> Content | None:
+) -> LetterContent | None:
     """What the letter says; None where it is not there for this caller, or nobody is written to."""
     result = await connection.exec_driver_sql(_LETTER, (list(plans), id_))
     row = result.mappings().first()
@@ -172,12 +172,12 @@ async def letter_content(
     return content(row, library)
 
 
-def content(row: RowMapping, library: Library) -> Content:
+def content(row: RowMapping, library: Library) -> LetterContent:
     """The stored rows as the content of a letter.
 
     What the roster knows of the member (spelling, address, phone) reaches the member alone.
     """
-    occasion, sent = Occasion.from_json(row["about"]), parse(row["sent"])
+    occasion, sent = LetterSnapshot.from_json(row["about"]), parse(row["sent"])
     copies = [(name, parse(body.encode())) for name, body in orjson.loads(row["copies"] or "[]")]
     roster = parse(row["roster"]) if row["roster"] else None
     person = row["organization_id"] is None and is_family(sent, row["cin"])
@@ -192,7 +192,7 @@ def content(row: RowMapping, library: Library) -> Content:
     version = occasion.policy or (determination.policy if determination else None)
     stated = stated_member(sent, copies)
     to = _to(row, sent, copies, roster)
-    return Content(
+    return LetterContent(
         outcome=row["outcome"],
         recipient=row["recipient"],
         language=language,

@@ -13,7 +13,7 @@ from typing import cast
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue, XPos, YPos
 
-from app.views.letters.content import Item, Letter, Section
+from app.views.letters.content import Letter, LetterItem, LetterSection
 from app.views.page import templates
 
 _MARGIN = 20.0  # millimetres
@@ -110,7 +110,7 @@ def _head(page: FPDF, letter: Letter) -> None:
     _text(page, letter.greeting)
 
 
-def _section(page: FPDF, section: Section) -> None:
+def _section(page: FPDF, section: LetterSection) -> None:
     _keep(page, 4 * _LINE)
     page.ln(3)
     _text(page, section.heading, style="B", size=_HEADING, line=6.5)
@@ -133,7 +133,7 @@ def _keep(page: FPDF, height: float) -> None:
         page.add_page()
 
 
-def _item(page: FPDF, item: Item) -> None:
+def _item(page: FPDF, item: LetterItem) -> None:
     _line(page, "•", item.text, 5.0)
     for part in item.parts:
         _line(page, "–", part, 10.0)

@@ -28,7 +28,7 @@ _EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class ReportPeriod:
     """From the first to the last day, both included."""
 
     first: date
@@ -44,7 +44,7 @@ class Period:
         return datetime.combine(self.last + timedelta(days=1), time(), LOCAL)
 
 
-def period(first: date | None, last: date | None, now: datetime) -> Period | None:
+def period(first: date | None, last: date | None, now: datetime) -> ReportPeriod | None:
     """The period asked for; one end alone goes with its own month. None: no such period."""
     if first is None and last is None:
         last = local_date(now).replace(day=1) - timedelta(days=1)
@@ -54,7 +54,7 @@ def period(first: date | None, last: date | None, now: datetime) -> Period | Non
         last = _end_of_month(first)
     if first is None or last is None or not _EARLIEST <= first <= last <= _LATEST:
         return None
-    return Period(first, last) if last - first <= _LONGEST else None
+    return ReportPeriod(first, last) if last - first <= _LONGEST else None
 
 
 def _end_of_month(day: date) -> date:
@@ -128,7 +128,7 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 
 
 async def timeliness(
-    connection: AsyncConnection, plan: str, period: Period, now: datetime
+    connection: AsyncConnection, plan: str, period: ReportPeriod, now: datetime
 ) -> list[Timeliness]:
     """Decisions of the period against their due dates, by track."""
     rows: Any = await fetch(connection, _TIMELINESS, (plan, period.start, period.end, now))
@@ -149,7 +149,7 @@ async def timeliness(
 
 
 async def outcomes(
-    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Outcomes]:
     """What became of the referrals received in the period, by service."""
     rows: Any = await fetch(connection, _OUTCOMES, (plan, period.start, period.end))
@@ -169,7 +169,7 @@ async def outcomes(
 
 
 async def reasons(
-    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Reasons]:
     """How often each reason was given, by outcome."""
     rows: Any = await fetch(connection, _REASONS, (plan, period.start, period.end))
@@ -185,7 +185,7 @@ async def reasons(
 
 
 async def sources(
-    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Sources]:
     """Who referred, by what the form says and by the kind of organization."""
     rows: Sequence[Any] = await fetch(connection, _SOURCES, (plan, period.start, period.end))
@@ -196,7 +196,7 @@ async def sources(
 
 
 async def prior_authorization(
-    connection: AsyncConnection, plan: str, period: Period, _now: datetime
+    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[PriorAuthorization]:
     """The CMS-0057-F set, by track."""
     rows: Any = await fetch(connection, _PRIOR_AUTHORIZATION, (plan, period.start, period.end))

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.errors import not_found
 from app.store.database import fetch, fetch_one
-from app.store.reading.access import SEES_LOCATED, Sight, located
+from app.store.reading.access import SEES_LOCATED, Visibility, located
 from app.views.letters.outbox import REASON, STATUS
 
 _REFERRAL = f"""SELECT r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.received_at,
@@ -73,7 +73,7 @@ class Found:
     staff: bool
 
 
-async def gather(connection: AsyncConnection, referral_id: str, seen: Sight) -> Found:
+async def gather(connection: AsyncConnection, referral_id: str, seen: Visibility) -> Found:
     """What the caller may see of the referral's life; 404 for who is no party to it."""
     kind = "ServiceRequest"
     referral: Any = await fetch_one(connection, _REFERRAL, located(kind, referral_id, seen))

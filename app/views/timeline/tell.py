@@ -47,7 +47,7 @@ def entries(found: Found) -> list[Entry]:
 def _moves(found: Found) -> Iterator[Entry]:
     asked = {request.seq: request for request in found.requests}
     for row in found.history:
-        by = who(row)
+        by = actor_in_words(row)
         title = _TITLES.get(row.event, row.event.replace("-", " ").capitalize())
         said = _MOVES.get(row.event, "Done by {by}.").replace("{by}", by)
         details = reasons(orjson.loads(row.reason)) if row.event in _REASONED else []
@@ -74,7 +74,7 @@ def _placed(row: Any) -> list[str]:
     return [": ".join(filter(None, [status, row.placed_with]))] if status else []
 
 
-def who(row: Any) -> str:
+def actor_in_words(row: Any) -> str:
     """The organization of a move; the rules and the clock act by themselves."""
     if row.organization is None:
         return {"rules": "the rules", "clock": "the clock"}.get(row.actor, "the plan")

@@ -197,7 +197,7 @@ def _of_this_era(moment: datetime) -> datetime:
     return min(max(moment, datetime(2000, 1, 1, tzinfo=UTC)), datetime(3000, 1, 1, tzinfo=UTC))
 
 
-class Filters(PageFilters):
+class WorkQueueFilters(PageFilters):
     """All that are given must hold."""
 
     plan: str | None = Field(

@@ -11,7 +11,7 @@ from app.fhir.r4 import codes
 from app.model.lifecycle import BusinessStatus, State
 from app.model.messages import WHY_OFF
 from app.model.record import Details
-from app.store.reading.access import Sight
+from app.store.reading.access import Visibility
 from app.store.tables.referral import WAITING
 from app.views.spans import due_in_words, span
 from app.views.workqueue.model import (
@@ -25,7 +25,7 @@ from app.views.workqueue.model import (
     Waits,
     Why,
 )
-from app.views.workqueue.steps import Standing, identifying, steps
+from app.views.workqueue.steps import QueueStanding, identifying, steps
 from app.views.workqueue.store import AGES
 
 _UNIDENTIFIED = "member-unidentified"
@@ -35,7 +35,7 @@ _RECOMMENDED = {
 }
 
 
-def item(row: Any, now: datetime, public_url: str, seen: Sight) -> Item:
+def item(row: Any, now: datetime, public_url: str, seen: Visibility) -> Item:
     """One item as staff read it.
 
     Of another's referral whose plan is not known they see whose it is, and nothing of why.
@@ -108,8 +108,8 @@ def counted(row: Sequence[int]) -> Counts:
     )
 
 
-def _standing(row: Any, details: Details) -> Standing:
-    return Standing(
+def _standing(row: Any, details: Details) -> QueueStanding:
+    return QueueStanding(
         row.id, row.plan, State(row.state), row.service, row.member_id, row.void_due, details
     )
 

@@ -13,7 +13,7 @@ from app.fhir.r4 import codes
 from app.model.caller import UNASSIGNED
 from app.model.lifecycle import State
 from app.model.record import Details
-from app.policy.model import Outcome
+from app.policy.model import DeterminationOutcome
 from app.views.workqueue.model import Step
 
 #: Reasons for which the rules ask or hand over; they are no reasons to deny.
@@ -30,7 +30,7 @@ _MEMBER = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueueStanding:
     """Where a referral stands, as far as its next steps depend on it."""
 
     id: str
@@ -47,7 +47,7 @@ class Standing:
         return bool(self.service and self.member_id and self.plan != UNASSIGNED)
 
 
-def steps(standing: Standing, now: datetime, public_url: str) -> list[Step]:
+def steps(standing: QueueStanding, now: datetime, public_url: str) -> list[Step]:
     """The next steps, the likeliest first, then what is always possible."""
     fhir = f"{public_url}/fhir/ServiceRequest/{standing.id}"
     own = _pending(standing, now, fhir) if standing.state is State.PENDING else _placing(fhir)
@@ -68,11 +68,11 @@ def identifying(referral: str, public_url: str) -> list[Step]:
     return [add, *_in_hand(ours, referral), _read(fhir)]
 
 
-def _pending(standing: Standing, now: datetime, fhir: str) -> list[Step]:
+def _pending(standing: QueueStanding, now: datetime, fhir: str) -> list[Step]:
     """While information is asked for, what brings it comes first; else a yes or a no."""
     decide = [_deny(standing, fhir)]
     if standing.decidable:
-        against = standing.details.recommendation == Outcome.DENIED.value
+        against = standing.details.recommendation == DeterminationOutcome.DENIED.value
         decide.insert(1 if against else 0, _approve(standing, fhir))
     if standing.void_due is None:
         return [*decide, _ask(standing, fhir), _add(standing, fhir)]
@@ -83,8 +83,8 @@ def _pending(standing: Standing, now: datetime, fhir: str) -> list[Step]:
     return found
 
 
-def _approve(standing: Standing, fhir: str) -> Step:
-    if standing.details.recommendation != Outcome.DENIED.value:
+def _approve(standing: QueueStanding, fhir: str) -> Step:
+    if standing.details.recommendation != DeterminationOutcome.DENIED.value:
         hint = "Nothing need be sent. A `performer` chooses another than the engine would."
         return _post("approve", "Approve the referral", f"{fhir}/$approve", hint=hint)
     proposed = standing.details.exception_proposed
@@ -102,7 +102,7 @@ def _approve(standing: Standing, fhir: str) -> Step:
     )
 
 
-def _deny(standing: Standing, fhir: str) -> Step:
+def _deny(standing: QueueStanding, fhir: str) -> Step:
     found = [r.code for r in standing.details.reasons if r.code and r.code not in _NO_DENIAL]
     otherwise = "no-population" if standing.service == "ECM" else "service-criteria-not-met"
     given = [
@@ -113,7 +113,7 @@ def _deny(standing: Standing, fhir: str) -> Step:
     return _post("deny", "Deny the referral", f"{fhir}/$deny", _parameters(*given), hint)
 
 
-def _ask(standing: Standing, fhir: str) -> Step:
+def _ask(standing: QueueStanding, fhir: str) -> Step:
     facts = [m.fact for m in standing.details.missing if m.fact]
     asked = [("fact", "valueString", fact) for fact in facts]
     question = ("question", "valueString", placeholders.QUESTION)
@@ -126,7 +126,7 @@ def _ask(standing: Standing, fhir: str) -> Step:
     )
 
 
-def _add(standing: Standing, fhir: str) -> Step:
+def _add(standing: QueueStanding, fhir: str) -> Step:
     response: dict[str, Any] = {"resourceType": "QuestionnaireResponse", "status": "completed"}
     asked = [{"linkId": m.fact, "text": m.question} for m in standing.details.missing if m.fact]
     hint = (

@@ -92,7 +92,7 @@ _DETERMINATION = """SELECT answer FROM determination WHERE plan = ANY ($1::text[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class WorkQueueQuery:
     """What to show. `after` is the last item of the page before: rank, moment, id."""
 
     plans: Sequence[str]
@@ -107,7 +107,7 @@ class Wanted:
     limit: int = 50
 
 
-async def page(connection: AsyncConnection, wanted: Wanted) -> Sequence[Any]:
+async def page(connection: AsyncConnection, wanted: WorkQueueQuery) -> Sequence[Any]:
     """The rows of one page and one more, where there is one."""
     overdue = wanted.waits is Waits.OVERDUE
     after = wanted.after or (None, None, None)

@@ -6,11 +6,11 @@ import pytest
 
 from app.journey.notification.retry import (
     SCHEDULE,
-    Answer,
     Blocked,
     Dead,
     Delivered,
     Gone,
+    ReceiverAnswer,
     Retry,
     outcome,
     retry_after,
@@ -23,7 +23,7 @@ MIDDLE = 0.5  # no jitter
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_any_2xx_is_delivered(status):
-    assert outcome(Answer(status), 1, NOW, MIDDLE) == Delivered()
+    assert outcome(ReceiverAnswer(status), 1, NOW, MIDDLE) == Delivered()
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_any_2xx_is_delivered(status):
     ],
 )
 def test_everything_else_is_tried_again(status):
-    assert outcome(Answer(status), 1, NOW, MIDDLE) == Retry(NOW + timedelta(seconds=5))
+    assert outcome(ReceiverAnswer(status), 1, NOW, MIDDLE) == Retry(NOW + timedelta(seconds=5))
 
 
 AWAY = [
-    *(Answer(status) for status in (429, 502, 503, 504)),
+    *(ReceiverAnswer(status) for status in (429, 502, 503, 504)),
     *(
-        Answer(error=error)
+        ReceiverAnswer(error=error)
         for error in ("timeout", "dns_error", "tls_error", "connection_refused", "connection_error")
     ),
 ]
@@ -67,19 +67,19 @@ def test_an_endpoint_that_is_away_is_left_alone_a_while(answer, tried, waits, pa
 
 
 def test_gone_ends_the_endpoint_even_at_the_last_attempt():
-    assert outcome(Answer(410), 1, NOW, MIDDLE) == Gone()
-    assert outcome(Answer(410), 10, NOW, MIDDLE) == Gone()
+    assert outcome(ReceiverAnswer(410), 1, NOW, MIDDLE) == Gone()
+    assert outcome(ReceiverAnswer(410), 10, NOW, MIDDLE) == Gone()
 
 
 def test_a_blocked_address_is_no_failed_attempt():
-    assert outcome(Answer(error="blocked"), 10, NOW, MIDDLE) == Blocked()
+    assert outcome(ReceiverAnswer(error="blocked"), 10, NOW, MIDDLE) == Blocked()
 
 
 def test_ten_attempts_over_at_least_72_hours_even_with_the_least_jitter():
     assert len(SCHEDULE) == 9
     assert sum(SCHEDULE, timedelta()) == timedelta(hours=75, minutes=35, seconds=5)
-    assert isinstance(outcome(Answer(500), 9, NOW, MIDDLE), Retry)
-    assert outcome(Answer(500), 10, NOW, MIDDLE) == Dead()
+    assert isinstance(outcome(ReceiverAnswer(500), 9, NOW, MIDDLE), Retry)
+    assert outcome(ReceiverAnswer(500), 10, NOW, MIDDLE) == Dead()
 
 
 @pytest.mark.parametrize("tried", range(1, 10))
@@ -124,15 +124,15 @@ def test_retry_after_is_seconds_or_a_date(value, waits):
     ],
 )
 def test_a_receiver_may_ask_for_time_between_the_schedule_and_a_day(status, asked, waits):
-    answer = Answer(status, retry_after=asked)
+    answer = ReceiverAnswer(status, retry_after=asked)
     assert outcome(answer, 1, NOW, MIDDLE) == Retry(NOW + waits, NOW + waits)
 
 
 def test_time_that_is_asked_for_with_another_answer_is_given_to_that_message():
-    answer = Answer(302, retry_after="60")
+    answer = ReceiverAnswer(302, retry_after="60")
     assert outcome(answer, 1, NOW, MIDDLE) == Retry(NOW + timedelta(seconds=60))
 
 
 def test_the_long_wait_of_one_message_is_not_the_endpoints():
-    later = outcome(Answer(429, retry_after="120"), 6, NOW, MIDDLE)
+    later = outcome(ReceiverAnswer(429, retry_after="120"), 6, NOW, MIDDLE)
     assert later == Retry(NOW + timedelta(hours=10), NOW + timedelta(minutes=2))

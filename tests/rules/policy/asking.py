@@ -7,7 +7,7 @@ from typing import Any
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
 from app.policy.library import load_library
-from app.policy.model import Determination, Event, Fact, Facts, Question
+from app.policy.model import CareEvent, Determination, EligibilityQuestion, Fact, Facts
 from tests.policies.vectors import read_value, span, stated_as_no
 
 LIBRARY = load_library()
@@ -19,7 +19,7 @@ ADULT, CHILD = "1980-01-01", "2012-01-01"
 def facts(
     stated: dict[str, Any],
     birth: str | None = ADULT,
-    events: Iterable[Event] = (),
+    events: Iterable[CareEvent] = (),
     complete: bool | None = None,
 ) -> Facts:
     """Facts by name: lists as lists, dates as text (also partial)."""
@@ -36,7 +36,7 @@ def ask(
     county: str | None = "",
     claimed: tuple[str, ...] = (),
     birth: str | None = ADULT,
-    events: Iterable[Event] = (),
+    events: Iterable[CareEvent] = (),
     complete: bool | None = None,
     identified: bool = True,
     authorized: bool = False,
@@ -46,7 +46,9 @@ def ask(
     where = COUNTIES.get(plan or "") if county == "" else county
     known = facts(stated, birth, events, complete)
     as_of = date.fromisoformat(on)
-    question = Question(plan, service, as_of, where, claimed, known, identified, authorized)
+    question = EligibilityQuestion(
+        plan, service, as_of, where, claimed, known, identified, authorized
+    )
     return evaluate(LIBRARY, question)
 
 
@@ -62,17 +64,17 @@ def all_no(*but: str) -> dict[str, Any]:
     return answers
 
 
-def event(type_: str, day: str | None, **more: Any) -> Event:
+def event(type_: str, day: str | None, **more: Any) -> CareEvent:
     """One event; a day of None is not known."""
-    return Event(type=type_, when=span(day) if day else None, **more)
+    return CareEvent(type=type_, when=span(day) if day else None, **more)
 
 
-def visits(*days: str, **more: Any) -> list[Event]:
+def visits(*days: str, **more: Any) -> list[CareEvent]:
     """Avoidable emergency visits."""
     return [event("ed-visit", day, **{"avoidable": True, **more}) for day in days]
 
 
-def stays(*days: str, **more: Any) -> list[Event]:
+def stays(*days: str, **more: Any) -> list[CareEvent]:
     """Unplanned hospital stays."""
     return [event("inpatient", day, **{"unplanned": True, **more}) for day in days]
 

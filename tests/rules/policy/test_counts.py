@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from app.policy.counts import count, resolve
-from app.policy.model import Event
+from app.policy.model import CareEvent
 from app.policy.schema import Count
 from tests.rules.plan_data import count_of
 from tests.rules.policy.asking import event, stays, visits
@@ -19,7 +19,7 @@ ALL_STAYS = count_of("inpatient", months=12)
 ALL_VISITS = count_of("ed-visit", months=12)
 
 
-def bounds(rule: Count, events: list[Event], complete: bool | None = True) -> object:
+def bounds(rule: Count, events: list[CareEvent], complete: bool | None = True) -> object:
     return count(rule, resolve(tuple(events)), ON, complete)
 
 
@@ -44,7 +44,7 @@ def bounds(rule: Count, events: list[Event], complete: bool | None = True) -> ob
         (ANY_6M, [*visits("2023-04-01"), event("ed-visit", None, avoidable=True)], (1, 2)),
     ],
 )
-def test_a_count_is_bounded(rule: Count, events: list[Event], expected: object) -> None:
+def test_a_count_is_bounded(rule: Count, events: list[CareEvent], expected: object) -> None:
     assert bounds(rule, events) == expected
 
 
@@ -91,7 +91,7 @@ def test_an_open_list_has_no_upper_bound() -> None:
     ],
 )
 def test_a_visit_that_led_to_admission_counts_once_as_the_stay(
-    events: list[Event], visited: object, stayed: object
+    events: list[CareEvent], visited: object, stayed: object
 ) -> None:
     assert bounds(ALL_VISITS, events) == visited
     assert bounds(ALL_STAYS, events) == stayed

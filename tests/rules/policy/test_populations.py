@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.policy.model import Event, Outcome
+from app.policy.model import CareEvent, DeterminationOutcome
 from tests.rules.policy.asking import ADULT, CHILD, all_no, ask, event, reasons, stays, visits
 
 FIVE = visits("2023-10-05", "2023-11-08", "2023-12-12", "2024-01-16", "2024-02-20")
@@ -18,7 +18,7 @@ ED = event("ed-visit", "2023-06-01", avoidable=False, reason="substance-use")
 STAY = event("inpatient", "2023-12-01", avoidable=False, reason="substance-use")
 
 
-def populations(plan: str, *, events: list[Event] | None = None, **stated: Any) -> set[str]:
+def populations(plan: str, *, events: list[CareEvent] | None = None, **stated: Any) -> set[str]:
     """The populations met when everything else is stated as no."""
     named = {"birth", "on", "county"}
     said = ask(
@@ -115,7 +115,7 @@ def populations(plan: str, *, events: list[Event] | None = None, **stated: Any) 
     ],
 )
 def test_a_population_is_met_at_its_threshold(
-    plan: str, stated: dict[str, Any], events: list[Event], met: set[str]
+    plan: str, stated: dict[str, Any], events: list[CareEvent], met: set[str]
 ) -> None:
     assert populations(plan, events=events, **stated) == met
 
@@ -185,7 +185,7 @@ def test_homeless_families_are_live_by_age_and_county(
 def test_in_2024_a_person_decides_the_alliances_released_members() -> None:
     stated = {**all_no(), **OUT, "ji_conditions": ["sud"]}
     said = ask("CCAH", on="2024-02-05", complete=True, **stated)
-    assert (said.outcome, said.populations) == (Outcome.PENDING, ("POF4",))
+    assert (said.outcome, said.populations) == (DeterminationOutcome.PENDING, ("POF4",))
     assert reasons(said) == {"review-required"}
     said = ask("CCAH", on="2024-02-05", complete=True, **stated)
     assert said.outcome == "pending"

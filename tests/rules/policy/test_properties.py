@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.policy.engine import evaluate, evaluate_under
-from app.policy.model import Event, Fact, Facts, Outcome, Question, Span
+from app.policy.model import CareEvent, DeterminationOutcome, EligibilityQuestion, Fact, Facts, Span
 from app.policy.policy import Policy, build
 from tests.rules.policy.asking import DICTIONARY, LIBRARY
 
@@ -65,7 +65,7 @@ BASES = (
 )
 EVENTS = st.lists(
     st.builds(
-        Event,
+        CareEvent,
         st.sampled_from(["ed-visit", "inpatient", "snf-short"]),
         st.one_of(st.none(), SPANS, DAYS.map(lambda d: Span(d, d))),
         MAYBE,
@@ -91,7 +91,7 @@ SERVICES = [
     "XX",
 ]
 QUESTIONS = st.builds(
-    lambda plan, service, as_of, county, base, stated, events, complete, birth: Question(
+    lambda plan, service, as_of, county, base, stated, events, complete, birth: EligibilityQuestion(
         plan,
         service,
         as_of,
@@ -118,37 +118,37 @@ QUESTIONS = st.builds(
 )
 
 
-def _with(question: Question, **stated: Any) -> Question:
+def _with(question: EligibilityQuestion, **stated: Any) -> EligibilityQuestion:
     values = {**question.facts.values, **{n: Fact(v, "more") for n, v in stated.items()}}
     known = question.facts
     facts = Facts(values, known.events, known.events_complete, known.birth)
-    return Question(
+    return EligibilityQuestion(
         question.plan, question.service, question.as_of, question.county, question.claimed, facts
     )
 
 
 @settings(max_examples=100, deadline=None)
 @given(QUESTIONS)
-def test_any_facts_get_one_of_three_answers_with_a_reason(question: Question) -> None:
+def test_any_facts_get_one_of_three_answers_with_a_reason(question: EligibilityQuestion) -> None:
     said = evaluate(LIBRARY, question)
     codes = {reason.code for reason in said.reasons}
     asked = [fact.fact for fact in said.missing]
     assert said.reasons
     assert len(asked) == len(set(asked))
     assert all(fact in DICTIONARY for fact in asked)
-    assert not said.administrative or said.outcome is Outcome.DENIED
-    if said.outcome is Outcome.APPROVED:
+    assert not said.administrative or said.outcome is DeterminationOutcome.DENIED
+    if said.outcome is DeterminationOutcome.APPROVED:
         assert codes <= {"population-met", "service-criteria-met"}
     if "facts-missing" in codes:
         assert asked
-        assert said.outcome is Outcome.PENDING
+        assert said.outcome is DeterminationOutcome.PENDING
     assert set(asked) <= {"social_information"} or "facts-missing" in codes
 
 
 @settings(max_examples=100, deadline=None)
 @given(QUESTIONS, st.data())
 def test_learning_an_unknown_fact_never_turns_a_decided_answer(
-    question: Question, data: st.DataObject
+    question: EligibilityQuestion, data: st.DataObject
 ) -> None:
     before = evaluate(LIBRARY, question)
     unknown = [n for n in NAMES if n not in question.facts.values and n not in EXCLUDING]
@@ -156,7 +156,7 @@ def test_learning_an_unknown_fact_never_turns_a_decided_answer(
     name = data.draw(st.sampled_from([n for n in unknown if n not in used and n not in _REPLACED]))
     after = evaluate(LIBRARY, _with(question, **{name: data.draw(_values(name))}))
     inside = {"residence", "at_risk_of_icf_or_subacute"}  # exclusions inside POF5 and POF6
-    if before.outcome is not Outcome.PENDING and name not in inside:
+    if before.outcome is not DeterminationOutcome.PENDING and name not in inside:
         assert after.outcome is before.outcome, name
 
 
@@ -182,23 +182,27 @@ _REPLACED = {
 
 @settings(max_examples=100, deadline=None)
 @given(QUESTIONS, st.sampled_from([n for n in NAMES if DICTIONARY[n].type == "boolean"]))
-def test_a_further_yes_never_turns_an_approval_into_a_denial(question: Question, name: str) -> None:
+def test_a_further_yes_never_turns_an_approval_into_a_denial(
+    question: EligibilityQuestion, name: str
+) -> None:
     excludes = EXCLUDING | NOT_ONLY_MORE | {"waiver_1915c_waitlisted"}
     before = evaluate(LIBRARY, question)
     after = evaluate(LIBRARY, _with(question, **{name: True}))
-    if before.outcome is Outcome.APPROVED and name not in excludes:
-        assert after.outcome is Outcome.APPROVED
+    if before.outcome is DeterminationOutcome.APPROVED and name not in excludes:
+        assert after.outcome is DeterminationOutcome.APPROVED
 
 
 @settings(max_examples=100, deadline=None)
 @given(QUESTIONS, st.randoms(use_true_random=False))
-def test_the_order_of_facts_and_events_does_not_matter(question: Question, random: Any) -> None:
+def test_the_order_of_facts_and_events_does_not_matter(
+    question: EligibilityQuestion, random: Any
+) -> None:
     names, events = list(question.facts.values), list(question.facts.events)
     random.shuffle(names)
     random.shuffle(events)
     values = {name: question.facts.values[name] for name in names}
     facts = Facts(values, tuple(events), question.facts.events_complete, question.facts.birth)
-    other = Question(
+    other = EligibilityQuestion(
         question.plan, question.service, question.as_of, question.county, question.claimed, facts
     )
     assert evaluate(LIBRARY, other) == evaluate(LIBRARY, question)
@@ -233,7 +237,7 @@ def _shuffled(policy: Policy, random: Any) -> Policy:
 
 @settings(max_examples=60, deadline=None)
 @given(QUESTIONS, st.randoms(use_true_random=False))
-def test_the_order_of_rules_does_not_matter(question: Question, random: Any) -> None:
+def test_the_order_of_rules_does_not_matter(question: EligibilityQuestion, random: Any) -> None:
     policy = LIBRARY.policy(str(question.plan), question.as_of)
     assert policy is not None
     one = evaluate_under(policy, DICTIONARY, question)

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from app.policy.engine import evaluate
-from app.policy.model import Determination, Facts, Question
+from app.policy.model import Determination, EligibilityQuestion, Facts
 from tests.rules.policy.asking import LIBRARY, all_no, ask, missing, reasons
 
 ELIGIBLE = {
@@ -74,7 +74,9 @@ def test_the_policy_of_the_date_is_named(on: str, version: str) -> None:
 
 
 def test_conflicts_between_sources_are_passed_on() -> None:
-    question = Question("HPSM", "ECM", date(2024, 3, 4), None, (), Facts(notes=("birth: two",)))
+    question = EligibilityQuestion(
+        "HPSM", "ECM", date(2024, 3, 4), None, (), Facts(notes=("birth: two",))
+    )
     said: Determination = evaluate(LIBRARY, question)
     assert said.notes == ("birth: two",)
 
