@@ -40,10 +40,12 @@ def measure(times: int) -> dict[str, float]:
     library = load_library(FILES)
     loading = 1000 * (time.perf_counter() - began)
     here = rules(settings, library)
-    door = RequestContext(here, datetime.now(UTC), Actor("bench", "org-bench"), settings.fhir_base)
+    context = RequestContext(
+        here, datetime.now(UTC), Actor("bench", "org-bench"), settings.fhir_base
+    )
     body = referral(0)
     tree = read_tree(body, ["ServiceRequest"])
-    submission = read_submission(tree, door)
+    submission = read_submission(tree, context)
     identity = take_at_word(submission.request, here.plans)
     question = eligibility(submission, identity, Known(), here).question
 
@@ -58,7 +60,7 @@ def measure(times: int) -> dict[str, float]:
         "eligibility_ms": _ms(lambda: eligibility(submission, identity, Known(), here), times),
         "read_ms": _ms(read, times),
         "submission_ms": _ms(
-            lambda: read_submission(read_tree(body, ["ServiceRequest"]), door), times
+            lambda: read_submission(read_tree(body, ["ServiceRequest"]), context), times
         ),
     }
 

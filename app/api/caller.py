@@ -5,7 +5,7 @@ No database: a verified token is remembered until it expires (`token.Tokens`).
 Whether a request comes from a stranger: without a good token, to a route that wants one.
 
 Asked before a body is read, so that nobody but a client can make the service hold one. The refusal
-itself is the door's (`dependency.py`), which the handler's own dependencies lead to.
+itself comes from the handler's own dependencies (`caller` below).
 """
 
 import time
@@ -108,7 +108,7 @@ def _unauthorized(code: str, said: str, error: str = "") -> Refusal:
 
 
 def is_stranger(scope: Scope) -> bool:
-    """True where the door will not let this request in."""
+    """True where the handler's dependencies will refuse the request."""
     return not _has_token(scope) and any(
         _is_guarded(route.dependant)
         for route in scope["app"].routes

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.answer import of_resource
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
+from app.api.context import request_context
 from app.api.contract.bodies import fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.base.aside import aside
 from app.base.errors import Issue, Refusal, not_found, refuse

@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require, require_scope
 from app.api.capability import fhir
+from app.api.context import request_context
 from app.api.contract.bodies import fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection
-from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.base.aside import aside
 from app.base.errors import refuse
@@ -62,7 +62,7 @@ class Call:
 
     connection: AsyncConnection
     caller: Caller
-    door: RequestContext
+    context: RequestContext
     seen: Visibility
     sent: SentOperation
     opened: Opened
@@ -109,19 +109,21 @@ async def _answer(
     """Reads, locks, moves, writes, answers."""
     operation.may(caller)
     sent = await _read(operation, request, caller)
-    door, seen = request_context(request, caller), visibility(caller)
+    context, seen = request_context(request, caller), visibility(caller)
     opened = await reopen(
         connection,
         id_,
         seen,
-        now=door.now,
-        fhir_base=door.fhir_base,
+        now=context.now,
+        fhir_base=context.fhir_base,
         identifying=operation.identifying,
     )
     header = request.headers.get("if-match")
     check_if_match(header, opened.draft.after.version)
-    await operation.move(Call(connection, caller, door, seen, sent, opened, names_version(header)))
-    changes = await write_move(connection, opened.draft, door)
+    await operation.move(
+        Call(connection, caller, context, seen, sent, opened, names_version(header))
+    )
+    changes = await write_move(connection, opened.draft, context)
     answer, after, body = current(changes), changes.after, None
     if not seen.has(after.plan, after.organization_id):  # they said whose it is: another plan's
         body = await shown_least("ServiceRequest", answer.body)
@@ -154,36 +156,36 @@ async def _approve(call: Call) -> None:
         call.draft,
         call.opened.question,
         call.given,
-        call.door,
+        call.context,
         matched=call.matched,
     )
 
 
 async def _deny(call: Call) -> None:
-    deny_by_person(call.draft, call.given, call.door)
+    deny_by_person(call.draft, call.given, call.context)
 
 
 async def _void(call: Call) -> None:
-    void_by_person(call.draft, call.given, call.door)
+    void_by_person(call.draft, call.given, call.context)
 
 
 async def _ask(call: Call) -> None:
-    ask_by_person(call.draft, call.given, call.door)
+    ask_by_person(call.draft, call.given, call.context)
 
 
 async def _assign(call: Call) -> None:
-    await assign_by_person(call.connection, call.draft, call.given, call.door)
+    await assign_by_person(call.connection, call.draft, call.given, call.context)
 
 
 async def _add(call: Call) -> None:
     _by_requester_or_staff(call)
     _only_whose(call)
-    await add_information(call.connection, call.draft, call.sent.added, call.door, call.seen)
+    await add_information(call.connection, call.draft, call.sent.added, call.context, call.seen)
 
 
 async def _cancel(call: Call) -> None:
     _by_requester_or_staff(call)
-    cancel_by_party(call.draft, call.given, call.door)
+    cancel_by_party(call.draft, call.given, call.context)
 
 
 def _by_requester_or_staff(call: Call) -> None:

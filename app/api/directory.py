@@ -22,10 +22,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.answer import of_resource, refuse_condition
 from app.api.caller import CallerDep, require, require_scope
 from app.api.capability import fhir
+from app.api.context import request_context
 from app.api.contract.bodies import created, fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import request_context
 from app.api.reads import add_reading
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred

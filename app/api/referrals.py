@@ -13,10 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
+from app.api.context import request_context
 from app.api.contract.bodies import created, fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.api.web.media import APPLIED, Day, as_preferred, preferences
 from app.base.aside import aside
@@ -56,18 +56,18 @@ def _terms(request: Request, caller: Caller) -> RepeatPolicy:
 
 
 async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
-    door = request_context(request, caller)
+    context = request_context(request, caller)
     terms = _terms(request, caller)
     tree = await aside(read_tree, await read_body(request), [kind])
     for sent in dict.fromkeys(entry_types(tree)):
         if sent in SCOPED:
             require(caller, sent, "c")
-    here = await referenced_resources(connection, tree, caller, door)
-    submission = await aside(read_submission, tree, door, here)
+    here = await referenced_resources(connection, tree, caller, context)
+    submission = await aside(read_submission, tree, context, here)
     if submission.if_none_exist is not None:
-        condition = read_entry_condition(submission.if_none_exist, door.fhir_base)
+        condition = read_entry_condition(submission.if_none_exist, context.fhir_base)
         terms = replace(terms, condition=condition)
-    return await post(connection, submission, terms, door)
+    return await post(connection, submission, terms, context)
 
 
 def to_response(answer: Answer) -> Response:
@@ -180,9 +180,9 @@ async def check_referral(
 ) -> Response:
     """The rules' answer without a referral."""
     require(caller, "ServiceRequest", "c")
-    door = request_context(request, caller)
+    context = request_context(request, caller)
     tree = await aside(read_tree, await read_body(request), ["ServiceRequest", "Bundle"])
-    answer = await ask_first(connection, tree, caller, door, as_of)
+    answer = await ask_first(connection, tree, caller, context, as_of)
     return Response(answer, media_type=FHIR_JSON)
 
 

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.answer import of_resource, refuse_condition
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
+from app.api.context import request_context
 from app.api.contract.bodies import created, fhir_body, fhir_response, patch_body, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.door import request_context
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred
 from app.base.aside import aside
@@ -130,7 +130,7 @@ class _FoundTask:
     current: Resource
     opened: Opened
     caller: Caller
-    door: RequestContext
+    context: RequestContext
     #: It is the performer's own service Task.
     performers: bool
     #: The `If-Match` that was sent.
@@ -141,16 +141,21 @@ async def _find_task(
     request: Request, caller: Caller, connection: AsyncConnection, task_id: str, version: str
 ) -> _FoundTask:
     """Locks the referral of a Task. 404, 409 where the Task has ended, 412."""
-    door = request_context(request, caller)
+    context = request_context(request, caller)
     opened = await reopen(
-        connection, task_id, visibility(caller), now=door.now, fhir_base=door.fhir_base, kind="Task"
+        connection,
+        task_id,
+        visibility(caller),
+        now=context.now,
+        fhir_base=context.fhir_base,
+        kind="Task",
     )
     performers = task_id == opened.draft.service_task_id
     current = opened.draft.service_kept if performers else opened.draft.adopted
     if current is None or current["id"] != task_id:
         raise refuse(409, "conflict", "This Task has ended: the referral is with another.")
     check_if_match(version, int(current["meta"]["versionId"]))
-    return _FoundTask(dict(current), opened, caller, door, performers, version)
+    return _FoundTask(dict(current), opened, caller, context, performers, version)
 
 
 def _patched_task(current: Resource, steps: Sequence[Mapping[str, Any]]) -> Resource:
@@ -169,19 +174,19 @@ async def _change_task(
     request: Request, connection: AsyncConnection, found: _FoundTask, tree: Resource
 ) -> Response:
     """Makes the move that the Task as wanted stands for; nothing where it is as it was."""
-    current, opened, caller, door = found.current, found.opened, found.caller, found.door
+    current, opened, caller, context = found.current, found.opened, found.caller, found.context
     performers, task_id = found.performers, found.current["id"]
-    update = await aside(read_update, tree, current, base=door.fhir_base, performers=performers)
+    update = await aside(read_update, tree, current, base=context.fhir_base, performers=performers)
     if not update:
         return of_resource(await read(connection, "Task", task_id, visibility(caller)))
     if update.grown or update.output is not None:
         check_size(request, {**current, **update.grown, "output": update.output or []})
     if performers:
-        await change_service_task(connection, opened, caller, update, door)
+        await change_service_task(connection, opened, caller, update, context)
     else:
         matched = names_version(found.version)
-        await change_referral_task(connection, opened, caller, update, door, matched=matched)
-    return task_answer(await write_move(connection, opened.draft, door), task_id)
+        await change_referral_task(connection, opened, caller, update, context, matched=matched)
+    return task_answer(await write_move(connection, opened.draft, context), task_id)
 
 
 @router.post(
@@ -209,12 +214,12 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     cancels = asks_to_cancel(sent)
     if cancels:
         require(caller, "ServiceRequest", "u")
-    door, seen = request_context(request, caller), visibility(caller)
-    opened = await _focused(connection, caller, sent, door)
+    context, seen = request_context(request, caller), visibility(caller)
+    opened = await _focused(connection, caller, sent, context)
     draft = opened.draft
     own: Mapping[str, Any] = draft.adopted or {}
     added = read_adopted(sent, own)
-    where = f"{door.fhir_base}/Task/{draft.after.id}/_history/"
+    where = f"{context.fhir_base}/Task/{draft.after.id}/_history/"
     if not added and not cancels:
         answer = of_resource(await read(connection, "Task", draft.after.id, seen))
         answer.headers["Location"] = where + str(draft.after.version)
@@ -223,27 +228,31 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     draft.adopted = {**own, **added}
     check_size(request, {"resourceType": "Task", **draft.adopted})
     if cancels:
-        cancel_by_party(draft, reason_of(sent), door)
+        cancel_by_party(draft, reason_of(sent), context)
     else:
-        _annotate(draft, door)
-    changes = await write_move(connection, draft, door)
+        _annotate(draft, context)
+    changes = await write_move(connection, draft, context)
     version = str(changes.after.version)
     answer = task_answer(changes, draft.after.id, status, {"Location": where + version})
     return as_preferred(request, answer)
 
 
 async def _focused(
-    connection: AsyncConnection, caller: Caller, sent: Resource, door: RequestContext
+    connection: AsyncConnection, caller: Caller, sent: Resource, context: RequestContext
 ) -> Opened:
     """The caller's own referral that the Task is about; another's is like one that is not there."""
-    referral_id = focus_of(sent, door.fhir_base)
+    referral_id = focus_of(sent, context.fhir_base)
     said = "Point `focus` to a ServiceRequest of yours: a Task is about a referral."
     unknown = refuse(422, "not-found", said, "Task.focus")
     if referral_id is None:
         raise unknown
     try:
         opened = await reopen(
-            connection, referral_id, visibility(caller), now=door.now, fhir_base=door.fhir_base
+            connection,
+            referral_id,
+            visibility(caller),
+            now=context.now,
+            fhir_base=context.fhir_base,
         )
     except Refusal as refusal:
         raise unknown if refusal.status == 404 else refusal from None
@@ -252,9 +261,9 @@ async def _focused(
     return opened
 
 
-def _annotate(draft: Draft, door: RequestContext) -> None:
+def _annotate(draft: Draft, context: RequestContext) -> None:
     require_annotation(draft)
-    annotate(draft, Act(door.actor, draft.details, None))
+    annotate(draft, Act(context.actor, draft.details, None))
 
 
 @router.put(
@@ -284,8 +293,8 @@ async def update_referral(
     require(caller, "ServiceRequest", "u")
     version = required_version(request)
     sent = await aside(read_whole, await read_body(request), "ServiceRequest", id)
-    door, seen = request_context(request, caller), visibility(caller)
-    opened = await reopen(connection, id, seen, now=door.now, fhir_base=door.fhir_base)
+    context, seen = request_context(request, caller), visibility(caller)
+    opened = await reopen(connection, id, seen, now=context.now, fhir_base=context.fhir_base)
     draft = opened.draft
     if Party.REQUESTER not in parties_of(caller, draft.after):
         raise refuse(403, "forbidden", "Only its requester updates a referral.")
@@ -299,12 +308,12 @@ async def update_referral(
         check_size(request, draft.sent)
     if revision.taken_back is not None:
         mistaken = revision.taken_back == "entered-in-error"
-        cancel_by_party(draft, revision.given, door, mistaken=mistaken)
+        cancel_by_party(draft, revision.given, context, mistaken=mistaken)
     elif revision.informs and draft.after.state is State.PENDING:
-        await add_information(connection, draft, [], door, seen)
+        await add_information(connection, draft, [], context, seen)
     else:
-        _annotate(draft, door)
-    answer = current_answer(await write_move(connection, draft, door))
+        _annotate(draft, context)
+    answer = current_answer(await write_move(connection, draft, context))
     return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
 
 

@@ -1,7 +1,8 @@
 """Heavy work leaves the event loop: one thread takes it, so that others go on being answered.
 
-What is large is known at the door (`app.api.web.gate`) or when a stored body is read, and holds for
-the rest of that request. Small work stays where it is: a change of threads costs more than it does.
+The size of a request is known on arrival (`app.api.web.gate`) or when a stored body is read, and
+holds for the rest of that request. Small work stays where it is: a change of threads costs more
+than it does.
 """
 
 import asyncio

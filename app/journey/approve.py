@@ -47,7 +47,7 @@ async def approve_by_person(
     draft: Draft,
     question: EligibilityQuestion | None,
     given: Given,
-    door: RequestContext,
+    context: RequestContext,
     *,
     matched: bool,
 ) -> None:
@@ -58,11 +58,11 @@ async def approve_by_person(
     that neither a repeat of the first nor a client that always sends `*` confirms; 428 then.
     """
     require_move(draft, Event.APPROVE)
-    policy = _decidable(draft, door)
+    policy = _decidable(draft, context)
     details = _approval(draft.details, given)
     if _against_an_exclusion(draft.details):
         if not draft.details.exception_proposed:
-            _propose(draft, Act(door.actor, draft.details, policy, given.text("note")))
+            _propose(draft, Act(context.actor, draft.details, policy, given.text("note")))
             return
         if not matched:
             text = (
@@ -70,30 +70,30 @@ async def approve_by_person(
                 "with its ETag; `*` confirms nothing."
             )
             raise refuse(428, "conflict", text)
-    known = await network(connection, draft, door)
-    wish = _wish(draft, given, door.fhir_base)
+    known = await network(connection, draft, context)
+    wish = _wish(draft, given, context.fhir_base)
     ordered = ordered_offers(draft, known, wish)
     if given.reference("performer") is not None:
         _require_offer(ordered, wish, given)
     placement = await take(connection, draft.after.plan, ordered, wish)
     request = read_referral(draft.sent, (), local_date(draft.after.received_at))
     units = requested_units(question) if question else None
-    latest = door.rules.latest_start(draft.after.plan, local_date(door.now))
+    latest = context.rules.latest_start(draft.after.plan, local_date(context.now))
     wanted = min(request.occurrence_start, latest) if request.occurrence_start else None
     grant = Grant(placement, _continued(draft, known), wanted, units)
-    approve(draft, Act(door.actor, details, policy, given.text("note")), grant)
+    approve(draft, Act(context.actor, details, policy, given.text("note")), grant)
     _require_alone(draft, known)
 
 
 async def assign_by_person(
-    connection: AsyncConnection, draft: Draft, given: Given, door: RequestContext
+    connection: AsyncConnection, draft: Draft, given: Given, context: RequestContext
 ) -> None:
     """Gives an approved referral to the performer that is named, also while the service goes on:
     a change at the member's request comes with the `reason` `declined-by-member` (spec.md 6).
     """
     require_move(draft, Event.ASSIGN)
-    wish = _named(given, door.fhir_base)
-    known = await network(connection, draft, door)
+    wish = _named(given, context.fhir_base)
+    known = await network(connection, draft, context)
     ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
     _require_offer(ordered, wish, given)
     before = draft.after
@@ -105,7 +105,7 @@ async def assign_by_person(
     if before.business_status in UNDER_WAY and placement.assignment is Assignment.WAITLISTED:
         text = "This performer has no room. A service that has begun is not moved to wait."
         raise refuse(409, "conflict", text)
-    act = Act(door.actor, draft.details, policy_of(draft, door), given.text("note"))
+    act = Act(context.actor, draft.details, policy_of(draft, context), given.text("note"))
     reassign(draft, act, placement, tuple(given.reasons()))
 
 
@@ -116,8 +116,8 @@ def _require_offer(ordered: Sequence[Offer], wish: Wish, given: Given) -> None:
         raise refuse(422, "business-rule", text, given.at("performer"))
 
 
-def _decidable(draft: Draft, door: RequestContext) -> Policy:
-    policy = policy_of(draft, door)
+def _decidable(draft: Draft, context: RequestContext) -> Policy:
+    policy = policy_of(draft, context)
     if policy is None or draft.after.service is None or draft.after.member_id is None:
         text = "Approving needs to know the member, the plan and the service. Add what is missing."
         raise refuse(409, "conflict", text)
@@ -169,12 +169,12 @@ def _approval(details: Details, given: Given) -> Details:
     return replace(details, reasons=reasons, missing=(), exception_proposed=False)
 
 
-async def network(connection: AsyncConnection, draft: Draft, door: RequestContext) -> Known:
+async def network(connection: AsyncConnection, draft: Draft, context: RequestContext) -> Known:
     """The offers of the plan for the service, and what the member holds already."""
     after = draft.after
     inquiry = Inquiry(
         organization_id=after.organization_id,
-        client_id=door.actor.name,
+        client_id=context.actor.name,
         plans=(after.plan,),
         cin=after.cin,
         service=after.service,

@@ -37,23 +37,23 @@ async def ask_first(
     connection: AsyncConnection,
     tree: dict[str, Any],
     caller: Caller,
-    door: RequestContext,
+    context: RequestContext,
     on: date | None,
 ) -> bytes:
     """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
-    asked = door.now if on is None else datetime.combine(on, _NOON, LOCAL)
-    here = await referenced_resources(connection, tree, caller, door)
-    submission = await aside(read_submission, tree, replace(door, now=asked), here)
+    asked = context.now if on is None else datetime.combine(on, _NOON, LOCAL)
+    here = await referenced_resources(connection, tree, caller, context)
+    submission = await aside(read_submission, tree, replace(context, now=asked), here)
     terms = RepeatPolicy(caller.client_id, None, None, visibility(caller))
-    known = await gather(connection, inquire(submission, terms, door))
-    request, plans = submission.request, door.rules.plans
+    known = await gather(connection, inquire(submission, terms, context))
+    request, plans = submission.request, context.rules.plans
     identity = (
         identify(request, known.members, plans, submission.on)
         if request.cin
         else take_at_word(request, plans)
     )
-    require_start(submission, door.rules.latest_start(identity.plan, submission.on))
-    case = await aside(eligibility, submission, identity, known, door.rules)
+    require_start(submission, context.rules.latest_start(identity.plan, submission.on))
+    case = await aside(eligibility, submission, identity, known, context.rules)
     ordered = candidates(submission, case, known)
     placement = None
     if (
@@ -62,9 +62,9 @@ async def ask_first(
         and case.determination.outcome is not DeterminationOutcome.DENIED
     ):
         placement = place(ordered, submission.wish)
-    clocks = door.rules.clocks(identity.plan, submission.on)
+    clocks = context.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
-    explanation = explain(case.determination, door.rules.library)
+    explanation = explain(case.determination, context.rules.library)
     able = _able(placement, ordered)
     return dumps(parameters(case.determination, placement, able, due, explanation))
 

@@ -34,56 +34,56 @@ from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 CLOCK = Actor("clock", None)
 
 
-def fire(draft: Draft, alarm: Alarm, door: RequestContext) -> bool:
+def fire(draft: Draft, alarm: Alarm, context: RequestContext) -> bool:
     """Composes what the alarm does. False, and nothing done, where it is not due after all."""
-    return _WORK[alarm](draft, door)
+    return _WORK[alarm](draft, context)
 
 
-def _void(draft: Draft, door: RequestContext) -> bool:
-    if not voids(draft.after, draft.open_request, door.now):
+def _void(draft: Draft, context: RequestContext) -> bool:
+    if not voids(draft.after, draft.open_request, context.now):
         return False
     details = replace(draft.details, reasons=(Reason("information-not-received"),))
-    draft.move(Event.VOID, Act(CLOCK, details, policy_of(draft, door)))
+    draft.move(Event.VOID, Act(CLOCK, details, policy_of(draft, context)))
     return True
 
 
-def _remind(draft: Draft, door: RequestContext) -> bool:
+def _remind(draft: Draft, context: RequestContext) -> bool:
     """The second attempt: told again, by message and by letter. No move, so no row of history."""
-    if not reminds(draft.after, draft.open_request, door.now):
+    if not reminds(draft.after, draft.open_request, context.now):
         return False
     draft.remind()
     draft.announce(EventType.INFORMATION_REQUESTED, CLOCK)
-    draft.notices.extend(notices("information-needed", draft.parties, policy_of(draft, door)))
+    draft.notices.extend(notices("information-needed", draft.parties, policy_of(draft, context)))
     return True
 
 
-def _overdue(draft: Draft, door: RequestContext) -> bool:
-    if not is_overdue(draft.after, door.now):
+def _overdue(draft: Draft, context: RequestContext) -> bool:
+    if not is_overdue(draft.after, context.now):
         return False
-    draft.told_overdue(door.now)
+    draft.told_overdue(context.now)
     draft.announce(EventType.OVERDUE, CLOCK)
     return True
 
 
-def _expiring(draft: Draft, door: RequestContext) -> bool:
-    clocks = door.rules.clocks(draft.after.plan, local_date(door.now))
-    if draft.authorization is None or not expiring(draft.authorization, clocks, door.now):
+def _expiring(draft: Draft, context: RequestContext) -> bool:
+    clocks = context.rules.clocks(draft.after.plan, local_date(context.now))
+    if draft.authorization is None or not expiring(draft.authorization, clocks, context.now):
         return False
-    draft.authorization = replace(draft.authorization, expiring_told_at=door.now)
+    draft.authorization = replace(draft.authorization, expiring_told_at=context.now)
     draft.announce(EventType.EXPIRING, CLOCK)
     return True
 
 
-def _expired(draft: Draft, door: RequestContext) -> bool:
+def _expired(draft: Draft, context: RequestContext) -> bool:
     """The authorization has run out: announced, and its place is free for whoever waits.
 
     Its status stays `open`, which means not taken back: a reauthorization that comes late still
     goes on from it. The service's own status is its performer's to close; who still waits for a
     place waits no longer.
     """
-    if draft.authorization is None or not expired(draft.authorization, door.now):
+    if draft.authorization is None or not expired(draft.authorization, context.now):
         return False
-    draft.authorization = replace(draft.authorization, expired_told_at=door.now)
+    draft.authorization = replace(draft.authorization, expired_told_at=context.now)
     if draft.after.business_status is BusinessStatus.WAITLISTED:
         nobody = Placement(Assignment.UNASSIGNED)
         draft.move(Event.ASSIGN, Act(CLOCK, draft.details, None), placement=nobody)
@@ -111,18 +111,18 @@ WHERE a.plan = $1 AND a.previous_id = $2 AND a.status = 'open' AND a.expired_tol
 ORDER BY r.received_at, r.id LIMIT 1 FOR UPDATE OF r"""
 
 
-async def pass_on(connection: AsyncConnection, draft: Draft, door: RequestContext) -> None:
+async def pass_on(connection: AsyncConnection, draft: Draft, context: RequestContext) -> None:
     """Gives on what the written draft freed; the offer's count stays when the member keeps it."""
     if not draft.freed:
         return
     row = await fetch_one(connection, _CONTINUED, (draft.after.plan, draft.after.id, draft.freed))
     if row is None:
-        await release_place(connection, draft, door)
+        await release_place(connection, draft, context)
         return
     *columns, organization, npi, status = row
     next_one = to_referral(columns)
     kept = NamedOffer(str(next_one.offer_id), organization, npi, status)
-    found = await opened(connection, next_one, now=door.now, fhir_base=door.fhir_base)
-    act = Act(CLOCK, found.draft.details, policy_of(found.draft, door))
+    found = await opened(connection, next_one, now=context.now, fhir_base=context.fhir_base)
+    act = Act(CLOCK, found.draft.details, policy_of(found.draft, context))
     reassign(found.draft, act, Placement(Assignment.ASSIGNED, kept))
     await finish(connection, found.draft)

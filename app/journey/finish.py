@@ -36,9 +36,9 @@ def require_move(draft: Draft, event: Event) -> None:
     next_state(after.state, event, after.business_status)
 
 
-def policy_of(draft: Draft, door: RequestContext) -> Policy | None:
+def policy_of(draft: Draft, context: RequestContext) -> Policy | None:
     """The plan's policy on the day of receipt; None while the plan is not known."""
-    return door.rules.library.policy(draft.after.plan, local_date(draft.after.received_at))
+    return context.rules.library.policy(draft.after.plan, local_date(draft.after.received_at))
 
 
 async def finish(connection: AsyncConnection, draft: Draft) -> Changes:

@@ -196,13 +196,13 @@ def service_stated(listed: AddedResources) -> str | None:
     return known[-1] if known else None
 
 
-def ask_by_person(draft: Draft, given: Given, door: RequestContext) -> None:
+def ask_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
     """Asks the requester: facts of the dictionary, or questions in words."""
     require_move(draft, Event.REQUEST_INFORMATION)
     missing = _asked(given)
     details = replace(draft.details, reasons=(Reason("facts-missing"),), missing=tuple(missing))
-    clocks = door.rules.clocks(draft.after.plan, local_date(draft.after.received_at))
-    act = Act(door.actor, details, policy_of(draft, door), given.text("note"))
+    clocks = context.rules.clocks(draft.after.plan, local_date(draft.after.received_at))
+    act = Act(context.actor, details, policy_of(draft, context), given.text("note"))
     ask(draft, act, missing, clocks)
 
 
@@ -223,7 +223,7 @@ async def add_information(
     connection: AsyncConnection,
     draft: Draft,
     added: Sequence[Copy],
-    door: RequestContext,
+    context: RequestContext,
     seen: Visibility,
 ) -> None:
     """Keeps the resources with the referral, stops the void clock and asks the rules again."""
@@ -231,26 +231,26 @@ async def add_information(
     after = draft.after
     came = await copies(connection, after.plan, after.id)
     earlier = await referenced_before(
-        connection, draft.sent, came, after.organization_id, door.fhir_base
+        connection, draft.sent, came, after.organization_id, context.fhir_base
     )
-    submission = await aside(_submission, draft, earlier, added, door)
-    terms = RepeatPolicy(door.actor.name, None, None, seen)
-    known = await gather(connection, replace(inquire(submission, terms, door), identifiers=()))
-    identity = identify(submission.request, known.members, door.rules.plans, submission.on)
+    submission = await aside(_submission, draft, earlier, added, context)
+    terms = RepeatPolicy(context.actor.name, None, None, seen)
+    known = await gather(connection, replace(inquire(submission, terms, context), identifiers=()))
+    identity = identify(submission.request, known.members, context.rules.plans, submission.on)
     if draft.after.plan == UNASSIGNED and identity.plan is not None:
-        await _belongs_to(connection, draft, identity, submission, known, door)
+        await _belongs_to(connection, draft, identity, submission, known, context)
     elif identity.key != draft.after.plan:
         identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
     draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
     draft.sent = _pointing_to(draft.sent, added)
     answered = replace(draft.details, missing=())
-    draft.move(Event.ADD_INFORMATION, Act(door.actor, answered, None))
+    draft.move(Event.ADD_INFORMATION, Act(context.actor, answered, None))
     draft.listening = [*draft.listening, *known.listening]
-    case = await aside(eligibility, submission, identity, known, door.rules)
+    case = await aside(eligibility, submission, identity, known, context.rules)
     ordered = candidates(submission, case, known)
     request = submission.request
     draft.about(identity.member_id, request.cin, request.service)
-    await settle(connection, draft, case, ordered, submission, door)
+    await settle(connection, draft, case, ordered, submission, context)
 
 
 def _pointing_to(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
@@ -267,7 +267,7 @@ async def _belongs_to(
     identity: Identity,
     submission: Submission,
     known: Known,
-    door: RequestContext,
+    context: RequestContext,
 ) -> None:
     """The referral whose plan nobody knew is this plan's, with its id and its history.
 
@@ -276,7 +276,7 @@ async def _belongs_to(
     plan, after = identity.key, draft.after
     await change_plan(connection, after.id, after.plan, plan)
     asked = after.asked_performer_id or asked_performer(submission, known, identity)
-    clocks = door.rules.clocks(plan, submission.on)
+    clocks = context.rules.clocks(plan, submission.on)
     due = decision_due(after.received_at, after.priority, clocks)
     draft.belongs_to(plan, known.plan_organization(plan), due, asked)
 
@@ -285,7 +285,7 @@ def _submission(
     draft: Draft,
     earlier: Sequence[tuple[str, dict[str, Any]]],
     added: Sequence[Copy],
-    door: RequestContext,
+    context: RequestContext,
 ) -> Submission:
     """The stored referral and all that came with it, as if it came in now."""
     received = draft.after.received_at
@@ -305,11 +305,13 @@ def _submission(
     return Submission(
         referral_id=draft.after.id,
         service_request=sent,
-        request=_request(draft, read_referral(sent, beside, on, door.rules.plans), beside, found),
+        request=_request(
+            draft, read_referral(sent, beside, on, context.rules.plans), beside, found
+        ),
         stated=[*read_facts(sent, beside, on), *([found.stated()] if found else [])],
         received_at=received,
         fingerprint=Fingerprint("", ""),
-        base=door.fhir_base,
+        base=context.fhir_base,
     )
 
 

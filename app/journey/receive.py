@@ -34,24 +34,24 @@ _UNITS = {
 
 
 def receive(
-    submission: Submission, identity: Identity, known: Known, door: RequestContext
+    submission: Submission, identity: Identity, known: Known, context: RequestContext
 ) -> Draft:
     """The draft of a new referral, received: its first row of history, its parties, its copies."""
     asked = asked_performer(submission, known, identity)
     draft = Draft(
         before=None,
-        after=_new(submission, identity, asked, door),
-        at=door.now,
+        after=_new(submission, identity, asked, context),
+        at=context.now,
         sent=submission.service_request,
         details=Details(),
         plan_organization=known.plan_organization(identity.key),
         adopted=submission.adopted,
         asker=asker(submission.service_request, submission.request.cin),
-        entered_by_plan=door.plan is not None,
+        entered_by_plan=context.plan is not None,
         listening=known.listening,
-        fhir_base=door.fhir_base,
+        fhir_base=context.fhir_base,
     )
-    draft.move(Event.RECEIVE, Act(door.actor, draft.details, None))
+    draft.move(Event.RECEIVE, Act(context.actor, draft.details, None))
     draft.become_party(draft.after.organization_id, "requester")
     _identify(draft, submission)
     for item in submission.copies:
@@ -60,18 +60,18 @@ def receive(
 
 
 def _new(
-    submission: Submission, identity: Identity, asked: str | None, door: RequestContext
+    submission: Submission, identity: Identity, asked: str | None, context: RequestContext
 ) -> Referral:
     request = submission.request
     received = submission.received_at
-    clocks = door.rules.clocks(identity.plan, submission.on)
+    clocks = context.rules.clocks(identity.plan, submission.on)
     return Referral(
         plan=identity.key,
         id=submission.referral_id,
         version=0,
         state=State.PENDING,
         business_status=None,
-        organization_id=door.actor.organization_id or "",
+        organization_id=context.actor.organization_id or "",
         service=request.service,
         priority=request.priority,
         intent=request.intent,
@@ -92,8 +92,8 @@ def _new(
         moves=0,
         announced=0,
         closed_at=None,
-        created_at=door.now,
-        updated_at=door.now,
+        created_at=context.now,
+        updated_at=context.now,
         details="",
     )
 

@@ -46,12 +46,15 @@ class RepeatPolicy:
 
 
 async def post(
-    connection: AsyncConnection, submission: Submission, terms: RepeatPolicy, door: RequestContext
+    connection: AsyncConnection,
+    submission: Submission,
+    terms: RepeatPolicy,
+    context: RequestContext,
 ) -> Answer:
     """The answer to a post: created, or what the same post was answered before."""
     for _ in range(_TRIES):
         try:
-            return await _once(connection, submission, terms, door)
+            return await _once(connection, submission, terms, context)
         except DBAPIError as error:
             if constraint(error) not in _RACES and sqlstate(error) != _DEADLOCK:
                 raise
@@ -60,28 +63,31 @@ async def post(
 
 
 async def _once(
-    connection: AsyncConnection, submission: Submission, terms: RepeatPolicy, door: RequestContext
+    connection: AsyncConnection,
+    submission: Submission,
+    terms: RepeatPolicy,
+    context: RequestContext,
 ) -> Answer:
-    known = await gather(connection, inquire(submission, terms, door))
-    answer = await _seen_before(connection, known, submission, terms, door)
+    known = await gather(connection, inquire(submission, terms, context))
+    answer = await _seen_before(connection, known, submission, terms, context)
     if answer is not None:
         return answer
-    draft = await process(connection, submission, known, door)
+    draft = await process(connection, submission, known, context)
     changes = await aside(build_rows, draft)
-    answer = await aside(created, changes, submission.locations, door.fhir_base)
+    answer = await aside(created, changes, submission.locations, context.fhir_base)
     if terms.key:
         remember(changes, terms.client_id, terms.key, submission.fingerprint.value, answer)
     await write(connection, changes)
     return answer
 
 
-def inquire(submission: Submission, terms: RepeatPolicy, door: RequestContext) -> Inquiry:
+def inquire(submission: Submission, terms: RepeatPolicy, context: RequestContext) -> Inquiry:
     """What to gather for a submission."""
     wish, request = submission.wish, submission.request
     return Inquiry(
-        organization_id=door.actor.organization_id or "",
+        organization_id=context.actor.organization_id or "",
         client_id=terms.client_id,
-        plans=door.rules.plans,
+        plans=context.rules.plans,
         staff_plans=tuple(terms.seen.staff_plans),
         idempotency_key=terms.key,
         identifiers=tuple(submission.claims),
@@ -99,7 +105,7 @@ async def _seen_before(
     known: Known,
     submission: Submission,
     terms: RepeatPolicy,
-    door: RequestContext,
+    context: RequestContext,
 ) -> Answer | None:
     answer = replayed(known, submission)
     if answer is not None:
@@ -111,11 +117,11 @@ async def _seen_before(
             raise refuse(412, "multiple-matches", text)
         if matches:
             plan, id_ = matches[0]
-            return await _existing(connection, plan, id_, _where(submission, id_, known), door)
+            return await _existing(connection, plan, id_, _where(submission, id_, known), context)
     first = twin(known, submission)
     if first is None:
         return None
-    return await _existing(connection, first.plan, first.referral_id, first.locations, door)
+    return await _existing(connection, first.plan, first.referral_id, first.locations, context)
 
 
 def _where(submission: Submission, referral_id: str, known: Known) -> list[str] | None:
@@ -147,7 +153,7 @@ async def _existing(
     plan: str,
     referral_id: str,
     locations: list[str] | None,
-    door: RequestContext,
+    context: RequestContext,
 ) -> Answer:
     row = await fetch_one(connection, _CURRENT, (plan, referral_id))
     if row is None:
@@ -161,6 +167,6 @@ async def _existing(
         number,
     )
     if locations is not None:
-        return transaction(decided, locations, None, "200 OK", door.fhir_base)
+        return transaction(decided, locations, None, "200 OK", context.fhir_base)
     weigh(len(body))
-    return await aside(found, decided, version, at, body, base=door.fhir_base)
+    return await aside(found, decided, version, at, body, base=context.fhir_base)

@@ -49,7 +49,7 @@ async def change_referral_task(
     opened: Opened,
     caller: Caller,
     update: TaskUpdate,
-    door: RequestContext,
+    context: RequestContext,
     *,
     matched: bool,
 ) -> None:
@@ -63,17 +63,17 @@ async def change_referral_task(
     _allow(draft, parties, event or Event.ANNOTATE)
     draft.adopted = {**(draft.adopted or {}), **update.grown}
     if event is None:
-        _annotate(draft, door)
+        _annotate(draft, context)
         return
     _require_words(event, update)
     given = _given(update)
     if event is Event.APPROVE:
-        await approve_by_person(connection, draft, opened.question, given, door, matched=matched)
+        await approve_by_person(connection, draft, opened.question, given, context, matched=matched)
     elif event is Event.DENY:
-        deny_by_person(draft, given, door)
+        deny_by_person(draft, given, context)
     else:
         mistaken = update.status == "entered-in-error"
-        cancel_by_party(draft, given, door, mistaken=mistaken)
+        cancel_by_party(draft, given, context, mistaken=mistaken)
 
 
 async def change_service_task(
@@ -81,7 +81,7 @@ async def change_service_task(
     opened: Opened,
     caller: Caller,
     update: TaskUpdate,
-    door: RequestContext,
+    context: RequestContext,
 ) -> None:
     """What the performer does by its service Task."""
     draft = opened.draft
@@ -95,7 +95,7 @@ async def change_service_task(
             raise refuse(422, "business-rule", said, "Task.output")
         kept["output"] = update.output
     draft.service_kept = kept
-    await _serve(connection, draft, event, update, door)
+    await _serve(connection, draft, event, update, context)
 
 
 async def _serve(
@@ -103,15 +103,15 @@ async def _serve(
     draft: Draft,
     event: Event | None,
     update: TaskUpdate,
-    door: RequestContext,
+    context: RequestContext,
 ) -> None:
     if event is None:
-        _annotate(draft, door)
+        _annotate(draft, context)
         return
     _require_words(event, update)
-    act = Act(door.actor, draft.details, policy_of(draft, door))
+    act = Act(context.actor, draft.details, policy_of(draft, context))
     if event is Event.DECLINE:
-        decline(draft, act, await _next_candidate(connection, draft, door), update.reasons())
+        decline(draft, act, await _next_candidate(connection, draft, context), update.reasons())
     else:
         draft.move(event, act, reasons=update.reasons())
 
@@ -126,12 +126,12 @@ def annotate(draft: Draft, act: Act) -> None:
     draft.move(Event.ANNOTATE, act, reasons=())
 
 
-def _annotate(draft: Draft, door: RequestContext) -> None:
-    annotate(draft, Act(door.actor, draft.details, None))
+def _annotate(draft: Draft, context: RequestContext) -> None:
+    annotate(draft, Act(context.actor, draft.details, None))
 
 
 async def _next_candidate(
-    connection: AsyncConnection, draft: Draft, door: RequestContext
+    connection: AsyncConnection, draft: Draft, context: RequestContext
 ) -> Placement:
     """A place with the best of those that have not declined; else the member waits there."""
     after = draft.after
@@ -139,7 +139,7 @@ async def _next_candidate(
     declined = {row[0] for row in rows} | {after.performer_id}
     asked = after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked} if asked else ()))
-    known = await network(connection, draft, door)
+    known = await network(connection, draft, context)
     able: Sequence[Offer] = [
         offer
         for offer in ordered_offers(draft, known, wish)

@@ -24,20 +24,20 @@ from app.store.referral.draft import Act, Draft
 
 
 async def process(
-    connection: AsyncConnection, submission: Submission, known: Known, door: RequestContext
+    connection: AsyncConnection, submission: Submission, known: Known, context: RequestContext
 ) -> Draft:
     """Takes one new referral through the stages; what comes of it is sealed and written by
     intake.
     """
-    identity = identify(submission.request, known.members, door.rules.plans, submission.on)
-    require_start(submission, door.rules.latest_start(identity.plan, submission.on))
-    draft = await aside(receive, submission, identity, known, door)
+    identity = identify(submission.request, known.members, context.rules.plans, submission.on)
+    require_start(submission, context.rules.latest_start(identity.plan, submission.on))
+    draft = await aside(receive, submission, identity, known, context)
 
-    case = await aside(eligibility, submission, identity, known, door.rules)
+    case = await aside(eligibility, submission, identity, known, context.rules)
 
     ordered = candidates(submission, case, known)
 
-    await settle(connection, draft, case, ordered, submission, door)
+    await settle(connection, draft, case, ordered, submission, context)
 
     return draft
 
@@ -67,21 +67,26 @@ async def settle(
     case: Case,
     ordered: list[Offer],
     submission: Submission,
-    door: RequestContext,
+    context: RequestContext,
 ) -> None:
     """Decides, and lets the decision take effect: the place is taken, the move composed."""
     determination = case.determination
     event = decide(determination, Rules.automation(case.policy, draft.after.service))
     previous = case.previous.referral_id if case.previous else draft.after.based_on
     draft.checked(case.county, previous)
-    act = Act(door.by_rules, details_of(case), case.policy)
+    act = Act(context.by_rules, details_of(case), case.policy)
     if event is Event.APPROVE:
         placement = await take(connection, draft.after.plan, ordered, submission.wish)
         units = requested_units(case.question)
         wanted_from = submission.request.occurrence_start
         approve(draft, act, Grant(placement, case.previous, wanted_from, units))
     elif event is Event.REQUEST_INFORMATION:
-        ask(draft, act, determination.missing, door.rules.clocks(case.identity.plan, submission.on))
+        ask(
+            draft,
+            act,
+            determination.missing,
+            context.rules.clocks(case.identity.plan, submission.on),
+        )
     else:
         draft.move(event, act)
     asked = draft.after.asked_performer_id

@@ -64,27 +64,27 @@ class Miscount:
     held: int
 
 
-async def release_place(connection: AsyncConnection, draft: Draft, door: RequestContext) -> None:
+async def release_place(connection: AsyncConnection, draft: Draft, context: RequestContext) -> None:
     """Frees the places that a written change gave back, and lets the next in line have them."""
     for offer_id in sorted(draft.freed):
         await release(connection, draft.after.plan, offer_id)
-        await promote_waiting(connection, draft.after.plan, offer_id, door)
+        await promote_waiting(connection, draft.after.plan, offer_id, context)
 
 
 async def write_move(
-    connection: AsyncConnection, draft: Draft, door: RequestContext, give: Give = release_place
+    connection: AsyncConnection, draft: Draft, context: RequestContext, give: Give = release_place
 ) -> Changes:
     """Writes a composed move, and gives the places that it frees to those who wait for one.
 
     `give`: who gets them, where that is not simply the next in line. Raises `Refusal` as `finish`.
     """
     changes = await finish(connection, draft)
-    await give(connection, draft, door)
+    await give(connection, draft, context)
     return changes
 
 
 async def promote_waiting(
-    connection: AsyncConnection, plan: str, offer_id: str, door: RequestContext
+    connection: AsyncConnection, plan: str, offer_id: str, context: RequestContext
 ) -> int:
     """Gives an offer's free places to those who wait for one; how many were placed.
 
@@ -94,7 +94,7 @@ async def promote_waiting(
     await hold(connection, plan, [offer_id])
     placed = 0
     while True:
-        today = local_date(door.now)
+        today = local_date(context.now)
         values = (plan, offer_id, sorted(TAKING), sorted(URGENT), today)
         row = await fetch_one(connection, _HEAD, values)
         if row is None:
@@ -103,17 +103,17 @@ async def promote_waiting(
         referral = to_referral(columns)
         offer = NamedOffer(offer_id, organization, npi, status)
         await connection.exec_driver_sql(_TAKE, (plan, offer_id))
-        head = await opened(connection, referral, now=door.now, fhir_base=door.fhir_base)
-        await _place(connection, head.draft, offer, door)
+        head = await opened(connection, referral, now=context.now, fhir_base=context.fhir_base)
+        await _place(connection, head.draft, offer, context)
         placed += 1
 
 
 async def _place(
-    connection: AsyncConnection, draft: Draft, offer: NamedOffer, door: RequestContext
+    connection: AsyncConnection, draft: Draft, offer: NamedOffer, context: RequestContext
 ) -> None:
     asked = draft.after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked})) if asked else Wish()
-    act = Act(door.by_rules, draft.details, policy_of(draft, door))
+    act = Act(context.by_rules, draft.details, policy_of(draft, context))
     reassign(draft, act, Placement(named(offer, wish), offer))
     await finish(connection, draft)
 

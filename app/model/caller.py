@@ -1,4 +1,4 @@
-"""Who is at the door: a client, its organization, and what it was granted.
+"""The caller of a request: a client, its organization, and what it was granted.
 
 Scopes as words: what may be asked for, and what of it a client is granted.
 

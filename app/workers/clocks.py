@@ -92,22 +92,22 @@ class Swept:
 async def sweep(
     engine: AsyncEngine,
     plan: str,
-    door: RequestContext,
+    context: RequestContext,
     aside: Quarantine,
     *,
     batch: int = BATCH,
     stop: asyncio.Event | None = None,
 ) -> Swept:
-    """Fires everything that is due in a plan at `door.now`. Safe to repeat, and to run at once.
+    """Fires everything that is due in a plan at `context.now`. Safe to repeat, and to run at once.
 
     Ends between two alarms when `stop` is set. `aside` has the referrals that are left alone
     because their alarm failed, and gets those that fail now.
     """
     swept = Swept()
-    passed_over = aside.still(door.now)
+    passed_over = aside.still(context.now)
     while True:
         async with begin(engine) as connection:
-            found = await candidates(connection, plan, door, passed_over, batch)
+            found = await candidates(connection, plan, context, passed_over, batch)
         if not found:
             return swept
         for alarm, referral_id in found:
@@ -115,7 +115,7 @@ async def sweep(
                 return swept
             if referral_id in passed_over:
                 continue
-            if await _one(engine, plan, referral_id, alarm, door, aside):
+            if await _one(engine, plan, referral_id, alarm, context, aside):
                 swept.fired += 1
             else:
                 passed_over.add(referral_id)
@@ -123,14 +123,18 @@ async def sweep(
 
 
 async def candidates(
-    connection: AsyncConnection, plan: str, door: RequestContext, passed_over: set[str], limit: int
+    connection: AsyncConnection,
+    plan: str,
+    context: RequestContext,
+    passed_over: set[str],
+    limit: int,
 ) -> Sequence[tuple[Alarm, str]]:
     """What seems due, the earliest first; not locked yet."""
-    today = local_date(door.now)
-    known = plan if plan in door.rules.plans else None
-    notice = door.rules.clocks(known, today).data.expiring_days_before
-    over = door.now - timedelta(seconds=1)
-    values = (plan, over, door.now, today, notice, sorted(passed_over), limit)
+    today = local_date(context.now)
+    known = plan if plan in context.rules.plans else None
+    notice = context.rules.clocks(known, today).data.expiring_days_before
+    over = context.now - timedelta(seconds=1)
+    values = (plan, over, context.now, today, notice, sorted(passed_over), limit)
     return [(Alarm(alarm), id_) for alarm, id_ in await fetch(connection, _DUE, values)]
 
 
@@ -139,7 +143,7 @@ async def _one(
     plan: str,
     referral_id: str,
     alarm: Alarm,
-    door: RequestContext,
+    context: RequestContext,
     aside: Quarantine,
 ) -> bool:
     """One alarm in its own transaction. What one referral cannot do holds up no other.
@@ -150,7 +154,7 @@ async def _one(
     for again in (True, False):  # a connection that was lost meanwhile is made anew
         try:
             async with begin(engine) as connection:
-                return await claim_and_fire(connection, plan, referral_id, alarm, door)
+                return await claim_and_fire(connection, plan, referral_id, alarm, context)
         except Exception as error:
             if isinstance(error, Refusal) and error.status < 500 and not is_too_costly(error):
                 _log.warning("clock passed over", extra=about)
@@ -161,21 +165,21 @@ async def _one(
                 continue
             said = {**about, "error": type(error).__name__}
             _log.exception("clock not fired; set aside", extra=said)
-    aside.put(referral_id, door.now)
+    aside.put(referral_id, context.now)
     return False
 
 
 async def claim_and_fire(
-    connection: AsyncConnection, plan: str, referral_id: str, alarm: Alarm, door: RequestContext
+    connection: AsyncConnection, plan: str, referral_id: str, alarm: Alarm, context: RequestContext
 ) -> bool:
     """Locks one referral and fires its alarm; False where it is locked, or nothing is due."""
     row = await fetch_one(connection, _LOCK, (plan, referral_id))
     if row is None:
         return False
-    found = await opened(connection, to_referral(row), now=door.now, fhir_base=door.fhir_base)
-    if not fire(found.draft, alarm, door):
+    found = await opened(connection, to_referral(row), now=context.now, fhir_base=context.fhir_base)
+    if not fire(found.draft, alarm, context):
         return False
-    await write_move(connection, found.draft, door, pass_on)
+    await write_move(connection, found.draft, context, pass_on)
     return True
 
 
@@ -222,9 +226,9 @@ async def sweep_all(
     """
     total, aside = Swept(), aside or Quarantine(ASIDE)
     for plan in (*known.plans, UNASSIGNED):
-        door = RequestContext(known, clock.now(), CLOCK, fhir_base)
+        context = RequestContext(known, clock.now(), CLOCK, fhir_base)
         try:
-            swept = await sweep(engine, plan, door, aside, stop=stop)
+            swept = await sweep(engine, plan, context, aside, stop=stop)
         except Exception as error:
             if not await answers(engine):
                 raise unavailable() from error

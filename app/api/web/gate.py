@@ -69,7 +69,7 @@ class Gate:
         return _LARGEST_JSON if taken(scope["method"], scope["path"]) == JSON else self._limit
 
     async def _body(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
-        """What the handler gets; nothing where the door will refuse the caller."""
+        """What the handler gets; nothing where the caller will be refused."""
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
             _check(scope, headers, b"")
             return b""

@@ -1,4 +1,4 @@
-"""What every referral meets at the door: the rules, the time, and who brought it."""
+"""The context of a request: the rules, the time, and who brought the referral."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

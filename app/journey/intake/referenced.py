@@ -27,11 +27,11 @@ _KINDS = WHOM.keys() | {"Patient", "Organization"}
 
 
 async def referenced_resources(
-    source: ReadSource, tree: Resource, caller: Caller, door: RequestContext
+    source: ReadSource, tree: Resource, caller: Caller, context: RequestContext
 ) -> ReferencedResources:
     """What a payload (ServiceRequest or Bundle) names, of what its sender may see and read."""
     kinds = frozenset(kind for kind in _KINDS if caller.may(kind, "r"))
-    named = await aside(_places, tree, door.fhir_base, kinds)
+    named = await aside(_places, tree, context.fhir_base, kinds)
     return await _fetched(source, named, visibility(caller))
 
 

@@ -163,17 +163,19 @@ def read_whole(body: bytes, kind: str, resource_id: str) -> Resource:
     return tree
 
 
-def read_submission(tree: Resource, door: RequestContext, here: NamedResources = ()) -> Submission:
+def read_submission(
+    tree: Resource, context: RequestContext, here: NamedResources = ()
+) -> Submission:
     """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault.
 
     `here`: what it names and this server has already, by the reference that names it.
     """
-    unkept = list(_unkept_documents(tree, door.documents))
+    unkept = list(_unkept_documents(tree, context.documents))
     if unkept:
         raise refuse_faults(unkept, 422)
     if tree["resourceType"] == "Bundle":
-        return _from_bundle(tree, door, here)
-    return _understood(tree, here, door, new_id(), fingerprint(tree), None)
+        return _from_bundle(tree, context, here)
+    return _understood(tree, here, context, new_id(), fingerprint(tree), None)
 
 
 def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Issue]:
@@ -188,22 +190,22 @@ def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Issue]:
 def _understood(
     main: Resource,
     beside: NamedResources,
-    door: RequestContext,
+    context: RequestContext,
     referral_id: str,
     digest: Fingerprint,
     index: int | None,
 ) -> Submission:
     """`index` is the request's entry in a Bundle, None where it came alone."""
-    received = receipt(main, door)
+    received = receipt(main, context)
     on = local_date(received)
     at = _place(index)
-    request, faults = to_domain(main, beside, on, door.rules.plans, at)
-    faults += start_faults(main, door.rules.latest_start(None, on), at)
+    request, faults = to_domain(main, beside, on, context.rules.plans, at)
+    faults += start_faults(main, context.rules.latest_start(None, on), at)
     if request is None or faults:
         raise refuse_faults(faults, 422)
     stated = read_facts(main, beside, on)
     return Submission(
-        referral_id, main, request, stated, received, digest, door.fhir_base, entry=index
+        referral_id, main, request, stated, received, digest, context.fhir_base, entry=index
     )
 
 
@@ -214,22 +216,22 @@ def require_start(submission: Submission, latest: date) -> None:
         raise refuse_faults(faults, 422)
 
 
-def receipt(main: Resource, door: RequestContext) -> datetime:
+def receipt(main: Resource, context: RequestContext) -> datetime:
     """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30
     days
     back; from anybody else the extension is kept and has no effect (spec.md 2).
     """
     stated = read_received(main)
-    if stated is None or door.plan is None:
-        return door.now
-    if not door.now - _OLDEST_RECEIPT <= stated <= door.now:
+    if stated is None or context.plan is None:
+        return context.now
+    if not context.now - _OLDEST_RECEIPT <= stated <= context.now:
         text = "`received` takes a moment of the last 30 days, not in the future."
         fault = Issue("business-rule", text, "ServiceRequest.extension")
         raise refuse_faults([fault], 422)
     return stated
 
 
-def _from_bundle(tree: Resource, door: RequestContext, here: NamedResources) -> Submission:
+def _from_bundle(tree: Resource, context: RequestContext, here: NamedResources) -> Submission:
     found, faults = read_bundle(tree)
     if found is None:
         raise refuse_faults(faults, _bundle_status(faults))
@@ -254,7 +256,7 @@ def _from_bundle(tree: Resource, door: RequestContext, here: NamedResources) -> 
     if faults:
         raise refuse_faults(faults, 422)
     adopted = as_one(tasks)
-    submission = _understood(main, beside, door, referral_id, digest, request.index)
+    submission = _understood(main, beside, context, referral_id, digest, request.index)
     submission.copies = copies
     submission.adopted = adopted
     submission.locations = [names[entry.index] for entry in found.entries]
