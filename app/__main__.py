@@ -110,7 +110,7 @@ async def _deliver_until_stopped() -> None:
     from app.base.logs import configure
     from app.store.database import until_it_answers
     from app.workers.delivery import deliver_forever
-    from app.workers.tally import shown_on
+    from app.workers.metrics import shown_on
 
     configure(settings().log_level)
     await until_it_answers(settings())

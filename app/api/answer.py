@@ -19,10 +19,9 @@ from app.store.reading.access import (
     visibility,
 )
 from app.store.reading.cursor import sign, verify
-from app.store.reading.history import history, read_asked
 from app.store.reading.include import include
 from app.store.reading.query import Query, pairs, read_query
-from app.store.reading.read import Read
+from app.store.reading.read import Read, history, read_asked
 from app.store.reading.revinclude import bounded, referring
 from app.store.reading.search import Page, search
 from app.store.reading.subset import of_read as subset_of_read

@@ -15,9 +15,8 @@ from app.model.caller import Caller
 from app.store.reading.access import visibility
 from app.store.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
 from app.views.deliveries import store
-from app.views.deliveries.document import document
 from app.views.deliveries.model import Channel, DeliveriesPage, Outcome
-from app.views.deliveries.show import letter, told
+from app.views.deliveries.show import document, letter, told
 from app.views.page import HTML, html_response
 
 router = APIRouter(prefix="/v1/deliveries", tags=["Notifications"])

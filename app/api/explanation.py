@@ -16,9 +16,8 @@ from app.api.deployment import Connection, deployment
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
-from app.policy.answer_json import answer_from_json
 from app.policy.library import Library
-from app.policy.question_json import question_from_json
+from app.policy.stored_form import answer_from_json, question_from_json
 from app.store.database import fetch
 from app.store.reading.access import SEES_LOCATED, located, visibility
 from app.views.explanation import DeterminationList, ShownDetermination, show

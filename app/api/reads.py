@@ -31,10 +31,9 @@ from app.model.caller import Caller
 from app.store.database import ReadSource
 from app.store.reading.access import visibility
 from app.store.reading.catalog import PARAMETERS, referring
-from app.store.reading.history import IN_HISTORIES
 from app.store.reading.include import INCLUDES
 from app.store.reading.query import SORTS
-from app.store.reading.read import read, vread
+from app.store.reading.read import IN_HISTORIES, read, vread
 from app.store.reading.reader import MAX_COUNT
 from app.store.reading.revinclude import MAX_SHOWN
 from app.store.reading.subset import IN_READS, IN_SEARCHES

@@ -1,11 +1,14 @@
 """FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended.
 
 What every Subscription route asks: the parts of the running service, and how it answers.
+
+Which of an organization's Subscriptions a search finds. They are few, and read together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -19,7 +22,6 @@ from app.api.contract.bodies import created, fhir_body, fhir_response, in_query,
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.reads import SearchRoutes, add_search, described_few, form_of
-from app.api.subscription_search import PARAMETERS, read_search
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred, is_strict
 from app.api.web.refusals import wrong_method
@@ -28,6 +30,7 @@ from app.base.errors import Issue, not_found, refuse
 from app.fhir.outcome import FHIR_JSON, version_headers
 from app.fhir.reference import is_id
 from app.fhir.searchset import Stored, searchset
+from app.fhir.subscription import fhir_status
 from app.fhir.subset import Subset
 from app.journey.intake.submission import read_tree, read_whole, refuse_faults
 from app.journey.notification import subscription_keep as keep
@@ -37,7 +40,72 @@ from app.journey.notification.subscription_read import WantedSubscription, read_
 from app.journey.notification.targets import Guard
 from app.model.caller import Caller
 from app.store.reading.read import check_if_match
-from app.store.reading.subset import IN_READS, of_read
+from app.store.reading.reader import Search, read_into, whole_number
+from app.store.reading.subset import IN_READS, narrowed, of_read, unknown
+from app.store.reading.values import ABOUT_THE_FORM, UnreadableValue, words
+
+#: Parameter → its kind, and what it selects.
+PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "_id": ("token", "The Subscription's id"),
+    "criteria": ("string", "The topic's canonical URL"),
+    "payload": ("token", "The Content-Type of its notifications"),
+    "status": ("token", "`requested`, `active`, `error` or `off`"),
+    "type": ("token", "The channel: `rest-hook` is the only one"),
+    "url": ("uri", "The endpoint's URL, exactly"),
+}
+
+
+@dataclass(slots=True)
+class SubscriptionSearch(Search):
+    """What must hold of a Subscription, or the total `alone`. All that there is fits one page."""
+
+    kind: str = "Subscription"
+    tests: list[tuple[str, frozenset[str]]] = field(default_factory=list)
+    #: Whether the total is asked for without the Subscriptions.
+    alone: bool = False
+
+    PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM | {"_total"}
+    PAGED: ClassVar[bool] = False
+
+    def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
+        """What must hold."""
+        if name not in PARAMETERS:
+            return unknown(self.kind, name, strict=strict)
+        wanted = frozenset(words(value))
+        if not wanted:
+            raise UnreadableValue("needs a value.")
+        self.tests.append((name, wanted))
+        self.used.append((name, value))
+        return None
+
+    def show(self, count: str) -> None:
+        """Of a count, whether it is 0."""
+        self.alone = whole_number(count, "takes a whole number.") == 0 or self.alone
+
+    def narrow(self, name: str, value: str) -> None:
+        """As of any resource; `_summary=count` asks for the total alone."""
+        self.subset = narrowed(self.subset, name, value)
+        self.alone = self.alone or self.subset.counts
+
+    def finds(self, row: RowMapping) -> bool:
+        """Whether a Subscription is among what is looked for."""
+        has = {
+            "_id": row["id"],
+            "criteria": row["topic"],
+            "payload": row["mime"],
+            "status": fhir_status(row["status"]),
+            "type": "rest-hook",
+            "url": row["url"],
+        }
+        return all(has[name] in wanted for name, wanted in self.tests)
+
+
+def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> SubscriptionSearch:
+    """The search that pairs ask for. Raises `Refusal` (400) with every fault at once."""
+    search = SubscriptionSearch()
+    read_into(search, asked, strict=strict)
+    return search
+
 
 PREFIX = "/fhir/Subscription"
 

@@ -14,8 +14,8 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
-from app.policy.answer_json import answer_from_json
 from app.policy.explain import explain
+from app.policy.stored_form import answer_from_json
 from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
 from app.views.workqueue import store

@@ -29,10 +29,10 @@ from app.base.errors import Refusal
 from app.base.settings import settings
 from app.policy.library import FILES, Choice, Library, load_library, read_choice
 from app.policy.model import EligibilityQuestion
-from app.policy.question_json import question_from_json, question_to_json
 from app.policy.read_files import FileFault
 from app.policy.replay import Difference, depersonalize, replay
 from app.policy.simulate import Change, PolicyChange, diff, read_candidate, simulate
+from app.policy.stored_form import question_from_json, question_to_json
 from app.store.database import begin, create_engine, fetch, fetch_one
 
 ReportDone = Callable[[int], None]

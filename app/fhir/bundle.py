@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base.errors import Issue
-from app.fhir.links import names_within
 from app.fhir.r4.path import Path, render
+from app.fhir.reference import names_within
 
 #: What an EHR sends along and no rule reads, beside the types that have searches of their own.
 CARRIED = (

@@ -16,7 +16,7 @@ from app.policy.policy import Policy
 from app.store.database import constraint
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Draft
-from app.store.referral.seal import build_rows
+from app.store.referral.rows import build_rows
 from app.store.referral.store import StaleReferral, write
 from app.store.tables.decision import OVERLAPS
 

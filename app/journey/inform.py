@@ -21,12 +21,11 @@ from app.base.ids import new_id
 from app.base.local_time import local_date
 from app.fhir.bundle import CARRIED, MAX_ENTRIES, MEDIA_TYPES, document_faults
 from app.fhir.facts import read_facts, read_patient
-from app.fhir.links import names_within, rewrite_references
 from app.fhir.parameters import RESOURCES, Given, at, given
 from app.fhir.payload import WHOM, codings, own_identifier
 from app.fhir.placeholders import is_placeholder, said
 from app.fhir.r4 import codes
-from app.fhir.reference import unversioned
+from app.fhir.reference import names_within, rewrite_references, unversioned
 from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
 from app.journey.decision.apply import ask

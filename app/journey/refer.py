@@ -23,7 +23,7 @@ from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
 from app.store.database import constraint, fetch_one, sqlstate
 from app.store.reading.access import Visibility
-from app.store.referral.seal import build_rows
+from app.store.referral.rows import build_rows
 from app.store.referral.store import write
 from app.store.tables.decision import OVERLAPS
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-from app.policy.answer_json import answer_from_json
 from app.policy.counts import completed_years, minus_months
 from app.policy.engine import evaluate_under
 from app.policy.library import Library
@@ -27,7 +26,7 @@ from app.policy.model import (
     Facts,
     Span,
 )
-from app.policy.question_json import question_from_json
+from app.policy.stored_form import answer_from_json, question_from_json
 
 
 @dataclass(frozen=True, slots=True)

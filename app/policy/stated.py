@@ -1,7 +1,7 @@
 """What one source states about a member, before the sources are put together.
 
 PURE: frozen values only. `app.fhir` makes them from resources, `app.journey.eligibility.merge` puts
-them together (facts.md 4.4), `app.policy.facts_json` keeps those of the roster.
+them together (facts.md 4.4), `app.policy.stored_form` keeps those of the roster.
 
 How much of what a sender tells is read as facts: the rest is kept as sent, and noted.
 

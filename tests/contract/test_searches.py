@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from app.api import subscription_search as subscriptions
+from app.api import subscriptions
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.query import read_query
 from app.store.reading.subset import MAX_CONDITIONS

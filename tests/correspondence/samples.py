@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from app.policy.engine import evaluate
-from app.policy.letter_words import words
 from app.policy.library import load_library
 from app.policy.model import EligibilityQuestion, Fact, Facts, Missing
 from app.policy.phrases import phrases
+from app.policy.vocabulary import words
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.content import Addressee, LetterContent
 from app.views.letters.criteria import decisive

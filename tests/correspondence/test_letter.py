@@ -11,10 +11,9 @@ from app.fhir.r4.codes import REASONS
 from app.model.notices import ANNOUNCED
 from app.policy.dictionary import load_dictionary
 from app.policy.engine import evaluate
-from app.policy.letter_words import LANGUAGES, language_of, words
 from app.policy.model import EligibilityQuestion, Fact, Facts, Missing, Reason
 from app.policy.phrases import _WORDS, phrases
-from app.policy.vocabulary import words_of
+from app.policy.vocabulary import LANGUAGES, language_of, words, words_of
 from app.store.referral.letters import summary
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.criteria import decisive

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.model.notices import ANNOUNCED
-from app.policy.letter_words import LANGUAGES
 from app.policy.model import Reason
+from app.policy.vocabulary import LANGUAGES
 from app.views.letters.addressee import addressee
 from app.views.letters.content import Addressee, cut
 from app.views.letters.letter import compose

@@ -5,10 +5,9 @@ import random
 import orjson
 import pytest
 
-from app.policy.facts_json import roster_from_json
+from app.policy.stored_form import roster_from_json
 from app.store.database import begin
-from app.store.directory.load import LoadRefused, load_resources
-from app.store.directory.order import Order
+from app.store.directory.load import LoadRefused, Order, load_resources
 from app.store.directory.record import DirectoryRefused
 from tests.reading.scene import DATA, START, load
 from tests.rosters import read_files

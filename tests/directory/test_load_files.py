@@ -14,8 +14,7 @@ from app.base.errors import Stopped
 from app.base.settings import settings
 from app.store.database import begin
 from app.store.directory.lines import LONGEST
-from app.store.directory.load import LoadRefused, load
-from app.store.directory.order import MOST, STAGES, Order
+from app.store.directory.load import MOST, STAGES, LoadRefused, Order, load
 from bench.roster import lines
 from tests.postgres import execute
 from tests.reading.scene import DATA

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.fhir.bundle import MAX_ENTRIES, read_bundle
-from app.fhir.links import rewrite_references
+from app.fhir.reference import rewrite_references
 
 ME, REQUEST = (
     "urn:uuid:00000000-0000-0000-0000-000000000001",

@@ -11,7 +11,7 @@ from app.fhir.r4 import codes
 from app.fhir.service_request import read_referral
 from app.journey.eligibility.merge import merge
 from app.policy.dictionary import load_dictionary
-from app.policy.facts_json import facts_from_json, facts_to_json
+from app.policy.stored_form import facts_from_json, facts_to_json
 from tests.edge.payloads import ON
 
 SYSTEMS = st.sampled_from(

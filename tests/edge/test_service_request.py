@@ -10,8 +10,8 @@ import pytest
 from app.fhir.bundle import read_bundle
 from app.fhir.clinical_codes import load_hcpcs
 from app.fhir.facts import read_facts, read_roster_member
-from app.fhir.links import rewrite_references
 from app.fhir.r4 import codes
+from app.fhir.reference import rewrite_references
 from app.fhir.service_request import (
     _services,
     address_lines,

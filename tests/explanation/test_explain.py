@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from app.fhir.r4 import check_resource
-from app.policy.answer_json import answer_from_json, answer_to_json
 from app.policy.engine import evaluate
 from app.policy.explain import explain, explain_xhtml
 from app.policy.model import Criterion, Missing, Reason
 from app.policy.phrases import phrases
+from app.policy.stored_form import answer_from_json, answer_to_json
 from tests.policies.vectors import load_vectors, to_question
 from tests.rules.policy.asking import LIBRARY, all_no, ask, visits
 

@@ -3,7 +3,7 @@
 import pytest
 
 from app.views.reports.chart import _STATES
-from app.views.timeline.picture import _BARS, _COLOURS
+from app.views.timeline.document import _BARS, _COLOURS
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import (
     EXTRA,

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from app.__main__ import main
-from app.policy.question_json import question_to_json
+from app.policy.stored_form import question_to_json
 from tests.policies.test_replay import NEW, high_use, visits
 
 

@@ -8,13 +8,17 @@ from decimal import Decimal
 
 import pytest
 
-from app.policy.answer_json import answer_from_json, answer_to_json
 from app.policy.engine import evaluate
 from app.policy.model import CareEvent, DeterminationOutcome, EligibilityQuestion, Fact, Facts, Span
-from app.policy.question_json import question_from_json, question_to_json
 from app.policy.read_files import FileFault
 from app.policy.replay import depersonalize, replay
 from app.policy.simulate import diff, read_candidate, simulate
+from app.policy.stored_form import (
+    answer_from_json,
+    answer_to_json,
+    question_from_json,
+    question_to_json,
+)
 from tests.policies.vectors import load_vectors, span, to_question
 from tests.rules.policy.asking import LIBRARY, all_no, facts, visits
 

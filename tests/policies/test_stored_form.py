@@ -14,8 +14,6 @@ import orjson
 import pytest
 
 from app.model.record import Details
-from app.policy.answer_json import answer_from_json, answer_to_json
-from app.policy.facts_json import roster_from_json, roster_to_json
 from app.policy.model import (
     CareEvent,
     Criterion,
@@ -28,8 +26,15 @@ from app.policy.model import (
     Reason,
     Span,
 )
-from app.policy.question_json import question_from_json, question_to_json
 from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind
+from app.policy.stored_form import (
+    answer_from_json,
+    answer_to_json,
+    question_from_json,
+    question_to_json,
+    roster_from_json,
+    roster_to_json,
+)
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 
 STORED = Path(__file__).with_name("stored_form.json")

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from app.policy.answer_json import answer_to_json
 from app.policy.check import check_policies
 from app.policy.engine import evaluate
 from app.policy.library import FILES, load_library, read_choice
 from app.policy.model import EligibilityQuestion
-from app.policy.question_json import question_to_json
 from app.policy.replay import replay
+from app.policy.stored_form import answer_to_json, question_to_json
 from tests.rules.policy.asking import LIBRARY, facts
 
 ONCE, NOTICES = "post-hospitalization-housing-once", "closed-loop-notices"

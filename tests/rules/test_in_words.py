@@ -10,7 +10,7 @@ from app.model.lifecycle import State
 from app.model.record import Details
 from app.policy.model import Missing, Reason
 from app.views.spans import due_in_words, moment, span
-from app.views.workqueue.steps import QueueStanding, steps
+from app.views.workqueue.show import QueueStanding, steps
 
 NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)
 

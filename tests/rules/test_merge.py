@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from app.journey.eligibility.merge import merge
-from app.policy.facts_json import facts_from_json, facts_to_json, roster_from_json, roster_to_json
 from app.policy.model import CareEvent, Fact, Facts, FactValue, Span
 from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind, choose_coverage
+from app.policy.stored_form import facts_from_json, facts_to_json, roster_from_json, roster_to_json
 
 ON = date(2026, 11, 20)
 DAY = Span(ON, ON)

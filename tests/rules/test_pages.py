@@ -14,9 +14,9 @@ import pytest
 from jinja2 import UndefinedError
 
 from app.views import page as module
-from app.views.deliveries.document import document as deliveries
 from app.views.deliveries.model import Channel, DeliveriesPage, LetterTold, Told, Try
 from app.views.deliveries.model import Outcome as Delivered
+from app.views.deliveries.show import document as deliveries
 from app.views.letters.content import Addressee
 from app.views.letters.letter import compose
 from app.views.letters.render import html

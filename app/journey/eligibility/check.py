@@ -28,12 +28,12 @@ from app.model.request import ReferralRequest
 from app.policy.counties import member_county
 from app.policy.counts import minus_months
 from app.policy.engine import evaluate
-from app.policy.facts_json import roster_from_json
 from app.policy.library import Library
 from app.policy.model import Determination, EligibilityQuestion, Fact, Facts
 from app.policy.policy import Policy
 from app.policy.schema import Limit
 from app.policy.stated import RosterMember, SourcedFacts
+from app.policy.stored_form import roster_from_json
 
 
 @dataclass(frozen=True, slots=True)

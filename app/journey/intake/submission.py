@@ -19,12 +19,11 @@ from app.base.ids import new_id
 from app.base.local_time import local_date
 from app.fhir.bundle import BundleEntry, document_faults, read_bundle
 from app.fhir.facts import read_facts
-from app.fhir.links import rewrite_references
 from app.fhir.r4 import codes
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.r4.strict_json import MAX_FAULTS, MAX_SEPARATORS, UnreadableJson, parse, separators
-from app.fhir.reference import id_of, place_of, unversioned
+from app.fhir.reference import id_of, place_of, rewrite_references, unversioned
 from app.fhir.service_request import read_received, start_faults, to_domain
 from app.fhir.subset import is_subset
 from app.fhir.task import asks_to_cancel, read_adopted

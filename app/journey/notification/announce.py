@@ -1,7 +1,7 @@
 """Announcing what is about no referral: an offer's room, an endpoint that was disabled.
 
 The message is a stream of its own, and goes to the webhook endpoints of the organizations named, by
-their filters. What is about a referral is announced by its move (`app.store.referral.seal`).
+their filters. What is about a referral is announced by its move (`app.store.referral.rows`).
 
 Telling an offer's own organization and its plan that its room was stated anew.
 """

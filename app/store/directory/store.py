@@ -30,7 +30,7 @@ from app.fhir.directory import (
 )
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.service_request import is_reachable
-from app.policy.facts_json import roster_to_json
+from app.policy.stored_form import roster_to_json
 from app.store.database import fetch
 from app.store.directory.index import INSERT, travelling, words
 from app.store.directory.record import (

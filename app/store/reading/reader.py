@@ -4,7 +4,7 @@ FHIR R4, "Search": repeated parameters must all hold, commas separate alternativ
 known, not served or empty is ignored with a warning unless the caller asked for strict handling
 (`app.store.reading.subset`). Sources are the database (`app.store.reading.query`), the forms in
 memory (`app.views.forms.search`) and an organization's Subscriptions
-(`app.api.subscription_search`); each says by which parameters it is searched.
+(`app.api.subscriptions`); each says by which parameters it is searched.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 correspondence.
 
 Intake, a person and the clock all compose their change here, so that there is one machine with
-three drivers. Touches no database: `app.store.referral.seal` turns the draft into rows,
+three drivers. Touches no database: `app.store.referral.rows` turns the draft into rows,
 `app.store.referral.store` writes them.
 """
 
@@ -19,10 +19,9 @@ from app.model.lifecycle import MOVES, PLACED, BusinessStatus, Event, Move, Stat
 from app.model.messages import EventType
 from app.model.notices import Asker, Listening, OutcomeNotice, Parties, assignment_notices, notices
 from app.model.record import Authorization, Details, InformationRequest, Referral
-from app.policy.answer_json import answer_to_json
 from app.policy.model import Determination, EligibilityQuestion, Missing, Reason
 from app.policy.policy import Policy
-from app.policy.question_json import question_to_json
+from app.policy.stored_form import answer_to_json, question_to_json
 from app.store.tables.decision import determination
 from app.store.tables.referral import party, referral_history
 

@@ -1,6 +1,6 @@
 """One notice as it is stored: its Communication, and its row in the outbox.
 
-Touches no database: `app.store.referral.seal` writes both with the move that causes them.
+Touches no database: `app.store.referral.rows` writes both with the move that causes them.
 
 What a Communication says in a few sentences: the outcome, and what its recipient may know.
 
@@ -16,8 +16,8 @@ from app.fhir.r4.codes import SERVICES
 from app.fhir.render_communication import communication
 from app.fhir.render_referral import patient_reference
 from app.model.notices import OutcomeNotice
-from app.policy.letter_words import english, reason_in_words
 from app.policy.model import Reason
+from app.policy.vocabulary import english, reason_in_words
 from app.store.referral.draft import Draft
 from app.store.referral.snapshot import LetterSnapshot, letter_snapshot
 from app.store.tables.referral import referral_history

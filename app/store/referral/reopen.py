@@ -18,7 +18,7 @@ from app.model.caller import UNASSIGNED
 from app.model.notices import Listening
 from app.model.record import Details, InformationRequest, Referral
 from app.policy.model import EligibilityQuestion, Missing
-from app.policy.question_json import question_from_json
+from app.policy.stored_form import question_from_json
 from app.store.database import fetch, fetch_one
 from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Visibility, located
 from app.store.referral.asker import asker

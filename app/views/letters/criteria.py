@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.policy.criteria import NOT_LIVE
-from app.policy.letter_words import LetterWords, translated
 from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
+from app.policy.vocabulary import LetterWords, translated
 
 #: How many single facts are told of one criterion before a letter stops being read.
 _MOST = 8

@@ -14,7 +14,9 @@ from typing import Any
 from app.base.local_time import local_date
 from app.fhir.r4.codes import SERVICES
 from app.policy.dictionary import load_dictionary
-from app.policy.letter_words import (
+from app.policy.model import Missing, Reason
+from app.policy.schema import Contact
+from app.policy.vocabulary import (
     LANGUAGES,
     LetterWords,
     english,
@@ -22,8 +24,6 @@ from app.policy.letter_words import (
     translated,
     words,
 )
-from app.policy.model import Missing, Reason
-from app.policy.schema import Contact
 from app.views.letters.content import (
     Addressee,
     Letter,

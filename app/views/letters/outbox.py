@@ -16,11 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.render_communication import letter_sent
-from app.policy.answer_json import answer_from_json
-from app.policy.letter_words import language_of, words
 from app.policy.library import Library
 from app.policy.phrases import phrases
-from app.policy.question_json import question_from_json
+from app.policy.stored_form import answer_from_json, question_from_json
+from app.policy.vocabulary import language_of, words
 from app.store.database import fetch_one
 from app.store.reading.words import words as found_by
 from app.store.referral.snapshot import LetterSnapshot

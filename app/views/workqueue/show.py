@@ -1,16 +1,26 @@
-"""A row of the queue in words. PURE but for the shape of the row, which is `store.py`'s."""
+"""A row of the queue in words. PURE but for the shape of the row, which is `store.py`'s.
+
+What staff can do next about a waiting referral, as links with a body: words are their own.
+
+ Which moves a state allows is `app.model.lifecycle`'s; what an operation then demands is
+the operation's own, and is said in the hint.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from app.base.local_time import LOCAL
+from app.fhir import placeholders
 from app.fhir.r4 import codes
+from app.model.caller import UNASSIGNED
 from app.model.lifecycle import BusinessStatus, State
 from app.model.messages import WHY_OFF
 from app.model.record import Details
+from app.policy.model import DeterminationOutcome
 from app.store.reading.access import Visibility
 from app.store.tables.referral import WAITING
 from app.views.spans import due_in_words, span
@@ -22,11 +32,202 @@ from app.views.workqueue.model import (
     Member,
     Notice,
     Question,
+    Step,
     Waits,
     Why,
 )
-from app.views.workqueue.steps import QueueStanding, identifying, steps
 from app.views.workqueue.store import AGES
+
+#: Reasons for which the rules ask or hand over; they are no reasons to deny.
+_NO_DENIAL = frozenset(
+    {"facts-missing", "population-missing", "member-unidentified", "review-required"}
+    | {"population-met", "service-criteria-met", "partial-availability", "already-authorized"}
+)
+#: Says who the member is, once it is filled in.
+_MEMBER = {
+    "resourceType": "Patient",
+    "identifier": [{"system": codes.CIN, "value": placeholders.NUMBER}],
+    "birthDate": "1900-01-01",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStanding:
+    """Where a referral stands, as far as its next steps depend on it."""
+
+    id: str
+    plan: str
+    state: State
+    service: str | None
+    member_id: str | None
+    void_due: datetime | None
+    details: Details
+
+    @property
+    def decidable(self) -> bool:
+        """An approval needs to know the member, the plan and the service."""
+        return bool(self.service and self.member_id and self.plan != UNASSIGNED)
+
+
+def steps(standing: QueueStanding, now: datetime, public_url: str) -> list[Step]:
+    """The next steps, the likeliest first, then what is always possible."""
+    fhir = f"{public_url}/fhir/ServiceRequest/{standing.id}"
+    own = _pending(standing, now, fhir) if standing.state is State.PENDING else _placing(fhir)
+    return [*own, *_always(fhir, f"{public_url}/v1", standing.id)]
+
+
+def identifying(referral: str, public_url: str) -> list[Step]:
+    """What can be done while its plan is not known: say whose member it is about."""
+    ours, fhir = f"{public_url}/v1", f"{public_url}/fhir/ServiceRequest/{referral}"
+    add = _post(
+        "add-information",
+        "Say whose member it is about",
+        f"{fhir}/$add-information",
+        _parameters(("resource", "resource", _MEMBER)),
+        "Write the member's number and birth date as the member's card has them, or send the "
+        "Coverage that names the plan. Then it is that plan's.",
+    )
+    return [add, *_in_hand(ours, referral), _read(fhir)]
+
+
+def _pending(standing: QueueStanding, now: datetime, fhir: str) -> list[Step]:
+    """While information is asked for, what brings it comes first; else a yes or a no."""
+    decide = [_deny(standing, fhir)]
+    if standing.decidable:
+        against = standing.details.recommendation == DeterminationOutcome.DENIED.value
+        decide.insert(1 if against else 0, _approve(standing, fhir))
+    if standing.void_due is None:
+        return [*decide, _ask(standing, fhir), _add(standing, fhir)]
+    found = [_add(standing, fhir), _ask(standing, fhir), *decide]
+    if standing.void_due <= now:
+        title = "Close it: the information never came"
+        found.insert(0, _post("void", title, f"{fhir}/$void"))
+    return found
+
+
+def _approve(standing: QueueStanding, fhir: str) -> Step:
+    if standing.details.recommendation != DeterminationOutcome.DENIED.value:
+        hint = "Nothing need be sent. A `performer` chooses another than the engine would."
+        return _post("approve", "Approve the referral", f"{fhir}/$approve", hint=hint)
+    proposed = standing.details.exception_proposed
+    return _post(
+        "approve",
+        "Confirm the exception that was proposed: send `If-Match` with the referral's ETag"
+        if proposed
+        else "Approve as an exception, against the recommendation of the rules",
+        f"{fhir}/$approve",
+        _parameters(
+            ("reason", "valueCoding", _reason("exception-granted")),
+            ("note", "valueString", placeholders.REASON),
+        ),
+        "Write your own reason into `note`: it is recorded.",
+    )
+
+
+def _deny(standing: QueueStanding, fhir: str) -> Step:
+    found = [r.code for r in standing.details.reasons if r.code and r.code not in _NO_DENIAL]
+    otherwise = "no-population" if standing.service == "ECM" else "service-criteria-not-met"
+    given = [
+        ("reason", "valueCodeableConcept", {"coding": [_reason(code)]})
+        for code in dict.fromkeys(found or [otherwise])
+    ]
+    hint = "The member is told by a notice. Check that the `reason` is the true one."
+    return _post("deny", "Deny the referral", f"{fhir}/$deny", _parameters(*given), hint)
+
+
+def _ask(standing: QueueStanding, fhir: str) -> Step:
+    facts = [m.fact for m in standing.details.missing if m.fact]
+    asked = [("fact", "valueString", fact) for fact in facts]
+    question = ("question", "valueString", placeholders.QUESTION)
+    return _post(
+        "request-information",
+        "Ask the requester for information",
+        f"{fhir}/$request-information",
+        _parameters(*(asked or [question])),
+        "The void clock starts (again). Add a `question` in your own words where you like.",
+    )
+
+
+def _add(standing: QueueStanding, fhir: str) -> Step:
+    response: dict[str, Any] = {"resourceType": "QuestionnaireResponse", "status": "completed"}
+    asked = [{"linkId": m.fact, "text": m.question} for m in standing.details.missing if m.fact]
+    hint = (
+        "Give each `item` of which you know it an `answer`, such as "
+        '[{"valueBoolean": true}]. The rules are asked again at once.'
+    )
+    if asked:
+        response["item"] = asked
+    added = [response]
+    if standing.member_id is None:
+        added = [_MEMBER, response] if asked else [_MEMBER]
+        hint = f"Write the member's number and birth date as the member's card has them. {hint}"
+    return _post(
+        "add-information",
+        "Add information that you were given, by phone for example",
+        f"{fhir}/$add-information",
+        _parameters(*(("resource", "resource", resource) for resource in added)),
+        hint,
+    )
+
+
+def _placing(fhir: str) -> list[Step]:
+    performer = {"reference": f"Organization/{placeholders.ID}"}
+    return [
+        _post(
+            "assign",
+            "Give it to a performer",
+            f"{fhir}/$assign",
+            _parameters(("performer", "valueReference", performer)),
+            "Find organizations with room by GET /fhir/HealthcareService.",
+        )
+    ]
+
+
+def _always(fhir: str, ours: str, id_: str) -> list[Step]:
+    word = {"coding": [_reason("declined-by-member")]}
+    return [
+        _post(
+            "cancel",
+            "Take it back, on the member's word",
+            f"{fhir}/$cancel",
+            _parameters(("reason", "valueCodeableConcept", word)),
+        ),
+        *_in_hand(ours, id_),
+        Step(
+            name="timeline",
+            title="Read what has happened so far",
+            method="GET",
+            href=f"{ours}/referrals/{id_}/timeline",
+        ),
+        _read(fhir),
+    ]
+
+
+def _in_hand(ours: str, id_: str) -> list[Step]:
+    return [
+        _post("claim", "Take it in hand", f"{ours}/work-queue/{id_}/claim"),
+        _post("release", "Let go of it", f"{ours}/work-queue/{id_}/release"),
+    ]
+
+
+def _read(fhir: str) -> Step:
+    return Step(name="read", title="Read the referral itself", method="GET", href=fhir)
+
+
+def _post(
+    name: str, title: str, href: str, send: dict[str, Any] | None = None, hint: str | None = None
+) -> Step:
+    return Step(name=name, title=title, method="POST", href=href, send=send, hint=hint)
+
+
+def _parameters(*parts: tuple[str, str, Any]) -> dict[str, Any]:
+    listed = [{"name": name, kind: value} for name, kind, value in parts]
+    return {"resourceType": "Parameters", "parameter": listed}
+
+
+def _reason(code: str) -> dict[str, str]:
+    return codes.coding(codes.DETERMINATION_REASON, code, codes.REASONS)
+
 
 _UNIDENTIFIED = "member-unidentified"
 _RECOMMENDED = {
