@@ -29,7 +29,7 @@ from demo.postgres import EmbeddedPostgres
 from demo.throwaway import home
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT / "app" / "demo" / "data"
+DATA = ROOT / "demo" / "data"
 #: The clients that refer, and which messages their organizations want.
 CLIENTS = {"hospital": [], "practice": ["referral.approved"]}
 

@@ -34,6 +34,7 @@ from app.base.errors import Refusal, refuse
 from app.base.ids import new_id
 from app.fhir.directory import plan_named
 from app.fhir.outcome import FHIR_JSON, is_known
+from app.fhir.payload import Resource, ResourceTree
 from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import parse
 from app.journey.intake.submission import read_tree, read_whole
@@ -51,7 +52,7 @@ from app.store.directory.organization import (
     waits,
     whose,
 )
-from app.store.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken, Resource
+from app.store.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken
 from app.store.directory.store import write
 from app.store.reading.access import visibility
 from app.store.reading.read import Read, check_if_match, names_version, read, stale
@@ -239,7 +240,7 @@ def _may_create(caller: Caller, kind: str) -> None:
         raise refuse(403, "forbidden", "Network and roster are written by plans.")
 
 
-def _may_update(caller: Caller, resource: Resource, stored: Resource) -> None:
+def _may_update(caller: Caller, resource: ResourceTree, stored: ResourceTree) -> None:
     kind = resource["resourceType"]
     owner = (stored.get("providedBy") or {}).get("reference")
     if kind == "HealthcareService" and owner == f"Organization/{caller.organization_id}":
@@ -255,7 +256,7 @@ def _may_update(caller: Caller, resource: Resource, stored: Resource) -> None:
         _own_plan(caller, stored)
 
 
-def _own_plan(caller: Caller, resource: Resource) -> None:
+def _own_plan(caller: Caller, resource: ResourceTree) -> None:
     """A plan writes under its own name only; a provider (no plan) was checked against the offer."""
     if caller.plan is None:
         return

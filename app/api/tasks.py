@@ -26,6 +26,7 @@ from app.base.aside import aside
 from app.base.errors import Refusal, refuse
 from app.fhir.json_patch import patched, read_patch
 from app.fhir.outcome import FHIR_JSON, version_headers
+from app.fhir.payload import ResourceTree
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.r4.strict_json import dumps
@@ -62,7 +63,6 @@ from app.store.tables.referral import resource_version
 
 router = APIRouter(prefix="/fhir")
 
-Resource = dict[str, Any]
 _FAILURES = errors(400, 403, 404, 409, 412, 422, 428)
 _MOVES = (
     "The performer moves its own service Task: `accepted`, `rejected` with `statusReason.text` "
@@ -127,7 +127,7 @@ async def patch_task(
 class _FoundTask:
     """A Task that somebody changes: as it is, and the referral that it belongs to, locked."""
 
-    current: Resource
+    current: ResourceTree
     opened: Opened
     caller: Caller
     context: RequestContext
@@ -158,7 +158,7 @@ async def _find_task(
     return _FoundTask(dict(current), opened, caller, context, performers, version)
 
 
-def _patched_task(current: Resource, steps: Sequence[Mapping[str, Any]]) -> Resource:
+def _patched_task(current: ResourceTree, steps: Sequence[Mapping[str, Any]]) -> ResourceTree:
     """The Task with a JSON Patch applied, checked as one that is sent whole."""
     tree = patched(current, steps)
     if (tree.get("resourceType"), tree.get("id")) != ("Task", current["id"]):
@@ -171,7 +171,7 @@ def _patched_task(current: Resource, steps: Sequence[Mapping[str, Any]]) -> Reso
 
 
 async def _change_task(
-    request: Request, connection: AsyncConnection, found: _FoundTask, tree: Resource
+    request: Request, connection: AsyncConnection, found: _FoundTask, tree: ResourceTree
 ) -> Response:
     """Makes the move that the Task as wanted stands for; nothing where it is as it was."""
     current, opened, caller, context = found.current, found.opened, found.caller, found.context
@@ -238,7 +238,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
 
 
 async def _focused(
-    connection: AsyncConnection, caller: Caller, sent: Resource, context: RequestContext
+    connection: AsyncConnection, caller: Caller, sent: ResourceTree, context: RequestContext
 ) -> Opened:
     """The caller's own referral that the Task is about; another's is like one that is not there."""
     referral_id = focus_of(sent, context.fhir_base)

@@ -13,14 +13,12 @@ from typing import Any
 from app.base.errors import Issue
 from app.base.text import as_key
 from app.fhir.facts import read_roster_member
-from app.fhir.payload import identifier_value, own_identifier
+from app.fhir.payload import Resource, identifier_value, own_identifier
 from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.reference import id_of
 from app.policy.counties import county_code
 from app.policy.stated import RosterMember
-
-Resource = Mapping[str, Any]
 
 CAPACITY_STATUSES = ("capacity", "no-capacity", "waitlist", "additional-assessment-required")
 #: Counts beyond this are typing errors; PostgreSQL's integers end at twice as much.

@@ -12,6 +12,8 @@ from app.fhir.r4 import codes
 from app.fhir.reference import unversioned
 
 Resource = Mapping[str, Any]
+#: A resource that is changed on its way in or out.
+ResourceTree = dict[str, Any]
 
 _REFERENCING = ("supportingInfo", "reasonReference", "insurance")
 

@@ -22,7 +22,7 @@ from app.base.local_time import local_date
 from app.fhir.bundle import CARRIED, MAX_ENTRIES, MEDIA_TYPES, document_faults
 from app.fhir.facts import read_facts, read_patient
 from app.fhir.parameters import RESOURCES, Given, at, given
-from app.fhir.payload import WHOM, codings, own_identifier
+from app.fhir.payload import WHOM, ResourceTree, codings, own_identifier
 from app.fhir.placeholders import is_placeholder, said
 from app.fhir.r4 import codes
 from app.fhir.reference import names_within, rewrite_references, unversioned
@@ -52,8 +52,7 @@ from app.store.referral.change_of_plan import change_plan
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import copies
 
-Resource = dict[str, Any]
-AddedResources = Sequence[tuple[str, Resource]]
+AddedResources = Sequence[tuple[str, ResourceTree]]
 
 #: What may be added; anything else is no information about the member.
 KINDS = (
@@ -72,7 +71,7 @@ KINDS = (
 _BUNDLES = ("transaction", "batch", "collection")
 
 
-def read_added(tree: Resource, documents: Sequence[str] = MEDIA_TYPES) -> list[Copy]:
+def read_added(tree: ResourceTree, documents: Sequence[str] = MEDIA_TYPES) -> list[Copy]:
     """The resources of Parameters or of a Bundle, each with an id of its own; 422 with all faults.
 
     References between the entries of a Bundle are put right.
@@ -104,7 +103,7 @@ def read_added(tree: Resource, documents: Sequence[str] = MEDIA_TYPES) -> list[C
 
 
 def _require(
-    entries: Sequence[tuple[str, str | None, Resource]], where: str, documents: Sequence[str]
+    entries: Sequence[tuple[str, str | None, ResourceTree]], where: str, documents: Sequence[str]
 ) -> None:
     if not entries:
         raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", where)
@@ -122,7 +121,7 @@ def _require(
         raise refuse_faults(faults, 422)
 
 
-def _identifiers(resource: Resource) -> list[Resource]:
+def _identifiers(resource: ResourceTree) -> list[ResourceTree]:
     found = resource.get("identifier") or []
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else [found]
 
@@ -132,7 +131,7 @@ class Identified:
     """The one Patient among what was added that says who the member is."""
 
     reference: str
-    patient: Resource
+    patient: ResourceTree
 
     def stated(self) -> SourcedFacts:
         """Birth date and county, as any Patient states them."""
@@ -162,7 +161,7 @@ def about_the_member(
     return [(reference, _about(resource, found, subject)) for reference, resource in listed]
 
 
-def _about(resource: Resource, found: Identified, subject: Mapping[str, Any]) -> Resource:
+def _about(resource: ResourceTree, found: Identified, subject: Mapping[str, Any]) -> ResourceTree:
     name = WHOM.get(resource["resourceType"])
     if name is None or (resource.get(name) or {}).get("reference") != found.reference:
         return resource

@@ -260,7 +260,7 @@ async def test_who_is_not_known_is_asked_who_they_are(service):
     referral = await service.refer(example("05"), by="staff-hpsm")
     (letter,) = (await letters(service, referral)).values()
     page = await printed(service, letter)
-    assert "Who is the member? Send the member&#x27;s number (CIN)" in page
+    assert "Who is the member? Send the member&#39;s number (CIN)" in page
     assert "Enhanced Care Management" in page
     item = await service.ask("staff-hpsm", "GET", f"/v1/work-queue/{referral}")
     (question,) = item.json()["questions"]

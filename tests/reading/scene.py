@@ -28,7 +28,7 @@ from app.store.tables.referral import (
 from tests.deployed import start
 from tests.rosters import read_files
 
-DATA = Path(__file__).parents[2] / "app" / "demo" / "data"
+DATA = Path(__file__).parents[2] / "demo" / "data"
 START = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
 CIN = "https://nowrongdoor.example/fhir/sid/cin"
 SERVICE = "https://nowrongdoor.example/fhir/CodeSystem/calaim-service"

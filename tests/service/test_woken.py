@@ -15,7 +15,7 @@ APP = Path(__file__).parents[2] / "app"
 #: What makes a delivery due, in SQL.
 DUE = re.compile(r"INSERT INTO delivery\b|UPDATE delivery \w* ?SET state = 'pending'")
 #: The worker's own files: it looks again by itself.
-THE_WORKERS = {"sweep.py", "keeper.py"}
+THE_WORKERS = {"claim.py", "subscriptions.py"}
 JSON = {"Content-Type": "application/json"}
 ENDPOINTS = "/v1/webhook-endpoints"
 OFFER = "offer-tidepool-ecm"

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.base.aside import aside, weigh
 from app.fhir.bundle import MAX_ENTRIES
-from app.fhir.payload import WHOM, referenced
+from app.fhir.payload import WHOM, Resource, referenced
 from app.fhir.r4.strict_json import parse
 from app.fhir.reference import place_of, unversioned
 from app.journey.intake.context import RequestContext
@@ -19,7 +19,6 @@ from app.store.database import ReadSource
 from app.store.reading.access import Visibility, visibility
 from app.store.reading.include import visible
 
-Resource = Mapping[str, Any]
 #: Resources by the reference that names them.
 ReferencedResources = list[tuple[str, dict[str, Any]]]
 

@@ -11,7 +11,6 @@ Tasks in a referral's Bundle: they become the referral's own, there is never a s
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from app.base.aside import too_costly
 from app.base.errors import Issue, Refusal, refuse
@@ -19,6 +18,7 @@ from app.base.ids import new_id
 from app.base.local_time import local_date
 from app.fhir.bundle import BundleEntry, document_faults, read_bundle
 from app.fhir.facts import read_facts
+from app.fhir.payload import ResourceTree
 from app.fhir.r4 import codes
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
@@ -36,8 +36,7 @@ from app.policy.stated import SourcedFacts
 #: How far back the receipt of paper may lie.
 _OLDEST_RECEIPT = timedelta(days=30)
 
-Resource = dict[str, Any]
-NamedResources = Sequence[tuple[str, Resource]]
+NamedResources = Sequence[tuple[str, ResourceTree]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Copy:
 
     type: str
     id: str
-    resource: Resource
+    resource: ResourceTree
 
 
 @dataclass(slots=True)
@@ -54,7 +53,7 @@ class Submission:
     """One referral as it came in, ready for the journey."""
 
     referral_id: str
-    service_request: Resource
+    service_request: ResourceTree
     request: ReferralRequest
     #: What the payload states of the member, source by source.
     stated: Sequence[SourcedFacts]
@@ -63,7 +62,7 @@ class Submission:
     #: Our own FHIR base URL, by which references name resources of ours.
     base: str
     copies: list[Copy] = field(default_factory=list)
-    adopted: Resource | None = None
+    adopted: ResourceTree | None = None
     #: `Type/id` of every entry in order; None for a single ServiceRequest.
     locations: list[str] | None = None
     #: The condition on the request's entry of a Bundle, as sent.
@@ -128,7 +127,7 @@ def refuse_faults(faults: Sequence[Issue], status: int) -> Refusal:
     return Refusal(status, faults[:MAX_FAULTS])
 
 
-def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
+def read_tree(body: bytes, kinds: Sequence[str]) -> ResourceTree:
     """The parsed and R4-checked resource; 400 with every fault otherwise."""
     if separators(body) > MAX_SEPARATORS:
         raise too_costly()
@@ -149,7 +148,7 @@ def read_tree(body: bytes, kinds: Sequence[str]) -> Resource:
     return tree
 
 
-def read_whole(body: bytes, kind: str, resource_id: str) -> Resource:
+def read_whole(body: bytes, kind: str, resource_id: str) -> ResourceTree:
     """A resource that is to replace the one at this address: under its id, and not a part of it."""
     tree = read_tree(body, [kind])
     if tree.get("id") != resource_id:
@@ -163,7 +162,7 @@ def read_whole(body: bytes, kind: str, resource_id: str) -> Resource:
 
 
 def read_submission(
-    tree: Resource, context: RequestContext, here: NamedResources = ()
+    tree: ResourceTree, context: RequestContext, here: NamedResources = ()
 ) -> Submission:
     """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault.
 
@@ -177,7 +176,7 @@ def read_submission(
     return _understood(tree, here, context, new_id(), fingerprint(tree), None)
 
 
-def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Issue]:
+def _unkept_documents(tree: ResourceTree, taken: Sequence[str]) -> Iterator[Issue]:
     if tree["resourceType"] != "Bundle":
         yield from document_faults(tree, "ServiceRequest", taken)
         return
@@ -187,7 +186,7 @@ def _unkept_documents(tree: Resource, taken: Sequence[str]) -> Iterator[Issue]:
 
 
 def _understood(
-    main: Resource,
+    main: ResourceTree,
     beside: NamedResources,
     context: RequestContext,
     referral_id: str,
@@ -215,7 +214,7 @@ def require_start(submission: Submission, latest: date) -> None:
         raise refuse_faults(faults, 422)
 
 
-def receipt(main: Resource, context: RequestContext) -> datetime:
+def receipt(main: ResourceTree, context: RequestContext) -> datetime:
     """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30
     days
     back; from anybody else the extension is kept and has no effect (spec.md 2).
@@ -230,7 +229,7 @@ def receipt(main: Resource, context: RequestContext) -> datetime:
     return stated
 
 
-def _from_bundle(tree: Resource, context: RequestContext, here: NamedResources) -> Submission:
+def _from_bundle(tree: ResourceTree, context: RequestContext, here: NamedResources) -> Submission:
     found, faults = read_bundle(tree)
     if found is None:
         raise refuse_faults(faults, _bundle_status(faults))
@@ -280,9 +279,9 @@ def _place(index: int | None) -> str:
     return "ServiceRequest" if index is None else f"Bundle.entry[{index}].resource"
 
 
-def as_one(tasks: Mapping[int, Resource]) -> Resource | None:
+def as_one(tasks: Mapping[int, ResourceTree]) -> ResourceTree | None:
     """The Tasks (by the index of their entry) as one; 422 for one that asks for something else."""
-    together: Resource = {}
+    together: ResourceTree = {}
     for index, task in tasks.items():
         at = f"Bundle.entry[{index}].resource"
         if asks_to_cancel(task, at):
@@ -292,7 +291,7 @@ def as_one(tasks: Mapping[int, Resource]) -> Resource | None:
     return together if tasks else None
 
 
-def strange_tasks(tasks: Mapping[int, Resource], request: str) -> list[Issue]:
+def strange_tasks(tasks: Mapping[int, ResourceTree], request: str) -> list[Issue]:
     """A fault for each Task that is about something else than this request."""
     text = "Point `focus` to the ServiceRequest of this Bundle: a Task in it is about the referral."
     return [
@@ -302,7 +301,7 @@ def strange_tasks(tasks: Mapping[int, Resource], request: str) -> list[Issue]:
     ]
 
 
-def _focuses(task: Resource, request: str) -> bool:
+def _focuses(task: ResourceTree, request: str) -> bool:
     """Whether a Task is about this request: what its focus does not say is taken to be so."""
     literal = (task.get("focus") or {}).get("reference", request)
     return isinstance(literal, str) and unversioned(literal) == request

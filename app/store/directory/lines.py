@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from app.base.errors import Issue
+from app.fhir.payload import Resource
 from app.fhir.r4 import check_resource
 from app.fhir.r4.strict_json import UnreadableJson, parse
-from app.store.directory.record import TYPES, Resource
+from app.store.directory.record import TYPES
 
 #: As large as a resource may come over the API.
 LONGEST = 5_000_000

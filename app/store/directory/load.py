@@ -37,10 +37,11 @@ from app.base.clock import ServiceClock
 from app.base.errors import Refusal, Stopped
 from app.base.settings import Settings, settings
 from app.fhir.directory import cin_of
+from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import parse
 from app.store.database import begin, create_engine
 from app.store.directory.lines import Advance, FileLine, open_file, read_lines, said
-from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, Resource, key
+from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, key
 from app.store.directory.resolve import patient_of
 from app.store.directory.store import in_several_rosters, write
 

@@ -28,12 +28,12 @@ from app.base.errors import Issue, refuse
 from app.base.ids import new_id
 from app.fhir.directory import read_organization
 from app.fhir.outcome import operation_outcome
-from app.fhir.payload import identifiers
+from app.fhir.payload import Resource, identifiers
 from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import dumps, parse
 from app.model.caller import Caller
 from app.store.database import fetch_one
-from app.store.directory.record import Overtaken, Resource
+from app.store.directory.record import Overtaken
 from app.store.directory.store import examine, plain
 
 _STANDING = """SELECT o.plan, o.made_by, ARRAY(SELECT p.plan FROM organization p

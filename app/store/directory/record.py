@@ -14,7 +14,6 @@ from app.base.errors import Issue
 TYPES = ("Organization", "HealthcareService", "Patient", "Coverage", "QuestionnaireResponse")
 ROSTER_TYPES = frozenset({"Patient", "Coverage", "QuestionnaireResponse"})
 
-Resource = dict[str, Any]
 Key = tuple[str, str]
 
 

@@ -17,7 +17,8 @@ from app.fhir.directory import (
     read_offer,
     read_organization,
 )
-from app.store.directory.record import DirectoryRefused, Key, Resource, key
+from app.fhir.payload import Resource
+from app.store.directory.record import DirectoryRefused, Key, key
 from app.store.reading.access import NO_PLAN
 
 

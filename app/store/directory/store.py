@@ -28,20 +28,13 @@ from app.fhir.directory import (
     npis_of,
     read_member,
 )
+from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.service_request import is_reachable
 from app.policy.stored_form import roster_to_json
 from app.store.database import fetch
 from app.store.directory.index import INSERT, travelling, words
-from app.store.directory.record import (
-    TYPES,
-    DirectoryRefused,
-    Key,
-    LoadCounts,
-    Overtaken,
-    Resource,
-    key,
-)
+from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, Overtaken, key
 from app.store.directory.resolve import Batch, StoredDirectory, patient_of, resolve
 from app.store.reading.words import words as found_by
 
