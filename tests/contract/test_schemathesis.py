@@ -90,13 +90,13 @@ def takes_fhir(operation: dict[str, Any]) -> bool:
 
 def whole() -> dict[str, Any]:
     """The contract with single values in its forms, where one value is a list of one, and with
-    a blank `_total`, which is ignored.
+    a blank `_total` or `:missing`, which is ignored.
     """
     document = copy.deepcopy(DOCUMENT)
     for item in document["paths"].values():
         for operation in (item[method] for method in METHODS if method in item):
             for one in operation.get("parameters", ()):
-                if one.get("name") == "_total":
+                if one.get("name", "").endswith(("_total", ":missing")):
                     one["schema"] = {"anyOf": [one["schema"], BLANK]}
             content = operation.get("requestBody", {}).get("content", {}).get(FORM, {})
             properties = content.get("schema", {}).get("properties", {})
