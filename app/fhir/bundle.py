@@ -1,12 +1,12 @@
-"""A transaction Bundle as the resources of one referral, and the references between its entries.
+"""Reads a transaction Bundle as the resources of one referral, and checks inline documents.
 
-Storing the entries, making their ids and answering with a transaction-response is left to intake.
-Input has passed the R4 checker; every function here still takes anything that JSON can be.
+Bundle: the entries, and the references between them. The journey makes the ids, stores the entries
+and answers with a transaction-response. The input has passed the R4 checker; still every function
+here accepts any JSON value.
 
-Documents sent inline: how large they may be, and of which kinds.
-
-What lies behind a URL is never fetched. What a document says is for people: no rule reads it.
-Source: spec.md 7 (413; inline attachments up to 3.5 MB decoded).
+Inline documents: their largest size and their media types (spec.md 7: 413; inline attachments up to
+3.5 MB decoded). The content behind a URL is never fetched. Documents are for people: no rule reads
+their content.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from app.base.errors import Issue
 from app.fhir.r4.path import Path, render
 from app.fhir.reference import names_within
 
-#: What an EHR sends along and no rule reads, beside the types that have searches of their own.
+#: Types that an EHR sends along and no rule reads, without the types that have own searches.
 CARRIED = (
     "AllergyIntolerance",
     "CarePlan",
@@ -48,7 +48,7 @@ MAX_ENTRIES = 200
 
 @dataclass(frozen=True, slots=True)
 class BundleEntry:
-    """One resource to create. `full_url` is the name by which its neighbours refer to it."""
+    """One resource to create; other entries refer to the resource by its `full_url`."""
 
     index: int
     resource: dict[str, Any]
@@ -66,16 +66,16 @@ class BundleSubmission:
 
     entries: tuple[BundleEntry, ...]
     service_request: BundleEntry
-    #: fullUrl → index of its entry.
+    #: fullUrl → index of the entry.
     by_url: Mapping[str, int] = field(default_factory=dict)
 
     def mapping(self, entry: BundleEntry, names: Mapping[int, str]) -> dict[str, str]:
-        """What to put for each link that `entry` may hold: `names` gives `Type/id` by index."""
+        """Map each link that `entry` may hold to `Type/id`; `names` has `Type/id` by index."""
         return names_within({url: names[i] for url, i in self.by_url.items()}, entry.full_url)
 
 
 def read_bundle(bundle: Mapping[str, Any]) -> tuple[BundleSubmission | None, list[Issue]]:
-    """The Bundle's entries, or every fault that keeps it from being taken (spec.md 7)."""
+    """Read the Bundle's entries, or every fault for which the Bundle is refused (spec.md 7)."""
     if bundle.get("type") != "transaction":
         text = (
             "A referral's Bundle is a `transaction`. What a batch holds, send request by request."
@@ -88,14 +88,14 @@ def read_bundle(bundle: Mapping[str, Any]) -> tuple[BundleSubmission | None, lis
     faults: list[Issue] = []
     entries: list[BundleEntry] = []
     for index, raw in enumerate(listed):
-        found = _entry_faults(index, raw)
-        faults += found
-        if not found:
+        of_entry = _entry_faults(index, raw)
+        faults += of_entry
+        if not of_entry:
             entries.append(_entry(index, raw))
     requests = [e for e in entries if e.type == "ServiceRequest"]
     faults += _one_request(requests, faults)
-    by_url, twice = _urls(listed)
-    faults += twice
+    by_url, duplicates = _urls(listed)
+    faults += duplicates
     for entry in entries:
         faults += _unresolved(entry, by_url)
     if faults:
@@ -104,7 +104,7 @@ def read_bundle(bundle: Mapping[str, Any]) -> tuple[BundleSubmission | None, lis
 
 
 def entry_types(tree: Mapping[str, Any]) -> Iterator[str]:
-    """What the entries of a Bundle would create, type by type; nothing for any other resource."""
+    """List the types that the entries of a Bundle would create; empty for any other resource."""
     for entry in tree.get("entry") or () if tree.get("resourceType") == "Bundle" else ():
         kind = (entry.get("resource") or {}).get("resourceType")
         if kind:
@@ -112,7 +112,7 @@ def entry_types(tree: Mapping[str, Any]) -> Iterator[str]:
 
 
 def references(resource: Any, path: str) -> Iterator[tuple[str, Path]]:
-    """Every literal reference in a resource with where it stands, in no particular order."""
+    """List every literal reference in a resource with its path, in no particular order."""
     stack: list[tuple[Any, Path]] = [(resource, (None, path, None))]
     while stack:
         node, at = stack.pop()
@@ -178,7 +178,7 @@ def _one_request(requests: list[BundleEntry], faults: list[Issue]) -> list[Issue
 
 
 def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Issue]]:
-    """The index of every fullUrl, of entries at fault too: references to those are none."""
+    """Index every fullUrl, also of faulty entries: a reference to a faulty entry is no fault."""
     by_url: dict[str, int] = {}
     faults = []
     for index, raw in enumerate(listed):
@@ -192,24 +192,26 @@ def _urls(listed: Sequence[Any]) -> tuple[dict[str, int], list[Issue]]:
 
 
 def _unresolved(entry: BundleEntry, by_url: Mapping[str, int]) -> list[Issue]:
-    # A urn means nothing outside its Bundle; a server's address may be one that we know.
+    # A `urn:` has no meaning outside its Bundle; an `https:` address may be a resource we know.
     text = "No entry of this Bundle has this fullUrl; add the entry or refer to another."
-    lost = [
+    unresolved = [
         (literal, path)
         for literal, path in references(entry.resource, f"Bundle.entry[{entry.index}].resource")
         if literal[:4].lower() == "urn:" and literal not in by_url
     ]
-    alike = {url.lower() for url in by_url} if lost else set()
+    alike = {url.lower() for url in by_url} if unresolved else set()
     return [
         Issue("not-found", _OTHER_CASE if literal.lower() in alike else text, render(path))
-        for literal, path in lost
+        for literal, path in unresolved
     ]
 
 
-#: Of one attachment, decoded.
+# Inline documents
+#: Largest decoded size of one attachment.
 MAX_BYTES = 3_670_016  # 3.5 MB
 
-#: Kinds that clinical systems send. Kept and given back as sent; nothing of them is shown or run.
+#: Media types that clinical systems send. Documents are kept and returned as sent; no page shows
+#: or runs them.
 MEDIA_TYPES: tuple[str, ...] = (
     "application/cda+xml",
     "application/dicom",
@@ -239,7 +241,7 @@ MEDIA_TYPES: tuple[str, ...] = (
 def document_faults(
     resource: Mapping[str, Any], at: str, taken: Sequence[str] = MEDIA_TYPES
 ) -> Iterator[Issue]:
-    """Every inline document of a DocumentReference, and of those contained, that is not kept."""
+    """Find inline documents that are refused, of a DocumentReference and of contained ones."""
     for index, held in enumerate(resource.get("contained") or ()):
         yield from document_faults(held, f"{at}.contained[{index}]", taken)
     if resource.get("resourceType") != "DocumentReference":
@@ -261,6 +263,6 @@ def _attachment(attachment: Mapping[str, Any], at: str, taken: Sequence[str]) ->
 
 
 def decoded_size(data: str) -> int:
-    """How many bytes base64 stands for; white space, which R4 allows in it, counts for nothing."""
+    """Count the bytes that base64 text stands for; white space, which R4 allows, does not count."""
     length = len(data) - sum(map(data.count, " \t\r\n"))
     return length * 3 // 4 - data.rstrip().endswith("=") - data.rstrip().endswith("==")

@@ -1,8 +1,6 @@
-"""The table of diagnoses.yaml, looked up code by code.
+"""Looks up clinical codes: diagnoses (diagnoses.yaml) and HCPCS codes of services (hcpcs.yaml).
 
-Which resources count, and what holds where sources differ, is left to others.
-
-The service that a HCPCS code with its modifier means (hcpcs.yaml).
+The callers decide which resources count, and which source holds where sources differ.
 """
 
 import re
@@ -18,7 +16,7 @@ from app.fhir.r4 import codes
 from app.policy.dictionary import load_dictionary
 
 _HCPCS_FILE = Path(__file__).with_name("hcpcs.yaml")
-#: The modifiers that tell services apart; others (`GQ`, telehealth) say how, not what.
+#: Modifiers that tell services apart (`U8`). Others say how a service is given (`GQ`, telehealth).
 _TELLING = re.compile(r"U[0-9A-D]")
 
 
@@ -41,23 +39,23 @@ def load_hcpcs(path: Path = _HCPCS_FILE) -> tuple[_HcpcsRow, ...]:
 
 
 def telling_modifiers(modifiers: Iterable[str]) -> frozenset[str]:
-    """Those that tell services apart, of the modifiers stated."""
+    """Select the modifiers that tell services apart, in upper case."""
     return frozenset(m.upper() for m in modifiers if _TELLING.fullmatch(m.upper()))
 
 
 @cache
 def _rows() -> Mapping[str, tuple[_HcpcsRow, ...]]:
-    found: dict[str, tuple[_HcpcsRow, ...]] = {}
+    rows: dict[str, tuple[_HcpcsRow, ...]] = {}
     for row in load_hcpcs():
-        found[row.code] = (*found.get(row.code, ()), row)
-    return found
+        rows[row.code] = (*rows.get(row.code, ()), row)
+    return rows
 
 
 def services_of(code: str, telling: frozenset[str]) -> tuple[str, ...]:
-    """The services that a code may mean, given the telling modifiers stated with it.
+    """Look up the services that a HCPCS code may mean, given the modifiers of `telling_modifiers`.
 
-    Without a telling modifier every service that uses the code; with one that the code is not used
-    with, none: the same code with another modifier is another service.
+    Without such a modifier: every service that uses the code. With a modifier that the table does
+    not list for the code: none, because a code with another modifier is another service.
     """
     rows = _rows().get(code, ())
     if telling:
@@ -65,9 +63,9 @@ def services_of(code: str, telling: frozenset[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.service for row in rows))
 
 
-_FILE = Path(__file__).with_name("diagnoses.yaml")
+_DIAGNOSES_FILE = Path(__file__).with_name("diagnoses.yaml")
 
-#: A fact made true (code None), or a code added to a list.
+#: The name of a fact and a code: a fact made true (code None), or the code added to its list.
 Effect = tuple[str, str | None]
 
 
@@ -97,7 +95,7 @@ class _PregnancyRow(BaseModel):
 
 
 class Diagnoses(BaseModel):
-    """The whole table; a row that is off is kept, and does nothing."""
+    """The table of diagnoses; a row that is not `enabled` stays in the file and has no effect."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     facts: tuple[_FactRow, ...]
@@ -106,7 +104,7 @@ class Diagnoses(BaseModel):
 
 
 @cache
-def load_diagnoses(path: Path = _FILE) -> Diagnoses:
+def load_diagnoses(path: Path = _DIAGNOSES_FILE) -> Diagnoses:
     """Read the table. Raises `ValueError` naming the row at fault."""
     try:
         table = Diagnoses.model_validate(yaml.safe_load(path.read_text("utf-8")))
@@ -122,37 +120,37 @@ def load_diagnoses(path: Path = _FILE) -> Diagnoses:
 
 @lru_cache(maxsize=8192)
 def effects(system: str, code: str) -> tuple[Effect, ...]:
-    """What one coding of a diagnosis says; nothing for a system or a code that is not listed."""
+    """Look up the effects of one diagnosis code; empty for an unknown system or unlisted code."""
     if system in codes.ICD_SYSTEMS:
         kind = "ICD-10-CM"
     elif system in codes.HCPCS_SYSTEMS:
         kind = "HCPCS"
     else:
         return ()
-    found: dict[Effect, None] = {}
+    listed: dict[Effect, None] = {}
     for row in load_diagnoses().facts:
-        if row.enabled and row.system == kind and _listed(code, row.codes):
-            found.update(dict.fromkeys((name, None) for name in row.makes_true))
-            found.update(dict.fromkeys(row.add.items()))
-    return tuple(found)
+        if row.enabled and row.system == kind and _matches_any(code, row.codes):
+            listed.update(dict.fromkeys((name, None) for name in row.makes_true))
+            listed.update(dict.fromkeys(row.add.items()))
+    return tuple(listed)
 
 
 @lru_cache(maxsize=8192)
 def encounter_reason(code: str) -> str:
-    """`substance-use`, `mental-health` or `other`, for an ICD-10-CM code (facts.md 4.2)."""
+    """Look up `substance-use`, `mental-health` or `other` for an ICD-10-CM code (facts.md 4.2)."""
     for row in load_diagnoses().encounter_reasons:
-        if row.enabled and _listed(code, row.codes):
+        if row.enabled and _matches_any(code, row.codes):
             return row.reason
     return "other"
 
 
 @cache
 def pregnancy_answers() -> Mapping[str, bool]:
-    """SNOMED CT code → pregnant or not, of the LOINC observation."""
+    """Map each SNOMED CT answer of the LOINC pregnancy observation to whether it says pregnant."""
     return {row.code: row.pregnant for row in load_diagnoses().pregnancy_status if row.enabled}
 
 
-def _listed(code: str, patterns: Iterable[str]) -> bool:
+def _matches_any(code: str, patterns: Iterable[str]) -> bool:
     plain = code.replace(".", "").upper()
     return any(_matches(plain, pattern.replace(".", "")) for pattern in patterns)
 
@@ -163,5 +161,5 @@ def _matches(plain: str, pattern: str) -> bool:
         return first <= plain[:3] <= last
     if dash:
         return plain.startswith(first)
-    # Three characters are a category, which stands for all codes under it.
+    # A pattern of three characters is a category: it matches all codes that begin with it.
     return plain[:3] == pattern if len(pattern) == 3 else plain == pattern

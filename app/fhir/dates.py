@@ -1,13 +1,12 @@
-"""FHIR dates, dateTimes and instants as our days and moments, in the plans' local time.
+"""Reads FHIR dates, dateTimes and instants as days, moments and stretches of time.
 
-Whether a day lies in a window is left to `app.policy`. Nothing here raises: what cannot be read is
-None.
+`read_span` and `read_moment` read clinical data in the plans' local time. They never raise: a value
+that cannot be read is None. `app.policy` decides whether a day lies in a window.
 
-A FHIR date or dateTime as the stretch of time that it stands for.
-
-FHIR R4, "Search", date: `2026-03` is the whole month, and is compared as such. Without a zone it is
-California's (the plans' calendar). A leap second is read as the second before it; fractions are
-compared to the microsecond. Year 1 and year 9999 are as far as time goes.
+`span` reads the value of a search as the stretch of time that it stands for (FHIR R4, "Search",
+date): `2026-03` is the whole month. A value without a zone is in California's time (the plans'
+calendar). A leap second is read as the second before it; fractions are compared to the microsecond.
+Times end with the first moment of year 1 and the last of year 9999.
 """
 
 import re
@@ -20,7 +19,7 @@ from app.policy.model import Span
 
 
 def read_span(text: object) -> Span | None:
-    """The days a FHIR `date` or `dateTime` may mean; a time of day counts in California's day."""
+    """Read the days that a FHIR `date` or `dateTime` may mean, in California's time."""
     if not isinstance(text, str):
         return None
     try:
@@ -40,7 +39,7 @@ def read_span(text: object) -> Span | None:
 
 
 def read_moment(text: object) -> datetime | None:
-    """A dateTime as a moment; a day or less is the local midnight at which it begins."""
+    """Read a dateTime as a moment; a date (`2026-03`) is the local midnight at which it begins."""
     if not isinstance(text, str):
         return None
     try:
@@ -55,7 +54,7 @@ def read_moment(text: object) -> datetime | None:
 
 
 def _local(text: str) -> datetime:
-    # A leap second (`:60`), which FHIR allows and Python does not know, is read as the one before.
+    # FHIR allows a leap second (`:60`), Python does not: it is read as the second before.
     if text[16:19] == ":60":
         text = text[:16] + ":59" + text[19:]
     moment = datetime.fromisoformat(text)
@@ -63,11 +62,12 @@ def _local(text: str) -> datetime:
 
 
 def instant(moment: datetime) -> str:
-    """A moment as a FHIR instant in UTC, to the millisecond."""
+    """Write a moment as a FHIR instant in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-#: Where a day without a zone is.
+# Stretches of time of a search
+#: The zone of a value without a zone.
 CALIFORNIA = ZoneInfo("America/Los_Angeles")
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -80,49 +80,49 @@ _DATE = re.compile(PATTERN, re.ASCII)
 
 
 def span(text: str) -> tuple[datetime, datetime]:
-    """The first moment, and the first after it, in UTC. Raises ValueError where there is none."""
-    found = _DATE.fullmatch(text)
-    if found is None:
+    """Read the first moment, and the first moment after, in UTC. Raises ValueError if no date."""
+    match = _DATE.fullmatch(text)
+    if match is None:
         raise ValueError
-    return span_of(found)
+    return span_of(match)
 
 
-def span_of(found: re.Match[str]) -> tuple[datetime, datetime]:
-    """The same of a match of `PATTERN`."""
-    zone = _zone(found["zone"])
+def span_of(match: re.Match[str]) -> tuple[datetime, datetime]:
+    """Read the stretch of time of a match of `PATTERN`, like `span`."""
+    zone = _zone(match["zone"])
     local = datetime(
-        int(found["year"]),
-        int(found["month"] or 1),
-        int(found["day"] or 1),
-        int(found["hour"] or 0),
-        int(found["minute"] or 0),
-        59 if found["second"] == "60" else int(found["second"] or 0),
-        int((found["part"] or "0").ljust(6, "0")[:6]),
+        int(match["year"]),
+        int(match["month"] or 1),
+        int(match["day"] or 1),
+        int(match["hour"] or 0),
+        int(match["minute"] or 0),
+        59 if match["second"] == "60" else int(match["second"] or 0),
+        int((match["part"] or "0").ljust(6, "0")[:6]),
         tzinfo=zone,
     )
-    low, after = _utc(local), _after(found, local)
+    low, after = _utc(local), _after(match, local)
     if after is None:
         return low, LATEST
-    if found["hour"] is None:
+    if match["hour"] is None:
         return low, _utc(after)
     return low, min(low + (after - local), LATEST) if low < LATEST - timedelta(days=1) else LATEST
 
 
-def _after(found: re.Match[str], local: datetime) -> datetime | None:
-    """The first moment after the value by its own clock; None beyond the last year."""
+def _after(match: re.Match[str], local: datetime) -> datetime | None:
+    """The first moment after the value, in the value's zone; None beyond the last year."""
     try:
-        if found["month"] is None:
+        if match["month"] is None:
             return local.replace(year=local.year + 1)
-        if found["day"] is None:
+        if match["day"] is None:
             last = local.month == 12
             return local.replace(year=local.year + last, month=1 if last else local.month + 1)
-        if found["hour"] is None:
+        if match["hour"] is None:
             return local + timedelta(days=1)
-        if found["second"] is None:
+        if match["second"] is None:
             return local + timedelta(minutes=1)
-        if found["part"] is None:
+        if match["part"] is None:
             return local + timedelta(seconds=1)
-        return local + timedelta(microseconds=10 ** (6 - min(len(found["part"]), 6)))
+        return local + timedelta(microseconds=10 ** (6 - min(len(match["part"]), 6)))
     except (ValueError, OverflowError):
         return None
 

@@ -1,9 +1,9 @@
-"""Network and roster between FHIR and our own words: organizations, offers, members.
+"""Reads organizations, offers and roster members from FHIR, and writes the numbers of an offer.
 
-Encoding: an offer is a HealthcareService (README of the sample network), a member a Patient with
-Coverages and, for what has no element of its own, answers to the form `roster` (facts.md 1.3, 3.2).
-Base R4 is checked before; here is what this service asks beyond it. Storing is
-`app.store.directory.store`.
+An offer is a HealthcareService (README of the sample network). A member is a Patient with
+Coverages; values that have no element in these are answers to the form `roster` (facts.md 1.3,
+3.2). Resources have passed the base R4 check; the functions here check the rules that this service
+adds. `app.store.directory.store` stores the rows.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,26 +21,26 @@ from app.policy.counties import county_code
 from app.policy.stated import RosterMember
 
 CAPACITY_STATUSES = ("capacity", "no-capacity", "waitlist", "additional-assessment-required")
-#: Counts beyond this are typing errors; PostgreSQL's integers end at twice as much.
+#: A larger count is a typing error; PostgreSQL's integers end at about twice this number.
 MAX_PLACES = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class OrganizationRow:
-    """What we keep of an Organization beside its body."""
+    """The columns of an Organization, stored beside its body."""
 
     id: str
     name: str
     npi: str | None
     plan: str | None
     active: bool
-    #: Every NPI that it has in use, as keys: nobody else may have one of them.
+    #: Every NPI in use, as keys; no other organization may have one of these NPIs.
     npis: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OfferRow:
-    """What we keep of a HealthcareService beside its body. `taken` is as stated."""
+    """The columns of a HealthcareService, stored beside its body; `taken` is the stated number."""
 
     id: str
     plan: str
@@ -55,7 +55,7 @@ class OfferRow:
 
 
 def read_organization(resource: Resource) -> OrganizationRow:
-    """An Organization; without a name its id stands for it."""
+    """Read an Organization; one without a name gets its id as name."""
     return OrganizationRow(
         id=str(resource["id"]),
         name=str(resource.get("name") or resource["id"]),
@@ -67,7 +67,7 @@ def read_organization(resource: Resource) -> OrganizationRow:
 
 
 def npis_of(organization: Resource) -> tuple[str, ...]:
-    """The NPIs in use, as keys; one that is `old` counts only where there is no other."""
+    """Read the NPIs in use, as keys; an `old` NPI counts only if there is no other."""
     named = organization.get("identifier") or ()
     used = [identifier_value(one, codes.NPI) for one in named if one.get("use") != "old"]
     values = [*used, own_identifier(organization, codes.NPI)]
@@ -75,10 +75,10 @@ def npis_of(organization: Resource) -> tuple[str, ...]:
 
 
 def read_offer(resource: Resource) -> tuple[OfferRow | None, list[Issue]]:
-    """An offer, or everything that keeps it from being one."""
+    """Read an offer, or every fault for which the HealthcareService is refused."""
     faults: list[Issue] = []
-    service = _one(resource, "type", codes.CALAIM_SERVICE, codes.SERVICES, faults)
-    plan = _one(resource, "program", codes.PLAN, None, faults)
+    service = _single_code(resource, "type", codes.CALAIM_SERVICE, codes.SERVICES, faults)
+    plan = _single_code(resource, "program", codes.PLAN, None, faults)
     owner = local_id((resource.get("providedBy") or {}).get("reference"), "Organization")
     if owner is None:
         faults.append(
@@ -105,27 +105,27 @@ def read_offer(resource: Resource) -> tuple[OfferRow | None, list[Issue]]:
     return row, []
 
 
-def _fault(code: str, path: str, said: str, kind: str = "HealthcareService") -> Issue:
-    return Issue(code, said, f"{kind}.{path}")
+def _fault(code: str, path: str, text: str, kind: str = "HealthcareService") -> Issue:
+    return Issue(code, text, f"{kind}.{path}")
 
 
-def _one(
+def _single_code(
     resource: Resource,
     element: str,
     system: str,
     known: Mapping[str, str] | None,
     faults: list[Issue],
 ) -> str | None:
-    found = {
+    stated = {
         coding.get("code")
         for concept in resource.get(element) or ()
         for coding in concept.get("coding") or ()
         if coding.get("system") == system
     }
-    if len(found) != 1:
+    if len(stated) != 1:
         faults.append(_fault("required", element, f"Give exactly one code of the system {system}."))
         return None
-    code = found.pop()
+    code = stated.pop()
     if not isinstance(code, str) or (known is not None and code not in known):
         faults.append(_fault("code-invalid", element, f"Give a code of the system {system}."))
         return None
@@ -133,47 +133,47 @@ def _one(
 
 
 def _counties(resource: Resource, faults: list[Issue]) -> tuple[str, ...]:
-    found: list[str] = []
+    counties: list[str] = []
     for index, area in enumerate(resource.get("coverageArea") or ()):
         stated = identifier_value(area.get("identifier"), codes.COUNTY_ID) or area.get("display")
         county = county_code(stated) if isinstance(stated, str) else None
         if county is None:
-            said = "Name a county of California by identifier or display."
-            faults.append(_fault("code-invalid", f"coverageArea[{index}]", said))
+            text = "Name a county of California by identifier or display."
+            faults.append(_fault("code-invalid", f"coverageArea[{index}]", text))
         else:
-            found.append(county)
-    return tuple(sorted(set(found)))
+            counties.append(county)
+    return tuple(sorted(set(counties)))
 
 
 def _populations(resource: Resource, faults: list[Issue]) -> tuple[str, ...]:
-    found: set[str] = set()
+    populations: set[str] = set()
     for index, eligibility in enumerate(resource.get("eligibility") or ()):
         for coding in (eligibility.get("code") or {}).get("coding") or ():
             if coding.get("system") != codes.POPULATION:
                 continue
             code = coding.get("code")
             if code in codes.POPULATIONS:
-                found.add(code)
+                populations.add(code)
             else:
-                said = "Give a code of the populations of focus."
-                faults.append(_fault("code-invalid", f"eligibility[{index}].code", said))
-    return tuple(sorted(found))
+                text = "Give a code of the populations of focus."
+                faults.append(_fault("code-invalid", f"eligibility[{index}].code", text))
+    return tuple(sorted(populations))
 
 
 def _capacity(resource: Resource, faults: list[Issue]) -> tuple[int, int, str]:
     parts = {part.get("url"): part.get("valueInteger") for part in _parts(resource, codes.CAPACITY)}
     places, taken = parts.get("places"), parts.get("taken", 0)
     if not (_is_count(places) and _is_count(taken)):
-        said = "Give `places` (and `taken`, where places are taken) as integers from 0 on."
-        faults.append(_fault("value", f"extension('{codes.CAPACITY}')", said))
+        text = "Give `places` (and `taken`, where places are taken) as integers from 0 on."
+        faults.append(_fault("value", f"extension('{codes.CAPACITY}')", text))
         places = taken = 0
     status = "capacity"
     for part in _parts(resource, codes.GRAVITY_CAPACITY):
         for coding in (part.get("valueCodeableConcept") or {}).get("coding") or ():
             status = coding.get("code", status)
     if status not in CAPACITY_STATUSES:
-        said = f"The capacity status is one of {', '.join(CAPACITY_STATUSES)}."
-        faults.append(_fault("code-invalid", f"extension('{codes.GRAVITY_CAPACITY}')", said))
+        text = f"The capacity status is one of {', '.join(CAPACITY_STATUSES)}."
+        faults.append(_fault("code-invalid", f"extension('{codes.GRAVITY_CAPACITY}')", text))
         status = "capacity"
     return int(places or 0), int(taken or 0), status
 
@@ -189,16 +189,16 @@ def _parts(resource: Resource, url: str) -> Iterator[Resource]:
 
 
 def with_numbers(body: bytes, places: int, taken: int, status: str) -> bytes:
-    """An offer as it is served: its numbers as they are now.
+    """Write the current numbers into an offer that is read.
 
-    Places are taken and freed by approvals without a new version of the resource, so a current read
-    shows them; an older version shows what was stated then.
+    Approvals take and free places without a new version of the resource, so a current read shows
+    the current numbers; an older version shows the numbers that were stated then.
     """
     return dumps(set_capacity(parse(body), places, taken, status))
 
 
 def set_capacity(resource: Resource, places: int, taken: int, status: str) -> dict[str, Any]:
-    """The offer with these numbers; other extensions and other parts stay."""
+    """Set the numbers of an offer; other extensions and elements stay."""
     others = [
         extension
         for extension in resource.get("extension") or ()
@@ -211,7 +211,7 @@ def set_capacity(resource: Resource, places: int, taken: int, status: str) -> di
             {"url": "taken", "valueInteger": taken},
         ],
     }
-    word = {
+    availability = {
         "url": codes.GRAVITY_CAPACITY,
         "extension": [
             {
@@ -222,16 +222,16 @@ def set_capacity(resource: Resource, places: int, taken: int, status: str) -> di
             }
         ],
     }
-    return {**resource, "extension": [numbers, word, *others]}
+    return {**resource, "extension": [numbers, availability, *others]}
 
 
 def local_id(reference: object, kind: str) -> str | None:
-    """The id of a relative reference to a type; None for anything else."""
+    """Read the id of a relative reference to a type; None for anything else."""
     return id_of(reference, kind)
 
 
 def plan_named(reference: Resource | None, plans: Mapping[str, str]) -> str | None:
-    """The plan that a reference names by identifier, or by an Organization that is a plan."""
+    """Read the plan that a reference names by identifier, or by an Organization that is a plan."""
     if not reference:
         return None
     stated = identifier_value(reference.get("identifier"), codes.PLAN_ID)
@@ -239,15 +239,15 @@ def plan_named(reference: Resource | None, plans: Mapping[str, str]) -> str | No
 
 
 def cin_of(patient: Resource) -> str | None:
-    """The member's CIN."""
-    found = own_identifier(patient, codes.CIN)
-    return None if found is None else as_key(found)
+    """Read the member's CIN."""
+    cin = own_identifier(patient, codes.CIN)
+    return None if cin is None else as_key(cin)
 
 
 def read_member(
     patient: Resource, coverages: Sequence[Resource], responses: Sequence[Resource], plan: str
 ) -> RosterMember:
-    """All that the roster of `plan` states of one member, put together once, when it is loaded."""
+    """Read all that the roster of `plan` states of one member; called once, at the load."""
     ordered = sorted(coverages, key=lambda one: str(one["id"]))
     member = read_roster_member(patient, ordered, responses)
     terms = tuple(replace(one, plan=plan) for one in member.coverages)

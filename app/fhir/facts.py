@@ -1,11 +1,10 @@
-"""Every fact that a referral and its resources state, source by source (facts.md 1 and 4).
+"""Reads every fact that a referral and its resources state, source by source (facts.md 1 and 4).
 
-Which source holds where they differ is left to `app.journey.eligibility.merge`; which Coverage
-counts to `app.policy.stated`. Nothing here raises: what cannot be read is unknown, and noted.
-
-What a Patient, a Coverage, a Consent and the request itself say (facts.md 1.3, 1.4, 4.3).
-
-Which of several Coverages holds on a date is left to `app.policy.stated`.
+`read_facts` calls the readers of `facts_answers` (forms) and `facts_clinical` (clinical resources);
+this file itself reads Patient, Coverage, Consent and the request (facts.md 1.3, 1.4, 4.3).
+Nothing here raises: a value that cannot be read is unknown, and a note says so.
+`app.journey.eligibility.merge` decides which source holds where sources differ;
+`app.policy.stated` decides which of several Coverages holds on a date.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,10 +32,10 @@ ROSTER = "roster"
 def read_facts(
     service_request: Resource, resources: Sequence[tuple[str, Resource]], as_of: date
 ) -> list[SourcedFacts]:
-    """One entry per resource that states something; of one kind, the later said is the later.
+    """Read the facts: one entry per stating resource, the earliest of a kind first.
 
-    `resources` are those beside the request, each with the reference that names it (`Patient/x`),
-    in the order received. Contained ones are found in the request.
+    `resources` are the resources sent beside the request, in the order received, each with the
+    reference that names it (`Patient/x`). Contained resources are taken from the request itself.
     """
     payload = Payload(service_request, resources)
     stated = [read_request(payload)]
@@ -44,7 +43,7 @@ def read_facts(
         stated.append(read_patient(payload.patient, "Patient"))
     reasons = read_diagnoses(service_request.get("reasonCode") or (), "ServiceRequest")
     conditions = [read_condition(c, source) for source, c in payload.all("Condition")]
-    stated += bounded([found for found in (reasons, *conditions) if found is not None])
+    stated += bounded([one for one in (reasons, *conditions) if one is not None])
     stated += read_encounters(payload, as_of)
     stated += read_observations(payload, as_of)
     stated += _responses(payload)
@@ -57,22 +56,22 @@ def read_facts(
 
 
 def read_coverages(payload: Payload) -> tuple[CoverageTerms, ...]:
-    """The payload's Coverages, those that the request names as its insurance first."""
-    found = [read_coverage(c, payload, source) for source, c in payload.coverages()]
-    if not found:
-        # A plan may be named by a logical reference alone.
+    """Read the payload's Coverages; those that the request names as its insurance come first."""
+    terms = [read_coverage(c, payload, source) for source, c in payload.coverages()]
+    if not terms:
+        # A request may name its plan by an identifier alone, without a Coverage.
         for reference in payload.request.get("insurance") or ():
             plan = own_identifier({"identifier": [reference.get("identifier")]}, codes.PLAN_ID)
             if plan:
                 named = "ServiceRequest.insurance"
-                found.append(CoverageTerms(named, active=True, plan=plan, period_known=False))
-    return tuple(found)
+                terms.append(CoverageTerms(named, active=True, plan=plan, period_known=False))
+    return tuple(terms)
 
 
 def read_roster_member(
     patient: Resource, coverages: Sequence[Resource], responses: Sequence[Resource]
 ) -> RosterMember:
-    """A member as a plan's roster states them: to be read once, when the roster is loaded."""
+    """Read a member as a plan's roster states them; called once, when the roster is loaded."""
     pairs = [(f"Coverage/{c.get('id')}", c) for c in coverages]
     payload = Payload({"subject": {}})
     terms = tuple(read_coverage(c, payload, ROSTER) for _, c in pairs)
@@ -100,10 +99,11 @@ def _responses(payload: Payload) -> list[SourcedFacts]:
 
 
 def _in_order(responses: Sequence[tuple[str, Resource]]) -> list[SourcedFacts]:
-    """What the responses state, the earliest said first.
+    """Read the responses; the earliest comes first.
 
-    `authored` orders them; one without it counts as said after those received before it, and so
-    yields only to what was authored later still (facts.md 1.1).
+    `authored` orders the responses. A response without `authored` counts as written after the
+    responses received before it, so only a response authored still later overrules it
+    (facts.md 1.1).
     """
     dated: list[tuple[Any, SourcedFacts]] = []
     latest = None
@@ -141,7 +141,7 @@ _UNITS = {"h": "requested_hours", "d": "requested_days", "wk": "requested_weeks"
 
 
 def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
-    """Birth date, county and race. A district that is no county is unknown, and noted."""
+    """Read birth date, county and race; a district that is no county is unknown, with a note."""
     values: dict[str, Fact] = {}
     unreadable: frozenset[str] = frozenset()
     district = _district(patient)
@@ -161,10 +161,10 @@ def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
 
 
 def read_coverage(coverage: Mapping[str, Any], payload: Payload, source: str) -> CoverageTerms:
-    """One Coverage as stated; a class or type of a foreign system says nothing."""
+    """Read one Coverage as stated; a class or type of another code system is ignored."""
     period = coverage.get("period") or {}
     starts, ends = read_span(period.get("start")), read_span(period.get("end"))
-    unclear = not _to_the_day(starts, period.get("start")) or not _to_the_day(
+    unclear = not _is_open_or_a_day(starts, period.get("start")) or not _is_open_or_a_day(
         ends, period.get("end")
     )
     line = code_of(coverage.get("type"), codes.LINE_OF_BUSINESS)
@@ -184,13 +184,13 @@ def read_coverage(coverage: Mapping[str, Any], payload: Payload, source: str) ->
     )
 
 
-def _to_the_day(when: Span | None, stated: object) -> bool:
-    """Whether an end of a period is open, or known to the day."""
+def _is_open_or_a_day(when: Span | None, stated: object) -> bool:
+    """Whether an end of a period is open (not stated), or known to the day."""
     return when.first == when.last if when else not stated
 
 
 def read_request(payload: Payload) -> SourcedFacts:
-    """The amount requested, and who refers where the request itself shows it."""
+    """Read the amount requested, consent, and whether the member refers themselves."""
     source = "ServiceRequest"
     values: dict[str, FactValue] = {}
     quantity = payload.request.get("quantityQuantity") or {}
@@ -232,14 +232,14 @@ def _district(patient: Mapping[str, Any]) -> str | None:
 
 
 def _races(patient: Mapping[str, Any]) -> frozenset[str]:
-    found = set()
+    races = set()
     for extension in patient.get("extension") or ():
         if extension.get("url") != codes.US_CORE_RACE:
             continue
         for part in extension.get("extension") or ():
             if part.get("url") in ("ombCategory", "detailed"):
-                found.add(_RACES.get(str((part.get("valueCoding") or {}).get("code"))))
-    return frozenset(race for race in found if race)
+                races.add(_RACES.get(str((part.get("valueCoding") or {}).get("code"))))
+    return frozenset(race for race in races if race)
 
 
 def _payor(coverage: Mapping[str, Any], payload: Payload) -> tuple[str | None, str | None]:

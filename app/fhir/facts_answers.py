@@ -1,8 +1,8 @@
-"""Answers of a QuestionnaireResponse as facts (facts.md 1.1, 1.2).
+"""Reads the answers of a QuestionnaireResponse as facts (facts.md 1.1, 1.2).
 
-One reader per fact, made once from the dictionary. An answer that cannot be read is unknown and is
-named in a note, never an error. Which of several sources holds is left to
-`app.journey.eligibility.merge`.
+Each fact has one reader, made once from the dictionary. An answer that cannot be read is unknown
+and is named in a note, never an error. `app.journey.eligibility.merge` decides which of several
+sources holds.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ _READ_STATUSES = frozenset({"completed", "amended", "in-progress"})
 
 
 class UnreadableAnswer:
-    """An answer is there, and it says nothing that we can use."""
+    """Marks an answer that is present but has no value that we can use."""
 
 
 UNREADABLE: Final = UnreadableAnswer()
@@ -35,27 +35,27 @@ AnswerReader = Callable[[Sequence[FormAnswer]], AnswerReading]
 
 @cache
 def readers() -> dict[str, AnswerReader]:
-    """A reader for every fact of the dictionary but the events themselves, and their parts."""
+    """Make a reader for every fact, and every part of an event (`utilization.date`), by name."""
     dictionary = load_dictionary()
     return {name: _reader(f) for name, f in dictionary.items() if f.type != "events"}
 
 
 def read_response(response: Mapping[str, Any], source: str) -> SourcedFacts | None:
-    """All that one response states; None where its status says that it states nothing."""
+    """Read all facts of one response; None where its status is none of `_READ_STATUSES`."""
     if response.get("status") not in _READ_STATUSES:
         return None
-    sheet = _Sheet(source)
+    reader = _ResponseReader(source)
     for item in _flatten(response.get("item") or ()):
         name, answers = item.get("linkId"), item.get("answer")
         if name == "utilization":
-            sheet.take_event(item)
+            reader.add_event(item)
         elif answers and isinstance(name, str) and not name.startswith("utilization."):
-            sheet.take(name, answers)
-    return sheet.close()
+            reader.add_answers(name, answers)
+    return reader.facts()
 
 
-class _Sheet:
-    """One response while it is read, item by item."""
+class _ResponseReader:
+    """Collects the facts of one response, item by item."""
 
     __slots__ = ("_events", "_notes", "_readers", "_source", "_unreadable", "_values")
 
@@ -67,8 +67,8 @@ class _Sheet:
         self._events: list[CareEvent] = []
         self._notes: list[str] = []
 
-    def take(self, name: str, answers: Sequence[FormAnswer]) -> None:
-        """Take an answer; the last one to a question holds, readable or not."""
+    def add_answers(self, name: str, answers: Sequence[FormAnswer]) -> None:
+        """Add the answers to a question; the last answer holds, readable or not."""
         reader = self._readers.get(name)
         value = reader(answers) if reader else None
         if value is None:
@@ -80,11 +80,11 @@ class _Sheet:
         self._values[name] = Fact(value, self._source)
         self._unreadable.discard(name)
         if isinstance(value, frozenset):
-            self._notes += _doubts(name, answers, value)
+            self._notes += _list_notes(name, answers, value)
 
-    def take_event(self, group: Mapping[str, Any]) -> None:
-        """Take one event; without a type it is none (facts.md 1.2)."""
-        said: dict[str, Any] = {}
+    def add_event(self, group: Mapping[str, Any]) -> None:
+        """Add one event; a group of answers without a type is no event (facts.md 1.2)."""
+        parts: dict[str, Any] = {}
         for item in _flatten(_nested(group)):
             name, answers = item.get("linkId"), item.get("answer")
             if not answers or not isinstance(name, str) or not name.startswith("utilization."):
@@ -93,15 +93,15 @@ class _Sheet:
             value = reader(answers) if reader else None
             if isinstance(value, UnreadableAnswer):
                 self._notes.append(unread_note(name))
-                said.pop(name.partition(".")[2], None)
+                parts.pop(name.partition(".")[2], None)
             elif value is not None:
-                said[name.partition(".")[2]] = value
-        if "type" in said:
-            when = said.pop("date", None)
-            self._events.append(CareEvent(when=when, source=self._source, **said))
+                parts[name.partition(".")[2]] = value
+        if "type" in parts:
+            when = parts.pop("date", None)
+            self._events.append(CareEvent(when=when, source=self._source, **parts))
 
-    def close(self) -> SourcedFacts:
-        """What the response states in all."""
+    def facts(self) -> SourcedFacts:
+        """Return everything that the response states."""
         complete = self._values.pop("utilization_complete", None)
         self._notes += [unread_note(name) for name in sorted(self._unreadable)]
         return SourcedFacts(
@@ -116,7 +116,7 @@ class _Sheet:
 
 
 def _flatten(items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Every item in the order of the page; display groups disappear, events stay whole."""
+    """List all items in page order: groups are opened, an event (`utilization`) stays one item."""
     stack = list(reversed(items))
     while stack:
         tick()
@@ -134,12 +134,12 @@ def _nested(item: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def unread_note(name: str) -> str:
-    """What the determination says of an answer that is no use; never the answer itself."""
+    """The note on an unreadable answer, shown in the determination; never the answer itself."""
     return f"{name}: the answer could not be read, so it counts as unknown"
 
 
-def _doubts(name: str, answers: Sequence[FormAnswer], value: frozenset[str]) -> list[str]:
-    """What is odd about the answers of a list that was read all the same."""
+def _list_notes(name: str, answers: Sequence[FormAnswer], value: frozenset[str]) -> list[str]:
+    """Notes on a list that was read although some of its answers contradict or are unreadable."""
     stated = [a["valueCoding"].get("code") for a in answers if a.get("valueCoding")]
     if value and "none" in stated:
         return [f"{name}: `none` is answered beside other codes; the other codes hold"]
@@ -153,11 +153,11 @@ def _reader(definition: FactDefinition) -> AnswerReader:
     if definition.type == "code-list":
         return lambda answers: read_codes(answers, system, allowed, definition.open)
     if definition.type == "code":
-        return _last(lambda a: read_code(a.get("valueCoding"), system, allowed, definition.open))
-    return _last(_PLAIN[definition.type])
+        return _last_of(lambda a: read_code(a.get("valueCoding"), system, allowed, definition.open))
+    return _last_of(_READERS_BY_TYPE[definition.type])
 
 
-def _last(read: Callable[[FormAnswer], AnswerReading]) -> AnswerReader:
+def _last_of(read: Callable[[FormAnswer], AnswerReading]) -> AnswerReader:
     def reader(answers: Sequence[FormAnswer]) -> AnswerReading:
         for answer in reversed(answers):
             if has_value(answer):
@@ -178,8 +178,8 @@ def has_value(answer: FormAnswer) -> bool:
 def read_codes(
     answers: Sequence[FormAnswer], system: str, allowed: frozenset[str], open_list: bool
 ) -> AnswerReading:
-    """A code list: `none` alone is the empty list; what cannot be read proves nothing."""
-    found = set()
+    """Read a code list; `none` is the empty list only where every answer could be read."""
+    listed = set()
     none = unread = answered = False
     for answer in answers:
         if not has_value(answer):
@@ -191,18 +191,18 @@ def read_codes(
             continue
         value = read_code(coding, system, allowed, open_list)
         if isinstance(value, str):
-            found.add(value)
+            listed.add(value)
         elif coding is None or coding.get("system") in (system, None):
             unread = True
-    if found or (none and not unread):
-        return frozenset(found)
+    if listed or (none and not unread):
+        return frozenset(listed)
     return UNREADABLE if answered else None
 
 
 def read_code(
     coding: Mapping[str, Any] | None, system: str, allowed: frozenset[str], open_list: bool
 ) -> AnswerReading:
-    """One code of our own system; an unlisted one of an open list counts as `other`."""
+    """Read one code of our own system; in an open list an unlisted code counts as `other`."""
     if not coding or coding.get("system") not in (system, None):
         return UNREADABLE
     code = coding.get("code")
@@ -212,7 +212,7 @@ def read_code(
 
 
 def read_integer(answer: FormAnswer) -> AnswerReading:
-    """A count: not negative; a decimal without fraction is taken (facts.md 1.1)."""
+    """Read a count: never negative; a decimal without a fraction is accepted (facts.md 1.1)."""
     number = _number(answer.get("valueInteger", answer.get("valueDecimal")))
     if number is None or number != number.to_integral_value():
         return UNREADABLE
@@ -220,7 +220,7 @@ def read_integer(answer: FormAnswer) -> AnswerReading:
 
 
 def read_money(answer: FormAnswer) -> AnswerReading:
-    """US dollars, as a decimal, an integer, or a quantity in USD."""
+    """Read US dollars, from a decimal, an integer, or a quantity in USD."""
     quantity = answer.get("valueQuantity")
     if quantity is not None:
         number = read_dollars(quantity)
@@ -230,14 +230,14 @@ def read_money(answer: FormAnswer) -> AnswerReading:
 
 
 def read_dollars(quantity: Mapping[str, Any]) -> Decimal | None:
-    """The amount of a quantity in USD."""
+    """Read the amount of a quantity in USD; None for any other unit."""
     if quantity.get("code") != "USD" or quantity.get("system") not in (codes.CURRENCY, None):
         return None
     return read_quantity(quantity)
 
 
 def read_quantity(quantity: Mapping[str, Any]) -> Decimal | None:
-    """The value of a quantity; "less than" some value is no value."""
+    """Read the value of a quantity; None with a comparator ("less than 5" is no value)."""
     return None if quantity.get("comparator") else _number(quantity.get("value"))
 
 
@@ -263,7 +263,7 @@ def _read_date(answer: FormAnswer) -> AnswerReading:
     return UNREADABLE if span is None else span
 
 
-_PLAIN: Mapping[str, Callable[[FormAnswer], AnswerReading]] = {
+_READERS_BY_TYPE: Mapping[str, Callable[[FormAnswer], AnswerReading]] = {
     "boolean": _read_boolean,
     "integer": read_integer,
     "money": read_money,

@@ -1,16 +1,12 @@
-"""Encounters as utilization events (facts.md 4.2).
+"""Reads clinical resources as facts: Observations, Encounters and diagnoses (facts.md 4.1 to 4.3).
 
-How events are counted, and that one told twice is one, is left to `app.policy` and
-`app.journey.eligibility.merge`.
-
-Diagnoses as facts: Conditions and the request's own reasons (facts.md 4.1).
-
-A diagnosis makes a fact true or adds to a list; that one is absent says nothing.
-
-Observations as facts (facts.md 4.3): our own code system `fact`, and LOINC pregnancy status.
-
-The latest on or before the as-of date holds. What holds against other sources is left to
-`app.journey.eligibility.merge`.
+Observations: our own code system `fact`, and LOINC pregnancy status (facts.md 4.3). The latest
+observation on or before the as-of date holds.
+Encounters: each becomes a utilization event (facts.md 4.2). `app.policy` counts the events;
+`app.journey.eligibility.merge` finds an event that two sources report.
+Diagnoses: Conditions and the request's own reasons (facts.md 4.1). A diagnosis makes a fact true or
+adds to a list; the absence of a diagnosis says nothing.
+`app.journey.eligibility.merge` decides which of several sources holds.
 """
 
 from collections import deque
@@ -28,12 +24,13 @@ from app.fhir.r4 import codes
 from app.policy.model import CareEvent, Fact
 from app.policy.stated import MOST_CODINGS, MOST_REFERENCES, SourcedFacts, SourceKind
 
+# Observations
 _OBSERVED = frozenset({"final", "amended", "corrected"})
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 def read_observations(payload: Payload, as_of: date) -> list[SourcedFacts]:
-    """One entry per Observation that states a fact, the earliest first."""
+    """Read one entry per Observation that states a fact; the earliest comes first."""
     dated = []
     for source, observation in payload.all("Observation"):
         tick()
@@ -46,7 +43,7 @@ def read_observations(payload: Payload, as_of: date) -> list[SourcedFacts]:
 
 
 def read_observation(observation: Mapping[str, Any], source: str) -> SourcedFacts | None:
-    """What one Observation states, whatever its status and date."""
+    """Read what one Observation states, whatever its status and date."""
     for coding in codings(observation.get("code")):
         system, code = coding.get("system"), coding.get("code")
         if system == codes.FACT and isinstance(code, str):
@@ -72,7 +69,7 @@ def _stated_fact(name: str, observation: Mapping[str, Any], source: str) -> Sour
 
 
 def _as_answers(observation: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """The value as the answers of a form, whose types an Observation does not all have."""
+    """The observation's value in the shape of form answers, so that the forms' readers read it."""
     concept = observation.get("valueCodeableConcept")
     if concept:
         ours = [c for c in codings(concept) if c.get("code")]
@@ -91,7 +88,7 @@ def _pregnancy(observation: Mapping[str, Any], source: str) -> SourcedFacts | No
 
 
 def _moment(observation: Mapping[str, Any], as_of: date) -> datetime | None:
-    """When it was so; the earliest moment where nothing is said; None after the as-of date."""
+    """When the observation held: the earliest moment if not stated, None after the as-of date."""
     period = observation.get("effectivePeriod") or {}
     text = (
         observation.get("effectiveDateTime")
@@ -105,6 +102,7 @@ def _moment(observation: Mapping[str, Any], as_of: date) -> datetime | None:
     return moment if span.first <= as_of else None
 
 
+# Encounters
 _STATUSES = frozenset({"finished", "in-progress", "onleave"})
 _TYPES = {"EMER": "ed-visit", "IMP": "inpatient", "ACUTE": "inpatient", "NONAC": "snf-short"}
 _UNPLANNED = {"EM": True, "UR": True, "EL": False}
@@ -112,32 +110,33 @@ _EMERGENCY_ROOM = "emd"
 
 
 @dataclass(slots=True)
-class _Told:
-    """One Encounter while its neighbours are looked at."""
+class _Encounter:
+    """One Encounter and its event, while ED visits are linked to the stays they led to."""
 
-    encounter: Mapping[str, Any]
+    resource: Mapping[str, Any]
     event: CareEvent
-    #: An ED visit that a stay has claimed; `inside` when it is no event of its own any more.
+    #: Whether a stay has claimed this ED visit.
     claimed: bool = False
+    #: Whether this ED visit is part of its stay's event and no event of its own any more.
     inside: bool = False
 
 
 def read_encounters(payload: Payload, as_of: date) -> list[SourcedFacts]:
-    """One entry per Encounter that is an event, in the order received."""
-    told = [
-        _Told(encounter, _event(payload, encounter, kind, source))
+    """Read one entry per Encounter that is an event, in the order received."""
+    encounters = [
+        _Encounter(encounter, _event(payload, encounter, kind, source))
         for source, encounter in payload.all("Encounter")
         if (kind := _kind(encounter)) is not None
     ]
-    _link(payload, told)
+    _link_visits(payload, encounters)
     return [
         SourcedFacts(
             SourceKind.DERIVED,
-            t.event.source,
-            _nursing_days(t, as_of),
-            () if t.inside else (t.event,),
+            one.event.source,
+            _nursing_days(one, as_of),
+            () if one.inside else (one.event,),
         )
-        for t in told
+        for one in encounters
     ]
 
 
@@ -185,43 +184,45 @@ def _reason(payload: Payload, encounter: Mapping[str, Any]) -> str | None:
         if condition is not None and condition.get("resourceType") == "Condition":
             concepts.append(condition.get("code"))
     read = [one for one in concepts[:MOST_REFERENCES] if one]
-    found = [encounter_reason(code) for code in icd_codes(read)]
+    reasons = [encounter_reason(code) for code in icd_codes(read)]
     cut = len(concepts) > len(read) or any(len(codings(one)) > MOST_CODINGS for one in read)
-    # A behavioral diagnosis in any place tells more than what was also treated; one that is not
-    # read may be behavioral.
-    other = found[0] if found and not cut else None
-    return next((reason for reason in found if reason != "other"), other)
+    # A behavioral diagnosis in any place tells more than the other diagnoses treated with it. Where
+    # some codes were not read (`cut`), one of them may be behavioral, so the answer is not `other`.
+    other = reasons[0] if reasons and not cut else None
+    return next((reason for reason in reasons if reason != "other"), other)
 
 
-def _link(payload: Payload, told: Sequence[_Told]) -> None:
-    """Mark the ED visit that led to each stay; a visit leads to one stay at most."""
-    by_id = {id(t.encounter): t for t in told}
-    stays = [t for t in told if t.event.type == "inpatient"]
+def _link_visits(payload: Payload, encounters: Sequence[_Encounter]) -> None:
+    """Mark the ED visit that led to each stay; one visit leads to at most one stay."""
+    by_id = {id(one.resource): one for one in encounters}
+    stays = [one for one in encounters if one.event.type == "inpatient"]
     for stay in stays:
-        whole = payload.resolve(stay.encounter.get("partOf"))
-        visit = by_id.get(id(whole)) if whole is not None else None
+        parent = payload.resolve(stay.resource.get("partOf"))
+        visit = by_id.get(id(parent)) if parent is not None else None
         if visit is not None and visit.event.type == "ed-visit" and not visit.claimed:
-            _admit(visit, stay)
-    free = _free_visits(told)
+            _link_visit(visit, stay)
+    free = _free_visits(encounters)
     for stay in stays:
-        if _came_by_emergency(stay.encounter) and not _has_visit(payload, stay):
-            visit = _nearest(free, _day(stay.event))
+        if _came_by_emergency(stay.resource) and not _has_visit(payload, stay):
+            visit = _take_nearest(free, _day(stay.event))
             if visit is not None:
-                _admit(visit, stay)
+                _link_visit(visit, stay)
 
 
-def _free_visits(told: Sequence[_Told]) -> Mapping[date, deque[_Told]]:
-    """The ED visits that no stay has claimed, by their day, in the order told."""
-    free: dict[date, deque[_Told]] = {}
-    for one in told:
+def _free_visits(encounters: Sequence[_Encounter]) -> Mapping[date, deque[_Encounter]]:
+    """Group the ED visits that no stay has claimed by their day, in the order received."""
+    free: dict[date, deque[_Encounter]] = {}
+    for one in encounters:
         day = _day(one.event)
         if one.event.type == "ed-visit" and not one.claimed and day is not None:
             free.setdefault(day, deque()).append(one)
     return free
 
 
-def _nearest(free: Mapping[date, deque[_Told]], admitted: date | None) -> _Told | None:
-    """A visit of the day of admission, or of the day before."""
+def _take_nearest(
+    free: Mapping[date, deque[_Encounter]], admitted: date | None
+) -> _Encounter | None:
+    """Take a free visit of the day of admission, else of the day before, out of `free`."""
     if admitted is None:
         return None
     before = admitted - timedelta(days=1) if admitted > date.min else admitted
@@ -229,33 +230,34 @@ def _nearest(free: Mapping[date, deque[_Told]], admitted: date | None) -> _Told 
     return waiting.popleft() if waiting else None
 
 
-def _has_visit(payload: Payload, stay: _Told) -> bool:
-    whole = payload.resolve(stay.encounter.get("partOf"))
-    return whole is not None and _kind(whole) == "ed-visit"
+def _has_visit(payload: Payload, stay: _Encounter) -> bool:
+    parent = payload.resolve(stay.resource.get("partOf"))
+    return parent is not None and _kind(parent) == "ed-visit"
 
 
-def _admit(visit: _Told, stay: _Told) -> None:
+def _link_visit(visit: _Encounter, stay: _Encounter) -> None:
+    """Record that the ED visit led to the stay."""
     visit.claimed = True
     visit.event = replace(visit.event, led_to_admission=True)
-    if _led_by_date(visit.event, stay.event):
+    if _same_or_next_day(visit.event, stay.event):
         return
-    # Days apart, the counting by dates would take the two for separate events: they are one stay,
-    # and what the visit says completes what the stay does not say (facts.md 2.3).
+    # Visit and stay are days apart, so counting by dates would take them for two events. They are
+    # one stay, and the visit's values fill the stay's missing values (facts.md 2.3).
     visit.inside = True
     stay.event = replace(
         stay.event,
         when=stay.event.when or visit.event.when,
-        avoidable=_first(stay.event.avoidable, visit.event.avoidable),
-        unplanned=_first(stay.event.unplanned, visit.event.unplanned),
+        avoidable=_stated_or(stay.event.avoidable, visit.event.avoidable),
+        unplanned=_stated_or(stay.event.unplanned, visit.event.unplanned),
         reason=stay.event.reason or visit.event.reason,
     )
 
 
-def _first(stated: bool | None, otherwise: bool | None) -> bool | None:
+def _stated_or(stated: bool | None, otherwise: bool | None) -> bool | None:
     return otherwise if stated is None else stated
 
 
-def _led_by_date(visit: CareEvent, stay: CareEvent) -> bool:
+def _same_or_next_day(visit: CareEvent, stay: CareEvent) -> bool:
     came, admitted = _day(visit), _day(stay)
     if visit.type != "ed-visit" or came is None or admitted is None:
         return False
@@ -267,21 +269,22 @@ def _day(event: CareEvent) -> date | None:
     return when.first if when is not None and when.first == when.last else None
 
 
-def _nursing_days(told: _Told, as_of: date) -> dict[str, Fact]:
-    """`nf_days`: a nursing-facility stay in progress, from its first day to the as-of date."""
-    first = _day(told.event)
-    in_progress = told.encounter.get("status") == "in-progress"
-    if told.event.type != "snf-short" or not in_progress or first is None or first > as_of:
+def _nursing_days(encounter: _Encounter, as_of: date) -> dict[str, Fact]:
+    """Count `nf_days`: from the first day of a nursing-facility stay in progress to `as_of`."""
+    first = _day(encounter.event)
+    in_progress = encounter.resource.get("status") == "in-progress"
+    if encounter.event.type != "snf-short" or not in_progress or first is None or first > as_of:
         return {}
-    return {"nf_days": Fact((as_of - first).days, told.event.source)}
+    return {"nf_days": Fact((as_of - first).days, encounter.event.source)}
 
 
+# Diagnoses
 _COUNTED_CLINICAL = frozenset({"active", "recurrence", "relapse"})
 _NOT_VERIFIED = frozenset({"refuted", "entered-in-error"})
 
 
 def read_condition(condition: Mapping[str, Any], source: str) -> SourcedFacts | None:
-    """What a Condition says, if it holds now and nobody has taken it back."""
+    """Read a Condition; None if it is not active, was refuted or was entered in error."""
     tick()
     clinical = [c.get("code") for c in codings(condition.get("clinicalStatus"))]
     if clinical and not _COUNTED_CLINICAL.intersection(clinical):
@@ -293,7 +296,7 @@ def read_condition(condition: Mapping[str, Any], source: str) -> SourcedFacts | 
 
 
 def read_diagnoses(concepts: Sequence[Any], source: str) -> SourcedFacts | None:
-    """What the diagnosis codes among some concepts say; None where there is none."""
+    """Read the diagnosis codes among `concepts`; None where no code states a fact."""
     values: dict[str, Any] = {}
     for coding in (c for concept in concepts for c in codings(concept)):
         system, code = coding.get("system"), coding.get("code")
@@ -310,7 +313,7 @@ def read_diagnoses(concepts: Sequence[Any], source: str) -> SourcedFacts | None:
 
 
 def icd_codes(concepts: Sequence[Any]) -> Iterator[str]:
-    """The ICD-10-CM codes among the first codings of some concepts, in order."""
+    """List the ICD-10-CM codes of `concepts` in order: `MOST_CODINGS` codings of each are read."""
     for coding in (c for concept in concepts for c in codings(concept)[:MOST_CODINGS]):
         if coding.get("system") in codes.ICD_SYSTEMS and coding.get("code"):
             yield str(coding["code"])

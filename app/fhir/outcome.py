@@ -1,6 +1,6 @@
-"""`OperationOutcome`: the errors and notices of `app.base.errors` as FHIR says them.
+"""Writes `OperationOutcome` from issues (`app.base.errors`), and the HTTP headers of FHIR answers.
 
-HTTP header fields of FHIR's answers: the version shown, entity tags, what is not kept.
+Headers: the version shown, entity tags, and that answers are not cached.
 """
 
 import re
@@ -16,7 +16,7 @@ FHIR_JSON = "application/fhir+json"
 
 
 def operation_outcome(issues: Iterable[Issue]) -> dict[str, Any]:
-    """The resource. `details.text` and `diagnostics` agree: clients show one or the other."""
+    """The resource; `details.text` equals `diagnostics`, because clients show one or the other."""
     return {"resourceType": "OperationOutcome", "issue": [_issue(issue) for issue in issues]}
 
 
@@ -35,12 +35,12 @@ def _issue(issue: Issue) -> dict[str, Any]:
     return shown
 
 
-#: Answers carry members' data: nobody on the way keeps them.
+#: Answers carry members' data: no cache may keep them.
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 def version_headers(version: int, at: datetime) -> dict[str, str]:
-    """Which version an answer shows, and when that was stored."""
+    """Headers that name the version an answer shows, and when that version was stored."""
     return {
         **NO_STORE,
         "ETag": f'W/"{version}"',
@@ -52,10 +52,10 @@ _TAG = re.compile(r'(?:W/)?"([^"]*)"|(?:W/)?([0-9]+)|(\*)')
 
 
 def tags(header: str) -> Iterator[str]:
-    """The entity tags of a list (RFC 9110 8.8.3), without `W/` and quotes; `*` as itself.
+    """Read the entity tags of a list (RFC 9110 8.8.3), without `W/` and quotes; `*` stays `*`.
 
-    A comma inside of quotes divides nothing. Elements that are no tags, and empty ones, are passed
-    over; quotes around a number may be missing.
+    A comma inside quotes is part of the tag. Empty elements, and elements that are no tags, are
+    skipped. Quotes around a number may be missing.
     """
     for element in re.findall(r'(?:"[^"]*"|[^",])+', header):
         if match := _TAG.fullmatch(element.strip()):
@@ -63,7 +63,7 @@ def tags(header: str) -> Iterator[str]:
 
 
 def is_known(header: str | None, tag: str) -> bool:
-    """Whether `If-None-Match` names this tag, by weak comparison, or is `*`."""
+    """Whether an `If-None-Match` header names this tag, by weak comparison, or is `*`."""
     if header is None:
         return False
     known = set(tags(header))

@@ -1,4 +1,4 @@
-"""The `Parameters` that an operation takes, by name; an empty body where nothing is required."""
+"""Reads the `Parameters` of an operation by name; the body may be empty if none is required."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,41 +11,41 @@ from app.policy.model import Reason
 
 
 def at(name: str) -> str:
-    """The FHIRPath of the parameters of a name, whether they are there or not."""
+    """The FHIRPath of the parameters called `name`, whether they are present or not."""
     return f"Parameters.parameter.where(name='{name}')"
 
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """What an operation takes under one name."""
+    """The values that an operation accepts under one parameter name."""
 
-    #: Any of these elements of the part.
+    #: The elements of the part that may hold the value.
     elements: tuple[str, ...]
     many: bool = False
-    #: The codes of determination-reason that make sense here; None: any.
+    #: The codes of determination-reason accepted here; None accepts any.
     reasons: frozenset[str] | None = None
-    #: Whether a coding of another system will do for a reason.
+    #: Whether a coding of another system is accepted as a reason.
     foreign: bool = True
 
     def faults(self, name: str, part: Mapping[str, Any], path: str) -> Iterator[Issue]:
-        """What is wrong with one part."""
+        """Find the faults of one part."""
         values = [part[element] for element in self.elements if element in part]
         if not values:
             yield Issue("value", f"`{name}` takes {' or '.join(self.elements)}.", path)
         elif isinstance(values[0], str) and not values[0].strip():
             yield Issue("value", f"`{name}` is blank. Say it in words, or leave it out.", path)
-        elif any(is_placeholder(words) for words in _all_words(part)):
+        elif any(is_placeholder(text) for text in _all_texts(part)):
             yield Issue("value", said(name), path)
         elif "valueCodeableConcept" in self.elements:
-            yield from self._unfit(name, part, path)
+            yield from self._reason_faults(name, part, path)
 
-    def _unfit(self, name: str, part: Mapping[str, Any], path: str) -> Iterator[Issue]:
+    def _reason_faults(self, name: str, part: Mapping[str, Any], path: str) -> Iterator[Issue]:
         code = _own_code(part)
         fit = codes.REASONS if self.reasons is None else sorted(self.reasons)
         if code is not None and code not in fit:
             text = f"`{name}` takes a code of determination-reason: {', '.join(fit)}."
             yield Issue("code-invalid", text, path)
-        elif code is None and not _words(part, foreign=self.foreign):
+        elif code is None and not _reason_text(part, foreign=self.foreign):
             text = f"`{name}` takes a CodeableConcept of determination-reason, or a text."
             yield Issue("required", text, path)
 
@@ -53,9 +53,9 @@ class Takes:
 NOTE = Takes(("valueString", "valueMarkdown"))
 _REASON = ("valueCodeableConcept", "valueCoding", "valueCode", "valueString")
 PERFORMER = Takes(("valueReference",))
-#: Why a person approves against the recommendation, and why a performer is changed.
+#: The reason to approve against the recommendation, or to change a performer.
 REASON = Takes(_REASON)
-#: A denial is for what speaks against the referral, and may have several reasons.
+#: The reasons of a denial; codes that speak for the referral are not accepted.
 DENIAL = Takes(
     _REASON,
     many=True,
@@ -70,14 +70,14 @@ RESOURCES = Takes(("resource",), many=True)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Parameters as given: name → the parts under that name, in order."""
+    """Parameters as sent: name → the parts under that name, in order."""
 
     parts: Mapping[str, list[dict[str, Any]]]
-    #: Name → where the sender wrote it, when it came as something else than Parameters.
+    #: Name → FHIRPath of the value, if the sender wrote it elsewhere than in Parameters.
     places: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, name: str) -> str:
-        """The FHIRPath of what is given under a name, whether it is there or not."""
+        """The FHIRPath of the value under a name, whether the value is present or not."""
         return self.places.get(name) or at(name)
 
     def text(self, name: str) -> str | None:
@@ -90,10 +90,10 @@ class Given:
 
     def texts(self, name: str) -> list[str]:
         """Every string or code under a name."""
-        found = (
+        values = (
             part.get("valueString") or part.get("valueCode") for part in self.parts.get(name, ())
         )
-        return [value for value in found if isinstance(value, str)]
+        return [value for value in values if isinstance(value, str)]
 
     def integer(self, name: str) -> int | None:
         """The whole number under a name."""
@@ -107,8 +107,8 @@ class Given:
         """The Reference under a name."""
         for part in self.parts.get(name, ()):
             if isinstance(part.get("valueReference"), dict):
-                found: Mapping[str, Any] = part["valueReference"]
-                return found
+                reference: Mapping[str, Any] = part["valueReference"]
+                return reference
         return None
 
     def resources(self, name: str) -> list[dict[str, Any]]:
@@ -116,12 +116,12 @@ class Given:
         return [part["resource"] for part in self.parts.get(name, ()) if "resource" in part]
 
     def reasons(self, name: str = "reason") -> list[Reason]:
-        """Coded reasons of ours, or a text; 422 for a code of our system that does not exist."""
+        """Read the reasons: our codes, or a text. Raises 422 for an unknown code of our system."""
         return [_reason(part, name, self.at(name)) for part in self.parts.get(name, ())]
 
 
 def read_parts(tree: Mapping[str, Any] | None) -> Given:
-    """The parameters of a checked `Parameters` resource, unjudged; None is an empty body."""
+    """Read the parts of a valid `Parameters` resource; None is an empty body."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for part in (tree or {}).get("parameter", ()):
         parts.setdefault(part["name"], []).append(part)
@@ -129,8 +129,10 @@ def read_parts(tree: Mapping[str, Any] | None) -> Given:
 
 
 def given(tree: Mapping[str, Any] | None, takes: Mapping[str, Takes]) -> Given:
-    """The same, of what an operation takes. 422 with every fault: a name that it does not take, a
-    value of another type, one too many.
+    """Read the parts like `read_parts`, and check them against what the operation `takes`.
+
+    Raises 422 with every fault: a name that the operation does not take, a value of another type,
+    or a parameter sent twice that may be sent once.
     """
     seen: set[str] = set()
     faults: list[Issue] = []
@@ -151,7 +153,7 @@ def given(tree: Mapping[str, Any] | None, takes: Mapping[str, Takes]) -> Given:
 
 
 def _own_code(part: Mapping[str, Any]) -> str | None:
-    """The first code of determination-reason, or without a system."""
+    """Read the first code of determination-reason; a coding without a system counts as ours."""
     concept = part.get("valueCodeableConcept") or {}
     codings = [*concept.get("coding", ()), *filter(None, [part.get("valueCoding")])]
     if isinstance(part.get("valueCode"), str):
@@ -162,8 +164,8 @@ def _own_code(part: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _all_words(part: Mapping[str, Any]) -> Iterator[Any]:
-    """Every text of a part, wherever its type has one."""
+def _all_texts(part: Mapping[str, Any]) -> Iterator[Any]:
+    """List every text of a part; elements without a text give None."""
     concept = part.get("valueCodeableConcept") or {}
     yield from (part.get(name) for name in ("valueString", "valueMarkdown"))
     yield concept.get("text")
@@ -171,15 +173,15 @@ def _all_words(part: Mapping[str, Any]) -> Iterator[Any]:
         yield coding.get("display")
 
 
-def _words(part: Mapping[str, Any], *, foreign: bool) -> str | None:
-    """A reason in words: its text, or what a coding of another system is called."""
+def _reason_text(part: Mapping[str, Any], *, foreign: bool) -> str | None:
+    """Read a reason in words: its text, or (if `foreign`) the display or code of its coding."""
     concept = part.get("valueCodeableConcept") or {}
     text = concept.get("text") or part.get("valueString")
     if text or not foreign:
         return text
     codings = [*concept.get("coding", ()), *filter(None, [part.get("valueCoding")])]
-    called = (coding.get("display") or coding.get("code") for coding in codings)
-    return next(filter(None, called), None)
+    names = (coding.get("display") or coding.get("code") for coding in codings)
+    return next(filter(None, names), None)
 
 
 def _reason(part: Mapping[str, Any], name: str, place: str) -> Reason:
@@ -187,10 +189,10 @@ def _reason(part: Mapping[str, Any], name: str, place: str) -> Reason:
     code = _own_code(part)
     if code is not None:
         if code not in codes.REASONS:
-            words = f"`{name}` takes a code of determination-reason: {', '.join(codes.REASONS)}."
-            raise refuse(422, "code-invalid", words, place)
+            text = f"`{name}` takes a code of determination-reason: {', '.join(codes.REASONS)}."
+            raise refuse(422, "code-invalid", text, place)
         return Reason(code, concept.get("text") or part.get("valueString"))
-    if text := _words(part, foreign=True):
-        return Reason("", text)
-    said = f"`{name}` takes a CodeableConcept of determination-reason, or a text."
-    raise refuse(422, "required", said, place)
+    if words := _reason_text(part, foreign=True):
+        return Reason("", words)
+    text = f"`{name}` takes a CodeableConcept of determination-reason, or a text."
+    raise refuse(422, "required", text, place)

@@ -1,7 +1,7 @@
-"""The resources that came with a ServiceRequest, and which of them are about its member.
+"""Selects the resources sent with a ServiceRequest that are about its member.
 
-A resource counts when it is contained in the request, referenced by it, or stands in the same
-Bundle about the same patient (facts.md 4). What resources say is left to the readers beside this.
+A resource counts when it is contained in the request, referenced by the request, or stands in the
+request's Bundle about the same patient (facts.md 4). The `facts*` modules read the resources.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -19,7 +19,7 @@ _REFERENCING = ("supportingInfo", "reasonReference", "insurance")
 
 
 class Payload:
-    """A ServiceRequest and the resources sent with it, each under the reference that names it."""
+    """A ServiceRequest and the resources sent with it, each under its reference (`Patient/x`)."""
 
     __slots__ = (
         "_by_kind", "_by_reference", "_own", "cin", "patient", "request", "strangers", "subject",
@@ -38,21 +38,21 @@ class Payload:
         stated = identified_as(self.subject, codes.CIN)
         self.patient: Resource = self._patient(stated, listed)
         self.cin: str | None = own_identifier(self.patient, codes.CIN) or stated
-        #: References of resources that are about somebody else, and so are not read.
+        #: References of resources about other people; these resources are not read.
         self.strangers: list[str] = []
         self._by_kind: dict[str, list[tuple[str, Resource]]] = {}
         if listed:
-            self._sort(listed, named.union(referenced(request)))
+            self._select(listed, named.union(referenced(request)))
 
     def resolve(self, reference: Resource | None) -> Resource | None:
-        """The resource that a Reference names, where it came with the request."""
+        """Look up the resource that a Reference names; None if it did not come with the request."""
         literal = reference.get("reference") if reference else None
         if not isinstance(literal, str):
             return None
         return self._by_reference.get(unversioned(literal))
 
     def own(self, resource: Resource, system: str) -> str | None:
-        """`own_identifier` of a resource of this payload: looked for once, whoever points to it."""
+        """`own_identifier`, cached because many references may name one resource of the payload."""
         key = (id(resource), system)
         if key not in self._own:
             self._own[key] = own_identifier(resource, system)
@@ -63,53 +63,54 @@ class Payload:
         return self._by_kind.get(kind, ())
 
     def coverages(self) -> list[tuple[str, Resource]]:
-        """The Coverages that count: those the request names as its insurance come first."""
-        found = list(self.all("Coverage"))
-        if len(found) > 1:
+        """The Coverages that count; those that the request names as its insurance come first."""
+        coverages = list(self.all("Coverage"))
+        if len(coverages) > 1:
             named = [_literal(r) for r in self.request.get("insurance") or ()]
             order = {reference: i for i, reference in enumerate(named)}
-            found.sort(key=lambda pair: order.get(pair[0], len(order)))
-        return found
+            coverages.sort(key=lambda pair: order.get(pair[0], len(order)))
+        return coverages
 
-    def _sort(self, listed: Sequence[tuple[str, Resource]], named: Set[str | None]) -> None:
-        """Keep what may say anything of this member, by type."""
+    def _select(self, listed: Sequence[tuple[str, Resource]], named: Set[str | None]) -> None:
+        """Keep the resources that may be about this member, by type; the others are `strangers`."""
         for reference, resource in listed:
             kind = str(resource.get("resourceType"))
             if kind not in WHOM:
                 continue
-            whom = resource.get(WHOM[kind])
-            same = self._same_member(whom) if whom else True
+            person = resource.get(WHOM[kind])
+            same = self._same_member(person) if person else True
             if reference in named if same is None else same:
                 self._by_kind.setdefault(kind, []).append((reference, resource))
             else:
                 self.strangers.append(reference)
 
     def _patient(self, cin: str | None, listed: Sequence[tuple[str, Resource]]) -> Resource:
-        found = self.resolve(self.subject)
-        if found is not None and found.get("resourceType") == "Patient":
-            return found
+        target = self.resolve(self.subject)
+        if target is not None and target.get("resourceType") == "Patient":
+            return target
         for _, resource in listed if cin else ():
             is_patient = resource.get("resourceType") == "Patient"
             if is_patient and own_identifier(resource, codes.CIN) == cin:
                 return resource
         return {}
 
-    def _same_member(self, whom: Resource) -> bool | None:
-        literal = _literal(whom)
+    def _same_member(self, person: Resource) -> bool | None:
+        """Whether a Reference names the member; None if that cannot be known."""
+        literal = _literal(person)
         if literal and literal == _literal(self.subject):
             return True
-        target = self.resolve(whom)
+        target = self.resolve(person)
         if target is not None:
             cin = self.own(target, codes.CIN)
             return target is self.patient or (cin is not None and cin == self.cin)
-        cin = identified_as(whom, codes.CIN)
+        cin = identified_as(person, codes.CIN)
         if cin is None or self.cin is None:
             return None
         return cin == self.cin
 
 
 def referenced(request: Resource) -> Iterator[str | None]:
-    """What the request itself points to: that counts even if it names no patient that we know."""
+    """List the references of the request: their resources count even without a known patient."""
     for element in _REFERENCING:
         for reference in request.get(element) or ():
             yield _literal(reference)
@@ -117,13 +118,13 @@ def referenced(request: Resource) -> Iterator[str | None]:
 
 
 def _literal(reference: Resource | None) -> str | None:
-    """What a Reference names, whichever version of it."""
+    """The literal of a Reference, without its version."""
     literal = reference.get("reference") if reference else None
     return unversioned(literal) if isinstance(literal, str) else None
 
 
-#: The types whose answers, codes or dates become facts, each with the element that says of whom: by
-#: type, since elements of one name differ (an Account has several subjects).
+#: Type whose answers, codes or dates become facts → the element that names the person. Listed by
+#: type, since elements of one name differ between types (an Account has several subjects).
 WHOM = {
     "QuestionnaireResponse": "subject",
     "Condition": "subject",
@@ -135,7 +136,7 @@ WHOM = {
 
 
 def identifier_value(identifier: Any, system: str) -> str | None:
-    """The value of one Identifier, if it is of this system and not empty."""
+    """Read the value of one Identifier; None for another system or an empty value."""
     if not identifier or identifier.get("system") != system:
         return None
     value = identifier.get("value")
@@ -143,27 +144,29 @@ def identifier_value(identifier: Any, system: str) -> str | None:
 
 
 def identifiers_of(reference: Resource) -> list[Resource]:
-    """What a Reference names by identifier: its own, and that of the search which a transaction may
-    put for a reference (`Patient?identifier=system|value`; FHIR R4, "Conditional references").
+    """List the identifiers by which a Reference names its target.
+
+    These are `identifier`, and the identifier of a conditional reference, which a transaction may
+    have (`Patient?identifier=system|value`; FHIR R4, "Conditional references").
     """
-    found = [reference["identifier"]] if reference.get("identifier") else []
+    listed = [reference["identifier"]] if reference.get("identifier") else []
     literal = reference.get("reference")
     if isinstance(literal, str) and "?" in literal:
         for name, sought in parse_qsl(literal.partition("?")[2]):
             system, bar, value = sought.partition("|")
             if name == "identifier" and bar and value:
-                found.append({"system": system, "value": value})
-    return found
+                listed.append({"system": system, "value": value})
+    return listed
 
 
 def identified_as(reference: Resource, system: str) -> str | None:
-    """The value of a system that a Reference names its target by."""
+    """Read the first identifier value of `system` by which a Reference names its target."""
     values = (identifier_value(one, system) for one in identifiers_of(reference))
     return next((value for value in values if value), None)
 
 
 def own_identifier(resource: Resource, system: str) -> str | None:
-    """A resource's identifier of a system; one no longer in use (`old`) only where no other is."""
+    """Read a resource's identifier of `system`; an `old` identifier only if there is no other."""
     spare = None
     for identifier in resource.get("identifier") or ():
         value = identifier_value(identifier, system)
@@ -174,7 +177,7 @@ def own_identifier(resource: Resource, system: str) -> str | None:
 
 
 def identifiers(resource: Resource, system: str) -> list[str]:
-    """The values of every identifier of a system, in use or not."""
+    """List the values of every identifier of `system`, in use or not."""
     values = (identifier_value(one, system) for one in resource.get("identifier") or ())
     return [value for value in values if value]
 
@@ -185,7 +188,7 @@ def codings(concept: Any) -> Sequence[Resource]:
 
 
 def code_of(concept: Any, system: str) -> str | None:
-    """The first code of a system; a coding that names no system is read by its code."""
+    """Read the first code of `system`; a coding without a system counts as one of `system`."""
     for coding in codings(concept):
         if coding.get("system") in (system, None) and coding.get("code"):
             return str(coding["code"])

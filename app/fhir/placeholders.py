@@ -1,7 +1,7 @@
-"""Text that stands where a person has to write: in the queue's next steps, in the first examples of
-the contract. Sent back as it is, it says nothing, and is refused wherever words are recorded.
+"""Placeholders: text that stands in examples where a person has to write their own words.
 
-PURE.
+Used in the queue's next steps and in the first examples of the contract. A placeholder sent back
+unchanged says nothing, so every request that records words refuses it. PURE.
 """
 
 import re
@@ -14,8 +14,8 @@ NOTE = "Write your own note here."
 QUESTION = "Write your question here."
 NUMBER = "write-the-number-here"
 ID = "write-the-id-here"
-#: Texts of the contract's other examples: true of nobody's referral.
-_SHOWN = (
+#: Texts of the contract's other examples, which are true of no real referral.
+_EXAMPLES = (
     "Say here why the exception is granted.",
     "The county confirms that she lost her place in the shelter.",
     "The hospital reports that she returned to her own home.",
@@ -24,37 +24,37 @@ _SHOWN = (
 _SEPARATORS = re.compile(r"[\W_]+")
 
 
-def _bare(text: str) -> str:
-    """Letters alone: capitals, blanks and full stops do not make it one's own."""
+def _normalized(text: str) -> str:
+    """Normalize a text, so that other capitals, blanks or full stops do not make it a new text."""
     return _SEPARATORS.sub(" ", text).strip().casefold()
 
 
-_REFUSED = frozenset(map(_bare, (REASON, NOTE, QUESTION, NUMBER, ID, *_SHOWN)))
+_REFUSED = frozenset(map(_normalized, (REASON, NOTE, QUESTION, NUMBER, ID, *_EXAMPLES)))
 _LONGEST = 2 * max(map(len, _REFUSED))
 
 
 def is_placeholder(text: object) -> bool:
-    """Whether nobody has written anything in its place."""
-    return isinstance(text, str) and len(text) <= _LONGEST and _bare(text) in _REFUSED
+    """Whether a text is still a placeholder or an example."""
+    return isinstance(text, str) and len(text) <= _LONGEST and _normalized(text) in _REFUSED
 
 
 def said(name: str) -> str:
-    """What to do about it."""
+    """The text of the error for a placeholder in the element `name`."""
     return f"`{name}` still holds the text of an example. Write your own words, or leave it out."
 
 
-#: A note of a person: no control characters but line ends and tabs.
+#: A note of a person: without control characters except line ends and tabs.
 NoteText = Annotated[
     str,
     StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f]+$"),
 ]
 
 
-def _own_words(note: str) -> str:
+def _refuse_placeholder(note: str) -> str:
     if is_placeholder(note):
         raise ValueError("the note still holds the text of an example")
     return note
 
 
-#: A note that somebody has written, not the text of an example.
-OwnNote = Annotated[NoteText, AfterValidator(_own_words)]
+#: A note of a person that is not the text of an example.
+OwnNote = Annotated[NoteText, AfterValidator(_refuse_placeholder)]

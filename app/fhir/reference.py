@@ -1,14 +1,13 @@
-"""What a literal reference names: one place that reads `Type/id`, in every form that R4 allows.
+"""Reads references (`Type/id`), and replaces the links of a transaction when resources get our ids.
 
-Relative or absolute to this server, with or without the version (`…/_history/2`): a resource of
-ours is the same whichever way it is written. Another server's is never taken for ours.
+Reading: `Patient/1`, `https://this.server/fhir/Patient/1` and `Patient/1/_history/2` name one
+resource of ours. A reference to another server is never taken for a resource of ours.
 
-The links between the entries of a transaction, put right when its resources get ids of ours.
-
-R4 (http.html, transaction): "Servers SHALL replace all matching links in the bundle, whether they
-are found in the resource ids, resource references, elements of type uri, url, oid, uuid, and
-<a href="" & <img src="" in the narrative. Elements of type canonical are not replaced."
-A string, a code, an identifier's value or an extension's name is no link, whatever it looks like.
+Replacing follows R4 (http.html, transaction): "Servers SHALL replace all matching links in the
+bundle, whether they are found in the resource ids, resource references, elements of type uri, url,
+oid, uuid, and <a href="" & <img src="" in the narrative. Elements of type canonical are not
+replaced." A string, a code, an identifier's value or an extension's `url` is no link, even if its
+text looks like one.
 """
 
 import re
@@ -19,7 +18,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from app.fhir.r4.tables import COMPANION, COMPLEX, Element, Table, resource_table
 
-#: What R4 takes for an id.
+#: Pattern of an R4 id.
 ID = r"[A-Za-z0-9\-.]{1,64}"
 is_id = re.compile(ID).fullmatch
 _NAMED = re.compile(rf"([A-Z][A-Za-z]+)/({ID})(?:/_history/{ID})?").fullmatch
@@ -34,27 +33,27 @@ class Place(NamedTuple):
 
 
 def place_of(literal: object, base: str = "") -> Place | None:
-    """The resource of this server (whose FHIR base is `base`) that a reference names."""
+    """Read the resource of this server (whose FHIR base is `base`) that a reference names."""
     if not isinstance(literal, str):
         return None
-    found = _NAMED(literal.removeprefix(f"{base}/") if base else literal)
-    return Place(found[1], found[2]) if found else None
+    match = _NAMED(literal.removeprefix(f"{base}/") if base else literal)
+    return Place(match[1], match[2]) if match else None
 
 
 def id_of(literal: object, kind: str, base: str = "") -> str | None:
-    """The id of a resource of this type; None where the reference names anything else."""
+    """Read the id of a resource of type `kind`; None where the reference names anything else."""
     place = place_of(literal, base)
     return place.id if place and place.type == kind else None
 
 
 def unversioned(literal: str) -> str:
-    """The same without the version that it may name."""
-    found = _VERSION(literal)
-    return literal[: found.start()] if found else literal
+    """Cut the version off a reference: `Patient/1/_history/2` → `Patient/1`."""
+    match = _VERSION(literal)
+    return literal[: match.start()] if match else literal
 
 
 def type_in(literal: str | None) -> str | None:
-    """The type that a reference itself tells: of whichever server, and of a search put for one."""
+    """Read the type that a reference names, on any server; `Patient?identifier=…` has one too."""
     if not literal or literal.startswith("#") or literal[:4].lower() == "urn:":
         return None
     place, searched, _ = unversioned(literal).partition("?")
@@ -64,15 +63,17 @@ def type_in(literal: str | None) -> str | None:
     return parts[-2] if len(parts) > 1 else None
 
 
-_LINKS = frozenset({"uri", "url", "oid", "uuid"})
+# Links of a transaction
+#: Types of elements that are links.
+_LINK_TYPES = frozenset({"uri", "url", "oid", "uuid"})
 _TAG = re.compile(rb"<(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
 _ATTRIBUTE = re.compile(r"([^\s=<>\"'/]+)(\s*=\s*)(\"[^\"]*\"|'[^']*')")
-#: The attribute of an element that links.
-_LINKING = {"a": "href", "img": "src"}
+#: XHTML element → its attribute that is a link.
+_LINK_ATTRIBUTES = {"a": "href", "img": "src"}
 
 
 def base_of(full_url: str | None) -> str | None:
-    """`https://host/fhir/Patient/1` → `https://host/fhir/`."""
+    """Read the server's base in a fullUrl: `https://host/fhir/Patient/1` → `https://host/fhir/`."""
     if not full_url or not full_url.startswith(("http://", "https://")):
         return None
     parts = full_url.rsplit("/", 2)
@@ -80,11 +81,11 @@ def base_of(full_url: str | None) -> str | None:
 
 
 def names_within(by_url: Mapping[str, str], full_url: str | None) -> dict[str, str]:
-    """What to put for each link that the entry of this `full_url` may hold; `by_url` has what each
-    fullUrl of the Bundle has become.
+    """Map each link that the entry of `full_url` may hold to its replacement.
 
+    `by_url` maps each fullUrl of the Bundle to the new name of its resource (`Patient/1`).
     A relative reference belongs to the server of the entry that holds it (FHIR R4, Bundle,
-    "Resolving references in Bundles"), so it is looked for under that entry's own base only.
+    "Resolving references in Bundles"), so relative links are added for that entry's own base only.
     """
     base = base_of(full_url)
     relative = {
@@ -94,10 +95,10 @@ def names_within(by_url: Mapping[str, str], full_url: str | None) -> dict[str, s
 
 
 def rewrite_references(resource: dict[str, Any], mapping: Mapping[str, str]) -> dict[str, Any]:
-    """A copy in which every link that `mapping` knows is replaced; all else stays as sent.
+    """Copy the resource with every link that `mapping` knows replaced; all else stays as sent.
 
-    A version that a reference names is left out: what it named gets versions of ours. Contained
-    references (`#id`) are in no mapping and so stay.
+    The version of a replaced reference is dropped, because the resource it names gets our versions.
+    References to contained resources (`#id`) are in no mapping, so they stay.
     """
     copy = dict(resource)
     stack: list[tuple[Any, Table | None]] = [(copy, _table_of(copy, None))]
@@ -106,7 +107,7 @@ def rewrite_references(resource: dict[str, Any], mapping: Mapping[str, str]) -> 
         for key, value in node.items():
             element = table.elements.get(key) if table else None
             if isinstance(value, str):
-                node[key] = _linked(key, value, table, element, mapping)
+                node[key] = _replaced(key, value, table, element, mapping)
             elif isinstance(value, dict):
                 node[key] = dict(value)
                 stack.append((node[key], _table_of(value, element)))
@@ -116,19 +117,19 @@ def rewrite_references(resource: dict[str, Any], mapping: Mapping[str, str]) -> 
                     if isinstance(item, dict):
                         stack.append((item, _table_of(item, element)))
                     elif isinstance(item, str):
-                        node[key][at] = _linked(key, item, table, element, mapping)
+                        node[key][at] = _replaced(key, item, table, element, mapping)
     return copy
 
 
 def _table_of(node: Mapping[str, Any], element: Element | None) -> Table | None:
-    """What an object may hold: a resource says itself what it is."""
+    """The element table of an object: a resource names its type, other objects have `element`'s."""
     kind = node.get("resourceType")
     if isinstance(kind, str):
         return resource_table(kind)
     return element.table if element is not None and element.kind in (COMPLEX, COMPANION) else None
 
 
-def _linked(
+def _replaced(
     key: str, value: str, table: Table | None, element: Element | None, mapping: Mapping[str, str]
 ) -> str:
     if key == "reference" and (table is None or table.name == "Reference"):
@@ -136,19 +137,19 @@ def _linked(
     if element is None or table is None:
         return value
     if element.type == "xhtml":
-        return _narrative(value, mapping)
-    if element.type in _LINKS and (table.name, key) != ("Extension", "url"):
+        return _replaced_in_narrative(value, mapping)
+    if element.type in _LINK_TYPES and (table.name, key) != ("Extension", "url"):
         return mapping.get(value, value)
     return value
 
 
-def _narrative(div: str, mapping: Mapping[str, str]) -> str:
-    """The same text with its links put right; what is no XML stays."""
+def _replaced_in_narrative(div: str, mapping: Mapping[str, str]) -> str:
+    """Replace the links of a narrative; text that is no XML stays as sent."""
     starts: list[int] = []
     parser = ParserCreate("UTF-8")
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        linking = _LINKING.get(name.rpartition(":")[2])
+        linking = _LINK_ATTRIBUTES.get(name.rpartition(":")[2])
         if linking and attributes.get(linking) in mapping:
             starts.append(parser.CurrentByteIndex)
 
@@ -163,15 +164,17 @@ def _narrative(div: str, mapping: Mapping[str, str]) -> str:
     for at in starts:
         tag = _TAG.match(raw, at)
         if tag is not None:
-            parts += [raw[done:at], _tag(tag[0].decode(), mapping).encode()]
+            parts += [raw[done:at], _replaced_in_tag(tag[0].decode(), mapping).encode()]
             done = tag.end()
     return b"".join([*parts, raw[done:]]).decode("utf-8", "surrogatepass")
 
 
-def _tag(tag: str, mapping: Mapping[str, str]) -> str:
-    def put(found: re.Match[str]) -> str:
-        name, between, quoted = found.groups()
+def _replaced_in_tag(tag: str, mapping: Mapping[str, str]) -> str:
+    def replace(attribute: re.Match[str]) -> str:
+        name, between, quoted = attribute.groups()
         new = mapping.get(unescape(quoted[1:-1]))
-        return f'{name}{between}"{new}"' if new and name in _LINKING.values() else found[0]
+        return (
+            f'{name}{between}"{new}"' if new and name in _LINK_ATTRIBUTES.values() else attribute[0]
+        )
 
-    return _ATTRIBUTE.sub(put, tag)
+    return _ATTRIBUTE.sub(replace, tag)

@@ -1,4 +1,4 @@
-"""The answer to `$check`: what the rules say, criterion by criterion, as Parameters."""
+"""Writes the answer to `$check`: the result of the rules, criterion by criterion, as Parameters."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -21,12 +21,13 @@ def parameters(
     due: datetime,
     explanation: str,
 ) -> CheckParameter:
-    """All of spec.md 4's parameters, then the whole in plain words; `offers` are those that could
-    take the member, best first.
+    """The Parameters of spec.md 4, then `explanation`, which says all of them in plain words.
+
+    `offers` are the offers that could take the member, the best first.
     """
-    found: list[CheckParameter] = [{"name": "outcome", "valueCode": determination.outcome.value}]
-    found += [_reason(reason) for reason in determination.reasons]
-    found += [
+    listed: list[CheckParameter] = [{"name": "outcome", "valueCode": determination.outcome.value}]
+    listed += [_reason(reason) for reason in determination.reasons]
+    listed += [
         {
             "name": "population",
             "valueCodeableConcept": {
@@ -35,22 +36,25 @@ def parameters(
         }
         for code in determination.populations
     ]
-    found += [_missing(missing) for missing in determination.missing]
-    found += criteria(determination.criteria)
+    listed += [_missing(missing) for missing in determination.missing]
+    listed += criteria(determination.criteria)
     if placement is not None:
-        found.append({"name": "assignment", "valueCode": placement.assignment.value})
-    found += [{"name": "performer", "valueReference": _performer(offer)} for offer in offers]
+        listed.append({"name": "assignment", "valueCode": placement.assignment.value})
+    listed += [{"name": "performer", "valueReference": _performer(offer)} for offer in offers]
     if determination.policy:
-        found.append({"name": "policy", "valueString": determination.policy})
-    found.append({"name": "decisionDue", "valueDateTime": _local(due)})
-    # Conflicts between sources, unreadable answers, exclusions set aside (facts.md 4.4).
-    found += [{"name": "detail", "valueString": note} for note in determination.notes]
-    found.append({"name": "explanation", "valueString": explanation})
-    return {"resourceType": "Parameters", "parameter": found}
+        listed.append({"name": "policy", "valueString": determination.policy})
+    listed.append({"name": "decisionDue", "valueDateTime": _local(due)})
+    # Notes: conflicts between sources, unreadable answers, ignored exclusions (facts.md 4.4).
+    listed += [{"name": "detail", "valueString": note} for note in determination.notes]
+    listed.append({"name": "explanation", "valueString": explanation})
+    return {"resourceType": "Parameters", "parameter": listed}
 
 
 def _local(moment: datetime) -> str:
-    """California time as a FHIR dateTime; in UTC before 1883, when it had no whole minutes."""
+    """Write a moment as a FHIR dateTime in California time.
+
+    Before 1883 California's offset had seconds, which FHIR does not allow: then in UTC.
+    """
     local = moment.astimezone(LOCAL).isoformat(timespec="seconds")
     return local if local.count(":") == 3 else moment.astimezone(UTC).isoformat(timespec="seconds")
 

@@ -1,9 +1,9 @@
-"""One piece of correspondence as a Communication: who is told what of an outcome, and how.
+"""Writes letters and requests for information as FHIR.
 
-A request for information as a CommunicationRequest: what the plan asks, and until when.
-
-`payload` is what is put to the recipient, one question each; a question that a form asks too names
-its `linkId` in an extension, so that a system can answer it with a QuestionnaireResponse.
+Communication: one letter about an outcome, with its recipient and how it was sent.
+CommunicationRequest: a request for information, with the questions that the plan asks and until
+when the answer is due. `payload` has one question each; a question that a form asks too has the
+form's `linkId` in an extension, so that a system can answer it with a QuestionnaireResponse.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from app.policy.vocabulary import words_of
 
 _STATUS = {"sent": "completed", "to-send": "preparation", "skipped": "not-done"}
 _OUTCOMES = words_of("letters")
-#: How it was told → v3-ParticipationMode. What is handed over is written, too.
+#: How a letter was sent → v3-ParticipationMode; a letter handed over is written, too.
 _MEDIA = {
     "endpoint": ("ELECTRONIC", "electronic data"),
     "mail": ("MAILWRIT", "mail"),
@@ -39,7 +39,10 @@ def communication(
     text: str,
     reason: str | None,
 ) -> dict[str, Any]:
-    """`recipient` is a Reference; None when nobody is known, and then `reason` says so."""
+    """The first version of a Communication.
+
+    `recipient` is a Reference; None if no recipient is known, and then `reason` says so.
+    """
     body: dict[str, Any] = {
         "resourceType": "Communication",
         "id": communication_id,
@@ -69,9 +72,10 @@ def communication(
 
 
 def letter_sent(stored: Mapping[str, Any], *, at: datetime, how: str) -> dict[str, Any]:
-    """The next version of a Communication whose letter was sent: mail, fax, phone or hand.
+    """The next version of a Communication whose letter was sent: by mail, fax, phone or hand.
 
-    What staff note about it stays in their outbox: other parties read the Communication, too.
+    Notes of the staff about a letter stay in their outbox, because other parties read the
+    Communication.
     """
     body = {name: value for name, value in stored.items() if name != "statusReason"}
     version = int(stored["meta"]["versionId"]) + 1
@@ -92,7 +96,7 @@ def communication_request(
     patient: Mapping[str, Any],
     plan_organization: str | None,
 ) -> dict[str, Any]:
-    """The request as it now is: active, completed when answered, else revoked."""
+    """The CommunicationRequest of a request for information; `request_status` is its status."""
     plan: dict[str, Any] = (
         {"reference": f"Organization/{plan_organization}"}
         if plan_organization
@@ -126,7 +130,7 @@ def communication_request(
 
 
 def request_status(asked: InformationRequest) -> str:
-    """`active` while it waits, `completed` when answered, `revoked` when no longer asked."""
+    """The status: `active` until the answer, then `completed`; `revoked` when no longer asked."""
     if asked.answered_at is not None:
         return "completed"
     return "active" if asked.ended_at is None else "revoked"
@@ -140,7 +144,7 @@ def _question(missing: Missing) -> dict[str, Any]:
 
 
 def naming_request(task: dict[str, Any], asked: InformationRequest | None) -> dict[str, Any]:
-    """The referral's Task with the open request among its inputs; none that is over stays there."""
+    """The referral's Task with `asked` as an input, in place of requests that have ended."""
     named = {"coding": [{"system": codes.TASK_INPUT, "code": "information-request"}]}
     inputs = [item for item in task.get("input", ()) if item.get("type") != named]
     if asked is not None:

@@ -1,19 +1,13 @@
-"""The ServiceRequest as it is given back: what was sent, with our id, version and status.
+"""Writes a referral as FHIR: its ServiceRequest, its Tasks, its authorization, and the decision.
 
-Every element and extension stays as sent; only `id`, `meta`, `status` and the reason of a refusal
-are ours (spec.md 7, "Referral on the wire").
-
-The referral's Task and the performer's service Task, as they stand on the wire.
-
-From our words to FHIR's and nothing else. The table of states is spec.md 7: `received` and `ready`
-are taken on input and never emitted.
-
-What became of a referral, told in the answer to the post that made it: state, reasons, the
-authorization, and the Task by which it is followed.
-
-The stored ServiceRequest stays as it was sent; the Task says the same at any later time.
-
-The authorization as a ClaimResponse (`use` = preauthorization), with PAS' review action.
+ServiceRequest: every element and extension stays as sent; only `id`, `meta`, `status` and the
+reason of a refusal are ours (spec.md 7, "Referral on the wire").
+Tasks: the referral's own Task, and the performer's service Task. The table of states is spec.md 7:
+`received` and `ready` are accepted on input and never emitted.
+Decision (`Decided`): state, reasons, authorization and Task, shown only in the answer to the post
+that made the referral. The stored ServiceRequest has no such extension; the Task says all of it
+later.
+Authorization: a ClaimResponse (`use` = preauthorization) with the PAS review action.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,11 +20,12 @@ from app.fhir.r4 import codes
 from app.model.lifecycle import MOVES, BusinessStatus, State
 from app.model.record import Authorization, Details, Referral
 
+# The ServiceRequest
 _CLOSED = (BusinessStatus.COMPLETED, BusinessStatus.UNFULFILLED)
 
 
 def request_status(state: State, status: BusinessStatus | None) -> str:
-    """The FHIR status of the ServiceRequest: `active` until the loop is closed or refused."""
+    """The FHIR status of the ServiceRequest: `active` until the referral is closed or refused."""
     if state in (State.DENIED, State.VOID, State.CANCELLED):
         return "revoked"
     return "completed" if status in _CLOSED else "active"
@@ -67,7 +62,7 @@ def stamped(meta: Mapping[str, Any] | None, referral: Referral) -> dict[str, Any
 
 
 def copy(resource: Mapping[str, Any], resource_id: str, referral: Referral) -> dict[str, Any]:
-    """A resource that came beside the referral and now belongs to it."""
+    """The stored form of a resource that came beside the request and belongs to the referral."""
     body = {"resourceType": resource["resourceType"], "id": resource_id, **resource}
     body["id"] = resource_id
     body["meta"] = stamped(resource.get("meta"), referral)
@@ -75,8 +70,9 @@ def copy(resource: Mapping[str, Any], resource_id: str, referral: Referral) -> d
 
 
 def patient_reference(sent: Mapping[str, Any], cin: str | None) -> dict[str, Any]:
-    """The member, as other resources than the request may name them (contained ids do not
-    travel).
+    """A reference to the member for resources other than the request.
+
+    A reference to a contained Patient (`#id`) is left out: `#id` has no meaning in other resources.
     """
     subject = sent.get("subject", {})
     reference: dict[str, Any] = {"type": "Patient"}
@@ -90,6 +86,7 @@ def patient_reference(sent: Mapping[str, Any], cin: str | None) -> dict[str, Any
     return reference
 
 
+# The Tasks
 _BY_STATE = {
     State.PENDING: "requested",
     State.APPROVED: "accepted",
@@ -103,7 +100,7 @@ _BY_BUSINESS_STATUS = {
     BusinessStatus.COMPLETED: "completed",
     BusinessStatus.UNFULFILLED: "failed",
 }
-#: The performer's own Task, by the referral's business status: as the performer asked for it.
+#: Business status of the referral → status of the performer's Task, as the performer set it.
 _SERVICE_STATUS = {
     BusinessStatus.ASSIGNED: "requested",
     BusinessStatus.ALTERNATE: "requested",
@@ -116,7 +113,7 @@ _SERVICE_STATUS = {
 }
 
 
-_BEFORE_THE_ANSWER = (BusinessStatus.ASSIGNED, BusinessStatus.ALTERNATE)
+_BEFORE_THE_PERFORMERS_ANSWER = (BusinessStatus.ASSIGNED, BusinessStatus.ALTERNATE)
 
 
 def task_status(state: State, status: BusinessStatus | None) -> str:
@@ -130,7 +127,7 @@ def service_task_status(_: State, status: BusinessStatus | None) -> str:
 
 
 def business_status(state: State, status: BusinessStatus | None) -> dict[str, Any]:
-    """Our word, always: the state, and what the referral waits for where there is one."""
+    """The state in our code system, and the business status where the referral has one."""
     coding = [codes.coding(codes.REFERRAL_STATE, state.value, codes.STATES)]
     if status is not None:
         coding.append(codes.coding(codes.BUSINESS_STATUS, status.value, codes.BUSINESS_STATUSES))
@@ -138,34 +135,34 @@ def business_status(state: State, status: BusinessStatus | None) -> dict[str, An
 
 
 def status_reason(details: Details) -> dict[str, Any] | None:
-    """The coded reasons with a text: what the caller is told first when something is refused."""
+    """The coded reasons with a text; the caller reads the text first when a referral is refused."""
     if not details.shown:
         return None
-    words = [reason.text or codes.REASONS.get(reason.code, reason.code) for reason in details.shown]
+    texts = [reason.text or codes.REASONS.get(reason.code, reason.code) for reason in details.shown]
     coded = [
         codes.coding(codes.DETERMINATION_REASON, reason.code, codes.REASONS)
         for reason in details.shown
         if reason.code in codes.REASONS
     ]
-    return {**({"coding": coded} if coded else {}), "text": "; ".join(words)}
+    return {**({"coding": coded} if coded else {}), "text": "; ".join(texts)}
 
 
-def _assigned(referral: Referral, details: Details) -> dict[str, Any]:
-    """Our words; an assignment says where the performer must assess the member (spec.md 5)."""
-    said = business_status(referral.state, referral.business_status)
-    if details.needs_assessment and referral.business_status in _BEFORE_THE_ANSWER:
-        said["text"] = f"{said['coding'][-1]['display']}: additional assessment required"
-    return said
+def _task_business_status(referral: Referral, details: Details) -> dict[str, Any]:
+    """The business status of a Task; its text says if the performer must assess (spec.md 5)."""
+    concept = business_status(referral.state, referral.business_status)
+    if details.needs_assessment and referral.business_status in _BEFORE_THE_PERFORMERS_ANSWER:
+        concept["text"] = f"{concept['coding'][-1]['display']}: additional assessment required"
+    return concept
 
 
-def _head(
+def _task_head(
     referral: Referral, details: Details, patient: Mapping[str, Any], task_id: str
 ) -> dict[str, Any]:
     head: dict[str, Any] = {
         "resourceType": "Task",
         "id": task_id,
         "meta": {"versionId": str(referral.version), "lastUpdated": instant(referral.updated_at)},
-        "businessStatus": _assigned(referral, details),
+        "businessStatus": _task_business_status(referral, details),
         "intent": "order",
         "priority": referral.priority,
         "code": {"coding": [{"system": codes.TASK_CODE, "code": "fulfill"}]},
@@ -188,12 +185,12 @@ def referral_task(
     adopted: Mapping[str, Any] | None = None,
     outputs: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The referral's own Task: the plan owns it, the referring organization asked for it.
+    """The referral's own Task: the plan is its owner, the referring organization its requester.
 
     `adopted` is a Task that the referrer sent: its identifiers, inputs and notes are kept.
-    `outputs` are the performer's: its lead care manager, and what came of the service.
+    `outputs` are the performer's outputs: its lead care manager, and the result of the service.
     """
-    task = _head(referral, details, patient, referral.id)
+    task = _task_head(referral, details, patient, referral.id)
     task["status"] = task_status(referral.state, referral.business_status)
     task["requester"] = {"reference": f"Organization/{referral.organization_id}"}
     if plan_organization:
@@ -222,11 +219,11 @@ def service_task(
     plan: str | None,
     kept: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The performer's Task: part of the referral's, with the same focus.
+    """The performer's Task: part of the referral's Task, with the ServiceRequest as its focus.
 
-    `kept` is its version before this one: what the performer put there stays.
+    `kept` is the previous version of the Task: elements that the performer wrote stay.
     """
-    task = _head(referral, details, patient, task_id)
+    task = _task_head(referral, details, patient, task_id)
     task["status"] = service_task_status(referral.state, referral.business_status)
     task["partOf"] = [{"reference": f"Task/{referral.id}"}]
     if plan:
@@ -239,9 +236,10 @@ def service_task(
     return task
 
 
+# The decision, in the answer to the post
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A referral as it stands; `number` is its authorization's."""
+    """The decision about a referral; `number` is the number of its authorization."""
 
     referral_id: str
     state: State
@@ -250,33 +248,34 @@ class Decided:
     number: str | None = None
 
     def extension(self) -> dict[str, Any]:
-        """An extension of the ServiceRequest that is answered."""
-        said: list[dict[str, Any]] = [
+        """The decision as an extension of the ServiceRequest in the answer."""
+        parts: list[dict[str, Any]] = [
             {
                 "url": "status",
                 "valueCodeableConcept": business_status(self.state, self.status),
             }
         ]
         if (reason := status_reason(self.details)) is not None:
-            said.append({"url": "reason", "valueCodeableConcept": reason})
+            parts.append({"url": "reason", "valueCodeableConcept": reason})
         if self.number is not None:
             reference = f"ClaimResponse/{self.referral_id}"
             number = {"system": codes.AUTHORIZATION_ID, "value": self.number}
-            held = {"reference": reference, "identifier": number}
-            said.append({"url": "authorization", "valueReference": held})
-        said.append({"url": "task", "valueReference": {"reference": f"Task/{self.referral_id}"}})
-        return {"url": codes.REFERRAL_DECISION, "extension": said}
+            authorization = {"reference": reference, "identifier": number}
+            parts.append({"url": "authorization", "valueReference": authorization})
+        parts.append({"url": "task", "valueReference": {"reference": f"Task/{self.referral_id}"}})
+        return {"url": codes.REFERRAL_DECISION, "extension": parts}
 
     def sentence(self) -> str:
-        """The same in words: `approved (assigned), authorization NWD-…. Population met.`"""
-        waits = f" ({self.status.value})" if self.status else ""
-        held = f", authorization {self.number}" if self.number else ""
+        """The decision in words: `approved (assigned), authorization NWD-…. Population met.`"""
+        status = f" ({self.status.value})" if self.status else ""
+        number = f", authorization {self.number}" if self.number else ""
         reason = status_reason(self.details)
-        why = f" {reason['text']}" if reason else ""
-        return f"The referral is {self.state.value}{waits}{held}.{why}"
+        because = f" {reason['text']}" if reason else ""
+        return f"The referral is {self.state.value}{status}{number}.{because}"
 
 
-_APPROVED = "A1"  # X12 306: certified in total; the code is used, the words are ours
+# The authorization
+_APPROVED = "A1"  # X12 306, "certified in total": only the code is used, the text is ours
 
 
 def claim_response(
@@ -286,7 +285,7 @@ def claim_response(
     plan_organization: str | None,
     identifier: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """`identifier` is the referral's: the requester's own where there is one."""
+    """The ClaimResponse; `identifier` names the referral, the requester's own if there is one."""
     insurer: dict[str, Any] = (
         {"reference": f"Organization/{plan_organization}"}
         if plan_organization

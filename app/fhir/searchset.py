@@ -1,12 +1,9 @@
-"""Bundles of stored resources: the answer to a search or a history, joined from bytes.
+"""Bundles of stored resources, joined from bytes: answers to searches and histories, full webhooks.
 
 Stored bodies are complete FHIR JSON and are never parsed again on their way out.
-
-The full payload of a webhook: the referral's resources as they stood, as `data` of the message.
-
-The Bundle is a `collection`: the ServiceRequest first, then its Tasks, the authorization, the
-member and the coverage. Stored bodies are complete FHIR JSON and are not parsed again.
-Who may have it is `app.journey.notification.subscription_content`'s.
+The full payload of a webhook has the referral's resources as they were at the event, as `data` of
+the message: a `collection` with the ServiceRequest first, then its Tasks, the authorization, the
+member and the coverage. `app.journey.notification.subscription_content` decides who may have it.
 """
 
 from collections.abc import Sequence
@@ -29,7 +26,7 @@ class Stored:
     id: str
     version: int
     body: bytes
-    #: When it was stored, where that is told beside it.
+    #: When the version was stored; None where the answer does not show the time.
     at: datetime | None = None
 
 
@@ -42,8 +39,9 @@ def searchset(
     total: int | None = None,
     warnings: Sequence[Issue] = (),
 ) -> bytes:
-    """A `searchset`: matches in order, what they refer to where that was asked for, then one
-    OperationOutcome where something is to be said.
+    """A `searchset`: the matches in order, then `included`, then the warnings as OperationOutcome.
+
+    `included` are resources that the matches refer to, where the client asked for them.
     """
     entries = [
         b'{"fullUrl":"%b","resource":%b,"search":{"mode":"%b"}}'
@@ -99,14 +97,15 @@ def _bundle(
     return b"".join(parts)
 
 
-#: What the Bundle holds, in its order.
+# The full payload of a webhook
+#: Types that the Bundle holds, in its order.
 TYPES = ("ServiceRequest", "Task", "ClaimResponse", "Patient", "Coverage")
 
 
 def full_payload(
     event_type: str, occurred_at: datetime, message_id: str, base: str, found: Sequence[Stored]
 ) -> bytes:
-    """`{type, timestamp, data}` with the Bundle as `data`; the same bytes for the same message."""
+    """The message `{type, timestamp, data}` with the Bundle as `data`; equal bytes on each call."""
     entries = [
         {"fullUrl": f"{base}/{one.type}/{one.id}", "resource": orjson.Fragment(one.body)}
         for one in sorted(found, key=lambda one: (TYPES.index(one.type), one.id))

@@ -1,7 +1,7 @@
-"""A ServiceRequest as a referral in our own words.
+"""Reads a ServiceRequest as a referral in our own model (`ReferralRequest`).
 
-One direction only: `to_domain`. What the request and its resources state of the member's condition
-is read by `facts.py`; how a referral is shown again is left to the `render_*` modules.
+Reads only: `facts.py` reads the facts about the member's condition, the `render_*` modules write
+a referral as FHIR.
 """
 
 from collections.abc import Container, Sequence
@@ -27,7 +27,7 @@ from app.fhir.reference import type_in
 from app.model.request import Identifier, NamedTarget, ReferralRequest
 from app.policy.stated import MOST_REFERENCES, choose_coverage
 
-#: Each is looked up, and stands for one referral alone.
+#: Limit of identifiers: each costs one lookup, since an identifier belongs to one referral only.
 _MOST_IDENTIFIERS = 100
 INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
 
@@ -39,10 +39,10 @@ def to_domain(
     plans: Container[str] | None = None,
     at: str = "ServiceRequest",
 ) -> tuple[ReferralRequest | None, list[Issue]]:
-    """The referral asked for, or every rule of this service that it breaks (422).
+    """Read the referral asked for, or every rule of this service that the request breaks (422).
 
-    `resources` as in `app.fhir.facts.read_facts`; `as_of` and `plans` choose among Coverages as
-    `app.policy.stated.choose_coverage` does. `at` is where the sender wrote the request.
+    `resources` has the form described in `app.fhir.facts.read_facts`. `as_of` and `plans` are for
+    `app.policy.stated.choose_coverage`. `at` is the FHIRPath at which the sender wrote the request.
     """
     faults = [*_request_faults(service_request, at), *_code_faults(service_request, at)]
     if faults:
@@ -56,7 +56,7 @@ def read_referral(
     as_of: date,
     plans: Container[str] | None = None,
 ) -> ReferralRequest:
-    """The referral, whatever its status and intent: also of one that is stored already."""
+    """Read the referral of a new or stored request, whatever its status and intent."""
     payload = Payload(service_request, resources)
     patient = payload.patient
     candidates = _services(service_request)
@@ -65,13 +65,13 @@ def read_referral(
     subscriber = next((c.subscriber for c in (chosen, *coverages) if c and c.subscriber), None)
     wished = wished_start(service_request)
     return ReferralRequest(
-        intent=_word(service_request.get("intent")) or "order",
-        priority=_word(service_request.get("priority")) or "routine",
+        intent=_text_of(service_request.get("intent")) or "order",
+        priority=_text_of(service_request.get("priority")) or "routine",
         service=candidates[0] if len(candidates) == 1 else None,
         claimed=_claimed(service_request),
         identifiers=_identifiers(service_request),
         cin=_cin(payload, subscriber),
-        birth_date=_word(patient.get("birthDate")),
+        birth_date=_text_of(patient.get("birthDate")),
         patient=_named(service_request.get("subject"), payload),
         plan=chosen.plan if chosen else None,
         coverages=coverages,
@@ -111,7 +111,7 @@ def _code_faults(request: Resource, at: str) -> list[Issue]:
 
 
 def _services(request: Resource) -> tuple[str, ...]:
-    """The services that `code` may mean: our own code before HCPCS; none for text alone."""
+    """The services that `code` may mean, our own codes before HCPCS; empty for a text alone."""
     stated = codings(request.get("code"))
     ours = [
         coding["code"]
@@ -132,7 +132,7 @@ def _services(request: Resource) -> tuple[str, ...]:
         for coding in stated
         if coding.get("system") in codes.HCPCS_SYSTEMS and coding.get("code")
     )
-    # Codings of one concept mean the same thing, so a service must fit all that mean anything.
+    # All codings of a concept mean one thing, so a service must fit every code that is known.
     known = [services for code in billed if (services := services_of(code, telling))]
     common = [s for s in known[0] if all(s in others for others in known)] if known else []
     return tuple(common or dict.fromkeys(s for services in known for s in services))
@@ -140,27 +140,27 @@ def _services(request: Resource) -> tuple[str, ...]:
 
 def _claimed(request: Resource) -> tuple[str, ...]:
     stated = (c for concept in request.get("reasonCode") or () for c in codings(concept))
-    found = (c.get("code") for c in stated if c.get("system") == codes.POPULATION)
-    return tuple(dict.fromkeys(str(code) for code in found if code))
+    claimed = (c.get("code") for c in stated if c.get("system") == codes.POPULATION)
+    return tuple(dict.fromkeys(str(code) for code in claimed if code))
 
 
 def _cin(payload: Payload, subscriber: str | None) -> str | None:
-    """The CIN: the Patient's identifier, else the Coverage's subscriber, else the subject's."""
+    """The CIN: the Patient's identifier, else the Coverage's subscriber, else that of `subject`."""
     stated = identified_as(payload.subject, codes.CIN)
-    found = own_identifier(payload.patient, codes.CIN) or subscriber or stated
-    return as_key(found) if found else None
+    cin = own_identifier(payload.patient, codes.CIN) or subscriber or stated
+    return as_key(cin) if cin else None
 
 
 def _identifiers(resource: Resource) -> tuple[Identifier, ...]:
     return tuple(
-        (_word(identifier.get("system")) or "", identifier["value"])
+        (_text_of(identifier.get("system")) or "", identifier["value"])
         for identifier in resource.get("identifier") or ()
-        if _word(identifier.get("value"))
+        if _text_of(identifier.get("value"))
     )
 
 
 def read_named(reference: Resource) -> NamedTarget:
-    """What a Reference outside any payload names."""
+    """Read the target of a Reference that stands outside any payload."""
     return _named(reference, Payload({}))
 
 
@@ -169,14 +169,14 @@ def _named(reference: Any, payload: Payload) -> NamedTarget:
         return NamedTarget()
     stated = identifiers_of(reference)
     target = payload.resolve(reference) or {}
-    found = (*_identifiers({"identifier": stated}), *_identifiers(target))
-    literal = _word(reference.get("reference"))
-    kind = _word(target.get("resourceType")) or _word(reference.get("type"))
+    values = (*_identifiers({"identifier": stated}), *_identifiers(target))
+    literal = _text_of(reference.get("reference"))
+    kind = _text_of(target.get("resourceType")) or _text_of(reference.get("type"))
     return NamedTarget(
         literal,
-        tuple(dict.fromkeys(found)),
+        tuple(dict.fromkeys(values)),
         kind or type_in(literal),
-        _word(reference.get("display")),
+        _text_of(reference.get("display")),
     )
 
 
@@ -186,9 +186,9 @@ def _all_named(references: Any, payload: Payload) -> tuple[NamedTarget, ...]:
 
 
 def wished_start(request: Resource) -> tuple[str, date] | None:
-    """The element that says when the service is wanted to begin, and the first day it may mean.
+    """Read the wished-for start: the element that states it, and the first day it may mean.
 
-    A Timing is wanted from the first of its events, else from where its bounds begin.
+    A Timing starts with the first of its events, else with the start of its bounds.
     """
     timing = request.get("occurrenceTiming") or {}
     bounds = (timing.get("repeat") or {}).get("boundsPeriod") or {}
@@ -204,7 +204,7 @@ def wished_start(request: Resource) -> tuple[str, date] | None:
 
 
 def start_faults(request: Resource, latest: date, at: str = "ServiceRequest") -> list[Issue]:
-    """A wished-for start that lies further ahead than plan data allows (spec.md 7)."""
+    """Find a wished-for start later than plan data allows (`latest`; spec.md 7)."""
     wished = wished_start(request)
     if wished is None or wished[1] <= latest:
         return []
@@ -213,7 +213,7 @@ def start_faults(request: Resource, latest: date, at: str = "ServiceRequest") ->
 
 
 def read_received(request: Resource) -> datetime | None:
-    """When what came on paper or by phone was received, as the sender states it."""
+    """Read when a referral on paper or by phone was received, as the sender states it."""
     for extension in request.get("extension") or ():
         if extension.get("url") == codes.RECEIVED:
             return read_moment(extension.get("valueDateTime"))
@@ -221,7 +221,7 @@ def read_received(request: Resource) -> datetime | None:
 
 
 def language_of(patient: Resource) -> str | None:
-    """The language to write in: the preferred one, else the first named."""
+    """Read the language for letters: the preferred language, else the first named."""
     spoken = list(patient.get("communication") or ())
     spoken.sort(key=lambda entry: entry.get("preferred") is not True)
     for entry in spoken:
@@ -232,11 +232,11 @@ def language_of(patient: Resource) -> str | None:
 
 
 def name_of(patient: Resource) -> str | None:
-    """The name to write to: official or usual before others, never an old one."""
+    """Read the name for letters: official or usual before others, never an old or maiden name."""
     names = [n for n in patient.get("name") or () if n.get("use") not in ("old", "maiden")]
     names.sort(key=lambda name: name.get("use") not in ("official", "usual", None))
     for name in names:
-        text = _word(name.get("text"))
+        text = _text_of(name.get("text"))
         parts = [*(name.get("given") or ()), name.get("family")]
         spelled = text or " ".join(part for part in parts if part)
         if spelled:
@@ -245,7 +245,7 @@ def name_of(patient: Resource) -> str | None:
 
 
 def address_lines(patient: Resource) -> tuple[str, ...]:
-    """The lines of the address to write to: the home's, else the first that is not old."""
+    """Read the lines of the address for letters: home, else the first address that is not old."""
     usable = [a for a in patient.get("address") or () if a.get("use") != "old"]
     usable.sort(key=lambda address: address.get("use") != "home")
     for address in usable:
@@ -259,9 +259,9 @@ def address_lines(patient: Resource) -> tuple[str, ...]:
 
 
 def is_reachable(patient: Resource) -> bool:
-    """Whether a Patient has an address that a letter can be sent to; a town alone is none."""
+    """Whether a letter can be sent to a Patient: the address has more lines than the town."""
     return len(address_lines(patient)) > 1
 
 
-def _word(value: Any) -> str | None:
+def _text_of(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None

@@ -1,13 +1,10 @@
-"""The R4 Subscription of the Subscriptions R5 Backport: its topics, and how one is kept and shown.
+"""Writes FHIR Subscriptions: the topics, a Subscription as stored and shown, and notifications.
 
-Source: Subscriptions R5 Backport 1.1.0 (R4), profile backport-subscription; Gravity SDOH Clinical
-Care (its two topics, spelled as there); Da Vinci PAS 2.2.1. What a client asks for is read by
-`subscription_read.py`; notifications are `subscription_status.py`'s.
-
-Notifications of topic subscriptions, and the status behind them, as R4 Bundles.
-
-Source: Subscriptions R5 Backport 1.1.0, profiles backport-subscription-notification-r4 and
-backport-subscription-status-r4. Which events there are, and who may see them, is others' work.
+Sources: Subscriptions R5 Backport 1.1.0 (R4), profiles backport-subscription,
+backport-subscription-notification-r4 and backport-subscription-status-r4; Gravity SDOH Clinical
+Care (its two topics, spelled as in that guide); Da Vinci PAS 2.2.1.
+`app.journey.notification.subscription_read` reads what a client asks for;
+`app.journey.notification.subscription_content` decides which events there are and who may see them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,26 +23,26 @@ FILTER = codes.BACKPORT + "backport-filter-criteria"
 CONTENT = codes.BACKPORT + "backport-payload-content"
 HEARTBEAT = codes.BACKPORT + "backport-heartbeat-period"
 MAX_COUNT = codes.BACKPORT + "backport-max-count"
-#: In the capability statement: a topic that can be subscribed to.
+#: Extension of the capability statement: a topic that clients can subscribe to.
 TOPIC_CANONICAL = codes.BACKPORT + "capabilitystatement-subscriptiontopic-canonical"
-#: Ours: what the `v1a` signature of every notification is verified with.
+#: Our extension: the key that verifies the `v1a` signature of every notification.
 PUBLIC_KEY = codes.WEBHOOK_PUBLIC_KEY
 
-#: What a notification carries, least first.
+#: Contents of a notification, the smallest first.
 CONTENTS = ("empty", "id-only", "full-resource")
 MIMES = ("application/fhir+json", "application/json")
-#: Seconds; more often would load both sides, and less often than daily says nothing.
+#: In seconds. More beats would load both sides; less than one a day would say nothing.
 SHORTEST_BEAT, LONGEST_BEAT = 10, 86_400
-#: In the place of a header's value when a Subscription is shown; sent back, it keeps the value.
+#: Shown in place of a header's value. A client that sends the mask back keeps the stored value.
 MASK = "********"
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What can be subscribed to: the type in focus, the events, and the filters' meaning.
+    """A topic to subscribe to: the type in focus, the events, and the filters.
 
-    `filters`: parameter, in lower case → what it is about (statuses, owners, requesters,
-    identifiers).
+    `filters` maps a parameter in lower case to the values it compares (statuses, owners,
+    requesters, identifiers).
     """
 
     url: str
@@ -54,8 +51,8 @@ class Topic:
     filters: Mapping[str, str]
 
 
-_OF_NONE = (EventType.CAPACITY_CHANGED, EventType.ENDPOINT_DISABLED)
-_OF_REFERRALS = tuple(e for e in EVENT_TYPES if e not in _OF_NONE)
+_NOT_OF_A_REFERRAL = (EventType.CAPACITY_CHANGED, EventType.ENDPOINT_DISABLED)
+_OF_REFERRALS = tuple(e for e in EVENT_TYPES if e not in _NOT_OF_A_REFERRAL)
 _TOPICS = (
     Topic(
         codes.GRAVITY + "SubscriptionTopic/Task",
@@ -63,16 +60,16 @@ _TOPICS = (
         _OF_REFERRALS,
         {"status": "statuses", "owner": "owners", "requester": "requesters"},
     ),
-    # An update: the creation itself is no event of this topic.
+    # The topic is about updates, so the creation of a referral is no event of it.
     Topic(
         codes.GRAVITY + "SubscriptionTopic/Servicerequest",
         "ServiceRequest",
         tuple(e for e in _OF_REFERRALS if e is not EventType.RECEIVED),
         {"requester": "requesters", "performer": "owners"},
     ),
-    # Where there is no ClaimResponse (denied, or ended before a decision) the Task is in focus:
-    # a denial that nobody is told of would be worse than one in another resource. The guide's text
-    # and its examples spell the filter in two ways.
+    # Where there is no ClaimResponse (denied, or ended before a decision) the Task is in focus: a
+    # denial shown in another resource is better than a denial that is not announced. The filter
+    # has two spellings because the guide's text and its examples differ.
     Topic(
         codes.PAS_TOPIC,
         "ClaimResponse",
@@ -92,16 +89,16 @@ TOPICS = {topic.url: topic for topic in _TOPICS}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a Subscription: a code of HL7's subscription-error, and a sentence."""
+    """An error of a Subscription: a code of HL7's subscription-error, and a sentence."""
 
     code: str
     text: str
 
 
-_AGAIN = "Put it right, then update the Subscription with status requested."
-#: Why a Subscription is in error: our reason → what its owner reads.
+_HOW_TO_RESTART = "Put it right, then update the Subscription with status requested."
+#: Our reason for status `error` → the problem that the Subscription's owner reads.
 _PROBLEMS = {
-    reason: Problem(code, f"{text} {_AGAIN}")
+    reason: Problem(code, f"{text} {_HOW_TO_RESTART}")
     for reason, code, text in (
         ("handshake", "no-response", "The handshake was not answered with a 2xx."),
         ("failing", "no-response", "Every attempt to notify failed, over days."),
@@ -112,7 +109,7 @@ _PROBLEMS = {
 
 
 def kept(tree: Resource) -> dict[str, Any]:
-    """The Subscription as it is stored: header values masked, nothing that the server sets."""
+    """The Subscription as stored: header values masked, without elements that the server sets."""
     stored = {k: v for k, v in tree.items() if k not in ("id", "meta", "status", "error")}
     lines = tree["channel"].get("header")
     if lines:
@@ -133,7 +130,7 @@ def shown(
     public_key: str | None,
     error: str | None,
 ) -> dict[str, Any]:
-    """The Subscription as its owner reads it. `status` is ours: `disabled` reads `off`."""
+    """The Subscription as its owner reads it; our `status` `disabled` is shown as `off`."""
     extensions = list(stored.get("extension") or ())
     if public_key:
         extensions.append({"url": PUBLIC_KEY, "valueString": public_key})
@@ -150,27 +147,28 @@ def shown(
 
 
 def problem(status: str, reason: str | None, failing_since: datetime | None) -> Problem | None:
-    """What is wrong with a Subscription as it stands; None when nothing is."""
+    """The current problem of a Subscription; None when it has no problem."""
     if status == "error":
         return _PROBLEMS.get(reason or "failing", _PROBLEMS["failing"])
     if status == "active" and failing_since is not None:
-        said = f"No attempt succeeded since {instant(failing_since)}; they go on."
-        return Problem("no-response", said)
+        text = f"No attempt succeeded since {instant(failing_since)}; they go on."
+        return Problem("no-response", text)
     return None
 
 
 def fhir_status(status: str) -> str:
-    """Our status of an endpoint in FHIR's word."""
+    """Translate our status of an endpoint to FHIR: `disabled` → `off`."""
     return "off" if status == "disabled" else status
 
 
+# Notifications
 @dataclass(frozen=True, slots=True)
 class NotificationEvent:
-    """One event: its number, when it was, and the resource that it is about (`Task/1`).
+    """One event: its number, its time, and the resource that it is about (`Task/1`).
 
-    `body` is what a full notification carries: that resource as the event left it, or None where
-    it may not be seen. Where that is a Bundle around it (PAS), `bundle_id` is the Bundle's, and the
-    Bundle is in focus.
+    `body` is the content of a full notification: the resource as the event left it, or None where
+    the subscriber may not see the resource. Where the body is a Bundle around the resource (PAS),
+    `bundle_id` is the id of the Bundle, and the Bundle is in focus.
     """
 
     number: int
@@ -180,13 +178,13 @@ class NotificationEvent:
     bundle_id: str | None = None
 
     def focus(self, base: str) -> str:
-        """The reference to what is in focus; in a full notification an entry's `fullUrl`."""
+        """The address of the resource in focus, also the `fullUrl` of its entry in the Bundle."""
         return codes.uuid_address(self.bundle_id) if self.bundle_id else f"{base}/{self.about}"
 
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionStanding:
-    """A subscription as it stands: `events` counts them all, delivered or not."""
+    """The state of a subscription; `events` counts all its events, delivered or not."""
 
     id: str
     topic: str
@@ -203,30 +201,33 @@ def status_parameters(
     id_: str,
     events: Sequence[NotificationEvent] = (),
 ) -> dict[str, Any]:
-    """The status: `kind` is handshake, heartbeat, event-notification, query-status, query-event."""
-    said: list[dict[str, Any]] = [
+    """The status as Parameters.
+
+    `kind` is handshake, heartbeat, event-notification, query-status or query-event.
+    """
+    parameters: list[dict[str, Any]] = [
         {
             "name": "subscription",
             "valueReference": {"reference": f"{base}/Subscription/{standing.id}"},
         }
     ]
     if content != "empty":
-        said.append({"name": "topic", "valueCanonical": standing.topic})
-    said += [
+        parameters.append({"name": "topic", "valueCanonical": standing.topic})
+    parameters += [
         {"name": "status", "valueCode": standing.status},
         {"name": "type", "valueCode": kind},
         {"name": "events-since-subscription-start", "valueString": str(standing.events)},
     ]
-    said += [_event(base, event, content) for event in events]
+    parameters += [_event(base, event, content) for event in events]
     if standing.problem is not None:
         coding = {"system": codes.SUBSCRIPTION_ERROR, "code": standing.problem.code}
         concept = {"coding": [coding], "text": standing.problem.text}
-        said.append({"name": "error", "valueCodeableConcept": concept})
+        parameters.append({"name": "error", "valueCodeableConcept": concept})
     return {
         "resourceType": "Parameters",
         "id": id_,
         "meta": {"profile": [codes.BACKPORT + "backport-subscription-status-r4"]},
-        "parameter": said,
+        "parameter": parameters,
     }
 
 
@@ -240,7 +241,7 @@ def notification(
     at: datetime,
     events: Sequence[NotificationEvent] = (),
 ) -> bytes:
-    """The Bundle that is POSTed, or answers `$events`. `id_` is a UUID, kept over attempts."""
+    """The Bundle that is POSTed or answers `$events`; `id_` is a UUID, equal in every attempt."""
     entries = [
         orjson.dumps(
             {
@@ -252,7 +253,7 @@ def notification(
         )
     ]
     if content != "empty":
-        entries += _focuses(base, content, events)
+        entries += _focus_entries(base, content, events)
     head = orjson.dumps(
         {
             "resourceType": "Bundle",
@@ -266,9 +267,9 @@ def notification(
 
 
 def response_bundle(base: str, id_: str, at: datetime, held: Mapping[str, bytes]) -> bytes:
-    """PAS' collection around an authorization: what is in focus first, then what it refers to.
+    """The PAS collection of an authorization: the resource in focus, then those it refers to.
 
-    `held`: `Type/id` → the resource.
+    `held` maps `Type/id` to the resource.
     """
     head = orjson.dumps(
         {
@@ -287,7 +288,7 @@ def response_bundle(base: str, id_: str, at: datetime, held: Mapping[str, bytes]
 
 
 def statuses(base: str, found: Sequence[tuple[SubscriptionStanding, str]], self_link: str) -> bytes:
-    """The `searchset` that `$status` answers with; each standing with its content."""
+    """The `searchset` that answers `$status`; `found` has each standing with its content."""
     entries = [
         {
             "fullUrl": codes.uuid_address(standing.id),
@@ -317,20 +318,20 @@ def _event(base: str, event: NotificationEvent, content: str) -> dict[str, Any]:
     return {"name": "notification-event", "part": part}
 
 
-def _focuses(base: str, content: str, events: Sequence[NotificationEvent]) -> list[bytes]:
-    """One entry for each resource in focus, and for each version of it that is given in full."""
+def _focus_entries(base: str, content: str, events: Sequence[NotificationEvent]) -> list[bytes]:
+    """One entry for each resource in focus; in full notifications one for each version of it."""
     full = content == "full-resource"
     distinct = {(event.focus(base), event.body if full else None): event for event in events}
-    return [_focus(url, event, full) for (url, _), event in distinct.items()]
+    return [_focus_entry(url, event, full) for (url, _), event in distinct.items()]
 
 
-def _focus(url: str, event: NotificationEvent, full: bool) -> bytes:
-    """Every entry of a history says what request would have led to it."""
-    about: dict[str, Any] = {"fullUrl": url}
+def _focus_entry(url: str, event: NotificationEvent, full: bool) -> bytes:
+    """One entry of the `history` Bundle, with the request that would have led to the resource."""
+    entry: dict[str, Any] = {"fullUrl": url}
     if full and event.body is not None:
-        about["resource"] = orjson.Fragment(event.body)
+        entry["resource"] = orjson.Fragment(event.body)
     missing = full and event.body is None
     method = "GET" if missing or event.bundle_id else "PUT"
-    about["request"] = {"method": method, "url": event.about}
-    about["response"] = {"status": "404" if missing else "200"}
-    return orjson.dumps(about)
+    entry["request"] = {"method": method, "url": event.about}
+    entry["response"] = {"status": "404" if missing else "200"}
+    return orjson.dumps(entry)

@@ -1,12 +1,12 @@
-"""How much of a resource is shown: `_summary` and `_elements` (FHIR R4, "Search", 3.1.1.5.8-9).
+"""Leaves out elements of a resource: `_summary` and `_elements`, and the least view of a referral.
 
-PURE. Both speak of the elements of the resource itself, not of what these hold. What makes a
-resource one, what must be there and what changes the meaning of the rest is shown in any case.
+PURE. `_summary` and `_elements` (FHIR R4, "Search", 3.1.1.5.8-9) choose top-level elements only,
+not what these hold. Always shown: `resourceType`, `id`, `meta`, required elements, and elements
+that change the meaning of the rest.
 
-The least of a referral whose plan is not known yet: whose it is, from whom and since when.
-
- For plan staff of the deployment who look for the member's plan and are no party to it: they
-may say whose member it is, and read nothing of why help is asked for.
+The least view (`least`) is for plan staff of the deployment who look for the plan of a member. They
+are no party to the referral: they may say which plan's member it is, so they see whose referral it
+is, from whom and since when, but not why help is asked for.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.r4.tables import Table, resource_table
 
 SUMMARIES = ("true", "text", "data", "count", "false")
-#: Tells whoever gets a part that it is one, and must not be sent back as the whole.
+#: Tag of a resource with elements left out: clients must not send it back as the whole resource.
 SUBSETTED = {
     "system": codes.OBSERVATION_VALUE,
     "code": "SUBSETTED",
@@ -28,23 +28,23 @@ _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExt
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """What was asked for. `elements` None: whatever the summary shows."""
+    """The elements asked for; with `elements` None those that `summary` shows."""
 
     summary: str = "false"
     elements: frozenset[str] | None = None
 
     @property
     def counts(self) -> bool:
-        """Whether the number of matches alone is wanted."""
+        """Whether the client asks for the number of matches only."""
         return self.summary == "count"
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is left out."""
+        """Whether the whole resource is shown."""
         return self.summary == "false" and self.elements is None
 
     def of(self, kind: str, body: bytes) -> bytes:
-        """The part of a stored resource that is shown, marked as one."""
+        """The shown part of a stored resource, tagged `SUBSETTED`; the whole one is not tagged."""
         if self.whole:
             return body
         shown = _shown(kind, self)
@@ -53,13 +53,13 @@ class Subset:
 
 
 def is_subset(resource: dict[str, Any]) -> bool:
-    """Whether a resource says of itself that it is not whole."""
+    """Whether a resource has the tag `SUBSETTED`."""
     tags = resource.get("meta", {}).get("tag", ())
     return any(tag.get("code") == SUBSETTED["code"] for tag in tags)
 
 
 def as_part(resource: dict[str, Any]) -> dict[str, Any]:
-    """The resource, saying of itself that it is not whole."""
+    """The resource with the tag `SUBSETTED`."""
     meta = resource.get("meta", {})
     return {**resource, "meta": {**meta, "tag": [*meta.get("tag", ()), SUBSETTED]}}
 
@@ -93,8 +93,9 @@ def _shows(table: Table, subset: Subset, name: str) -> bool:
             return True
 
 
-#: Type → the elements that are shown; of other types nothing is. Whatever is not named is left out,
-#: siblings (`_status`), extensions and narrative too.
+# The least view
+#: Type → the elements shown; other types are not shown at all. Every element that is not listed is
+#: left out, also siblings (`_status`), extensions and narrative.
 SHOWN: dict[str, frozenset[str]] = {
     "ServiceRequest": frozenset(
         {"identifier", "status", "intent", "priority", "subject", "authoredOn", "requester"}
@@ -112,7 +113,7 @@ SHOWN: dict[str, frozenset[str]] = {
         {"identifier", "status", "type", "subscriberId", "beneficiary", "period", "payor"}
     ),
 }
-#: Type → the search parameters that ask for what is shown: any other would tell what is not.
+#: Type → the search parameters about shown elements: other parameters would reveal hidden ones.
 ASKED: dict[str, frozenset[str]] = {
     "ServiceRequest": frozenset(
         {"patient", "subject", "patient.identifier", "subject.identifier", "identifier", "status"}
@@ -131,7 +132,7 @@ ASKED: dict[str, frozenset[str]] = {
 
 
 def least(kind: str, body: bytes) -> bytes:
-    """The part of a stored resource of these types that is shown, marked as one."""
+    """The least view of a stored resource of a type in `SHOWN`, tagged `SUBSETTED`."""
     resource: dict[str, Any] = parse(body)
     part = _part(kind, resource)
     meta = resource.get("meta") or {}
@@ -142,12 +143,13 @@ def least(kind: str, body: bytes) -> bytes:
 def _part(kind: str, resource: dict[str, Any]) -> dict[str, Any]:
     shown = {name: value for name, value in resource.items() if name in SHOWN[kind]}
     if "contained" in shown:
-        held = [each for each in shown["contained"] if each.get("resourceType") in _WHOSE]
-        shown["contained"] = [_part(each["resourceType"], each) for each in held]
-        if not held:
+        kept = [each for each in shown["contained"] if each.get("resourceType") in _CONTAINED]
+        shown["contained"] = [_part(each["resourceType"], each) for each in kept]
+        if not kept:
             del shown["contained"]
     named = {name: resource[name] for name in ("resourceType", "id") if name in resource}
     return named | shown
 
 
-_WHOSE = ("Patient", "Coverage")
+#: Types of contained resources that are shown.
+_CONTAINED = ("Patient", "Coverage")

@@ -1,11 +1,11 @@
-"""What somebody who writes a Task wants: its new status with the reason, and what is added to it.
+"""Reads what the sender of a Task asks for: a new status with its reason, and new items of lists.
 
-Compares the Task as sent with the Task as it is; nothing else of it is the sender's to change. What
-a status means as a move, and whose it is, is `app.model.moves`.
+Compares the Task as sent with the stored Task; the sender may change nothing else.
+`app.model.moves` decides which move a status means, and who may make the move.
 
-Lists that are only added to: what is missing from one, and what is new in it.
-
-Items are counted, so that a note equal to an earlier one is a second note. Linear in what is sent.
+Lists such as `note` only grow: `is_kept` finds whether an item is missing, `added` finds the new
+items. Items are counted, so a note equal to an earlier note is a second note. The comparison takes
+time linear in the size of the Task.
 """
 
 from collections import Counter
@@ -25,34 +25,34 @@ from app.fhir.r4.strict_json import written
 from app.fhir.reference import id_of, place_of
 from app.policy.model import Reason
 
-#: Ours alone: sending them back as they are is fine, changing them is not.
-_OURS = ("focus", "for", "owner", "requester", "code", "intent", "partOf", "basedOn")
-#: Only added to, never changed or taken away.
-_GROWING = ("identifier", "input", "note", "contained")
-#: Statuses that mean "not answered yet" (spec.md 7: taken as `requested`, never emitted).
-_ASKED = frozenset({"draft", "requested", "received", "ready"})
+#: Elements that only this service sets: a sender may send them back unchanged.
+_READ_ONLY = ("focus", "for", "owner", "requester", "code", "intent", "partOf", "basedOn")
+#: Lists to which a sender may add items, but not change or remove any.
+_ADD_ONLY = ("identifier", "input", "note", "contained")
+#: Statuses that mean "not answered yet" (spec.md 7: accepted as `requested`, never emitted).
+_NOT_ANSWERED = frozenset({"draft", "requested", "received", "ready"})
 _CANCELS = frozenset({"abort", "cancel"})
 LEAD_CARE_MANAGER = "lead-care-manager"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskUpdate:
-    """The difference that a sender makes. An empty one changes nothing."""
+    """The changes that a sender asks for; an empty update changes nothing."""
 
-    #: The FHIR status asked for; None: as it is.
+    #: The FHIR status asked for; None leaves the status as it is.
     status: str | None = None
-    #: The `statusReason` that is new, as sent.
+    #: The `statusReason` as sent, if it is new.
     concept: Mapping[str, Any] | None = None
-    #: Element → all of its items, where some are new.
+    #: Element → all of its items, old and new; elements without a new item are left out.
     grown: Mapping[str, list[Any]] = field(default_factory=dict)
-    #: The performer's outputs, where they differ.
+    #: The performer's outputs, if they differ from the stored outputs.
     output: list[Any] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.status or self.grown or self.output is not None)
 
     def reasons(self) -> tuple[Reason, ...]:
-        """The reason as ours: a code of determination-reason where there is one, and the words."""
+        """Read the reason: a code of determination-reason, if there is one, and the text."""
         concept = self.concept or {}
         known = next(
             (
@@ -67,27 +67,28 @@ class TaskUpdate:
         return (Reason(known, text),) if known or text else ()
 
     def require_text(self) -> None:
-        """422 unless the status comes with a reason in words of its own (Gravity: text 1..1)."""
+        """Raise 422 unless the status comes with a reason as text (Gravity: text 1..1)."""
         if not (self.concept or {}).get("text"):
-            said = "Say why in `statusReason.text`: the requester and the plan are told."
-            raise refuse(422, "required", said, "Task.statusReason.text")
+            text = "Say why in `statusReason.text`: the requester and the plan are told."
+            raise refuse(422, "required", text, "Task.statusReason.text")
 
 
 def read_update(
     sent: Mapping[str, Any], current: Mapping[str, Any], *, base: str, performers: bool
 ) -> TaskUpdate:
-    """What `sent` changes of `current`. 422 with every element that is not the sender's to change.
+    """Read what `sent` changes in `current`.
 
-    `performers`: it is the performer's own service Task, whose outputs the performer writes.
+    Raises 422 with every changed element that the sender may not change. `performers` is True for
+    the performer's own service Task, whose outputs the performer writes.
     """
     faults = [
         _fault(name, "is ours. Send it back as it is, or leave it out.")
-        for name in _OURS
-        if name in sent and not _agrees(sent[name], current.get(name), base)
+        for name in _READ_ONLY
+        if name in sent and not _means_same(sent[name], current.get(name), base)
     ]
     grown: dict[str, list[Any]] = {}
-    for name in _GROWING:
-        items, before = _theirs(sent, name), _theirs(current, name)
+    for name in _ADD_ONLY:
+        items, before = _client_items(sent, name), _client_items(current, name)
         if items and not is_kept(before, items):
             faults.append(_fault(name, "is only added to. Send what was there as well."))
         elif added(before, items):
@@ -97,12 +98,12 @@ def read_update(
         output = None
     elif not performers:
         faults.append(_fault("output", "is written by the performer, on its own service Task."))
-    faults += _copied(sent, current, grown)
+    faults += _placeholder_faults(sent, current, grown)
     if faults:
         raise Refusal(422, faults)
     concept = sent.get("statusReason")
     return TaskUpdate(
-        status=_wanted(sent.get("status"), current["status"]),
+        status=_new_status(sent.get("status"), current["status"]),
         concept=None if concept == current.get("statusReason") else concept,
         grown=grown,
         output=output,
@@ -110,22 +111,24 @@ def read_update(
 
 
 def read_adopted(sent: Mapping[str, Any], current: Mapping[str, Any]) -> dict[str, Any]:
-    """The elements that a Task of the referrer adds to the referral's own; empty: nothing new."""
-    found: dict[str, Any] = {}
-    for name in _GROWING:
-        before = _theirs(current, name)
-        if new := added(before, _theirs(sent, name)):
-            found[name] = [*before, *new]
-    if faults := _copied({}, {}, found):
+    """Read the elements that the referrer's Task adds to the referral's own Task; may be empty."""
+    adopted: dict[str, Any] = {}
+    for name in _ADD_ONLY:
+        before = _client_items(current, name)
+        if new := added(before, _client_items(sent, name)):
+            adopted[name] = [*before, *new]
+    if faults := _placeholder_faults({}, {}, adopted):
         raise Refusal(422, faults)
     if sent.get("description") and not current.get("description"):
-        found["description"] = sent["description"]
-    return found
+        adopted["description"] = sent["description"]
+    return adopted
 
 
 def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
-    """Whether a Task of the referrer asks to take the referral back (Gravity's request to cancel);
-    False: it is the referral's own (`fulfill`, or no code). 422 for anything else: it is not done.
+    """Whether a Task of the referrer asks to cancel the referral (Gravity's request to cancel).
+
+    False for the referral's own Task (code `fulfill`, or no code). Raises 422 for any other code,
+    because this service does nothing else for a Task.
     """
     asked = {
         str(coding.get("code"))
@@ -135,34 +138,34 @@ def asks_to_cancel(sent: Mapping[str, Any], at: str = "Task") -> bool:
     if asked & _CANCELS:
         return True
     if codings(sent.get("code")) and "fulfill" not in asked:
-        said = (
+        text = (
             "A Task about a referral asks to `fulfill` it (or has no code), or, by `abort` or "
             "`cancel` of the system task-code, to take it back. For anything else use the "
             "operations of the ServiceRequest."
         )
-        raise refuse(422, "not-supported", said, f"{at}.code")
+        raise refuse(422, "not-supported", text, f"{at}.code")
     return False
 
 
 def reason_of(sent: Mapping[str, Any]) -> Given:
-    """Why a Task asks to take the referral back, as `$cancel` is given it."""
+    """Read why a Task asks to cancel the referral, as the parameters of `$cancel`."""
     concept = sent.get("statusReason") or sent.get("reasonCode")
     parts = {"reason": [{"valueCodeableConcept": concept}]} if concept else {}
     return Given(parts, {"reason": "Task.reasonCode"})
 
 
 def is_adopted(task: Mapping[str, Any]) -> bool:
-    """Whether the referral's Task carries anything that a referrer sent."""
-    return bool(task.get("description")) or any(_theirs(task, name) for name in _GROWING)
+    """Whether the referral's Task has any item or description that a referrer sent."""
+    return bool(task.get("description")) or any(_client_items(task, name) for name in _ADD_ONLY)
 
 
 def focus_of(sent: Mapping[str, Any], base: str) -> str | None:
-    """The id of the ServiceRequest that a Task is about; None where it names none of ours."""
+    """Read the id of the ServiceRequest that a Task is about; None where none of ours is named."""
     return id_of((sent.get("focus") or {}).get("reference"), "ServiceRequest", base)
 
 
 def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether an output says who leads the member's care."""
+    """Whether an output names the lead care manager of the member."""
     return any(
         coding.get("code") == LEAD_CARE_MANAGER
         and coding.get("system") in (codes.TASK_OUTPUT, None)
@@ -171,10 +174,10 @@ def names_care_manager(outputs: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def _copied(
+def _placeholder_faults(
     sent: Mapping[str, Any], current: Mapping[str, Any], grown: Mapping[str, list[Any]]
 ) -> list[Issue]:
-    """Words that are new, and still those of an example."""
+    """Find new texts that still hold the placeholder of an example."""
     faults = []
     reason = sent.get("statusReason") or {}
     if reason != current.get("statusReason") and is_placeholder(reason.get("text")):
@@ -184,8 +187,8 @@ def _copied(
     return faults
 
 
-def _theirs(task: Mapping[str, Any], name: str) -> list[Any]:
-    """The items of an element but for our own: what the requester is asked for is an input."""
+def _client_items(task: Mapping[str, Any], name: str) -> list[Any]:
+    """The items of an element, without the inputs in which we ask the requester for information."""
     return [
         item
         for item in task.get(name) or []
@@ -194,14 +197,14 @@ def _theirs(task: Mapping[str, Any], name: str) -> list[Any]:
     ]
 
 
-def _wanted(sent: str | None, current: str) -> str | None:
-    if sent is None or sent == current or (sent in _ASKED and current in _ASKED):
+def _new_status(sent: str | None, current: str) -> str | None:
+    if sent is None or sent == current or (sent in _NOT_ANSWERED and current in _NOT_ANSWERED):
         return None
-    return "requested" if sent in _ASKED else sent
+    return "requested" if sent in _NOT_ANSWERED else sent
 
 
-def _agrees(sent: Any, current: Any, base: str) -> bool:
-    """The same, or a reference that means the same thing."""
+def _means_same(sent: Any, current: Any, base: str) -> bool:
+    """Whether two values are equal, or are references to one resource of ours."""
     if sent == current:
         return True
     if not isinstance(sent, dict) or not isinstance(current, dict) or "reference" not in sent:
@@ -210,21 +213,22 @@ def _agrees(sent: Any, current: Any, base: str) -> bool:
     return place is not None and place == place_of(current.get("reference"), base)
 
 
-def _fault(name: str, said: str) -> Issue:
-    return Issue("business-rule", f"`{name}` {said}", f"Task.{name}")
+def _fault(name: str, text: str) -> Issue:
+    return Issue("business-rule", f"`{name}` {text}", f"Task.{name}")
 
 
-#: Beyond these a power of ten is not written out.
+# Lists that only grow
+#: A decimal with a power of ten of this or more is compared as written.
 _DIGITS = 40
 
 
 def is_kept(before: Sequence[Any], after: Sequence[Any]) -> bool:
-    """Whether every item that was there is there still, as often as it was."""
+    """Whether `after` has every item of `before`, at least as often."""
     return Counter(map(_key, before)) <= Counter(map(_key, after))
 
 
 def added(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
-    """The items of `after` beyond those of `before`, in their order."""
+    """The items of `after` that `before` does not have, in the order of `after`."""
     left = Counter(map(_key, before))
     new = []
     for item in after:
@@ -237,12 +241,12 @@ def added(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
 
 
 def _key(item: Any) -> bytes:
-    """Equal for equal JSON, whatever the order of its names and the zeros of its decimals."""
-    return orjson.dumps(item, default=_plain, option=orjson.OPT_SORT_KEYS)
+    """A key that is equal for equal JSON: order of names and trailing zeros do not matter."""
+    return orjson.dumps(item, default=_without_zeros, option=orjson.OPT_SORT_KEYS)
 
 
-def _plain(value: Any) -> Any:
-    """A decimal without spare zeros; one of many digits as it was written."""
+def _without_zeros(value: Any) -> Any:
+    """Write a decimal without trailing zeros; a very large or small decimal stays as written."""
     if isinstance(value, Decimal) and abs(value.adjusted()) < _DIGITS:
         text = f"{value:f}"
         return orjson.Fragment((text.rstrip("0").rstrip(".") if "." in text else text).encode())

@@ -1,5 +1,7 @@
-"""Base FHIR R4 (4.0.1): `check_resource` finds what is not valid, `find_unsupported` what is valid
-and yet not understood here; `warm` prepares the tables at the start of a process.
+"""Base FHIR R4 (4.0.1): checks resources.
+
+`check_resource` finds content that is not valid. `find_unsupported` finds content that is valid but
+that this service does not understand. `warm` prepares the tables at the start of a process.
 """
 
 from app.fhir.r4.check import check_resource

@@ -1,11 +1,9 @@
-"""Base R4 in one walk over a parsed resource: every fault at once, each with its FHIRPath.
+"""Checks a parsed resource against base R4 in one walk: finds all faults, each with its FHIRPath.
 
-Types, cardinality, required bindings, primitive formats and `app.fhir.r4.invariants`. What this
-service asks beyond R4 is left to `app.fhir.r4.service` and to intake. No input raises.
-
-The invariants of a Bundle: which type has requests, responses and searches, and unique names.
-
-What a transaction may hold when it is a referral's is left to `app.fhir.bundle`.
+Checks types, cardinality, required bindings, primitive formats, `app.fhir.r4.invariants` and the
+invariants of a Bundle: the types that have requests, responses and searches, and unique names.
+`app.fhir.r4.service`, `app.fhir.bundle` (a referral's transaction) and the journey check the rules
+that this service adds to R4. No input raises.
 """
 
 from collections.abc import Iterator
@@ -34,7 +32,7 @@ _EMPTY = "is empty. Leave it out or give it a value."
 
 
 def check_resource(resource: Any, path: str | None = None) -> list[Issue]:
-    """All faults of one resource against R4 4.0.1, at most `MAX_FAULTS`.
+    """Find the faults of one resource against R4 4.0.1, at most `MAX_FAULTS`.
 
     `path` is the resource's own expression (`Bundle.entry[3].resource`), by default its type.
     """
@@ -46,7 +44,7 @@ def check_resource(resource: Any, path: str | None = None) -> list[Issue]:
 
 
 class _Walk:
-    """The faults of one payload, and the local references of the resource that is being read."""
+    """Collects the faults of a payload, and the local references of the current resource."""
 
     __slots__ = ("_objects", "faults", "locals")
 
@@ -56,14 +54,14 @@ class _Walk:
         self.locals: list[Local] = []
 
     def fault(self, code: str, path: Path, text: str) -> None:
-        """Diagnostics begin with the element's name, so that a sentence alone says where."""
+        """Add a fault; the sentence begins with the element's path, so it is clear by itself."""
         if len(self.faults) == MAX_FAULTS:
             return
         expression = render(path)
         self.faults.append(Issue(code, f"{expression} {text}", expression))
 
     def resource(self, value: Any, path: Path, *, contained: bool) -> None:
-        """One resource. A contained one shares the local references of its container."""
+        """Check one resource; a contained resource shares the local references of its container."""
         table = self._resource_table(value, path)
         if table is None:
             return
@@ -77,8 +75,8 @@ class _Walk:
                 self.fault(code, where, text)
         self.locals = outer
         if table.name == "Bundle":
-            for inside, said in bundle_faults(value):
-                self.fault("invariant", (path, inside, None), said)
+            for inside, text in bundle_faults(value):
+                self.fault("invariant", (path, inside, None), text)
 
     def _resource_table(self, value: Any, path: Path) -> Table | None:
         if type(value) is not dict:
@@ -99,7 +97,7 @@ class _Walk:
         return table
 
     def object(self, value: dict[str, Any], table: Table, path: Path) -> None:
-        """The elements of one object whose JSON type has been checked, then its invariants."""
+        """Check the elements of an object whose JSON type has been checked, then its invariants."""
         elements = table.elements
         chosen: dict[str, str] = {}
         for name, item in value.items():
@@ -143,10 +141,10 @@ class _Walk:
         if not self._objects % 1024:
             tick()
         for name in table.required:
-            if name not in value and not _explained(value.get("_" + name)):
+            if name not in value and not _has_extension(value.get("_" + name)):
                 self.fault("required", (path, name, None), "is required.")
         for base, names in table.choices:
-            if not any(name in value or _explained(value.get("_" + name)) for name in names):
+            if not any(name in value or _has_extension(value.get("_" + name)) for name in names):
                 text = f"is required: send one of {', '.join(names)}."
                 self.fault("required", (path, base, None), text)
 
@@ -172,7 +170,7 @@ class _Walk:
         kind = element.kind
         if kind == COMPLEX:
             if type(item) is not dict:
-                self.fault("structure", path, _instead(item, "a JSON object"))
+                self.fault("structure", path, _wrong_type(item, "a JSON object"))
             elif not item:
                 self.fault("value", path, _EMPTY)
             else:
@@ -180,7 +178,7 @@ class _Walk:
         elif kind == RESOURCE:
             self.resource(item, path, contained=element.base == "contained")
         elif type(item) not in element.json:
-            self.fault("structure", path, _instead(item, JSON_WORDS[element.json[0]]))
+            self.fault("structure", path, _wrong_type(item, JSON_WORDS[element.json[0]]))
         elif not element.valid(item):
             self._bad_value(element, item, path)
 
@@ -193,7 +191,7 @@ class _Walk:
             elif element.targets is not None:
                 for code, where, text in target_faults(item, literal, element.targets):
                     self.fault(code, (path, where, None), text)
-        elif element.binding is not None and not _bound(item, element):
+        elif element.binding is not None and not _has_bound_code(item, element):
             self._bad_value(element, item, path)
         elif element.type == "Identifier":
             value = item.get("value")
@@ -235,8 +233,8 @@ class _Walk:
             self.fault("value", path, f"does not fit. {PRIMITIVES[element.type].hint}")
 
 
-def _bound(concept: dict[str, Any], element: Element) -> bool:
-    """Whether a CodeableConcept (or Coding) has a code of the required value set of its element."""
+def _has_bound_code(concept: dict[str, Any], element: Element) -> bool:
+    """Whether a CodeableConcept (or Coding) has a code of the element's required value set."""
     binding = element.binding
     codings = concept.get("coding", ()) if element.type == "CodeableConcept" else (concept,)
     return binding is None or any(
@@ -246,12 +244,12 @@ def _bound(concept: dict[str, Any], element: Element) -> bool:
     )
 
 
-def _explained(companion: Any) -> bool:
-    """R4 lets an extension stand for a required primitive value (extensibility.html)."""
+def _has_extension(companion: Any) -> bool:
+    """Whether an extension stands for a primitive value, as R4 allows (extensibility.html)."""
     return isinstance(companion, dict) and bool(companion.get("extension"))
 
 
-def _instead(item: Any, wanted: str) -> str:
+def _wrong_type(item: Any, wanted: str) -> str:
     if item is None:
         return f"must be {wanted}, not null. Leave it out if there is none."
     if isinstance(item, list):
@@ -259,16 +257,17 @@ def _instead(item: Any, wanted: str) -> str:
     return f"must be {wanted}."
 
 
+# Invariants of a Bundle
 _REQUESTS = ("batch", "transaction", "history")
 _RESPONSES = ("batch-response", "transaction-response", "history")
 
 
 def bundle_faults(bundle: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """bdl-1 to bdl-12, as (element within the Bundle, sentence)."""
+    """Find faults against bdl-1 to bdl-12, as (element within the Bundle, sentence)."""
     kind = bundle.get("type")
     bound = binding_of("Bundle.type")
     if not isinstance(kind, str) or bound is None or kind not in bound.codes:
-        return  # said already; what the entries need depends on it
+        return  # a fault that is reported already; the rules of the entries depend on the type
     if "total" in bundle and kind not in ("searchset", "history"):
         yield "total", "belongs to a searchset or a history only (bdl-1)."
     listed = bundle.get("entry")
@@ -277,8 +276,8 @@ def bundle_faults(bundle: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for index, entry in enumerate(entries):
         if isinstance(entry, dict):
             yield from _entry_faults(kind, entry, f"entry[{index}]")
-            yield from _name_faults(kind, entry, f"entry[{index}].fullUrl", seen)
-    yield from _first_faults(kind, bundle, entries)
+            yield from _full_url_faults(kind, entry, f"entry[{index}].fullUrl", seen)
+    yield from _first_entry_faults(kind, bundle, entries)
 
 
 def _entry_faults(kind: str, entry: dict[str, Any], at: str) -> Iterator[tuple[str, str]]:
@@ -288,11 +287,11 @@ def _entry_faults(kind: str, entry: dict[str, Any], at: str) -> Iterator[tuple[s
         yield f"{at}.search", "belongs to a searchset only (bdl-2)."
     for name, kinds, key in (("request", _REQUESTS, "bdl-3"), ("response", _RESPONSES, "bdl-4")):
         if (name in entry) != (kind in kinds):
-            word = "is required" if kind in kinds else "may not stand"
-            yield f"{at}.{name}", f"{word} in a Bundle of this type ({key})."
+            text = "is required" if kind in kinds else "may not stand"
+            yield f"{at}.{name}", f"{text} in a Bundle of this type ({key})."
 
 
-def _name_faults(
+def _full_url_faults(
     kind: str, entry: dict[str, Any], at: str, seen: set[str]
 ) -> Iterator[tuple[str, str]]:
     url = entry.get("fullUrl")
@@ -309,7 +308,7 @@ def _name_faults(
     seen.add(name)
 
 
-def _first_faults(
+def _first_entry_faults(
     kind: str, bundle: dict[str, Any], entries: list[Any]
 ) -> Iterator[tuple[str, str]]:
     wanted = {"document": "Composition", "message": "MessageHeader"}.get(kind)

@@ -1,7 +1,7 @@
-"""Every system, extension and value-set address that we read or write; a test keeps them here.
+"""Every address of a system, extension or value set that we read or write; a test keeps them here.
 
 The words of our own code systems (`display`) are data, in words.yaml and `app.policy.vocabulary`.
-What a code means for a decision is left to `app.policy`.
+`app.policy` decides the effect of a code on a decision.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ BASE: Final = "https://nowrongdoor.example/fhir/"
 _CODE_SYSTEM = BASE + "CodeSystem/"
 _STRUCTURE = BASE + "StructureDefinition/"
 _SID = BASE + "sid/"
-#: Definitions of our own operations and search parameters: followed by their names.
+#: Addresses of our own operations, search parameters and forms; the name follows.
 OPERATION: Final = BASE + "OperationDefinition/"
 SEARCH_PARAMETER: Final = BASE + "SearchParameter/"
 QUESTIONNAIRE: Final = BASE + "Questionnaire/"
@@ -28,7 +28,7 @@ COUNTY_ID: Final = _SID + "county"
 REFERRAL_ID: Final = _SID + "referral"
 AUTHORIZATION_ID: Final = _SID + "authorization"
 NPI: Final = "http://hl7.org/fhir/sid/us-npi"
-#: The system of an identifier that is an address itself, as `urn:uuid:…`.
+#: The system of an identifier whose value is an address, as `urn:uuid:…`.
 ADDRESS: Final = "urn:ietf:rfc:3986"
 
 # Our code systems.
@@ -47,7 +47,7 @@ CORRESPONDENCE_OUTCOME: Final = _CODE_SYSTEM + "correspondence-outcome"
 TASK_INPUT: Final = _CODE_SYSTEM + "task-input"
 ISSUE_DETAIL: Final = _CODE_SYSTEM + "issue-detail"
 
-# The systems of plain codes (FHIR R4): implied where a resource holds the code alone.
+# The systems of plain codes (FHIR R4), implied where a resource has the code without a system.
 _R4 = "http://hl7.org/fhir/"
 REQUEST_STATUS: Final = _R4 + "request-status"
 REQUEST_INTENT: Final = _R4 + "request-intent"
@@ -65,7 +65,7 @@ SPECIAL_VALUES: Final = "http://terminology.hl7.org/CodeSystem/special-values"
 
 # Our extensions.
 RECEIVED: Final = _STRUCTURE + "received"
-#: In the answer to a post alone: what became of the referral.
+#: Only in the answer to a post: the decision about the referral.
 REFERRAL_DECISION: Final = _STRUCTURE + "referral-decision"
 ENCOUNTER_AVOIDABLE: Final = _STRUCTURE + "encounter-avoidable"
 CAPACITY: Final = _STRUCTURE + "capacity"
@@ -73,7 +73,7 @@ AUTHORIZED_REFERRAL: Final = _STRUCTURE + "authorized-referral"
 DETERMINATION: Final = _STRUCTURE + "determination"
 #: On a question of a CommunicationRequest: the `linkId` of the form's item that answers it.
 REQUESTED_FACT: Final = _STRUCTURE + "requested-fact"
-#: On a Subscription: what the `v1a` signature of every notification is verified with.
+#: On a Subscription: the key that verifies the `v1a` signature of every notification.
 WEBHOOK_PUBLIC_KEY: Final = _STRUCTURE + "webhook-public-key"
 
 # Other people's extensions.
@@ -81,9 +81,9 @@ US_CORE_RACE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-r
 REQUEST_STATUS_REASON: Final = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
 TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
 OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
-#: Elements of another FHIR version, as R4 would carry them, begin so.
+#: Beginnings of the extensions by which R4 carries elements of another FHIR version.
 CROSS_VERSION: Final = tuple(f"{_R4}{version}/" for version in ("5.0", "4.3", "6.0"))
-#: Extensions of a ServiceRequest that are ours to say: what comes back of them is passed over.
+#: Extensions of a ServiceRequest that only this service writes; senders' copies are ignored.
 OURS: Final = frozenset({REQUEST_STATUS_REASON, REFERRAL_DECISION})
 GRAVITY: Final = "http://hl7.org/fhir/us/sdoh-clinicalcare/"
 GRAVITY_CAPACITY: Final = (
@@ -95,7 +95,7 @@ GRAVITY_CODES: Final = GRAVITY + "CodeSystem/SDOHCC-CodeSystemTemporaryCodes"
 _HL7 = "http://terminology.hl7.org/CodeSystem/"
 ICD_10_CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 HCPCS: Final = "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
-#: The same code system as other senders spell it: HL7's former address and the OIDs.
+#: HCPCS in every spelling that senders use: also HL7's former address and the OID.
 HCPCS_SYSTEMS: Final = frozenset(
     {HCPCS, HCPCS.replace("https:", "http:"), "urn:oid:2.16.840.1.113883.6.285"}
 )
@@ -148,7 +148,7 @@ PREGNANCY_STATUS: Final = "82810-3"
 
 _words: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("words.yaml").read_text("utf-8"))
 
-#: Code → display, of our own code systems.
+#: Code → display, for each of our own code systems.
 SERVICES: Final[Mapping[str, str]] = _words["services"]
 POPULATIONS: Final[Mapping[str, str]] = _words["populations"]
 STATES: Final = words_of("states")
@@ -158,24 +158,24 @@ COUNTIES: Final[Mapping[str, str]] = _words["counties"]
 
 
 def fact_system(name: str) -> str:
-    """The code system of a fact's answers (facts.md 1.1): the name with `_` and `.` as `-`."""
+    """The code system of a fact's answers (facts.md 1.1): its name with `_` and `.` as `-`."""
     if name == "current_authorizations":
         return CALAIM_SERVICE
     return _CODE_SYSTEM + name.replace("_", "-").replace(".", "-")
 
 
 def uuid_address(id_: str) -> str:
-    """A UUID as an address: `urn:uuid:01a2…`."""
+    """Write a UUID as an address: `urn:uuid:01a2…`."""
     return f"urn:uuid:{id_}"
 
 
 def uuid_identifier(id_: str) -> dict[str, str]:
-    """A UUID as the identifier of what it names."""
+    """Write a UUID as a FHIR identifier."""
     return {"system": ADDRESS, "value": uuid_address(id_)}
 
 
 def coding(system: str, code: str, words: Mapping[str, str]) -> dict[str, str]:
-    """One Coding of ours, with its display where we have a word for it."""
+    """Write one Coding, with its display if `words` has one."""
     made = {"system": system, "code": code}
     if code in words:
         made["display"] = words[code]

@@ -1,13 +1,12 @@
-"""Invariants of base R4 (severity error) as a table: which type, what must hold, what to say.
+"""Invariants of base R4 (severity error) as a table: type, element, condition, sentence.
 
-The names in brackets are those of the 4.0.1 definitions. Rules of a Bundle are in
-`app.fhir.r4.check`, those that need more than the object itself (dom-*, ref-1) in
-`app.fhir.r4.relations`, those of the JSON shape (ele-1) in `app.fhir.r4.check`.
-Objects reach these rules whatever else is wrong with them, so nothing here trusts a value's type.
+The names in brackets are those of the 4.0.1 definitions. `app.fhir.r4.check` has the rules of a
+Bundle and of the JSON shape (ele-1); `app.fhir.r4.relations` has the rules that need more than the
+object itself (dom-*, ref-1). These rules get objects with any other faults, so no rule here trusts
+the type of a value.
 
-Comparing FHIR dates of any precision: only what is certain counts.
-
-FHIRPath answers "unknown" where precisions differ, and an invariant does not fail on unknown.
+`is_later` compares FHIR dates of any precision. FHIRPath answers "unknown" where precisions differ,
+and an invariant does not fail on unknown: so a date is later only if that is certain.
 """
 
 from calendar import monthrange
@@ -28,12 +27,12 @@ _UCUM = codes.UCUM
 
 
 def _has(thing: Object, *names: str) -> bool:
-    """Whether any of these elements is there, as a value or as extensions only."""
+    """Whether any of these elements is present, as a value or as extensions only."""
     return any(name in thing or "_" + name in thing for name in names)
 
 
 def _chosen(thing: Object, choice: str) -> bool:
-    """Whether any type of a choice (`value[x]`) is there."""
+    """Whether a choice (`value[x]`) is present, with any type."""
     size = len(choice)
     return any(
         name.lstrip("_").startswith(choice) and name.lstrip("_")[size : size + 1].isupper()
@@ -50,7 +49,7 @@ def _coded(concept: Any, system: str, *known: str) -> bool:
     return any(c.get("system") == system and c.get("code") in known for c in _codings(concept))
 
 
-def _less(thing: Object, name: str, limit: int) -> bool:
+def _is_below(thing: Object, name: str, limit: int) -> bool:
     value = thing.get(name)
     return _is_number(value) and bool(value < limit)
 
@@ -65,17 +64,17 @@ def _uses(thing: Object, name: str) -> set[Any]:
     return {i["use"] for i in items if isinstance(i, dict) and isinstance(i.get("use"), str)}
 
 
-def _ordered(range_: Object) -> bool:
+def _is_ordered(range_: Object) -> bool:
     low, high = range_.get("low"), range_.get("high")
     if not (isinstance(low, dict) and isinstance(high, dict)):
         return True
     if any(low.get(name) != high.get(name) for name in ("system", "code", "unit")):
-        return True  # other units cannot be compared here
+        return True  # values in different units cannot be compared
     least, most = low.get("value"), high.get("value")
     return not (_is_number(least) and _is_number(most)) or bool(least <= most)
 
 
-def _answered_twice(observation: Object) -> bool:
+def _repeats_own_code(observation: Object) -> bool:
     """Whether a component repeats the observation's own code beside its value (obs-7)."""
     own = {(c.get("system"), c.get("code")) for c in _plain_codings(observation.get("code"))}
     components = observation.get("component")
@@ -100,7 +99,7 @@ def _one_content(parameter: Object) -> bool:
     return sum(kinds) == 1
 
 
-#: Type, element to name ("" for the object itself), what must hold, what to say if it does not.
+#: Type, element to name ("" for the object itself), condition, sentence if the condition fails.
 _ROWS: list[tuple[str, str, Callable[[Object], bool], str]] = [
     # Data types
     ("Extension", "", lambda o: _has(o, "extension") != _chosen(o, "value"),
@@ -111,7 +110,7 @@ _ROWS: list[tuple[str, str, Callable[[Object], bool], str]] = [
      "is required beside data (att-1)."),
     ("ContactPoint", "system", lambda o: not _has(o, "value") or _has(o, "system"),
      "is required beside a value: phone, email and so on (cpt-2)."),
-    ("Range", "", _ordered, "must not have a low above its high (rng-2)."),
+    ("Range", "", _is_ordered, "must not have a low above its high (rng-2)."),
     ("Ratio", "", lambda o: _has(o, "numerator") == _has(o, "denominator"),
      "must have both numerator and denominator, or neither (rat-1)."),
     ("Ratio", "", lambda o: _has(o, "numerator", "extension"),
@@ -122,9 +121,9 @@ _ROWS: list[tuple[str, str, Callable[[Object], bool], str]] = [
      "is required beside duration (tim-1)."),
     ("TimingRepeat", "periodUnit", lambda o: not _has(o, "period") or _has(o, "periodUnit"),
      "is required beside period (tim-2)."),
-    ("TimingRepeat", "duration", lambda o: not _less(o, "duration", 0),
+    ("TimingRepeat", "duration", lambda o: not _is_below(o, "duration", 0),
      "must not be negative (tim-4)."),
-    ("TimingRepeat", "period", lambda o: not _less(o, "period", 0),
+    ("TimingRepeat", "period", lambda o: not _is_below(o, "period", 0),
      "must not be negative (tim-5)."),
     ("TimingRepeat", "periodMax", lambda o: not _has(o, "periodMax") or _has(o, "period"),
      "needs a period (tim-6)."),
@@ -185,7 +184,7 @@ _ROWS: list[tuple[str, str, Callable[[Object], bool], str]] = [
     ("Observation", "dataAbsentReason",
      lambda o: not (_has(o, "dataAbsentReason") and _chosen(o, "value")),
      "may not stand beside a value (obs-6)."),
-    ("Observation", "value", lambda o: not _answered_twice(o),
+    ("Observation", "value", lambda o: not _repeats_own_code(o),
      "may not stand where a component has the same code (obs-7)."),
     ("ObservationReferenceRange", "", lambda o: _has(o, "low", "high", "text"),
      "must have low, high or text (obs-3)."),
@@ -230,7 +229,7 @@ _ROWS += [
 
 
 class Rule(NamedTuple):
-    """One invariant: the element to name ("" for the object), what must hold, what to say."""
+    """One invariant: the element to name ("" for the object), its condition, and its sentence."""
 
     where: str
     holds: Callable[[Object], bool]
@@ -238,13 +237,13 @@ class Rule(NamedTuple):
 
 
 def _tables() -> dict[str, tuple[Rule, ...]]:
-    found: dict[str, list[Rule]] = {}
+    rules_of: dict[str, list[Rule]] = {}
     for kind, where, holds, text in _ROWS:
-        found.setdefault(kind, []).append(Rule(where, holds, text))
-    return {kind: tuple(rules) for kind, rules in found.items()}
+        rules_of.setdefault(kind, []).append(Rule(where, holds, text))
+    return {kind: tuple(rules) for kind, rules in rules_of.items()}
 
 
-#: Every rule by the name of the type it belongs to.
+#: Type → its rules.
 INVARIANTS = _tables()
 
 
@@ -258,7 +257,7 @@ def is_later(first: Any, second: Any) -> bool:
     if not any(timed):
         common = min(len(first), len(second))
         return bool(first[:common] > second[:common])
-    # A day without a zone lasts up to a day longer, seen from elsewhere.
+    # A date has no zone: in other zones it may begin or end up to a day away.
     return _day(first, last=False) > _day(second, last=True) + 1
 
 
@@ -274,13 +273,13 @@ def _is_later_instant(first: str, second: str) -> bool:
 
 
 def _instant(value: str) -> datetime:
-    # Python has no leap second; the one before is near enough to order two times.
+    # Python has no leap second; the second before it is near enough to order two times.
     leap = value[17:19] == "60"
     return datetime.fromisoformat(value[:17] + "59" + value[19:] if leap else value)
 
 
 def _day(value: str, *, last: bool) -> int:
-    """The first or last day that a date of any precision can mean, as a count of days."""
+    """The first or last day that a date of any precision can mean, as a number of days."""
     year = int(value[:4])
     month = int(value[5:7]) if len(value) >= 7 else (12 if last else 1)
     if len(value) >= 10:

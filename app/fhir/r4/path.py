@@ -1,4 +1,4 @@
-"""Paths of elements as linked tuples, written out only where there is a fault to name."""
+"""Paths of elements as linked tuples; a path is written as text only for a fault."""
 
 import re
 from typing import Optional
@@ -6,12 +6,12 @@ from typing import Optional
 #: Parent path, element name, index in a list.
 Path = tuple[Optional["Path"], str, int | None]
 
-#: A name that an element could have; no other name of a payload is ever repeated.
+#: Matches a name that an element could have; an answer never repeats any other name of a payload.
 member = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}").fullmatch
 
 
 def render(path: Path) -> str:
-    """`ServiceRequest.contained[0].birthDate`."""
+    """Write a path as text: `ServiceRequest.contained[0].birthDate`."""
     parts: list[str] = []
     at: Path | None = path
     while at is not None:

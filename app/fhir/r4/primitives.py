@@ -1,11 +1,10 @@
-"""R4's primitive types: which JSON type each has and which values it takes (R4 datatypes.html).
+"""R4's primitive types: the JSON type of each, and the values it accepts (R4 datatypes.html).
 
-Stricter than the published regular expressions where those say less than the text beside them: a
-date must exist, a code has no invisible characters, narrative has no active content.
+Stricter than the published regular expressions where the text beside them asks for more: a date
+must exist, a code has no invisible characters, narrative has no active content.
 
-Narrative XHTML: which elements and attributes R4 lets a `div` hold (txt-1 and txt-2).
-
-Judges only; a narrative is stored and given back as sent, or the payload is refused.
+Narrative XHTML has the elements and attributes that R4 allows in a `div` (txt-1 and txt-2). The
+checks change nothing: a narrative is stored and returned as sent, or the payload is refused.
 """
 
 import re
@@ -43,8 +42,8 @@ _ATTRIBUTES = frozenset(
 )  # fmt: skip
 _XML_LANG = f"{codes.XML} lang"
 
-# What runs when it is followed or shown. All else may stand there, as R4 lets it: an image or a
-# link, relative, of this Bundle or of another server, is kept as sent and never fetched by us.
+# Addresses that run code when a reader follows or shows them. R4 allows all other addresses: an
+# image or a link, relative, of this Bundle or of another server, is kept as sent, never fetched.
 _RUNS = re.compile(r"(?i)(?:javascript|vbscript|livescript|mocha|data):").match
 _IMAGE = re.compile(r"(?i)data:image/[a-z0-9.+-]+[;,]").match
 _LIVE_STYLE = re.compile(
@@ -55,11 +54,11 @@ _STYLE_ESCAPE = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})\s?|(.))")
 
 
 class _Unsafe(Exception):
-    """Narrative that R4 does not allow."""
+    """Raised for narrative that R4 does not allow."""
 
 
-class _Reader:
-    """Walks the XML once; raises `_Unsafe` at the first thing that may not stand there."""
+class _NarrativeReader:
+    """Walks the XML once; raises `_Unsafe` at the first node that R4 does not allow."""
 
     def __init__(self) -> None:
         self.content = False
@@ -96,7 +95,7 @@ def _check_attribute(name: str, value: str) -> None:
 
 
 def _plain_style(value: str) -> str:
-    """A style as it is understood: without comments, its escapes spelled out."""
+    """Write a style as browsers read it: without comments, its escapes as characters."""
     return _STYLE_ESCAPE.sub(_spelled, _STYLE_COMMENT.sub("", value))
 
 
@@ -106,13 +105,13 @@ def _spelled(escape: re.Match[str]) -> str:
 
 
 def is_safe_narrative(value: str) -> bool:
-    """Whether this is one XHTML `div` with content, made of formatting only."""
-    reader = _Reader()
+    """Whether `value` is one XHTML `div` with content, made of formatting only."""
+    reader = _NarrativeReader()
     parser = ParserCreate(namespace_separator=_SEPARATOR)
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
-    # No DOCTYPE: no entities of the sender's making. Instructions have no place in a div.
+    # A DOCTYPE could define entities. Processing instructions are not allowed in a div.
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.ProcessingInstructionHandler = reader.refuse
     parser.XmlDeclHandler = reader.refuse
@@ -123,7 +122,7 @@ def is_safe_narrative(value: str) -> bool:
     return reader.content
 
 
-# What cannot be seen and makes two codes look alike: controls, zero width, bidi overrides.
+# Invisible characters, which make two codes look alike: controls, zero width, bidi overrides.
 _UNSEEN = (
     r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e"
     r"\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
@@ -139,9 +138,9 @@ _DATE_TIME = re.compile(f"{_YEAR}(?:-{_MONTH}(?:-{_DAY}(?:T{_CLOCK}{_ZONE})?)?)?
 _INSTANT = re.compile(f"{_YEAR}-{_MONTH}-{_DAY}T{_CLOCK}{_ZONE}").fullmatch
 _BASE64_BLANKS = re.compile(r"[ \t\r\n]+")
 
-#: A code without surplus blanks; also what a business identifier may be made of.
+#: Matches a code without surplus blanks; a business identifier follows the same pattern.
 is_code = re.compile(f"[^\\s{_UNSEEN}]+(?: [^\\s{_UNSEEN}]+)*").fullmatch
-#: Text in which nothing is hidden, for identifiers; blanks are the issuer's affair.
+#: Matches text without invisible characters, for identifiers; their issuer may use any blanks.
 is_plain = re.compile(f"[^{_UNSEEN}]*").fullmatch
 
 _MAX_INT = 2_147_483_647
@@ -149,7 +148,7 @@ _MAX_TEXT = 1_048_576
 
 
 class Primitive(NamedTuple):
-    """`json` are the Python types that a value may have; `valid` judges a value of these."""
+    """A primitive type: `json` are the Python types of its values, `valid` checks such a value."""
 
     json: tuple[type, ...]
     valid: Callable[[Any], Any]
@@ -157,7 +156,7 @@ class Primitive(NamedTuple):
 
 
 def _exists(value: str) -> bool:
-    """Whether the month has this day (the pattern has been checked: the year is 0001 to 9999)."""
+    """Whether the month has this day; the pattern has been checked (years 0001 to 9999)."""
     if len(value) < 10 or value[8:10] <= "28":
         return True
     try:
@@ -178,7 +177,7 @@ def _is_base64(value: str) -> bool:
 
 
 def _integer(low: int) -> Callable[[Any], bool]:
-    # A number with a fraction or an exponent is a JSON number too, but no integer.
+    # `1.0` and `1e2` are JSON numbers, but no integers of R4.
     return lambda value: type(value) is int and low <= value <= _MAX_INT
 
 
@@ -239,5 +238,5 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
 }
 
-#: What to say when the JSON type itself is wrong.
+#: Python type → its words in the error for a wrong JSON type.
 JSON_WORDS = {bool: "true or false", str: "a JSON string", int: "a JSON number"}

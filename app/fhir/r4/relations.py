@@ -1,6 +1,6 @@
-"""References within a payload: `#id` must be there, and a Reference takes certain types only.
+"""Checks references within a payload: `#id` must exist, and a Reference accepts certain types only.
 
-Whether the resource behind a reference exists, and whose it is, is left to intake.
+The journey checks whether the resource behind a reference exists, and to whom the resource belongs.
 """
 
 import re
@@ -17,7 +17,7 @@ _LITERAL = re.compile(
 
 
 class Local(NamedTuple):
-    """A reference to `#id`: where it stands and what it may point to."""
+    """A reference to `#id`: its path and the types that it may point to."""
 
     id: str
     path: Path
@@ -27,11 +27,11 @@ class Local(NamedTuple):
 def target_faults(
     reference: dict[str, Any], literal: Any, targets: frozenset[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Whether the type that a reference names, in its text or its `type`, may stand there."""
+    """Find a wrong target type, named in `reference` or in `type`."""
     text = _wrong_target(targets)
     if type(literal) is str:
         match = _LITERAL(literal)
-        # A path that only looks like a type (…/Files/1) says nothing about the target.
+        # An address with another word in the place of the type (…/Files/1) names no type.
         if match and match[1] not in targets and resource_table(match[1]):
             yield "structure", "reference", text
     named = reference.get("type")
@@ -42,10 +42,10 @@ def target_faults(
 def contained_faults(
     resource: dict[str, Any], local: list[Local], path: Path
 ) -> Iterator[tuple[str, Path, str]]:
-    """dom-2, dom-4, dom-5 and ref-1: contained resources and the references to them.
+    """Find faults against dom-2, dom-4, dom-5 and ref-1: contained resources and their references.
 
-    dom-3 is not held against a payload: what is contained is read whether or not the request points
-    to it (facts.md 4), and nobody is turned away for a missing pointer.
+    dom-3 is not checked: a contained resource is read whether or not the request points to it
+    (facts.md 4), and no referral is refused for a missing reference.
     """
     listed = resource.get("contained")
     contained = listed if isinstance(listed, list) else []
@@ -54,16 +54,16 @@ def contained_faults(
         if not isinstance(inner, dict):
             continue
         at = (path, "contained", index)
-        yield from _inner(inner, at)
+        yield from _nested_faults(inner, at)
         own = inner.get("id")
         if isinstance(own, str):
             if own in types:
                 yield "invariant", (at, "id", None), "is the id of another contained resource too."
             types.setdefault(own, str(inner.get("resourceType")))
-    yield from _unresolved(local, types)
+    yield from _local_faults(local, types)
 
 
-def _inner(inner: dict[str, Any], at: Path) -> Iterator[tuple[str, Path, str]]:
+def _nested_faults(inner: dict[str, Any], at: Path) -> Iterator[tuple[str, Path, str]]:
     if "contained" in inner:
         text = "may not hold contained resources itself (dom-2)."
         yield "invariant", (at, "contained", None), text
@@ -75,15 +75,15 @@ def _inner(inner: dict[str, Any], at: Path) -> Iterator[tuple[str, Path, str]]:
                 yield "invariant", ((at, "meta", None), name, None), text
 
 
-def _unresolved(local: list[Local], types: dict[str, str]) -> Iterator[tuple[str, Path, str]]:
+def _local_faults(local: list[Local], types: dict[str, str]) -> Iterator[tuple[str, Path, str]]:
     for reference in local:
         at = (reference.path, "reference", None)
         if not reference.id:
-            continue  # "#" alone is the container
-        found = types.get(reference.id)
-        if found is None:
+            continue  # "#" without an id names the container
+        target = types.get(reference.id)
+        if target is None:
             yield "invariant", at, "has no contained resource of this id (ref-1)."
-        elif reference.targets is not None and found not in reference.targets:
+        elif reference.targets is not None and target not in reference.targets:
             yield "structure", at, _wrong_target(reference.targets)
 
 

@@ -1,10 +1,10 @@
-"""Valid R4 that this service must not ignore and cannot act upon: 422.
+"""Finds valid R4 that this service must not ignore and cannot act upon: 422.
 
 R4 says that a receiver who does not know a modifierExtension must refuse the content, and that
-implicitRules change how it is to be read (extensibility.html, resource.html). It lets an extension
-stand for a required value, too: in what is acted upon (an operation's parameters, a transaction, a
-Subscription, the request itself) that says nothing to act upon. What a referral only carries is
-kept as sent, and its readers take such an element as unknown.
+implicitRules change how the content is to be read (extensibility.html, resource.html). R4 also lets
+an extension stand for a required value. Resources that this service acts upon (an operation's
+parameters, a transaction, a Subscription, the request itself) need the value. Resources that a
+referral only carries are kept as sent, and their readers treat such an element as unknown.
 """
 
 from collections.abc import Iterator
@@ -19,24 +19,25 @@ from app.fhir.r4.tables import COMPLEX, OTHER, TEXT, Table, resource_table
 _MODIFIER = "changes what the element means in a way that this service does not know. Leave it out."
 _RULES = "names rules that this service does not know. Leave it out."
 _UNSTATED = "needs its value here: an extension in its place says nothing to act upon."
-#: The types whose own elements are acted upon.
+#: The types whose own elements this service acts upon.
 _ACTED_UPON = frozenset({"Bundle", "Parameters", "ServiceRequest", "Subscription"})
 
 
 def find_unsupported(resource: dict[str, Any], path: str | None = None) -> list[Issue]:
-    """The first of all modifierExtensions and implicitRules in a resource and what it holds, and of
-    all required values that are missing in what is acted upon.
+    """Find modifierExtensions, implicitRules, and missing values of elements we act upon.
+
+    Looks into contained resources and entries too. Returns at most `MAX_FAULTS` issues.
     """
     kind = resource.get("resourceType")
     name = kind if isinstance(kind, str) and member(kind) else "Resource"
     root: Path = (None, path or name, None)
     table = resource_table(name) if name in _ACTED_UPON else None
     unstated = _unstated(resource, table, root) if table else ()
-    return list(islice(chain(_walk(resource, root), unstated), MAX_FAULTS))
+    return list(islice(chain(_modifiers(resource, root), unstated), MAX_FAULTS))
 
 
 def _unstated(resource: dict[str, Any], own: Table, root: Path) -> Iterator[Issue]:
-    """Required primitives of a resource and of its backbone that extensions stand for."""
+    """Find required primitives of a resource and its backbone that have an extension, no value."""
     stack: list[tuple[dict[str, Any], Table, Path]] = [(resource, own, root)]
     while stack:
         node, table, path = stack.pop()
@@ -55,7 +56,7 @@ def _unstated(resource: dict[str, Any], own: Table, root: Path) -> Iterator[Issu
             ]
 
 
-def _walk(resource: dict[str, Any], root: Path) -> Iterator[Issue]:
+def _modifiers(resource: dict[str, Any], root: Path) -> Iterator[Issue]:
     stack: list[tuple[Any, Path]] = [(resource, root)]
     while stack:
         node, path = stack.pop()

@@ -1,10 +1,10 @@
-"""JSON as this service takes it: one object, nothing twice, nothing hidden, numbers as sent.
+"""Reads JSON strictly: one object, no name duplicates, no hidden characters, numbers as sent.
 
-`parse` reads a body into plain dicts, lists and scalars; what FHIR makes of them is left to
-`app.fhir.r4`. Most bodies pass through orjson and one look at the tree; whatever that look cannot
-vouch for (a decimal, an escape, a possible duplicate) is read again by the standard library.
+`parse` reads a body into plain dicts, lists and scalars; `app.fhir.r4` checks them against FHIR.
+orjson reads most bodies, then one look at the tree follows. If that look finds anything doubtful (a
+decimal, an escape, a possible duplicate), the standard library reads the body again.
 
-How deep a JSON text is nested, seen before anything is built of it.
+`is_deep` finds too deep nesting in the text, before any object is built.
 """
 
 import json
@@ -25,27 +25,27 @@ from app.base.errors import Issue
 #: `JsonNumber`.
 Parsed = dict[str, Any]
 
-#: Digits of an integer or a fraction, and powers of ten: far beyond R4's 18 digits.
+#: Most digits of an integer or a fraction, and the largest power of ten; R4 asks for 18 digits.
 MAX_DIGITS = 40
 MAX_EXPONENT = 60
-#: Of one body: more than 5 MB of clinical resources have.
+#: Limit of `separators` in one body; 5 MB of clinical resources have fewer.
 MAX_SEPARATORS = 500_000
 #: A large and dense body is read object by object, so that other threads have their turns.
 _LARGE, _DENSE = 1024 * 1024, 100_000
-#: One body may be wrong in every element; nobody reads more than this.
+#: Most faults reported for one body: nobody reads more.
 MAX_FAULTS = 100
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
-# Signs in the text that the tree of orjson no longer shows.
+# Marks in the text that orjson's tree no longer shows.
 _SUSPECT_ESCAPES = (b"\\u000", b"\\u001", b"\\b", b"\\f")
 _HIDDEN_ESCAPES = (*_SUSPECT_ESCAPES, b"\\ud", b"\\uD", b"\xed")
 _BLANK_COLONS = (b" :", b"\n:", b"\t:", b"\r:")
 
 
 class JsonNumber(Decimal):
-    """A decimal that remembers how it was written: 1.10 is not 1.1, and 1e2 not 1E+2."""
+    """A decimal that keeps its text as sent: 1.10 does not become 1.1, nor 1e2 become 1E+2."""
 
     __slots__ = ("text",)
     text: str
@@ -58,7 +58,7 @@ class JsonNumber(Decimal):
 
 @dataclass(eq=False)
 class UnreadableJson(Exception):
-    """The body cannot be taken as JSON; `faults` holds every reason that was found."""
+    """Raised for a body that is not accepted as JSON; `faults` holds every fault found."""
 
     faults: list[Issue]
 
@@ -66,28 +66,26 @@ class UnreadableJson(Exception):
         return "; ".join(f"{fault.code} {fault.expression}".strip() for fault in self.faults)
 
 
-class _Twice(dict[str, Any]):
-    """An object that was sent with a name more than once."""
+class _DuplicateNames(dict[str, Any]):
+    """An object in which `names` were sent more than once."""
 
     names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Bad:
-    """Stands where a number stood that cannot be taken."""
+class _RefusedNumber:
+    """Stands in the tree in place of a number that is refused."""
 
     code: str
     text: str
 
 
-_TOO_LARGE = _Bad("value", "This number is beyond what can be kept; send fewer digits.")
-_NO_NUMBER = _Bad("structure", "JSON has no NaN and no Infinity; leave the element out.")
+_TOO_LARGE = _RefusedNumber("value", "This number is beyond what can be kept; send fewer digits.")
+_NO_NUMBER = _RefusedNumber("structure", "JSON has no NaN and no Infinity; leave the element out.")
 
 
 def parse(body: bytes) -> Parsed:
-    """The object in `body`, or `UnreadableJson` with every fault that was found (spec.md 7,
-    Errors).
-    """
+    """Read the object in `body`; raises `UnreadableJson` with every fault (spec.md 7, Errors)."""
     tree = _read(body)
     if not isinstance(tree, dict):
         raise UnreadableJson([Issue("structure", "Send one JSON object: a FHIR resource.")])
@@ -95,7 +93,7 @@ def parse(body: bytes) -> Parsed:
 
 
 def parse_array(body: bytes) -> list[Any]:
-    """As `parse`, for the one body that is a list: a JSON Patch."""
+    """Read the list in `body` (a JSON Patch); raises `UnreadableJson` like `parse`."""
     tree = _read(body)
     if not isinstance(tree, list):
         raise UnreadableJson([Issue("structure", "Send a JSON array: the operations of a patch.")])
@@ -103,12 +101,12 @@ def parse_array(body: bytes) -> list[Any]:
 
 
 def separators(body: bytes) -> int:
-    """How much there is to read in a body: its commas and colons, and half of its escapes."""
+    """Estimate the work to read a body: count its commas, its colons, and half of its escapes."""
     return body.count(b",") + body.count(b":") + body.count(b"\\") // 2
 
 
 def clone(tree: Any) -> Any:
-    """A copy of anything that `parse` gave back."""
+    """Copy any value that `parse` returned."""
     return _read(dumps(tree))
 
 
@@ -125,12 +123,12 @@ def _read(body: bytes) -> Any:
 
 
 def dumps(tree: Any) -> bytes:
-    """Compact JSON of anything that `parse` gave back: every number as it was sent."""
+    """Write compact JSON of any value that `parse` returned, with every number as sent."""
     return orjson.dumps(tree, default=written)
 
 
 def written(value: Any) -> Any:
-    """For the writer: a number as it was sent."""
+    """Write a decimal as sent; orjson calls this function for types that it does not know."""
     if isinstance(value, Decimal):
         text = value.text if isinstance(value, JsonNumber) else str(value)
         return orjson.Fragment(text.encode())
@@ -138,7 +136,7 @@ def written(value: Any) -> Any:
 
 
 def _is_plain(tree: Parsed | list[Any], body: bytes) -> bool:
-    """Whether orjson's reading is beyond doubt: no decimals or duplicates, not deep, no escapes."""
+    """Whether orjson's tree can be trusted: no decimals, duplicates, suspect escapes, not deep."""
     if b"\\" in body and any(escape in body for escape in _SUSPECT_ESCAPES):
         return False
     if any(colon in body for colon in _BLANK_COLONS):
@@ -164,34 +162,34 @@ def _is_plain(tree: Parsed | list[Any], body: bytes) -> bool:
                 elif kind is float:
                     return False
         level = below
-    # Each name is followed by `":`; the same within a string only sends us the long way round.
+    # `":` follows each name. If a string contains `":` too, the slow reader reads the body again.
     return body.count(b'":') == names
 
 
 def _read_closely(body: bytes) -> Any:
     text = _decode(body)
     if is_deep(body):
-        said = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
-        raise UnreadableJson([Issue("structure", said)])
+        fault = f"The body is nested deeper than {MAX_DEPTH} levels; send it flatter."
+        raise UnreadableJson([Issue("structure", fault)])
     reader = _Reader()
     try:
         tree = reader.read(text, strict=True)
     except ValueError:
         raise UnreadableJson(_unreadable(text)) from None
     if reader.doubtful or any(escape in body for escape in _HIDDEN_ESCAPES):
-        faults = _found(tree)
+        faults = _listed_faults(tree)
         if faults:
             raise UnreadableJson(faults)
     return tree
 
 
 def _unreadable(text: str) -> list[Issue]:
-    """What to say of a text that is not JSON; raw control characters are named by their place."""
+    """Find the faults of a text that is not JSON, such as the path of a raw control character."""
     try:
         tree = _Reader().read(text, strict=False)
     except ValueError:
         tree = None
-    return _found(tree) or [
+    return _listed_faults(tree) or [
         Issue("structure", "The body is not JSON. Send one JSON object in UTF-8.")
     ]
 
@@ -200,24 +198,24 @@ def _decode(body: bytes) -> str:
     if not body.strip():
         raise UnreadableJson([Issue("structure", "The body is empty. Send one JSON object.")])
     if body.startswith(b"\xef\xbb\xbf"):
-        said = "The body begins with a byte order mark. Send plain UTF-8 without it."
-        raise UnreadableJson([Issue("structure", said)])
+        text = "The body begins with a byte order mark. Send plain UTF-8 without it."
+        raise UnreadableJson([Issue("structure", text)])
     try:
-        # Surrogates are let through here so that they can be named by their element below.
+        # Surrogates pass here, so that `_faults` can name their element.
         return body.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         raise UnreadableJson([Issue("structure", "The body is not UTF-8.")]) from None
 
 
 class _Reader:
-    """The standard library's reader with hooks; `doubtful` once a hook met something to report."""
+    """The standard library's reader with hooks; `doubtful` is True if a hook found a fault."""
 
     def __init__(self) -> None:
         self.doubtful = False
         self._objects = 0
 
     def read(self, text: str, *, strict: bool) -> Any:
-        """The tree, `_Twice` and `_Bad` standing for what cannot be taken. ValueError: no JSON."""
+        """Read a tree; `_DuplicateNames` and `_RefusedNumber` mark faults. ValueError: no JSON."""
         return json.loads(
             text,
             object_pairs_hook=self._object,
@@ -227,27 +225,27 @@ class _Reader:
             strict=strict,
         )
 
-    def _bad(self, bad: _Bad) -> _Bad:
+    def _bad(self, bad: _RefusedNumber) -> _RefusedNumber:
         self.doubtful = True
         return bad
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
+        members = dict(pairs)
         self._objects += 1
         if not self._objects % 1024:
             tick()
-        if len(found) == len(pairs):
-            return found
+        if len(members) == len(pairs):
+            return members
         self.doubtful = True
-        twice = _Twice(found)
+        duplicates = _DuplicateNames(members)
         counted = Counter(name for name, _ in pairs)
-        twice.names = tuple(name for name, times in counted.items() if times > 1)
-        return twice
+        duplicates.names = tuple(name for name, times in counted.items() if times > 1)
+        return duplicates
 
     def _integer(self, text: str) -> Any:
         if len(text) > MAX_DIGITS:
             return self._bad(_TOO_LARGE)
-        # orjson writes 64 bits; more digits travel as text.
+        # orjson writes integers of 64 bits; a longer integer keeps its digits as text.
         return int(text) if len(text) <= 18 else JsonNumber(text)
 
     def _decimal(self, text: str) -> Any:
@@ -260,7 +258,7 @@ class _Reader:
         return number if abs(number.adjusted()) <= MAX_EXPONENT else self._bad(_TOO_LARGE)
 
 
-def _found(tree: Any) -> list[Issue]:
+def _listed_faults(tree: Any) -> list[Issue]:
     return list(islice(_faults(tree), MAX_FAULTS))
 
 
@@ -271,29 +269,29 @@ def _faults(tree: Any) -> Iterator[Issue]:
     while stack:
         path, node = stack.pop()
         if isinstance(node, dict):
-            if isinstance(node, _Twice):
+            if isinstance(node, _DuplicateNames):
                 for name in node.names:
-                    said = "This element is there twice. Send it once."
-                    yield Issue("structure", said, _written((path, name)))
+                    text = "This element is there twice. Send it once."
+                    yield Issue("structure", text, _path_of((path, name)))
             if any(_CONTROL.search(name) for name in node):
-                said = "An element's name has a control character in it."
-                yield Issue("value", said, _written(path))
+                text = "An element's name has a control character in it."
+                yield Issue("value", text, _path_of(path))
             stack += [((path, name), value) for name, value in node.items()]
         elif isinstance(node, list):
             stack += [((path, index), value) for index, value in enumerate(node)]
-        elif isinstance(node, _Bad):
-            yield Issue(node.code, node.text, _written(path))
+        elif isinstance(node, _RefusedNumber):
+            yield Issue(node.code, node.text, _path_of(path))
         elif isinstance(node, str) and _CONTROL.search(node):
-            said = "Take out control characters (tab and line breaks may stay) and surrogates."
-            yield Issue("value", said, _written(path))
+            text = "Take out control characters (tab and line breaks may stay) and surrogates."
+            yield Issue("value", text, _path_of(path))
 
 
-#: Where a value stands: what holds it, and its name or number there. Written out for a fault only.
+#: The place of a value: its parent's place, and its name or index there. Written for faults only.
 _Place = tuple[Any, str | int]
 
 
-def _written(place: _Place | None) -> str:
-    """The path of a place; a name that no element could have is not repeated."""
+def _path_of(place: _Place | None) -> str:
+    """Write a place as a path; a name that no element could have is not repeated."""
     parts: list[str] = []
     while place is not None:
         place, name = place
@@ -304,10 +302,11 @@ def _written(place: _Place | None) -> str:
     return "".join(reversed(parts)).removeprefix(".")
 
 
-#: Levels of nesting: deeper than any FHIR resource that people write.
+# Depth
+#: Most levels of nesting; FHIR resources in use are less deep.
 MAX_DEPTH = 100
 
-# Possessive, and content with a missing closing quote: linear time whatever is sent.
+# Possessive, and a string may lack its closing quote: so any text takes linear time.
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -316,8 +315,8 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def is_deep(body: bytes) -> bool:
-    """Whether brackets are nested deeper than `MAX_DEPTH`, those within strings left aside."""
-    # An attack is deep from its beginning: a small part of it is enough to see that.
+    """Whether brackets are nested deeper than `MAX_DEPTH`; brackets in strings do not count."""
+    # An attack is deep from its beginning, so a small part of the body is enough to find it.
     return _exceeds_depth(body[:_BEGINNING]) or _exceeds_depth(body)
 
 
@@ -329,10 +328,10 @@ def _exceeds_depth(body: bytes) -> bool:
 
 
 def _is_deep_within(body: bytes) -> bool:
-    """The same in many small steps: one long one would let no other thread have its turn."""
+    """Count the depth in small steps, because one long step would block other threads."""
     depth = 0
-    for found in _BRACKETS.finditer(body):
-        depth += _STEP.get(body[found.start()], 0)
+    for bracket in _BRACKETS.finditer(body):
+        depth += _STEP.get(body[bracket.start()], 0)
         if depth > MAX_DEPTH:
             return True
     return False

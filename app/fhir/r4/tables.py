@@ -1,18 +1,15 @@
-"""Element tables of FHIR R4: what each type may hold, compiled from `fhir.resources.R4B` when used.
+"""Element tables of FHIR R4: the elements of each type, compiled from `fhir.resources.R4B` on use.
 
-R4B (4.3) is R4 (4.0.1) with a few types and elements moved; `app.fhir.r4.differences` puts R4
-back. Codes of the required bindings come from `app.fhir.r4.bindings`, because the models carry some
-of them only. Nothing here looks at a payload: `app.fhir.r4.check` does.
+R4B (4.3) is R4 (4.0.1) with a few types and elements moved. `NOT_R4`, `DROPPED`, `ADDED` and
+`TARGETS` restore R4; they come from a comparison of the models with the 4.0.1 definitions, and list
+only differences that a payload shows (titles and summary flags differ too).
 
-Where the R4B models (4.3.0) differ from R4, found by comparing them with the 4.0.1 definitions.
+`bindings.json` has the required bindings, because the models have some of them only: the value sets
+of strength `required` in the 4.0.1 definitions (profiles-resources, profiles-types, valuesets), and
+the elements bound to each. Value sets without a list of codes (media types, UCUM, currencies) are
+left out, except for `FORMS`.
 
-Only what a payload can tell apart is listed; titles and summary flags differ too.
-
-Required bindings of R4: which codes an element takes, and of which systems.
-
-`bindings.json` lists the value sets of strength `required` in the FHIR 4.0.1 definitions
-(profiles-resources, profiles-types, valuesets), and the elements bound to each. Value sets that
-cannot be listed (media types, UCUM, currencies) are left out, except for `FORMS`.
+This file reads no payload: `app.fhir.r4.check` does.
 """
 
 import json
@@ -34,7 +31,7 @@ from pydantic.fields import FieldInfo
 from app.fhir.r4.invariants import INVARIANTS
 from app.fhir.r4.primitives import PRIMITIVES
 
-#: Element kinds of the walk. COMPANION is `_name`, the id and extensions of the primitive `name`.
+#: Kinds of elements. COMPANION is `_name`: the id and extensions of the primitive `name`.
 TEXT, OTHER, COMPLEX, RESOURCE, COMPANION, TYPE_NAME = range(6)
 
 _MODELS = "fhir.resources.R4B."
@@ -43,10 +40,10 @@ _MODELS = "fhir.resources.R4B."
 class Element:
     """One element under its JSON name.
 
-    `base` is what FHIRPath calls it (`birthDate` for `_birthDate`); `valid` judges a value of the
-    JSON types in `json`; `model` is that of a complex type; `targets` are the resource types that a
-    Reference may point to, None for any; `in_summary` elements are part of `_summary=true`;
-    `listed` are codes that the models name, for the contract: `binding` says which are taken.
+    `base` is the name in FHIRPath (`birthDate` for `_birthDate`); `valid` checks a value of the
+    JSON types in `json`; `model` is the model of a complex type; `targets` are the resource types
+    that a Reference may point to, None for any; `in_summary` elements are part of `_summary=true`;
+    `listed` are the codes that the models name, for the contract: `binding` has those accepted.
     """
 
     __slots__ = (
@@ -71,17 +68,17 @@ class Element:
 
     @property
     def table(self) -> "Table":
-        """The table of a complex element, compiled when first met: types refer to each other."""
+        """The table of a complex element, compiled when first used: types refer to each other."""
         if self._table is None:
             self._table = _compile(self.model)
         return self._table
 
 
 class Table:
-    """A type's elements by JSON name.
+    """The elements of a type by JSON name.
 
-    `required` are elements that must be there; `choices` are the `value[x]` of which one must be;
-    `rules` are the type's invariants.
+    `required` are the elements that must be present; `choices` are the required choices
+    (`value[x]`), each with its JSON names; `rules` are the type's invariants.
     """
 
     __slots__ = ("choices", "elements", "name", "required", "rules")
@@ -96,7 +93,7 @@ class Table:
 
 @cache
 def resource_table(name: str) -> Table | None:
-    """The table of a resource type, or None where R4 has no such type or we have no model of it."""
+    """The table of a resource type; None if R4 has no such type, or we have no model of it."""
     if name in NOT_R4 or not name.isascii() or not name.isalpha():
         return None
     try:
@@ -110,10 +107,10 @@ def resource_table(name: str) -> Table | None:
 
 
 def warm(names: Iterable[str]) -> None:
-    """Compiles the tables of these resource types and of all that they hold.
+    """Compile the tables of these resource types and of all types that they hold.
 
-    For the start of a process: a model's first import takes tens of milliseconds, and what is there
-    before `gc.freeze` is never walked by the garbage collector again.
+    Called at the start of a process: the first import of a model takes tens of milliseconds, and
+    the garbage collector never walks objects again that exist before `gc.freeze`.
     """
     seen: set[int] = set()
     waiting = [table for table in map(resource_table, names) if table is not None]
@@ -162,7 +159,7 @@ def _compile(model: type[FHIRAbstractModel]) -> Table:
 
 
 def _fields(model: type[FHIRAbstractModel]) -> list[tuple[str, FieldInfo]]:
-    """JSON name and field of the elements proper: no companions, no `fhir_comments`."""
+    """List JSON name and field of a model's elements, without companions and `fhir_comments`."""
     return [
         (field.alias or name, field)
         for name, field in model.model_fields.items()
@@ -211,7 +208,7 @@ def _primitive(name: str, type_name: str, is_list: bool) -> Element:
 
 
 def _companion(of: Element) -> Element:
-    """`_name`: the id and extensions of a primitive, as R4's JSON format writes them."""
+    """Make the element `_name`: the id and extensions of a primitive in R4's JSON format."""
     element = Element(of.base, COMPANION, "Element", of.is_list)
     element.model = r4b_element.Element
     element.choice = of.choice
@@ -226,7 +223,7 @@ def _targets(key: str, field: FieldInfo) -> frozenset[str] | None:
 
 
 def _unwrap(annotation: Any) -> tuple[Any, bool]:
-    """`List[X | None] | None` → X, True."""
+    """Find the type in an annotation, and if it is a list: `List[X | None] | None` → X, True."""
     is_list = False
     while True:
         origin = typing.get_origin(annotation)
@@ -250,8 +247,9 @@ def _primitive_name(annotation: Any) -> str:
     raise TypeError(f"no R4 primitive stands for {annotation!r}")
 
 
-#: Resource types that R4B added, and two (Evidence, EvidenceVariable) that it rebuilt so far that
-#: its models say nothing about R4's.
+# Differences between R4B and R4
+#: Resource types that R4B added, and two (Evidence, EvidenceVariable) that R4B changed so much that
+#: its models do not describe the types of R4.
 NOT_R4 = frozenset(
     {
         "AdministrableProductDefinition", "Citation", "ClinicalUseDefinition", "Evidence",
@@ -261,7 +259,7 @@ NOT_R4 = frozenset(
     }
 )  # fmt: skip
 
-#: R4 resource types without a model: known, but not to be checked, so not taken.
+#: R4 resource types without a model: they cannot be checked, so they are refused.
 NOT_MODELLED = frozenset(
     {
         "EffectEvidenceSynthesis", "Evidence", "EvidenceVariable", "MedicinalProduct",
@@ -289,7 +287,7 @@ DROPPED: dict[str, frozenset[str]] = {
     "PlanDefinitionAction": frozenset({"subjectCanonical"}),
 }  # fmt: skip
 
-#: Choices that R4 has and the models lack: owner → (JSON name, choice, module of the type's model).
+#: Choices that R4 has and the models lack: owner → (JSON name, choice, module and model).
 ADDED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "ElementDefinition": tuple(
         (f"{choice}Meta", choice, "meta.Meta") for choice in ("defaultValue", "fixed", "pattern")
@@ -310,15 +308,19 @@ TARGETS: dict[str, frozenset[str]] = {
 }
 
 
+# Required bindings
 class Binding(NamedTuple):
-    """The codes taken; `systems` are those that a Coding or CodeableConcept takes them from."""
+    """The accepted codes; `systems` are the systems of these codes in a Coding or CodeableConcept.
+
+    `shown` are the first codes as text, for errors.
+    """
 
     codes: frozenset[str]
     shown: str
     systems: tuple[str, ...]
 
 
-#: Bound to a value set without a list, but not without a form (BCP 13, ISO 4217).
+#: Elements bound to a value set that has a pattern in place of a list (BCP 13, ISO 4217).
 FORMS: dict[str, Callable[[str], Any]] = {
     "Attachment.contentType": re.compile(
         r"[A-Za-z0-9][\w.+!#$&^-]*/[\w.+!#$&^*-]+(?: ?; ?[\w.+-]+=(?:[\w.+:/-]+|\"[^\"]*\"))*"
@@ -326,28 +328,31 @@ FORMS: dict[str, Callable[[str], Any]] = {
     "Money.currency": re.compile(r"[A-Z]{3}").fullmatch,
 }
 
-_SHOWN = 40
+_MAX_SHOWN = 40
 
 
 def binding_of(key: str) -> Binding | None:
-    """The binding of `Type.element`, where a backbone's type is its path run together."""
+    """The binding of `Type.element`; the type of a backbone is its path in one word.
+
+    Example: `BundleEntryRequest.method`.
+    """
     return _bindings().get(key)
 
 
 @cache
 def _bindings() -> dict[str, Binding]:
     data = json.loads(Path(__file__).with_name("bindings.json").read_text("utf-8"))
-    found = {}
+    bindings = {}
     for value_set in data["valueSets"]:
         codes = value_set["codes"]
-        shown = ", ".join(codes[:_SHOWN]) + (", …" if len(codes) > _SHOWN else "")
+        shown = ", ".join(codes[:_MAX_SHOWN]) + (", …" if len(codes) > _MAX_SHOWN else "")
         binding = Binding(frozenset(codes), shown, tuple(value_set["systems"]))
         for path in value_set["elements"]:
-            found[model_key(path)] = binding
-    return found
+            bindings[model_key(path)] = binding
+    return bindings
 
 
 def model_key(path: str) -> str:
-    """`Bundle.entry.request.method` → `BundleEntryRequest.method`, as the models are named."""
+    """Name a path like the models: `Bundle.entry.request.method` → `BundleEntryRequest.method`."""
     *owner, name = path.split(".")
     return "".join(part[0].upper() + part[1:] for part in owner) + "." + name
