@@ -1,4 +1,4 @@
-"""What a read and a search answer over HTTP: headers, links, the page's cursor."""
+"""Answers to reads, histories and searches over HTTP: headers, links, page cursors."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,13 +31,17 @@ from app.store.reading.values import (
 
 
 def of_resource(read: Read) -> Response:
-    """A version with its ETag."""
+    """The answer with one version of a resource and its ETag."""
     headers = version_headers(read.stored.version, read.updated_at)
     return Response(_current(read.stored.body, read.numbers), headers=headers, media_type=FHIR_JSON)
 
 
 def of_read(request: Request, read: Read) -> Response:
-    """As much of a version as was asked for; 304 where the client has it already."""
+    """The answer to a read, limited to what `_summary` and `_elements` ask for.
+
+    304 where `If-None-Match` names the current version; never for an offer, because the numbers of
+    an offer change without a new version.
+    """
     subset, stored = subset_of_read(asked(request)), read.stored
     headers = version_headers(stored.version, read.updated_at)
     known = is_known(request.headers.get("if-none-match"), headers["ETag"])
@@ -50,7 +54,7 @@ def of_read(request: Request, read: Read) -> Response:
 async def of_search(
     request: Request, source: ReadSource, caller: Caller, kind: str, form: bytes = b""
 ) -> Response:
-    """The page that the query string and the form ask for."""
+    """Answers with the page of matches that the query string and `form` ask for."""
     settings = deployment(request).settings
     base = settings.fhir_base
     query = read_query(kind, asked(request, form), base=base, strict=is_strict(request))
@@ -64,7 +68,7 @@ async def of_search(
     body = searchset(
         base,
         shown(page, query.subset),
-        included=await _along(source, query, page.rows, caller, base),
+        included=await _included(source, query, page.rows, caller, base),
         links=links,
         total=_total(query, page),
         warnings=query.warnings,
@@ -72,42 +76,45 @@ async def of_search(
     return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
 
 
-async def _along(
+async def _included(
     source: ReadSource, query: Query, rows: Sequence[Stored], caller: Caller, base: str
 ) -> list[Stored]:
-    """What the rows refer to, and what refers to them, where that was asked for."""
+    """The resources that `_include` and `_revinclude` of the query add to the matches `rows`."""
     included = await include(source, query.includes, rows, caller, base)
     pages = await referring(source, query, rows, caller, base)
-    found = (one for page in pages for one in shown(page, Subset()))
-    return included + bounded(query, found, [*rows, *included])
+    referring_rows = (row for page in pages for row in shown(page, Subset()))
+    return included + bounded(query, referring_rows, [*rows, *included])
 
 
 async def of_history(
     request: Request, source: ReadSource, caller: Caller, kind: str, resource_id: str
 ) -> Response:
-    """The page of a resource's versions that the query string asks for."""
+    """Answers with the page of a resource's versions that the query string asks for."""
     settings = deployment(request).settings
     query = read_asked(asked(request), strict=is_strict(request))
     address = f"{settings.fhir_base}/{kind}/{resource_id}/_history"
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(address)}"
     position = verify(query.cursor, secret, bound_to) if query.cursor is not None else None
-    found = await history(source, kind, resource_id, visibility(caller), query, position)
+    page = await history(source, kind, resource_id, visibility(caller), query, position)
     links = [("self", query.link(address, query.cursor))]
-    if found.after is not None:
-        links.append(("next", query.link(address, sign(found.after, secret, bound_to))))
-    body = history_bundle(settings.fhir_base, found.shown, links=links, total=found.total)
+    if page.after is not None:
+        links.append(("next", query.link(address, sign(page.after, secret, bound_to))))
+    body = history_bundle(settings.fhir_base, page.shown, links=links, total=page.total)
     return Response(body, headers=NO_STORE, media_type=FHIR_JSON)
 
 
 def _total(query: Query, page: Page) -> int | None:
-    """Counted where that was asked for; else known where all matches are on this page."""
-    whole = page.total is None and query.total is None and query.cursor is None
-    return len(page.rows) if whole and page.after is None else page.total
+    """The number of all matches, as the search counted them for `_total`.
+
+    Without `_total` the number is known where the first page holds all matches; else None.
+    """
+    first = page.total is None and query.total is None and query.cursor is None
+    return len(page.rows) if first and page.after is None else page.total
 
 
 def shown(page: Page, subset: Subset) -> list[Stored]:
-    """The rows as sent: an offer shows its present numbers, each no more than was asked for."""
+    """The rows as sent: offers with their current numbers, every row limited to `subset`."""
     if not page.numbers and subset.whole:
         return page.rows
     return [
@@ -117,20 +124,21 @@ def shown(page: Page, subset: Subset) -> list[Stored]:
 
 
 def _current(body: bytes, numbers: tuple[int, int, str] | None) -> bytes:
-    """An offer with its present numbers, which are not stored in it; anything else as it is."""
+    """The body of an offer with its current `numbers`, which no version stores; else unchanged."""
     return with_numbers(body, *numbers) if numbers is not None else body
 
 
 def asked(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
-    """What a request asks for, by its query string and its form. Raises `Refusal` (400)."""
+    """The parameters of a request, from its query string and `form`. Raises `Refusal` (400)."""
     return pairs(request.scope["query_string"]) + (pairs(form) if form else [])
 
 
 def refuse_condition(request: Request) -> None:
-    """400 where a create that has no condition is given one, as `If-None-Exist` or as its query:
-    a condition that is not understood must not create.
+    """Raises 400 where `If-None-Exist` or the query gives a condition to a create that takes none.
+
+    A create that ignored its condition could create what the caller wanted to avoid.
     """
     named = {name for name, _ in asked(request)}
     if "if-none-exist" in request.headers or named - ABOUT_THE_FORM:
-        said = "This create takes no condition. Search first, then send it without."
-        raise refuse(400, "not-supported", said)
+        text = "This create takes no condition. Search first, then send it without."
+        raise refuse(400, "not-supported", text)

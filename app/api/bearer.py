@@ -1,9 +1,9 @@
 """Access tokens: signed, short-lived, verified without the database.
 
-A token says who the client is (`sub` and `client_id`: RFC 9068 2.2), for which organization (`org`)
-and plan (`plan`) it speaks and what it was granted (`scope`). A client that is switched off keeps
-its last token until it expires, at most five minutes later. Tokens live by the wall clock, not by
-the service's clock, which tests and rehearsals move.
+A token names the client (`sub` and `client_id`: RFC 9068 2.2), the organization (`org`) and the
+plan (`plan`) that the client acts for, and its scopes (`scope`). A client that is switched off
+keeps its last token until the token expires, at most five minutes later. Tokens live by the wall
+clock, not by the service's clock, which tests and rehearsals move.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from app.model.caller import Caller
 
 #: The only algorithm: `none`, asymmetric and foreign ones are refused by the library.
 _ALGORITHM = "HS256"
-#: The whole header of our tokens; the type tells them from any other JWT (RFC 9068).
+#: The whole header of our tokens; `typ` distinguishes them from any other JWT (RFC 9068).
 _HEADER = {"alg": _ALGORITHM, "typ": "at+jwt"}
 _LONGEST_S = 300
 _LEEWAY_S = 5
@@ -30,7 +30,7 @@ _REMEMBERED = 2048
 
 
 class TokenRefused(Exception):
-    """The token is not one of ours, or no longer. `expired` tells the two apart for the caller."""
+    """The token is not ours, or has expired; `expired` tells the caller which."""
 
     def __init__(self, *, expired: bool = False) -> None:
         super().__init__("expired" if expired else "invalid")
@@ -44,7 +44,7 @@ class _Known:
 
 
 class Tokens:
-    """Issues and verifies; remembers what it verified, so that a repeat is cheap."""
+    """Issues and verifies tokens; remembers verified tokens, so that a repeat is cheap."""
 
     def __init__(self, secret: str, audience: str, lifetime_s: int = _LONGEST_S) -> None:
         # A derived key: the setting itself signs nothing, and its length does not matter here.
@@ -54,7 +54,7 @@ class Tokens:
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def issue(self, caller: Caller, now: float) -> str:
-        """A token for a caller, good for `lifetime_s` seconds from `now` (seconds since 1970)."""
+        """Issues a token, good for `lifetime_s` seconds from `now` (seconds since 1970)."""
         claims = {
             "iss": self._audience,
             "aud": self._audience,
@@ -70,7 +70,7 @@ class Tokens:
         return jwt.encode(dict(_HEADER), claims, self._key, algorithms=[_ALGORITHM])
 
     def verify(self, token: str, now: float) -> Caller:
-        """Who holds this token. Raises `TokenRefused`."""
+        """Returns the caller who holds this token. Raises `TokenRefused`."""
         known = self._known.get(token)
         if known is None:
             known = self._read(token, now)
@@ -95,7 +95,7 @@ class Tokens:
 
 
 def _checked(claims: dict[str, object], audience: str, now: float) -> _Known:
-    """Our own rules on the claims: exact types, no long lives, nothing from the future."""
+    """Checks the claims by our own rules: exact types, no long lives, nothing from the future."""
     issued, expires = claims.get("iat"), claims.get("exp")
     if type(issued) is not int or type(expires) is not int:
         raise TokenRefused
@@ -110,7 +110,7 @@ def _checked(claims: dict[str, object], audience: str, now: float) -> _Known:
     plan = claims.get("plan")
     if not (isinstance(client, str) and isinstance(organization, str) and isinstance(scope, str)):
         raise TokenRefused
-    if claims.get("client_id", client) != client:  # absent in those of an older process
+    if claims.get("client_id", client) != client:  # older processes issue no `client_id`
         raise TokenRefused
     if plan is not None and not isinstance(plan, str):
         raise TokenRefused
@@ -118,8 +118,8 @@ def _checked(claims: dict[str, object], audience: str, now: float) -> _Known:
 
 
 def tokens(settings: Settings) -> Tokens:
-    """The tokens of a deployment: its processes accept each other's."""
-    # Without a secret nothing serves (`app.main`): what only writes the contract accepts no
-    # token but its own.
+    """The issuer of a deployment's tokens: its processes accept each other's tokens."""
+    # No service starts without a secret (`app.main`): a process that only writes the contract
+    # accepts no token but its own.
     secret = settings.token_secret.get_secret_value() or token_urlsafe(32)
     return Tokens(secret, settings.fhir_base, settings.token_lifetime_s)

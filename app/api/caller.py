@@ -1,11 +1,10 @@
-"""The caller of a request, from its bearer token; and the two questions a handler asks about it.
+"""The caller of a request, from the bearer token; and two checks of the caller's scopes.
 
-No database: a verified token is remembered until it expires (`token.Tokens`).
+A check needs no database: `app.api.bearer.Tokens` remembers a verified token until it expires.
 
-Whether a request comes from a stranger: without a good token, to a route that wants one.
-
-Asked before a body is read, so that nobody but a client can make the service hold one. The refusal
-itself comes from the handler's own dependencies (`caller` below).
+`is_stranger` finds a request without a good token to a route that wants a token. The gate asks
+before it reads the body, so that nobody but a client can make the service hold a body; the refusal
+itself comes from the handler's own dependency (`caller` below).
 """
 
 import time
@@ -25,7 +24,7 @@ from app.model.caller import DECIDE, NETWORK, ROSTER, Caller
 
 REALM = 'Bearer realm="no-wrong-door"'
 
-#: What the Authorize button of the interactive documentation offers.
+#: Scopes that the Authorize button of the interactive documentation offers.
 DOCUMENTED_SCOPES = {
     "system/*.cruds": "Everything that the client was granted on FHIR resources",
     "system/ServiceRequest.crus": "Refer, read, search and take back",
@@ -38,12 +37,12 @@ DOCUMENTED_SCOPES = {
 }
 
 
-class _Door(OAuth2):
-    """Reads the bearer token, and documents itself as the security scheme of guarded operations."""
+class _BearerScheme(OAuth2):
+    """Reads the bearer token; in the contract, the security scheme of guarded operations."""
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
         sent = request.headers.getlist("authorization")
-        if len(sent) > 1:  # which of them is meant would be a guess
+        if len(sent) > 1:  # the service would have to guess which one counts
             raise refuse(400, "structure", "Send one Authorization header.")
         header = sent[0] if sent else None
         if header is None:
@@ -51,16 +50,16 @@ class _Door(OAuth2):
         kind, _, token = header.partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise _unauthorized("login", "Send an access token: `Authorization: Bearer …`.")
-        known = deployment(request).tokens
+        tokens = deployment(request).tokens
         try:
-            found = known.verify(token.strip(), time.time())
+            holder = tokens.verify(token.strip(), time.time())
         except TokenRefused as refused:
             raise _refused(refused) from None
-        request.scope["state"]["client_id"] = found.client_id
-        return found
+        request.scope["state"]["client_id"] = holder.client_id
+        return holder
 
 
-caller = _Door(
+caller = _BearerScheme(
     flows=OAuthFlows(
         clientCredentials=OAuthFlowClientCredentials(
             tokenUrl="/oauth/token", scopes=DOCUMENTED_SCOPES
@@ -74,18 +73,18 @@ CallerDep = Annotated[Caller, Depends(caller)]
 
 
 def require(caller: Caller, resource: str, letter: str) -> None:
-    """403 unless a scope grants `letter` (c, r, u, d or s) on a FHIR resource type."""
+    """Raises 403 unless a scope grants `letter` (c, r, u, d or s) on a FHIR resource type."""
     if not caller.may(resource, letter):
-        raise _short(f"system/{resource}.{letter}")
+        raise _missing_scope(f"system/{resource}.{letter}")
 
 
 def require_scope(caller: Caller, scope: str) -> None:
-    """403 unless the caller was granted this very scope (`nwd/decide` …)."""
+    """Raises 403 unless the caller has exactly this scope (`nwd/decide` …)."""
     if scope not in caller.scopes:
-        raise _short(scope)
+        raise _missing_scope(scope)
 
 
-def _short(scope: str) -> Refusal:
+def _missing_scope(scope: str) -> Refusal:
     return refuse(
         403,
         "forbidden",
@@ -96,19 +95,19 @@ def _short(scope: str) -> Refusal:
 
 def _refused(refused: TokenRefused) -> Refusal:
     if refused.expired:
-        said = "The access token has expired. Ask for a new one at /oauth/token."
-        return _unauthorized("expired", said, error="invalid_token")
-    said = "The access token is not valid here. Ask for a new one at /oauth/token."
-    return _unauthorized("login", said, error="invalid_token")
+        text = "The access token has expired. Ask for a new one at /oauth/token."
+        return _unauthorized("expired", text, error="invalid_token")
+    text = "The access token is not valid here. Ask for a new one at /oauth/token."
+    return _unauthorized("login", text, error="invalid_token")
 
 
-def _unauthorized(code: str, said: str, error: str = "") -> Refusal:
+def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
     challenge = f'{REALM}, error="{error}"' if error else REALM
-    return refuse(401, code, said, WWW_Authenticate=challenge)
+    return refuse(401, code, text, WWW_Authenticate=challenge)
 
 
 def is_stranger(scope: Scope) -> bool:
-    """True where the handler's dependencies will refuse the request."""
+    """Tells whether the handler's dependencies will refuse the request."""
     return not _has_token(scope) and any(
         _is_guarded(route.dependant)
         for route in scope["app"].routes
@@ -121,9 +120,9 @@ def _has_token(scope: Scope) -> bool:
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
         return False
-    known = deployment_of(scope["app"]).tokens
+    tokens = deployment_of(scope["app"]).tokens
     try:
-        known.verify(token.decode("latin-1").strip(), time.time())
+        tokens.verify(token.decode("latin-1").strip(), time.time())
     except TokenRefused:
         return False
     return True

@@ -1,6 +1,6 @@
-"""The CapabilityStatement, made from the routes: what is not routed is not claimed.
+"""The CapabilityStatement, made from the routes: the statement claims only what has a route.
 
-A FHIR route says what it is with `openapi_extra={**fhir("Task", interaction="read")}`.
+A route states its meaning in FHIR with `openapi_extra={**fhir("Task", interaction="read")}`.
 Source: FHIR R4 4.0.1 CapabilityStatement; SMART App Launch 2.2 (`oauth-uris`).
 """
 
@@ -25,7 +25,7 @@ from app.fhir.subscription import TOPIC_CANONICAL, TOPICS
 router = APIRouter()
 
 KEY = "x-fhir"
-#: The interactions of R4 in the order of the specification; others are operations.
+#: The interactions of R4 in the order of the specification; other routes are operations.
 _CODES = (
     "read",
     "vread",
@@ -38,15 +38,15 @@ _CODES = (
     "search-type",
 )
 _SYSTEM_CODES = ("transaction", "batch", "search-system", "history-system")
-#: Operations that others have defined.
+#: Operations that published guides define → their canonical URLs.
 _PUBLISHED = {
     ("Claim", "submit"): codes.PAS_SUBMIT,
     ("Claim", "inquire"): codes.PAS_INQUIRE,
     ("Subscription", "status"): codes.BACKPORT_STATUS,
     ("Subscription", "events"): codes.BACKPORT_EVENTS,
 }
-#: Roles that others have described, and that this server plays whole. Not among them: Gravity's
-#: coordination platform, of whose demands some are not met (no XML, for one).
+#: Published roles whose demands this server meets in full. Gravity's coordination platform is not
+#: listed: the server does not meet some of its demands (for example XML).
 _INSTANTIATES = [codes.BACKPORT_SERVER]
 _DOCUMENTATION = (
     "A transaction creates one ServiceRequest and what goes with it: its entries are POST alone. "
@@ -57,21 +57,21 @@ _DOCUMENTATION = (
     "wherever GET is. A date without a zone, stored or asked, is a day of California "
     "(America/Los_Angeles); names are compared without case and accents."
 )
-#: Changed by hand when what it says changes in kind; the rest follows from the routes.
+#: Changed by hand when the statement changes in kind; the rest follows from the routes.
 _DATE = "2026-11-28"
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What a search takes."""
+    """The parameters that a search takes."""
 
     #: Parameter → type (`token`, `reference`, `date` …).
     types: Mapping[str, str]
-    #: Of these, what R4 has not → what it selects.
+    #: Parameter that R4 does not define → what the parameter selects.
     ours: Mapping[str, str] = field(default_factory=dict)
-    #: What `_include` takes.
+    #: Values of `_include`.
     include: Sequence[str] = ()
-    #: What `_revinclude` takes.
+    #: Values of `_revinclude`.
     revinclude: Sequence[str] = ()
 
 
@@ -85,13 +85,13 @@ def fhir(
     not_match: bool = False,
     creates: bool = False,
 ) -> dict[str, Any]:
-    """What a route is in FHIR's words, for its `openapi_extra`.
+    """The meaning of a route in FHIR, for its `openapi_extra`.
 
     `resource` None: the whole system. Either an R4 `interaction` or the name of an `operation`,
     without `$`. `conditional`: the create honours `If-None-Exist`. `not_match`: the read honours
     `If-None-Match`. `creates`: the update creates what does not exist.
     """
-    said: dict[str, Any] = {
+    meaning: dict[str, Any] = {
         "type": resource,
         "interaction": interaction,
         "operation": operation,
@@ -100,14 +100,14 @@ def fhir(
         "creates": creates,
     }
     if search is not None:
-        said |= {"search": search.types, "ours": search.ours}
-        said |= {"include": search.include, "revinclude": search.revinclude}
-    return {KEY: {name: value for name, value in said.items() if value}}
+        meaning |= {"search": search.types, "ours": search.ours}
+        meaning |= {"include": search.include, "revinclude": search.revinclude}
+    return {KEY: {name: value for name, value in meaning.items() if value}}
 
 
-def fhir_each(kinds: Iterable[str], **said: Any) -> dict[str, Any]:
-    """The same for a route that serves several types; `said` as `fhir` takes it."""
-    return {KEY: {**fhir(None, **said)[KEY], "types": list(kinds)}}
+def fhir_each(kinds: Iterable[str], **meaning: Any) -> dict[str, Any]:
+    """The meaning in FHIR of a route that serves several types; `meaning` as `fhir` takes it."""
+    return {KEY: {**fhir(None, **meaning)[KEY], "types": list(kinds)}}
 
 
 @router.get(
@@ -138,18 +138,18 @@ async def read_capabilities(request: Request) -> Response:
 
 @lru_cache(maxsize=1)
 def _rendered(app: FastAPI) -> tuple[bytes, str]:
-    """The statement of an application, and its ETag: made at the first question."""
+    """The statement of an application and its ETag, rendered at the first request."""
     routes = (route for route in app.routes if isinstance(route, APIRoute))
     body = orjson.dumps(statement(routes, deployment_of(app).settings))
     return body, f'W/"{hashlib.sha256(body).hexdigest()[:16]}"'
 
 
 def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
-    """The resource, from the routes that carry `x-fhir`."""
+    """Makes the statement from the routes that carry `x-fhir`."""
     extras = (route.openapi_extra or {} for route in routes)
-    said = [word for extra in extras if KEY in extra for word in _each(extra[KEY])]
-    types = sorted({word["type"] for word in said if "type" in word})
-    whole = [word for word in said if "type" not in word]
+    meanings = [meaning for extra in extras if KEY in extra for meaning in _each(extra[KEY])]
+    types = sorted({meaning["type"] for meaning in meanings if "type" in meaning})
+    whole = [meaning for meaning in meanings if "type" not in meaning]
     rest: dict[str, Any] = {
         "mode": "server",
         "documentation": _DOCUMENTATION,
@@ -157,9 +157,10 @@ def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
     }
     if types:
         rest["resource"] = [
-            _resource(kind, [word for word in said if word.get("type") == kind]) for kind in types
+            _resource(kind, [meaning for meaning in meanings if meaning.get("type") == kind])
+            for kind in types
         ]
-    system = {word.get("interaction") for word in whole}
+    system = {meaning.get("interaction") for meaning in whole}
     if system & set(_SYSTEM_CODES):
         rest["interaction"] = [{"code": code} for code in _SYSTEM_CODES if code in system]
     return {
@@ -176,18 +177,22 @@ def statement(routes: Iterable[APIRoute], settings: Settings) -> dict[str, Any]:
         "implementation": {"description": "No Wrong Door", "url": settings.fhir_base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
-        **({"patchFormat": ["application/json-patch+json"]} if _patches(said) else {}),
+        **({"patchFormat": ["application/json-patch+json"]} if _patches(meanings) else {}),
         "rest": [rest],
     }
 
 
-def _each(word: dict[str, Any]) -> Iterable[dict[str, Any]]:
-    """A route of several types says the same of each."""
-    return [{**word, "type": kind} for kind in word["types"]] if "types" in word else [word]
+def _each(meaning: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """The meaning of a route for each type that it serves."""
+    return (
+        [{**meaning, "type": kind} for kind in meaning["types"]]
+        if "types" in meaning
+        else [meaning]
+    )
 
 
-def _patches(said: list[dict[str, Any]]) -> bool:
-    return any(word.get("interaction") == "patch" for word in said)
+def _patches(meanings: list[dict[str, Any]]) -> bool:
+    return any(meaning.get("interaction") == "patch" for meaning in meanings)
 
 
 def _security(settings: Settings) -> dict[str, Any]:
@@ -201,48 +206,50 @@ def _security(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _resource(kind: str, said: list[dict[str, Any]]) -> dict[str, Any]:
-    interactions = {word.get("interaction") for word in said}
+def _resource(kind: str, meanings: list[dict[str, Any]]) -> dict[str, Any]:
+    interactions = {meaning.get("interaction") for meaning in meanings}
     parameters: dict[str, str] = {}
     ours: dict[str, str] = {}
-    for word in said:
-        parameters |= word.get("search", {})
-        ours |= word.get("ours", {})
-    found: dict[str, Any] = {"type": kind}
+    for meaning in meanings:
+        parameters |= meaning.get("search", {})
+        ours |= meaning.get("ours", {})
+    resource: dict[str, Any] = {"type": kind}
     if kind == "Subscription":
-        found["extension"] = [{"url": TOPIC_CANONICAL, "valueCanonical": url} for url in TOPICS]
-        found["supportedProfile"] = [codes.BACKPORT + "backport-subscription"]
+        resource["extension"] = [{"url": TOPIC_CANONICAL, "valueCanonical": url} for url in TOPICS]
+        resource["supportedProfile"] = [codes.BACKPORT + "backport-subscription"]
     if interactions & set(_CODES):
-        found["interaction"] = [{"code": code} for code in _CODES if code in interactions]
-    found["versioning"] = "versioned-update" if interactions & {"update", "patch"} else "versioned"
+        resource["interaction"] = [{"code": code} for code in _CODES if code in interactions]
+    resource["versioning"] = (
+        "versioned-update" if interactions & {"update", "patch"} else "versioned"
+    )
     if "history-instance" in interactions:
-        found["readHistory"] = True
+        resource["readHistory"] = True
     if interactions & {"update"}:
-        found["updateCreate"] = any(word.get("creates") for word in said)
-    if any(word.get("conditional") for word in said):
-        found["conditionalCreate"] = True
-    if any(word.get("not_match") for word in said):
-        found["conditionalRead"] = "not-match"
+        resource["updateCreate"] = any(meaning.get("creates") for meaning in meanings)
+    if any(meaning.get("conditional") for meaning in meanings):
+        resource["conditionalCreate"] = True
+    if any(meaning.get("not_match") for meaning in meanings):
+        resource["conditionalRead"] = "not-match"
     if parameters:
-        found["searchParam"] = [
+        resource["searchParam"] = [
             _parameter(kind, name, type_, ours.get(name))
             for name, type_ in sorted(parameters.items())
         ]
-    for element, said_as in (("searchInclude", "include"), ("searchRevInclude", "revinclude")):
-        if names := {name for word in said for name in word.get(said_as, ())}:
-            found[element] = sorted(names)
-    operations = sorted({word["operation"] for word in said if "operation" in word})
+    for element, key in (("searchInclude", "include"), ("searchRevInclude", "revinclude")):
+        if names := {name for meaning in meanings for name in meaning.get(key, ())}:
+            resource[element] = sorted(names)
+    operations = sorted({meaning["operation"] for meaning in meanings if "operation" in meaning})
     if operations:
-        found["operation"] = [_operation(kind, name) for name in operations]
-    return found
+        resource["operation"] = [_operation(kind, name) for name in operations]
+    return resource
 
 
-def _parameter(kind: str, name: str, type_: str, said: str | None) -> dict[str, Any]:
-    """R4 defines a parameter of its own; of one of ours it is told here what it selects."""
-    if said is None:
+def _parameter(kind: str, name: str, type_: str, about: str | None) -> dict[str, Any]:
+    """A search parameter; one that R4 does not define has `about`, which tells what it selects."""
+    if about is None:
         return {"name": name, "type": type_}
     definition = f"{codes.SEARCH_PARAMETER}{kind}-{name}"
-    return {"name": name, "definition": definition, "type": type_, "documentation": said}
+    return {"name": name, "definition": definition, "type": type_, "documentation": about}
 
 
 def _operation(kind: str, name: str) -> dict[str, Any]:

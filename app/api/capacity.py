@@ -1,4 +1,4 @@
-"""`HealthcareService/$capacity`: an offer's own organization or its plan says its room."""
+"""`HealthcareService/$capacity`: an offer's organization or its plan states its capacity."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -45,7 +45,7 @@ VALUES ($1, 'HealthcareService', $2, $3, $4, $5, $6)"""
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What the caller states; None: as before. `taken` counts places taken outside this service."""
+    """The caller's statement; None keeps a value. `taken`: places taken outside this service."""
 
     places: int | None = None
     taken: int | None = None
@@ -80,13 +80,12 @@ async def state_capacity(
     """Writes the numbers and a version of the offer that shows them."""
     require(caller, _KIND, "u")
     stated = read_stated(await aside(read_tree, await read_body(request), ["Parameters"]))
-    found = await read(connection, _KIND, id, visibility(caller))
+    await read(connection, _KIND, id, visibility(caller))  # 404 for an offer the caller cannot see
     now = deployment(request).clock.now()
     plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)
     await announce_room(connection, plan, id, now, deployment(request).settings.fhir_base)
     await promote_waiting(connection, plan, id, request_context(request, caller))
-    found = await read(connection, _KIND, id, visibility(caller))
-    return of_resource(found)
+    return of_resource(await read(connection, _KIND, id, visibility(caller)))
 
 
 async def _write(
@@ -97,7 +96,11 @@ async def _write(
     if_match: str | None,
     now: datetime,
 ) -> str:
-    """Writes what is stated; the plan of the offer, whose row is now locked."""
+    """Locks the offer, writes `stated` as a new version, and returns the plan of the offer.
+
+    404 for an unknown offer; 403 unless the caller is the offer's organization or staff of its
+    plan; 412 where `if_match` names another version.
+    """
     row: Any = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
     if row is None:
         raise not_found(_KIND)
@@ -113,7 +116,9 @@ async def _write(
     status = status if stated.status is None else stated.status
     body = (await connection.exec_driver_sql(_BODY, (plan, offer_id, version))).scalar_one()
     offer = set_capacity(parse(body), places, taken, status)
-    now = max(now, before)  # whichever process wrote that
+    now = max(
+        now, before
+    )  # another process may have written the last version by a clock ahead of ours
     written = stamped(offer, version + 1, now)
     await connection.exec_driver_sql(
         _UPDATE, (plan, offer_id, places, taken, status, version + 1, now)
@@ -125,8 +130,8 @@ async def _write(
 
 
 def read_stated(parameters: dict[str, Any]) -> Stated:
-    """The Parameters of `$capacity`. 422 with every fault."""
-    found: dict[str, Any] = {}
+    """Reads the Parameters of `$capacity`. 422 with every fault."""
+    values: dict[str, Any] = {}
     faults: list[Issue] = []
     for index, part in enumerate(parameters.get("parameter") or ()):
         name = part["name"]
@@ -134,22 +139,22 @@ def read_stated(parameters: dict[str, Any]) -> Stated:
         element = {"places": "valueInteger", "taken": "valueInteger", "status": "valueCode"}.get(
             name
         )
-        if element is None or name in found:
+        if element is None or name in values:
             faults.append(Issue("value", "Send places, taken and status, each at most once.", at))
             continue
-        found[name] = part.get(element)
-        if not _fits(name, found[name]):
-            said = (
+        values[name] = part.get(element)
+        if not _fits(name, values[name]):
+            text = (
                 f"`status` takes {', '.join(CAPACITY_STATUSES)} as valueCode."
                 if name == "status"
                 else f"`{name}` takes an integer from 0 on as valueInteger."
             )
-            faults.append(Issue("value", said, f"{at}.{element}"))
-    if not found and not faults:
+            faults.append(Issue("value", text, f"{at}.{element}"))
+    if not values and not faults:
         faults.append(Issue("required", "Send places, taken or status.", "Parameters.parameter"))
     if faults:
         raise Refusal(422, faults)
-    return Stated(**found)
+    return Stated(**values)
 
 
 def _fits(name: str, value: object) -> bool:

@@ -1,8 +1,8 @@
-"""Reads of what else comes with a referral: resources that no rule reads, kept as they were sent.
+"""Reads of resources that come with a referral and that no rule reads, kept as they were sent.
 
-A Bundle may bring a Practitioner or a Procedure beside the facts. Its response says where each of
-them is; here it is read, by the parties of the referral, as it was sent. Searches are not offered:
-who has the referral has the references.
+A Bundle may bring a Practitioner or a Procedure beside the facts. The response to the Bundle says
+where each resource is; the parties of the referral read it here. There is no search, because a
+party that has the referral has the references.
 """
 
 from typing import Annotated
@@ -22,7 +22,7 @@ router = APIRouter()
 
 
 class _Carried(StringConvertor):
-    """In a path: one of these types, and nothing else."""
+    """Matches one of these types in a path, and nothing else."""
 
     regex = "|".join(CARRIED)
 

@@ -1,6 +1,7 @@
-"""The catalog: what each plan offers, where and from when, for whom, in words with sources.
+"""The catalog: services of each plan, by county and date, for whom, in words with sources.
 
-For every authenticated caller, whatever its scopes: who refers must be able to read it first.
+Every authenticated caller may read the catalog, whatever its scopes: a caller who refers must be
+able to read it first.
 """
 
 from datetime import date
@@ -53,7 +54,9 @@ On = Annotated[
 async def list_plans(request: Request, _: CallerDep, on: On = None) -> PlanList:
     """The plans of this deployment."""
     day = _day(request, on)
-    return PlanList(on=day, plans=[show.plan_entry(policy, day) for policy in _all(request, day)])
+    return PlanList(
+        on=day, plans=[show.plan_entry(policy, day) for policy in _policies(request, day)]
+    )
 
 
 @router.get(
@@ -129,12 +132,12 @@ async def compare_service(
 ) -> Comparison:
     """A service across the plans."""
     day = _day(request, on)
-    found = show.comparison(_rules(request).library, _all(request, day), service, day)
-    if found is None:
-        known = dict.fromkeys(code for p in _all(request, day) for code in p.data.services)
-        said = f"No plan knows this service. There are {', '.join(known)}."
-        raise refuse(404, "not-found", said)
-    return found
+    comparison = show.comparison(_rules(request).library, _policies(request, day), service, day)
+    if comparison is None:
+        known = dict.fromkeys(code for p in _policies(request, day) for code in p.data.services)
+        text = f"No plan knows this service. There are {', '.join(known)}."
+        raise refuse(404, "not-found", text)
+    return comparison
 
 
 def _rules(request: Request) -> Rules:
@@ -145,10 +148,10 @@ def _day(request: Request, on: date | None) -> date:
     return on or local_date(deployment(request).clock.now())
 
 
-def _all(request: Request, on: date) -> list[Policy]:
+def _policies(request: Request, on: date) -> list[Policy]:
     rules = _rules(request)
-    found = (rules.library.policy(plan, on) for plan in rules.plans)
-    return [policy for policy in found if policy is not None]
+    policies = (rules.library.policy(plan, on) for plan in rules.plans)
+    return [policy for policy in policies if policy is not None]
 
 
 def _policy(request: Request, plan: str, on: date) -> Policy:
@@ -160,7 +163,7 @@ def _policy(request: Request, plan: str, on: date) -> Policy:
 
 
 def _county(policy: Policy, stated: str | None) -> str | None:
-    """The county as the policy writes it; 404 for one that the plan does not serve."""
+    """The county's code (`San Mateo` → `san_mateo`); 404 unless the plan serves the county."""
     if stated is None:
         return None
     code = county_code(stated)
@@ -172,7 +175,7 @@ def _county(policy: Policy, stated: str | None) -> str | None:
 
 
 def _forms() -> dict[str, str]:
-    """Service → the path of the form that asks what matters for it."""
+    """Service → the path of the form with the questions for the service."""
     return {
         service: f"/fhir/Questionnaire/{name}"
         for name, form in load_words().forms.items()

@@ -1,4 +1,4 @@
-"""The request context of a request: what the stages are given instead of the request itself."""
+"""The request context, which the stages get instead of the HTTP request."""
 
 from fastapi import Request
 

@@ -1,6 +1,6 @@
 """`/v1/correspondence`: the letters of a plan, for its staff alone: read, print, mark as sent.
 
-Letters are made when they are asked for, from what was so when they were due to be written.
+A letter is composed when a caller asks for it, from the snapshot of the moment at which it was due.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from app.views.letters.render import POLICY, html
 
 router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
 
-_WHAT = "correspondence"
+_KIND = "correspondence"
 _NO_STORE = {"Cache-Control": "no-store"}
 _READING = errors(400, 403, 404)
 _CHANGING = errors(400, 403, 404, 409, 422)
@@ -48,12 +48,12 @@ CorrespondenceId = Annotated[
 ]
 
 
-def _document(media: str, said: str, example: str) -> dict[int | str, dict[str, Any]]:
+def _document(media: str, description: str, example: str) -> dict[int | str, dict[str, Any]]:
     schema: dict[str, str] = {"type": "string"}
     if media == "application/pdf":
         schema["format"] = "binary"
     content = {media: {"schema": schema, "example": example}}
-    return {200: {"description": said, "content": content}, **_READING}
+    return {200: {"description": description, "content": content}, **_READING}
 
 
 @router.get(
@@ -104,7 +104,7 @@ async def read_correspondence(
     """404 for another plan's."""
     row = await outbox.one(connection, _plans(caller), id)
     if row is None:
-        raise not_found(_WHAT)
+        raise not_found(_KIND)
     return _shown(row, _base(request))
 
 
@@ -118,9 +118,9 @@ async def read_correspondence(
 )
 async def read_letter(id: CorrespondenceId, request: Request, caller: CallerDep) -> Response:
     """HTML."""
-    found = await _content(request, caller, id)
+    content = await _content(request, caller, id)
     headers = {**_NO_STORE, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-    body = await asyncio.to_thread(lambda: html(compose(found)))
+    body = await asyncio.to_thread(lambda: html(compose(content)))
     return Response(body, headers=headers, media_type="text/html")
 
 
@@ -134,9 +134,9 @@ async def read_letter(id: CorrespondenceId, request: Request, caller: CallerDep)
 )
 async def read_letter_pdf(id: CorrespondenceId, request: Request, caller: CallerDep) -> Response:
     """PDF."""
-    found = await _content(request, caller, id)
+    content = await _content(request, caller, id)
     headers = {**_NO_STORE, "Content-Disposition": f'inline; filename="letter-{id}.pdf"'}
-    body = await asyncio.to_thread(_print, found)
+    body = await asyncio.to_thread(_print, content)
     return Response(body, headers=headers, media_type="application/pdf")
 
 
@@ -156,8 +156,8 @@ async def mark_sent(
     if row[2] == "waiting":
         raise refuse(409, "conflict", "It waits for a release: see its `reason`.")
     if row[2] not in ("to-send", "failed"):
-        said = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
-        raise refuse(409, "conflict", said)
+        text = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
+        raise refuse(409, "conflict", text)
     now = deployment(request).clock.now()
     by = caller.client_id
     await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
@@ -192,32 +192,32 @@ async def release_letter(
 
 
 async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[Any]:
-    """A piece that nobody else can change meanwhile; 404 for another plan's."""
+    """Locks a piece of correspondence, so that nobody else changes it; 404 for another plan's."""
     row = await outbox.lock(connection, _plans(caller), id_)
     if row is None:
-        raise not_found(_WHAT)
+        raise not_found(_KIND)
     return row
 
 
-def _print(found: LetterContent) -> bytes:
-    """In a thread of its own: the printer takes a second to load, once; no caller waits."""
+def _print(content: LetterContent) -> bytes:
+    """Prints a letter, in a thread: the first import takes a second, and no caller waits for it."""
     from app.views.letters.render import pdf  # noqa: PLC0415
 
-    return pdf(compose(found), found.at)
+    return pdf(compose(content), content.at)
 
 
 async def _content(request: Request, caller: Caller, id_: str) -> LetterContent:
-    """What the letter says. No transaction is open while it is printed."""
+    """The content of a letter. The transaction ends before the letter is printed."""
     plans, library = _plans(caller), deployment(request).rules.library
     async with begin(deployment(request).engine) as connection:
-        found = await outbox.letter_content(connection, plans, id_, library)
-    if found is None:
+        content = await outbox.letter_content(connection, plans, id_, library)
+    if content is None:
         raise not_found("letter")
-    return found
+    return content
 
 
 def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
-    """The plans to look at; 403 for who is no staff, 404 for another plan's name."""
+    """The plans to read. 403 for a caller who is not plan staff, 404 for another plan's name."""
     require_scope(caller, DECIDE)
     if wanted is None:
         return caller.staff_plans

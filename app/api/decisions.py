@@ -1,8 +1,8 @@
-"""What people do to a referral: the operations of plan staff, and the requester's.
+"""Operations by which people move a referral: those of plan staff, and those of the requester.
 
-`OPERATIONS` is the table of them. Each locks the referral, makes one move and answers with the
-ServiceRequest as it now is. Illegal now is 409; `If-Match` is honoured on all; what is not the
-caller's to see is 404.
+`OPERATIONS` is the table of the operations. Each operation locks the referral, makes one move and
+answers with the new version of the ServiceRequest. A move that is illegal now is 409; every
+operation honours `If-Match`; a referral that the caller may not see is 404.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ router = APIRouter(prefix="/fhir/ServiceRequest")
 
 @dataclass(frozen=True, slots=True)
 class SentOperation:
-    """The body of an operation, read: parameters, or the resources that are added."""
+    """The body of an operation, as read: parameters, or the resources to add."""
 
     given: Given = field(default_factory=lambda: Given({}))
     added: Sequence[Copy] = ()
@@ -58,7 +58,7 @@ class SentOperation:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation: by whom, with what, and the referral that it has locked."""
+    """One call of an operation: its caller, its body, and its referral, locked."""
 
     connection: AsyncConnection
     caller: Caller
@@ -66,7 +66,7 @@ class Call:
     seen: Visibility
     sent: SentOperation
     opened: Opened
-    #: The caller named the version that it has read.
+    #: Whether `If-Match` names the version that the caller has read.
     matched: bool
 
     @property
@@ -80,7 +80,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operation of ServiceRequest: how it is documented, who may call it, and what it does."""
+    """An operation of ServiceRequest: its documentation, its callers, and its move."""
 
     name: str
     operation_id: str
@@ -90,23 +90,23 @@ class Operation:
     examples: list[str]
     #: Composes the move.
     move: Callable[[Call], Awaitable[None]]
-    #: 403 for a caller that may not call this at all, before its body is read.
+    #: Raises 403, before the body is read, for a caller that may never call the operation.
     may: Callable[[Caller], None]
-    #: The parameters that are taken, by name; None: resources are added.
+    #: The parameters by name; None for an operation that takes resources to add.
     takes: Mapping[str, Takes] | None
     body: str | list[str] = "Parameters"
     #: Whether a body must be sent.
     required: bool = True
     #: Statuses that this operation answers beside those of all operations.
     statuses: tuple[int, ...] = ()
-    #: What is sent may say who the member is: the referral's plan may change.
+    #: Whether the body may tell who the member is, which may change the referral's plan.
     identifying: bool = False
 
 
 async def _answer(
     operation: Operation, request: Request, caller: Caller, id_: str, connection: AsyncConnection
 ) -> Response:
-    """Reads, locks, moves, writes, answers."""
+    """Reads the body, locks the referral, makes the move, writes, answers."""
     operation.may(caller)
     sent = await _read(operation, request, caller)
     context, seen = request_context(request, caller), visibility(caller)
@@ -125,7 +125,8 @@ async def _answer(
     )
     changes = await write_move(connection, opened.draft, context)
     answer, after, body = current(changes), changes.after, None
-    if not seen.has(after.plan, after.organization_id):  # they said whose it is: another plan's
+    # The new information may have moved the referral to another plan.
+    if not seen.has(after.plan, after.organization_id):
         body = await shown_least("ServiceRequest", answer.body)
     return Response(body or answer.body, 200, answer.headers, media_type=FHIR_JSON)
 
@@ -142,11 +143,11 @@ async def _read(operation: Operation, request: Request, caller: Caller) -> SentO
     return SentOperation(added=added)
 
 
-def _staff(caller: Caller) -> None:
+def _require_staff(caller: Caller) -> None:
     require_scope(caller, DECIDE)
 
 
-def _updates(caller: Caller) -> None:
+def _require_update(caller: Caller) -> None:
     require(caller, "ServiceRequest", "u")
 
 
@@ -179,7 +180,7 @@ async def _assign(call: Call) -> None:
 
 async def _add(call: Call) -> None:
     _by_requester_or_staff(call)
-    _only_whose(call)
+    _require_identity_only(call)
     await add_information(call.connection, call.draft, call.sent.added, call.context, call.seen)
 
 
@@ -189,14 +190,17 @@ async def _cancel(call: Call) -> None:
 
 
 def _by_requester_or_staff(call: Call) -> None:
-    """A performer sees the referral and may not do this to it."""
+    """Raises 403 for a performer, who sees the referral, but may not add information or cancel."""
     after, caller = call.draft.after, call.caller
     if caller.organization_id != after.organization_id and after.plan not in caller.staff_plans:
         raise refuse(403, "forbidden", "Only its requester and the staff of its plan do this.")
 
 
-def _only_whose(call: Call) -> None:
-    """While nobody knows whose it is, staff who are no party say that, and add nothing else."""
+def _require_identity_only(call: Call) -> None:
+    """Raises 403 where staff who are no party add more than the member to an unassigned referral.
+
+    While the plan is not known, staff of any plan may add Patient and Coverage, and no more.
+    """
     after = call.draft.after
     more = any(item.type not in ("Patient", "Coverage") for item in call.sent.added)
     if more and after.plan == UNASSIGNED and not call.seen.has(after.plan, after.organization_id):
@@ -219,7 +223,7 @@ OPERATIONS = (
         tag="Plan staff",
         examples=["approve-blank", "approve-exception"],
         move=_approve,
-        may=_staff,
+        may=_require_staff,
         takes={"note": NOTE, "reason": REASON, "performer": PERFORMER},
         required=False,
         statuses=(428,),
@@ -234,7 +238,7 @@ OPERATIONS = (
         tag="Plan staff",
         examples=["deny-blank", "deny"],
         move=_deny,
-        may=_staff,
+        may=_require_staff,
         takes={"reason": DENIAL, "note": NOTE},
     ),
     Operation(
@@ -248,7 +252,7 @@ OPERATIONS = (
         tag="Plan staff",
         examples=["void-blank"],
         move=_void,
-        may=_staff,
+        may=_require_staff,
         takes={"note": NOTE},
         required=False,
     ),
@@ -262,7 +266,7 @@ OPERATIONS = (
         tag="Plan staff",
         examples=["request-information-blank", "request-information"],
         move=_ask,
-        may=_staff,
+        may=_require_staff,
         takes={"fact": WORDS, "question": WORDS, "note": NOTE},
     ),
     Operation(
@@ -276,7 +280,7 @@ OPERATIONS = (
         tag="Plan staff",
         examples=["assign-blank", "assign"],
         move=_assign,
-        may=_staff,
+        may=_require_staff,
         takes={"performer": PERFORMER, "reason": REASON, "note": NOTE},
     ),
     Operation(
@@ -290,7 +294,7 @@ OPERATIONS = (
         tag="Referrals",
         examples=["add-information-blank", "add-information"],
         move=_add,
-        may=_updates,
+        may=_require_update,
         takes=None,
         body=["Parameters", "Bundle"],
         identifying=True,
@@ -306,7 +310,7 @@ OPERATIONS = (
         tag="Referrals",
         examples=["cancel-blank"],
         move=_cancel,
-        may=_updates,
+        may=_require_update,
         takes={"reason": WITHDRAWAL, "note": NOTE},
         required=False,
     ),
@@ -316,14 +320,14 @@ _STATUSES = (400, 403, 404, 409, 412, 422)
 
 
 def _add_route(operation: Operation) -> None:
-    """Puts an operation among the routes."""
+    """Adds the route of an operation."""
 
     async def answer(
         request: Request, caller: CallerDep, id: str, connection: Connection
     ) -> Response:
         return await _answer(operation, request, caller, id, connection)
 
-    example, said = f"referral-after-{operation.name}", "The referral as it now is."
+    example, text = f"referral-after-{operation.name}", "The referral as it now is."
     router.add_api_route(
         f"/{{id}}/${operation.name}",
         answer,
@@ -334,7 +338,7 @@ def _add_route(operation: Operation) -> None:
         description=operation.description,
         tags=[operation.tag],
         responses={
-            200: fhir_response("ServiceRequest", [example], said, versioned()),
+            200: fhir_response("ServiceRequest", [example], text, versioned()),
             **errors(*_STATUSES, *operation.statuses),
         },
         openapi_extra={

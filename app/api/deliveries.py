@@ -1,4 +1,4 @@
-"""`/v1/deliveries`: did they get it? For a referral, an endpoint, or all that one may see."""
+"""`/v1/deliveries`: did a message arrive? Of a referral, an endpoint, or all the caller may see."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ _ID = r"^[A-Za-z0-9.-]{1,64}$"
 
 
 class DeliveryFilters(PageFilters):
-    """All that are given must hold."""
+    """The filters of the list: a delivery must pass every filter that is given."""
 
     referral: str | None = Field(None, description="Only about this referral.", pattern=_ID)
     endpoint: str | None = Field(
@@ -60,10 +60,10 @@ async def list_deliveries(
 ) -> DeliveriesPage | Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
-    found = await _found(request, caller, connection, filters)
+    page = await _page_of(request, caller, connection, filters)
     if prefers(request.headers.get("accept", ""), HTML):
-        return document(found, filters.referral, deployment(request).clock.now())
-    return found
+        return document(page, filters.referral, deployment(request).clock.now())
+    return page
 
 
 @router.get(
@@ -82,11 +82,11 @@ async def read_deliveries_page(
 ) -> Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
-    found = await _found(request, caller, connection, filters, path=".html")
-    return document(found, filters.referral, deployment(request).clock.now())
+    page = await _page_of(request, caller, connection, filters, path=".html")
+    return document(page, filters.referral, deployment(request).clock.now())
 
 
-async def _found(
+async def _page_of(
     request: Request,
     caller: Caller,
     connection: AsyncConnection,
@@ -117,7 +117,7 @@ async def _found(
 
 
 def _after(position: Position | None) -> tuple[Any, str, str] | None:
-    """A row is a message at an endpoint."""
+    """The place in the list after which to read: a row is a message at an endpoint."""
     if position is None:
         return None
     message, _, endpoint = position.id.partition("/")

@@ -1,8 +1,8 @@
-"""The parts of a running service, and what a handler is given of them.
+"""The parts of a running service, and the ways in which a handler gets them.
 
-One frozen object holds them; `deployment(request)` finds it. The transaction of a request is
-committed before the response leaves: `scope="function"` does that (FastAPI otherwise runs the code
-after `yield` when the response is already sent).
+One frozen object, `Deployment`, holds the parts; `deployment(request)` finds the object. The
+transaction of a request is committed before the response leaves, because of `scope="function"`:
+without this scope FastAPI runs the code after `yield` when the response is already sent.
 """
 
 from collections.abc import AsyncIterator
@@ -50,44 +50,44 @@ class Deployment:
     @property
     def rules(self) -> Rules:
         """The policy library, and the plans served by it."""
-        return self._begun().rules
+        return self._running().rules
 
     @property
     def engine(self) -> AsyncEngine:
         """The connections to the database."""
-        return self._begun().engine
+        return self._running().engine
 
     @property
     def waker(self) -> Waker:
         """Hints to the delivery workers."""
-        return self._begun().waker
+        return self._running().waker
 
-    def _begun(self) -> Started:
+    def _running(self) -> Started:
         if self.started is None:
             raise RuntimeError("the service has not started: its rules and engine are not there")
         return self.started
 
 
 def deployment(request: Request) -> Deployment:
-    """The parts of the service that got this request."""
+    """The parts of the service that received this request."""
     return deployment_of(request.app)
 
 
 def deployment_of(app: FastAPI) -> Deployment:
     """The parts of an application that `create_app` has made."""
-    found: Deployment = app.state.deployment
-    return found
+    parts: Deployment = app.state.deployment
+    return parts
 
 
 def deploy(app: FastAPI, parts: Deployment) -> None:
-    """Gives an application its parts, instead of those it had."""
+    """Gives an application its parts, and replaces earlier parts."""
     app.state.deployment = parts
 
 
 async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
     """The request's transaction; rolled back unless the handler returns.
 
-    Where it made deliveries due, the delivery workers get a hint after the commit.
+    Where the transaction made deliveries due, the delivery workers get a hint after the commit.
     """
     parts = deployment(request)
     async with begin(parts.engine) as connection:
@@ -100,8 +100,8 @@ async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
 Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]
 
 
-async def reader(request: Request) -> Reader:  # async, for the framework gives others a thread
-    """Gives handlers that send single reads a connection for each."""
+async def reader(request: Request) -> Reader:  # async: the framework runs others in a thread
+    """Gives a handler that sends single reads one connection for each read."""
     return Reader(deployment(request).engine)
 
 

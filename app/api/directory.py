@@ -1,13 +1,11 @@
-"""Network and rosters: who serves whom, where there is room, and whom a plan knows.
+"""Network and rosters: reads and writes of organizations, offers with their places, and members.
 
-Everybody with the scope reads the network; a roster is its plan staff's alone, and what came with a
-referral its parties'. The rules of writing are `app.api.directory_write`.
-
-Who may write what of network and rosters through the API, and the answer to it.
+Every caller with the scope reads the network; only a plan's staff read its roster; only the parties
+of a referral read the resources that came with the referral.
 
 A plan writes its own roster (`nwd/roster`), its own offers and the organizations that it contracts
-with (`nwd/network`; `app.store.directory.organization`); a provider keeps the capacity of its own
-offers. Rows are `app.store.directory.store`'s.
+with (`nwd/network`; `app.store.directory.organization`). A provider keeps the capacity of its own
+offers. `app.store.directory.store` writes the rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -87,7 +85,7 @@ _TYPES: dict[str, tuple[list[str], str]] = {
 }
 
 
-#: An update of an organization that waits for a second word.
+#: The answer to an update of an organization that waits for a second word.
 _WAITS: dict[int | str, dict[str, Any]] = {
     202: {
         "description": "Accepted, and nothing changed yet: it waits for a second word.",
@@ -107,7 +105,7 @@ _WAITS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _add_writing(kind: str, examples: list[str], said: str) -> None:
+def _add_writing(kind: str, examples: list[str], description: str) -> None:
     async def create_one(request: Request, caller: CallerDep, connection: Connection) -> Response:
         return await create(request, connection, caller, kind)
 
@@ -127,7 +125,7 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
         methods=["POST"],
         operation_id=f"create{kind}",
         summary=f"Create a {kind}",
-        description=said,
+        description=description,
         tags=["Directory"],
         status_code=201,
         responses={201: made, **failures},
@@ -139,7 +137,7 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
         methods=["PUT"],
         operation_id=f"update{kind}",
         summary=f"Update a {kind}, or create it under your id",
-        description=said + " `If-Match` guards a version.",
+        description=description + " `If-Match` guards a version.",
         tags=["Directory"],
         responses={
             200: fhir_response(kind, examples, "The new version.", versioned()),
@@ -155,14 +153,16 @@ def _add_writing(kind: str, examples: list[str], said: str) -> None:
     )
 
 
-for _kind, (_examples, _said) in _TYPES.items():
-    if _kind != "QuestionnaireResponse":  # read beside the referral: app.api.reads
+for _kind, (_examples, _description) in _TYPES.items():
+    if _kind != "QuestionnaireResponse":  # app.api.reads adds the reads of that type
         add_reading(router, _kind, "Directory", _examples)
-    _add_writing(_kind, _examples, _said)
+    _add_writing(_kind, _examples, _description)
 
+
+# The rules of writing
 
 _PLAN = "SELECT plan FROM locator WHERE type = 'HealthcareService' AND id = $1"
-#: What an offer's own organization may change of it; the contract is the plan's.
+#: Elements of an offer that its own organization may change; the plan keeps all others.
 _OWNERS = frozenset(
     {"extension", "active", "comment", "telecom", "availableTime", "notAvailable", "text", "meta",
      "appointmentRequired", "availabilityExceptions", "extraDetails", "referralMethod",
@@ -173,7 +173,7 @@ _OWNERS = frozenset(
 async def create(
     request: Request, connection: AsyncConnection, caller: Caller, kind: str
 ) -> Response:
-    """POST: a resource under an id of ours."""
+    """Answers a POST: writes a resource under an id of ours."""
     _may_create(caller, kind)
     refuse_condition(request)
     resource = await aside(read_tree, await read_body(request), [kind])
@@ -185,7 +185,10 @@ async def create(
 async def update(
     request: Request, connection: AsyncConnection, caller: Caller, kind: str, resource_id: str
 ) -> Response:
-    """PUT: a new version, or a resource under the caller's id. `If-Match` guards a version."""
+    """Answers a PUT: writes a new version, or a new resource under the caller's id.
+
+    `If-Match` guards a version.
+    """
     require(caller, kind, "u")
     resource = await aside(read_whole, await read_body(request), kind, resource_id)
     current = await _current(connection, caller, kind, resource_id)
@@ -202,7 +205,7 @@ async def update(
     _own_plan(caller, resource)
     if kind == "Organization" and current is not None:
         return await _change(request, connection, caller, resource, current)
-    # Whoever makes an organization is on record as its maker: nobody may have come between.
+    # The maker of an organization is on record: no other write may come between.
     guarded = kind == "Organization" or names_version(header)
     after = (current.stored.version if current else 0) if guarded else None
     return await _store(request, connection, caller, resource, new=current is None, after=after)
@@ -211,9 +214,9 @@ async def update(
 async def _change(
     request: Request, connection: AsyncConnection, caller: Caller, resource: Resource, current: Read
 ) -> Response:
-    """A change of an organization: written, or where it needs a second word kept until then (202).
+    """Writes a change of an organization, or keeps the change until a second word (202).
 
-    What is allowed was decided by the version that was read: it must still be the current one.
+    The version that was read decides what is allowed, so it must still be the current version.
     """
     settings = deployment(request).settings
     now = deployment(request).clock.now()
@@ -246,10 +249,10 @@ def _may_update(caller: Caller, resource: ResourceTree, stored: ResourceTree) ->
     if kind == "HealthcareService" and owner == f"Organization/{caller.organization_id}":
         names = (set(resource) | set(stored)) - _OWNERS
         if any(resource.get(name) != stored.get(name) for name in names):
-            said = (
+            text = (
                 "Its owner changes an offer's capacity, status and hours; the rest is the plan's."
             )
-            raise refuse(403, "forbidden", said)
+            raise refuse(403, "forbidden", text)
         return
     _may_create(caller, kind)
     if kind != "Organization":
@@ -257,7 +260,10 @@ def _may_update(caller: Caller, resource: ResourceTree, stored: ResourceTree) ->
 
 
 def _own_plan(caller: Caller, resource: ResourceTree) -> None:
-    """A plan writes under its own name only; a provider (no plan) was checked against the offer."""
+    """Raises 403 where a plan writes under another plan's name.
+
+    `_may_update` has checked a provider, who has no plan, against the offer.
+    """
     if caller.plan is None:
         return
     kind = resource["resourceType"]
@@ -327,7 +333,7 @@ async def _store(
 
 @contextmanager
 def told(request: Request) -> Iterator[None]:
-    """Turns what the store refuses into answers."""
+    """Turns refusals of the store into answers: 409, 412 or 422."""
     try:
         yield
     except DirectoryRefused as refused:
@@ -335,8 +341,8 @@ def told(request: Request) -> Iterator[None]:
     except (IntegrityError, Overtaken):
         if names_version(request.headers.get("if-match")):
             raise stale() from None
-        said = "The same was written by another request just now. Read it again, then repeat."
-        raise refuse(409, "conflict", said) from None
+        text = "The same was written by another request just now. Read it again, then repeat."
+        raise refuse(409, "conflict", text) from None
 
 
 def _refusal(refused: DirectoryRefused) -> Refusal:

@@ -1,7 +1,7 @@
-"""Why the rules said what they said: the determinations of a referral, for everybody party to it.
+"""The determinations of a referral, for every party to the referral: why the rules decided so.
 
-Kept beside the FHIR resources and not in `Task.text`: a narrative would cost every intake more than
-the referral's whole Task, for something that few readers open.
+Determinations are kept beside the FHIR resources, not in `Task.text`: a narrative would cost every
+intake more than the referral's whole Task, and few readers would open the narrative.
 """
 
 from datetime import datetime
@@ -66,8 +66,8 @@ async def list_determinations(
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 
-async def _rows(connection: AsyncConnection, asked: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await fetch(connection, _READ, asked)]
+async def _rows(connection: AsyncConnection, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await fetch(connection, _READ, values)]
 
 
 def _shown(

@@ -1,6 +1,6 @@
-"""The referral forms as FHIR Questionnaires: read and search. Made once from the policies.
+"""The referral forms as FHIR Questionnaires, rendered once from the policies: read and search.
 
-Every published form (facts.md 1.1) is shown to every caller who may read Questionnaires.
+Every caller who may read Questionnaires sees every published form (facts.md 1.1).
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ router = APIRouter()
 _TAG = "Directory"
 _KIND = "Questionnaire"
 _HEADERS = {"Cache-Control": "private, max-age=300"}
-_SAID = (
+_DESCRIPTION = (
     "The referral forms, one per family of services, asking what the policies read. What comes "
     "back as a QuestionnaireResponse goes with the referral; nothing in it is required."
 )
@@ -42,7 +42,7 @@ _SAID = (
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Every form of this deployment, as resource and as sent."""
+    """Every form of this deployment, as resource and as the bytes sent."""
 
     forms: Mapping[str, Mapping[str, Any]]
     bodies: Mapping[str, bytes]
@@ -50,7 +50,7 @@ class Published:
 
 @lru_cache(maxsize=1)
 def publish(library: Library) -> Published:
-    """All forms, rendered from the policies: at the first question."""
+    """Renders all forms from the policies, at the first request."""
     words = load_words()
     forms = {name: render(form, words) for name, form in build_forms(library).items()}
     return Published(forms, {name: orjson.dumps(form) for name, form in forms.items()})
@@ -64,7 +64,7 @@ def _published(request: Request) -> Published:
     "/fhir/Questionnaire/{id}",
     operation_id="readQuestionnaire",
     summary="Read one referral form",
-    description=f"{_SAID} Texts are English, with Spanish in the translation extension.",
+    description=f"{_DESCRIPTION} Texts are English, with Spanish in the translation extension.",
     tags=[_TAG],
     responses={
         200: fhir_response(
@@ -97,7 +97,7 @@ async def read_form(
 
 
 async def search_forms(request: Request, caller: CallerDep) -> Response:
-    """The forms that the query or the body asks for."""
+    """Answers with the forms that the query or the body asks for."""
     require(caller, _KIND, "s")
     search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
     bundle = _bundle(deployment(request).settings.fhir_base, search, _published(request))
@@ -107,7 +107,7 @@ async def search_forms(request: Request, caller: CallerDep) -> Response:
 _SEARCH = SearchRoutes(
     kind=_KIND,
     summary="Search the referral forms",
-    description=f"{_SAID} `context=EAA` finds the form for a service.",
+    description=f"{_DESCRIPTION} `context=EAA` finds the form for a service.",
     by_form="The same search with its parameters in the body.",
     responses={
         200: fhir_response("Bundle", ["searchset-of-questionnaire"], "A Bundle of type searchset."),
@@ -128,8 +128,8 @@ def _bundle(base: str, search: FormSearch, published: Published) -> bytes:
     links = [("self", search.link(base, search.cursor))]
     if following is not None:
         links.append(("next", search.link(base, following)))
-    found = [
+    stored = [
         Stored(_KIND, name, 1, search.subset.of(_KIND, published.bodies[name]))
         for name in (form["id"] for form in page)
     ]
-    return searchset(base, found, links=links, total=total, warnings=search.warnings)
+    return searchset(base, stored, links=links, total=total, warnings=search.warnings)

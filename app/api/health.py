@@ -1,4 +1,4 @@
-"""Liveness, readiness and metrics. No token, nothing about anybody, an answer in bounded time."""
+"""Liveness, readiness and metrics: without a token or personal data, in bounded time."""
 
 import asyncio
 from typing import Any
@@ -15,8 +15,8 @@ from app.store.schema import current_revision, head_revision
 
 router = APIRouter(tags=["Operations"])
 
-#: How long readiness waits for the database.
-_PATIENCE_S = 2.0
+#: Seconds that readiness waits for the database.
+_DATABASE_WAIT_S = 2.0
 
 _STATUS_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -25,9 +25,9 @@ _STATUS_SCHEMA: dict[str, Any] = {
 }
 
 
-def _fine(status: str, said: str) -> dict[int | str, dict[str, Any]]:
+def _fine(status: str, description: str) -> dict[int | str, dict[str, Any]]:
     content = {"schema": _STATUS_SCHEMA, "example": {"status": status}}
-    return {200: {"description": said, "content": {"application/json": content}}}
+    return {200: {"description": description, "content": {"application/json": content}}}
 
 
 @router.get(
@@ -38,7 +38,7 @@ def _fine(status: str, said: str) -> dict[int | str, dict[str, Any]]:
 )
 async def live() -> Response:
     """Says that the process answers; nothing about the database. Restart it when this fails."""
-    return _say("live")
+    return _answer("live")
 
 
 @router.get(
@@ -53,14 +53,17 @@ async def ready(request: Request) -> Response:
     503 names the check that failed. Send no requests here until it is 200 again.
     """
     try:
-        async with asyncio.timeout(_PATIENCE_S), begin(deployment(request).engine) as connection:
-            found = await current_revision(connection)
+        async with (
+            asyncio.timeout(_DATABASE_WAIT_S),
+            begin(deployment(request).engine) as connection,
+        ):
+            revision = await current_revision(connection)
     except (TimeoutError, Refusal):
         raise _not_ready("database", "The database does not answer.") from None
-    if found != head_revision():
-        said = "The database has another schema than this code. Run `python -m app migrate`."
-        raise _not_ready("migrations", said)
-    return _say("ready")
+    if revision != head_revision():
+        text = "The database has another schema than this code. Run `python -m app migrate`."
+        raise _not_ready("migrations", text)
+    return _answer("ready")
 
 
 @router.get(
@@ -92,9 +95,9 @@ async def metrics(request: Request) -> Response:
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _say(status: str) -> Response:
+def _answer(status: str) -> Response:
     return Response(orjson.dumps({"status": status}), media_type="application/json")
 
 
-def _not_ready(check: str, said: str) -> Refusal:
-    return Refusal(503, [Issue("transient", said, detail_code=check)], {"Retry-After": "2"})
+def _not_ready(check: str, text: str) -> Refusal:
+    return Refusal(503, [Issue("transient", text, detail_code=check)], {"Retry-After": "2"})

@@ -1,7 +1,7 @@
 """`/v1/organization-proposals`: changes of organizations that wait for a second word.
 
-The plans that contract with an organization and its own clients read them; whoever did not propose
-a change confirms or rejects it. How one comes to be is `app.api.directory`.
+The plans that contract with an organization, and its own clients, read its proposals. Any of them
+but the proposer confirms or rejects a proposal. `app.api.directory` makes the proposals.
 """
 
 from typing import Annotated
@@ -36,7 +36,7 @@ router = APIRouter(prefix=PREFIX, tags=["Directory"])
 
 _READING = errors(400, 403, 404)
 _CHANGING = errors(400, 403, 404, 409, 422)
-_WHO = (
+_PERMITTED = (
     " For the staff of a plan that contracts with the organization, with `nwd/network`, and for a "
     "client of the organization itself; with `system/Organization.u`, and never for whoever "
     "proposed the change. 409 where it is decided already, or overtaken."
@@ -65,7 +65,7 @@ async def list_proposals(
     filters: Annotated[ProposalFilters, Query()],
 ) -> OrganizationProposals:
     """One page."""
-    _may(caller, "r")
+    _require_access(caller, "r")
     pages = Pages(deployment(request).settings, caller, filters.link(PREFIX))
     after = pages.after(filters.cursor)
     wanted = store.ProposalsQuery(
@@ -94,8 +94,8 @@ async def read_proposal(
     id: ProposalId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """404 for what concerns others alone."""
-    _may(caller, "r")
-    row = await _concerning(connection, caller, id)
+    _require_access(caller, "r")
+    row = await _visible_proposal(connection, caller, id)
     shown = _shown(row, caller, _base(request)).model_dump(mode="json")
     body = orjson.dumps({**shown, "resource": orjson.Fragment(row["body"])})
     return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")
@@ -105,7 +105,7 @@ async def read_proposal(
     "/{id}/confirm",
     operation_id="confirmOrganizationProposal",
     summary="Let a proposed change take effect",
-    description="The organization is written as proposed, as its next version." + _WHO,
+    description="The organization is written as proposed, as its next version." + _PERMITTED,
     responses=_CHANGING,
 )
 async def confirm(
@@ -116,20 +116,20 @@ async def confirm(
     confirmation: Confirmation | None = None,
 ) -> OrganizationProposal:
     """The proposal as it now is."""
-    row = await _open(connection, caller, id)
+    row = await _lock_open(connection, caller, id)
     now = deployment(request).clock.now()
     note = confirmation.note if confirmation else None
     await store.decide(connection, caller, id, "confirmed", note, now)
     with told(request):
         await write(connection, [parse(row["body"])], now, after=row["based_on"])
-    return _shown(await _concerning(connection, caller, id), caller, _base(request))
+    return _shown(await _visible_proposal(connection, caller, id), caller, _base(request))
 
 
 @router.post(
     "/{id}/reject",
     operation_id="rejectOrganizationProposal",
     summary="Refuse a proposed change",
-    description="The organization stays as it is; `note` says why." + _WHO,
+    description="The organization stays as it is; `note` says why." + _PERMITTED,
     responses=_CHANGING,
 )
 async def reject(
@@ -140,38 +140,44 @@ async def reject(
     connection: Connection,
 ) -> OrganizationProposal:
     """The proposal as it now is."""
-    await _open(connection, caller, id)
+    await _lock_open(connection, caller, id)
     now = deployment(request).clock.now()
     await store.decide(connection, caller, id, "rejected", rejection.note, now)
-    return _shown(await _concerning(connection, caller, id), caller, _base(request))
+    return _shown(await _visible_proposal(connection, caller, id), caller, _base(request))
 
 
-def _may(caller: Caller, letter: str) -> None:
-    """403 without the scope: a plan's staff keep the network, others speak for themselves."""
+def _require_access(caller: Caller, letter: str) -> None:
+    """Raises 403 without the scope of `letter`; staff of a plan need `nwd/network`, too.
+
+    Plan staff keep the network; other callers act for themselves.
+    """
     require(caller, "Organization", letter)
     if caller.plan is not None:
         require_scope(caller, NETWORK)
 
 
-async def _concerning(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
+async def _visible_proposal(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
     row = await store.one(connection, caller, id_)
     if row is None:
         raise not_found("proposal")
     return row
 
 
-async def _open(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
-    """A proposal that waits for the caller's word, its organization locked."""
-    _may(caller, "u")
-    found = await _concerning(connection, caller, id_)
-    await store.lock(connection, found["organization_id"])
-    row = await _concerning(connection, caller, id_)
+async def _lock_open(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
+    """Locks the organization of a proposal, and returns the proposal where the caller may decide.
+
+    404 for a proposal that concerns others alone, 403 for the proposer, 409 for a decided proposal.
+    """
+    _require_access(caller, "u")
+    unlocked = await _visible_proposal(connection, caller, id_)
+    await store.lock(connection, unlocked["organization_id"])
+    row = await _visible_proposal(connection, caller, id_)
     if row["proposed_for"] == caller.organization_id:
-        said = "You proposed this change: the second word is another's. A new update replaces it."
-        raise refuse(403, "forbidden", said)
+        text = "You proposed this change: the second word is another's. A new update replaces it."
+        raise refuse(403, "forbidden", text)
     if row["state"] != "open":
-        said = f"This proposal is {row['state']}; a change is proposed by a new update."
-        raise refuse(409, "conflict", said)
+        text = f"This proposal is {row['state']}; a change is proposed by a new update."
+        raise refuse(409, "conflict", text)
     return row
 
 
@@ -182,7 +188,7 @@ def _base(request: Request) -> str:
 
 def _shown(row: RowMapping, caller: Caller, base: str) -> OrganizationProposal:
     own = f"{base}{PREFIX}/{row['id']}"
-    asked = (
+    may_decide = (
         caller.may("Organization", "u")
         and row["state"] == "open"
         and row["proposed_for"] != caller.organization_id
@@ -202,7 +208,7 @@ def _shown(row: RowMapping, caller: Caller, base: str) -> OrganizationProposal:
         links=OrganizationProposalLinks(
             self=own,
             organization=f"{base}/fhir/Organization/{row['organization_id']}",
-            confirm=f"{own}/confirm" if asked else None,
-            reject=f"{own}/reject" if asked else None,
+            confirm=f"{own}/confirm" if may_decide else None,
+            reject=f"{own}/reject" if may_decide else None,
         ),
     )

@@ -1,6 +1,6 @@
-"""Reads and searches in the contract, and the routes themselves: the same five for every type.
+"""Routes of reads, histories and searches, five for every type, with their place in the contract.
 
-What a type is searched by comes from `app.store.reading.catalog`, so that the contract, the
+The search parameters of a type come from `app.store.reading.catalog`, so that the contract, the
 capability statement and the code cannot differ.
 """
 
@@ -54,7 +54,7 @@ _COMMON: Described = {
         f"Matches on a page; at most {MAX_COUNT} are given. 0 asks for the total alone.",
     ),
     "_sort": (
-        # No enumeration: another is ignored with a warning.
+        # No enumeration: an unknown sort is ignored with a warning.
         {"type": "string", "pattern": SEARCH_PATTERN},
         f"By id (as they were made; the default) or by the last change: {', '.join(SORTS)}.",
     ),
@@ -65,14 +65,14 @@ _COMMON: Described = {
     "_cursor": CURSOR_DESCRIBED,
     **IN_SEARCHES,
 }
-_SEARCH_SAID = (
+_SEARCH_DESCRIPTION = (
     "Only what the caller may see is found. Repeated parameters must all hold, commas separate "
     "alternatives: at most ten conditions of twenty alternatives. A parameter that is not known "
     "or has no value, and a `_sort` that is not served, are ignored with a warning entry that "
     "names them, or refused under `Prefer: handling=strict`. Follow `next` links for more; a row "
     "that is written meanwhile neither repeats nor hides another."
 )
-#: No enumeration: what is not known is ignored with a warning, like any other parameter.
+#: No enumeration: an unknown value is ignored with a warning, as an unknown parameter is.
 _ANY = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
 _ID = {
     "name": "id",
@@ -86,7 +86,7 @@ _FAILURES = errors(400, 403, 404)
 
 
 def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> None:
-    """Read, vread, history and both searches of one type."""
+    """Adds the routes of one type: read, vread, history, and search by GET and by POST."""
     _add_reads(router, kind, tag, examples)
     _add_history(router, kind, tag, examples[0])
     _add_searches(router, kind, tag, examples[0])
@@ -95,7 +95,7 @@ def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> 
 async def answer_read(
     request: Request, caller: Caller, source: ReadSource, kind: str, id: str
 ) -> Response:
-    """A read of any type."""
+    """Answers a read of any type. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
     return of_read(request, await read(source, kind, id, visibility(caller)))
 
@@ -103,13 +103,13 @@ async def answer_read(
 async def answer_vread(
     request: Request, caller: Caller, source: ReadSource, kind: str, id: str, version: str
 ) -> Response:
-    """A read of one version of any type."""
+    """Answers a read of one version. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
     return of_read(request, await vread(source, kind, id, version, visibility(caller)))
 
 
 def read_responses(kind: str, examples: list[str]) -> dict[int | str, dict[str, Any]]:
-    """What both may be answered."""
+    """The `responses=` of a read and of a read of one version."""
     return {
         200: fhir_response(kind, examples, "The resource.", versioned()),
         304: {"description": "Not changed since the `If-None-Match` that was sent."},
@@ -192,19 +192,19 @@ def _add_history(router: APIRouter, kind: str, tag: str, example: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SearchRoutes:
-    """A search as the contract has it: asked with GET, or with POST and a form to `_search`."""
+    """A search in the contract: sent with GET, or with POST and a form to `_search`."""
 
     kind: str
     summary: str
-    #: What is said of both ways, and of the form.
+    #: The description of the GET; `by_form` is the description of the POST.
     description: str
     by_form: str
     responses: Mapping[int | str, dict[str, Any]]
     described: Described
     searched: Searched
-    #: What the form is filled with, as an example.
+    #: The example of the form: parameter → values.
     example: Mapping[str, Any]
-    #: The operation's name after `search`, where that is not the type's.
+    #: The operation id after `search`; `kind` where the name is empty.
     name: str = ""
 
 
@@ -215,7 +215,7 @@ def add_search(
     answer: Callable[..., Awaitable[Response]],
     tags: list[str | Enum] | None = None,
 ) -> None:
-    """Both routes of a search. `answer` answers either: `form_of` has the form."""
+    """Adds both routes of a search. `answer` handles both, and gets the form by `form_of`."""
     responses, operation_id = {**search.responses}, f"search{search.name or search.kind}"
     about = fhir(search.kind, interaction="search-type", search=search.searched)
     router.add_api_route(
@@ -242,7 +242,7 @@ def add_search(
 
 
 async def form_of(request: Request) -> bytes:
-    """The form of a search that was posted; empty where it is asked by its query alone."""
+    """The form of a POST to `_search`; empty for a GET."""
     return await read_body(request) if request.method == "POST" else b""
 
 
@@ -253,7 +253,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
 
     bundle = fhir_response("Bundle", [SEARCHSET_OF + example], "A Bundle of type searchset.")
     types = {"_id": "token", "_lastUpdated": "date"}
-    taken = Searched(
+    searched = Searched(
         types | {known.name: known.type for known in PARAMETERS[kind]},
         {known.name: _sentence(known.about) for known in PARAMETERS[kind] if known.ours},
         [f"{kind}:{name}" for name in INCLUDES.get(kind, ())],
@@ -262,57 +262,61 @@ def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
     routes = SearchRoutes(
         kind=kind,
         summary=f"Search {kind}",
-        description=_SEARCH_SAID,
+        description=_SEARCH_DESCRIPTION,
         by_form="The same search with its parameters in the body, where an identifier would "
-        "otherwise stand in a URL. " + _SEARCH_SAID,
+        "otherwise stand in a URL. " + _SEARCH_DESCRIPTION,
         responses={200: bundle, **errors(400, 403)},
         described=described(kind),
-        searched=taken,
+        searched=searched,
         example=asked_of(kind),
     )
     add_search(router, f"/fhir/{kind}", routes, search, [tag])
 
 
 def described(kind: str) -> Described:
-    """The parameters of a search, for the contract."""
+    """The search parameters of a type, for the contract."""
     listed = dict(_COMMON)
     for known in PARAMETERS[kind]:
         schema: dict[str, Any] = {"type": "string", "pattern": SEARCH_PATTERN}
         if known.kind == "date":
             schema = {"type": "string", "pattern": DATE_PATTERN}
-        said = f"{_sentence(known.about)} ({known.type})."
+        description = f"{_sentence(known.about)} ({known.type})."
         if known.modifiers:
-            said += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
-        listed[known.name] = (schema, said)
+            description += f" Modifiers: {', '.join(f'`:{name}`' for name in known.modifiers)}."
+        listed[known.name] = (schema, description)
         listed |= modified(kind, known)
     if names := INCLUDES.get(kind):
         known_as = ", ".join(f"`{kind}:{name}`" for name in names)
-        said = f"Brings along what the matches refer to, where the caller may read it: {known_as}."
-        listed["_include"] = (_ANY, said)
+        description = (
+            f"Brings along what the matches refer to, where the caller may read it: {known_as}."
+        )
+        listed["_include"] = (_ANY, description)
     if referred := referring(kind):
         known_as = ", ".join(f"`{name}`" for name in referred)
-        said = (
+        description = (
             f"Brings along what refers to the matches, where the caller may search it, {MAX_SHOWN} "
             f"of each at most: {known_as}."
         )
-        listed["_revinclude"] = (_ANY, said)
+        listed["_revinclude"] = (_ANY, description)
     return listed
 
 
 def _sentence(about: str) -> str:
-    """What a parameter selects, with a capital letter."""
+    """The words `about` a parameter, with a capital letter first."""
     return about[0].upper() + about[1:]
 
 
 def described_few(
     known: Mapping[str, tuple[str, str]], count: str, modifiers: Mapping[str, str] | None = None
 ) -> Described:
-    """The same for types that are few and searched in memory: parameter → its kind, and what it
-    selects. `count`: what `_count` does there. `modifiers` of strings → what they do.
+    """The search parameters of a type whose few resources are searched in memory, for the contract.
+
+    `known`: parameter → its kind, and what the parameter selects. `count`: the description of
+    `_count`. `modifiers`: modifier of string parameters → what the modifier does.
     """
     text = {"type": "string", "pattern": SEARCH_PATTERN}
     return {
-        **{name: (text, f"{said} ({kind}).") for name, (kind, said) in known.items()},
+        **{name: (text, f"{description} ({kind}).") for name, (kind, description) in known.items()},
         **{
             f"{name}:{modifier}": (text, f"`{name}`, {does}.")
             for name, (kind, _) in known.items()
@@ -326,7 +330,7 @@ def described_few(
 
 router = APIRouter()
 
-#: Type → who reads it mostly, and an example.
+#: Type → its tag (who reads the type most), and examples.
 _TYPES: dict[str, tuple[str, list[str]]] = {
     "ServiceRequest": ("Referrals", ["referral-approved"]),
     "Task": ("Providers", ["task"]),

@@ -1,6 +1,6 @@
-"""A referral as one ServiceRequest, or as a transaction Bundle; and the question before it.
+"""Routes that take a referral: one ServiceRequest, or a transaction Bundle; and `$check` before.
 
-A transaction's response with the resources themselves, for who prefers the representation.
+`Prefer: return=representation` puts the stored resources into the response to a transaction.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ _REPEATABLE = (
 )
 
 
-def _terms(request: Request, caller: Caller) -> RepeatPolicy:
+def _repeat_policy(request: Request, caller: Caller) -> RepeatPolicy:
     headers = request.headers
     return RepeatPolicy(
         client_id=caller.client_id,
@@ -57,21 +57,21 @@ def _terms(request: Request, caller: Caller) -> RepeatPolicy:
 
 async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
     context = request_context(request, caller)
-    terms = _terms(request, caller)
+    repeats = _repeat_policy(request, caller)
     tree = await aside(read_tree, await read_body(request), [kind])
     for sent in dict.fromkeys(entry_types(tree)):
         if sent in SCOPED:
             require(caller, sent, "c")
-    here = await referenced_resources(connection, tree, caller, context)
-    submission = await aside(read_submission, tree, context, here)
+    referenced = await referenced_resources(connection, tree, caller, context)
+    submission = await aside(read_submission, tree, context, referenced)
     if submission.if_none_exist is not None:
         condition = read_entry_condition(submission.if_none_exist, context.fhir_base)
-        terms = replace(terms, condition=condition)
-    return await post(connection, submission, terms, context)
+        repeats = replace(repeats, condition=condition)
+    return await post(connection, submission, repeats, context)
 
 
 def to_response(answer: Answer) -> Response:
-    """The answer as sent."""
+    """The HTTP response of an answer."""
     return Response(answer.body, answer.status, answer.headers, media_type=FHIR_JSON)
 
 
@@ -187,24 +187,24 @@ async def check_referral(
 
 
 async def represented(connection: AsyncConnection, answer: Answer, caller: Caller) -> Answer:
-    """Each entry with its resource as it now is, where the caller's scopes let it be read."""
+    """The answer with the current resource in each entry that the caller's scopes may read."""
     bundle = orjson.loads(answer.body)
     entries = bundle["entry"]
-    places = [_place(entry["response"]["location"]) for entry in entries]
-    readable = [place for place in places if caller.may(place[0], "r")]
+    keys = [_type_and_id(entry["response"]["location"]) for entry in entries]
+    readable = [key for key in keys if caller.may(key[0], "r")]
     bodies = {
-        (found.type, found.id): orjson.Fragment(found.body)
-        for found in await visible(connection, readable, visibility(caller))
+        (stored.type, stored.id): orjson.Fragment(stored.body)
+        for stored in await visible(connection, readable, visibility(caller))
     }
     bundle["entry"] = [
-        {"resource": bodies[place], **entry} if place in bodies else entry
-        for place, entry in zip(places, entries, strict=True)
+        {"resource": bodies[key], **entry} if key in bodies else entry
+        for key, entry in zip(keys, entries, strict=True)
     ]
     headers = {**answer.headers, APPLIED: "return=representation"}
     return Answer(answer.status, headers, orjson.dumps(bundle))
 
 
-def _place(location: str) -> tuple[str, str]:
-    """(type, id) of `https://host/fhir/Patient/1/_history/1`."""
+def _type_and_id(location: str) -> tuple[str, str]:
+    """Reads a location: `https://host/fhir/Patient/1/_history/1` → (`Patient`, `1`)."""
     parts: Sequence[str] = location.split("/")
     return parts[-4], parts[-3]

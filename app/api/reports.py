@@ -1,4 +1,4 @@
-"""`/v1/reports`: how a plan is doing over a period, for its own staff: JSON, CSV, and a page."""
+"""`/v1/reports`: figures of a plan over a period, for its own staff: JSON, CSV, and a page."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
@@ -28,7 +28,7 @@ ReadFigures = Callable[
 
 
 class ReportQuery(BaseModel):
-    """Which plan and which days."""
+    """The plan and the days of a report."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -47,7 +47,7 @@ class ReportQuery(BaseModel):
 
 
 class AskedForm(ReportQuery):
-    """Which form, beside."""
+    """The plan, the days and the form of a report."""
 
     format: Literal["json", "csv"] | None = Field(
         None, description="`csv` for a spreadsheet. Left out: as `Accept` says, else JSON."
@@ -70,10 +70,10 @@ async def read_page(
     asked: Annotated[ReportQuery, Query()],
 ) -> Response:
     """By plan staff."""
-    plan, days, now = _asked(request, caller, asked)
-    told = (connection, plan, days, now)
-    timeliness = await figures.timeliness(*told)
-    outcomes = await figures.outcomes(*told)
+    plan, days, now = _read_query(request, caller, asked)
+    scope = (connection, plan, days, now)
+    timeliness = await figures.timeliness(*scope)
+    outcomes = await figures.outcomes(*scope)
     return page(
         "reports.html",
         plan=plan,
@@ -82,18 +82,22 @@ async def read_page(
         outcomes=chart.outcomes_table(outcomes),
         in_time=chart.timeliness_chart(timeliness),
         timeliness=chart.timeliness_table(timeliness),
-        reasons=chart.reasons_table(await figures.reasons(*told)),
-        sources=chart.sources_table(await figures.sources(*told)),
+        reasons=chart.reasons_table(await figures.reasons(*scope)),
+        sources=chart.sources_table(await figures.sources(*scope)),
         prior_authorization=chart.prior_authorization_table(
-            await figures.prior_authorization(*told)
+            await figures.prior_authorization(*scope)
         ),
     )
 
 
-def _asked(
+def _read_query(
     request: Request, caller: Caller, asked: ReportQuery
 ) -> tuple[str, ReportPeriod, datetime]:
-    """Plan, period and the present moment; 403, 404 and 400 where they are not to be had."""
+    """The plan, the period and the present moment.
+
+    403 for a caller who is not plan staff, 404 for another plan, 400 for a period that is not
+    possible.
+    """
     require_scope(caller, DECIDE)
     plan = asked.plan or next(iter(caller.staff_plans), None)
     if plan is None or plan not in caller.staff_plans:
@@ -101,8 +105,8 @@ def _asked(
     now = deployment(request).clock.now()
     days = period(asked.first, asked.last, now)
     if days is None:
-        said = "`from` must not be after `to`, within ten years, between 2000 and 2999."
-        raise refuse(400, "value", said, "from")
+        text = "`from` must not be after `to`, within ten years, between 2000 and 2999."
+        raise refuse(400, "value", text, "from")
     return plan, days, now
 
 
@@ -113,7 +117,7 @@ def _add(
     row: type[BaseModel],
     words: tuple[str, str],
 ) -> None:
-    """The route of one report. `words`: its summary and its description."""
+    """Adds the route of one report. `words`: its summary and its description."""
     columns = list(row.model_fields)
 
     async def read_report(
@@ -122,7 +126,7 @@ def _add(
         connection: Connection,
         asked: Annotated[AskedForm, Query()],
     ) -> Any:
-        plan, days, now = _asked(request, caller, asked)
+        plan, days, now = _read_query(request, caller, asked)
         rows = await figures_of(connection, plan, days, now)
         as_csv = asked.format == "csv" or (
             asked.format is None and prefers(request.headers.get("accept", ""), CSV)

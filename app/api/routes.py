@@ -51,7 +51,7 @@ def routers() -> list[APIRouter]:
         webhooks,
         webhook_messages,
         deliveries,
-        subscription_operations,  # `$status` before ids
+        subscription_operations,  # before `subscriptions`, whose `{id}` would match `$status`
         subscriptions,
         tokens,
         health,

@@ -1,4 +1,4 @@
-"""`$status` and `$events`: how Subscriptions stand, and their events by number. GET and POST.
+"""`$status` and `$events`: states of Subscriptions, and their events by number. GET and POST.
 
 Source: Subscriptions R5 Backport 1.1.0, operations backport-subscription-status and -events.
 """
@@ -36,10 +36,10 @@ _CHOICE: list[dict[str, Any]] = [
     {
         "name": name,
         "in": "query",
-        "description": said,
+        "description": text,
         "schema": {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"},
     }
-    for name, said in (
+    for name, text in (
         ("id", "These Subscriptions: repeated, or separated by commas."),
         ("status", "Only of these statuses: active, error …"),
     )
@@ -53,36 +53,37 @@ Content = Annotated[
 
 
 async def _posted(request: Request) -> Given:
+    """The Parameters of a POST; none where the body is empty."""
     body = await read_body(request)
     return read_parts(await aside(read_tree, body, ["Parameters"]) if body else None)
 
 
 async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
-    """Of all, or those that the query chooses."""
+    """Answers `$status` by GET: of all Subscriptions, or of those that the query chooses."""
     pairs = asked(request)
     ids, words = ([value for name, value in pairs if name == each] for each in ("id", "status"))
     return await _statuses(request, caller, connection, ids, words)
 
 
 async def ask_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
-    """Of all, or those that the Parameters choose."""
+    """Answers `$status` by POST: of all Subscriptions, or of those that the Parameters choose."""
     require(caller, "Subscription", "r")
     asked = await _posted(request)
-    ids = _words(asked, "id")
-    return await _statuses(request, caller, connection, ids, _words(asked, "status"))
+    ids = _strings(asked, "id")
+    return await _statuses(request, caller, connection, ids, _strings(asked, "status"))
 
 
 async def read_status(
     id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Of one."""
+    """Answers `$status` of one Subscription by GET."""
     return await _status(request, caller, connection, id)
 
 
 async def ask_status(
     id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Of one, whatever the Parameters say."""
+    """Answers `$status` of one Subscription by POST; valid Parameters change nothing."""
     await _posted(request)
     return await _status(request, caller, connection, id)
 
@@ -96,7 +97,7 @@ async def read_events(
     eventsUntilNumber: Last = _LAST,  # noqa: N803
     content: Content = None,
 ) -> Response:
-    """Those that the query asks for."""
+    """Answers `$events` by GET: the events that the query asks for."""
     numbers = (eventsSinceNumber, eventsUntilNumber)
     return await _events(request, caller, connection, id, numbers, content)
 
@@ -104,37 +105,38 @@ async def read_events(
 async def ask_events(
     id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Those that the Parameters ask for."""
+    """Answers `$events` by POST: the events that the Parameters ask for."""
     require(caller, "Subscription", "r")
     asked = await _posted(request)
     numbers = (_number(asked, "eventsSinceNumber", 0), _number(asked, "eventsUntilNumber", _LAST))
-    content = next(iter(_words(asked, "content")), None)
+    content = next(iter(_strings(asked, "content")), None)
     if content is not None and content not in CONTENTS:
-        said = f"`content` takes {', '.join(CONTENTS)}."
-        raise refuse(400, "value", said, at("content"))
+        text = f"`content` takes {', '.join(CONTENTS)}."
+        raise refuse(400, "value", text, at("content"))
     return await _events(request, caller, connection, id, numbers, content)
 
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """An operation that is asked with GET (`read`), or with POST and Parameters (`ask`)."""
+    """An operation with two routes: GET (`read`), and POST with Parameters (`ask`)."""
 
     path: str
-    #: Its name in FHIR, without `$`, and in the contract after `read` and `ask`.
+    #: The name in FHIR, without `$`.
     name: str
+    #: The operation id, after `read` and `ask`.
     called: str
     summary: str
     description: str
     responses: Mapping[int | str, dict[str, Any]]
     read: Callable[..., Awaitable[Response]]
     ask: Callable[..., Awaitable[Response]]
-    #: The name of an example of its Parameters.
+    #: The name of an example of the Parameters.
     example: str
-    #: Its parameters in the query, where `read` does not declare them.
+    #: Parameters of the query, where `read` does not declare them.
     query: Mapping[str, Any] = field(default_factory=dict)
-    #: Follows the summary and the description of the POST.
-    asked_with: str = "asked with Parameters"
-    also_said: str = ""
+    #: The end of the summary of the POST; `post_description` ends its description.
+    post_summary: str = "asked with Parameters"
+    post_description: str = ""
 
 
 _FAILURES = errors(400, 403)
@@ -167,8 +169,8 @@ _OPERATIONS = (
         read=read_status,
         ask=ask_status,
         example="subscription-status-parameters",
-        asked_with="asked with a POST",
-        also_said=" Parameters are ignored here.",
+        post_summary="asked with a POST",
+        post_description=" Parameters are ignored here.",
     ),
     _Operation(
         path="/{id}/$events",
@@ -202,8 +204,8 @@ def _add(operation: _Operation) -> None:
         operation.ask,
         methods=["POST"],
         operation_id=f"ask{operation.called}",
-        summary=f"{operation.summary}, {operation.asked_with}",
-        description=operation.description + operation.also_said,
+        summary=f"{operation.summary}, {operation.post_summary}",
+        description=operation.description + operation.post_description,
         responses={**operation.responses, **errors(422)},
         openapi_extra={
             **fhir_body("Parameters", [operation.example], required=False),
@@ -216,23 +218,23 @@ for _operation in _OPERATIONS:
     _add(_operation)
 
 
-def _words(asked: Given, name: str) -> list[str]:
-    """The ids, codes or strings under a name."""
-    found = (
+def _strings(asked: Given, name: str) -> list[str]:
+    """The ids, codes and strings under a name."""
+    values = (
         part.get(kind)
         for part in asked.parts.get(name, ())
         for kind in ("valueId", "valueCode", "valueString")
     )
-    return [word for word in found if isinstance(word, str)]
+    return [value for value in values if isinstance(value, str)]
 
 
 def _number(asked: Given, name: str, default: int) -> int:
-    """R4 has no 64-bit integer: the guide sends numbers as strings."""
+    """Reads a number, a string by the guide, because R4 has no 64-bit integer. 400 out of range."""
     whole = asked.integer(name)
-    word = next(iter(_words(asked, name)), default if whole is None else whole)
+    word = next(iter(_strings(asked, name)), default if whole is None else whole)
     if not str(word).isascii() or not str(word).isdigit() or int(str(word)[:20]) > _LAST:
-        said = f"`{name}` takes a whole number from 0 to {_LAST}, as a string."
-        raise refuse(400, "value", said, at(name))
+        text = f"`{name}` takes a whole number from 0 to {_LAST}, as a string."
+        raise refuse(400, "value", text, at(name))
     return int(word)
 
 
@@ -252,9 +254,9 @@ async def _statuses(
         if (not named or row["id"] in named) and (not words or fhir_status(row["status"]) in words)
     ]
     base = base_of(request)
-    stand = zip(await keep.standings(connection, rows), rows, strict=True)
-    found = [(each, row["content"]) for each, row in stand]
-    return bundle(statuses(base, found, f"{base}/Subscription/$status"))
+    standings = zip(await keep.standings(connection, rows), rows, strict=True)
+    shown = [(standing, row["content"]) for standing, row in standings]
+    return bundle(statuses(base, shown, f"{base}/Subscription/$status"))
 
 
 async def _status(
@@ -263,8 +265,10 @@ async def _status(
     require(caller, "Subscription", "r")
     row = await keep.find(connection, caller.organization_id, id_)
     base = base_of(request)
-    (stands,) = await keep.standings(connection, [row])
-    return bundle(statuses(base, [(stands, row["content"])], f"{base}/Subscription/{id_}/$status"))
+    (standing,) = await keep.standings(connection, [row])
+    return bundle(
+        statuses(base, [(standing, row["content"])], f"{base}/Subscription/{id_}/$status")
+    )
 
 
 async def _events(
@@ -275,19 +279,19 @@ async def _events(
     numbers: tuple[int, int],
     content: str | None,
 ) -> Response:
-    """Numbers whatever has none yet, so that nothing is missing."""
+    """Answers with events. First numbers the events without a number, so that none is missing."""
     require(caller, "Subscription", "r")
     row = await keep.find(connection, caller.organization_id, id_)
-    # More than the Subscription asked for is not given: what a receiver may see was set with it.
+    # Never more than the Subscription asked for: the Subscription set what its receiver may see.
     level = min(CONTENTS.index(content or row["content"]), CONTENTS.index(row["content"]))
     full = CONTENTS[level] == "full-resource"
     if full:
         for kind in CARRIES.get(row["focus"], (row["focus"],)):
             require(caller, kind, "r")
     now, base = now_of(request), base_of(request)
-    stands, found = await keep.events(connection, row, *numbers, full=full, base=base, now=now)
+    standing, events = await keep.events(connection, row, *numbers, full=full, base=base, now=now)
     return bundle(
         notification(
-            base, stands, "query-event", CONTENTS[level], id_=new_id(), at=now, events=found
+            base, standing, "query-event", CONTENTS[level], id_=new_id(), at=now, events=events
         )
     )

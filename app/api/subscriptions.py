@@ -1,8 +1,7 @@
-"""FHIR topic-based Subscriptions (R5 backport for R4): made, read, searched, changed and ended.
+"""FHIR topic-based Subscriptions (R5 backport for R4): create, read, search, update, delete.
 
-What every Subscription route asks: the parts of the running service, and how it answers.
-
-Which of an organization's Subscriptions a search finds. They are few, and read together.
+An organization has few Subscriptions, so a search reads all of them and answers with one page.
+`app.api.subscription_operations` uses the shared parts of the routes, too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +43,9 @@ from app.store.reading.reader import Search, read_into, whole_number
 from app.store.reading.subset import IN_READS, narrowed, of_read, unknown
 from app.store.reading.values import ABOUT_THE_FORM, UnreadableValue, words
 
-#: Parameter → its kind, and what it selects.
+# The search
+
+#: Parameter → its kind, and the part of a Subscription that the parameter selects by.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
     "_id": ("token", "The Subscription's id"),
     "criteria": ("string", "The topic's canonical URL"),
@@ -57,7 +58,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(slots=True)
 class SubscriptionSearch(Search):
-    """What must hold of a Subscription, or the total `alone`. All that there is fits one page."""
+    """The conditions that a Subscription must meet. All matches fit one page."""
 
     kind: str = "Subscription"
     tests: list[tuple[str, frozenset[str]]] = field(default_factory=list)
@@ -68,7 +69,7 @@ class SubscriptionSearch(Search):
     PAGED: ClassVar[bool] = False
 
     def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
-        """What must hold."""
+        """Adds a condition."""
         if name not in PARAMETERS:
             return unknown(self.kind, name, strict=strict)
         wanted = frozenset(words(value))
@@ -79,16 +80,16 @@ class SubscriptionSearch(Search):
         return None
 
     def show(self, count: str) -> None:
-        """Of a count, whether it is 0."""
+        """Reads `_count`, of which 0 alone matters: the total without the Subscriptions."""
         self.alone = whole_number(count, "takes a whole number.") == 0 or self.alone
 
     def narrow(self, name: str, value: str) -> None:
-        """As of any resource; `_summary=count` asks for the total alone."""
+        """Reads `_summary` and `_elements`; `_summary=count` asks for the total alone."""
         self.subset = narrowed(self.subset, name, value)
         self.alone = self.alone or self.subset.counts
 
     def finds(self, row: RowMapping) -> bool:
-        """Whether a Subscription is among what is looked for."""
+        """Whether a Subscription meets every condition."""
         has = {
             "_id": row["id"],
             "criteria": row["topic"],
@@ -101,11 +102,13 @@ class SubscriptionSearch(Search):
 
 
 def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> SubscriptionSearch:
-    """The search that pairs ask for. Raises `Refusal` (400) with every fault at once."""
+    """Reads a search from name-value pairs. Raises `Refusal` (400) with every fault at once."""
     search = SubscriptionSearch()
     read_into(search, asked, strict=strict)
     return search
 
+
+# Shared parts of the routes
 
 PREFIX = "/fhir/Subscription"
 
@@ -114,7 +117,10 @@ async def _id(
     request: Request,
     id: Annotated[str, Path(max_length=64, description="The Subscription's id.")],
 ) -> str:
-    """An id that FHIR allows; `_search` and `$status` are none, and take their own methods."""
+    """The id in the path. Raises 404 for an id that FHIR does not allow.
+
+    `_search` and `$status` are no ids: 405 where they do not take the method.
+    """
     if not is_id(id):
         raise wrong_method(request.scope) or not_found("Subscription")
     return id
@@ -129,19 +135,21 @@ def now_of(request: Request) -> datetime:
 
 
 def vault_of(request: Request) -> Vault:
-    """What opens the stored headers and keys."""
+    """The vault that opens the stored headers and keys."""
     return Vault(deployment(request).settings)
 
 
 def base_of(request: Request) -> str:
-    """Our FHIR base URL."""
+    """The base URL of our FHIR API."""
     return deployment(request).settings.fhir_base
 
 
 def bundle(body: bytes) -> Response:
-    """A Bundle that nobody on the way keeps."""
+    """The answer with a Bundle that no cache keeps."""
     return Response(body, headers={"Cache-Control": "no-store"}, media_type=FHIR_JSON)
 
+
+# The routes
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
@@ -156,7 +164,10 @@ async def _wanted(
     connection: AsyncConnection,
     before: RowMapping | None = None,
 ) -> tuple[dict[str, Any], WantedSubscription]:
-    """The body and what it asks for, or every fault of it at once."""
+    """Reads the body, and the Subscription wanted by it.
+
+    422 with every fault at once; 403 where the caller may not read what full content carries.
+    """
     body = await read_body(request)
     if before is None:
         tree = await aside(read_tree, body, ["Subscription"])
@@ -167,8 +178,8 @@ async def _wanted(
     wanted, faults = read_subscription(tree, base_of(request), now_of(request), known)
     faults += _unsendable(request, caller, tree)
     if before is not None and tree["criteria"] != before["topic"]:
-        said = "The topic stays, since event numbers go with it. Make another Subscription."
-        faults.append(Issue("business-rule", said, "Subscription.criteria"))
+        text = "The topic stays, since event numbers go with it. Make another Subscription."
+        faults.append(Issue("business-rule", text, "Subscription.criteria"))
     if wanted is not None:
         faults += await keep.identify(connection, wanted)
     if wanted is None or faults:
@@ -224,7 +235,7 @@ async def create_subscription(
 async def search_subscriptions(
     request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
-    """Those that the query or the body asks for."""
+    """Answers with the Subscriptions that the query or the form asks for."""
     require(caller, "Subscription", "s")
     search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
     vault, now, base = vault_of(request), now_of(request), base_of(request)
@@ -239,8 +250,8 @@ async def search_subscriptions(
         if search.finds(row)
     ]
     page, total = [] if search.alone else stored, len(stored)
-    links, said = [("self", search.link(base))], search.warnings
-    return bundle(searchset(base, page, links=links, total=total, warnings=said))
+    links = [("self", search.link(base))]
+    return bundle(searchset(base, page, links=links, total=total, warnings=search.warnings))
 
 
 _SEARCH = SearchRoutes(

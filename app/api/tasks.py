@@ -1,9 +1,9 @@
-"""Moves by Task and by ServiceRequest: update, JSON Patch, and a referrer's own Task.
+"""Moves of a referral by Task and by ServiceRequest: update, JSON Patch, and a referrer's own Task.
 
-`If-Match` is required wherever something is changed, so that nobody moves what they have not read.
-What a move is and whose is `act.py`'s; the operations of plan staff are `app.api.decisions`.
-
-What every change by resource shares: the version it is made on, its writing, its answer.
+An update or a patch requires `If-Match`, so that nobody moves what they have not read. Each change
+checks the version that it is made on, writes, and answers with the resource.
+`app.journey.serve` decides what a Task's move is and who may make it; `app.api.decisions` has the
+operations of plan staff.
 """
 
 from collections.abc import Mapping, Sequence
@@ -95,8 +95,8 @@ async def update_task(
     require(caller, "Task", "u")
     version = required_version(request)
     tree = await aside(read_whole, await read_body(request), "Task", id)
-    found = await _find_task(request, caller, connection, id, version)
-    return as_preferred(request, await _change_task(request, connection, found, tree))
+    target = await _find_task(request, caller, connection, id, version)
+    return as_preferred(request, await _change_task(request, connection, target, tree))
 
 
 @router.patch(
@@ -118,20 +118,20 @@ async def patch_task(
     require(caller, "Task", "u")
     version = required_version(request)
     steps = await aside(read_patch, await read_body(request))
-    found = await _find_task(request, caller, connection, id, version)
-    tree = await aside(_patched_task, found.current, steps)
-    return as_preferred(request, await _change_task(request, connection, found, tree))
+    target = await _find_task(request, caller, connection, id, version)
+    tree = await aside(_patched_task, target.current, steps)
+    return as_preferred(request, await _change_task(request, connection, target, tree))
 
 
 @dataclass(frozen=True, slots=True)
 class _FoundTask:
-    """A Task that somebody changes: as it is, and the referral that it belongs to, locked."""
+    """A Task that somebody changes: its current version, and its referral, locked."""
 
     current: ResourceTree
     opened: Opened
     caller: Caller
     context: RequestContext
-    #: It is the performer's own service Task.
+    #: Whether the Task is the performer's own service Task.
     performers: bool
     #: The `If-Match` that was sent.
     version: str
@@ -140,7 +140,7 @@ class _FoundTask:
 async def _find_task(
     request: Request, caller: Caller, connection: AsyncConnection, task_id: str, version: str
 ) -> _FoundTask:
-    """Locks the referral of a Task. 404, 409 where the Task has ended, 412."""
+    """Locks the referral of a Task. 404, 409 where the Task has ended, 412 for another version."""
     context = request_context(request, caller)
     opened = await reopen(
         connection,
@@ -159,7 +159,7 @@ async def _find_task(
 
 
 def _patched_task(current: ResourceTree, steps: Sequence[Mapping[str, Any]]) -> ResourceTree:
-    """The Task with a JSON Patch applied, checked as one that is sent whole."""
+    """Applies a JSON Patch, and checks the Task as an update with the whole Task is checked."""
     tree = patched(current, steps)
     if (tree.get("resourceType"), tree.get("id")) != ("Task", current["id"]):
         raise refuse(400, "value", "A Task keeps its type and id.", "Task.id")
@@ -171,11 +171,11 @@ def _patched_task(current: ResourceTree, steps: Sequence[Mapping[str, Any]]) -> 
 
 
 async def _change_task(
-    request: Request, connection: AsyncConnection, found: _FoundTask, tree: ResourceTree
+    request: Request, connection: AsyncConnection, target: _FoundTask, tree: ResourceTree
 ) -> Response:
-    """Makes the move that the Task as wanted stands for; nothing where it is as it was."""
-    current, opened, caller, context = found.current, found.opened, found.caller, found.context
-    performers, task_id = found.performers, found.current["id"]
+    """Makes the move that the wanted Task asks for; writes nothing where the Task is unchanged."""
+    current, opened, caller, context = target.current, target.opened, target.caller, target.context
+    performers, task_id = target.performers, target.current["id"]
     update = await aside(read_update, tree, current, base=context.fhir_base, performers=performers)
     if not update:
         return of_resource(await read(connection, "Task", task_id, visibility(caller)))
@@ -184,7 +184,7 @@ async def _change_task(
     if performers:
         await change_service_task(connection, opened, caller, update, context)
     else:
-        matched = names_version(found.version)
+        matched = names_version(target.version)
         await change_referral_task(connection, opened, caller, update, context, matched=matched)
     return task_answer(await write_move(connection, opened.draft, context), task_id)
 
@@ -240,10 +240,10 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
 async def _focused(
     connection: AsyncConnection, caller: Caller, sent: ResourceTree, context: RequestContext
 ) -> Opened:
-    """The caller's own referral that the Task is about; another's is like one that is not there."""
+    """Locks the caller's own referral that the Task is about; 422 for any other, known or not."""
     referral_id = focus_of(sent, context.fhir_base)
-    said = "Point `focus` to a ServiceRequest of yours: a Task is about a referral."
-    unknown = refuse(422, "not-found", said, "Task.focus")
+    text = "Point `focus` to a ServiceRequest of yours: a Task is about a referral."
+    unknown = refuse(422, "not-found", text, "Task.focus")
     if referral_id is None:
         raise unknown
     try:
@@ -318,37 +318,38 @@ async def update_referral(
 
 
 def check_size(request: Request, kept: Mapping[str, Any] | None) -> None:
-    """422 where what a caller adds makes a resource larger than any body may be: it would grow by
-    every change, and be read whole each time.
+    """Raises 422 where an addition makes a resource larger than a body may be.
+
+    Without this limit the resource would grow by every change, and be read whole each time.
     """
     settings = deployment(request).settings
     if kept is not None and len(dumps(kept)) > settings.body_limit_mb * 1024 * 1024:
         kind = kept["resourceType"]
-        said = (
+        text = (
             f"With this the {kind} would be larger than {settings.body_limit_mb} MB. Nothing was "
             "kept. Add less, and send large documents by reference."
         )
-        raise refuse(422, "too-long", said, kind)
+        raise refuse(422, "too-long", text, kind)
 
 
 def task_answer(
     changes: Changes, task_id: str, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The Task as the change leaves it, with its ETag."""
+    """Answers with the Task as the change leaves it, and its ETag."""
     rows = changes.rows[resource_version]
     body = next(row["body"] for row in rows if (row["type"], row["id"]) == ("Task", task_id))
     after = changes.after
-    said = {
+    all_headers = {
         **version_headers(after.version, after.updated_at),
         **(headers or {}),
     }
-    return Response(body, status, said, media_type=FHIR_JSON)
+    return Response(body, status, all_headers, media_type=FHIR_JSON)
 
 
 def required_version(request: Request) -> str:
-    """`If-Match`; 428 without: nobody moves what they have not read."""
+    """The `If-Match` header; 428 without: nobody moves what they have not read."""
     header = request.headers.get("if-match")
     if header is None:
-        said = 'Send the version you have read: `If-Match: W/"3"`.'
-        raise refuse(428, "conflict", said)
+        text = 'Send the version you have read: `If-Match: W/"3"`.'
+        raise refuse(428, "conflict", text)
     return header

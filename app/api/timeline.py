@@ -1,4 +1,4 @@
-"""`/v1/referrals/{id}/timeline`: where a referral stands and how it came there, for its parties."""
+"""`/v1/referrals/{id}/timeline`: state and history of a referral, for its parties."""
 
 from datetime import datetime
 from typing import Annotated
@@ -55,10 +55,10 @@ async def read_timeline(
     id: TimelineReferralId, request: Request, caller: CallerDep, connection: Connection
 ) -> Timeline | Response:
     """By any party."""
-    told = await _told(request, caller, connection, id)
+    shown = await _read(request, caller, connection, id)
     if prefers(request.headers.get("accept", ""), HTML):
-        return document(told, deployment(request).clock.now())
-    return told
+        return document(shown, deployment(request).clock.now())
+    return shown
 
 
 @router.get(
@@ -73,20 +73,20 @@ async def read_timeline_page(
     id: TimelineReferralId, request: Request, caller: CallerDep, connection: Connection
 ) -> Response:
     """By any party."""
-    told = await _told(request, caller, connection, id)
-    return document(told, deployment(request).clock.now())
+    shown = await _read(request, caller, connection, id)
+    return document(shown, deployment(request).clock.now())
 
 
-async def _told(
+async def _read(
     request: Request, caller: Caller, connection: AsyncConnection, id_: str
 ) -> Timeline:
     require(caller, "ServiceRequest", "r")
-    found = await gather(connection, id_, visibility(caller))
-    return timeline(found, deployment(request).clock.now())
+    gathered = await gather(connection, id_, visibility(caller))
+    return timeline(gathered, deployment(request).clock.now())
 
 
 def timeline(found: Found, now: datetime) -> Timeline:
-    """The rows in words."""
+    """The timeline of a referral, in words, from its rows."""
     referral = found.referral
     return Timeline(
         referral=referral.id,

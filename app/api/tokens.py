@@ -1,9 +1,8 @@
-"""`POST /oauth/token` and SMART discovery.
+"""`POST /oauth/token` and SMART discovery, with their place in the contract.
 
-Client credentials with a client secret, by HTTP Basic or in the form (RFC 6749 2.3.1, 4.4). Errors
-here are RFC 6749 JSON (`app.fhir.outcome.respond` chooses the dialect by path).
-
-How the token endpoint and discovery stand in the contract: forms, answers, examples.
+A client sends client credentials with a client secret, by HTTP Basic or in the form (RFC 6749
+2.3.1, 4.4). Errors of the token endpoint are RFC 6749 JSON (`app.api.web.refusals.respond` chooses
+the form of an error by the path).
 """
 
 import asyncio
@@ -27,6 +26,8 @@ from app.model.caller import Caller, grant
 from app.store.clients import find, matches
 from app.store.database import begin
 
+# The contract: forms, answers, examples
+
 _TOKEN_ERRORS = {
     400: ("invalid_request", "The form cannot be read, or asks for what was never granted."),
     401: ("invalid_client", "The client or its secret is not known."),
@@ -37,9 +38,13 @@ _TOKEN_ERRORS = {
 }
 
 
-def _text(said: str) -> dict[str, Any]:
-    """Described: of equal bare schemas openapi-generator makes one, with what is said of any."""
-    return {"type": "string", "description": said}
+def _text(description: str) -> dict[str, Any]:
+    """The schema of a text, with a description of its own.
+
+    openapi-generator merges equal schemas: without descriptions all texts would share one type,
+    with the description of any of them.
+    """
+    return {"type": "string", "description": description}
 
 
 _ERROR_SCHEMA: dict[str, Any] = {
@@ -69,10 +74,10 @@ _TOKEN_SCHEMA: dict[str, Any] = {
 }
 
 
-def _error(code: str, said: str) -> dict[str, Any]:
-    example = {"error": code, "error_description": said}
+def _error(code: str, description: str) -> dict[str, Any]:
+    example = {"error": code, "error_description": description}
     content = {"application/json": {"schema": _ERROR_SCHEMA, "example": example}}
-    return {"description": said, "content": content}
+    return {"description": description, "content": content}
 
 
 TOKEN_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -90,7 +95,7 @@ TOKEN_RESPONSES: dict[int | str, dict[str, Any]] = {
             }
         },
     },
-    **{status: _error(*found) for status, found in _TOKEN_ERRORS.items()},
+    **{status: _error(*error) for status, error in _TOKEN_ERRORS.items()},
 }
 
 TOKEN: dict[str, Any] = {
@@ -121,7 +126,7 @@ TOKEN: dict[str, Any] = {
 
 DISCOVERY: dict[str, Any] = {"security": []}
 
-_WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+_STRINGS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 DISCOVERY_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The discovery document.",
@@ -137,12 +142,12 @@ DISCOVERY_RESPONSES: dict[int | str, dict[str, Any]] = {
                     ],
                     "properties": {
                         "token_endpoint": {"type": "string", "format": "uri"},
-                        "grant_types_supported": _WORDS,
-                        "token_endpoint_auth_methods_supported": _WORDS,
-                        "scopes_supported": _WORDS,
-                        "response_types_supported": _WORDS,
-                        "code_challenge_methods_supported": _WORDS,
-                        "capabilities": _WORDS,
+                        "grant_types_supported": _STRINGS,
+                        "token_endpoint_auth_methods_supported": _STRINGS,
+                        "scopes_supported": _STRINGS,
+                        "response_types_supported": _STRINGS,
+                        "code_challenge_methods_supported": _STRINGS,
+                        "capabilities": _STRINGS,
                     },
                 },
                 "example": {
@@ -166,6 +171,8 @@ DISCOVERY_RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
+# The routes
+
 router = APIRouter()
 
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -173,7 +180,9 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="no-wrong-door"'}
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _TokenRequest:
+    """The credentials of a client, and the scopes asked for."""
+
     client_id: str
     secret: str
     scope: str
@@ -193,17 +202,17 @@ async def request_token(request: Request) -> Response:
     `scope` may be left out (everything the client was granted); scopes that are unknown or were not
     granted are dropped, SMART v1 scopes are translated. The token is good for at most 300 seconds.
     """
-    asked = _asked(await read_body(request), request.headers.getlist("authorization"))
+    sent = _read_request(await read_body(request), request.headers.getlist("authorization"))
     settings = deployment(request).settings
     async with begin(deployment(request).engine) as connection:
         client = await find(
-            connection, asked.client_id, production=settings.environment == "production"
+            connection, sent.client_id, production=settings.environment == "production"
         )
-    # Off the event loop, and with no transaction open: scrypt takes its time, also for strangers.
-    known = await asyncio.to_thread(matches, asked.secret, client.secret_hash if client else None)
-    if client is None or not known:
-        raise _unknown()
-    scopes, words = grant(asked.scope, client.scopes)
+    # In a thread and outside the transaction: scrypt is slow, and runs for unknown clients too.
+    matched = await asyncio.to_thread(matches, sent.secret, client.secret_hash if client else None)
+    if client is None or not matched:
+        raise _unknown_client()
+    scopes, words = grant(sent.scope, client.scopes)
     if not scopes:
         raise _refuse(400, "invalid_scope", "None of these scopes was granted to this client.")
     request.scope["state"]["client_id"] = client.id
@@ -221,23 +230,23 @@ def _answer(tokens: Tokens, holder: Caller, words: list[str]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json", headers=_NO_STORE)
 
 
-def _asked(body: bytes, sent: list[str]) -> _Asked:
-    """What the form and the header ask for. Raises RFC 6749's errors."""
+def _read_request(body: bytes, authorization: list[str]) -> _TokenRequest:
+    """Reads the form and the `Authorization` headers. Raises the errors of RFC 6749."""
     form = _form(body)
     if "grant_type" not in form:
         raise _refuse(400, "invalid_request", "Send grant_type=client_credentials.")
     if form["grant_type"] != "client_credentials":
         raise _refuse(400, "unsupported_grant_type", "Send grant_type=client_credentials.")
-    if len(sent) > 1:
+    if len(authorization) > 1:
         raise _refuse(400, "invalid_request", "Send one Authorization header.")
-    client_id, secret = _credentials(form, sent[0] if sent else None)
+    client_id, secret = _credentials(form, authorization[0] if authorization else None)
     if "\x00" in client_id or "\x00" in secret:
-        raise _unknown()
-    return _Asked(client_id, secret, form.get("scope", ""))
+        raise _unknown_client()
+    return _TokenRequest(client_id, secret, form.get("scope", ""))
 
 
 def _form(body: bytes) -> dict[str, str]:
-    """The fields. Those without a value are as if they were not sent (RFC 6749 3.2)."""
+    """The fields of the form. A field without a value counts as not sent (RFC 6749 3.2)."""
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=32)
     except ValueError as error:
@@ -248,7 +257,7 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _credentials(form: dict[str, str], authorization: str | None) -> tuple[str, str]:
-    """The client's id and secret, from one place only (RFC 6749 2.3)."""
+    """The client's id and secret: from the header or the form, never both (RFC 6749 2.3)."""
     if authorization is not None:
         if "client_secret" in form:
             raise _refuse(
@@ -264,7 +273,7 @@ def _credentials(form: dict[str, str], authorization: str | None) -> tuple[str, 
 
 
 def _basic(authorization: str) -> tuple[str, str]:
-    """One blank or more stand after the scheme (RFC 9110 11.4)."""
+    """The id and secret of HTTP Basic. One blank or more follow the scheme (RFC 9110 11.4)."""
     kind, _, encoded = authorization.partition(" ")
     try:
         pair = base64.b64decode(encoded.strip(" \t"), validate=True).decode()
@@ -277,12 +286,12 @@ def _basic(authorization: str) -> tuple[str, str]:
     return name, secret
 
 
-def _unknown() -> Refusal:
+def _unknown_client() -> Refusal:
     return _refuse(401, "invalid_client", "The client or its secret is not known.", _CHALLENGE)
 
 
-def _refuse(status: int, error: str, said: str, headers: dict[str, str] | None = None) -> Refusal:
-    issue = Issue("security", said, detail_code=error)
+def _refuse(status: int, error: str, text: str, headers: dict[str, str] | None = None) -> Refusal:
+    issue = Issue("security", text, detail_code=error)
     return Refusal(status, (issue,), {**_NO_STORE, **(headers or {})})
 
 

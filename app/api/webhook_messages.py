@@ -1,6 +1,6 @@
-"""Following what was sent to an endpoint, and sending it again.
+"""Messages of a webhook endpoint: deliveries, attempts, statistics, and sending again.
 
-What is made due here is sent by the worker, which is hinted at after the commit.
+The worker sends the messages that these routes make due; the worker gets a hint after the commit.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,7 @@ from app.model.caller import Caller
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
+#: The position of the first page, after every message.
 _NEVER = (datetime(9000, 1, 1, tzinfo=UTC), "")
 
 MessageId = Annotated[
@@ -66,7 +67,7 @@ async def list_messages(
 ) -> Deliveries:
     """List the messages for an endpoint, newest first."""
     await mine(connection, caller, id)
-    found = await store.deliveries(
+    rows = await store.deliveries(
         connection,
         caller.organization_id,
         id,
@@ -74,9 +75,9 @@ async def list_messages(
         before=_cursor(before) if before else _NEVER,
         limit=limit,
     )
-    last = found[-1] if len(found) == limit else None
+    last = rows[-1] if len(rows) == limit else None
     return Deliveries(
-        messages=[Delivery(**row) for row in found],
+        messages=[Delivery(**row) for row in rows],
         next=f"{_micros(last['created_at'])}-{last['message_id']}" if last else None,
     )
 
@@ -94,8 +95,8 @@ async def list_attempts(
 ) -> AttemptList:
     """List the attempts to deliver one message, in order."""
     await _message(connection, caller, id, message_id)
-    found = await store.attempts(connection, caller.organization_id, id, message_id)
-    return AttemptList(attempts=[Attempt(**row) for row in found])
+    rows = await store.attempts(connection, caller.organization_id, id, message_id)
+    return AttemptList(attempts=[Attempt(**row) for row in rows])
 
 
 @router.post(
@@ -164,12 +165,12 @@ async def read_statistics(
 async def _message(
     connection: AsyncConnection, caller: Caller, id_: str, message: str
 ) -> RowMapping:
-    found = await store.deliveries(
+    rows = await store.deliveries(
         connection, caller.organization_id, id_, message=message, before=_NEVER, limit=1
     )
-    if not found:
+    if not rows:
         raise not_found("message of this endpoint")
-    return found[0]
+    return rows[0]
 
 
 def _micros(moment: datetime) -> int:

@@ -1,10 +1,8 @@
-"""Registering, changing, disabling, trying out and reading webhook endpoints.
+"""Webhook endpoints: create, read, change, disable, enable, rotate the secret, send a test.
 
-Any client of the organization may use them; another organization's are unknown (404).
-
-What every webhook route asks: whose endpoint it is, whether it is active, what time it is.
-
-How an endpoint is shown to its owner: everything but its secrets and header values.
+Any client of the organization may use its endpoints; the endpoints of another organization are
+unknown (404). An owner reads everything of an endpoint but its secrets and header values.
+`app.api.webhook_messages` uses the shared parts of the routes, too.
 """
 
 from datetime import datetime, timedelta
@@ -33,10 +31,13 @@ from app.journey.notification.secrets import Secret, Vault, new_secret, public_k
 from app.journey.notification.targets import Guard
 from app.model.caller import UNASSIGNED, Caller
 
+# Shared parts of the routes
+
 PREFIX = "/v1/webhook-endpoints"
 READING = errors(400, 403, 404)
 CHANGING = errors(400, 403, 404, 409, 422)
-#: Takes no body, and refuses one that is too slow, too large or no JSON.
+#: Responses of an operation that takes no body, and refuses a body that is too slow, too large or
+#: not JSON.
 WITHOUT_BODY = {**CHANGING, **errors(408, 413, 415)}
 
 EndpointId = Annotated[
@@ -47,8 +48,9 @@ EndpointId = Annotated[
 async def mine(
     connection: AsyncConnection, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
 ) -> RowMapping:
-    """The caller's endpoint; 404 for everybody else's. 403 without `letter` on Subscription, which
-    is what an endpoint is in FHIR's words.
+    """The caller's endpoint; 404 for an endpoint of another organization.
+
+    403 without `letter` on Subscription: in FHIR an endpoint is a Subscription.
     """
     require(caller, "Subscription", letter)
     row = await store.endpoint(connection, caller.organization_id, id_, lock=lock)
@@ -58,7 +60,7 @@ async def mine(
 
 
 def must_be_active(row: RowMapping) -> None:
-    """409 while the endpoint is disabled."""
+    """Raises 409 while the endpoint is disabled."""
     if row["status"] != "active":
         raise refuse(409, "conflict", "The endpoint is disabled. Enable it first.")
 
@@ -67,6 +69,8 @@ def now_of(request: Request) -> datetime:
     """The time by the service's clock."""
     return deployment(request).clock.now()
 
+
+# The routes
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
@@ -88,7 +92,7 @@ async def create_endpoint(
     follows at once, unless `send_test` is false.
     """
     require(caller, "Subscription", "c")
-    _may_be_told(caller, wanted.payload)
+    _require_payload(caller, wanted.payload)
     _check(request, caller, wanted.url, wanted.plans)
     if len(await store.endpoints(connection, caller.organization_id)) >= MOST_ENDPOINTS:
         raise refuse(409, "too-costly", f"An organization has at most {MOST_ENDPOINTS} endpoints.")
@@ -118,8 +122,8 @@ async def list_endpoints(
     """List your organization's endpoints, oldest first."""
     require(caller, "Subscription", "s")
     vault, now = _vault(request), now_of(request)
-    found = await store.endpoints(connection, caller.organization_id)
-    return [shown(row, vault, now) for row in found]
+    rows = await store.endpoints(connection, caller.organization_id)
+    return [shown(row, vault, now) for row in rows]
 
 
 @router.get("/{id}", operation_id="readWebhookEndpoint", responses=READING)
@@ -151,7 +155,7 @@ async def change_endpoint(
     url = change.url if "url" in change.model_fields_set else None
     _check(request, caller, url, change.plans if "plans" in change.model_fields_set else [])
     columns = _columns(change, _vault(request))
-    _may_be_told(caller, columns.get("payload", row["payload"]))
+    _require_payload(caller, columns.get("payload", row["payload"]))
     values = {**columns, "client_id": caller.client_id, "updated_at": now_of(request)}
     await store.change(connection, caller.organization_id, id, values)
     return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
@@ -237,14 +241,14 @@ async def _with_secret(
     row = await store.endpoint(connection, caller.organization_id, id_)
     if row is None:
         raise not_found("webhook endpoint")
-    now = shown(row, _vault(request), now_of(request))
+    endpoint = shown(row, _vault(request), now_of(request))
     return EndpointWithSecret(
-        **now.model_dump(), secret=None if Secret(secret).asymmetric else secret
+        **endpoint.model_dump(), secret=None if Secret(secret).asymmetric else secret
     )
 
 
 def _columns(wanted: EndpointChange | NewEndpoint, vault: Vault) -> dict[str, Any]:
-    """The columns of what an owner has sent; what a new endpoint leaves out has its default."""
+    """The columns for what an owner sent; a new endpoint gets defaults for the rest."""
     sent = wanted.model_dump(
         mode="json",
         exclude={"signature", "send_test"},
@@ -255,18 +259,20 @@ def _columns(wanted: EndpointChange | NewEndpoint, vault: Vault) -> dict[str, An
     return sent
 
 
-def _may_be_told(caller: Caller, payload: str) -> None:
-    """403 unless the caller may read each type that the payload carries; looked at again when it is
-    sent (`enlarge.py`).
+def _require_payload(caller: Caller, payload: str) -> None:
+    """Raises 403 unless the caller may read each type that the payload carries.
+
+    `subscription_content.py` checks again when the payload is sent.
     """
     for kind in TYPES if payload == "full" else ():
         require(caller, kind, "r")
 
 
 def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) -> None:
-    """Refuses a URL that is not sent to, and a filter that nothing can ever pass.
+    """Raises 422 for a URL that the service does not send to, or a filter that no message passes.
 
-    Beside the plans' keys, messages about an organization itself carry its own id.
+    A filter takes the keys of plans, and the organization's own id, which messages about the
+    organization itself carry.
     """
     guard = Guard.of(deployment(request).settings)
     fault = None if url is None else guard.fault(url, caller.organization_id)
@@ -274,8 +280,8 @@ def _check(request: Request, caller: Caller, url: str | None, plans: list[str]) 
     known = (*deployment(request).rules.plans, UNASSIGNED, caller.organization_id)
     for index, plan in enumerate(plans):
         if plan not in known:
-            said = f"No such plan here. The plans are {', '.join(known)}."
-            issues.append(Issue("code-invalid", said, f"plans[{index}]"))
+            text = f"No such plan here. The plans are {', '.join(known)}."
+            issues.append(Issue("code-invalid", text, f"plans[{index}]"))
     if issues:
         raise Refusal(422, issues)
 

@@ -1,7 +1,7 @@
-"""`/v1/work-queue`: what waits for a person of the plan, and who has it in hand.
+"""`/v1/work-queue`: referrals that wait for a person of the plan, and who has them in hand.
 
-For plan staff, and only about their own plan; the moves themselves are operations on the referral,
-to which every item links.
+For plan staff, and only about their own plan. A move is an operation on the referral; every item
+links to these operations.
 """
 
 from datetime import datetime
@@ -93,11 +93,11 @@ async def read_item(
     settings = deployment(request).settings
     seen = visibility(caller)
     shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
-    whole = seen.has(shown.plan, rows[0].organization_id)
-    answer = await store.determination(connection, plans, id) if whole else None
+    sees_all = seen.has(shown.plan, rows[0].organization_id)
+    answer = await store.determination(connection, plans, id) if sees_all else None
     library = deployment(request).rules.library
-    said = explain(answer_from_json(answer), library) if answer else None
-    return Explained(**shown.model_dump(), explanation=said)
+    explanation = explain(answer_from_json(answer), library) if answer else None
+    return Explained(**shown.model_dump(), explanation=explanation)
 
 
 @router.post(
@@ -118,10 +118,10 @@ async def claim_item(
     holder = await store.claim(connection, plans, id, caller.client_id, now)
     shown = await read_item(id, request, caller, connection)
     if holder is None:
-        raise busy()  # released between our two looks at it
+        raise busy()  # released between the claim and the read
     if holder != caller.client_id:
-        said = f"{holder} has this referral in hand. Ask them, or release it first."
-        raise refuse(409, "conflict", said)
+        text = f"{holder} has this referral in hand. Ask them, or release it first."
+        raise refuse(409, "conflict", text)
     return shown
 
 
@@ -142,7 +142,7 @@ async def release_item(
 
 
 def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
-    """The plans to look at; 403 for who is no staff, 404 for another plan's name."""
+    """The plans to read. 403 for a caller who is not plan staff, 404 for another plan's name."""
     require_scope(caller, DECIDE)
     if wanted is None:
         return caller.staff_plans
@@ -152,7 +152,7 @@ def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
 
 
 def _after(position: Position | None) -> tuple[int, datetime, str] | None:
-    """An item's rank goes before its id."""
+    """The place in the queue after which to read: the rank of an item goes before its id."""
     if position is None:
         return None
     rank, _, referral = position.id.partition(":")

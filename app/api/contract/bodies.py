@@ -1,9 +1,8 @@
 """FHIR bodies in the contract: `openapi_extra=fhir_body(…)`, `responses={201: fhir_response(…)}`.
 
-Handlers read the raw body themselves; this says what it looks like. Examples are files of
-`openapi/examples/`, named here by their stem.
-
-Examples of what a search or a history of one type answers, made from an example of it.
+Handlers read the raw body themselves; these functions describe the body. Examples are files of
+`openapi/examples/`, named here by their stem. `bundle_of` makes the example of a search, or of a
+history, from the example of one resource.
 """
 
 import json
@@ -56,38 +55,43 @@ def patch_body(examples: Sequence[str] = ()) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json-patch+json": content}}}
 
 
-#: Parameters that may be given once only; of all others each repeat is one more condition.
+#: Parameters that may be given once; a repeat of any other parameter is one more condition.
 _ONCE = frozenset(
     {"_count", "_sort", "_total", "_summary", "_elements", "_cursor", "_since", "_at"}
 )
-#: As many as one request may ask for: see app.store.reading.query.
+#: The most conditions of one request: see app.store.reading.query.
 _CONDITIONS = 10
 
 
 def in_query(parameters: Described) -> list[dict[str, Any]]:
-    """The `parameters` of an operation that is asked by its query string."""
+    """The `parameters` of an operation, all in its query string."""
     listed: list[dict[str, Any]] = []
-    for name, (schema, said) in parameters.items():
+    for name, (schema, description) in parameters.items():
         taken = _repeated(name, schema)
         how = {"style": "form", "explode": True} if taken.get("type") == "array" else {}
-        listed.append({"name": name, "in": "query", "description": said, "schema": taken, **how})
+        listed.append(
+            {"name": name, "in": "query", "description": description, "schema": taken, **how}
+        )
     return listed
 
 
 def search_body(parameters: Described, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The form of a `POST …/_search`, which takes what the query string takes. `asked`: one."""
+    """The form of `POST …/_search`, with the parameters of the query. `asked`: an example."""
     properties = {
-        name: {**_repeated(name, schema), "description": said}
-        for name, (schema, said) in parameters.items()
+        name: {**_repeated(name, schema), "description": description}
+        for name, (schema, description) in parameters.items()
     }
-    # Open: what is not known is ignored with a warning.
+    # Open: an unknown parameter is ignored with a warning.
     schema = {"type": "object", "properties": properties}
     content = {"application/x-www-form-urlencoded": {"schema": schema, "example": {**asked}}}
     return {"requestBody": {"required": False, "content": content}}
 
 
 def _repeated(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """What is asked may be repeated: `authored=ge2026-11-01&authored=lt2026-12-01`."""
+    """The schema of a parameter: an array where the parameter may repeat.
+
+    Example: `authored=ge2026-11-01&authored=lt2026-12-01`.
+    """
     if name in _ONCE or schema.get("type") != "string":
         return schema
     return {"type": "array", "maxItems": _CONDITIONS, "items": schema}
@@ -106,8 +110,8 @@ def fhir_response(
     }
     if headers:
         documented["headers"] = {
-            name: {"description": said, "schema": {"type": "string"}}
-            for name, said in headers.items()
+            name: {"description": description, "schema": {"type": "string"}}
+            for name, description in headers.items()
         }
     return documented
 
@@ -118,7 +122,7 @@ def versioned() -> dict[str, str]:
 
 
 def created() -> dict[str, str]:
-    """The headers of a resource that was just created."""
+    """The headers of a resource that the request created."""
     return dict(_CREATED)
 
 
@@ -126,7 +130,7 @@ def created() -> dict[str, str]:
 def example(stem: str) -> Any:
     """One example file, or the Bundle that holds it (`searchset-of-task`, `history-of-task`).
 
-    A missing one stops the generation of the contract, not the service.
+    A missing file stops the generation of the contract, not the service.
     """
     for kind in (SEARCHSET_OF, HISTORY_OF):
         if stem.startswith(kind) and (held := example(stem.removeprefix(kind))):
@@ -150,11 +154,11 @@ def _first(resource: str | Sequence[str]) -> str:
 
 def _schema(resource: str | Sequence[str]) -> dict[str, Any]:
     names = [resource] if isinstance(resource, str) else list(resource)
-    found = [{"$ref": f"#/components/schemas/{name}"} for name in names]
-    return found[0] if len(found) == 1 else {"anyOf": found}
+    references = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return references[0] if len(references) == 1 else {"anyOf": references}
 
 
-#: How the names of such examples begin.
+#: Prefixes of the names of examples that are Bundles.
 SEARCHSET_OF, HISTORY_OF = "searchset-of-", "history-of-"
 _BASE = "https://referrals.example/fhir"
 _ID = "01a20ac2-1590-7455-9fce-72f3a0174834"
@@ -165,7 +169,7 @@ _CURSOR = (
 
 
 def bundle_of(resource: dict[str, Any], kind: str) -> dict[str, Any]:
-    """The Bundle that holds a resource: the first page of a search, or a history of one version."""
+    """A Bundle with one resource: the first page of a search, or a history of one version."""
     held = resource if "id" in resource else {"resourceType": "", "id": _ID, **resource}
     where = f"{held['resourceType']}/{held['id']}"
     entry: dict[str, Any] = {"fullUrl": f"{_BASE}/{where}", "resource": held}

@@ -1,7 +1,7 @@
-"""What breaks a client between two contracts: `make check` refuses it unless the version moves.
+"""Changes between two contracts that break a client.
 
-PURE. The contracts of releases are kept, without their examples, in `openapi/released/`
-(docs/versioning.md).
+`make check` refuses such a change unless the version moves. `openapi/released/` keeps the contracts
+of releases, without their examples (docs/versioning.md). PURE.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,18 +13,18 @@ _ANNOTATIONS = frozenset({"example", "examples", "description", "summary", "titl
 
 
 def breaks(before: Document, after: Document) -> list[str]:
-    """Sentences, one for each break; none where every old client still works."""
+    """One sentence for each break; an empty list where every old client still works."""
     return [*_operations(before, after), *_schemas(before, after)]
 
 
 def may_break(before: str, after: str) -> bool:
-    """Whether the version says so: another major one, or before 1.0 another minor one."""
+    """Whether the version allows a break: a new major one, or before 1.0 a new minor one."""
     old, new = (tuple(map(int, version.split("."))) for version in (before, after))
     return new[: 1 if old[0] else 2] > old[: 1 if old[0] else 2]
 
 
 def outline(value: Any, *, names: bool = False) -> Any:
-    """A document without what only people read. `names`: its keys are names of the contract's."""
+    """A document without texts for people. `names`: the keys are names of the contract."""
     if isinstance(value, list):
         return [outline(one) for one in value]
     if not isinstance(value, dict):

@@ -1,11 +1,9 @@
-"""`/docs` and `/openapi.json`: the contract to read and to try out, with no network but ours.
+"""`/docs` and `/openapi.json`: the contract to read and to try out, without any other server.
 
 The assets are vendored (`static/README.md`). The page runs no inline script, so that its content
-security policy allows this server and nothing else.
-
-The document as it is sent: rendered and compressed once, with a tag for whether it changed.
-
-PURE, but for the compression.
+security policy allows this server and nothing else. `Served` holds the document as sent: rendered
+and compressed once, with a tag that tells whether the document changed. `Served` and `takes_gzip`
+are PURE, but for the compression.
 """
 
 import gzip
@@ -27,7 +25,7 @@ _CODING = re.compile(r"\s*([^\s;,]+)\s*(?:;\s*q\s*=\s*([0-9.]+)\s*)?")
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The bytes, plain and compressed."""
+    """The bytes of a document, plain and compressed, and the tag of its content."""
 
     plain: bytes
     packed: bytes
@@ -35,14 +33,14 @@ class Served:
 
     @classmethod
     def of(cls, document: Any) -> Self:
-        """Renders a document; the same one has the same bytes and tag in every process."""
+        """Renders a document; equal documents have equal bytes and tags in every process."""
         plain = orjson.dumps(document)
         return cls(plain, gzip.compress(plain, 9, mtime=0), hashlib.sha256(plain).hexdigest()[:32])
 
     def answer(self, accepted: str, known: str) -> tuple[int, bytes, dict[str, str]]:
-        """Status, body and headers for what `Accept-Encoding` and `If-None-Match` say.
+        """Status, body, headers, by `Accept-Encoding` (`accepted`) and `If-None-Match` (`known`).
 
-        The two forms differ byte by byte, so that each has a strong tag of its own.
+        The plain and the compressed bytes differ, so each form has a strong tag of its own.
         """
         small = takes_gzip(accepted)
         tag = f'"{self.tag}-gzip"' if small else f'"{self.tag}"'
@@ -54,18 +52,18 @@ class Served:
         return 200, self.packed if small else self.plain, headers
 
     def _has(self, known: str) -> bool:
-        """Whether the caller holds this document, in whichever form (RFC 9110, weak comparison)."""
+        """Whether the caller has this document, plain or compressed (RFC 9110, weak comparison)."""
         tags = {one.strip().removeprefix("W/") for one in known.split(",")}
         return bool(tags & {"*", f'"{self.tag}"', f'"{self.tag}-gzip"'})
 
 
 def takes_gzip(accepted: str) -> bool:
-    """Whether `Accept-Encoding` names gzip, or anything at all, with a weight that is not zero."""
+    """Whether `Accept-Encoding` names gzip, or else `*`, with a weight above zero."""
     weights: dict[str, bool] = {}
     for part in accepted.split(","):
-        if found := _CODING.fullmatch(part):
-            weight = found[2] or "1"
-            weights[found[1].lower()] = weight.strip("0.") != ""
+        if coding := _CODING.fullmatch(part):
+            weight = coding[2] or "1"
+            weights[coding[1].lower()] = weight.strip("0.") != ""
     return weights.get("gzip", weights.get("x-gzip", weights.get("*", False)))
 
 

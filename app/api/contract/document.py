@@ -1,9 +1,9 @@
 """The OpenAPI document: generated from the routes, committed, and compared by a check.
 
-Routes say what only they know; what holds for every operation of a kind (a token, media types,
-size, the ids of a request) is added here, once. `python -m app openapi` writes it.
-
-The headings of the contract, by who uses them. A route names one of these in its `tags`.
+A route states what only the route knows; this module adds, once, what holds for every operation of
+a kind: a token, media types, size, the ids of a request. `TAGS` are the headings of the contract,
+one for each group of users; a route names one of them in its `tags`. `python -m app openapi`
+writes the document.
 """
 
 import re
@@ -41,8 +41,8 @@ To try it here: *Authorize* with a client (`make run` prints the demonstration's
 """
 _REF = re.compile(r'"#/components/schemas/([A-Za-z]+)"')
 _FRAMEWORK = ("HTTPValidationError", "ValidationError")
-#: Their examples stand in the schema: /docs would send one of the parameter's own as the caller's,
-#: and put a made-up conversation, or an old version, on what staff do.
+#: The examples stand in the schema: /docs would send an example of the parameter itself as the
+#: caller's value, and so put an invented conversation, or an old version, on what staff do.
 _IDS: dict[str, dict[str, Any]] = {
     "RequestId": {
         "name": "X-Request-ID",
@@ -57,7 +57,7 @@ _IDS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "examples": ["discharge-2026-11-20-0007"]},
     },
 }
-#: Headers that a kind of operation listens to: what it answers says which kind it is.
+#: Headers that some operations read; the statuses of an operation (304, 412) tell which.
 _CONDITIONS: dict[str, dict[str, Any]] = {
     "If-Match": {
         "description": "The version that you have read.",
@@ -77,7 +77,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def describe(app: FastAPI) -> None:
-    """Makes `app.openapi()` the finished document, generated at the first question."""
+    """Makes `app.openapi()` return the finished document, generated at the first call."""
 
     def openapi() -> dict[str, Any]:
         if not app.openapi_schema:
@@ -88,7 +88,7 @@ def describe(app: FastAPI) -> None:
 
 
 def generate(app: FastAPI) -> dict[str, Any]:
-    """The document as a dictionary."""
+    """Generates the document, as a dictionary."""
     document = get_openapi(
         title="No Wrong Door",
         version=VERSION,
@@ -117,7 +117,7 @@ def generate(app: FastAPI) -> dict[str, Any]:
 
 
 def failures_of_kind(path: str, operation: Mapping[str, Any]) -> list[int]:
-    """The failures of every operation of its kind: routes list none of these statuses."""
+    """The failures of every operation of this kind; routes list none of these statuses."""
     statuses = [414, 431]
     if operation.get("security"):
         statuses += [401, 503]
@@ -129,7 +129,7 @@ def failures_of_kind(path: str, operation: Mapping[str, Any]) -> list[int]:
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
-    """Adds what every operation of its kind can answer; what the route said itself stays."""
+    """Adds the answers and headers of every operation of this kind; keeps what the route states."""
     responses = operation["responses"]
     if _is_framework(responses.get("422")):
         del responses["422"]
@@ -138,7 +138,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     for status, documented in errors(*failures_of_kind(path, operation)).items():
         responses.setdefault(str(status), documented)
     operation["responses"] = dict(sorted(responses.items()))
-    operation.setdefault("security", [])  # open: said, not left to be guessed
+    operation.setdefault("security", [])  # an open operation is marked as open
     references = [{"$ref": f"#/components/parameters/{name}"} for name in _IDS]
     given = operation.get("parameters", [])
     named = {parameter.get("name") for parameter in given}
@@ -147,7 +147,7 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
 
 
 def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
-    """The conditional headers of an operation, and its preferences."""
+    """The conditional headers of an operation, and its `Prefer` header."""
     statuses, about = operation["responses"].keys(), operation.get("x-fhir", {})
     intake = about.get("interaction") == "transaction" or about.get("conditional")
     names = ["Idempotency-Key", "If-None-Exist"] if intake else []
@@ -159,7 +159,7 @@ def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
         {
             "name": name,
             "in": "header",
-            # An operation takes it, and asks for it in one situation at most.
+            # A FHIR operation (`$approve`) demands `If-Match` in one situation at most.
             "required": name == "If-Match" and "428" in statuses and "operation" not in about,
             "schema": {"type": "string"},
             **_CONDITIONS[name],
@@ -167,16 +167,21 @@ def _conditions(operation: dict[str, Any]) -> list[dict[str, Any]]:
         for name in names
     ]
     kind = about.get("interaction")
-    said = _PREFERENCES.get("write" if kind in ("create", "update", "patch") else str(kind))
-    return [*listed, *([_prefer(said)] if said else [])]
+    description = _PREFERENCES.get("write" if kind in ("create", "update", "patch") else str(kind))
+    return [*listed, *([_prefer(description)] if description else [])]
 
 
-def _prefer(said: str) -> dict[str, Any]:
-    return {"name": "Prefer", "in": "header", "description": said, "schema": {"type": "string"}}
+def _prefer(description: str) -> dict[str, Any]:
+    return {
+        "name": "Prefer",
+        "in": "header",
+        "description": description,
+        "schema": {"type": "string"},
+    }
 
 
 def _exemplify(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Gives an example to every body of ours that has none but those of its fields."""
+    """Composes the missing examples of bodies of our own schemas, from the examples of fields."""
     bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
     for body in bodies:
         content = body.get("content", {}).get("application/json", {})
@@ -186,19 +191,19 @@ def _exemplify(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _is_framework(response: dict[str, Any] | None) -> bool:
-    """FastAPI documents a 422 of its own, which this service never sends."""
+    """Whether a response is the 422 that FastAPI documents, and this service never sends."""
     return response is not None and any(name in str(response) for name in _FRAMEWORK)
 
 
 def _drop_guess(content: dict[str, Any]) -> None:
-    """FastAPI adds JSON of any shape beside what the route says that it answers."""
+    """Removes the JSON of any shape that FastAPI adds beside the content that the route states."""
     if len(content) > 1 and content.get("application/json") == {"schema": {}}:
         del content["application/json"]
 
 
 def _fill_schemas(document: dict[str, Any]) -> None:
-    """Every FHIR type that is referred to; nothing that is not."""
-    # Imported here: the element tables are large, and a service that is not asked needs none.
+    """Adds the schemas of the FHIR types that the document refers to, and no other."""
+    # Imported here: the element tables are large, and a service needs them for the contract only.
     from app.api.contract.schemas import resource_schemas  # noqa: PLC0415
 
     schemas = document["components"].setdefault("schemas", {})
@@ -210,12 +215,12 @@ def _fill_schemas(document: dict[str, Any]) -> None:
 
 
 def text(app: FastAPI) -> str:
-    """The document as it is committed."""
+    """The text of the document, as committed."""
     return orjson.dumps(app.openapi(), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
 def main(app: FastAPI, *, check: bool) -> int:
-    """Writes the document, or with `check` compares it. Returns the exit status."""
+    """Writes the document, or with `check` compares the committed one. Returns the exit status."""
     made = text(app)
     if not check:
         PATH.parent.mkdir(parents=True, exist_ok=True)
@@ -228,16 +233,16 @@ def main(app: FastAPI, *, check: bool) -> int:
 
 
 def _check_released(app: FastAPI) -> int:
-    """1 where a client of the last release would break and the version does not say so."""
+    """Returns 1 where a client of the last release would break and the version does not tell."""
     kept = sorted(RELEASED.glob("*.json"), key=lambda one: [int(n) for n in one.stem.split(".")])
     if not kept or may_break(kept[-1].stem, VERSION):
         return 0
-    found = breaks(orjson.loads(kept[-1].read_bytes()), app.openapi())
-    for one in found:
+    broken = breaks(orjson.loads(kept[-1].read_bytes()), app.openapi())
+    for one in broken:
         sys.stderr.write(f"This breaks clients of {kept[-1].stem}: {one}\n")
-    if found:
+    if broken:
         sys.stderr.write("Keep it, or move the version: docs/versioning.md\n")
-    return 1 if found else 0
+    return 1 if broken else 0
 
 
 TAGS: list[dict[str, str]] = [

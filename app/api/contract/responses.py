@@ -1,9 +1,9 @@
 """The failures of an operation, documented once: status, when, and an example of the answer.
 
-`responses=errors(400, 404)` on a route: the failures that only the route knows. Those of every
-operation of a kind (401, 406, 413 …) are added by `app.api.contract.document`, and a route lists
-none of them. What each handler really raises is up to the handler; schemathesis holds the two
-together.
+`responses=errors(400, 404)` on a route lists the failures that only the route knows.
+`app.api.contract.document` adds the failures of every operation of a kind (401, 406, 413 …), so a
+route lists none of them. A handler alone decides which errors it raises; schemathesis compares
+them with the contract.
 """
 
 from typing import Any
@@ -119,7 +119,7 @@ def _failure(status: int) -> dict[str, Any]:
     }
     if status in _HEADERS:
         documented["headers"] = {
-            name: {"description": said, "schema": {"type": "string"}}
-            for name, said in _HEADERS[status].items()
+            name: {"description": meaning, "schema": {"type": "string"}}
+            for name, meaning in _HEADERS[status].items()
         }
     return documented

@@ -1,8 +1,8 @@
 """JSON Schemas of FHIR resources and datatypes, from the element tables of `app.fhir.r4`.
 
-Names, types, cardinality and required bindings; not the invariants and not the formats that JSON
-Schema says badly. So a body may fit its schema and still break a rule of FHIR (then 400), but none
-that breaks its schema is accepted.
+The schemas state names, types, cardinality and required bindings. They leave out invariants, and
+formats that JSON Schema expresses badly. So a body may fit its schema and still break a rule of
+FHIR (then 400), but a body that breaks its schema is never accepted.
 """
 
 from collections.abc import Iterable, Iterator
@@ -56,14 +56,14 @@ _PRIMITIVE_EXTENSION: Schema = {
     },
     "additionalProperties": False,
 }
-#: Not spelled out: too open, or too far from a referral.
+#: Types that are not spelled out: too open, or too far from a referral.
 _GIVEN: Schemas = {
     "Resource": _ANY_RESOURCE,
     "Extension": _EXTENSION,
     "Narrative": _NARRATIVE,
     "PrimitiveExtension": _PRIMITIVE_EXTENSION,
 }
-#: Media types: the tables name a few, R4 takes any.
+#: Elements that hold a media type: the tables name a few, R4 takes any.
 _MEDIA_TYPES = frozenset({"CapabilityStatement.format", "Expression.language"})
 _DATE = r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"
 _DATE_TIME = (
@@ -71,7 +71,7 @@ _DATE_TIME = (
     r"(Z|[+\-][0-9]{2}:[0-9]{2}))?)?)?$"
 )
 _TEXT: Schema = {"type": "string", "minLength": 1}
-#: Of primitives that are not `_TEXT`.
+#: The schemas of primitives that differ from `_TEXT`.
 _PRIMITIVES: Schemas = {
     "boolean": {"type": "boolean"},
     "integer": {"type": "integer"},
@@ -87,23 +87,24 @@ _PRIMITIVES: Schemas = {
 
 
 def resource_schemas(names: Iterable[str]) -> Schemas:
-    """The schemas of resource types, with every datatype that they use. `KeyError` for a name that
-    R4 has not.
+    """The schemas of resource types, with every datatype that they use.
+
+    Raises `KeyError` for a name that R4 does not have.
     """
-    found: Schemas = {}
+    schemas: Schemas = {}
     waiting: list[tuple[str, Table | None]] = [(name, None) for name in names]
     while waiting:
         name, table = waiting.pop()
-        if name in found:
+        if name in schemas:
             continue
         if name in _GIVEN:
-            found[name] = _GIVEN[name]
+            schemas[name] = _GIVEN[name]
         elif table := table or resource_table(name):
-            found[name] = _derive(table)
+            schemas[name] = _derive(table)
             waiting += _used(table)
         else:
             raise KeyError(name)
-    return dict(sorted(found.items()))
+    return dict(sorted(schemas.items()))
 
 
 def _used(table: Table) -> Iterator[tuple[str, Table | None]]:
@@ -120,11 +121,11 @@ def _used(table: Table) -> Iterator[tuple[str, Table | None]]:
 def _derive(table: Table) -> Schema:
     properties: Schemas = {}
     required = list(table.required)
-    beside: dict[bool, list[str]] = {False: [], True: []}
+    companions: dict[bool, list[str]] = {False: [], True: []}
     for name, element in table.elements.items():
         if element.kind == COMPANION:
-            beside[element.is_list].append(element.base)
-        elif element.kind == TYPE_NAME:  # resources say what they are; datatypes do not
+            companions[element.is_list].append(element.base)
+        elif element.kind == TYPE_NAME:  # a resource names its type; a datatype does not
             properties[name] = {"type": "string", "const": table.name}
             required.append(name)
         else:
@@ -134,8 +135,8 @@ def _derive(table: Table) -> Schema:
         "properties": properties,
         "additionalProperties": False,
     }
-    if any(beside.values()):
-        schema["patternProperties"] = _beside(beside)
+    if any(companions.values()):
+        schema["patternProperties"] = _companions(companions)
     if required:
         schema["required"] = sorted(required)
     return schema
@@ -152,16 +153,17 @@ def _element(name: str, element: Element) -> Schema:
 
 
 def _codes(element: Element) -> list[str]:
-    """The codes of an element. The models break off long lists with `+`; R4's bindings do not."""
+    """The codes of an element. The models cut long lists off with `+`; R4's bindings are whole."""
     if "+" in element.listed and element.binding:
         return sorted(element.binding.codes)
     return list(element.listed)
 
 
-def _beside(elements: dict[bool, list[str]]) -> Schemas:
-    """`_status` beside `status`: what primitives say beyond their values, once and many times.
+def _companions(elements: dict[bool, list[str]]) -> Schemas:
+    """The schemas of `_status` beside `status`: id and extensions of primitives, one or many.
 
-    By pattern: client generators make `status` and `_status` one name, and then do not compile.
+    Patterns instead of names: client generators turn `status` and `_status` into one name, and
+    their code then does not compile.
     """
     one: Schema = {"$ref": "#/components/schemas/PrimitiveExtension"}
     listed: Schema = {"type": "array", "minItems": 1, "items": {"anyOf": [one, {"type": "null"}]}}

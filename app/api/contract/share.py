@@ -1,16 +1,15 @@
-"""What many operations say alike is said once, under `components`: failures and examples.
+"""Three passes over the OpenAPI document: shared parts, composed examples, plain schemas.
 
-Without it the committed document would be ten times as long, and its differences unreadable.
+`share` moves failures and examples of many operations to `components`; otherwise the committed
+document would be ten times as long, and its differences unreadable.
 
-Examples of bodies described by their fields: put together from the fields' own examples.
+`compose` builds the example of a body from the examples of its fields (`Field(examples=[…])`), so
+that a model need not repeat them.
 
-A field says `Field(examples=[…])`; a model need not repeat them.
-
-The document without what client generators stumble over, and what says nothing to anybody.
-
-The framework titles every field after its name: generators then call types `Date` and `From`, which
-their languages have already. It offers null in a query string, which cannot say it. Maps whose keys
-have a form are said by their values, so that they are maps to a generator too.
+`plain` removes what client generators fail on, and what informs nobody. The framework titles every
+field after its name: generators then name types `Date` and `From`, which their languages have
+already. The framework allows null in a query string, which cannot express null. A map whose keys
+match a pattern is described by its values, so that a generator makes a map of it.
 """
 
 from collections.abc import Mapping
@@ -41,7 +40,7 @@ _NAMES = {
 
 
 def share(document: dict[str, Any]) -> None:
-    """Moves common failures and named examples to `components`, and refers to them."""
+    """Moves common failures and named examples to `components`, and puts references in place."""
     responses: dict[str, Any] = {}
     examples: dict[str, Any] = {}
     for item in document["paths"].values():
@@ -53,12 +52,12 @@ def share(document: dict[str, Any]) -> None:
     document["components"]["examples"] = dict(sorted(examples.items()))
 
 
-def _share_failures(found: dict[str, Any], shared: dict[str, Any]) -> None:
+def _share_failures(responses: dict[str, Any], shared: dict[str, Any]) -> None:
     for status, name in _NAMES.items():
         common = errors(status)[status]
-        if found.get(str(status)) == common:
+        if responses.get(str(status)) == common:
             shared[name] = common
-            found[str(status)] = {"$ref": f"#/components/responses/{name}"}
+            responses[str(status)] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _share_examples(operation: dict[str, Any], shared: dict[str, Any]) -> None:
@@ -78,7 +77,7 @@ _DEPTH = 12
 
 
 def compose(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 0) -> Any:
-    """One value of a JSON Schema whose leaves carry examples, defaults or enumerations."""
+    """Composes a value of a JSON Schema whose leaves carry examples, defaults or enumerations."""
     if "$ref" in schema:
         named = str(schema["$ref"]).rpartition("/")[2]
         return compose(schemas.get(named, {}), schemas, depth + 1)
@@ -110,7 +109,7 @@ _NULL = {"type": "null"}
 
 
 def plain(document: dict[str, Any]) -> None:
-    """Mends the whole document in place."""
+    """Simplifies the schemas of the whole document, in place."""
     for schema in document["components"].get("schemas", {}).values():
         _tidy(schema, named=True)
     for item in document["paths"].values():
@@ -124,7 +123,7 @@ def plain(document: dict[str, Any]) -> None:
 
 def _parameter(parameter: dict[str, Any]) -> None:
     schema = parameter.get("schema", {})
-    schema.pop("description", None)  # the parameter's own
+    schema.pop("description", None)  # the parameter has its own description
     _tidy(schema)
     if parameter.get("in") == "query" and _NULL in schema.get("anyOf", ()):
         (one,) = (each for each in schema.pop("anyOf") if each != _NULL)
@@ -137,7 +136,7 @@ def _within(body: dict[str, Any]) -> None:
 
 
 def _tidy(schema: Any, *, named: bool = False) -> None:
-    """One schema and those inside it. `named`: its title is the name that it was given."""
+    """Simplifies a schema and the schemas inside. `named`: keeps the title, which somebody gave."""
     if isinstance(schema, list):
         for one in schema:
             _tidy(one)
@@ -155,6 +154,7 @@ def _tidy(schema: Any, *, named: bool = False) -> None:
 
 
 def _map(schema: dict[str, Any]) -> None:
+    """Describes a map whose keys match one pattern by `additionalProperties`."""
     if "properties" in schema or len(schema.get("patternProperties", ())) != 1:
         return
     ((pattern, value),) = schema.pop("patternProperties").items()

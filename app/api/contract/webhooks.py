@@ -1,7 +1,7 @@
-"""What we send to webhook endpoints, in the contract: every event with its payload, thin and full.
+"""Messages to webhook endpoints, in the contract: every event with its payload, thin and full.
 
-The examples are made by the very code that makes the payloads; a test holds the schemas against
-payloads that arrived (tests/journeys/test_told_as_described.py). See docs/notifications.md.
+The code that makes the payloads makes the examples, too; a test compares the schemas with payloads
+that arrived (tests/journeys/test_told_as_described.py). See docs/notifications.md.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ _FIELDS: Mapping[str, tuple[dict[str, Any], str]] = {
     "correlation_id": (_STRING, "X-Correlation-ID of the request that caused it."),
 }
 _LINKS = ("referral", "task", "authorization", "offer")
-#: What the data of a kind of message is called, what must be in it, and what may be.
+#: Kind of message → schema name of its data, required fields, optional fields.
 _KINDS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "referral": (
         "ReferralTold",
@@ -65,7 +65,7 @@ _KINDS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "capacity": ("OfferTold", ("plan", "service", "offer_id", "links"), ("performer_id",)),
     "endpoint": ("EndpointTold", ("endpoint_id",), ("endpoint_kind", "disabled_reason")),
 }
-#: The referral as it stands at an event, where it is not as it was approved.
+#: Event → state and example of the referral; at other events the referral is approved.
 _STANDS: Mapping[str, tuple[str, str]] = {
     EventType.RECEIVED: ("pending", "referral-after-add-information"),
     EventType.INFORMATION_REQUESTED: ("pending", "referral-after-request-information"),
@@ -88,8 +88,8 @@ _REASONS: Mapping[str, str] = {
     EventType.CANCELLED: "withdrawn",
     EventType.INFORMATION_REQUESTED: "facts-missing",
 }
-_SAID: Mapping[str, str] = {
-    **{event.value: said for event, said in MEANINGS.items()},
+_DESCRIPTIONS: Mapping[str, str] = {
+    **{event.value: meaning for event, meaning in MEANINGS.items()},
     TEST: "An endpoint is tried out: registered, or asked for by its owner.",
 }
 _RESPONSES = {
@@ -105,13 +105,13 @@ _HEADERS = {
 
 
 def add_webhooks(document: dict[str, Any]) -> None:
-    """The `webhooks` section, and the schemas that it refers to."""
+    """Adds the `webhooks` section, and the schemas that the section refers to."""
     schemas = document["components"].setdefault("schemas", {})
     schemas |= {name: _data(*fields) for name, *fields in _KINDS.values()}
-    # By reference, which those that know webhooks follow: openapi-generator 7 takes what we send
-    # for what may be asked, and makes code that does not compile.
-    told = sorted(_SAID.items())
-    items = {event: {"post": _sent(event, said, schemas)} for event, said in told}
+    # By reference, which tools that know webhooks follow: openapi-generator 7 takes an inline
+    # message of ours for an operation of ours, and makes code that does not compile.
+    events = sorted(_DESCRIPTIONS.items())
+    items = {event: {"post": _sent(event, text, schemas)} for event, text in events}
     document["components"]["pathItems"] = items
     document["webhooks"] = {event: {"$ref": f"#/components/pathItems/{event}"} for event in items}
 
@@ -124,12 +124,12 @@ def _data(must: tuple[str, ...], may: tuple[str, ...]) -> dict[str, Any]:
     }
     if "links" in must:
         links = {name: {"type": "string", "format": "uri"} for name in _LINKS}
-        said = "Where the resources are read, with a token of your own."
-        properties["links"] = {"type": "object", "description": said, "properties": links}
+        description = "Where the resources are read, with a token of your own."
+        properties["links"] = {"type": "object", "description": description, "properties": links}
     return {"type": "object", "required": list(must), "properties": properties}
 
 
-def _sent(event: str, said: str, schemas: dict[str, Any]) -> dict[str, Any]:
+def _sent(event: str, description: str, schemas: dict[str, Any]) -> dict[str, Any]:
     words = "".join(part.capitalize() for part in event.replace("_", ".").split("."))
     schemas[f"{words}Message"] = _message(event)
     content = {
@@ -142,7 +142,7 @@ def _sent(event: str, said: str, schemas: dict[str, Any]) -> dict[str, Any]:
     return {
         "operationId": f"receive{words}",
         "summary": event,
-        "description": said,
+        "description": description,
         "tags": ["Notifications"],
         "security": [],
         "parameters": [
@@ -184,7 +184,7 @@ def _kind(event: str) -> str:
 
 
 def _examples(event: str) -> dict[str, bytes]:
-    """Name → body, as it is signed and sent."""
+    """Name (`thin`, `full`) → body, as signed and sent."""
     kind = _kind(event)
     if kind == "endpoint":
         about = About(endpoint_id=_MESSAGE)

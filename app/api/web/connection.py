@@ -1,9 +1,9 @@
-"""A connection as the server keeps it: how many there are, how long and large a head may be.
+"""HTTP connections with limits: how many there are, how long and how large a head may be.
 
-What the HTTP parser refuses never reaches the application, so that its OperationOutcome is written
-here. A head (request line and headers) has ten seconds and 64 KB; what the application itself takes
-of it is `gate.py`'s. A connection beyond the limit is answered 503 and closed. Who is answered
-before all was read is given the time to read the answer.
+A request that the HTTP parser refuses never reaches the application, so its OperationOutcome is
+written here. A head (request line and headers) has ten seconds and 64 KB; `gate.py` limits what the
+application takes of a head. A connection beyond the limit is answered 503 and closed. A client that
+is answered before its whole request was read gets time to read the answer.
 """
 
 from asyncio import TimerHandle, Transport, get_running_loop
@@ -22,19 +22,19 @@ from app.base.errors import Issue
 from app.base.ids import new_id
 from app.fhir.outcome import FHIR_JSON, operation_outcome
 
-#: A head that is honest arrives in one packet or two.
+#: Seconds for a head to arrive: an ordinary head comes in one packet or two.
 HEAD_WAIT_S = 10.0
 _LARGEST_HEAD = 64 * 1024
-#: What a client goes on sending after its answer is thrown away for so long.
+#: Seconds in which bytes that a client sends after its answer are read and dropped.
 LINGER_S = 5.0
 
 
 class Lingering:
     """A transport whose `close` loses no answer (RFC 9112, 9.6).
 
-    A socket that is closed with bytes unread is reset, and what was answered may be lost on the
-    way. While `more_comes`, our half alone is closed; what still arrives nobody reads, and the rest
-    is closed when the client ends, or after `linger_s`.
+    A socket that is closed with unread bytes is reset, and the answer may be lost on its way.
+    While `more_comes`, `close` therefore closes our half alone, and bytes that still arrive are
+    dropped. The client's half is closed when the client ends, or after `linger_s` seconds.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Lingering:
 
 
 class HttpConnection(HttpToolsProtocol):
-    """Uvicorn's connection with limits; they are set by `limited`."""
+    """Uvicorn's connection with limits, which `limited` sets."""
 
     most: int = 1000
     head_wait_s: float = HEAD_WAIT_S
@@ -79,14 +79,14 @@ class HttpConnection(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._head_bytes = 0
         self._in_head = True
-        self._patience: TimerHandle | None = None
+        self._head_timer: TimerHandle | None = None
         self._refused = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(Lingering(transport, self.linger_s, self._more_comes))  # type: ignore[arg-type]
         if len(self.connections) > self.most:
-            said = "There are too many connections just now. Try again in a moment."
-            self._end(503, "throttled", said, b"retry-after: 2\r\n")
+            text = "There are too many connections just now. Try again in a moment."
+            self._end(503, "throttled", text, b"retry-after: 2\r\n")
             return
         self._await_head()
 
@@ -101,7 +101,7 @@ class HttpConnection(HttpToolsProtocol):
             self._head_bytes += len(data)
         cycle: RequestResponseCycle | None = self.cycle
         idle = cycle is None or cycle.response_complete
-        if idle and self._patience is None:  # blank lines alone begin no message
+        if idle and self._head_timer is None:  # blank lines alone begin no message
             self._await_head()
         self._parse(data)
         if self._in_head and self._head_bytes > _LARGEST_HEAD and not self.transport.is_closing():
@@ -109,9 +109,9 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if not self._in_head:  # the next on a connection that was kept
+        if not self._in_head:  # the next request on a kept connection
             self._in_head, self._head_bytes = True, 0
-        if self._patience is None:
+        if self._head_timer is None:
             self._await_head()
 
     def on_headers_complete(self) -> None:
@@ -124,10 +124,11 @@ class HttpConnection(HttpToolsProtocol):
             super().on_message_complete()
 
     def _parse(self, data: bytes) -> None:
-        """As uvicorn does, except where a client offers to change the protocol: the parser then
-        takes what follows the head for that other protocol, and the body would be lost. Java's
-        HttpClient offers HTTP/2 with every request without TLS. RFC 9110 7.8: an offer may be
-        ignored, so the same head is read again without it.
+        """Parses as uvicorn does, but ignores an offer to change the protocol (RFC 9110 7.8).
+
+        After an offer the parser takes the bytes behind the head for the other protocol, and the
+        body would be lost: Java's HttpClient offers HTTP/2 with every request without TLS. So the
+        head is read again without the offer.
         """
         self._unset_keepalive_if_required()
         left = memoryview(data)
@@ -135,12 +136,12 @@ class HttpConnection(HttpToolsProtocol):
             while left:
                 left = left[self._read(left) :]
         except httptools.HttpParserError:
-            said = "Invalid HTTP request received."
-            self.logger.warning(said)
-            self.send_400_response(said)
+            text = "Invalid HTTP request received."
+            self.logger.warning(text)
+            self.send_400_response(text)
 
     def _read(self, data: memoryview) -> int:
-        """How much the parser has taken: all of it, or the head that made an offer."""
+        """Feeds the parser; returns how many bytes it took: all, or the head that made an offer."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -153,7 +154,7 @@ class HttpConnection(HttpToolsProtocol):
         return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
 
     def _without_offer(self) -> bytes:
-        """The head that was just read, without `Upgrade` and what `HttpConnection` says of it."""
+        """The head that was just read, without `Upgrade` and without `upgrade` in `Connection`."""
         version = self.parser.get_http_version().encode()
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         for name, value in self.headers:
@@ -164,48 +165,48 @@ class HttpConnection(HttpToolsProtocol):
                 lines.append(name + b": " + value)
         return b"\r\n".join([*lines, b"", b""])
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn words it
-        """What the parser, or the reading of the target, could not take."""
-        said = "This is not HTTP as RFC 9112 has it. Check the request line and the headers."
-        self._end(400, "structure", said)
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's text
+        """Answers what the parser, or the reading of the target, refuses."""
+        text = "This is not HTTP as RFC 9112 has it. Check the request line and the headers."
+        self._end(400, "structure", text)
 
     def _await_head(self) -> None:
-        self._patience = self.loop.call_later(self.head_wait_s, self._too_slow)
+        self._head_timer = self.loop.call_later(self.head_wait_s, self._too_slow)
 
     def _forget_head(self) -> None:
         self._in_head, self._head_bytes = False, 0
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def _too_slow(self) -> None:
-        self._patience = None
+        self._head_timer = None
         if self.transport.is_closing():
             return
         if self._head_bytes:
-            said = "The headers stopped arriving. Send the request again."
-            self._end(408, "timeout", said)
+            text = "The headers stopped arriving. Send the request again."
+            self._end(408, "timeout", text)
         else:
             self.transport.close()
 
     def _more_comes(self) -> bool:
-        """Whether the client may be sending: it was cut off, or answered before its body was read.
+        """Whether the client may still send: it was refused, or answered before its body was read.
 
-        Among very many connections nobody is waited for.
+        With more than twice `most` connections the server waits for no client.
         """
         cycle: RequestResponseCycle | None = self.cycle
         sending = self._refused or (cycle is not None and cycle.more_body)
         return sending and len(self.connections) <= 2 * self.most
 
-    def _end(self, status: int, code: str, said: str, more: bytes = b"") -> None:
-        """Answers without the application, and closes."""
+    def _end(self, status: int, code: str, text: str, more: bytes = b"") -> None:
+        """Answers without the application, and closes the connection."""
         self._forget_head()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and cycle.response_started and not cycle.response_complete:
-            self.transport.close()  # another answer is on its way: nothing may be put between
+            self.transport.close()  # another answer is being sent: no byte may come between
             return
         self._refused = True
-        body = orjson.dumps(operation_outcome([Issue(code, said)]))
+        body = orjson.dumps(operation_outcome([Issue(code, text)]))
         head = [
             STATUS_LINE[status],
             f"content-type: {FHIR_JSON}\r\ncontent-length: {len(body)}\r\n".encode(),
@@ -222,10 +223,10 @@ class HttpConnection(HttpToolsProtocol):
 def limited(
     most: int, head_wait_s: float = HEAD_WAIT_S, linger_s: float = LINGER_S
 ) -> type[HttpConnection]:
-    """The connection of a process that keeps `most` of them."""
+    """The connection class of a process that keeps at most `most` connections."""
 
     class Limited(HttpConnection):
-        """With the limits of this process."""
+        """`HttpConnection` with the limits of this process."""
 
     Limited.most, Limited.head_wait_s, Limited.linger_s = most, head_wait_s, linger_s
     return Limited

@@ -1,10 +1,10 @@
-"""The outermost layer of every request: its ids, its standing response headers, its log line.
+"""The outermost layer of every request: ids, standing response headers, log line, metrics.
 
-Ids are echoed on every answer, errors included, and stand on `request.state.request_id` and
-`request.state.correlation_id` for whoever writes history or messages. HEAD is answered here for all
-of them: as GET is, without the body. The log line names the
-route's template, never a path value, a query or a body. What escapes every handler ends here as a
-500 without details: class and frames are logged, the message is not, for it may quote a payload.
+Every answer, errors included, echoes the ids of its request. `request.state.request_id` and
+`request.state.correlation_id` hold the ids for code that writes history or messages. HEAD is
+answered here for every route, as GET without the body. The log line names the route's template,
+never a path value, a query or a body. An exception that no handler catches becomes a 500 without
+details: its class and frames are logged; its message is not, because a message may quote a payload.
 """
 
 import logging
@@ -30,7 +30,7 @@ _STANDING = [
 
 
 class Envelope:
-    """ASGI middleware; pure, so that it costs microseconds."""
+    """ASGI middleware without a framework's base class: it costs a request microseconds."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -40,27 +40,27 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        if scope["path"].endswith("/"):  # clients ask with and without a slash at the end
+        if scope["path"].endswith("/"):  # clients send paths with and without a last slash
             scope["path"] = scope["path"][:-1] or "/"
         state = scope.setdefault("state", {})
         state["request_id"], state["correlation_id"] = _ids(scope)
         method: str = scope["method"]
-        if method == "HEAD":  # a copy: the server looks at its own to leave out the body, too
+        if method == "HEAD":  # a copy: the server leaves the body out, too, by its own scope
             scope = {**scope, "method": "GET"}
         answer = _Answer(send, _echo(state), empty=method == "HEAD")
         try:
             await self._app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last place to answer from
-            _report(scope, error)
+            _log_error(scope, error)
             if not answer.status:
-                await _apologize(scope, receive, answer.send)
-        _account(scope, method, answer.status, time.perf_counter() - began)
+                await _answer_500(scope, receive, answer.send)
+        _log_and_count(scope, method, answer.status, time.perf_counter() - began)
 
 
 class _Answer:
-    """Adds the headers that every answer carries, and remembers its status.
+    """Adds the standing headers to an answer, and remembers the status of the answer.
 
-    `empty`: nothing but the headers is sent.
+    `empty`: sends the headers without a body.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class _Answer:
 
 
 def _ids(scope: Scope) -> tuple[str, str | None]:
-    """The caller's ids where they are harmless; a fresh request id otherwise."""
+    """The caller's request and correlation ids where they match `_ID`; else a new request id."""
     request = correlation = None
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _ID.match(value):
@@ -105,12 +105,12 @@ def _echo(state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
 
 
 def route_template(scope: Scope) -> str:
-    """`/fhir/ServiceRequest/{id}`; `unmatched` for paths that no route has."""
+    """The route's template: `/fhir/ServiceRequest/{id}`; `unmatched` for a path without route."""
     template: str = getattr(scope.get("route"), "path_format", None) or "unmatched"
     return template
 
 
-def _account(scope: Scope, method: str, status: int, seconds: float) -> None:
+def _log_and_count(scope: Scope, method: str, status: int, seconds: float) -> None:
     route, state = route_template(scope), scope["state"]
     observe(method, route, status, seconds)
     log.info(
@@ -127,7 +127,7 @@ def _account(scope: Scope, method: str, status: int, seconds: float) -> None:
     )
 
 
-def _report(scope: Scope, error: Exception) -> None:
+def _log_error(scope: Scope, error: Exception) -> None:
     log.error(
         "unexpected",
         extra={"request_id": scope["state"]["request_id"], "route": route_template(scope)},
@@ -135,9 +135,9 @@ def _report(scope: Scope, error: Exception) -> None:
     )
 
 
-async def _apologize(scope: Scope, receive: Receive, send: Send) -> None:
-    said = "The service failed on this request. If it fails again, tell us its X-Request-ID."
-    await respond(scope["path"], refuse(500, "exception", said))(scope, receive, send)
+async def _answer_500(scope: Scope, receive: Receive, send: Send) -> None:
+    text = "The service failed on this request. If it fails again, tell us its X-Request-ID."
+    await respond(scope["path"], refuse(500, "exception", text))(scope, receive, send)
 
 
 _REQUESTS = Counter("nwd_requests_total", "Requests answered", ["method", "route", "status"])
@@ -152,7 +152,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"
 
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:
-    """Count one answered request. Methods nobody knows share one label, so that labels stay few."""
+    """Counts one answered request. Unknown methods share one label, so that labels stay few."""
     counter, histogram = _series(method if method in _METHODS else "other", route, status)
     counter.inc()
     histogram.observe(seconds)
@@ -160,5 +160,5 @@ def observe(method: str, route: str, status: int, seconds: float) -> None:
 
 @cache
 def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    """Looked up once: finding a series by its labels costs more than counting."""
+    """The series of these labels, cached: finding a series costs more than counting."""
     return _REQUESTS.labels(method, route, status), _SECONDS.labels(method, route)

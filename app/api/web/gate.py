@@ -1,23 +1,17 @@
-"""What a request must look like before a handler sees it: headers, token, size, media types, JSON.
+"""The gate before every handler: checks headers, token, size, media types and JSON of a request.
 
-The body is read here, whole, bounded and inflated: handlers get it with `read_body`. A stranger's
-body is drained and not kept. JSON that is not FHIR is read strictly here, once for all of it;
-FHIR's is read by its handlers.
+Header fields follow RFC 9110: a list on several lines is one list, other fields come once. `Host`
+must be sent and be a host name; it builds no link (`PUBLIC_URL` does).
 
-Header fields as RFC 9110 has them: lists on several lines are one list, other fields come once.
+The gate reads the whole body, bounded in size and time, and inflates it as it arrives; handlers
+get the body with `read_body`. The body of a caller without a good token is read and dropped. A
+plain client writes its whole body before it reads the answer, so a refused body is read to its end,
+up to 32 MB, and dropped. JSON that is not FHIR is parsed strictly here; handlers parse FHIR.
 
-`Host` must be there and be a host: it is looked at here and builds no link (`PUBLIC_URL` does).
-
-Requests with large bodies, one at a time: each until its answer begins.
-
-So neither memory nor the database's connections are used up by them, and the garbage collector,
-which would walk over all that such a body holds, can rest meanwhile: those are trees, which go with
-their request without its help.
-
-How a body arrives: bounded in size and time, inflated as it comes, drained where it is refused.
-
-A plain client writes all of its body before it reads the answer, so that what is refused is read to
-its end, up to 32 MB, and not kept.
+Requests with large bodies are answered one at a time, each until its answer begins, so that they
+use up neither memory nor the database's connections. The garbage collector rests meanwhile: it
+would walk over everything that such a body holds, although these trees are freed with their
+request without its help.
 """
 
 import asyncio
@@ -39,14 +33,14 @@ from app.fhir.r4.strict_json import UnreadableJson, parse
 _LONGEST_TARGET = 8 * 1024
 _LARGEST_HEADERS = 32 * 1024
 _MOST_HEADERS = 100
-#: A form with a client's id, secret and scopes.
+#: Bytes of a form with a client's id, secret and scopes.
 _TOKEN_FORM = 64 * 1024
-#: Of `/v1`, where nothing is long: the framework reads it within the loop.
+#: Bytes of a `/v1` body; none is long, for the framework reads it on the event loop.
 _LARGEST_JSON = 256 * 1024
 
 
 class Gate:
-    """ASGI middleware: refuses what no handler should have to look at."""
+    """ASGI middleware: refuses requests that no handler should have to look at."""
 
     def __init__(self, app: ASGIApp, body_limit: int, is_stranger: Callable[[Scope], bool]) -> None:
         self._app = app
@@ -62,9 +56,9 @@ class Gate:
             headers = _headers(scope)
             body = await self._body(scope, receive, headers)
         except Refusal as refusal:
-            # Which media types a path takes is no matter where it does not take the method.
-            told = wrong_method(scope) if refusal.status == 415 else None
-            await respond(scope["path"], told or refusal)(scope, receive, send)
+            # A path that does not take the method takes no media type: 405 comes before 415.
+            not_taken = wrong_method(scope) if refusal.status == 415 else None
+            await respond(scope["path"], not_taken or refusal)(scope, receive, send)
             return
         await self._heavy.answer(self._app, scope, _replay(body, receive), send, len(body))
 
@@ -74,15 +68,15 @@ class Gate:
         return _LARGEST_JSON if taken(scope["method"], scope["path"]) == JSON else self._limit
 
     async def _body(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
-        """What the handler gets; nothing where the caller will be refused."""
+        """The body for the handler; empty where the caller will be refused."""
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
             _check(scope, headers, b"")
             return b""
         limit = self._largest(scope)
         if self._is_stranger(scope):
             await drain(receive, limit)
-            if told := wrong_method(scope):
-                raise told
+            if not_taken := wrong_method(scope):
+                raise not_taken
             _check(scope, headers, b"")
             return b""
         gzipped = is_gzip(headers.get(b"content-encoding", b"").decode("latin-1"))
@@ -102,7 +96,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """The body once, in one message; then whatever the connection says."""
+    """Gives the body once, in one message; then the messages of the connection."""
     given = False
 
     async def replay() -> Message:
@@ -116,7 +110,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:
-    """The headers by name; too much of them, or too long a target, is refused."""
+    """The headers by name. 414 for too long a target, 431 for too many or too large headers."""
     if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > _LONGEST_TARGET:
         raise refuse(414, "too-long", "The URL is too long. Search with POST to `_search` instead.")
     lines = scope["headers"]
@@ -141,28 +135,33 @@ def _check(scope: Scope, headers: dict[bytes, bytes], body: bytes) -> None:
 def _formats(form: bytes) -> list[str]:
     try:
         return parse_qs(form.decode("latin-1"), max_num_fields=1000).get("_format", [])
-    except ValueError:  # too many fields: whoever reads the form says so
+    except ValueError:  # too many fields: the handler that reads the form refuses them
         return []
 
 
 def _check_json(body: bytes) -> None:
-    """400 with every fault of a body that the framework would read as it likes (RFC 8259 4)."""
+    """Raises 400 with every fault of a JSON body, such as a repeated name (RFC 8259 4).
+
+    The framework would accept such a body, and read it in its own way.
+    """
     try:
         parse(body)
     except UnreadableJson as unreadable:
         raise Refusal(400, unreadable.faults) from None
 
 
+# The header fields
+
 Lines = list[tuple[bytes, bytes]]
 
-#: Fields that are lists: each further line goes on with the list (RFC 9110 5.3).
+#: Fields whose value is a list, which each further line continues (RFC 9110 5.3).
 _LISTS = frozenset(
     {
         b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"cache-control",
         b"connection", b"content-encoding", b"if-match", b"if-none-match", b"prefer", b"te",
     }
 )  # fmt: skip
-#: Which of two such lines is meant would be a guess.
+#: Fields that may come once: of two lines the service would have to guess one.
 _SINGLE = frozenset(
     {b"host", b"content-type", b"content-length", b"if-none-exist", b"idempotency-key"}
 )
@@ -170,43 +169,46 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def combined(scope: Scope) -> dict[bytes, bytes]:
-    """The fields by name; the scope's own lines are put together in the same way. 400: see above.
+    """The header fields by name. The lines of a list are joined, in `scope` as well.
 
-    Lines of other names stay as they are; the last one stands here.
+    400 where a field of `_SINGLE` comes twice, or `Host` is no host. Of any other repeated field
+    `scope` keeps every line, and the result has the last line.
     """
-    found: dict[bytes, bytes] = {}
+    fields: dict[bytes, bytes] = {}
     lines: Lines = scope["headers"]
     repeated = False
     for name, value in lines:
-        if name in found:
+        if name in fields:
             if name in _SINGLE:
                 raise refuse(400, "structure", f"Send one {name.decode().title()} header.")
             if name in _LISTS:
                 repeated = True
-                found[name] += b", " + value
+                fields[name] += b", " + value
                 continue
-        found[name] = value
+        fields[name] = value
     if repeated:
         others = [line for line in lines if line[0] not in _LISTS]
-        scope["headers"] = others + [line for line in found.items() if line[0] in _LISTS]
-    _check_host(scope, found.get(b"host"))
-    return found
+        scope["headers"] = others + [line for line in fields.items() if line[0] in _LISTS]
+    _check_host(scope, fields.get(b"host"))
+    return fields
 
 
 def _check_host(scope: Scope, host: bytes | None) -> None:
     if host is None and scope.get("http_version") == "1.0":
-        return  # HTTP/1.0 knows no Host: probes of load balancers
+        return  # HTTP/1.0 has no Host: probes of load balancers send none
     if host is None or not _HOST.fullmatch(host.strip()):
         raise refuse(400, "structure", "Send one Host header: a host name, with its port if any.")
 
 
-#: How many may wait, and how long.
+# Large bodies: one at a time
+
+#: How many large requests may wait, and for how many seconds.
 _MOST_WAITING = 30
 _LONGEST_WAIT_S = 30.0
 
 
 class Heavy:
-    """The one place for a heavy request, and those who wait for it."""
+    """The one place for a request with a large body, and the requests that wait for it."""
 
     def __init__(self) -> None:
         self._place = asyncio.Semaphore(1)
@@ -215,13 +217,13 @@ class Heavy:
     async def answer(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send, size: int
     ) -> None:
-        """Answers by `app`: at once where the body is small, else in its turn."""
+        """Answers by `app`: a small body at once, a large body in turn; 503 for too long a wait."""
         if size <= SMALL:
             await app(scope, receive, send)
             return
         if not await self._enter():
-            said = "Many large bodies are being read just now. Send this one again in a moment."
-            refusal = refuse(503, "transient", said, Retry_After="5")
+            text = "Many large bodies are being read just now. Send this one again in a moment."
+            refusal = refuse(503, "transient", text, Retry_After="5")
             await respond(scope["path"], refusal)(scope, receive, send)
             return
         left = False
@@ -234,7 +236,7 @@ class Heavy:
                 self._place.release()
 
         async def sending(message: Message) -> None:
-            leave()  # the work is done: a slow reader keeps nobody waiting
+            leave()  # the work is done: other requests need not wait for a slow reader
             await send(message)
 
         weigh(size)
@@ -258,15 +260,17 @@ class Heavy:
         return True
 
 
-#: How much of a body that is not taken is read before the answer.
+# The arrival of a body
+
+#: Bytes of a refused body that are read before the answer.
 _DRAINED = 32 * 1024 * 1024
-#: How long a body may take to arrive.
+#: Seconds that a body may take to arrive.
 _BODY_WAIT_S = 30.0
 _GZIP = 16 + zlib.MAX_WBITS
 
 
 class _Plain:
-    """Keeps a body as it is sent, up to a limit."""
+    """Keeps a body as sent, up to `limit` bytes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -287,7 +291,7 @@ class _Plain:
 
 
 class _Inflated:
-    """Inflates one gzip member; makes no more than the limit of it, whatever it would become."""
+    """Inflates one gzip member, up to one byte beyond `limit`, however large the rest is."""
 
     def __init__(self, limit: int) -> None:
         self._plain = _Plain(limit)
@@ -298,7 +302,7 @@ class _Inflated:
     def take(self, part: bytes) -> None:
         if self._broken or self._room <= 0 or not part:
             return
-        if self._stream.eof:  # a second member, or anything else
+        if self._stream.eof:  # a second member, or other bytes
             self._broken = True
             return
         try:
@@ -313,43 +317,43 @@ class _Inflated:
     def whole(self) -> bytes:
         body = self._plain.whole()
         if self._broken or not self._stream.eof:
-            said = "The body is not one complete gzip member. Compress it again, or send it plain."
-            raise refuse(400, "structure", said)
+            text = "The body is not one complete gzip member. Compress it again, or send it plain."
+            raise refuse(400, "structure", text)
         return body
 
 
 async def arrive(receive: Receive, limit: int, *, gzipped: bool = False) -> bytes:
-    """The body, whole. 413 beyond the limit, also of what gzip makes of it; 408 where it stops."""
+    """Reads the whole body. 413 beyond `limit`, inflated too; 408 where the body stops arriving."""
     kept = _Inflated(limit) if gzipped else _Plain(limit)
     sent = await _pass(receive, kept, limit)
     if sent > limit:
-        # Past the drained part the connection cannot be used again.
+        # Bytes beyond `_DRAINED` stay unread: the connection cannot be used again.
         raise _too_large(limit, closing=sent > _DRAINED)
     return kept.whole()
 
 
 async def drain(receive: Receive, limit: int) -> None:
-    """Reads a body of somebody who may not send one, and keeps nothing; 413 beyond the limit."""
+    """Reads and drops the body of a caller who may not send one; 413 beyond `limit`."""
     sent = await _pass(receive, _Nothing(), limit)
     if sent > limit:
         raise _too_large(limit, closing=sent > _DRAINED)
 
 
 class _Nothing:
-    """Keeps nothing."""
+    """Drops a body."""
 
     def take(self, part: bytes) -> None:
-        """Lets it go."""
+        """Drops a part."""
 
 
 async def _pass(receive: Receive, kept: _Plain | _Inflated | _Nothing, limit: int) -> int:
-    """Hands on every part of a body until its end, or until it is far too large; its size."""
+    """Hands every part of a body to `kept`, to the end or `_DRAINED` bytes. Returns the size."""
     try:
         async with asyncio.timeout(_BODY_WAIT_S):
             return await _parts(receive, kept, limit)
     except TimeoutError:
-        said = "The body stopped arriving. Send the request again."
-        raise refuse(408, "timeout", said, Connection="close") from None
+        text = "The body stopped arriving. Send the request again."
+        raise refuse(408, "timeout", text, Connection="close") from None
 
 
 async def _parts(receive: Receive, kept: _Plain | _Inflated | _Nothing, limit: int) -> int:
@@ -370,7 +374,7 @@ async def _parts(receive: Receive, kept: _Plain | _Inflated | _Nothing, limit: i
 def _too_large(limit: int, *, closing: bool = False) -> Refusal:
     kilobytes = limit // 1024
     if kilobytes < 1024:
-        said = f"The body is larger than {kilobytes} KB."
+        text = f"The body is larger than {kilobytes} KB."
     else:
-        said = f"The body is larger than {kilobytes // 1024} MB. Send large documents by reference."
-    return refuse(413, "too-long", said, **({"Connection": "close"} if closing else {}))
+        text = f"The body is larger than {kilobytes // 1024} MB. Send large documents by reference."
+    return refuse(413, "too-long", text, **({"Connection": "close"} if closing else {}))

@@ -1,11 +1,9 @@
-"""Media types: what each part of the API takes and gives. Pure functions of a few strings.
+"""Media types of each part of the API, `Prefer`, and dates in query parameters.
 
-Dates in query parameters, read as they are written.
-
-`Prefer`: what a caller would like of an answer (RFC 7240; FHIR R4, RESTful API 3.1.0.1.7).
-
-`return` shapes the answer to a write, `handling` says what becomes of a search parameter that is
-not known. Other preferences, and words that no one knows, are passed over.
+The functions on media types are pure functions of a few strings. A date is read only in the form
+`2024-03-04`. `Prefer` states what a caller would like of an answer (RFC 7240; FHIR R4, RESTful API
+3.1.0.1.7): `return` shapes the answer to a write, `handling` decides whether an unknown search
+parameter is an error. Other preferences, and unknown values, are ignored.
 """
 
 import re
@@ -21,13 +19,13 @@ from app.base.errors import Issue, Refusal, refuse
 from app.fhir.outcome import FHIR_JSON, operation_outcome
 
 FHIR = ("application/fhir+json", "application/json")
-#: Of `/v1`: read by the framework.
+#: The type of `/v1` bodies, which the framework reads.
 JSON = ("application/json",)
 _PATCH = ("application/json-patch+json",)
 _FORM = ("application/x-www-form-urlencoded",)
 
 _ANY = {"*/*", "application/*"}
-#: Letters and reports have other forms beside JSON; their handlers look at Accept themselves.
+#: Letters and reports have other forms beside JSON: their handlers read `Accept` themselves.
 _READABLE = {"text/html", "text/*", "text/csv", "application/pdf"}
 _FORMATS = {"json", "text/json", "application/json", "application/fhir+json"}
 _NONE: Mapping[str, str] = {}
@@ -35,7 +33,7 @@ _REFUSED = re.compile(r"^q=0(\.0*)?$")
 
 
 def taken(method: str, path: str) -> tuple[str, ...]:
-    """The media types of a request body at a path; the first is the one to recommend."""
+    """The media types that a path takes as request body; the first is recommended."""
     if path == "/oauth/token" or (path.startswith("/fhir/") and path.endswith("/_search")):
         return _FORM
     if path.startswith("/fhir"):
@@ -44,7 +42,7 @@ def taken(method: str, path: str) -> tuple[str, ...]:
 
 
 def check_content(method: str, path: str, content_type: str) -> None:
-    """415 unless the body is of a type that its path takes, in UTF-8."""
+    """Raises 415 unless the body has a media type that its path takes, in UTF-8."""
     media, *parameters = (part.strip().lower() for part in content_type.split(";"))
     types = taken(method, path)
     if media not in types:
@@ -58,12 +56,12 @@ def check_content(method: str, path: str, content_type: str) -> None:
 
 
 def _unsupported(types: Sequence[str], headers: Mapping[str, str] = _NONE) -> Refusal:
-    """415; where a PATCH is taken, `Accept-Patch` says how (RFC 5789 2.2)."""
+    """The 415 with the types taken; for a PATCH also in `Accept-Patch` (RFC 5789 2.2)."""
     return refuse(415, "not-supported", f"Send {' or '.join(types)} in UTF-8.", **headers)
 
 
 def is_gzip(content_encoding: str) -> bool | None:
-    """Whether a body is compressed; None where it is in a way that is not taken here."""
+    """Whether a body is compressed with gzip; None for an encoding that is not taken."""
     codings = [word.strip().lower() for word in content_encoding.split(",")]
     applied = [word for word in codings if word not in ("", "identity")]
     if not applied:
@@ -72,13 +70,13 @@ def is_gzip(content_encoding: str) -> bool | None:
 
 
 def wrong_encoding() -> Refusal:
-    """415; `Accept-Encoding` says what is taken (RFC 9110 12.5.3)."""
-    said = "Send the body plain, or with `Content-Encoding: gzip`."
-    return refuse(415, "not-supported", said, Accept_Encoding="gzip, identity")
+    """The 415 with the encodings taken in `Accept-Encoding` (RFC 9110 12.5.3)."""
+    text = "Send the body plain, or with `Content-Encoding: gzip`."
+    return refuse(415, "not-supported", text, Accept_Encoding="gzip, identity")
 
 
 def check_accept(path: str, accept: str, formats: Sequence[str]) -> None:
-    """406 when the caller excludes JSON. `_format` (FHIR) overrides `Accept`."""
+    """Raises 406 where the caller excludes JSON. `_format` (FHIR) overrides `Accept`."""
     if path.startswith("/fhir"):
         if path.endswith("/.well-known/smart-configuration"):
             return  # always JSON, whatever Accept says (SMART App Launch 2.2)
@@ -99,19 +97,19 @@ def check_accept(path: str, accept: str, formats: Sequence[str]) -> None:
 
 def _ranges(accept: str) -> list[tuple[str, bool]]:
     """The media ranges of an Accept header, and whether each is wanted (q above 0)."""
-    found: list[tuple[str, bool]] = []
+    ranges: list[tuple[str, bool]] = []
     for part in accept.split(","):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
         if "/" in media:
             refused = any(
                 _REFUSED.match(p.replace(" ", "")) or _other_version(p) for p in parameters
             )
-            found.append((media, not refused))
-    return found
+            ranges.append((media, not refused))
+    return ranges
 
 
 def _other_version(parameter: str) -> bool:
-    """Whether a parameter of a media type names another FHIR than R4 (RESTful API, 3.1.0.1.9)."""
+    """Whether a media type's parameter names a FHIR version but R4 (RESTful API, 3.1.0.1.9)."""
     name, _, value = parameter.replace(" ", "").partition("=")
     return name == "fhirversion" and value.strip('"') not in ("4.0", "4.0.1")
 
@@ -121,12 +119,12 @@ def _bare(word: str) -> str:
 
 
 def _unacceptable() -> Refusal:
-    said = "Answers are JSON. Accept application/fhir+json or application/json."
-    return refuse(406, "not-supported", said)
+    text = "Answers are JSON. Accept application/fhir+json or application/json."
+    return refuse(406, "not-supported", text)
 
 
 def prefers(accept: str, media: str) -> bool:
-    """Whether a caller names this type and wants it no less than JSON (RFC 9110 12.5.1)."""
+    """Whether `accept` names `media` with a weight not below JSON's (RFC 9110 12.5.1)."""
     weights = {name: weight for name, weight in map(_weighed, accept.split(",")) if name}
     wanted = weights.get(media, 0.0)
     json = max(weights.get(name, 0.0) for name in FHIR)
@@ -146,15 +144,15 @@ def _weighed(part: str) -> tuple[str, float]:
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-def _written(value: object) -> object:
-    """Only `2024-03-04`: a number would be read as seconds since 1970."""
+def _strict_date(value: object) -> object:
+    """Refuses a text other than `2024-03-04`: pydantic reads a number as seconds since 1970."""
     if isinstance(value, str) and not _DATE.fullmatch(value):
         raise ValueError("expected a date such as 2024-03-04")
     return value
 
 
-#: A day, or nothing.
-Day = Annotated[date | None, BeforeValidator(_written)]
+#: A date in a query parameter, or None.
+Day = Annotated[date | None, BeforeValidator(_strict_date)]
 
 
 APPLIED = "Preference-Applied"
@@ -162,23 +160,23 @@ _DONE = "Done. The resource as it now is can be read at its address."
 
 
 def preferences(request: Request) -> dict[str, str]:
-    """Name → value, both in lower case; of one that is given twice, the first."""
-    found: dict[str, str] = {}
+    """Name → value of each preference, in lower case; the first value of a repeated name counts."""
+    preferred: dict[str, str] = {}
     for part in ",".join(request.headers.getlist("prefer")).replace(";", ",").split(","):
         name, _, value = part.partition("=")
-        found.setdefault(name.strip().lower(), value.strip().strip('"').lower())
-    return found
+        preferred.setdefault(name.strip().lower(), value.strip().strip('"').lower())
+    return preferred
 
 
 def is_strict(request: Request) -> bool:
-    """`handling=strict`: what is not understood is an error rather than ignored."""
+    """Whether `handling=strict` is sent: an unknown parameter is then an error, not ignored."""
     return preferences(request).get("handling") == "strict"
 
 
 def as_preferred(request: Request, written: Response) -> Response:
-    """The answer to a write with the body that was asked for: the resource unless told otherwise.
+    """The answer to a write with the body that `Prefer: return` asks for; default: the resource.
 
-    Status, ETag, Last-Modified and Location are the same in any case.
+    `Prefer` changes neither status nor ETag, Last-Modified and Location.
     """
     wanted = preferences(request).get("return")
     if wanted == "representation":
@@ -187,8 +185,8 @@ def as_preferred(request: Request, written: Response) -> Response:
     if wanted == "minimal":
         body, media, applied = b"", None, "return=minimal"
     elif wanted == "operationoutcome":
-        told = operation_outcome([Issue("informational", _DONE, severity="information")])
-        body, media, applied = orjson.dumps(told), FHIR_JSON, "return=OperationOutcome"
+        outcome = operation_outcome([Issue("informational", _DONE, severity="information")])
+        body, media, applied = orjson.dumps(outcome), FHIR_JSON, "return=OperationOutcome"
     else:
         return written
     kept = {

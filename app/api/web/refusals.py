@@ -1,7 +1,7 @@
-"""Handlers that answer everything a request can raise, in the dialect of its path.
+"""Handlers of every error that a request can raise; they answer in the form that the path uses.
 
-The texts come from whoever raised them (`app.base.errors`). Nothing here repeats what a caller
-sent: FastAPI's own validation errors carry the input, and are put into words without it.
+Code that raises an error gives its text (`app.base.errors`). No answer repeats what a caller sent:
+FastAPI's own validation errors carry the input, so their texts are written here without the input.
 """
 
 import re
@@ -26,7 +26,7 @@ _NAME = re.compile(r"^[A-Za-z_][\w.\-:]{0,63}$")
 
 
 def respond(path: str, refusal: Refusal) -> Response:
-    """A refusal in the dialect of its path: RFC 6749 at the token endpoint, FHIR elsewhere."""
+    """The answer of a refusal: RFC 6749 JSON at the token endpoint, OperationOutcome elsewhere."""
     headers: Mapping[str, str] = dict(refusal.headers)
     if path == TOKEN_PATH:
         body = orjson.dumps(token_error(refusal))
@@ -36,59 +36,65 @@ def respond(path: str, refusal: Refusal) -> Response:
 
 
 def token_error(refusal: Refusal) -> dict[str, str]:
-    """RFC 6749 5.2. An issue's `detail_code` is the OAuth code where the route gave one."""
+    """The JSON of RFC 6749 5.2. The first issue's `detail_code` is the OAuth code, where given."""
     first = refusal.issues[0]
     known = "temporarily_unavailable" if refusal.status >= 500 else "invalid_request"
     return {"error": first.detail_code or known, "error_description": first.diagnostics}
 
 
 async def refusal_handler(request: Request, error: Refusal) -> Response:
-    """What our own code refuses. `$check` or `_search` read with GET is a wrong method, no id."""
+    """Answers a refusal of our own code.
+
+    404 becomes 405 for `$check` or `_search` read with GET: such a word is no id.
+    """
     named = request.url.path.rpartition("/")[2].startswith(("$", "_"))
-    told = wrong_method(request.scope) if named and error.status == 404 else None
-    return respond(request.url.path, told or error)
+    not_taken = wrong_method(request.scope) if named and error.status == 404 else None
+    return respond(request.url.path, not_taken or error)
 
 
 async def http_handler(request: Request, error: HTTPException) -> Response:
-    """What the framework itself refuses: unknown paths, wrong methods, unreadable bodies."""
+    """Answers what the framework refuses: unknown paths, wrong methods, unreadable bodies."""
     if error.status_code == 404:
-        said = "There is nothing at this path. GET /fhir/metadata lists what there is."
-        return respond(request.url.path, refuse(404, "not-found", said))
+        text = "There is nothing at this path. GET /fhir/metadata lists what there is."
+        return respond(request.url.path, refuse(404, "not-found", text))
     if error.status_code == 405:
-        return respond(request.url.path, _only(allowed_methods(request.scope)))
-    said = "The request could not be read. Check its body and its headers."
+        return respond(request.url.path, _refuse_method(allowed_methods(request.scope)))
+    text = "The request could not be read. Check its body and its headers."
     code = "too-long" if error.status_code == 413 else "structure"
-    return respond(request.url.path, refuse(error.status_code, code, said))
+    return respond(request.url.path, refuse(error.status_code, code, text))
 
 
 def wrong_method(scope: Scope) -> Refusal | None:
-    """The 405 of a path that does not take this method; None where it does, or is unknown."""
+    """The 405 of a path that does not take this method; None if the path does, or is unknown."""
     allowed = allowed_methods(scope)
-    return _only(allowed) if allowed and scope["method"] not in allowed else None
+    return _refuse_method(allowed) if allowed and scope["method"] not in allowed else None
 
 
-def _only(methods: Iterable[str]) -> Refusal:
+def _refuse_method(methods: Iterable[str]) -> Refusal:
     allowed = ", ".join(methods)
     return refuse(405, "not-supported", f"This path takes {allowed}.", Allow=allowed)
 
 
 def allowed_methods(scope: Scope) -> list[str]:
-    """Every method of every route at this path: each route alone knows only its own.
+    """The methods of all routes at this path: one route knows only its own methods.
 
-    `$check` and `_search` are no ids: a path that a route spells out is that route's alone.
+    A path that a route spells out (`$check`, `_search`) is no id: routes with `{id}` do not count.
     """
-    found: dict[bool, set[str]] = {}
+    by_spelling: dict[bool, set[str]] = {}
     for route in scope["app"].routes:
         match, _ = route.matches(dict(scope))
         if match is not Match.NONE:
             spelled_out = getattr(route, "path", "") == scope["path"]
-            found.setdefault(spelled_out, set()).update(getattr(route, "methods", None) or ())
-    methods = found.get(True) or found.get(False, set())
+            by_spelling.setdefault(spelled_out, set()).update(getattr(route, "methods", None) or ())
+    methods = by_spelling.get(True) or by_spelling.get(False, set())
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 async def validation_handler(request: Request, error: RequestValidationError) -> Response:
-    """Parameters and `/v1` bodies that do not fit: 400 for the request line, 422 for the body."""
+    """Answers parameters and `/v1` bodies that do not fit: 400 for parameters, 422 for a body.
+
+    A body that is not JSON is 400.
+    """
     faults = error.errors()
     issues = [_fault(fault) for fault in faults[:MAX_FAULTS]]
     of_body = all(
@@ -103,12 +109,12 @@ def _fault(fault: Mapping[str, Any]) -> Issue:
         return Issue("structure", "The body is not JSON. Send one JSON object in UTF-8.")
     path = ".".join(name if _NAME.match(name) or name.isdigit() else "…" for name in names)
     code = "required" if fault["type"] == "missing" else "value"
-    said = f"{where.capitalize()} {path or 'content'}: {_sentence(fault)}"
-    return Issue(code, said, path if where == "body" else "")
+    text = f"{where.capitalize()} {path or 'content'}: {_sentence(fault)}"
+    return Issue(code, text, path if where == "body" else "")
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
-    """Pydantic's message, except where a validator of ours may have quoted the value."""
+    """The message of pydantic, except where a validator of ours may have quoted the value."""
     if fault["type"] == "missing":
         return "is required."
     if fault["type"] == "extra_forbidden":
