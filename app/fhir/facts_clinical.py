@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from app.base.aside import tick
+from app.base.heavy_work import check_time_limit
 from app.fhir.clinical_codes import effects, encounter_reason, pregnancy_answers
 from app.fhir.dates import read_moment, read_span
 from app.fhir.facts_answers import UnreadableAnswer, readers, unread_note
@@ -36,7 +36,7 @@ def read_observations(payload: Payload, as_of: date) -> list[SourcedFacts]:
     """One entry per Observation that states a fact, the earliest first."""
     dated = []
     for source, observation in payload.all("Observation"):
-        tick()
+        check_time_limit()
         moment = _moment(observation, as_of)
         if moment is not None and observation.get("status") in _OBSERVED:
             dated.append((moment, source, observation))
@@ -142,7 +142,7 @@ def read_encounters(payload: Payload, as_of: date) -> list[SourcedFacts]:
 
 
 def _kind(encounter: Mapping[str, Any]) -> str | None:
-    tick()
+    check_time_limit()
     klass = encounter.get("class") or {}
     if encounter.get("status") not in _STATUSES:
         return None
@@ -282,7 +282,7 @@ _NOT_VERIFIED = frozenset({"refuted", "entered-in-error"})
 
 def read_condition(condition: Mapping[str, Any], source: str) -> SourcedFacts | None:
     """What a Condition says, if it holds now and nobody has taken it back."""
-    tick()
+    check_time_limit()
     clinical = [c.get("code") for c in codings(condition.get("clinicalStatus"))]
     if clinical and not _COUNTED_CLINICAL.intersection(clinical):
         return None
