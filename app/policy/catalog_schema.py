@@ -76,7 +76,7 @@ class ContactOnly(Shape):
 
 
 class ContactChannel(Shape):
-    """How a referral reaches the plan outside this service: who, which way, with which forms."""
+    """A way by which a referral reaches the plan outside this service: senders, channels, forms."""
 
     services: tuple[Literal["ecm", "community-supports"], ...]
     who: tuple[

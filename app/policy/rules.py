@@ -9,7 +9,7 @@ from app.policy.library import Library
 from app.policy.policy import Policy
 from app.policy.schema import Switches
 
-#: Where no plan or service is known, the rules only ask.
+#: The switches where no plan or no service is known: the rules then only ask for facts.
 _UNSTATED = Switches(citation="E")
 
 

@@ -18,7 +18,7 @@ from app.policy.model import CareEvent, Fact, FactValue, Span
 
 
 class SourceKind(IntEnum):
-    """How a source knows a fact. A higher kind wins over a lower kind (facts.md 4.4)."""
+    """The way in which a source knows a fact. A higher kind wins over a lower (facts.md 4.4)."""
 
     DERIVED = 0  # read off a diagnosis, an encounter, a quantity
     OBSERVED = 1
