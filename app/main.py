@@ -32,9 +32,9 @@ from app.api.routes import routers
 from app.api.web.envelope import Envelope
 from app.api.web.gate import Gate
 from app.api.web.refusals import http_handler, refusal_handler, respond, validation_handler
-from app.base.aside import share_turns
 from app.base.clock import ServiceClock
 from app.base.errors import Refusal
+from app.base.heavy_work import share_turns
 from app.base.logs import configure
 from app.base.settings import Settings
 from app.base.settings import settings as process_settings

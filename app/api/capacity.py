@@ -15,8 +15,8 @@ from app.api.contract.bodies import fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.gate import read_body
-from app.base.aside import aside
 from app.base.errors import Issue, Refusal, not_found, refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.fhir.directory import CAPACITY_STATUSES, MAX_PLACES, set_capacity
 from app.fhir.r4.strict_json import parse
 from app.journey.intake.submission import read_tree
@@ -79,7 +79,9 @@ async def state_capacity(
 ) -> Response:
     """Writes the numbers and a version of the offer that shows them."""
     require(caller, _KIND, "u")
-    stated = read_stated(await aside(read_tree, await read_body(request), ["Parameters"]))
+    stated = read_stated(
+        await to_thread_if_heavy(read_tree, await read_body(request), ["Parameters"])
+    )
     await read(connection, _KIND, id, visibility(caller))  # 404 for an offer the caller cannot see
     now = deployment(request).clock.now()
     plan = await _write(connection, caller, id, stated, request.headers.get("if-match"), now)

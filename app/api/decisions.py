@@ -18,8 +18,8 @@ from app.api.contract.bodies import fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection
 from app.api.web.gate import read_body
-from app.base.aside import aside
 from app.base.errors import refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.parameters import (
     DENIAL,
@@ -134,10 +134,10 @@ async def _answer(
 async def _read(operation: Operation, request: Request, caller: Caller) -> SentOperation:
     body = await read_body(request)
     if operation.takes is not None:
-        tree = await aside(read_tree, body, ["Parameters"]) if body else None
+        tree = await to_thread_if_heavy(read_tree, body, ["Parameters"]) if body else None
         return SentOperation(given(tree, operation.takes))
-    tree = await aside(read_tree, body, ["Parameters", "Bundle"])
-    added = await aside(read_added, tree, request_context(request, caller).documents)
+    tree = await to_thread_if_heavy(read_tree, body, ["Parameters", "Bundle"])
+    added = await to_thread_if_heavy(read_added, tree, request_context(request, caller).documents)
     for kind in dict.fromkeys(item.type for item in added):
         require(caller, kind, "c")
     return SentOperation(added=added)

@@ -27,8 +27,8 @@ from app.api.deployment import Connection, deployment
 from app.api.reads import add_reading
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred
-from app.base.aside import aside
 from app.base.errors import Refusal, refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.base.ids import new_id
 from app.fhir.directory import plan_named
 from app.fhir.outcome import FHIR_JSON, is_known
@@ -176,7 +176,7 @@ async def create(
     """Answers a POST: writes a resource under an id of ours."""
     _may_create(caller, kind)
     refuse_condition(request)
-    resource = await aside(read_tree, await read_body(request), [kind])
+    resource = await to_thread_if_heavy(read_tree, await read_body(request), [kind])
     resource["id"] = new_id()
     _own_plan(caller, resource)
     return await _store(request, connection, caller, resource, new=True)
@@ -190,7 +190,7 @@ async def update(
     `If-Match` guards a version.
     """
     require(caller, kind, "u")
-    resource = await aside(read_whole, await read_body(request), kind, resource_id)
+    resource = await to_thread_if_heavy(read_whole, await read_body(request), kind, resource_id)
     current = await _current(connection, caller, kind, resource_id)
     header = request.headers.get("if-match")
     if current is None:

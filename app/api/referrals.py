@@ -19,7 +19,7 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.gate import read_body
 from app.api.web.media import APPLIED, Day, as_preferred, preferences
-from app.base.aside import aside
+from app.base.heavy_work import to_thread_if_heavy
 from app.fhir.bundle import entry_types
 from app.fhir.outcome import FHIR_JSON
 from app.journey.check import ask_first
@@ -58,12 +58,12 @@ def _repeat_policy(request: Request, caller: Caller) -> RepeatPolicy:
 async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
     context = request_context(request, caller)
     repeats = _repeat_policy(request, caller)
-    tree = await aside(read_tree, await read_body(request), [kind])
+    tree = await to_thread_if_heavy(read_tree, await read_body(request), [kind])
     for sent in dict.fromkeys(entry_types(tree)):
         if sent in SCOPED:
             require(caller, sent, "c")
     referenced = await referenced_resources(connection, tree, caller, context)
-    submission = await aside(read_submission, tree, context, referenced)
+    submission = await to_thread_if_heavy(read_submission, tree, context, referenced)
     if submission.if_none_exist is not None:
         condition = read_entry_condition(submission.if_none_exist, context.fhir_base)
         repeats = replace(repeats, condition=condition)
@@ -181,7 +181,9 @@ async def check_referral(
     """The rules' answer without a referral."""
     require(caller, "ServiceRequest", "c")
     context = request_context(request, caller)
-    tree = await aside(read_tree, await read_body(request), ["ServiceRequest", "Bundle"])
+    tree = await to_thread_if_heavy(
+        read_tree, await read_body(request), ["ServiceRequest", "Bundle"]
+    )
     answer = await ask_first(connection, tree, caller, context, as_of)
     return Response(answer, media_type=FHIR_JSON)
 

@@ -18,8 +18,8 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection
 from app.api.subscriptions import PREFIX, SubscriptionId, base_of, bundle, now_of
 from app.api.web.gate import read_body
-from app.base.aside import aside
 from app.base.errors import refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.base.ids import new_id
 from app.fhir.parameters import Given, at, read_parts
 from app.fhir.subscription import CONTENTS, fhir_status, notification, statuses
@@ -55,7 +55,7 @@ Content = Annotated[
 async def _posted(request: Request) -> Given:
     """The Parameters of a POST; none where the body is empty."""
     body = await read_body(request)
-    return read_parts(await aside(read_tree, body, ["Parameters"]) if body else None)
+    return read_parts(await to_thread_if_heavy(read_tree, body, ["Parameters"]) if body else None)
 
 
 async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:

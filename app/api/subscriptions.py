@@ -24,8 +24,8 @@ from app.api.reads import SearchRoutes, add_search, described_few, form_of
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred, is_strict
 from app.api.web.refusals import wrong_method
-from app.base.aside import aside
 from app.base.errors import Issue, not_found, refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.fhir.outcome import FHIR_JSON, version_headers
 from app.fhir.reference import is_id
 from app.fhir.searchset import Stored, searchset
@@ -170,9 +170,9 @@ async def _wanted(
     """
     body = await read_body(request)
     if before is None:
-        tree = await aside(read_tree, body, ["Subscription"])
+        tree = await to_thread_if_heavy(read_tree, body, ["Subscription"])
     else:
-        tree = await aside(read_whole, body, "Subscription", before["id"])
+        tree = await to_thread_if_heavy(read_whole, body, "Subscription", before["id"])
     headers = vault_of(request).open_headers(before["headers"]) if before else {}
     known = {name.lower() for name in headers}
     wanted, faults = read_subscription(tree, base_of(request), now_of(request), known)

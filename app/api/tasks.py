@@ -22,8 +22,8 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred
-from app.base.aside import aside
 from app.base.errors import Refusal, refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.fhir.json_patch import patched, read_patch
 from app.fhir.outcome import FHIR_JSON, version_headers
 from app.fhir.payload import ResourceTree
@@ -94,7 +94,7 @@ async def update_task(
     """By the performer, the requester or plan staff."""
     require(caller, "Task", "u")
     version = required_version(request)
-    tree = await aside(read_whole, await read_body(request), "Task", id)
+    tree = await to_thread_if_heavy(read_whole, await read_body(request), "Task", id)
     target = await _find_task(request, caller, connection, id, version)
     return as_preferred(request, await _change_task(request, connection, target, tree))
 
@@ -117,9 +117,9 @@ async def patch_task(
     """As an update with the patched Task."""
     require(caller, "Task", "u")
     version = required_version(request)
-    steps = await aside(read_patch, await read_body(request))
+    steps = await to_thread_if_heavy(read_patch, await read_body(request))
     target = await _find_task(request, caller, connection, id, version)
-    tree = await aside(_patched_task, target.current, steps)
+    tree = await to_thread_if_heavy(_patched_task, target.current, steps)
     return as_preferred(request, await _change_task(request, connection, target, tree))
 
 
@@ -176,7 +176,9 @@ async def _change_task(
     """Makes the move that the wanted Task asks for; writes nothing where the Task is unchanged."""
     current, opened, caller, context = target.current, target.opened, target.caller, target.context
     performers, task_id = target.performers, target.current["id"]
-    update = await aside(read_update, tree, current, base=context.fhir_base, performers=performers)
+    update = await to_thread_if_heavy(
+        read_update, tree, current, base=context.fhir_base, performers=performers
+    )
     if not update:
         return of_resource(await read(connection, "Task", task_id, visibility(caller)))
     if update.grown or update.output is not None:
@@ -210,7 +212,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     """By the requester."""
     require(caller, "Task", "c")
     refuse_condition(request)
-    sent = await aside(read_tree, await read_body(request), ["Task"])
+    sent = await to_thread_if_heavy(read_tree, await read_body(request), ["Task"])
     cancels = asks_to_cancel(sent)
     if cancels:
         require(caller, "ServiceRequest", "u")
@@ -292,14 +294,14 @@ async def update_referral(
     """The requester's revoke and additions only."""
     require(caller, "ServiceRequest", "u")
     version = required_version(request)
-    sent = await aside(read_whole, await read_body(request), "ServiceRequest", id)
+    sent = await to_thread_if_heavy(read_whole, await read_body(request), "ServiceRequest", id)
     context, seen = request_context(request, caller), visibility(caller)
     opened = await reopen(connection, id, seen, now=context.now, fhir_base=context.fhir_base)
     draft = opened.draft
     if Party.REQUESTER not in parties_of(caller, draft.after):
         raise refuse(403, "forbidden", "Only its requester updates a referral.")
     check_if_match(version, draft.after.version)
-    revision = await aside(read_revision, sent, draft.sent)
+    revision = await to_thread_if_heavy(read_revision, sent, draft.sent)
     if not revision:
         same = of_resource(await read(connection, "ServiceRequest", id, seen))
         return as_preferred(request, same)

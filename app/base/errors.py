@@ -1,7 +1,8 @@
-"""The error family: an HTTP status, one or more FHIR issues, and where to look in the payload.
+"""Errors that answer a request: an HTTP status, FHIR issues, and the elements at fault.
 
-Anything may raise `Refusal`; one handler (`app.fhir.outcome`) turns it into an `OperationOutcome`.
-No text here ever carries a value of a payload: it names elements and says what to do.
+Any module may raise `Refusal`; one handler (`app.fhir.outcome`) turns a `Refusal` into an
+`OperationOutcome`. The texts here never carry a value of a payload: they name elements and say
+what the sender can do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One fault: FHIR issue code, a sentence that says what to do, the element at fault.
+    """One fault: a FHIR issue code, a sentence that says what to do, and the element at fault.
 
     `diagnostics` names elements, and never carries a value of the payload. `expression` is empty
-    where the fault is of the whole body.
+    where the whole body is at fault.
     """
 
     code: str
@@ -25,7 +26,7 @@ class Issue:
 
 @dataclass(eq=False)
 class Refusal(Exception):
-    """Stops a request. `status` is HTTP's; `headers` go out with the answer."""
+    """Stops a request. `status` is the HTTP status; the answer carries `headers`."""
 
     status: int
     issues: Sequence[Issue]
@@ -36,7 +37,7 @@ class Refusal(Exception):
 
 
 class Stopped(Exception):
-    """A process cannot start or go on. The message says what to do, and holds no secret."""
+    """Stops a process that cannot start or go on. The message says what to do, without secrets."""
 
 
 def refuse(
@@ -46,18 +47,20 @@ def refuse(
     expression: str = "",
     **headers: str,
 ) -> Refusal:
-    """One-issue refusal. Header names are written with underscores (`Retry_After="2"`)."""
+    """Make a refusal with one issue. Header names have underscores here (`Retry_After="2"`)."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     return Refusal(status, (Issue(code, diagnostics, expression),), names)
 
 
 def not_found(what: str) -> Refusal:
-    """404, also for what is not the caller's to see: the two are never told apart."""
+    """Make a 404. A thing that the caller may not see gets the same 404 as a thing that does not
+    exist, so that the caller learns nothing from the answer.
+    """
     return refuse(404, "not-found", f"No {what} with this id is known to you.")
 
 
 def unavailable() -> Refusal:
-    """503: the database is away; the caller may simply repeat."""
+    """Make a 503: the database cannot be reached; the caller may send the same request again."""
     return refuse(
         503,
         "transient",
@@ -68,7 +71,9 @@ def unavailable() -> Refusal:
 
 
 def too_costly() -> Refusal:
-    """400: a statement took longer than it may. The database is there, and would do so again."""
+    """Make a 400: a statement reached its time limit. The database works, so that the same request
+    would take as long again.
+    """
     return refuse(
         400,
         "too-costly",
@@ -78,12 +83,12 @@ def too_costly() -> Refusal:
 
 
 def is_too_costly(refusal: Refusal) -> bool:
-    """Whether a statement's time limit is what stopped it."""
+    """Tell whether the time limit of a statement stopped the request."""
     return refusal.issues[0].code == "too-costly"
 
 
 def busy(seconds: int = 1) -> Refusal:
-    """409 with Retry-After: the same thing is being done by another request."""
+    """Make a 409 with Retry-After: another request is working on the same thing."""
     return refuse(
         409,
         "lock-error",

@@ -1,10 +1,10 @@
-"""Identifiers that we make: UUIDv7, in Python, so that order follows time and no sequence is
-shared.
+"""Identifiers that the service makes: UUIDv7. They sort by time and need no sequence in the
+database.
 """
 
 import uuid_utils
 
 
 def new_id() -> str:
-    """A fresh FHIR-shaped id. Sorts by the moment it was made."""
+    """Make a new id that FHIR allows. Ids sort by the moment at which they were made."""
     return str(uuid_utils.uuid7())

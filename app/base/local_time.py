@@ -1,5 +1,7 @@
-"""California's time, in which plans work: due dates, ages and policy dates are local (spec.md 2);
-and the calendar's two ends, beyond which nothing is computed or kept. PURE.
+"""California's time, and the first and last day of the calendar. PURE.
+
+Plans work in California's time: due dates, ages and policy dates are local (spec.md 2). No date
+before the first day or after the last day is computed or stored.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -7,24 +9,24 @@ from zoneinfo import ZoneInfo
 
 LOCAL = ZoneInfo("America/Los_Angeles")
 
-#: The first and last day, and the last moment, that are kept. The very ends of Python's calendar
-#: are not: the database's driver takes them for minus and plus infinity.
+#: The first and last day, and the last moment, that can be stored. The very ends of Python's
+#: calendar cannot: the driver of the database reads them as minus and plus infinity.
 FIRST_DAY, LAST_DAY = date(1, 1, 2), date(9999, 12, 30)
 LAST_MOMENT = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def local_date(moment: datetime) -> date:
-    """The calendar date in California at a moment."""
+    """Return the calendar date in California at a moment."""
     return moment.astimezone(LOCAL).date()
 
 
 def kept(day: date) -> date:
-    """The day itself, or the calendar's last or first one that can be kept."""
+    """Return the day; outside the calendar, return the first or the last day instead."""
     return min(max(day, FIRST_DAY), LAST_DAY)
 
 
 def plus_days(day: date, days: int) -> date:
-    """So many days later; never beyond the ends of the calendar."""
+    """Add days to a day; the result never leaves the calendar."""
     try:
         return kept(day + timedelta(days=days))
     except OverflowError:
@@ -32,7 +34,7 @@ def plus_days(day: date, days: int) -> date:
 
 
 def stored_day(text: str) -> date:
-    """A day as the database writes it; `infinity`, which older rows may hold, is the last one."""
+    """Read a day as the database writes it; `infinity`, in older rows, becomes the last day."""
     try:
         return kept(date.fromisoformat(text))
     except ValueError:

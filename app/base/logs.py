@@ -1,7 +1,7 @@
-"""Log lines: JSON, one per event, with a fixed set of fields and no message of any exception.
+"""Log lines: JSON, one line per event, with a fixed set of fields.
 
-Exceptions are shown by class and frames. Their messages may quote a payload (pydantic and the
-database driver do), so they are never written.
+An exception is logged as its class and its frames. Its message is never logged: the message may
+quote a payload (pydantic and the database driver do so).
 """
 
 import logging
@@ -16,10 +16,10 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 
 from app.base.settings import CHECKOUT
 
-#: Frames of other people's code say little about a failure.
+#: Frames of this service's own code begin with this path; other frames say little about a failure.
 _OURS = str(CHECKOUT / "app")
 
-#: What a line may carry beside time, level, logger and message.
+#: The fields that a line may carry beside time, level, logger and message.
 FIELDS = (
     "request_id",
     "correlation_id",
@@ -60,7 +60,9 @@ class LogLine(OrjsonFormatter):
 
 
 def frames(error: BaseException) -> list[str]:
-    """The classes of an error and its causes, each with our frames and the last; no messages."""
+    """List the classes of an error and of its causes, without messages. Each class is followed by
+    its frames in our code and its last frame; the list ends after some 40 lines.
+    """
     shown: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(shown) < 40:
@@ -75,17 +77,17 @@ def frames(error: BaseException) -> list[str]:
 
 
 def configure(level: str) -> None:
-    """JSON lines on standard output for every logger of this process."""
+    """Make every logger of this process write JSON lines to standard output."""
     handler = logging.StreamHandler(sys.stdout)
     renamed: Mapping[str, str] = {"asctime": "time", "levelname": "level", "name": "logger"}
     handler.setFormatter(
         LogLine("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=dict(renamed))
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # No line shows these, and each costs a look-up a line (the logging HOWTO's "Optimization").
+    # No line shows these values, and each costs a look-up per line (logging HOWTO, "Optimization").
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    # The access line is ours (app.api.web.envelope); uvicorn's would carry the query.
+    # app.api.web.envelope writes the access line; the line of uvicorn would carry the query.
     logging.getLogger("uvicorn.access").disabled = True
-    # These speak in statements and in whole addresses.
+    # At INFO these loggers write whole statements and whole addresses.
     for name in ("sqlalchemy", "alembic", "asyncio", "httpx", "httpcore", "aiohttp"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,7 +1,7 @@
-"""Every environment variable of the service: its type, its default and what follows from it.
+"""Every environment variable of the service: its type, its default and its consequences.
 
-Nothing else in `app/` reads the environment. `deploy/env.example` explains each of these to the
-person who deploys; a test holds the two lists together.
+No other module of `app/` reads the environment. `deploy/env.example` explains each variable to the
+person who deploys; a test compares the two lists.
 """
 
 import re
@@ -21,8 +21,8 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 class WrongSettings(Exception):
-    """The environment does not make settings. The message names each fault and repeats no value:
-    any of them may be a secret.
+    """Says that the environment holds wrong settings. The message names each fault, and repeats no
+    value: a value may be a secret.
     """
 
 
@@ -212,18 +212,18 @@ class Settings(BaseSettings):
         return len(self.token_secret.get_secret_value()) >= 32
 
     def require_token_secret(self) -> None:
-        """For whatever serves or sends. Raises `WrongSettings` where there is no secret."""
+        """Raise `WrongSettings` without a secret; every process that serves or sends calls this."""
         if not self.has_token_secret:
             raise WrongSettings(f"{_TOO_SHORT}: openssl rand -base64 48 makes one.")
 
     @property
     def document_types(self) -> list[str]:
-        """The media types of `ATTACHMENT_TYPES`."""
+        """Media types of `ATTACHMENT_TYPES`."""
         return [one.strip().lower() for one in self.attachment_types.split(",") if one.strip()]
 
     @property
     def private_targets(self) -> list[tuple[str, str]]:
-        """(organization, `host:port`) of `WEBHOOK_ALLOW_PRIVATE`."""
+        """Pairs of `WEBHOOK_ALLOW_PRIVATE`: (organization, `host:port`)."""
         pairs = (pair.strip().partition("=") for pair in self.webhook_allow_private.split(","))
         return [(organization, target.lower()) for organization, _, target in pairs if target]
 
@@ -237,22 +237,22 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """The settings that the environment makes now. Raises `WrongSettings`."""
+    """Read the settings from the environment. Raises `WrongSettings`."""
     try:
         return Settings()
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
-        said = [
+        texts = [
             f"{''.join(f'{name}: '.upper() for name in fault['loc'])}"
             f"{fault['msg'].removeprefix('Value error, ')}"
             for fault in faults
         ]
-    raise WrongSettings("\n".join(said))
+    raise WrongSettings("\n".join(texts))
 
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once. Raises `WrongSettings`."""
+    """Return the settings of this process, read once. Raises `WrongSettings`."""
     return read_settings()
 
 

@@ -1,20 +1,22 @@
-"""Letters as they are compared: one form for what is stored and what is asked, whatever the
-database's locale; and text that is too long for a key. PURE.
+"""Text for comparison and for keys of the database. PURE.
+
+Stored text and searched text get one plain form, so that the locale of the database does not
+matter. Text that is too long for a key is shortened.
 """
 
 import hashlib
 import unicodedata
 
-#: Bytes of a client's text that a key holds as they are; several of them fit one index row.
+#: A key holds a text of at most so many bytes unchanged; several such keys fit one index row.
 MAX_KEY = 400
-#: Left out rather than read as a space: O'Brien is Obrien.
+#: These marks are left out, not read as a space: `O'Brien` is `obrien`.
 _WITHIN = frozenset("'\u2019\u2018\u02bc`.")
 
 
 def plain(text: str) -> str:
-    """Without case, accents, punctuation and spare spaces: `Álvarez-López` is `alvarez lopez`.
+    """Remove case, accents, punctuation and extra spaces: `Álvarez-López` → `alvarez lopez`.
 
-    FHIR R4, "Search", string. Text that is punctuation alone keeps it.
+    See FHIR R4, "Search", string. Text of nothing but punctuation keeps its punctuation.
     """
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     kept = "".join(_letter(each) for each in folded)
@@ -28,7 +30,7 @@ def _letter(each: str) -> str:
 
 
 def as_key(text: str) -> str:
-    """The text as a key holds it: itself, or where it is too long its beginning and a digest."""
+    """Return the text; text that is too long becomes its first 40 letters, `…` and a digest."""
     data = text.encode()
     if len(data) <= MAX_KEY:
         return text
@@ -36,5 +38,5 @@ def as_key(text: str) -> str:
 
 
 def is_cut(text: str) -> bool:
-    """Whether a key holds only the beginning of what a client sent."""
+    """Tell whether a key holds only the beginning of a client's text (see `as_key`)."""
     return text[40:41] == "\u2026" and len(text) == 105

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from app.base.aside import tick
+from app.base.heavy_work import check_time_limit
 from app.fhir.dates import read_span
 from app.fhir.r4 import codes
 from app.policy.dictionary import FactDefinition, load_dictionary
@@ -119,7 +119,7 @@ def _flatten(items: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """List all items in page order: groups are opened, an event (`utilization`) stays one item."""
     stack = list(reversed(items))
     while stack:
-        tick()
+        check_time_limit()
         item = stack.pop()
         yield item
         if item.get("linkId") != "utilization":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from app.base.aside import tick
+from app.base.heavy_work import check_time_limit
 from app.fhir.clinical_codes import effects, encounter_reason, pregnancy_answers
 from app.fhir.dates import read_moment, read_span
 from app.fhir.facts_answers import UnreadableAnswer, readers, unread_note
@@ -33,7 +33,7 @@ def read_observations(payload: Payload, as_of: date) -> list[SourcedFacts]:
     """Read one entry per Observation that states a fact; the earliest comes first."""
     dated = []
     for source, observation in payload.all("Observation"):
-        tick()
+        check_time_limit()
         moment = _moment(observation, as_of)
         if moment is not None and observation.get("status") in _OBSERVED:
             dated.append((moment, source, observation))
@@ -141,7 +141,7 @@ def read_encounters(payload: Payload, as_of: date) -> list[SourcedFacts]:
 
 
 def _kind(encounter: Mapping[str, Any]) -> str | None:
-    tick()
+    check_time_limit()
     klass = encounter.get("class") or {}
     if encounter.get("status") not in _STATUSES:
         return None
@@ -285,7 +285,7 @@ _NOT_VERIFIED = frozenset({"refuted", "entered-in-error"})
 
 def read_condition(condition: Mapping[str, Any], source: str) -> SourcedFacts | None:
     """Read a Condition; None if it is not active, was refuted or was entered in error."""
-    tick()
+    check_time_limit()
     clinical = [c.get("code") for c in codings(condition.get("clinicalStatus"))]
     if clinical and not _COUNTED_CLINICAL.intersection(clinical):
         return None

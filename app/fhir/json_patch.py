@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.base.aside import too_costly
 from app.base.errors import Refusal, refuse
+from app.base.heavy_work import too_costly
 from app.fhir.r4.strict_json import (
     MAX_SEPARATORS,
     UnreadableJson,

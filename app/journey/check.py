@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.base.aside import aside
+from app.base.heavy_work import to_thread_if_heavy
 from app.base.local_time import LOCAL
 from app.fhir.r4.strict_json import dumps
 from app.fhir.render_check import parameters
@@ -43,7 +43,7 @@ async def ask_first(
     """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
     asked = context.now if on is None else datetime.combine(on, _NOON, LOCAL)
     here = await referenced_resources(connection, tree, caller, context)
-    submission = await aside(read_submission, tree, replace(context, now=asked), here)
+    submission = await to_thread_if_heavy(read_submission, tree, replace(context, now=asked), here)
     terms = RepeatPolicy(caller.client_id, None, None, visibility(caller))
     known = await gather(connection, inquire(submission, terms, context))
     request, plans = submission.request, context.rules.plans
@@ -53,7 +53,7 @@ async def ask_first(
         else take_at_word(request, plans)
     )
     require_start(submission, context.rules.latest_start(identity.plan, submission.on))
-    case = await aside(eligibility, submission, identity, known, context.rules)
+    case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
     ordered = candidates(submission, case, known)
     placement = None
     if (

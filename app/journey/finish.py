@@ -7,8 +7,8 @@ referral are told apart by the guarded update (spec.md 2).
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.base.aside import aside
 from app.base.errors import Refusal, refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.base.local_time import local_date
 from app.journey.intake.context import RequestContext
 from app.model.lifecycle import Event, IllegalMove, next_state
@@ -43,7 +43,7 @@ def policy_of(draft: Draft, context: RequestContext) -> Policy | None:
 
 async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
     """Writes the composed move."""
-    changes = await aside(build_rows, draft)
+    changes = await to_thread_if_heavy(build_rows, draft)
     try:
         await write(connection, changes)
     except StaleReferral:

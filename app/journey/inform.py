@@ -15,8 +15,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.base.aside import aside
 from app.base.errors import Issue, refuse
+from app.base.heavy_work import to_thread_if_heavy
 from app.base.ids import new_id
 from app.base.local_time import local_date
 from app.fhir.bundle import CARRIED, MAX_ENTRIES, MEDIA_TYPES, document_faults
@@ -231,7 +231,7 @@ async def add_information(
     earlier = await referenced_before(
         connection, draft.sent, came, after.organization_id, context.fhir_base
     )
-    submission = await aside(_submission, draft, earlier, added, context)
+    submission = await to_thread_if_heavy(_submission, draft, earlier, added, context)
     terms = RepeatPolicy(context.actor.name, None, None, seen)
     known = await gather(connection, replace(inquire(submission, terms, context), identifiers=()))
     identity = identify(submission.request, known.members, context.rules.plans, submission.on)
@@ -244,7 +244,7 @@ async def add_information(
     answered = replace(draft.details, missing=())
     draft.move(Event.ADD_INFORMATION, Act(context.actor, answered, None))
     draft.listening = [*draft.listening, *known.listening]
-    case = await aside(eligibility, submission, identity, known, context.rules)
+    case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
     ordered = candidates(submission, case, known)
     request = submission.request
     draft.about(identity.member_id, request.cin, request.service)

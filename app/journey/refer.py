@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.base.aside import aside, weigh
 from app.base.errors import busy, not_found, refuse
+from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.fhir.render_referral import Decided
 from app.journey.answer import created, found, transaction
 from app.journey.intake.condition import Answer, Condition, matching, remember, replayed, twin
@@ -73,8 +73,8 @@ async def _once(
     if answer is not None:
         return answer
     draft = await process(connection, submission, known, context)
-    changes = await aside(build_rows, draft)
-    answer = await aside(created, changes, submission.locations, context.fhir_base)
+    changes = await to_thread_if_heavy(build_rows, draft)
+    answer = await to_thread_if_heavy(created, changes, submission.locations, context.fhir_base)
     if terms.key:
         remember(changes, terms.client_id, terms.key, submission.fingerprint.value, answer)
     await write(connection, changes)
@@ -168,5 +168,5 @@ async def _existing(
     )
     if locations is not None:
         return transaction(decided, locations, None, "200 OK", context.fhir_base)
-    weigh(len(body))
-    return await aside(found, decided, version, at, body, base=context.fhir_base)
+    mark_if_heavy(len(body))
+    return await to_thread_if_heavy(found, decided, version, at, body, base=context.fhir_base)

@@ -7,7 +7,7 @@ messages to be sent included. The caller's transaction commits before the respon
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.base.aside import aside
+from app.base.heavy_work import to_thread_if_heavy
 from app.journey.capacity.assign import preference, serving
 from app.journey.capacity.places import take
 from app.journey.decision.apply import Grant, approve, ask
@@ -31,9 +31,9 @@ async def process(
     """
     identity = identify(submission.request, known.members, context.rules.plans, submission.on)
     require_start(submission, context.rules.latest_start(identity.plan, submission.on))
-    draft = await aside(receive, submission, identity, known, context)
+    draft = await to_thread_if_heavy(receive, submission, identity, known, context)
 
-    case = await aside(eligibility, submission, identity, known, context.rules)
+    case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
 
     ordered = candidates(submission, case, known)
 

@@ -1,6 +1,7 @@
-"""What a plan's file says to its readers and no rule reads: the catalog.
+"""The schema of a plan's catalog, and the building blocks of every policy file.
 
-What every part of a policy file is made of: words, citations, and no unknown keys.
+People read the catalog; no rule reads the catalog. The building blocks are words, citations, and
+`Shape`, which refuses unknown keys.
 """
 
 import re
@@ -32,7 +33,7 @@ PolicyText = Annotated[str, Field(min_length=1)]
 
 
 class Shape(BaseModel):
-    """Unknown keys are faults, and nothing changes after loading."""
+    """The base of all parts of a policy file: unknown keys are faults; values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,7 +64,7 @@ class CoreService(Shape):
 
 
 class ContactOnly(Shape):
-    """What a plan offers and nobody refers to: whom to call."""
+    """A service that a plan offers without a referral: whom to call."""
 
     name: TranslatedWords
     description: PolicyText
@@ -75,7 +76,7 @@ class ContactOnly(Shape):
 
 
 class ContactChannel(Shape):
-    """How a referral reaches the plan outside this service: who, which way, with which forms."""
+    """A way by which a referral reaches the plan outside this service: senders, channels, forms."""
 
     services: tuple[Literal["ecm", "community-supports"], ...]
     who: tuple[
@@ -100,7 +101,7 @@ class ContactChannel(Shape):
 
 
 class Catalog(Shape):
-    """The catalog's own words, after what the file extends has been filled in."""
+    """The catalog of a plan, after the values of the extended files were filled in."""
 
     notes: Mapping[str, CatalogStatement] = {}
     core_services: Mapping[str, CoreService] = {}

@@ -1,7 +1,7 @@
-"""What is wrong with the policy files: every fault at once, for those who write them.
+"""Lists every fault of the policy files at once, for the people who write the files.
 
 The service itself stops at the first fault (`library.py`); `python -m app check-policies` prints
-this list.
+the whole list.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ from app.policy.read_files import FileFault, Layer
 
 
 def check_policies(path: Path = FILES, dictionary: Dictionary | None = None) -> list[str]:
-    """Every fault, one sentence each: file, line, what is wrong, what was expected."""
+    """List every fault, each in one sentence: file, line, what is wrong, what was expected."""
     dictionary = dictionary or load_dictionary()
     faults: dict[str, None] = {}
     layers: dict[str, Layer] = {}
@@ -36,24 +36,24 @@ def check_policies(path: Path = FILES, dictionary: Dictionary | None = None) -> 
         try:
             layers[version_of(file)] = read_layer(file)
         except FileFault as fault:
-            _tell(fault, faults)
+            _add(fault, faults)
     calendars = _calendars(layers, faults)
     policies = [p for v in layers if (p := _check(v, layers, calendars, dictionary, faults))]
     faults.update(dict.fromkeys(_dates(layers)))
     if not faults:
         faults.update(dict.fromkeys(_idle(policies, layers, dictionary)))
-        _turn(policies, layers, calendars, dictionary, faults)
+        _check_switches(policies, layers, calendars, dictionary, faults)
     return list(faults)
 
 
-def _tell(fault: FileFault, faults: dict[str, None]) -> None:
+def _add(fault: FileFault, faults: dict[str, None]) -> None:
     faults.update(dict.fromkeys(str(one) for one in (fault, *fault.beside)))
 
 
 def _idle(
     policies: Sequence[Policy], layers: Mapping[str, Layer], dictionary: Dictionary
 ) -> Iterator[str]:
-    """What nothing leads to, and what is read that nobody is asked: over all files together."""
+    """Find, over all files together, names that nothing uses and facts that no form asks for."""
     for place in unused(policies):
         for policy in policies:
             layer = resolve(policy.version, layers)
@@ -82,7 +82,7 @@ def _calendars(layers: Mapping[str, Layer], faults: dict[str, None]) -> dict[str
         try:
             calendars[name] = read_calendar(layer)
         except FileFault as fault:
-            _tell(fault, faults)
+            _add(fault, faults)
     return calendars
 
 
@@ -100,18 +100,20 @@ def _check(
         elif folder != CALENDARS:
             return read_policy(version, layers, calendars, dictionary)
     except FileFault as fault:
-        _tell(fault, faults)
+        _add(fault, faults)
     return None
 
 
-def _turn(
+def _check_switches(
     policies: Sequence[Policy],
     layers: Mapping[str, Layer],
     calendars: Mapping[str, Calendar],
     dictionary: Dictionary,
     faults: dict[str, None],
 ) -> None:
-    """Each switch turned the other way, once for each date, and for each file of its own."""
+    """Check each policy with one switch turned the other way: a switch of the shared criteria once
+    for each date, a switch of a plan's own file once for each file.
+    """
     seen = set()
     for policy in policies:
         own = layers[policy.version].values.get("switches") or {}
@@ -123,12 +125,14 @@ def _turn(
             try:
                 read_policy(policy.version, layers, calendars, dictionary, {name: not switch.holds})
             except FileFault as fault:
-                _tell(fault, faults)
+                _add(fault, faults)
 
 
 def _dates(layers: Mapping[str, Layer]) -> list[str]:
-    """Each plan must take up every change of the shared criteria on its date, and no earlier."""
-    found = []
+    """Check that each plan takes up every change of the shared criteria on the date of the change:
+    the plan needs a file of that date, and no file may build on a later file.
+    """
+    faults = []
     dates: dict[str, list[date]] = {}
     for version in layers:
         folder, start = version.split("/")
@@ -136,11 +140,11 @@ def _dates(layers: Mapping[str, Layer]) -> list[str]:
             dates.setdefault(folder, []).append(date.fromisoformat(start))
     for plan, starts in dates.items():
         late = [d for d in dates.get(SHARED, []) if d > min(starts) and d not in starts]
-        found += [f"{plan}: no file of {d}, when the shared criteria change" for d in late]
+        faults += [f"{plan}: no file of {d}, when the shared criteria change" for d in late]
     for version, layer in layers.items():
         folder, start = version.split("/")
         for key in ("extends", "shared"):
             other = layer.values.get(key)
             if isinstance(other, str) and other.split("/")[-1] > start:
-                found.append(f"{version}.yaml: {key} {other} begins after this file does")
-    return found
+                faults.append(f"{version}.yaml: {key} {other} begins after this file does")
+    return faults

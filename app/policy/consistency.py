@@ -1,15 +1,13 @@
-"""Rules of a policy that can never apply, and facts that nobody could answer: refused as faults.
+"""Finds faults in a policy that the schema cannot find, and the facts that the policies read.
 
-A rule that nothing reaches is most often a slip of the pen: a misspelt name, a forgotten date.
+- `dangling`: a name that leads nowhere: a service, county, fact, advice, contact or calendar.
+- `unreachable`: a rule that can never apply, most often for a misspelt name or a missing date.
+- `unused`: a definition, count or advice that no criterion uses.
+- `unasked`: a fact that a rule reads and that no form asks for.
+- `facts_used`: the facts that policies read for a service. The forms ask for these facts
+  (`app.views.forms`).
 
-Which facts the policies read for a service, found in the criteria themselves.
-
-The forms ask for these (`app.views.forms`); a fact that no policy reads is asked for by nobody's
-rule.
-
-Names in a policy file that lead nowhere: services, counties, facts, advice, calendars.
-
-The schema has checked the shape before; criteria are checked when they are compiled.
+The schema has checked the shape of the file before; the compiler checks the criteria.
 """
 
 import re
@@ -22,13 +20,13 @@ from app.policy.read_files import FilePlace
 from app.policy.reading import DERIVED_FROM
 from app.policy.schema import PolicyData
 
-#: Names that the engine itself uses.
+#: Names that the engine itself uses; they need no criterion.
 _ALWAYS_USED = frozenset({"adult", "child", "announced", "partial", "secondary-source"})
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def unreachable(policy: Policy, dictionary: Dictionary) -> Iterator[tuple[FilePlace, str]]:
-    """Each rule that can never apply: where it is written, and why."""
+    """Find each rule that can never apply: its place in the file, and why."""
     for population in policy.populations:
         place = ("populations", population.code)
         yield from _dates(policy, population.code)
@@ -41,7 +39,7 @@ def unreachable(policy: Policy, dictionary: Dictionary) -> Iterator[tuple[FilePl
 
 
 def unasked(policy: Policy, dictionary: Dictionary) -> Iterator[str]:
-    """The facts that the rules read and that no form asks for."""
+    """List the facts that the rules read and that no form asks for."""
     used = frozenset[str]().union(
         *(facts_used([policy], service, dictionary) for service in policy.data.services)
     )
@@ -49,7 +47,7 @@ def unasked(policy: Policy, dictionary: Dictionary) -> Iterator[str]:
 
 
 def unused(policies: Iterable[Policy]) -> Iterator[FilePlace]:
-    """Definitions, counts and advice that no criterion of any of the policies leads to."""
+    """Find the definitions, counts and advice that no criterion of any of the policies uses."""
     stated: dict[FilePlace, None] = {}
     used: set[str] = set(_ALWAYS_USED)
     for policy in policies:
@@ -75,7 +73,7 @@ def _criteria(policy: Policy) -> Iterator[str]:
 
 
 def _dates(policy: Policy, code: str) -> Iterator[tuple[FilePlace, str]]:
-    """A population is live somewhere, and nowhere before the service itself."""
+    """Check that a population is live in some county, and in no county before ECM itself."""
     population = policy.data.populations[code]
     kinds = ("live", "live_adults", "live_children")
     dates = [start for kind in kinds for start in getattr(population, kind).values()]
@@ -107,7 +105,9 @@ def _ways(place: FilePlace, node: Node, dictionary: Dictionary) -> Iterator[tupl
 
 
 def _never(node: Node, dictionary: Dictionary) -> bool:
-    """Whether no facts whatever meet a criterion, by ages and numbers of codes."""
+    """Tell whether no facts at all can meet a criterion, by its ages and numbers of codes: `age >=
+    21 and age < 18`, or more codes than the list can have.
+    """
     if isinstance(node, CodesCounted):
         most = len(dictionary[node.fact].codes)
         return node.compare in (">", ">=", "==") and node.number + (node.compare == ">") > most
@@ -120,7 +120,7 @@ def _never(node: Node, dictionary: Dictionary) -> bool:
 
 
 def _ages(node: Node) -> tuple[int, int]:
-    """The highest and the lowest age that meet what must hold together."""
+    """Return the highest and the lowest age that meet all parts of an `and`."""
     oldest, youngest = 200, 0
     if isinstance(node, Numbers) and node.terms == ("age",):
         number = int(node.number)
@@ -136,7 +136,7 @@ def _ages(node: Node) -> tuple[int, int]:
 
 
 def facts_used(policies: Iterable[Policy], service: str, dictionary: Dictionary) -> frozenset[str]:
-    """The names of all facts that some policy reads to decide a service, events in their parts."""
+    """Name all facts that a policy reads to decide a service; events are named by their parts."""
     found: set[str] = set()
     for policy in policies:
         found.update(_used(policy, service))
@@ -178,7 +178,7 @@ def _nodes(policy: Policy, service: str) -> Iterator[Node]:
 
 
 def facts_of(node: Node) -> Iterator[str]:
-    """The facts of a criterion and of all its parts, with those that can stand in for them."""
+    """Name the facts of a criterion and its parts, and the facts that these are derived from."""
     match node:
         case YesNo():
             yield node.fact
@@ -202,7 +202,7 @@ _NUMBERS = ("integer", "money")
 def dangling(
     data: PolicyData, dictionary: Dictionary, calendars: frozenset[str]
 ) -> Iterator[tuple[FilePlace, str]]:
-    """Each name that nothing stands behind: where it is written, and what was expected."""
+    """Find each name that leads nowhere: its place in the file, and what was expected."""
     yield from _services(data)
     yield from _counties(data)
     yield from _facts(data, dictionary)

@@ -1,6 +1,7 @@
-"""The counties of California, and a member's: one rule for the rules, for places and for the codec.
+"""The counties of California, and the county of a member. PURE.
 
-PURE. What counties are called for people is `app/fhir/words.yaml`.
+The rules, the places of offers and the FHIR codec all use the functions here. The names of the
+counties for people are in `app/fhir/words.yaml`.
 """
 
 from collections.abc import Sequence
@@ -18,16 +19,17 @@ COUNTIES = frozenset(_COUNTIES.split())
 
 
 def county_code(written: str) -> str | None:
-    """`San Mateo`, `SAN-MATEO COUNTY`, `san_mateo` → `san_mateo`; None: no county of California."""
+    """Read a county: `San Mateo`, `SAN-MATEO COUNTY` → `san_mateo`; None: not in California."""
     words = plain(written).split()
     code = "_".join(words[:-1] if len(words) > 1 and words[-1] == "county" else words)
     return code if code in COUNTIES else None
 
 
 def member_county(stated: object, served: Sequence[str]) -> str | None:
-    """The county that is stated; else, where the plan serves only one, that one (facts.md 1.3).
+    """Return the stated county; without one, the only county that the plan serves (facts.md 1.3).
 
-    None: unknown. A word that is no county of California states none, and so denies nobody.
+    None: unknown. A stated word that is no county of California counts as not stated, so that no
+    member is denied because of the word.
     """
     code = county_code(stated) if isinstance(stated, str) else None
     if code is None and len(served) == 1:

@@ -1,15 +1,10 @@
-"""How many events meet a condition in a window, as bounds (facts.md 2.3).
+"""Counts emergency visits and stays in a window of months (facts.md 2.2, 2.3), in three parts.
 
-The lower bound is what is proved by the events listed; the upper bound holds only where the list is
-said to be complete. Which visit counts as a stay was settled by `stays.py`.
-
-Windows of months and completed years (facts.md 2.2, 2.3): calendar arithmetic only.
-
-What is counted in a window is `counts.py`; business days are the clocks' affair.
-
-Which emergency visits were stays: a visit that led to admission counts once (facts.md 2.3).
-
-Turns the events as stated into the events as counted. How many fall into a window is `counts.py`.
+- `resolve` turns the stated events into the events that count: a visit that led to an admission
+  counts once, as a stay.
+- `count` gives the number of events that meet a condition in a window, as two bounds. The listed
+  events prove the lower bound. The upper bound holds only where the list is said to be complete.
+- Windows of months and completed years: calendar arithmetic. Business days are in `deadlines.py`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -29,7 +24,7 @@ _ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class CountResult:
-    """One event as it counts; not `certain`: it may be one already listed as another type."""
+    """One event as counted. Not `certain`: the list may hold the event already, as another type."""
 
     type: str
     when: Span | None
@@ -40,33 +35,34 @@ class CountResult:
 
 
 def resolve(events: tuple[CareEvent, ...]) -> list[CountResult]:
-    """The events as they count: each admission once, completed by the visit that led to it."""
+    """Turn stated events into counted events: each admission once, with the facts of the visit that
+    led to the admission.
+    """
     visits = [e for e in events if e.type == ED_VISIT]
     stays = [e for e in events if e.type == INPATIENT]
     others = [_counted(e) for e in events if e.type == SNF_SHORT]
     if not any(_may_lead(v, stays) for v in visits):
         return others + [_counted(e) for e in visits] + [_counted(e) for e in stays]
     visits, stays = sorted(visits, key=_openness), sorted(stays, key=_openness)
-    said = [v for v in visits if v.led_to_admission is True]
-    silent = [v for v in visits if v.led_to_admission is None]
-    pairs = _pair(said, stays)
+    admitted = [v for v in visits if v.led_to_admission is True]
+    unstated = [v for v in visits if v.led_to_admission is None]
+    pairs = _pair(admitted, stays)
     led = {id(stay) for _, stay in pairs}
     free = [s for s in stays if id(s) not in led]
-    pairs += _pair(silent, free)
-    taken = {id(stay): visit for visit, stay in pairs}
+    pairs += _pair(unstated, free)
+    visit_of = {id(stay): visit for visit, stay in pairs}
     paired = {id(visit) for visit, _ in pairs}
-    loose = [s for s in stays if id(s) not in taken]
-    spans = _Loose(loose)
-    alone = [_alone(v, spans) for v in visits if id(v) not in paired]
-    return others + alone + [_completed(s, taken.get(id(s))) for s in stays]
+    unpaired = _UnpairedStays([s for s in stays if id(s) not in visit_of])
+    alone = [_alone(v, unpaired) for v in visits if id(v) not in paired]
+    return others + alone + [_completed(s, visit_of.get(id(s))) for s in stays]
 
 
 def _openness(event: CareEvent) -> tuple[bool, int, str]:
-    """Which of two events of one day comes first, however the list is ordered: the one not said to
-    be planned, then the one that leaves more open.
+    """Key that orders events of one day, so that the order of the list does not matter: first an
+    event that is not stated as planned, then an event with more unknown values.
     """
-    said = (event.unplanned, event.avoidable, event.reason)
-    return event.unplanned is False, 3 - said.count(None), str(said)
+    stated = (event.unplanned, event.avoidable, event.reason)
+    return event.unplanned is False, 3 - stated.count(None), str(stated)
 
 
 def _may_lead(visit: CareEvent, stays: list[CareEvent]) -> bool:
@@ -74,7 +70,9 @@ def _may_lead(visit: CareEvent, stays: list[CareEvent]) -> bool:
 
 
 def _pair(visits: list[CareEvent], stays: list[CareEvent]) -> list[tuple[CareEvent, CareEvent]]:
-    """Each visit with a stay of the same or the next day, as many as can be; same day first."""
+    """Pair visits with stays of the same or the next day: as many pairs as possible, those of the
+    same day first.
+    """
     if not visits or not stays:
         return []
     same_day = _greedy(visits, stays, (timedelta(0),))
@@ -91,7 +89,7 @@ def _pair(visits: list[CareEvent], stays: list[CareEvent]) -> list[tuple[CareEve
 def _greedy(
     visits: list[CareEvent], stays: list[CareEvent], delays: Iterable[timedelta]
 ) -> list[tuple[CareEvent, CareEvent]]:
-    """The latest visit first, with a stay of the first delay that is free."""
+    """Pair each visit, the latest first, with a free stay; try the delays in their order."""
     free: dict[date, deque[CareEvent]] = {}
     for stay in stays:
         if (day := _day(stay)) is not None:
@@ -106,11 +104,12 @@ def _greedy(
     return pairs
 
 
-class _Loose:
-    """The stays that no visit has, by their spans: whether one may be a visit's admission.
+class _UnpairedStays:
+    """Stays without a paired visit. Answers whether one of them may be the admission of a visit.
 
-    A partial date leaves that open; where both are known to the day, they would have been paired.
-    A stay without any date is dated like no visit (facts.md 1.2), and proves nothing itself.
+    That is open only if one of the two dates is partial: with both dates known to the day, visit
+    and stay would have been paired. A stay without a date matches no visit (facts.md 1.2), and
+    proves nothing itself.
     """
 
     def __init__(self, stays: list[CareEvent]) -> None:
@@ -127,7 +126,9 @@ class _Loose:
 
 
 class _Overlap:
-    """Spans in order, with the latest end so far: one search says whether any meets a span."""
+    """Spans in order, each with the latest end so far: one search tells whether any span meets
+    another.
+    """
 
     def __init__(self, spans: set[Span]) -> None:
         ordered = sorted(spans, key=lambda span: span.first)
@@ -142,9 +143,9 @@ class _Overlap:
         return place > 0 and self._lasts[place - 1] >= first
 
 
-def _alone(visit: CareEvent, loose: _Loose) -> CountResult:
-    """A visit with no stay of its own in the list."""
-    elsewhere = loose.may_hold(visit)
+def _alone(visit: CareEvent, unpaired: _UnpairedStays) -> CountResult:
+    """Count a visit without a paired stay in the list."""
+    elsewhere = unpaired.may_hold(visit)
     if visit.led_to_admission is True:
         unplanned = True if visit.unplanned is None else visit.unplanned
         return replace(_counted(visit), type=INPATIENT, unplanned=unplanned, certain=not elsewhere)
@@ -175,6 +176,8 @@ def _day(event: CareEvent) -> date | None:
     return when.first if when is not None and when.first == when.last else None
 
 
+# Numbers of events in a window
+
 #: Lower bound, and upper bound (None: there may be any number more).
 Bounds = tuple[int, int | None]
 
@@ -182,7 +185,7 @@ _Spans = Counter[Span]
 
 
 def count(rule: Count, events: list[CountResult], as_of: date, complete: bool | None) -> Bounds:
-    """The bounds of one count at a date."""
+    """Give the bounds of one count at a date."""
     if not events:
         return 0, 0 if complete is True else None
     oldest = minus_months(as_of, rule.looking_back if rule.window == "any" else rule.months)
@@ -198,7 +201,7 @@ def count(rule: Count, events: list[CountResult], as_of: date, complete: bool | 
 def _select(
     rule: Count, events: list[CountResult], oldest: date, as_of: date
 ) -> tuple[_Spans, _Spans]:
-    """The dates of the events that meet the condition for certain, and of those that may."""
+    """Return the dates of the events that certainly meet the condition, and of those that may."""
     proved: _Spans = Counter()
     possible: _Spans = Counter()
     anywhere = Span(oldest, as_of)
@@ -217,7 +220,7 @@ def _select(
 
 
 def _meets(rule: Count, event: CountResult) -> bool | None:
-    """Three-valued `and` of the conditions: one that fails is enough, unknown leaves it open."""
+    """Join the conditions by `and`: False if one is false, None if one is unknown, else True."""
     met: bool | None = True
     if rule.avoidable and event.avoidable is not True:
         met = event.avoidable
@@ -229,7 +232,7 @@ def _meets(rule: Count, event: CountResult) -> bool | None:
 
 
 def _most_proved(spans: _Spans, months: int) -> int:
-    """The largest number that certainly lies in `months` ending at one of the events."""
+    """Return the largest number of events that certainly lie in `months` up to an event."""
     if spans.total() < 2 or all(s.first == s.last for s in spans):
         return _most_exact(spans, months)
     most = 0
@@ -241,7 +244,7 @@ def _most_proved(spans: _Spans, months: int) -> int:
 
 
 def _most_exact(spans: _Spans, months: int) -> int:
-    """The same where every date is known to the day: one sorted pass."""
+    """Return the number of `_most_proved` where every date is known to the day: one sorted pass."""
     days = sorted(s.first for s in spans.elements())
     most = 0
     for index, day in enumerate(days):
@@ -250,7 +253,7 @@ def _most_exact(spans: _Spans, months: int) -> int:
 
 
 def _most_possible(spans: _Spans, months: int, oldest: date) -> int:
-    """The largest number that may lie in `months` ending at one of the events."""
+    """Return the largest number of events that may lie in `months` up to an event."""
     most = 0
     for end in {max(span.first, oldest) for span in spans}:
         start = minus_months(end, months)
@@ -259,8 +262,11 @@ def _most_possible(spans: _Spans, months: int, oldest: date) -> int:
     return most
 
 
+# The calendar
+
+
 def minus_months(day: date, months: int) -> date:
-    """The same day `months` earlier, or that month's last day where it has no such day."""
+    """Go back `months`, to the same day of the month, or to the last day of a shorter month."""
     index = day.year * 12 + day.month - 1 - months
     if index < 12:  # before the calendar begins
         return date.min
@@ -271,23 +277,25 @@ def minus_months(day: date, months: int) -> date:
 
 
 def certainly_within(span: Span, first: date, last: date) -> bool:
-    """Every day that `span` may mean lies in the window; both ends belong to it."""
+    """Tell whether every day that `span` may mean lies from `first` to `last`, both included."""
     return first <= span.first and span.last <= last
 
 
 def possibly_within(span: Span, first: date, last: date) -> bool:
-    """Some day that `span` may mean lies in the window."""
+    """Tell whether some day that `span` may mean lies from `first` to `last`."""
     return span.first <= last and first <= span.last
 
 
 def within(span: Span, first: date, last: date) -> bool | None:
-    """True, False, or None where the partial date leaves it open."""
+    """Return True or False; None where the partial date may lie inside or outside the window."""
     if certainly_within(span, first, last):
         return True
     return None if possibly_within(span, first, last) else False
 
 
 def completed_years(birth: date, on: date) -> int:
-    """Age in completed years; born on 29 February, the birthday of a common year is 1 March."""
+    """Return the age in completed years. A person born on 29 February has the birthday on 1 March
+    in a common year.
+    """
     years = on.year - birth.year
     return years - 1 if (on.month, on.day) < (birth.month, birth.day) else years

@@ -1,9 +1,9 @@
-"""The nodes of a compiled criterion: each reads the facts and explains its answer.
+"""The nodes of a compiled criterion: each node reads the facts and explains its answer.
 
-Three values: `and` is false if any part is false, true if all are true, else unknown; `or` is the
-mirror image. Which facts an unknown node still needs is `missing.py`.
-
-What a criterion says of the facts it read: numbers between bounds, values and their sources.
+An answer has three values. `and` is false if any part is false, true if all parts are true, else
+unknown (None). `or` is true if any part is true, false if all parts are false, else unknown. An
+answer shows the facts that were read: numbers between bounds, values and their sources.
+`missing.py` finds the facts that an unknown node still needs.
 """
 
 import operator
@@ -18,7 +18,7 @@ from app.policy.reading import COMPUTED, DERIVED_FROM, Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One part of a criterion. `asks`: the facts that would settle it (leaves only)."""
+    """One part of a criterion. `asks`: the facts that would settle the part (leaves only)."""
 
     name: str
     citation: str = ""
@@ -27,22 +27,22 @@ class Node:
 
     @property
     def joins(self) -> bool:
-        """Whether all children together are needed."""
+        """Tell whether all children must be true together."""
         return False
 
     def read(self, reading: Reading) -> Criterion:
-        """What the facts say, with the facts used."""
+        """Answer the criterion from the facts, and name the facts that were read."""
         raise NotImplementedError
 
     def wanted(self, reading: Reading) -> tuple[str, ...]:
-        """The facts to ask for while the answer is unknown."""
+        """Name the facts to ask for while the answer is unknown."""
         del reading
         return self.asks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YesNo(Node):
-    """A boolean fact, stated or computed."""
+    """Is true if a yes/no fact is true, stated or computed."""
 
     fact: str
     reads: tuple[str, ...] = ()
@@ -63,36 +63,36 @@ class YesNo(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyOfCodes(Node):
-    """A code, or some code of a list, among those given."""
+    """Is true if a code, or at least one code of a list, is among `codes`."""
 
     fact: str
     codes: frozenset[str]
 
     def read(self, reading: Reading) -> Criterion:
-        found = reading.codes(self.fact)
-        result = None if found is None else bool(found & self.codes)
+        stated = reading.codes(self.fact)
+        result = None if stated is None else bool(stated & self.codes)
         detail = list_sources(reading, self.fact)
         return Criterion(self.name, result, self.citation, detail, self.asks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodesCounted(Node):
-    """How many codes a list has."""
+    """Compares the number of codes in a list with a number."""
 
     fact: str
     compare: str
     number: int
 
     def read(self, reading: Reading) -> Criterion:
-        found = reading.codes(self.fact)
-        result = None if found is None else OPERATORS[self.compare](len(found), self.number)
+        stated = reading.codes(self.fact)
+        result = None if stated is None else OPERATORS[self.compare](len(stated), self.number)
         detail = list_sources(reading, self.fact)
         return Criterion(self.name, result, self.citation, detail, self.asks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers(Node):
-    """A sum of numbers or counts, each known between two bounds, against a number."""
+    """Compares a sum of numbers or counts, each known between two bounds, with a number."""
 
     terms: tuple[str, ...]
     compare: str
@@ -109,7 +109,7 @@ class Numbers(Node):
         return Criterion(self.name, result, self.citation, in_words(low, high), self.asks)
 
     def wanted(self, reading: Reading) -> tuple[str, ...]:
-        """Only what is not known yet: one term of a sum may be."""
+        """Leave out the terms of the sum that are known already."""
         open_terms = [t for t in self.terms if is_open(reading.bounds(t))]
         known = {t for t in self.terms if t not in open_terms}
         return tuple(fact for fact in self.asks if fact not in known)
@@ -117,15 +117,15 @@ class Numbers(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class All(Node):
-    """Every part must hold. Where the first is a test of age and fails, the rest is not read:
-    what is asked of children says nothing of an adult.
+    """Is true if every part is true. If the first part tests the age and is false, the other parts
+    are not read: a criterion of children says nothing about an adult.
     """
 
     by_age: bool = False
 
     @property
     def joins(self) -> bool:
-        """All children together are needed."""
+        """Return True: all children must be true together."""
         return True
 
     def read(self, reading: Reading) -> Criterion:
@@ -147,7 +147,7 @@ class All(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnyOf(Node):
-    """One part is enough."""
+    """Is true if at least one part is true."""
 
     def read(self, reading: Reading) -> Criterion:
         parts = tuple([child.read(reading) for child in self.children])
@@ -163,7 +163,7 @@ class AnyOf(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opposite(Node):
-    """`not`: unknown stays unknown."""
+    """Turns yes into no and no into yes (`not`); unknown stays unknown."""
 
     def read(self, reading: Reading) -> Criterion:
         part = self.children[0].read(reading)
@@ -173,7 +173,9 @@ class Opposite(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Harmless(Node):
-    """`is not true`, `is not false`: only that very value excludes; unknown is never asked for."""
+    """Is false only if its part has exactly `value` (`is not true`, `is not false`). With unknown
+    as part the answer is true, so that no fact is asked for.
+    """
 
     value: bool
 
@@ -184,7 +186,7 @@ class Harmless(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defined(Node):
-    """A name that the policy file defines; read once for all criteria that use it."""
+    """A name that the policy file defines; its criterion is read once for all that use the name."""
 
     def read(self, reading: Reading) -> Criterion:
         known = reading.memo.get(self.name)
@@ -197,7 +199,7 @@ class Defined(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EcmEligible(Node):
-    """`ecm_eligible`: what the ECM determination of the same facts would be."""
+    """Is true if ECM would be approved on the same facts, false if denied (`ecm_eligible`)."""
 
     def read(self, reading: Reading) -> Criterion:
         if reading.ecm is None:
@@ -214,19 +216,19 @@ class EcmEligible(Node):
         return Criterion(self.name, result, self.citation, detail, (), parts)
 
     def wanted(self, reading: Reading) -> tuple[str, ...]:
-        """What ECM itself still needs."""
+        """Name the facts that ECM itself still needs."""
         return () if reading.ecm is None else reading.ecm().missing
 
 
 def renamed(node: Node, name: str) -> Node:
-    """The same criterion under a name that says what it is for."""
+    """Copy a criterion under another name, such as `excluded: CareAdvantage`."""
     if isinstance(node, YesNo):
         return replace(node, name=name, unknown=replace(node.unknown, name=name))
     return replace(node, name=name)
 
 
 def every(name: str, citation: str, children: tuple[Node, ...]) -> All:
-    """`and`, which knows whether its first part tests the age."""
+    """Join parts by `and`, and note whether the first part tests the age."""
     first = children[0]
     test = first.children[0] if isinstance(first, Defined) else first
     by_age = len(children) > 1 and isinstance(test, Numbers) and test.terms == ("age",)
@@ -234,7 +236,7 @@ def every(name: str, citation: str, children: tuple[Node, ...]) -> All:
 
 
 def yes_no(fact: str, citation: str) -> YesNo:
-    """The leaf of a boolean fact, its unknown answer prepared once."""
+    """Make the leaf of a yes/no fact; the answer for an unknown fact is made once, here."""
     reads = (*(() if fact in COMPUTED else (fact,)), *DERIVED_FROM.get(fact, ()))
     if fact in COMPUTED:
         reads = (COMPUTED[fact],)
@@ -266,7 +268,11 @@ NOT_LIVE = "not live here at this date"
 def compared(
     low: Decimal | int, high: Decimal | int | None, compare: str, number: Decimal
 ) -> bool | None:
-    """A number between two bounds against another: True or False only where every value agrees."""
+    """Compare a number that lies between two bounds with another number.
+
+    The result is None where some values between the bounds give True and others False: a number
+    between 2 and 5 is `>= 2` (True), is not `> 5` (False), and may be `>= 3` (None).
+    """
     test = OPERATORS[compare]
     if low == high:
         return test(low, number)
@@ -279,19 +285,19 @@ def compared(
 
 
 def is_open(bounds: tuple[Decimal | int, Decimal | int | None]) -> bool:
-    """Whether a number is not settled yet."""
+    """Tell whether a number is not known yet: its bounds differ."""
     return bounds[0] != bounds[1]
 
 
 def in_words(low: Decimal | int, high: Decimal | int | None) -> str:
-    """A number between two bounds, as a reader is told it."""
+    """Put a number between two bounds into words: `3`, `3 or more`, `between 3 and 5`."""
     if high is None:
         return f"{low} or more" if low else NOT_STATED
     return str(low) if low == high else f"between {low} and {high}"
 
 
 def sources(reading: Reading, names: tuple[str, ...]) -> str:
-    """The first of the facts that is stated, with its value and the resource it came from."""
+    """Show the first stated fact of `names`: its value and the resource that stated the value."""
     for name in names:
         fact = reading.values.get(name)
         if fact is not None:
@@ -300,12 +306,14 @@ def sources(reading: Reading, names: tuple[str, ...]) -> str:
 
 
 def list_sources(reading: Reading, name: str) -> str:
-    """The same for a list, which pregnancy may have added to (facts.md 3.8)."""
+    """Show a list of codes and its source. A list that is not stated, and has a code because of a
+    pregnancy (facts.md 3.8), shows the fact about the pregnancy and its source instead.
+    """
     if not reading.value(name) and reading.codes(name):
-        told = [fact for fact in ("pregnant", "postpartum_12m") if reading.boolean(fact)]
-        if "postpartum_12m" in told:
-            told.append("pregnancy_end_date")
-        return sources(reading, tuple(told))
+        added_by = [fact for fact in ("pregnant", "postpartum_12m") if reading.boolean(fact)]
+        if "postpartum_12m" in added_by:
+            added_by.append("pregnancy_end_date")
+        return sources(reading, tuple(added_by))
     return sources(reading, (name,))
 
 

@@ -1,7 +1,8 @@
-"""When a decision is due, and when an unanswered request for information ends a referral.
+"""Deadlines: of a decision, of a request for information, and of an authorization.
 
-PURE: receipt and calendar in, moment out. Business days are the plan's; a due date given in days
-ends at 23:59:59 in California (spec.md 2, Clocks).
+PURE: the functions take a receipt and a calendar, and return a moment or a day. Business days
+follow the calendar of the plan; a due date given in days ends at 23:59:59 in California
+(spec.md 2, Clocks).
 """
 
 from calendar import monthrange
@@ -17,19 +18,19 @@ _END_OF_DAY = time(23, 59, 59)
 
 @dataclass(frozen=True, slots=True)
 class PlanClocks:
-    """A plan's clocks at a date, as its file says them, with the holidays of its calendar."""
+    """A plan's clocks at a date, from its policy file, with the holidays of its calendar."""
 
     data: Clocks
     holidays: Collection[date]
 
 
 def is_business_day(day: date, clocks: PlanClocks) -> bool:
-    """Monday to Friday, and no holiday of the plan's calendar."""
+    """Tell whether a day is Monday to Friday and no holiday of the plan's calendar."""
     return day.weekday() < 5 and day not in clocks.holidays
 
 
 def add_business_days(day: date, count: int, clocks: PlanClocks) -> date:
-    """The `count`-th business day after `day`; `day` itself is day 0."""
+    """Return the `count`-th business day after `day`; `day` itself is day 0."""
     step = timedelta(days=1 if count >= 0 else -1)
     for _ in range(abs(count)):
         day += step
@@ -39,8 +40,8 @@ def add_business_days(day: date, count: int, clocks: PlanClocks) -> date:
 
 
 def business_receipt(received: datetime, clocks: PlanClocks) -> date:
-    """Day 0 of a business-day clock: a receipt on a non-business day, or after the cut-off hour,
-    counts as the next business day.
+    """Return day 0 of a clock in business days: a receipt on another day, or after the cut-off
+    hour, counts as the next business day.
     """
     local = received.astimezone(LOCAL)
     day = local.date()
@@ -54,12 +55,14 @@ def business_receipt(received: datetime, clocks: PlanClocks) -> date:
 
 
 def end_of(day: date) -> datetime:
-    """23:59:59 local on `day`."""
+    """Return 23:59:59 local time on `day`."""
     return datetime.combine(day, _END_OF_DAY, LOCAL)
 
 
 def decision_due(received: datetime, priority: str, clocks: PlanClocks) -> datetime:
-    """When the plan must have decided. Hours and calendar days run from actual receipt."""
+    """Return the moment by which the plan must decide. Hours and calendar days run from the actual
+    receipt.
+    """
     try:
         return _due(received, priority, clocks)
     except OverflowError:  # asked about the last days of the calendar
@@ -78,16 +81,17 @@ def _due(received: datetime, priority: str, clocks: PlanClocks) -> datetime:
 
 
 def void_due(asked: datetime, clocks: PlanClocks) -> datetime:
-    """When a request for information that nobody answered ends the referral."""
+    """Return the moment at which an unanswered request for information ends the referral."""
     return end_of(
         add_business_days(business_receipt(asked, clocks), clocks.data.void_business_days, clocks)
     )
 
 
 def reminder_due(asked: datetime, void: datetime, clocks: PlanClocks) -> datetime | None:
-    """When the second attempt is made: the day begins that lies two business days before the end.
+    """Return the moment of the reminder: the begin of the day that lies the plan's number of
+    business days (`reminder_business_days_before`) before the end.
 
-    None where that is no later than the first attempt itself.
+    None if that moment is not after the first attempt, `asked`.
     """
     before = clocks.data.reminder_business_days_before
     day = add_business_days(void.astimezone(LOCAL).date(), -before, clocks)
@@ -96,31 +100,34 @@ def reminder_due(asked: datetime, void: datetime, clocks: PlanClocks) -> datetim
 
 
 def is_over(due: datetime, now: datetime) -> bool:
-    """Whether a due moment has passed; its last second is still in time (23:59:59 ends a day)."""
+    """Tell whether a due moment has passed. Its last second is still in time: a due moment of
+    23:59:59 has passed at 00:00:00.
+    """
     return now - due >= timedelta(seconds=1)
 
 
 def expires(ends_on: date) -> datetime:
-    """The moment from which an authorization is over: its last day has ended in California."""
+    """Return the moment at which an authorization ends: the end of its last day in California."""
     return end_of(ends_on)
 
 
 def expiring_from(starts_on: date, ends_on: date, clocks: PlanClocks) -> date | None:
-    """The first day on which an authorization is announced as expiring.
+    """Return the first day on which an authorization is announced as expiring.
 
-    None for one that is shorter than the notice itself: it would be announced the day it begins.
+    None if the authorization is shorter than the time of notice: the announcement would fall on its
+    first day or before.
     """
     day = plus_days(ends_on, -clocks.data.expiring_days_before)
     return day if day > starts_on else None
 
 
 def last_day(first: date, length: Length) -> date:
-    """The last day of a period that begins on `first` (2024-03-04 and 12 months → 2025-03-03).
+    """Return the last day of a period that begins on `first`.
 
-    The day before the same day so many months later. Where that month has no such day, the month's
-    last day: nobody is given less than the months that they were promised (2024-02-29 and 12 months
-    → 2025-02-28; 2024-08-31 and 6 → 2025-02-28), as whoever was born on 29 February is a year older
-    on 1 March (facts.md 2.2).
+    A period of months ends on the day before the same day of the month: 2024-03-04 and 12 months →
+    2025-03-03. A month without such a day ends the period on its last day: 2024-02-29 and 12 months
+    → 2025-02-28; 2024-08-31 and 6 months → 2025-02-28. So the member gets the whole months that the
+    plan promised; likewise a person born on 29 February is a year older on 1 March (facts.md 2.2).
     """
     days = length.days if length.days is not None else 7 * (length.weeks or 0)
     try:

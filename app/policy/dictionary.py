@@ -1,7 +1,7 @@
-"""The fact dictionary: which facts exist, their types and codes, and how they are asked for.
+"""The dictionary of facts: each fact with its type, its codes and its question.
 
-Loads `facts.yaml` and nothing else. How a fact is written in FHIR is `app/fhir`'s affair; which
-facts a plan needs is said by the plan's own files.
+This module loads `facts.yaml`. `app/fhir` knows how a fact is written in FHIR; the files of a plan
+say which facts the plan needs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ FACTS_FILE = Path(__file__).with_name("facts.yaml")
 
 @dataclass(frozen=True, slots=True)
 class FactDefinition:
-    """One fact: `codes` is closed unless `open`, where an unlisted code counts as `other`."""
+    """One fact. `codes` is complete, unless `open`: then an unlisted code counts as `other`."""
 
     name: str
     type: FactType
@@ -57,7 +57,9 @@ class Dictionary(Mapping[str, FactDefinition]):
         return len(self._facts)
 
     def question(self, name: str, language: str = "en") -> str:
-        """The words that ask for `name` (a fact, or `service`), in English or Spanish (`es`)."""
+        """Return the question that asks for `name` (a fact, or `service`), in English or Spanish
+        (`es`).
+        """
         if name in self._beside:
             english, spanish = self._beside[name]
         elif name in self._facts:
@@ -90,7 +92,7 @@ class _File(BaseModel):
 
 @cache
 def load_dictionary(path: Path = FACTS_FILE) -> Dictionary:
-    """Read the dictionary. Raises `ValueError` naming the entry at fault."""
+    """Read the dictionary. Raises `ValueError` that names the entry at fault."""
     text = path.read_text(encoding="utf-8")
     try:
         read = _File.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))

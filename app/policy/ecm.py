@@ -1,4 +1,6 @@
-"""Enhanced Care Management: which populations of focus the facts meet (facts.md 6.4)."""
+"""Enhanced Care Management (ECM): finds the populations of focus that the facts meet
+(facts.md 6.4).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,29 +18,31 @@ ECM = "ECM"
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One population as asked: its node, and what the facts say to it."""
+    """One population that was read: its criterion as a node, and the answer of the facts."""
 
     code: str
     node: Node
-    said: Criterion
+    answer: Criterion
 
 
 @dataclass(frozen=True, slots=True)
 class _Populations:
+    """The populations of a plan: decided by the rules, decided by a person, and not live yet."""
+
     live: list[_Asked]
     person: list[_Asked]
     later: list[_Asked]
 
     def criteria(self) -> tuple[Criterion, ...]:
-        late = [_with_detail(a.said, NOT_LIVE) for a in self.later]
-        person = [_with_detail(a.said, "decided by a person, not by rules") for a in self.person]
-        return (*(a.said for a in self.live), *person, *late)
+        later = [_with_detail(a.answer, NOT_LIVE) for a in self.later]
+        person = [_with_detail(a.answer, "decided by a person, not by rules") for a in self.person]
+        return (*(a.answer for a in self.live), *person, *later)
 
 
 def find_ecm(
     policy: Policy, county: str | None, claimed: tuple[str, ...], reading: Reading
 ) -> Finding:
-    """The finding for ECM in one county, exclusions included."""
+    """Find the answer for ECM in one county, exclusions included."""
     excluded = exclude(policy, ECM, county, reading)
     populations = _read(policy, county or ANY_COUNTY, reading)
     criteria = (*excluded.criteria, *populations.criteria())
@@ -56,14 +60,14 @@ def find_ecm(
 
 
 def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
-    """Every population of the plan is evaluated, claimed or not."""
-    found = _Populations([], [], [])
+    """Read every population of the plan, also those that the referral does not claim."""
+    populations = _Populations([], [], [])
     for population in policy.populations:
         live, later = population.split(county, reading.as_of)
         person = population.is_for_a_person(reading.as_of)
-        _ask(found.person if person else found.live, population, live, reading)
-        _ask(found.later, population, later, reading)
-    return found
+        _ask(populations.person if person else populations.live, population, live, reading)
+        _ask(populations.later, population, later, reading)
+    return populations
 
 
 def _ask(
@@ -78,11 +82,11 @@ def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Readin
     if met:
         return Finding(DeterminationOutcome.APPROVED, (Reason("population-met"),), met)
     person = _true(populations.person)
-    if any(asked.said.result is None for asked in populations.live):
+    if any(asked.answer.result is None for asked in populations.live):
         return _unknown(populations, claimed, person, reading)
     if person:
         return Finding(DeterminationOutcome.PENDING, (Reason("review-required"),), person)
-    if any(asked.said.result is None for asked in populations.person):
+    if any(asked.answer.result is None for asked in populations.person):
         return _unknown(populations, claimed, person, reading)
     reasons = [Reason("no-population")]
     if _true(populations.later):
@@ -93,7 +97,9 @@ def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Readin
 def _unknown(
     populations: _Populations, claimed: tuple[str, ...], person: tuple[str, ...], reading: Reading
 ) -> Finding:
-    """Facts are missing; where one population for a person is met, the others change nothing."""
+    """Make the finding where facts are missing. If a population that a person decides is met, the
+    other populations of that kind are not asked for: they would change nothing.
+    """
     live = populations.live
     asked = live if person else [*live, *populations.person]
     first = sorted(asked, key=lambda a: a.code not in claimed)
@@ -108,12 +114,14 @@ def _unknown(
 
 
 def _pairs(asked: Iterable[_Asked]) -> list[tuple[Node, Criterion]]:
-    return [(a.node, a.said) for a in asked]
+    return [(a.node, a.answer) for a in asked]
 
 
 def _true(asked: list[_Asked]) -> tuple[str, ...]:
-    return tuple(a.code for a in asked if a.said.result is True)
+    return tuple(a.code for a in asked if a.answer.result is True)
 
 
-def _with_detail(said: Criterion, detail: str) -> Criterion:
-    return Criterion(said.name, said.result, said.citation, detail, said.facts, said.children)
+def _with_detail(answer: Criterion, detail: str) -> Criterion:
+    return Criterion(
+        answer.name, answer.result, answer.citation, detail, answer.facts, answer.children
+    )

@@ -1,8 +1,8 @@
 """Puts one referral to one plan's rules: `evaluate` answers with a determination.
 
-The order is that of facts.md 6: who and which service (6.6), exclusions (6.3), populations (6.4)
-or Community Supports (6.5), what is authorized already (6.7). Whether the answer takes effect by
-itself, and what happens then, belongs to the decision stage.
+The order follows facts.md 6: the member and the service (6.6), exclusions (6.3), populations (6.4)
+or Community Supports (6.5), open authorizations (6.7). The decision stage decides whether the
+answer takes effect by itself, and what happens then.
 """
 
 from dataclasses import replace
@@ -27,7 +27,9 @@ _ASKING = frozenset({"facts-missing", "population-missing"})
 
 
 def evaluate(library: Library, question: EligibilityQuestion) -> Determination:
-    """What the rules say, with reasons, criteria and the facts that could still change it."""
+    """Answer a question by the policy in force: the outcome with its reasons, its criteria, and the
+    facts that could still change the outcome.
+    """
     policy = library.policy(question.plan, question.as_of) if question.plan else None
     return evaluate_under(policy, library.dictionary, question)
 
@@ -35,9 +37,11 @@ def evaluate(library: Library, question: EligibilityQuestion) -> Determination:
 def evaluate_under(
     policy: Policy | None, dictionary: Dictionary, question: EligibilityQuestion
 ) -> Determination:
-    """What one policy says, whichever is in force: for replay and for trying a new file."""
+    """Answer a question by the given policy, for a replay or a trial of a new file. None: the plan
+    is not known.
+    """
     if policy is None:
-        finding = _nobody(question)
+        finding = _without_plan(question)
     else:
         finding = _for_this_member(question, _find(policy, question))
     missing = tuple(Missing(f, dictionary.question(f)) for f in finding.missing)
@@ -54,8 +58,8 @@ def evaluate_under(
     )
 
 
-def _nobody(question: EligibilityQuestion) -> Finding:
-    """No plan is known, so no rule is: only the service can be asked for beside."""
+def _without_plan(question: EligibilityQuestion) -> Finding:
+    """Make the finding where no plan is known: of facts, only a missing service is asked for."""
     reasons = [Reason("member-unidentified")]
     if question.service is not None:
         return pending(reasons, ())
@@ -63,12 +67,14 @@ def _nobody(question: EligibilityQuestion) -> Finding:
 
 
 def _for_this_member(question: EligibilityQuestion, finding: Finding) -> Finding:
-    """Nothing is decided about somebody unidentified, nor a second time without a person."""
+    """Leave the answer to a person if the member is not identified, or if the service is authorized
+    already.
+    """
     if not question.identified:
-        beside = [r for r in finding.reasons if r.code in _ASKING]
+        asking = [r for r in finding.reasons if r.code in _ASKING]
         unknown = finding.outcome is DeterminationOutcome.PENDING
         return pending(
-            [Reason("member-unidentified"), *(beside if unknown else [])],
+            [Reason("member-unidentified"), *(asking if unknown else [])],
             finding.criteria,
             finding.missing,
         )
@@ -105,14 +111,16 @@ def _find_in(
 
 
 def _ecm(policy: Policy, county: str | None, reading: Reading) -> Finding:
-    """The ECM finding that `ecm_eligible` leans on; read once for one county."""
+    """Find the answer for ECM, which `ecm_eligible` needs; found once for one county."""
     finding = find_ecm(policy, county, (), reading)
     reading.ecm = lambda: finding
     return finding
 
 
 def _find_anywhere(policy: Policy, question: EligibilityQuestion, reading: Reading) -> Finding:
-    """No county is known: the answer holds where it is the same in every county of the plan."""
+    """Find the answer where the county is not known: the answer that all counties of the plan
+    share; else pending, and the county is asked for.
+    """
     service = question.service or ECM
     findings = [
         _find_in(policy, service, county, question.claimed, reading)
@@ -135,7 +143,7 @@ def _find_anywhere(policy: Policy, question: EligibilityQuestion, reading: Readi
 def _with_questions_beside(
     policy: Policy, service: str, finding: Finding, reading: Reading
 ) -> Finding:
-    """Facts that the plan asks for with every support, whatever the outcome (facts.md 6.5)."""
+    """Add the facts that the plan asks for with every support, for any outcome (facts.md 6.5)."""
     if policy.family(service) == "ecm":
         return finding
     asked = [f for f in policy.data.asks_beside if reading.value(f) is None]

@@ -1,6 +1,8 @@
-"""What denies before any criterion is read: membership, availability, the plan's exclusions.
+"""Administrative reasons, which deny a referral before any criterion of need is read: membership,
+availability of the service, and the exclusions of the plan.
 
-An exclusion denies only when it is true; unknown excludes nobody (facts.md 6.3).
+An exclusion denies only if the exclusion is true; an unknown exclusion excludes no member
+(facts.md 6.3).
 """
 
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ _COVERAGE = yes_no("coverage_active", "S003:L15,L84")
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """The exclusions that are true, and those that were set aside for a person to weigh."""
+    """Reasons to deny, the criteria that were read, and the names of the exclusions that are true
+    but set aside, so that a person decides.
+    """
 
     reasons: tuple[Reason, ...]
     criteria: tuple[Criterion, ...]
@@ -25,7 +29,7 @@ class Excluded:
 
 
 def exclude(policy: Policy, service: str, county: str | None, reading: Reading) -> Excluded:
-    """All administrative reasons against this service for this member at this date."""
+    """Find all administrative reasons against a service for a member at a date."""
     covered = _COVERAGE.read(reading)
     cell = policy.cell(service, county)
     offered, unavailable = _availability(policy, service, cell, reading.as_of)
@@ -37,9 +41,9 @@ def exclude(policy: Policy, service: str, county: str | None, reading: Reading) 
     for exclusion in policy.exclusions:
         if exclusion.data.family != family or not _applies(exclusion, offered):
             continue
-        said = exclusion.node.read(reading)
-        criteria.append(said)
-        if said.result is not True:
+        answer = exclusion.node.read(reading)
+        criteria.append(answer)
+        if answer.result is not True:
             continue
         if exclusion.data.set_aside_by and reading.boolean(exclusion.data.set_aside_by):
             set_aside.append(exclusion.name)
@@ -66,7 +70,9 @@ def _availability(
 
 
 def _applies(exclusion: PolicyExclusion, offered: Criterion) -> bool:
-    """A delegated plan's members are sent on only for what this plan offers here (facts.md 6.3)."""
+    """Tell whether an exclusion applies. The exclusion of members of a delegated plan applies only
+    to a service that this plan offers here (facts.md 6.3).
+    """
     return exclusion.data.reason != "delegated-plan" or offered.result is True
 
 
@@ -78,5 +84,5 @@ def _advice(policy: Policy, exclusion: PolicyExclusion, reading: Reading) -> str
 
 
 def _once(reasons: list[Reason]) -> tuple[Reason, ...]:
-    """Each code once: several programs exclude for one reason."""
+    """Keep the first reason of each code: several programs may exclude for one reason."""
     return tuple({reason.code: reason for reason in reversed(reasons)}.values())[::-1]

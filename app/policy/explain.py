@@ -1,8 +1,8 @@
-"""A determination as a nurse reads it: the answer, why, and what was looked at, with sources.
+"""Explains a determination to a nurse: the answer, its reasons, and the criteria with sources.
 
-PURE. Tells of each criterion only what made it so: of one that is met the parts that are, of one
-that fails the parts that fail, of an open one what is still open. The whole tree stays in the
-determination itself.
+PURE. Below a criterion only the parts that decided it are shown: the met parts of a met criterion,
+the failed parts of a failed criterion, the open parts of an open criterion. The determination
+itself keeps the whole tree.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ _OUTCOMES = words_of("determinations", "staff")
 _REASONS = words_of("reasons", "staff")
 _RESULTS = {True: "yes", False: "no", None: "not known"}
 _MET = {True: "met", False: "not met", None: "not known yet"}
-#: Names of nodes that only join or turn others round; what they hold is told in their place.
+#: Names of nodes that only join or negate their parts; the parts are shown in their place.
 _JOINS = frozenset({"all of", "any of", "criteria", "not", "is not true", "is not false"})
 
 
@@ -32,7 +32,7 @@ class ExplainedLine:
 
 
 def explain(determination: Determination, library: Library) -> str:
-    """The explanation as plain text, one sentence a line, indented by what belongs to what."""
+    """Explain as plain text: one sentence a line, the parts of a criterion indented below it."""
     lines = _lines(determination, library)
     return "\n".join(
         line.text if line.depth == 0 else f"{'  ' * (line.depth - 1)}- {line.text}"
@@ -41,7 +41,7 @@ def explain(determination: Determination, library: Library) -> str:
 
 
 def explain_xhtml(determination: Determination, library: Library) -> str:
-    """The same as a `text.div` of FHIR: escaped, with no element but div, p, ul and li."""
+    """Explain as a `text.div` of FHIR: escaped, with no elements but div, p, ul and li."""
     parts = ['<div xmlns="http://www.w3.org/1999/xhtml">']
     depth = 0
     for line in _lines(determination, library):
@@ -88,23 +88,23 @@ def _reason(reason: Reason) -> str:
 
 
 def _criteria(determination: Determination, words: Phrases) -> Iterator[ExplainedLine]:
-    """What was looked at, that which decided first in full, the rest in a line each."""
+    """List the criteria in full; of an approval, a population that was not met is one line only."""
     approved = determination.outcome is DeterminationOutcome.APPROVED
     for node in determination.criteria:
         if approved and node.children and node.result is not True:
-            yield _line(node, words, 1)  # another population, which is not needed any more
+            yield _line(node, words, 1)  # another population, not needed for the approval
         else:
             yield from _node(node, words, 1)
 
 
 def _node(node: Criterion, words: Phrases, depth: int) -> Iterator[ExplainedLine]:
     yield _line(node, words, depth)
-    for child in _told(node):
+    for child in _decisive_parts(node):
         yield from _node(child, words, depth + 1)
 
 
-def _told(node: Criterion) -> Iterable[Criterion]:
-    """The parts that made a criterion what it is, joints left out."""
+def _decisive_parts(node: Criterion) -> Iterable[Criterion]:
+    """List the parts that decided a criterion; a node that only joins is replaced by its parts."""
     if not node.children or node.name in ("adult", "child"):
         return
     turned = node.name in ("not", "is not true", "is not false")
@@ -112,23 +112,23 @@ def _told(node: Criterion) -> Iterable[Criterion]:
         if not turned and len(node.children) > 1 and child.result is not node.result:
             continue
         if child.children and (child.name in _JOINS or child.name == f"{node.name} criteria"):
-            yield from _told(child)
+            yield from _decisive_parts(child)
         else:
             yield child
 
 
 def _line(node: Criterion, words: Phrases, depth: int) -> ExplainedLine:
-    said = words.of(node.name)
+    name = words.of(node.name)
     detail = _detail(node)
     source = f" [{node.citation}]" if node.citation else ""
-    results = _MET if node.children and not said.endswith("?") else _RESULTS
-    between = " " if said.endswith("?") else ": "
+    results = _MET if node.children and not name.endswith("?") else _RESULTS
+    between = " " if name.endswith("?") else ": "
     answer = results[node.result]
-    return ExplainedLine(depth, f"{said}{between}{answer.capitalize()}{detail}.{source}")
+    return ExplainedLine(depth, f"{name}{between}{answer.capitalize()}{detail}.{source}")
 
 
 def _detail(node: Criterion) -> str:
-    """The value and the resource that it came from, in brackets."""
+    """Show the value of a fact and the resource that stated the value, in brackets."""
     if not node.detail or node.detail == NOT_STATED:
         return ""
     name, colon, rest = node.detail.partition(": ")

@@ -1,10 +1,11 @@
-"""The notation in which policy files state criteria, parsed into a small tree.
+"""Parses the notation of criteria in policy files into a small tree.
 
-`adult and homeless and (complex_need or n(ji_conditions) >= 1)`: facts and defined names joined by
-`and`, `or`, `not`; comparisons of whole numbers and sums of counts; `name == "code"`,
-`name in ["a", "b"]`, `n(list) >= 1`; `… is not true` and `… is not false`, which turn unknown into
-yes.
-Nothing is looked up here: `compile.py` gives the names their meaning.
+Example: `adult and homeless and (complex_need or n(ji_conditions) >= 1)`. The notation has
+- facts and defined names, joined by `and`, `or`, `not`;
+- comparisons of whole numbers and of sums of counts;
+- `name == "code"`, `name in ["a", "b"]`, and `n(list) >= 1`, the number of codes in a list;
+- `… is not true` and `… is not false`, which turn unknown into yes.
+The parser looks up no name: the compiler (`policy.py`) gives the names their meaning.
 """
 
 import re
@@ -20,7 +21,7 @@ _WORDS = ("and", "or", "not", "is", "in", "n")
 
 
 class ExpressionFault(ValueError):
-    """A criterion that cannot be read; the text says where and what was expected."""
+    """Says that a criterion cannot be read; the text says where, and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A sum of whole numbers or counts against a number."""
+    """Compares a sum of whole numbers or counts with a number."""
 
     terms: tuple[str, ...]
     operator: str
@@ -41,7 +42,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """A code, or any code of a list, among those given."""
+    """Tests whether a code, or any code of a list, is among `codes`."""
 
     name: str
     codes: tuple[str, ...]
@@ -49,7 +50,7 @@ class Among:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The number of codes in a list (`none` is not one) against a number."""
+    """Compares the number of codes in a list (`none` does not count) with a number."""
 
     name: str
     operator: str
@@ -58,14 +59,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite; unknown stays unknown."""
+    """Turns yes into no and no into yes; unknown stays unknown."""
 
     part: "Expression"
 
 
 @dataclass(frozen=True, slots=True)
 class Unless:
-    """`part is not true` (or `false`): unknown does no harm."""
+    """Stands for `part is not true` (or `false`): an unknown part gives yes."""
 
     part: "Expression"
     value: bool
@@ -213,9 +214,9 @@ class _Parser:
         return True
 
     def _expect(self, word: str) -> None:
-        found = self._next(repr(word))
-        if found != word:
-            raise ExpressionFault(f"found {found!r}, expected {word!r}")
+        token = self._next(repr(word))
+        if token != word:
+            raise ExpressionFault(f"found {token!r}, expected {word!r}")
 
 
 def _number(token: str) -> Decimal:

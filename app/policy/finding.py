@@ -1,4 +1,6 @@
-"""What the rules find for one service in one county, before it becomes a determination."""
+"""The finding: the answer of the rules for one service in one county. The engine makes a finding
+into a determination.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from app.policy.model import Criterion, DeterminationOutcome, Reason
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An outcome with its reasons; `missing` are names of facts, in the order of asking."""
+    """An outcome with its reasons; `missing` names facts, in the order of asking."""
 
     outcome: DeterminationOutcome
     reasons: tuple[Reason, ...] = ()
@@ -25,5 +27,5 @@ class Finding:
 def pending(
     reasons: Iterable[Reason], criteria: tuple[Criterion, ...], missing: tuple[str, ...] = ()
 ) -> Finding:
-    """Not to be decided by the rules, or not yet."""
+    """Make a finding that the rules do not decide, or cannot decide yet."""
     return Finding(DeterminationOutcome.PENDING, tuple(reasons), (), missing, criteria)

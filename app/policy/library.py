@@ -1,15 +1,14 @@
-"""All policies of all plans, loaded and checked once: `load_library()`.
+"""Loads and checks all policies of all plans, once: `load_library()`. This module decides nothing.
 
-`files/<PLAN>/<date>.yaml` is in force from its date until the plan's next. A file may extend an
-earlier one of its plan (`extends`) and stands on the shared criteria of one date (`shared`); what
-it says itself holds. Nothing is decided here.
+`files/<PLAN>/<date>.yaml` is in force from its date until the date of the plan's next file. A file
+may extend an earlier file of its plan (`extends`), and stands on the shared criteria of one date
+(`shared`). A value in the file itself wins over both.
 
-Switches: rules of a policy file that a deployment turns on or off, by name.
-
-A file states them under `switches`, each with `holds` (whether it is on where the deployment says
-nothing) and `sets` (what it lays over the file). A policy that differs from its file's own choice
-says so in its version (`HPSM/2026-01-01!cms-0057-f+sobering-center-age`), so that it can be
-replayed.
+A switch is a rule of a policy file that a deployment turns on or off by name. The file states its
+switches under `switches`: `holds` says whether the switch is on where the deployment says nothing,
+and `sets` holds the values that are laid over the file while the switch is on. If a deployment
+turns a switch the other way, the version of the policy says so, so that the policy can be replayed:
+in `HPSM/2026-01-01!cms-0057-f+sobering-center-age` the first switch is off, the second is on.
 """
 
 import re
@@ -37,7 +36,7 @@ _WORDS = {"on": True, "off": False}
 
 
 def read_choice(text: str) -> Choice:
-    """`sobering-center-age=on, cms-0057-f=off`. Raises `ValueError` for what it cannot read."""
+    """Read `sobering-center-age=on, cms-0057-f=off`. Raises `ValueError` for any other form."""
     chosen = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, word = part.partition("=")
@@ -48,13 +47,13 @@ def read_choice(text: str) -> Choice:
 
 
 def named(version: str, chosen: Choice) -> str:
-    """The version with the switches that were turned the other way."""
+    """Name a version with the switches that the deployment turned: `HPSM/2026-01-01!cms-0057-f`."""
     ends = [f"{'+' if on else '!'}{name}" for name, on in sorted(chosen.items())]
     return version + "".join(ends)
 
 
 def choice_in(version: str) -> tuple[str, Choice]:
-    """The version of the file, and the switches that were turned the other way."""
+    """Split a name that `named` made: the version of the file, and the turned switches."""
     file, *ends = re.split(r"(?=[+!])", version)
     return file, {end[1:]: end[0] == "+" for end in ends}
 
@@ -64,21 +63,21 @@ def _is_off(entry: tuple[str, Any]) -> bool:
 
 
 def switched(layer: Layer, chosen: Choice) -> Layer:
-    """A file with what its switches set, where they are on. Raises `FileFault` for a switch that
-    cannot be read; what it sets is checked by the schema like the rest.
+    """Lay the values of each switch that is on over the file. Raises `FileFault` for a switch that
+    cannot be read; the schema checks the values later, together with the rest of the file.
     """
     stated = layer.values.get("switches")
     if not isinstance(stated, dict):
         return layer
-    kept, said = Layer({**layer.values}, layer.origins), {}
-    # What a deployment turns on beside what is shipped lies over it.
+    kept, switches = Layer({**layer.values}, layer.origins), {}
+    # Switches that are off by default are laid last, so that their values win over the others.
     for name, switch in sorted(stated.items(), key=_is_off):
         place = ("switches", name)
         if not isinstance(switch, dict) or not isinstance(sets := switch.get("sets"), dict):
             path, line = layer.origin(place) or layer.origins[()]
             raise FileFault(path, line, f"switches.{name}: expected holds, says, citation and sets")
         on = chosen.get(name, switch.get("holds"))
-        said[name] = {**{key: v for key, v in switch.items() if key != "sets"}, "holds": on}
+        switches[name] = {**{key: v for key, v in switch.items() if key != "sets"}, "holds": on}
         if on is True:
             under = (*place, "sets")
             moved = {
@@ -87,18 +86,18 @@ def switched(layer: Layer, chosen: Choice) -> Layer:
                 if at[: len(under)] == under and at != under
             }
             kept = Layer(sets, moved).over(kept)
-    return Layer({**kept.values, "switches": said}, kept.origins)
+    return Layer({**kept.values, "switches": switches}, kept.origins)
 
 
 FILES = Path(__file__).with_name("files")
-#: The folder of the criteria that several plans share.
+#: The folder of the criteria that plans share.
 SHARED = "DHCS"
 CALENDARS = "calendars"
 
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The days on which a plan does not work, beside Saturdays and Sundays."""
+    """Holidays: the days, beside Saturdays and Sundays, on which a plan does not work."""
 
     name: str
     holidays: Mapping[date, str]
@@ -133,8 +132,8 @@ class Library:
         self.plans = tuple(self._by_plan)
 
     def policy(self, plan: str, on: date) -> Policy | None:
-        """The policy in force; None: no such plan. Before a plan's first file that one stands,
-        which says from when its services are live.
+        """Return the policy in force on a day; None: no such plan. For a day before the plan's
+        first file, return the first file: this file says from when each service is live.
         """
         dated = self._by_plan.get(plan)
         if dated is None:
@@ -142,7 +141,7 @@ class Library:
         return dated[max(0, bisect_right(dated, on, key=lambda p: p.start) - 1)]
 
     def version(self, name: str) -> Policy | None:
-        """The policy that a determination names, also where switches were turned otherwise then."""
+        """Return the policy that a determination names, also with the switches of that time."""
         if name in self.versions:
             return self.versions[name]
         if name not in self._turned:
@@ -150,7 +149,7 @@ class Library:
         return self._turned[name]
 
     def clocks(self, plan: str | None, on: date) -> Clocks:
-        """The plan's clocks; for a referral whose plan is not known yet, the shared ones."""
+        """Return the plan's clocks; the shared clocks while the plan of a referral is not known."""
         policy = self.policy(plan, on) if plan else None
         if policy is not None:
             return policy.data.clocks
@@ -159,8 +158,8 @@ class Library:
 
 
 def load_library(path: Path = FILES, chosen: Choice | None = None) -> Library:
-    """Load every policy, with the switches as the deployment has `chosen` them. Raises
-    `FileFault`: file, line, what is wrong, what was expected.
+    """Load every policy, with the switches that the deployment has `chosen`. Raises `FileFault`
+    (file, line, what is wrong, what was expected), and ValueError for an unknown switch.
     """
     dictionary = load_dictionary()
     layers = {version_of(file): read_layer(file) for file in sorted(path.glob("*/*.yaml"))}
@@ -198,12 +197,12 @@ def _refuse_unknown(chosen: Choice, policies: Iterable[Policy]) -> None:
 
 
 def version_of(file: Path) -> str:
-    """`HPSM/2024-01-01` for `…/HPSM/2024-01-01.yaml`."""
+    """Name the version of a file: `…/HPSM/2024-01-01.yaml` → `HPSM/2024-01-01`."""
     return f"{file.parent.name}/{file.stem}"
 
 
 def read_layer(file: Path) -> Layer:
-    """One file as written. Raises `FileFault` where its name is no date, or it is no YAML."""
+    """Read one file as written. Raises `FileFault` if its name is no date, or the file no YAML."""
     if file.parent.name != CALENDARS:
         try:
             date.fromisoformat(file.stem)
@@ -221,7 +220,7 @@ def read_policy(
     dictionary: Dictionary,
     chosen: Choice | None = None,
 ) -> Policy:
-    """One plan's policy at one date. Raises `FileFault` for the first fault in it."""
+    """Read one plan's policy at one date. Raises `FileFault` for the first fault in the policy."""
     plan, start = version.split("/")
     stated = _stated(version, layers)
     turned = {name: on for name, on in (chosen or {}).items() if stated.get(name, on) is not on}
@@ -239,7 +238,7 @@ def read_policy(
 
 
 def resolve(version: str, layers: Mapping[str, Layer], chosen: Choice | None = None) -> Layer:
-    """A plan's file over what it extends, over the shared criteria it stands on."""
+    """Lay a plan's file over the files that it extends, and these over the shared criteria."""
     own, shared = _chain(version, layers, ())
     own = switched(own, chosen or {})
     if shared is None:
@@ -248,7 +247,7 @@ def resolve(version: str, layers: Mapping[str, Layer], chosen: Choice | None = N
 
 
 def _stated(version: str, layers: Mapping[str, Layer]) -> dict[str, Any]:
-    """What the files themselves say of each switch: on or off."""
+    """Map each switch to the choice of the files themselves: on (True) or off (False)."""
     switches = resolve(version, layers).values.get("switches") or {}
     return {name: switch.get("holds") for name, switch in switches.items()}
 
@@ -273,43 +272,43 @@ def _data(layer: Layer) -> PolicyData:
     try:
         return PolicyData.model_validate(layer.values)
     except ValidationError as fault:
-        raise _found(layer, in_words(fault, PolicyData)) from None
+        raise _first_fault(layer, in_words(fault, PolicyData)) from None
 
 
 def read_clocks(version: str, layers: Mapping[str, Layer], chosen: Choice | None = None) -> Clocks:
-    """The clocks of the shared criteria. Raises `FileFault` for the first fault in them."""
+    """Read the clocks of the shared criteria. Raises `FileFault` for the first fault in them."""
     layer = resolve(version, layers, chosen)
     try:
         return Clocks.model_validate(layer.values.get("clocks", {}))
     except ValidationError as fault:
-        words = ((("clocks", *place), told) for place, told in in_words(fault, Clocks))
-        raise _found(layer, words) from None
+        faults = ((("clocks", *place), text) for place, text in in_words(fault, Clocks))
+        raise _first_fault(layer, faults) from None
 
 
 def read_calendar(layer: Layer) -> Calendar:
-    """One calendar. Raises `FileFault` for the first fault in it."""
+    """Read one calendar. Raises `FileFault` for the first fault in the calendar."""
     try:
         read = _CalendarFile.model_validate(layer.values)
     except ValidationError as fault:
-        raise _found(layer, in_words(fault, _CalendarFile)) from None
+        raise _first_fault(layer, in_words(fault, _CalendarFile)) from None
     return Calendar(read.name, read.holidays)
 
 
 def _refuse(layer: Layer, faults: Iterable[tuple[FilePlace, str]]) -> None:
-    found = list(faults)
-    if found:
-        raise _found(layer, found)
+    listed = list(faults)
+    if listed:
+        raise _first_fault(layer, listed)
 
 
-def _found(layer: Layer, faults: Iterable[tuple[FilePlace, str]]) -> FileFault:
-    """The first of several faults at its line; it names the others."""
+def _first_fault(layer: Layer, faults: Iterable[tuple[FilePlace, str]]) -> FileFault:
+    """Make the error of the first fault, at its line; `beside` holds the other faults."""
     first, *others = (fault_at(layer, place, fault) for place, fault in faults)
     first.beside = tuple(others)
     return first
 
 
 def fault_at(layer: Layer, place: FilePlace, fault: str) -> FileFault:
-    """A fault at the line where the value at `place` was written."""
+    """Make the error of a fault, at the line where the value at `place` was written."""
     origin = layer.origin(place)
     where = ".".join(str(key) for key in place)
     path, line = origin or (Path("?"), 0)

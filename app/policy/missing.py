@@ -1,7 +1,15 @@
-"""Which facts still matter: those whose value could change an answer that is unknown.
+"""Finds the facts to ask for: the facts whose value could change an answer that is unknown.
 
-A fact under an `and` that is false already, beside an `or` that is true already, or made idle by a
-shorter way to the same answer is not named (facts.md 6.4). Nothing is decided here.
+Example: a member is referred for ECM, and `homeless` and `complex_need` are not known.
+- The criterion of adults is `homeless and complex_need`: both facts together would meet it.
+- The criterion of families is `homeless`: one fact alone would meet it.
+One met criterion is enough, so only `homeless` is asked for: once `homeless` is true the families'
+criterion is met, and once it is false no criterion is. `complex_need` changes nothing.
+
+A *way* is a set of unknown leaves that would together make a criterion true. The adults have the
+way {homeless, complex_need}, the families the way {homeless}. A way that contains a shorter way is
+left out; the facts of the ways that stay are asked for. A fact is not asked for either where its
+`and` is false already, or its `or` is true already (facts.md 6.4). This module decides nothing.
 """
 
 from collections.abc import Iterable
@@ -16,14 +24,16 @@ Answered = tuple[Node, Criterion]
 def missing_facts(
     asked: Iterable[Answered], alternatives: Iterable[Iterable[Answered]], reading: Reading
 ) -> tuple[str, ...]:
-    """The facts that the unknown nodes of `asked` wait for, in that order, once each.
+    """List the facts that the unknown criteria of `asked` wait for, in the order of `asked`.
 
-    Each of `alternatives` is a set of criteria (all of them in `asked`) of which one is enough: a
-    fact counts only where it decides at least one of those sets.
+    Each item of `alternatives` is a set of criteria, all of them in `asked`. One met criterion is
+    enough to answer a set. A fact is listed if it could answer at least one of the sets. Example:
+    the live populations are one set (the rules approve), and the live populations with those that
+    a person decides are another (the rules send the referral to a person).
     """
     atoms: dict[str, int] = {}
     leaves: list[tuple[int, Node]] = []
-    ways = {id(node): _ways(node, said, atoms, leaves) for node, said in asked}
+    ways = {id(node): _ways(node, answer, atoms, leaves) for node, answer in asked}
     matters = 0
     for criteria in alternatives:
         for way in _shortest([way for node, _ in criteria for way in ways[id(node)]]):
@@ -36,10 +46,12 @@ def missing_facts(
 
 
 def _ways(
-    node: Node, said: Criterion, atoms: dict[str, int], leaves: list[tuple[int, Node]]
+    node: Node, answer: Criterion, atoms: dict[str, int], leaves: list[tuple[int, Node]]
 ) -> list[int]:
-    """The sets of unknown leaves (as bits) that would together make the node true."""
-    if said.result is not None:
+    """List the ways of a node, each as the bits of its leaves. `atoms` maps the name of a leaf to
+    its bit, so that the same leaf in two criteria has one bit.
+    """
+    if answer.result is not None:
         return []
     if not node.children:
         bit = atoms.setdefault(node.name, 1 << len(atoms))
@@ -47,7 +59,7 @@ def _ways(
         return [bit]
     parts = [
         _ways(child, part, atoms, leaves)
-        for child, part in zip(node.children, said.children, strict=True)
+        for child, part in zip(node.children, answer.children, strict=True)
         if part.result is None
     ]
     if not node.joins:
@@ -59,7 +71,7 @@ def _ways(
 
 
 def _shortest(ways: list[int]) -> list[int]:
-    """Those that do not contain another: the rest could change nothing."""
+    """Keep the ways that contain no other way: the leaves of the others could change nothing."""
     if len(ways) < 2:
         return ways
     kept: list[int] = []

@@ -1,8 +1,8 @@
-"""The words in which a question is put to the policy engine, and in which it answers.
+"""The question to the policy engine, its answer, and the values of which both are made.
 
-PURE: frozen values only. Stages build a `EligibilityQuestion`; `app.policy.engine.evaluate` answers
-with a `Determination`. Both turn into plain JSON (`to_json`, `from_json`) so that a stored
-determination can be replayed for ever.
+PURE: frozen values only. Stages build an `EligibilityQuestion`; `app.policy.engine.evaluate`
+answers with a `Determination`. Both are stored as plain JSON (`app.policy.stored_form`), so that a
+stored determination can be replayed for ever.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class DeterminationOutcome(StrEnum):
-    """What the rules say, before anybody asks whether that takes effect by itself."""
+    """The answer of the rules; the decision stage decides whether it takes effect by itself."""
 
     APPROVED = "approved"
     DENIED = "denied"
@@ -22,7 +22,9 @@ class DeterminationOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A date that may be partial: every day from `first` to `last`, both included."""
+    """A date that may be partial: one of the days from `first` to `last`, both included.
+    Example: `2024-03` → 2024-03-01 to 2024-03-31.
+    """
 
     first: date
     last: date
@@ -55,7 +57,7 @@ class CareEvent:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that is known of the member at a date. A name that is absent is unknown."""
+    """Everything that is known of the member at a date. A fact without a name here is unknown."""
 
     values: Mapping[str, Fact] = field(default_factory=dict)
     events: tuple[CareEvent, ...] = ()
@@ -93,7 +95,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A fact whose value could still change the outcome, with the question a referrer reads."""
+    """A fact whose value could still change the outcome, with the question to the referrer."""
 
     fact: str
     question: str
@@ -113,7 +115,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Determination:
-    """The rules' answer, complete enough to be explained and replayed."""
+    """The answer of the rules, with everything that an explanation and a replay need."""
 
     outcome: DeterminationOutcome
     reasons: tuple[Reason, ...]
@@ -122,6 +124,6 @@ class Determination:
     criteria: tuple[Criterion, ...]
     policy: str | None  # "HPSM/2024-01-01"; None when no plan is known
     as_of: date
-    #: A denial for an administrative reason (facts.md 6.3): which automation switch applies.
+    #: The denial has an administrative reason (facts.md 6.3): `deny_administrative` applies.
     administrative: bool = False
     notes: tuple[str, ...] = ()

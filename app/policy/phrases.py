@@ -1,9 +1,9 @@
-"""What the name of a criterion means to a person: `ed_avoidable_in_any_6m >= 5` in plain words.
+"""Puts criteria into plain words, in English and, for letters, in Spanish.
 
-Words come from the dictionary's questions, the policy's own counts and names, and `phrases.yaml`:
-in English, and for letters in Spanish. Which criteria are worth telling is `explain.py`.
-
-A whole criterion in plain words, before any member is looked at: what a plan asks for.
+`Phrases` words the name of one criterion: `ed_avoidable_in_any_6m >= 5` → "Avoidable emergency
+visits in any 6 months of the last 12: 5 or more". The words come from the questions of the
+dictionary, the counts and names of the policy, and `phrases.yaml`. `explain.py` selects the
+criteria to show. `criterion_in_words` words a whole criterion of a plan, without a member.
 """
 
 import re
@@ -29,25 +29,25 @@ _WORDS: Mapping[str, Mapping[str, Any]] = yaml.load(
 
 
 class Phrases:
-    """The words of one policy at one date; without a policy, those of the dictionary alone."""
+    """Words criteria of one policy version; without a policy, from the dictionary alone."""
 
     def __init__(self, dictionary: Dictionary, policy: Policy | None, language: str = "en") -> None:
         self.dictionary = dictionary
         self.policy = policy
         self._language = language if language in _WORDS else "en"
-        self._said = _WORDS[self._language]
+        self._words = _WORDS[self._language]
         self._known: dict[str, str] = {}
 
     def of(self, name: str) -> str:
-        """A criterion's name in words; a name that nobody explains is given as it is."""
+        """Word the name of a criterion; a name without words stays nearly as it is."""
         known = self._known.get(name)
         if known is None:
             known = self._known[name] = self._find(name)
         return known
 
     def _find(self, name: str) -> str:
-        if name in self._said["alone"]:
-            return str(self._said["alone"][name])
+        if name in self._words["alone"]:
+            return str(self._words["alone"][name])
         if name in self.dictionary:
             return self.question(name)
         for pattern, words in (
@@ -55,59 +55,59 @@ class Phrases:
             (_AMONG, self._among),
             (_COMPARED, self._compared),
         ):
-            if found := pattern.fullmatch(name):
-                return words(found)
+            if match := pattern.fullmatch(name):
+                return words(match)
         return self._named(name)
 
     def question(self, fact: str) -> str:
-        """The question that asks for a fact, without its explanations."""
-        if fact in self._said["alone"]:
-            return str(self._said["alone"][fact])
+        """Return the question that asks for a fact, without the explanation after the `?`."""
+        if fact in self._words["alone"]:
+            return str(self._words["alone"][fact])
         asked = self.dictionary.question(fact, self._language)
         question, mark, _ = asked.partition("?")
         return question + mark
 
-    def _size(self, found: re.Match[str]) -> str:
-        return f"{self.question(found[1])} {self._amount(found[2], found[3])}"
+    def _size(self, match: re.Match[str]) -> str:
+        return f"{self.question(match[1])} {self._amount(match[2], match[3])}"
 
-    def _among(self, found: re.Match[str]) -> str:
-        codes = found[2] if found[2] is not None else found[3]
+    def _among(self, match: re.Match[str]) -> str:
+        codes = match[2] if match[2] is not None else match[3]
         among = codes.replace("-", " ").replace("_", " ")
-        words: str = self._said["looked_for"]
-        return words.format(question=self.question(found[1]), codes=among)
+        words: str = self._words["looked_for"]
+        return words.format(question=self.question(match[1]), codes=among)
 
-    def _compared(self, found: re.Match[str]) -> str:
-        terms = found[1].split(" + ")
+    def _compared(self, match: re.Match[str]) -> str:
+        terms = match[1].split(" + ")
         if terms == ["age"]:
-            words: str = self._said["age"]
-            return words.format(amount=self._amount(found[2], found[3]))
+            words: str = self._words["age"]
+            return words.format(amount=self._amount(match[2], match[3]))
         first, *others = (self._term(term) for term in terms)
-        plus = f" {self._said['plus']} "
+        plus = f" {self._words['plus']} "
         words = plus.join([first, *(other[:1].lower() + other[1:] for other in others)])
         between = " " if words.endswith("?") else ": "
-        return f"{words}{between}{self._amount(found[2], found[3])}"
+        return f"{words}{between}{self._amount(match[2], match[3])}"
 
     def _term(self, term: str) -> str:
         count = self.policy.data.counts.get(term) if self.policy else None
         return self.question(term) if count is None else self._counted(count)
 
     def _counted(self, count: Count) -> str:
-        """`Avoidable emergency visits in any 6 months of the last 12`."""
-        said, either = self._said, f" {self._said['or']} "
-        which = [said[w] for w in ("avoidable", "unplanned") if getattr(count, w)]
-        causes = either.join(said["causes"][reason] for reason in count.reasons)
-        window = said["any" if count.window == "any" else "last"]
-        words = said["count"].format(
+        """Word a count: `Avoidable emergency visits in any 6 months of the last 12`."""
+        words, either = self._words, f" {self._words['or']} "
+        which = [words[w] for w in ("avoidable", "unplanned") if getattr(count, w)]
+        causes = either.join(words["causes"][reason] for reason in count.reasons)
+        window = words["any" if count.window == "any" else "last"]
+        text = words["count"].format(
             which=" ".join(which),
-            events=either.join(said["events"][kind] for kind in count.types),
-            because=said["because"].format(causes=causes) if causes else "",
+            events=either.join(words["events"][kind] for kind in count.types),
+            because=words["because"].format(causes=causes) if causes else "",
             window=window.format(months=count.months, looking_back=count.looking_back),
         )
-        words = " ".join(words.split())
-        return words[:1].upper() + words[1:]
+        text = " ".join(text.split())
+        return text[:1].upper() + text[1:]
 
     def _amount(self, operator: str, number: str) -> str:
-        words: str = self._said["operators"][operator]
+        words: str = self._words["operators"][operator]
         return words.format(n=number)
 
     def _named(self, name: str) -> str:
@@ -130,7 +130,7 @@ class Phrases:
 
 @lru_cache(maxsize=64)
 def phrases(library: Library, version: str | None, language: str = "en") -> Phrases:
-    """The words of one policy version; English stands for a language that has none."""
+    """Return the phrases of one policy version, in English where a language has no phrases."""
     policy = library.version(version) if version else None
     return Phrases(library.dictionary, policy, language)
 
@@ -139,7 +139,7 @@ _JOINS = {All: "All of:", AnyOf: "One of:"}
 
 
 def criterion_in_words(node: Node, words: Phrases) -> str:
-    """One line a part, indented by what belongs to what."""
+    """Word a whole criterion: one line for each part, indented below the part that holds it."""
     return "\n".join(_lines(node, words, 0))
 
 

@@ -1,11 +1,9 @@
-"""One plan's policy at one date, ready to be asked: the data of its file and the compiled criteria.
+"""One plan's policy at one date: the data of its file, and its criteria compiled into nodes.
 
-Built by `library.py`; the order in which the parts decide is `engine.py`.
-
-Gives the names of a parsed criterion their meaning, once, when the policy files are loaded.
-
-A name that no dictionary, count or definition knows, or a fact used against its type, is a fault of
-the policy file and stops the start.
+`library.py` builds the policies when it loads the files; `engine.py` asks them, in order. The
+compiler gives each name of a parsed criterion its meaning. A name that is no fact of the
+dictionary, no count and no definition, or a fact that is used against its type, is a fault of the
+policy file: such a fault stops the start.
 """
 
 from collections.abc import Mapping
@@ -49,6 +47,9 @@ ECM_ELIGIBLE = "ecm_eligible"
 UTILIZATION = "utilization"
 
 
+# The compiler
+
+
 class Compiler:
     """Compiles the criteria of one policy file."""
 
@@ -65,7 +66,7 @@ class Compiler:
         self._open: list[str] = []
 
     def compile(self, text: str, citation: str) -> Node:
-        """One criterion as a node. Raises `ExpressionFault` for what cannot be read or meant."""
+        """Compile a criterion. Raises `ExpressionFault` for wrong notation and for a wrong name."""
         return self._node(parse(text), citation)
 
     def _node(self, part: Expression, citation: str) -> Node:
@@ -160,7 +161,9 @@ class Compiler:
         return self._dictionary[name].type
 
 
-#: The county key of plans that have no counties.
+# The policy
+
+#: The key of a plan without counties, where other plans have the code of a county.
 ANY_COUNTY = "any"
 
 
@@ -175,7 +178,9 @@ class PolicyPopulation:
     children: Node
 
     def split(self, county: str, on: date) -> tuple[Node | None, Node | None]:
-        """The criteria of those for whom it is live, and of those for whom it is not (yet)."""
+        """Return two criteria: for the ages for which the population is live in the county, and for
+        the ages for which the population is not live (yet); None where there are no such ages.
+        """
         if _since(self.data.live, county, on):
             return self.everybody, None
         adults = _since(self.data.live_adults, county, on)
@@ -201,7 +206,7 @@ class PolicyExclusion:
 
 @dataclass(frozen=True, slots=True)
 class PolicyLimit:
-    """A limit with the exception that lifts it."""
+    """A limit of Community Supports, with the exception that lifts the limit."""
 
     name: str
     data: Limit
@@ -210,7 +215,7 @@ class PolicyLimit:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What one plan says from one date on; `version` names it (`HPSM/2024-01-01`)."""
+    """The rules of one plan from one date on; `version` names the file (`HPSM/2024-01-01`)."""
 
     plan: str
     version: str
@@ -223,32 +228,32 @@ class Policy:
     gate: Node | None
 
     def family(self, service: str) -> str:
-        """`ecm` or `community-supports`; an unknown service counts as a support."""
+        """Return `ecm` or `community-supports`; an unknown service counts as a support."""
         known = self.data.services.get(service)
         return known.family if known else "community-supports"
 
     def cell(self, service: str, county: str | None) -> Cell | None:
-        """What the plan says of a service in a county; None: not listed there."""
+        """Return the plan's entry for a service in a county; None: the plan lists none."""
         cells = self.data.availability.get(service, {})
         if not self.data.counties:
             return cells.get(ANY_COUNTY)
         return cells.get(county) if county else None
 
     def advice(self, key: str | None) -> str | None:
-        """The plan's words for a reason, in English; None where it has none."""
+        """Return the plan's advice for a reason, in English; None: the plan has no advice."""
         words = self.data.advice.get(key) if key else None
         return words.en if words else None
 
     def has_secondary_criteria(self, service: str) -> bool:
-        """Whether the criteria of a support come from other plans' documents."""
+        """Tell whether criteria of a support come from another plan's documents."""
         support = self.data.supports.get(service)
         return support is not None and any(way.secondary for way in support.any_of)
 
 
 def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -> Policy:
-    """Compile a policy. Raises `PolicyFault` with the place in the file that cannot be meant."""
+    """Compile a policy. Raises `PolicyFault` with the place in the file that cannot be compiled."""
     definitions = {name: (d.when, d.citation) for name, d in data.definitions.items()}
-    compiler = _Placed(Compiler(dictionary, frozenset(data.counts), definitions))
+    compiler = _PolicyCompiler(Compiler(dictionary, frozenset(data.counts), definitions))
     return Policy(
         plan=data.plan,
         version=version,
@@ -270,15 +275,15 @@ def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -
 
 
 class PolicyFault(ValueError):
-    """A policy that cannot be meant; `place` is the path of keys to the fault."""
+    """Says that a policy cannot be compiled; `place` is the path of keys to the fault."""
 
     def __init__(self, place: tuple[str | int, ...], fault: str) -> None:
         super().__init__(fault)
         self.place = place
 
 
-class _Placed:
-    """Compiles, and says where in the file a fault lies."""
+class _PolicyCompiler:
+    """Compiles the criteria of a file, and adds the place in the file to each fault."""
 
     def __init__(self, compiler: Compiler) -> None:
         self._compiler = compiler
@@ -290,7 +295,7 @@ class _Placed:
             raise PolicyFault(place, str(fault)) from None
 
     def ways(self, place: tuple[str | int, ...], code: str, ways: tuple[CriteriaWay, ...]) -> Node:
-        """All ways to qualify under one node named `code`."""
+        """Compile all ways to qualify into one node named `code`; one met way is enough."""
         children = []
         for index, way in enumerate(ways):
             node = self.one((*place, "any_of", index, "when"), way.when, way.citation)
@@ -301,7 +306,7 @@ class _Placed:
         return AnyOf(name=code, citation=citation, children=tuple(children))
 
 
-def _population(compiler: _Placed, code: str, data: PopulationData) -> PolicyPopulation:
+def _population(compiler: _PolicyCompiler, code: str, data: PopulationData) -> PolicyPopulation:
     everybody = compiler.ways(("populations", code), code, data.any_of)
     once = Defined(name=f"{code} criteria", citation=everybody.citation, children=(everybody,))
     aged = {}
@@ -311,12 +316,12 @@ def _population(compiler: _Placed, code: str, data: PopulationData) -> PolicyPop
     return PolicyPopulation(code, data, everybody, aged["adult"], aged["child"])
 
 
-def _exclusion(compiler: _Placed, name: str, exclusion: Exclusion) -> Node:
+def _exclusion(compiler: _PolicyCompiler, name: str, exclusion: Exclusion) -> Node:
     node = compiler.one(("exclusions", name, "when"), exclusion.when, exclusion.citation)
     return renamed(node, f"excluded: {name}")
 
 
-def _limit(compiler: _Placed, name: str, limit: Limit) -> PolicyLimit:
+def _limit(compiler: _PolicyCompiler, name: str, limit: Limit) -> PolicyLimit:
     if limit.unless is None:
         return PolicyLimit(name, limit, None)
     place = ("limits", name, "unless")

@@ -1,8 +1,7 @@
 """Reads policy files: YAML with the line of every value, and one file laid over another.
 
-Knows nothing of what the values mean; `library.py` gives them to the schema.
-
-What the schema finds wrong with a policy file, in words that name what was expected.
+This module does not know what the values mean: `library.py` checks them with the schema. Faults
+that the schema finds are put into words here, with the expected value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +18,9 @@ Origin = tuple[Path, int]
 
 
 class FileFault(ValueError):
-    """A policy file that cannot be used: file, line, what is wrong, what was expected.
+    """Says that a policy file cannot be used: file, line, what is wrong, what was expected.
 
-    `beside`: what else was found in the same reading.
+    `beside` holds the further faults of the same reading.
     """
 
     def __init__(
@@ -32,23 +31,23 @@ class FileFault(ValueError):
 
 
 class Layer:
-    """The values of one file, and where each was written."""
+    """Values of one file, or of several laid over each other, with the file and line of each."""
 
     def __init__(self, values: dict[str, Any], origins: dict[FilePlace, Origin]) -> None:
         self.values = values
         self.origins = origins
 
     def over(self, base: "Layer") -> "Layer":
-        """These values laid over `base`: keys one by one, lists whole."""
+        """Lay these values over `base`: a key replaces the same key, a list the whole list."""
         origins = {**base.origins, **self.origins}
         return Layer(_laid(base.values, self.values), origins)
 
     def settled(self) -> "Layer":
-        """Without the keys that a null took away."""
+        """Remove the keys whose value is null: with a null, a file removes a key of its base."""
         return Layer(_settled(self.values), self.origins)
 
     def origin(self, place: FilePlace) -> Origin | None:
-        """Where the value at `place`, or the nearest one that holds it, was written."""
+        """Return file and line of the value at `place`, or of the nearest value around it."""
         for length in range(len(place), 0, -1):
             if place[:length] in self.origins:
                 return self.origins[place[:length]]
@@ -56,7 +55,7 @@ class Layer:
 
 
 def read_file(path: Path) -> Layer:
-    """One file as written. Raises `FileFault` for what is no YAML, or names a key twice."""
+    """Read one file as written. Raises `FileFault` for wrong YAML and for a key written twice."""
     try:
         loader = yaml.CSafeLoader(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError):
@@ -133,7 +132,7 @@ def _settled(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-#: What pydantic says in its own terms, by the kind of error.
+#: Kind of a pydantic error → the expected value, in the words of a policy file.
 _EXPECTED = {
     "date_type": "a date such as 2024-03-04",
     "date_parsing": "a date such as 2024-03-04",
@@ -151,7 +150,7 @@ _MODEL_TYPES = (Union, UnionType, Annotated)
 
 
 def in_words(fault: ValidationError, shape: type[BaseModel]) -> Iterator[tuple[FilePlace, str]]:
-    """Every fault: where it is written, what was found, what was expected."""
+    """Put each fault into words: its place, and a sentence of what was found and expected."""
     for error in fault.errors(include_url=False):
         yield tuple(error["loc"]), _sentence(error, shape)
 
@@ -166,19 +165,19 @@ def _sentence(error: ErrorDetails, shape: type[BaseModel]) -> str:
         plain = message.removeprefix("Input should ").removeprefix("be ")
         expected = _EXPECTED.get(error["type"], plain)
         found = error["input"]
-        told = repr(found) if isinstance(found, str | int | float) else f"a {_kind(found)}"
-        return f"found {told}, expected {expected}"
+        shown = repr(found) if isinstance(found, str | int | float) else f"a {_kind(found)}"
+        return f"found {shown}, expected {expected}"
     return message
 
 
 def _kind(value: object) -> str:
-    """What YAML calls a value."""
+    """Name the type of a value as YAML does: `group of keys`, `list` …"""
     names = {dict: "group of keys", list: "list", tuple: "list", type(None): "null"}
     return names.get(type(value), type(value).__name__)
 
 
 def _keys(shape: type[BaseModel], place: Sequence[str | int]) -> list[str]:
-    """The keys that may stand at a place of the shape."""
+    """List the keys that are allowed at a place of the shape."""
     here: Any = shape
     for key in place:
         here = _inside(here, key)
@@ -186,7 +185,7 @@ def _keys(shape: type[BaseModel], place: Sequence[str | int]) -> list[str]:
 
 
 def _inside(shape: Any, key: str | int) -> type[BaseModel] | None:
-    """The shape of what stands under `key`; groups and lists are entered."""
+    """Return the shape of the value under `key`, also within groups and lists."""
     if isinstance(shape, type) and issubclass(shape, BaseModel):
         field = shape.model_fields.get(str(key))
         return _opened(field.annotation) if field else None
@@ -195,7 +194,7 @@ def _inside(shape: Any, key: str | int) -> type[BaseModel] | None:
 
 
 def _opened(annotation: Any) -> Any:
-    """An annotation without `| None` and without constraints."""
+    """Remove `| None` and constraints from an annotation."""
     while get_origin(annotation) in _MODEL_TYPES:
         annotation = next(part for part in get_args(annotation) if part is not type(None))
     return annotation

@@ -1,7 +1,8 @@
-"""The facts of one member at one date, as criteria read them: stated, or computed from others.
+"""Reads the facts of one member at one date for the criteria: stated facts, and facts computed from
+others.
 
-Implements facts.md 2.2, 2.4 and 5. Merging what several sources say happened before (`app/fhir` and
-the intake); what follows from a criterion is decided elsewhere.
+Implements facts.md 2.2, 2.4 and 5. The sources were merged before (`app/fhir` and
+`app.journey.eligibility.merge`); other modules decide what follows from a criterion.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +25,8 @@ from app.policy.schema import Count
 if TYPE_CHECKING:
     from app.policy.finding import Finding
 
-#: Facts that another one settles where they are not stated themselves, and that other one.
+#: Fact → the facts from which it is derived where nobody stated it: `homeless` true makes
+#: `unstable_living_environment` true.
 DERIVED_FROM: Mapping[str, tuple[str, ...]] = {
     "lives_in_community": ("residence",),
     "nf_resident": ("residence",),
@@ -38,20 +40,22 @@ DERIVED_FROM: Mapping[str, tuple[str, ...]] = {
     "postpartum_12m": ("pregnancy_end_date",),
 }
 
-#: Computed facts that nobody states, and the fact that is asked for instead.
+#: Fact that is only ever computed → the fact that is asked for instead.
 COMPUTED: Mapping[str, str] = {
     "receiving_ecm": "current_authorizations",
     "released_within_12m": "release_date",
 }
 
-#: The groups of S002:L61.
+#: Groups of the birth equity population (S002:L61).
 BIRTH_EQUITY_GROUPS = frozenset({"black", "american-indian", "alaska-native", "pacific-islander"})
 _COMMUNITY = frozenset({"home", "rcfe", "arf"})
 _INSTITUTIONS = frozenset({"snf", "icf", "subacute"})
 
 
 class Reading:
-    """One member's facts at one date. Every answer is True, False or None; nothing raises."""
+    """One member's facts at one date. A yes/no answer is True, False or None (unknown); no method
+    raises an error.
+    """
 
     __slots__ = ("_counts", "_rules", "_stays", "as_of", "ecm", "facts", "memo", "values")
 
@@ -60,7 +64,7 @@ class Reading:
         self.values: Mapping[str, Fact] = facts.values
         self.as_of = as_of
         self.memo: dict[str, Criterion] = {}
-        #: The ECM finding of the same facts, for `ecm_eligible`.
+        #: Returns the ECM finding on the same facts, for the criterion `ecm_eligible`.
         self.ecm: Callable[[], Finding] | None = None
         self._rules = rules
         self._counts: dict[str, Bounds] = {}
@@ -71,12 +75,12 @@ class Reading:
         return None if fact is None else fact.value
 
     def stated(self, name: str) -> bool | None:
-        """The yes or no that somebody stated."""
+        """Return the yes or no that a source stated; None: no source did."""
         value = self.value(name)
         return value if isinstance(value, bool) else None
 
     def boolean(self, name: str) -> bool | None:
-        """A yes/no fact, stated or, where it is not, derived."""
+        """Return a yes/no fact: as stated, else as derived from other facts."""
         if name == "postpartum_12m":
             return self._postpartum()
         value = self.stated(name)
@@ -85,7 +89,7 @@ class Reading:
         return value
 
     def codes(self, name: str) -> frozenset[str] | None:
-        """A code or a list of codes as a set; None where it is unknown."""
+        """Return a code, or a list of codes, as a set; None: unknown."""
         value = self.value(name)
         if isinstance(value, str):
             return frozenset((value,))
@@ -95,7 +99,7 @@ class Reading:
         return listed
 
     def bounds(self, name: str) -> tuple[Decimal | int, Decimal | int | None]:
-        """A number as lower and upper bound; an upper bound of None is open."""
+        """Return a number as lower and upper bound; an upper bound of None: no limit is known."""
         if name in self._rules:
             return self._count(name)
         if name == "age" and self.facts.birth is not None:
@@ -109,9 +113,9 @@ class Reading:
         known = self._counts.get(name)
         if known is None:
             if self._stays is None:
-                told = self.facts.events  # those after the as-of date are ignored
-                until = (e for e in told if e.when is None or e.when.first <= self.as_of)
-                self._stays = resolve(tuple(until))
+                events = self.facts.events  # events after the as-of date are ignored
+                past = (e for e in events if e.when is None or e.when.first <= self.as_of)
+                self._stays = resolve(tuple(past))
             known = count(self._rules[name], self._stays, self.as_of, self.facts.events_complete)
             self._counts[name] = known
         return known
@@ -121,7 +125,7 @@ class Reading:
         return youngest, completed_years(birth.first, self.as_of)
 
     def within_12_months(self, name: str) -> bool | None:
-        """Whether a date lies within the last 12 months, the same day a year ago included."""
+        """Tell whether a date lies within the last 12 months; the same day a year ago does."""
         when = self.value(name)
         if not isinstance(when, Span):
             return None
@@ -144,13 +148,13 @@ class Reading:
         return None
 
     def has(self, name: str, code: str) -> bool | None:
-        """True where the list names the code; False where it is known without; else None."""
+        """Return True if the list has the code, False if a known list lacks it, else None."""
         codes = self.codes(name)
         return None if codes is None else code in codes
 
 
 def _only_true(answer: bool | None) -> bool | None:
-    """A derivation that can prove a fact, never disprove it."""
+    """Turn False into None: this derivation can prove a fact, and never disproves a fact."""
     return True if answer else None
 
 

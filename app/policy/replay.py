@@ -1,13 +1,13 @@
-"""A stored determination asked again: does the policy of then still give the same answer?
+"""Replays a stored question, and removes from a question what identifies the member. PURE.
 
-PURE. The policy file is the one that the stored answer names, even where a newer one is in force.
-The wording of questions is no part of an answer. Reading what is stored is `app.commands.policy`.
+`replay` asks a stored question again and compares the new answer with the stored answer. The policy
+is the version that the stored answer names, even if a newer version is in force. The wording of
+questions is no part of an answer. `app.commands.policy` reads the stored questions and answers.
 
-A question without what says who it is about, and with the same answer.
-
-Left out: the day of birth (the age at the date stays; from 90 on, 90), free text, the ids of the
-resources that facts came from, and notes. What stays are facts, dates of events, county and plan:
-enough to try a policy on, and still to be handled as a limited data set.
+`depersonalize` makes a question that says nothing about who the member is, and that gets the same
+answer. It leaves out the day of birth (the age at the date stays; an age over 90 becomes 90), free
+text, the ids of the resources that stated the facts, and notes. Facts, dates of events, county and
+plan stay: enough to try a policy, and still to be handled as a limited data set.
 """
 
 from collections.abc import Iterator
@@ -31,9 +31,9 @@ from app.policy.stored_form import answer_from_json, question_from_json
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One point on which the answer of then and the answer of now differ.
+    """One point in which the stored answer (`then`) and the new answer (`now`) differ.
 
-    `then` and `now` are codes and results only: what a member's facts say is never among them.
+    `then` and `now` hold codes and results only, never the value of a member's fact.
     """
 
     where: str
@@ -45,7 +45,9 @@ class Difference:
 
 
 def replay(library: Library, question_json: str, answer_json: str) -> list[Difference]:
-    """Every difference; none is as it must be. What cannot be read is a difference too."""
+    """Replay a stored question and list every difference; the list should be empty. A question or
+    an answer that cannot be read is a difference, too.
+    """
     try:
         question = question_from_json(question_json)
         then = answer_from_json(answer_json)
@@ -58,7 +60,7 @@ def replay(library: Library, question_json: str, answer_json: str) -> list[Diffe
 
 
 def compare(then: Determination, now: Determination) -> Iterator[Difference]:
-    """What differs between two answers, from the outcome down to single criteria."""
+    """List the differences between two answers, from the outcome down to single criteria."""
     pairs = {
         "outcome": (then.outcome.value, now.outcome.value),
         "reasons": (_listed(r.code for r in then.reasons), _listed(r.code for r in now.reasons)),
@@ -80,7 +82,9 @@ def compare(then: Determination, now: Determination) -> Iterator[Difference]:
 def criteria_compared(
     then: tuple[Criterion, ...], now: tuple[Criterion, ...], within: str = "criteria"
 ) -> Iterator[Difference]:
-    """The criteria that differ; below one whose name or number of parts differs, no further."""
+    """List the criteria that differ. Where the names or the number of the parts differ, the parts
+    are not compared further.
+    """
     if [c.name for c in then] != [c.name for c in now]:
         yield Difference(within, _listed(c.name for c in then), _listed(c.name for c in now))
         return
@@ -103,12 +107,14 @@ def _result(node: Criterion) -> str:
     return {True: "true", False: "false", None: "unknown"}[node.result]
 
 
+# Questions without the identity of the member
+
 _LEFT_OUT = "left out"
 _OLDEST = 90
 
 
 def depersonalize(question: EligibilityQuestion, texts: frozenset[str]) -> EligibilityQuestion:
-    """The question to pass on. `texts`: the names of facts that are free text."""
+    """Remove from a question what identifies the member. `texts`: the facts that are free text."""
     facts = question.facts
     return replace(
         question,
@@ -130,12 +136,12 @@ def _event(event: CareEvent) -> CareEvent:
 
 
 def _kind(source: str) -> str:
-    """`QuestionnaireResponse/x` → `QuestionnaireResponse`."""
+    """Remove the id from a source: `QuestionnaireResponse/x` → `QuestionnaireResponse`."""
     return source.partition("/")[0].lstrip("#")
 
 
 def _aged(birth: Span, as_of: date) -> Span:
-    """Some days of birth of the same completed years."""
+    """Replace the day of birth by days that give the same age in completed years, at most 90."""
     youngest = min(completed_years(birth.last, as_of), _OLDEST)
     oldest = min(completed_years(birth.first, as_of), _OLDEST)
     return Span(_years_before(as_of, oldest), _years_before(as_of, youngest))

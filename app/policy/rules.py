@@ -1,4 +1,4 @@
-"""The deployment's rules: the policy library, and which plans are served by it."""
+"""The rules of a deployment: the policy library, and the plans that the deployment serves."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,25 +9,27 @@ from app.policy.library import Library
 from app.policy.policy import Policy
 from app.policy.schema import Switches
 
-#: Where no plan or service is known, the rules only ask.
+#: The switches where no plan or no service is known: the rules then only ask for facts.
 _UNSTATED = Switches(citation="E")
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What decides, and for whom; handed through the journey, never looked up inside it."""
+    """The library and the plans served. The journey hands them on; no stage looks them up."""
 
     library: Library
     plans: tuple[str, ...]
 
     def clocks(self, plan: str | None, on: date) -> PlanClocks:
-        """The plan's clocks with the holidays of its calendar; the shared ones without a plan."""
+        """Return the plan's clocks with the holidays of its calendar; without a plan, the shared
+        clocks.
+        """
         data = self.library.clocks(plan, on)
         return PlanClocks(data, self.library.calendars[data.calendar].holidays)
 
     def latest_start(self, plan: str | None, on: date) -> date:
-        """The last day that a referral received on a day may wish its service to begin; while its
-        plan is not known, the last that any plan served takes.
+        """Return the last day that a referral, received on a day, may wish as the start of its
+        service; while the plan is not known, the latest such day of all plans served.
         """
         policies = (self.library.policy(name, on) for name in ((plan,) if plan else self.plans))
         lengths = [policy.data.furthest_start.within for policy in policies if policy]
@@ -35,7 +37,9 @@ class Rules:
 
     @staticmethod
     def automation(policy: Policy | None, service: str | None) -> Switches:
-        """Which answers take effect by themselves; without a plan or service none can."""
+        """Return the switches that say which answers take effect by themselves. Without a plan or a
+        service the rules never approve or deny, so that the switches do not matter.
+        """
         if policy is None or service is None:
             return _UNSTATED
         return policy.data.automation.of(policy.family(service))

@@ -1,7 +1,7 @@
-"""The shape of a policy: what a plan's dated file may say, and nothing else.
+"""The schema of a policy: the keys and values that a plan's dated file may hold.
 
-Only the shape: where files lie and how one extends another is `library.py`; what the words mean
-to a referral is `engine.py` and, for clocks, correspondence and terms, the stage that uses them.
+`library.py` knows where the files are and how a file extends another. `engine.py` gives the values
+their meaning for a referral; for clocks, correspondence and terms, the stage that uses them does.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from app.policy.catalog_schema import (
 
 
 class CriteriaWay(Shape):
-    """One way to qualify. `quote` is wording of the cited source, for those who check it."""
+    """One way to qualify. `quote` is the wording of the cited source, for people who check it."""
 
     name: str = ""
     when: PolicyText
@@ -31,15 +31,15 @@ class CriteriaWay(Shape):
 
 
 class Definition(Shape):
-    """A name that criteria may use."""
+    """A criterion with a name that other criteria may use."""
 
     when: PolicyText
     citation: Citation
 
 
 class Count(Shape):
-    """What a count counts (facts.md 2.3). Window `last`: back from the as-of date; `any`: ending
-    at any event.
+    """The events that a count counts (facts.md 2.3). Window `last`: the `months` before the as-of
+    date; `any`: the `months` before any event.
     """
 
     types: tuple[Literal["ed-visit", "inpatient", "snf-short"], ...]
@@ -53,7 +53,7 @@ class Count(Shape):
 
 
 class Period(Shape):
-    """From a day to a day, both included."""
+    """A period from a day to a day, both included; without a last day, the period is open."""
 
     first: date
     last: date | None = None
@@ -63,9 +63,11 @@ class Period(Shape):
 
 
 class Population(Shape):
-    """One population of focus: any of its criteria is enough; live by county, by age where said.
+    """One population of focus: one met criterion is enough. The dates from which it is live are
+    stated by county, and for adults and children apart where they differ.
 
-    `for_a_person`: the rules neither approve by it nor deny against it (facts.md 6.2).
+    `for_a_person`: a person decides in this period: the rules do not approve a member of the
+    population, and do not deny while the population may be met (facts.md 6.2).
     """
 
     name: TranslatedWords
@@ -86,7 +88,7 @@ class Population(Shape):
 
 
 class Cell(Shape):
-    """A service in a county: from a day, in part only, or announced without a day."""
+    """A service in a county: offered from a day, maybe in part only, or announced without a day."""
 
     start: date | None = None
     partial: bool = False
@@ -103,7 +105,7 @@ class Cell(Shape):
 
 
 class Service(Shape):
-    """What a service is called and in which family of rules it belongs."""
+    """The name of a service, and the family of rules to which the service belongs."""
 
     name: TranslatedWords
     family: Literal["ecm", "community-supports"]
@@ -112,15 +114,17 @@ class Service(Shape):
 
 
 class Support(Shape):
-    """The criteria of one Community Support: any of them is enough."""
+    """The criteria of one Community Support: one met criterion is enough."""
 
     any_of: Annotated[tuple[CriteriaWay, ...], Field(min_length=1)]
 
 
 class Limit(Shape):
-    """Reached when used + requested is more than `most`; without `requested`, when all is used.
+    """A limit of Community Supports: reached when used + requested is more than `most`; without
+    `requested`, when used is at least `most`.
 
-    `over`: which of our own authorizations have used it up (`app.journey.eligibility.check`).
+    `over`: the time over which our own authorizations count as used
+    (`app.journey.eligibility.check`).
     """
 
     services: tuple[str, ...]
@@ -134,7 +138,7 @@ class Limit(Shape):
 
 
 class Exclusion(Shape):
-    """Denies when its condition is true; unknown excludes nobody."""
+    """An exclusion: denies when its condition is true; an unknown condition excludes no member."""
 
     when: PolicyText
     reason: Literal["line-of-business", "excluded-1915c", "excluded-program", "delegated-plan"]
@@ -148,7 +152,7 @@ class Exclusion(Shape):
 
 
 class CommunitySupportsGate(Shape):
-    """What every Community Support of the plan asks for first."""
+    """The criterion that every Community Support of the plan requires first."""
 
     when: PolicyText
     citation: Citation
@@ -156,7 +160,7 @@ class CommunitySupportsGate(Shape):
 
 
 class Switches(Shape):
-    """Whether the rules' answer takes effect by itself."""
+    """Says which answers of the rules take effect by themselves, and which a person reviews."""
 
     approve: Literal["automatic", "review"] = "automatic"
     deny_administrative: Literal["automatic", "review"] = "automatic"
@@ -175,7 +179,7 @@ class Automation(Shape):
 
 
 class Clocks(Shape):
-    """How long things may take. Days end at 23:59:59 local; hours run from receipt."""
+    """The times that a plan has. Days end at 23:59:59 local time; hours run from the receipt."""
 
     decision_business_days: Annotated[int, Field(gt=0)]
     #: The cap of CMS-0057-F, from 2026-01-01.
@@ -204,7 +208,7 @@ class Length(Shape):
 
 
 class Term(Shape):
-    """How long an authorization runs, and how much it covers where that is limited."""
+    """The length of an authorization, and the amount that it covers where the amount is limited."""
 
     initial: Length
     reauthorization: Length | None = None  # None: as the first
@@ -214,14 +218,14 @@ class Term(Shape):
 
 
 class FurthestStart(Shape):
-    """How far ahead the start that a referral wishes for may lie."""
+    """The longest time from the receipt to the start that a referral may wish."""
 
     within: Length
     citation: Citation
 
 
 class ToldParty(Shape):
-    """Who is told of an outcome. `if-assigned`: only where somebody was assigned."""
+    """The recipients of an outcome. `if-assigned`: only where a performer was assigned."""
 
     requesting: Literal["yes", "no"] = "no"
     servicing: Literal["yes", "no", "if-assigned"] = "no"
@@ -231,7 +235,7 @@ class ToldParty(Shape):
 
 
 class CorrespondenceRules(Shape):
-    """Who is told what (spec 2)."""
+    """The recipients of each outcome (spec.md 2)."""
 
     approved: ToldParty
     denied: ToldParty
@@ -241,7 +245,7 @@ class CorrespondenceRules(Shape):
 
 
 class Contact(Shape):
-    """Where to turn: whom, by which way."""
+    """A contact of the plan: whom to call, and by which way."""
 
     name: str
     phone: str | None = None
@@ -254,8 +258,8 @@ class Contact(Shape):
 
 
 class Switch(Shape):
-    """Rules that a deployment turns on or off (`app.policy.library`): what they are, and whether
-    they hold where the deployment says nothing.
+    """A switch: rules that a deployment turns on or off (`app.policy.library`). `holds` says
+    whether the rules are on where the deployment says nothing; `says` describes the rules.
     """
 
     holds: bool
@@ -264,7 +268,7 @@ class Switch(Shape):
 
 
 class PolicyData(Shape):
-    """Everything that one plan says at one date, after what it extends has been filled in."""
+    """All data of one plan at one date, after the values of the extended files were filled in."""
 
     plan: str
     name: TranslatedWords
@@ -291,4 +295,4 @@ class PolicyData(Shape):
     catalog: Catalog = Catalog()
     advice: Mapping[str, TranslatedWords] = {}
     switches: Mapping[str, Switch] = {}
-    switched_off: Mapping[str, str] = {}  # what the sources say and this file does not use, and why
+    switched_off: Mapping[str, str] = {}  # statements of the sources that this file omits, and why

@@ -1,10 +1,9 @@
-"""What a new policy file would change: questions of the past, asked of the file now in force and of
-the new one.
+"""Compares policies: the referrals that a new file would answer otherwise, and the values that
+differ between two files.
 
-PURE, but for reading the new file. Where questions come from and how the answer is shown is the
-command's affair.
-
-What changed from one policy to another: criteria, dates, clocks, terms, with sources.
+`simulate` asks questions of the past again, of the policy in force and of the new file. `diff`
+lists the changed criteria, dates, clocks and terms, with sources. Both are PURE; `read_candidate`
+reads the new file. The commands (`app.commands.policy`) read the questions and show the result.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,13 +29,13 @@ from app.policy.policy import Policy
 from app.policy.read_files import FileFault, read_file
 from app.policy.replay import Difference, criteria_compared
 
-#: The date under which a file that is in force nowhere is read.
+#: A file that is not in force yet is read under this date.
 _NEVER = date.max
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One referral that the new file would answer otherwise."""
+    """One referral that the new file would answer in another way."""
 
     referral: str
     before: Determination
@@ -44,7 +43,7 @@ class Change:
 
     @property
     def why(self) -> list[Difference]:
-        """The criteria whose result differs, the deepest first: those are the causes."""
+        """List the criteria whose result differs, the deepest first: the deepest are the causes."""
         changed = [
             difference
             for difference in criteria_compared(self.before.criteria, self.after.criteria)
@@ -56,7 +55,9 @@ class Change:
 def read_candidate(
     plan: str, file: Path, path: Path = FILES, chosen: Choice | None = None
 ) -> Policy:
-    """A new file of a plan, over what it extends and shares. Raises `FileFault`."""
+    """Read a new file of a plan, laid over the files that it extends and shares. Raises
+    `FileFault`.
+    """
     layers = {version_of(known): read_layer(known) for known in sorted(path.glob("*/*.yaml"))}
     calendars = {
         name.split("/")[1]: read_calendar(layer)
@@ -68,14 +69,14 @@ def read_candidate(
         layers[version] = read_file(file)
     except (OSError, UnicodeDecodeError):
         raise FileFault(file, 1, "cannot be read; expected a YAML file in UTF-8") from None
-    found = read_policy(version, layers, calendars, load_dictionary(), chosen)
-    return replace(found, version=f"{plan}/{file.name}")
+    candidate = read_policy(version, layers, calendars, load_dictionary(), chosen)
+    return replace(candidate, version=f"{plan}/{file.name}")
 
 
 def simulate(
     library: Library, candidate: Policy, asked: Iterable[tuple[str, EligibilityQuestion]]
 ) -> Iterator[Change | None]:
-    """For every question of the candidate's plan what would change; None: nothing."""
+    """Yield, for every question of the candidate's plan, the change; None: nothing changes."""
     for referral, question in asked:
         if question.plan != candidate.plan:
             continue
@@ -89,7 +90,7 @@ def simulate(
         yield Change(referral, before, after) if changed else None
 
 
-#: Sections in the order in which an analyst reads them, and what they are called.
+#: Section of a file → its title, in the order in which an analyst reads the sections.
 _SECTIONS: Mapping[str, str] = {
     "availability": "Services by county and date",
     "populations": "Populations of focus",
@@ -112,13 +113,15 @@ _SECTIONS: Mapping[str, str] = {
     "switches": "Switches",
 }
 _OTHER = "Other"
-#: Told with what they stand beside, not as changes of their own.
+#: Keys that are shown with the value beside them, not as changes of their own.
 _BESIDE = frozenset({"citation", "live_citation", "quote", "live_quote"})
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyChange:
-    """One value that differs. None: not there. `citation` is the newer one's source."""
+    """One value that differs. None: the value is missing. `citation` is the source of the new
+    value.
+    """
 
     section: str
     where: str
@@ -128,17 +131,19 @@ class PolicyChange:
 
 
 def diff(old: Policy, new: Policy) -> list[PolicyChange]:
-    """Every change, by section. The name of the files and what they extend is no change."""
+    """List every change, by section. Another name of the file, or other extended files, are no
+    change.
+    """
     before, after = old.data.model_dump(mode="json"), new.data.model_dump(mode="json")
     order = [*_SECTIONS, *(key for key in after if key not in _SECTIONS)]
-    found: list[PolicyChange] = []
+    changes: list[PolicyChange] = []
     for section in order:
         title = _SECTIONS.get(section, _OTHER)
         for where, was, now, source in _walk(
             before.get(section), after.get(section), (section,), ""
         ):
-            found.append(PolicyChange(title, where, was, now, source))
-    return found
+            changes.append(PolicyChange(title, where, was, now, source))
+    return changes
 
 
 def _walk(
@@ -165,7 +170,7 @@ def _named(items: list[Any]) -> bool:
 
 
 def _by_name(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Ways to qualify by their names; those without by their place."""
+    """Map the ways to qualify by their names; a way without a name by its number."""
     one = len(items) == 1
     return {
         "criteria" if one else item.get("name") or str(index): {
@@ -182,14 +187,14 @@ def _citation(value: Any) -> str:
 
 
 def _shown(value: Any) -> str | None:
-    """A value as an analyst reads it; a whole new part as its own words."""
+    """Show a value to an analyst; a group of keys becomes one text."""
     if value is None or value in ({}, [], ""):
         return None
     if isinstance(value, dict):
-        told = {k: _shown(v) for k, v in value.items() if k not in _BESIDE}
-        return "; ".join(f"{key}: {said}" for key, said in told.items() if said is not None)
+        texts = {k: _shown(v) for k, v in value.items() if k not in _BESIDE}
+        return "; ".join(f"{key}: {text}" for key, text in texts.items() if text is not None)
     if isinstance(value, list):
-        return ", ".join(said for said in map(_shown, value) if said is not None)
+        return ", ".join(text for text in map(_shown, value) if text is not None)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return " ".join(str(value).split())

@@ -1,15 +1,12 @@
-"""What one source states about a member, before the sources are put together.
+"""Facts about a member as one source states them, before the sources are merged. PURE.
 
-PURE: frozen values only. `app.fhir` makes them from resources, `app.journey.eligibility.merge` puts
-them together (facts.md 4.4), `app.policy.stored_form` keeps those of the roster.
-
-How much of what a sender tells is read as facts: the rest is kept as sent, and noted.
-
-A list that was cut is open: it proves what is in it, and never that something is not.
-
-Which Coverage holds on a date, and the facts that it gives (facts.md 1.3).
-
- Who wins when roster and payload differ is left to `merge`.
+- Values: `app.fhir` makes them from resources; `app.journey.eligibility.merge` merges them
+  (facts.md 4.4), also where roster and payload differ; `app.policy.stored_form` stores those of the
+  roster.
+- Limits: only so many diagnoses and events of a sender are read as facts. The rest is stored as
+  sent, and a note says so. A list that was cut proves that its items exist, and never proves that
+  there are no others.
+- Coverage: selects the Coverage that counts on a date, and reads its facts (facts.md 1.3).
 """
 
 from collections.abc import Container, Hashable, Mapping, Sequence
@@ -21,7 +18,7 @@ from app.policy.model import CareEvent, Fact, FactValue, Span
 
 
 class SourceKind(IntEnum):
-    """How a source knows. A higher one holds over a lower one (facts.md 4.4)."""
+    """The way in which a source knows a fact. A higher kind wins over a lower (facts.md 4.4)."""
 
     DERIVED = 0  # read off a diagnosis, an encounter, a quantity
     OBSERVED = 1
@@ -31,7 +28,7 @@ class SourceKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourcedFacts:
-    """The facts of one resource. Of two of one kind, the one later in a list is the later said."""
+    """The facts of one resource. In a list, a later resource of the same kind was stated later."""
 
     kind: SourceKind
     source: str
@@ -39,14 +36,15 @@ class SourcedFacts:
     events: tuple[CareEvent, ...] = ()
     events_complete: bool | None = None
     birth: Span | None = None
-    #: Facts with an answer that could not be read: such an answer makes an earlier one unknown.
+    #: Facts with an answer that could not be read: the fact is then unknown, also if an earlier
+    #: answer was readable.
     unreadable: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CoverageTerms:
-    """One Coverage as stated. An open end of the period is None."""
+    """One Coverage as stated. None as an end of the period: the period is open."""
 
     source: str
     active: bool
@@ -58,12 +56,12 @@ class CoverageTerms:
     line_of_business: str | None = None
     delegate: str | None = None
     subscriber: str | None = None
-    #: False: an end of the period is not known to the day, so a date between the outermost days
-    #: that it may mean proves nothing.
+    #: False: an end of the period is a partial date. `first` and `last` are then the outermost days
+    #: that the period may have, so that a date between them proves nothing.
     period_known: bool = True
 
     def covers(self, on: date) -> bool | None:
-        """Whether it is in force on a day, both ends included; None where that is unknown."""
+        """Tell whether the Coverage is in force on a day, both ends included; None: unknown."""
         begun = self.first is None or self.first <= on
         ended = self.last is not None and self.last < on
         if not self.active or not begun or ended:
@@ -73,7 +71,7 @@ class CoverageTerms:
 
 @dataclass(frozen=True, slots=True)
 class RosterMember:
-    """One member as the plan's roster knows them, read once when the roster is loaded."""
+    """One member in the plan's roster, read once when the roster is loaded."""
 
     cin: str | None
     plan: str | None
@@ -82,29 +80,31 @@ class RosterMember:
     coverages: tuple[CoverageTerms, ...] = ()
 
 
-#: More than any member has in the time that a rule looks back.
+# Limits
+
+#: No member has so many events or diagnoses in the time that a rule looks back.
 MOST_EVENTS = 500
 MOST_CONDITIONS = 500
-#: Codings of one concept that many resources may point to.
+#: Most codings of one concept; many resources may refer to one concept.
 MOST_CODINGS = 50
-#: References of one element: performers asked for, referrals that a request is based on.
+#: Most references of one element: performers asked for, referrals that a request is based on.
 MOST_REFERENCES = 50
-#: Notes of one determination; nobody reads more.
+#: Most notes of one determination; no reader reads more.
 MOST_NOTES = 100
 
 
 def bounded(stated: Sequence[SourcedFacts]) -> list[SourcedFacts]:
-    """Of many diagnoses the first, and of the others those that say something new."""
+    """Keep the first diagnoses, up to the limit, and of the further ones those with a new fact."""
     kept: list[SourcedFacts] = []
     known: set[Hashable] = set()
     cut = 0
-    for found in stated:
-        says = {(name, fact.value) for name, fact in found.values.items()}
-        if len(kept) >= MOST_CONDITIONS and says <= known:
+    for source in stated:
+        facts = {(name, fact.value) for name, fact in source.values.items()}
+        if len(kept) >= MOST_CONDITIONS and facts <= known:
             cut += 1
         else:
-            known |= says
-            kept.append(found)
+            known |= facts
+            kept.append(source)
     if cut:
         note = f"Condition: {cut} of more than {MOST_CONDITIONS} repeat others and were not read"
         kept.append(SourcedFacts(kept[0].kind, "ServiceRequest", notes=(note,)))
@@ -112,10 +112,10 @@ def bounded(stated: Sequence[SourcedFacts]) -> list[SourcedFacts]:
 
 
 def latest(events: Sequence[CareEvent], on: date) -> tuple[Sequence[CareEvent], str | None]:
-    """Of many events the latest until a day, and a note; whole days only.
+    """Keep the latest events until a day, up to the limit, and make a note of the cut.
 
-    So whatever was left out ended before the day of the first event that is left, and no stay is
-    parted from the emergency visit that led to it.
+    The cut lies between two days: every event that is left out ended before every kept event ends.
+    So no stay is separated from the emergency visit of the same day that led to it.
     """
     if len(events) <= MOST_EVENTS:
         return events, None
@@ -129,19 +129,21 @@ def latest(events: Sequence[CareEvent], on: date) -> tuple[Sequence[CareEvent], 
 
 
 def _end(event: CareEvent) -> date:
-    """The last day that an event may mean."""
+    """Return the last day that the date of an event may mean."""
     return event.when.last if event.when is not None else date.max
 
 
 def noted(notes: Sequence[str]) -> tuple[str, ...]:
-    """Every note once, and not more of them than anybody reads."""
-    found = tuple(dict.fromkeys(notes))
-    if len(found) <= MOST_NOTES:
-        return found
-    return (*found[:MOST_NOTES], f"{len(found) - MOST_NOTES} more of such notes")
+    """Keep each note once, and at most `MOST_NOTES` of them."""
+    unique = tuple(dict.fromkeys(notes))
+    if len(unique) <= MOST_NOTES:
+        return unique
+    return (*unique[:MOST_NOTES], f"{len(unique) - MOST_NOTES} more of such notes")
 
 
-#: What a Coverage without a `delegate` class says.
+# Coverage
+
+#: The value of `delegated_to` for a Coverage without a `delegate` class.
 NOT_DELEGATED = "none"
 
 _RANK = {True: 2, None: 1, False: 0}
@@ -150,10 +152,11 @@ _RANK = {True: 2, None: 1, False: 0}
 def choose_coverage(
     terms: Sequence[CoverageTerms], as_of: date, plans: Container[str] | None = None
 ) -> CoverageTerms | None:
-    """The Coverage that counts: one in force before one that may be, before one that is not.
+    """Choose the Coverage that counts on a date: a Coverage in force, else one that may be in
+    force, else one that is not.
 
-    One without a plan code, or of none of `plans` where those are given, counts as no Coverage
-    (spec.md 4). Of several alike the one that ends last holds, then the first.
+    A Coverage without a plan code, or of a plan that is not among `plans`, does not count
+    (spec.md 4). Of equal ones, the Coverage that ends last counts, then the first in the list.
     """
     known = [t for t in terms if t.plan and (plans is None or t.plan in plans)]
     if len(known) < 2:
@@ -162,7 +165,7 @@ def choose_coverage(
 
 
 def coverage_facts(terms: CoverageTerms, as_of: date) -> dict[str, Fact]:
-    """`coverage_active`, `line_of_business` and `delegated_to`, as far as they are known."""
+    """Read the facts `coverage_active`, `line_of_business` and `delegated_to` as far as known."""
     stated: dict[str, FactValue | None] = {
         "coverage_active": terms.covers(as_of),
         "line_of_business": terms.line_of_business,

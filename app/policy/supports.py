@@ -1,9 +1,9 @@
-"""Community Supports: the plan's gate, the service's criteria, its limits (facts.md 6.5).
+"""Community Supports: the plan's gate, the criteria of the service (facts.md 6.5), and its limits
+(facts.md 7).
 
-Limits of Community Supports: how much is used, how much is asked for (facts.md 7).
-
-A limit only ever stops what would otherwise be approved; how much an approval covers is the
-authorization's affair (`terms` of the policy).
+A limit compares the amounts used and requested with the most that the plan gives. A limit can only
+stop an approval. The amount that an approval covers is a matter of the authorization (`terms` of
+the policy).
 """
 
 from collections.abc import Callable
@@ -21,19 +21,21 @@ from app.policy.reading import Reading
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One of the parts joined by `and`: what asks, what was said, the reason where it is false."""
+    """One of the parts joined by `and`: its criterion as a node, the answer of the facts, and the
+    reason of a denial where the answer is false.
+    """
 
     node: Node | None
-    said: Criterion
+    answer: Criterion
     reason: str
 
 
 def find_support(
     policy: Policy, service: str, county: str | None, reading: Reading, ecm: Callable[[], Finding]
 ) -> Finding:
-    """The finding for one Community Support in one county, exclusions included.
+    """Find the answer for one Community Support in one county, exclusions included.
 
-    `ecm` finds for ECM on the same facts; the gate may lean on it.
+    `ecm` finds the answer for ECM on the same facts; the gate of the plan may need that answer.
     """
     excluded = exclude(policy, service, county, reading)
     if service not in policy.supports:
@@ -42,7 +44,7 @@ def find_support(
             DeterminationOutcome.DENIED, reasons, criteria=excluded.criteria, administrative=True
         )
     parts = _parts(policy, service, reading, ecm)
-    criteria = (*excluded.criteria, *(part.said for part in parts))
+    criteria = (*excluded.criteria, *(part.answer for part in parts))
     if excluded.reasons:
         return Finding(
             DeterminationOutcome.DENIED, excluded.reasons, criteria=criteria, administrative=True
@@ -57,11 +59,11 @@ def _parts(
 ) -> list[_Part]:
     parts = []
     if policy.gate is not None:
-        said = policy.gate.read(reading)
-        if said.result is None:  # only then may ECM matter
+        answer = policy.gate.read(reading)
+        if answer.result is None:  # only then can the answer for ECM matter
             reading.ecm = ecm
-            said = policy.gate.read(reading)
-        shown = replace(said, name="plan gate")
+            answer = policy.gate.read(reading)
+        shown = replace(answer, name="plan gate")
         parts.append(_Part(policy.gate, shown, "plan-gate-not-met"))
     node = policy.supports[service]
     parts.append(_Part(node, node.read(reading), "service-criteria-not-met"))
@@ -73,19 +75,19 @@ def _parts(
 def _decide(
     policy: Policy, service: str, parts: list[_Part], partial: bool, reading: Reading
 ) -> Finding:
-    """One false is enough to deny, all must be settled to approve."""
-    failed = dict.fromkeys(part.reason for part in parts if part.said.result is False)
+    """Deny if one part is false; approve only if all parts are true."""
+    failed = dict.fromkeys(part.reason for part in parts if part.answer.result is False)
     if failed:
         reasons = tuple(Reason(c, _source(policy, service, c)) for c in failed)
         return Finding(DeterminationOutcome.DENIED, reasons)
-    unknown = [part for part in parts if part.said.result is None]
+    unknown = [part for part in parts if part.answer.result is None]
     missing = _missing(unknown, reading)
     reasons = (Reason("partial-availability", policy.advice("partial")),) if partial else ()
     if missing:
         return Finding(
             DeterminationOutcome.PENDING, (*reasons, Reason("facts-missing")), missing=missing
         )
-    if unknown:  # nothing to ask: the ECM answer that the gate leans on is a person's
+    if unknown:  # no fact to ask for: the gate needs an answer for ECM that a person gives
         return Finding(DeterminationOutcome.PENDING, (*reasons, Reason("review-required")))
     if partial:
         return Finding(DeterminationOutcome.PENDING, reasons)
@@ -96,14 +98,16 @@ def _missing(unknown: list[_Part], reading: Reading) -> tuple[str, ...]:
     named: dict[str, None] = {}
     for part in unknown:
         if part.node is not None:
-            said = part.said.children[0] if part.reason == "limit-reached" else part.said
-            pairs = [(part.node, said)]
+            is_limit = part.reason == "limit-reached"
+            pairs = [(part.node, part.answer.children[0] if is_limit else part.answer)]
             named.update(dict.fromkeys(missing_facts(pairs, [pairs], reading)))
     return tuple(named)
 
 
 def _source(policy: Policy, service: str, reason: str) -> str | None:
-    """A recommendation that rests on other plans' documents says so (spec 2)."""
+    """Return advice that says that a denial rests on another plan's documents (spec.md 2); None
+    where the denial does not.
+    """
     if reason == "plan-gate-not-met":
         return None
     if reason == "limit-reached" or policy.has_secondary_criteria(service):
@@ -112,9 +116,11 @@ def _source(policy: Policy, service: str, reason: str) -> str | None:
 
 
 def within_limit(limit: PolicyLimit, reading: Reading) -> Criterion:
-    """True while the limit is not reached; unknown where only the exception is not known.
+    """Answer True while the limit is not reached; unknown if the limit is reached and its exception
+    is unknown.
 
-    Unknown use reaches no limit. An unknown request reaches it only when nothing is left.
+    An unknown used amount does not reach the limit. With an unknown requested amount, the limit is
+    reached only if nothing is left.
     """
     data = limit.data
     used, requested = _number(reading, data.used), _number(reading, data.requested)

@@ -1,11 +1,9 @@
-"""What each code of ours means, in words for its reader: one YAML file a language, in `words/`.
+"""Words for the codes of this service, and the words of letters. Each file is read once.
 
-Explanations, letters, the timeline and the FHIR displays all read their words of codes here.
-
-The words of letters: one YAML file a language, all with the same keys and the same placeholders.
-The words of coded reasons are in `app.policy.vocabulary`.
-
-Reads files once; what a letter says with them is `letter.py`.
+- `words/` has one YAML file for each language: kind of code → code → reader → words. Explanations,
+  letters, the timeline and the FHIR displays take the words of codes from these files.
+- `templates/` has one `letter.yaml` for each language, all with the same keys and the same
+  placeholders. `app.views.letters.letter` writes the letters.
 """
 
 from collections.abc import Mapping
@@ -27,7 +25,7 @@ _Vocabulary = Mapping[str, Mapping[str, Mapping[str, str]]]
 
 @cache
 def words_of(kind: str, reader: Audience = "display", language: str = "en") -> Mapping[str, str]:
-    """Maps each code of a kind (`reasons`, `events` …) to its words; codes that have none for this
+    """Map each code of a kind (`reasons`, `events` …) to its words. Codes without words for this
     reader are left out. Raises KeyError for a kind that the language does not have.
     """
     entries = _read(language)[kind].items()
@@ -41,17 +39,19 @@ def _read(language: str) -> _Vocabulary:
     return read
 
 
+# The words of letters
+
 TEMPLATES = Path(__file__).with_name("templates")
-#: The languages that letters are written in; English stands for every other.
+#: The languages of letters; a letter in any other language is written in English.
 LANGUAGES = ("en", "es", "hmn")
 
 LetterWords = Mapping[str, Any]
 
 
 def language_of(tag: str | None) -> str:
-    """The language of a letter to somebody whose language tag (BCP 47) this is.
+    """Choose the language of a letter by the reader's language tag (BCP 47): `es-MX` → `es`.
 
-    `mww` and `hnj` (Hmong Daw, Hmong Njua) are read as Hmong.
+    `mww` and `hnj` (Hmong Daw, Hmong Njua) count as Hmong (`hmn`).
     """
     base = (tag or "").lower().replace("_", "-").partition("-")[0]
     known = {"es": "es", "spa": "es", "hmn": "hmn", "mww": "hmn", "hnj": "hmn"}
@@ -59,25 +59,29 @@ def language_of(tag: str | None) -> str:
 
 
 def translated(name: Translated, language: str) -> str:
-    """A name of the policy files in a language; in English where there is no other."""
+    """Return a name of the policy files in a language; without a translation, in English."""
     other: str | None = getattr(name, language)
     return other or name.en
 
 
 @cache
 def words(language: str) -> LetterWords:
-    """All words of one of `LANGUAGES`."""
+    """Return all words of letters in one of `LANGUAGES`."""
     text = (TEMPLATES / language / "letter.yaml").read_text("utf-8")
     read: LetterWords = yaml.load(text, Loader=yaml.CSafeLoader)
     return read
 
 
 def reason_in_words(language: str, code: str, *, to_member: bool) -> str:
-    """A coded reason, to the member or of the member; empty where the code has no words."""
-    to_all = words_of("reasons", "member", language).get(code, "")
-    return to_all if to_member else words_of("reasons", "others", language).get(code, to_all)
+    """Word a coded reason for the member, or for another reader about the member; empty where the
+    code has no words. A reason without words for other readers has the words for the member.
+    """
+    member_words = words_of("reasons", "member", language).get(code, "")
+    if to_member:
+        return member_words
+    return words_of("reasons", "others", language).get(code, member_words)
 
 
 def english() -> LetterWords:
-    """The words that are there for everybody."""
+    """Return the English words of letters."""
     return words("en")

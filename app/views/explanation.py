@@ -1,6 +1,6 @@
-"""A determination as the API shows it: the answer, the tree of criteria, the facts, the words.
+"""Shows a determination in the API: the answer, the tree of criteria, the facts, the explanation.
 
-Made from what is stored; nothing is decided again here.
+The view is made from the stored question and answer; this module decides nothing again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -76,7 +76,8 @@ class Between(BaseModel):
     last: str = Field(alias="to", examples=["2023-10-31"])
 
 
-#: Any of these; the contract says it in words, of which client generators make compilable code.
+#: A value of any of these types. The contract describes the types in words instead of a schema, so
+#: that client generators make code that compiles.
 _Value = Annotated[bool | int | str | list[str] | Between, WithJsonSchema({})]
 
 
@@ -152,7 +153,7 @@ def show(
     made_at: datetime,
     basis: str,
 ) -> ShownDetermination:
-    """A stored question and answer as shown."""
+    """Show a stored question and its answer."""
     facts = question.facts
     return ShownDetermination(
         number=number,

@@ -1,8 +1,10 @@
-"""How the delivering goes, for Prometheus: what waits, since when, what was tried, who is disabled.
+"""Metrics of the deliveries for Prometheus: waiting deliveries, the age of the oldest, recent
+attempts, and disabled endpoints.
 
-From the database, so that every process of the service shows the same; asked at most every few
-seconds, within a limit of time, and left out where the database does not answer. Labels are our own
-words: nothing of an organization, a member or an address.
+The figures come from the database, so that every process of the service shows the same figures. The
+database is asked at most every 5 seconds, for 2 seconds at most; the figures are left out if the
+database does not answer. Labels are words of this service: never an organization, a member or an
+address.
 """
 
 import asyncio
@@ -21,13 +23,13 @@ from app.journey.notification.retry import BLOCKED, BROKEN, DNS, REFUSED, TIMEOU
 from app.store.database import begin, fetch
 from app.store.reading.access import plan_keys
 
-#: The attempts of so long are counted.
+#: Attempts of the last five minutes are counted.
 RECENT = timedelta(minutes=5)
-#: An answer is good for so many seconds, and waited for so long.
+#: An answer of the database is kept, and waited for, so many seconds.
 _GOOD_S, _PATIENCE_S = 5.0, 2.0
 
 WAITING = ("pending", "held", "dead")
-#: What an attempt can end in: a status by its class, or an error class.
+#: The results of an attempt: a class of HTTP statuses, or a class of errors.
 RESULTS = ("2xx", "3xx", "4xx", "5xx", BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROKEN)
 
 _LIMITS = """SELECT set_config('statement_timeout', '2000', true),
@@ -53,7 +55,7 @@ GROUP BY 2, 3"""
 
 
 class DeliveryMetrics:
-    """The figures of one service process, remembered for a few seconds."""
+    """Metrics of one service process, kept for a few seconds."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -61,9 +63,8 @@ class DeliveryMetrics:
         self._good_until = 0.0
 
     async def text(self, engine: AsyncEngine | None, clock: ServiceClock) -> bytes:
-        """The metrics in the text format; `nwd_delivery_figures_up` is 0 where they are not had.
-
-        There is no engine before the service has started.
+        """Return the metrics in the text format of Prometheus; `nwd_delivery_figures_up` is 0 if
+        the database did not give the figures. `engine` is None before the service has started.
         """
         loop = asyncio.get_running_loop()
         async with self._lock:
@@ -84,7 +85,7 @@ async def _rows(engine: AsyncEngine, now: datetime) -> Sequence[Sequence[Any]] |
 
 
 def shown(rows: Sequence[Sequence[Any]] | None, now: datetime) -> bytes:
-    """The rows as metrics."""
+    """Turn the rows into metrics in the text format."""
     registry = CollectorRegistry()
     registry.register(_Collector(rows, now))
     return generate_latest(registry)

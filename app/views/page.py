@@ -1,8 +1,8 @@
-"""Pages to read: self-contained HTML, no script, nothing loaded from anywhere.
+"""Makes the HTML pages for people: self-contained, without scripts; they load nothing.
 
-The look of a page stands in `templates/`, one file a page, with `page.html` round each. A template
-escapes every value that it writes. The content security policy allows the page's own style, by its
-hash, and nothing else.
+`templates/` has one file for each page; each extends `page.html`. A template escapes every value
+that it writes. The content security policy allows the page's own style, by its hash, and nothing
+else.
 """
 
 import base64
@@ -20,7 +20,7 @@ HTML = "text/html"
 
 
 def printable(value: object) -> object:
-    """A value as text without unprintable characters; what a template rendered stays as it is."""
+    """Turn a value into text without unprintable characters; rendered templates stay unchanged."""
     if isinstance(value, Markup):
         return value
     text = str(value)
@@ -30,9 +30,10 @@ def printable(value: object) -> object:
 
 
 def templates(before_escaping: Callable[[object], object] | None = None) -> Environment:
-    """The templates, each compiled once. A name that a template is not given is an error.
+    """Load the templates, each compiled once. A name without a value is an error in a template.
 
-    `before_escaping` is called with each value that a template writes.
+    `before_escaping` is called with each value that a template writes, and returns the value to
+    write.
     """
     return Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -50,12 +51,12 @@ _PAGES = templates(printable)
 
 
 def render(template: str, **values: Any) -> Markup:
-    """A page, or a part of one, from its template."""
+    """Render a page, or a part of a page, from its template."""
     return Markup(_PAGES.get_template(template).render(values))  # noqa: S704 (values are escaped)
 
 
 def page(template: str, **values: Any) -> Response:
-    """The page as an answer."""
+    """Answer with a page."""
     return Response(render(template, **values), headers=_headers(), media_type=HTML)
 
 
@@ -71,7 +72,7 @@ def _headers() -> dict[str, str]:
 
 
 def html_response(description: str) -> dict[str, object]:
-    """The page in the contract."""
+    """Describe a page in the contract (OpenAPI)."""
     example = '<!doctype html><html lang="en"><head><title>…</title></head><body>…</body></html>'
     return {
         "description": description,

@@ -1,4 +1,4 @@
-"""Proposed changes of organizations as those concerned read and answer them."""
+"""Models of proposed changes of organizations, for the organizations that decide about them."""
 
 from datetime import datetime
 from typing import Any, Literal

@@ -26,8 +26,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.web.media import JSON, check_accept, check_content, is_gzip, taken, wrong_encoding
 from app.api.web.refusals import TOKEN_PATH, respond, wrong_method
-from app.base.aside import SMALL, weigh
 from app.base.errors import Refusal, refuse
+from app.base.heavy_work import SMALL, mark_if_heavy
 from app.fhir.r4.strict_json import UnreadableJson, parse
 
 _LONGEST_TARGET = 8 * 1024
@@ -239,7 +239,7 @@ class Heavy:
             leave()  # the work is done: other requests need not wait for a slow reader
             await send(message)
 
-        weigh(size)
+        mark_if_heavy(size)
         try:
             await app(scope, receive, sending)
         finally:

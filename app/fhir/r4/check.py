@@ -9,8 +9,8 @@ that this service adds to R4. No input raises.
 from collections.abc import Iterator
 from typing import Any
 
-from app.base.aside import tick
 from app.base.errors import Issue
+from app.base.heavy_work import check_time_limit
 from app.fhir.r4.path import Path, member, render
 from app.fhir.r4.primitives import JSON_WORDS, PRIMITIVES, is_plain
 from app.fhir.r4.relations import Local, contained_faults, target_faults
@@ -139,7 +139,7 @@ class _Walk:
     def _required(self, value: dict[str, Any], table: Table, path: Path) -> None:
         self._objects += 1
         if not self._objects % 1024:
-            tick()
+            check_time_limit()
         for name in table.required:
             if name not in value and not _has_extension(value.get("_" + name)):
                 self.fault("required", (path, name, None), "is required.")

@@ -18,8 +18,8 @@ from typing import Any
 
 import orjson
 
-from app.base.aside import tick
 from app.base.errors import Issue
+from app.base.heavy_work import check_time_limit
 
 #: A parsed body: dict, list, str, int, bool, None and, for every number with a fraction,
 #: `JsonNumber`.
@@ -233,7 +233,7 @@ class _Reader:
         members = dict(pairs)
         self._objects += 1
         if not self._objects % 1024:
-            tick()
+            check_time_limit()
         if len(members) == len(pairs):
             return members
         self.doubtful = True

@@ -8,7 +8,7 @@ what does not exist, and the referral is taken all the same.
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
-from app.base.aside import aside, weigh
+from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.fhir.bundle import MAX_ENTRIES
 from app.fhir.payload import WHOM, Resource, referenced
 from app.fhir.r4.strict_json import parse
@@ -30,7 +30,7 @@ async def referenced_resources(
 ) -> ReferencedResources:
     """What a payload (ServiceRequest or Bundle) names, of what its sender may see and read."""
     kinds = frozenset(kind for kind in _KINDS if caller.may(kind, "r"))
-    named = await aside(_places, tree, context.fhir_base, kinds)
+    named = await to_thread_if_heavy(_places, tree, context.fhir_base, kinds)
     return await _fetched(source, named, visibility(caller))
 
 
@@ -41,7 +41,7 @@ async def referenced_before(
     again, it was its requester who could see that.
     """
     came = {name for name, _ in known}
-    named = await aside(_places, request, base, _KINDS, came)
+    named = await to_thread_if_heavy(_places, request, base, _KINDS, came)
     return [*known, *await _fetched(source, named, Visibility(requester, (), ()))]
 
 
@@ -52,8 +52,8 @@ async def _fetched(
         return []
     places = list(dict.fromkeys(named.values()))
     found = {(one.type, one.id): one.body for one in await visible(source, places, seen)}
-    weigh(sum(map(len, found.values())))
-    trees = {place: await aside(parse, body) for place, body in found.items()}
+    mark_if_heavy(sum(map(len, found.values())))
+    trees = {place: await to_thread_if_heavy(parse, body) for place, body in found.items()}
     return [(name, trees[place]) for name, place in named.items() if place in trees]
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from app.base.aside import too_costly
 from app.base.errors import Issue, Refusal, refuse
+from app.base.heavy_work import too_costly
 from app.base.ids import new_id
 from app.base.local_time import local_date
 from app.fhir.bundle import BundleEntry, document_faults, read_bundle

@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from app.base.aside import aside, weigh
 from app.base.errors import not_found
+from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.base.settings import settings
 from app.fhir.reference import is_id
 from app.fhir.subset import SHOWN, least
@@ -152,5 +152,5 @@ def located(kind: str, resource_id: str, seen: Visibility) -> tuple[Any, ...]:
 
 async def shown_least(kind: str, body: bytes) -> bytes:
     """The least of a referral whose plan is not known, for staff who look for it."""
-    weigh(len(body))
-    return await aside(least, kind, body)
+    mark_if_heavy(len(body))
+    return await to_thread_if_heavy(least, kind, body)

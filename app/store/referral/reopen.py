@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.base.aside import aside, weigh
 from app.base.errors import not_found, refuse
+from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.fhir.r4.strict_json import parse
 from app.model.caller import UNASSIGNED
 from app.model.notices import Listening
@@ -114,9 +114,9 @@ async def opened(
         raise not_found("ServiceRequest")
     sent, own_task, service_body, authorization, asked, question, plan_organization, *last = beside
     entered_by, listening, gone = last
-    weigh(len(sent) + len(own_task) + len(service_body or b""))
-    request = await aside(parse, sent)
-    service = await aside(parse, service_body) if service_body else None
+    mark_if_heavy(len(sent) + len(own_task) + len(service_body or b""))
+    request = await to_thread_if_heavy(parse, sent)
+    service = await to_thread_if_heavy(parse, service_body) if service_body else None
     draft = Draft(
         before=before,
         after=before,
@@ -124,7 +124,7 @@ async def opened(
         sent=request,
         details=Details.from_json(before.details),
         plan_organization=plan_organization,
-        adopted=await aside(parse, own_task),
+        adopted=await to_thread_if_heavy(parse, own_task),
         service_task_id=service["id"] if service else None,
         service_kept=service,
         passed_over=frozenset(gone or ()),
@@ -165,5 +165,5 @@ async def copies(
 ) -> list[tuple[str, dict[str, Any]]]:
     """The resources that came with a referral or later, each under the reference that names it."""
     rows = await fetch(connection, _COPIES, (plan, referral_id))
-    weigh(sum(len(body) for _, _, body in rows))
-    return [(f"{kind}/{id_}", await aside(parse, body)) for kind, id_, body in rows]
+    mark_if_heavy(sum(len(body) for _, _, body in rows))
+    return [(f"{kind}/{id_}", await to_thread_if_heavy(parse, body)) for kind, id_, body in rows]

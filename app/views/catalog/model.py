@@ -1,4 +1,4 @@
-"""The catalog as the API shows it: plans, services and populations in words, with sources."""
+"""Models of the catalog in the API: plans, services and populations in words, with sources."""
 
 from datetime import date
 from typing import Literal

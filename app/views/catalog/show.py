@@ -1,6 +1,6 @@
-"""Plans, services and populations in words, read from the policies at a date.
+"""Shows plans, services and populations in words, from the policies at a date.
 
-Says what the plans' own files say at a date, contradictions included; decides nothing.
+The catalog repeats the plans' own files, contradictions included; this module decides nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ from app.views.catalog.model import (
 
 
 def plan_entry(policy: Policy, on: date) -> PlanEntry:
-    """A plan in a list."""
+    """Show a plan in a list."""
     return PlanEntry(
         plan=policy.plan,
         name=policy.data.name.en,
@@ -51,7 +51,7 @@ def plan_entry(policy: Policy, on: date) -> PlanEntry:
 
 
 def plan_detail(policy: Policy, on: date) -> PlanDetail:
-    """A plan with contacts, channels, core services and clocks."""
+    """Show a plan with contacts, channels, core services and clocks."""
     data, catalog = policy.data, policy.data.catalog
     return PlanDetail(
         **plan_entry(policy, on).model_dump(),
@@ -85,7 +85,7 @@ def plan_detail(policy: Policy, on: date) -> PlanDetail:
 
 
 def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]) -> ServiceList:
-    """What a plan offers. `forms`: service → path of the form that asks for it."""
+    """Show the services of a plan. `forms`: service → path of the referral form for it."""
     data = policy.data
     return ServiceList(
         plan=policy.plan,
@@ -110,14 +110,14 @@ def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]
 
 
 def availability(policy: Policy, service: str, county: str | None, on: date) -> list[Availability]:
-    """A service in each county of the plan, or in the one asked for."""
+    """Show a service in each county of the plan, or in the county asked for."""
     return [
         _available(where, policy.cell(service, where), on) for where in _counties(policy, county)
     ]
 
 
 def populations(library: Library, policy: Policy, county: str | None, on: date) -> PopulationList:
-    """Who may be referred for ECM, and since when, by county."""
+    """Show the populations that may be referred for ECM, and since when, by county."""
     words = phrases(library, policy.version)
     return PopulationList(
         plan=policy.plan,
@@ -141,7 +141,7 @@ def populations(library: Library, policy: Policy, county: str | None, on: date) 
 def comparison(
     library: Library, policies: Iterable[Policy], service: str, on: date
 ) -> Comparison | None:
-    """One service at every plan; None where no plan knows it."""
+    """Show one service at every plan; None: no plan knows the service."""
     known = [policy for policy in policies if service in policy.data.services]
     if not known:
         return None
@@ -174,7 +174,7 @@ def _at_plan(library: Library, policy: Policy, service: str, on: date) -> PlanSe
 
 
 def county_name(code: str) -> str:
-    """`san_mateo` → `San Mateo`."""
+    """Name a county for people: `san_mateo` → `San Mateo`."""
     return codes.COUNTIES.get(code, code.replace("_", " ").title())
 
 
@@ -223,7 +223,9 @@ def _live(population: PolicyPopulation, county: str | None, on: date) -> Populat
     listed = [since for since in (adults, children) if since is not None]
     live = [since for since in listed if since <= on]
     status = "announced" if listed and not live else "live" if live == listed else "live-in-part"
-    undated = county is None  # a profile without counties is live at every date: it has none
+    undated = (
+        county is None
+    )  # a profile without counties has no dates: its populations are always live
     return PopulationWhere(
         county=county,
         county_name=county_name(county) if county else None,

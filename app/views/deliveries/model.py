@@ -1,4 +1,6 @@
-"""Did they get it? Each message, to whom, and how that went; letters for whom no endpoint hears."""
+"""Models of the deliveries in the API: each message with its recipient and the state of its
+delivery, and letters to recipients without an endpoint.
+"""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,6 +1,7 @@
-"""A delivery in words. PURE but for the shape of the row, which is `store.py`'s.
+"""Shows deliveries, in the API and as a page: did the recipients get the messages?
 
-The deliveries as a page: did they get it? What is so, to whom, and what can be done.
+Each delivery is put into words: its state, its recipient, and the next step. PURE; `store.py` reads
+the rows and determines their columns.
 """
 
 from collections import Counter
@@ -27,7 +28,7 @@ _ERRORS = {
 
 
 def told(row: Any, organization_id: str, public_url: str) -> Told:
-    """One row for a caller of that organization."""
+    """Show one delivery to a caller of the organization `organization_id`."""
     tries = [Try(**_tried(each)) for each in orjson.loads(row.tries or "[]")]
     state = _state(row, tries)
     waits = state in (Outcome.PENDING, Outcome.FAILING)
@@ -57,7 +58,7 @@ def told(row: Any, organization_id: str, public_url: str) -> Told:
 
 
 def letter(row: Any) -> LetterTold:
-    """One letter."""
+    """Show one letter."""
     return LetterTold(
         outcome=row.outcome,
         recipient=row.recipient,
@@ -70,7 +71,7 @@ def letter(row: Any) -> LetterTold:
 
 
 def meaning(event_type: str) -> str:
-    """What happened, in a sentence."""
+    """Say in a sentence what happened, by the type of the event."""
     if event_type == TEST:
         return "The owner tries the endpoint out."
     return MEANINGS[EventType(event_type)]
@@ -119,11 +120,13 @@ def _counted(attempts: int) -> str:
 
 
 def answered(each: Try) -> str:
-    """What came of an attempt."""
+    """Say how an attempt ended: the status of the answer, or why no answer came."""
     if each.status is not None:
         return f"it answered {each.status}"
     return _ERRORS.get(each.error or "", "there was no answer")
 
+
+# The page
 
 _WORDS = {
     Outcome.DELIVERED: "Delivered",
@@ -132,12 +135,12 @@ _WORDS = {
     Outcome.DEAD: "Given up",
     Outcome.HELD: "Held",
 }
-#: How many attempts of one delivery the page lists.
+#: The page lists at most so many attempts of one delivery.
 _MOST = 4
 
 
 def document(found: DeliveriesPage, referral: str | None, now: datetime) -> Response:
-    """The page of one referral, or of all that the caller may see."""
+    """Make the page of one referral, or of all deliveries that the caller may see."""
     return page(
         "deliveries.html",
         found=found,
@@ -159,17 +162,17 @@ def _badge(counts: Counter[Outcome]) -> str:
         return "No messages"
     if counts[Outcome.DELIVERED] == total:
         return "Everything was delivered"
-    said = [f"{counts[state]} {_WORDS[state].lower()}" for state in _WORDS if counts[state]]
-    return ", ".join(said)
+    texts = [f"{counts[state]} {_WORDS[state].lower()}" for state in _WORDS if counts[state]]
+    return ", ".join(texts)
 
 
 def _when(row: Told, now: datetime) -> str:
-    said = row.in_words
+    text = row.in_words
     if row.delivered_at is not None and row.state is Outcome.DELIVERED:
-        said = said.removesuffix(".") + f", {moment(row.delivered_at)}."
+        text = text.removesuffix(".") + f", {moment(row.delivered_at)}."
     if row.next_attempt_at is not None and row.next_attempt_at > now:
-        said += f" Not before {moment(row.next_attempt_at)}."
-    return said
+        text += f" Not before {moment(row.next_attempt_at)}."
+    return text
 
 
 def _sent(row: LetterTold) -> str:

@@ -1,7 +1,8 @@
-"""Reads deliveries: one's own, and for plan staff all those of their plan. One statement a page.
+"""Reads deliveries: those to the caller's organization, and for plan staff all of their plan.
 
-Of somebody else's endpoint nothing is read but its id, its kind and whether it is active: never its
-URL, its headers, its description, or what it answered. Words are `show.py`'s.
+One statement reads a page. Of the endpoint of another organization, the statement reads only the
+id, the kind, whether the endpoint is active, and why not; never its URL, its headers, its
+description, or the body of an answer. `show.py` puts the rows into words.
 """
 
 from collections.abc import Sequence
@@ -16,12 +17,12 @@ from app.store.database import fetch
 from app.store.reading.access import SEES_LOCATED, SqlStatement, Visibility, located, plan_keys
 from app.views.deliveries.model import Channel, Outcome
 
-#: What plan staff see of others is about referrals of their plan; tests of endpoints are not.
+#: Plan staff see deliveries to others about referrals of their plan, but no tests of endpoints.
 _OTHERS = "d.plan = ANY ({staff}) AND d.referral_id <> d.message_id"
 _LAST_FAILED = """coalesce((SELECT a.status IS NULL OR a.status NOT BETWEEN 200 AND 299
     FROM attempt a WHERE a.plan = d.plan AND a.message_id = d.message_id
     AND a.endpoint_id = d.endpoint_id ORDER BY a.number DESC LIMIT 1), false)"""
-#: Written out, so that the partial indexes of the states are used.
+#: Each state is written out, so that PostgreSQL uses the partial indexes of the states.
 _STATES = {
     Outcome.PENDING: f"d.state = 'pending' AND NOT {_LAST_FAILED}",
     Outcome.FAILING: f"d.state = 'pending' AND {_LAST_FAILED}",
@@ -55,7 +56,9 @@ ORDER BY c.created_at, c.id"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveriesQuery:
-    """What to show. `after` is the last row of the page before: written at, message, endpoint."""
+    """The query for a page. `after` is the last row of the page before: the moment at which the row
+    was written, the message, the endpoint.
+    """
 
     seen: Visibility
     referral: str | None = None
@@ -67,22 +70,22 @@ class DeliveriesQuery:
 
 
 async def page(connection: AsyncConnection, wanted: DeliveriesQuery) -> Sequence[Any]:
-    """The rows of one page, newest first, and one more where there is one."""
+    """Read the rows of one page, the newest first, and one more row if there is a next page."""
     statement = SqlStatement()
     found, order = _found(statement, wanted)
     return await fetch(connection, f"WITH {found} {_SHOWN} ORDER BY {order}", statement.values)
 
 
 async def letters(connection: AsyncConnection, referral: str, seen: Visibility) -> Sequence[Any]:
-    """The letters of a referral that the caller is party to; none otherwise."""
+    """Read the letters of a referral; none if the caller is not a party to the referral."""
     return await fetch(connection, _LETTERS, located("ServiceRequest", referral, seen))
 
 
 def _found(statement: SqlStatement, wanted: DeliveriesQuery) -> tuple[str, str]:
-    """The rows of the page as CTEs that end with `found`, and the order that they are in.
+    """Write the CTEs of the page, the last one named `found`, and the order of the rows.
 
-    All of a plan is read by its key, whose message ids rise with time; the rest by endpoint and
-    time, or from the few messages of one referral.
+    All deliveries of a plan are read by their key, whose message ids rise with time. Others are
+    read by endpoint and time, or from the few messages of one referral.
     """
     narrow = wanted.referral or wanted.endpoint or wanted.kind
     whole = wanted.seen.staff and not narrow
@@ -91,7 +94,7 @@ def _found(statement: SqlStatement, wanted: DeliveriesQuery) -> tuple[str, str]:
     which = _which(statement, wanted, key)
     last = f"ORDER BY {order} LIMIT {statement.bind(wanted.limit + 1, 'int')}"
     if whole and wanted.state not in (None, Outcome.DELIVERED):
-        # Few: taken by their own index, and then put in order.
+        # Few rows have such a state: read them by the index of the state, then sort them.
         few = f"few AS MATERIALIZED (SELECT {_COLUMNS} FROM delivery d WHERE {which})"
         return f"{few}, found AS (SELECT * FROM few d {last})", order
     if wanted.referral is not None:
@@ -114,7 +117,7 @@ def _found(statement: SqlStatement, wanted: DeliveriesQuery) -> tuple[str, str]:
 
 
 def _endpoints(statement: SqlStatement, wanted: DeliveriesQuery) -> str:
-    """The endpoints to look at: the one asked for, the caller's own, or for staff all of a kind."""
+    """Select the endpoints: the one asked for, those of the caller, or for staff all of a kind."""
     if wanted.endpoint is not None:
         return f"(SELECT {statement.bind(wanted.endpoint)} AS id)"
     if wanted.seen.staff and wanted.kind is not None:
@@ -125,7 +128,7 @@ def _endpoints(statement: SqlStatement, wanted: DeliveriesQuery) -> str:
 
 
 def _which(statement: SqlStatement, wanted: DeliveriesQuery, key: Sequence[str]) -> str:
-    """The conditions on `d`: whose it is first."""
+    """Write the conditions on `d`, beginning with the organization that may see the row."""
     mine = f"d.organization_id = {statement.bind(wanted.seen.organization_id)}"
     conditions = [mine]
     if wanted.seen.staff:

@@ -1,13 +1,12 @@
-"""The published referral forms: what each asks follows from what the policies read.
+"""Builds the published referral forms, and renders each as a FHIR Questionnaire (R4).
 
-A form asks for every fact that some policy reads to decide one of its services, but for those known
-from resources (age, county, coverage: facts.md 1.3, 3.1); beside them for the facts about the
-request that no rule reads. How a form looks in FHIR is `app.views.forms.questionnaire`.
+`build_forms`: a form asks for every fact that a policy reads to decide one of the form's services,
+without the facts known from resources (age, county, coverage: facts.md 1.3, 3.1). A form also asks
+for the facts about the request that no rule reads.
 
-A referral form as a FHIR Questionnaire (R4), in English with Spanish beside every text.
-
-`linkId` = the fact's name; what comes back is read by `app.fhir.facts_answers`. Nothing is ever
-`required` (G26 p.99-100). What a form asks is `app.views.forms.form`.
+`render`: the texts are in English, with Spanish beside each text. The `linkId` of a question is the
+name of the fact; `app.fhir.facts_answers` reads the answers. No question is `required`
+(G26 p.99-100).
 """
 
 import hashlib
@@ -26,7 +25,7 @@ from app.policy.consistency import facts_used
 from app.policy.dictionary import Dictionary, FactDefinition
 from app.policy.library import Library
 
-#: The form of what a plan knows, and anybody may state (facts.md 3.2).
+#: The form for facts that a plan's roster knows; other senders may state them, too (facts.md 3.2).
 ROSTER = "roster"
 _WORDS = Path(__file__).with_name("words.yaml")
 
@@ -36,20 +35,20 @@ class _Shape(BaseModel):
 
 
 class Both(_Shape):
-    """The same words in English and Spanish."""
+    """A text in English and in Spanish."""
 
     en: str
     es: str
 
 
 class FormWords(Both):
-    """A form's title, and the services it is for."""
+    """The title of a form, and the services of the form."""
 
     services: tuple[str, ...]
 
 
 class SectionWords(Both):
-    """A heading, and the fact at which its section begins."""
+    """The heading of a section, and the fact at which the section begins."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -58,7 +57,7 @@ class SectionWords(Both):
 
 
 class FormsWords(_Shape):
-    """Everything in `words.yaml`."""
+    """All texts of `words.yaml`."""
 
     forms: Mapping[str, FormWords]
     introduction: Both
@@ -68,7 +67,7 @@ class FormsWords(_Shape):
     codes: Mapping[str, Mapping[str, tuple[str, str]]]
 
     def of_code(self, fact: str, code: str) -> Both:
-        """A code in words; where nobody worded it, the code itself with spaces."""
+        """Word a code; a code without words becomes `foster-care` → `foster care`."""
         known = self.codes.get(fact, {}).get(code)
         if known is None:
             plain = code.replace("-", " ").replace("_", " ")
@@ -78,7 +77,7 @@ class FormsWords(_Shape):
 
 @dataclass(frozen=True, slots=True)
 class FormSection:
-    """The facts under one heading, in the order of asking."""
+    """One heading with its facts, in the order of asking."""
 
     words: SectionWords
     facts: tuple[FactDefinition, ...]
@@ -86,7 +85,7 @@ class FormSection:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One questionnaire, before it is FHIR."""
+    """One form, before `render` makes a FHIR Questionnaire of it."""
 
     name: str
     words: FormWords
@@ -99,23 +98,25 @@ class Form:
 
 @cache
 def load_words() -> FormsWords:
-    """The words of the forms."""
+    """Read the words of the forms."""
     return FormsWords.model_validate(yaml.safe_load(_WORDS.read_text("utf-8")))
 
 
 def build_forms(library: Library) -> dict[str, Form]:
-    """Every form by name, from the policies of this deployment."""
+    """Build every form, by name, from the policies of this deployment."""
     words = load_words()
     return {
         name: Form(
-            name, said, _sections(_asked(library, name, said.services), library.dictionary, words)
+            name, form, _sections(_asked(library, name, form.services), library.dictionary, words)
         )
-        for name, said in words.forms.items()
+        for name, form in words.forms.items()
     }
 
 
 def _asked(library: Library, form: str, services: tuple[str, ...]) -> list[FactDefinition]:
-    """In the order of the dictionary: what is used, and what is only kept."""
+    """List the facts of a form, in the order of the dictionary: the facts that its services read,
+    and the facts of this form that no service reads.
+    """
     facts = library.dictionary
     if form == ROSTER:
         return [fact for fact in facts.values() if fact.roster]
@@ -140,17 +141,21 @@ def _used(library: Library, service: str) -> frozenset[str]:
 def _sections(
     facts: list[FactDefinition], dictionary: Dictionary, words: FormsWords
 ) -> tuple[FormSection, ...]:
-    """The facts under their headings, which run from one fact of the dictionary to another."""
+    """Put the facts under their headings. A heading covers the dictionary from its first fact to
+    the first fact of the next heading.
+    """
     starts = {section.first: section for section in words.sections}
     asked = {fact.name for fact in facts}
     current = words.sections[0]
-    found: dict[str, tuple[SectionWords, list[FactDefinition]]] = {}
+    sections: dict[str, tuple[SectionWords, list[FactDefinition]]] = {}
     for name, fact in dictionary.items():
         current = starts.get(name, current)
         if name in asked:
-            found.setdefault(current.link, (current, []))[1].append(fact)
-    return tuple(FormSection(said, tuple(listed)) for said, listed in found.values())
+            sections.setdefault(current.link, (current, []))[1].append(fact)
+    return tuple(FormSection(heading, tuple(listed)) for heading, listed in sections.values())
 
+
+# The form as a Questionnaire
 
 FormTree = dict[str, Any]
 
@@ -168,7 +173,9 @@ _PUBLISHER = "No Wrong Door"
 
 
 def render(form: Form, words: FormsWords) -> FormTree:
-    """The resource. Its version follows from its content: another text is another version."""
+    """Make the Questionnaire. Its version is a digest of its content: a changed text changes the
+    version.
+    """
     made: FormTree = {
         "resourceType": "Questionnaire",
         "id": form.name,
@@ -190,7 +197,7 @@ def render(form: Form, words: FormsWords) -> FormTree:
 
 
 def _text(element: str, words: Both) -> FormTree:
-    """An element in English, with its Spanish beside it."""
+    """Make an element in English, with the Spanish text as its extension."""
     spanish = {
         "url": codes.TRANSLATION,
         "extension": [
@@ -222,7 +229,7 @@ def _section(section: FormSection, asked: frozenset[str], words: FormsWords) -> 
 def _items(
     facts: tuple[FactDefinition, ...], asked: frozenset[str], words: FormsWords
 ) -> Iterator[FormTree]:
-    """A section's questions; the parts of an event stand within its repeating group."""
+    """Make the questions of a section; the questions about an event are in a repeating group."""
     parts = [fact for fact in facts if fact.name.startswith(f"{_EVENTS}.")]
     for fact in facts:
         if fact.type == "events":
@@ -271,14 +278,14 @@ def _condition(question: str, answer: bool | str) -> FormTree:
 
 
 def _options(fact: FactDefinition, words: FormsWords) -> Iterator[FormTree]:
-    """Every code with its words; of a list also `none`, which says that it is known and empty."""
+    """List every code with its words; a list of codes also has `none`: known to be empty."""
     system = codes.fact_system(fact.name)
     for code in fact.codes:
-        said = words.of_code(fact.name, code)
+        display = words.of_code(fact.name, code)
         if system == codes.CALAIM_SERVICE:
             name = codes.SERVICES.get(code, code)
             yield {"system": system, "code": code, "display": name}
         else:
-            yield {"system": system, "code": code, **_text("display", said)}
+            yield {"system": system, "code": code, **_text("display", display)}
     if fact.type == "code-list":
         yield {"system": system, "code": "none", **_text("display", words.none)}

@@ -1,4 +1,4 @@
-"""Which forms a search finds. PURE: the forms are few, and stand in memory."""
+"""Searches the forms. PURE: the forms are few, and stay in memory."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from app.store.reading.values import (
 
 FormResource = Mapping[str, Any]
 
-#: Parameter → its kind, and what it selects.
+#: Parameter → its kind, and the forms that it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {
     "_id": ("token", "The form's id: `ecm`, `cs-housing` …"),
     "context": ("token", "A service that the form is for: `EAA`, or `system|EAA`"),
@@ -30,7 +30,7 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "url": ("uri", "Its canonical address, exactly; `address|version` for one version alone"),
     "version": ("token", "Its version, which follows from what it asks"),
 }
-#: Of strings: what each does.
+#: Modifier of a string parameter → its meaning.
 MODIFIERS: Mapping[str, str] = {
     "exact": "exactly as it is written",
     "contains": "anywhere in the text",
@@ -39,7 +39,7 @@ MODIFIERS: Mapping[str, str] = {
 
 @dataclass(slots=True)
 class FormSearch(Search):
-    """What must hold of a form, how many to show, and after which form the page begins."""
+    """The conditions on a form, the size of a page, and the form after which the page begins."""
 
     kind: str = "Questionnaire"
     tests: list[Callable[[FormResource], bool]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class FormSearch(Search):
     PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM | {"_total"}
 
     def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
-        """What must hold."""
+        """Add the condition of one parameter."""
         plain, modifier = self.named(name)
         if plain not in PARAMETERS:
             return unknown(self.kind, name, strict=strict)
@@ -56,17 +56,19 @@ class FormSearch(Search):
         return None
 
     def find(self, forms: Iterable[FormResource]) -> tuple[list[FormResource], int, str | None]:
-        """The page, the number of all matches, and where the next page begins."""
-        found = [form for form in forms if all(test(form) for test in self.tests)]
-        found.sort(key=lambda form: str(form["id"]))
-        rest = [form for form in found if form["id"] > (self.cursor or "")]
+        """Return the page, the number of all matches, and the last id of the page if another page
+        follows.
+        """
+        matches = [form for form in forms if all(test(form) for test in self.tests)]
+        matches.sort(key=lambda form: str(form["id"]))
+        rest = [form for form in matches if form["id"] > (self.cursor or "")]
         page = [] if self.subset.counts else rest[: self.count]
         more = 0 < len(page) < len(rest)
-        return page, len(found), page[-1]["id"] if more else None
+        return page, len(matches), page[-1]["id"] if more else None
 
 
 def read_search(asked: Sequence[tuple[str, str]], *, strict: bool) -> FormSearch:
-    """The search that pairs ask for. Raises `Refusal` (400) with every fault at once."""
+    """Read a search from its parameters. Raises `Refusal` (400) with every fault at once."""
     search = FormSearch()
     read_into(search, asked, strict=strict)
     return search
@@ -96,7 +98,7 @@ def _reads(text: str, word: str, modifier: str) -> bool:
 
 
 def _is(form: FormResource, named: Token) -> bool:
-    """Whether it is the form of this address, and of this version where one is asked for."""
+    """Tell whether a form has this canonical address, and this version if a version is given."""
     if named.system is None:
         return bool(form["url"] == named.code)
     return (form["url"], form["version"]) == (named.system, named.code)

@@ -1,4 +1,4 @@
-"""Who a letter goes to, from FHIR: the member, whoever asked for them, an organization."""
+"""Addressees of letters, read from FHIR: the member, the requester, an organization."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,9 @@ Copies = Sequence[tuple[str, Resource]]
 
 
 def addressee(resource: Resource | None, display: str | None = None) -> Addressee:
-    """Name, address, phones and faxes of a person or an organization; `display` for want of one."""
+    """Read name, address, phones and faxes of a person or an organization. Without a resource or a
+    name, `display` is the name.
+    """
     if not resource:
         return Addressee(short_name(display))
     stated = resource.get("name")
@@ -28,7 +30,7 @@ def addressee(resource: Resource | None, display: str | None = None) -> Addresse
 
 
 def stated_member(sent: Resource, copies: Copies) -> Addressee:
-    """The member as the referral states them: all that a letter to anybody else may tell."""
+    """Read the member as the referral states them: a letter to others may say no more."""
     display = (sent.get("subject") or {}).get("display")
     return addressee(Payload(sent, copies).patient, display)
 
@@ -41,8 +43,8 @@ def member(
     *,
     released: bool,
 ) -> Addressee:
-    """The member to write to: as the plan's roster knew them then, or does `now`; as the referral
-    says only where a person has released that.
+    """Read the member to write to: from the plan's roster at that time, else from the roster `now`;
+    from the referral only if a person has `released` that address.
     """
     stated, known = stated_member(sent, copies), addressee(roster)
     sources = (known, addressee(now), *([stated] if released else []))
@@ -55,32 +57,31 @@ def member(
 
 
 def _is_whole(known: Addressee) -> bool:
-    """A town alone is no address."""
+    """Tell whether an address is complete: a town alone is not."""
     return len(known.lines) > 1
 
 
 def member_language(sent: Resource, copies: Copies, roster: Resource | None) -> str | None:
-    """The language tag that the referral states for the member, else the roster's."""
+    """Return the member's language tag (BCP 47) from the referral, else from the roster."""
     stated = language_of(Payload(sent, copies).patient)
     return stated or (language_of(roster) if roster else None)
 
 
 def requester(sent: Resource, copies: Copies, *, released: bool) -> Addressee:
-    """Whoever the referral names as its requester; where they are only once that is released."""
+    """Read the requester of the referral; with the address only if a person has `released` it."""
     named = sent.get("requester") or {}
-    found = addressee(Payload(sent, copies).resolve(named), named.get("display"))
-    return found if released else Addressee(found.name)
+    asker = addressee(Payload(sent, copies).resolve(named), named.get("display"))
+    return asker if released else Addressee(asker.name)
 
 
 def is_family(sent: Mapping[str, Any], cin: str | None) -> bool:
-    """Whether a relative of the member asked."""
+    """Tell whether a relative of the member made the referral."""
     return asker(sent, cin) is Asker.FAMILY
 
 
 def _telecom(resource: Resource, system: str) -> tuple[str, ...]:
-    found = resource.get("telecom") or ()
     return tuple(
         str(point["value"])
-        for point in found
+        for point in resource.get("telecom") or ()
         if point.get("system") == system and point.get("value") and point.get("use") != "old"
     )

@@ -1,9 +1,7 @@
-"""A letter as data: what it is made of, and what it is when it is made. PURE.
+"""Letters as data: the content from which a letter is written, and the written letter. PURE.
 
-What a letter shows is cut: a page has an end, and printing takes a moment.
-
-What was sent is kept whole with the referral; names, addresses and what people wrote come to paper
-as far as a reader could use them.
+The texts and lists of a letter are cut to a length that a reader can use: a page has an end, and
+printing takes time. The referral keeps names, addresses and notes whole, as they were sent.
 """
 
 from collections.abc import Iterable
@@ -18,7 +16,7 @@ from app.views.letters.criteria import Decisive
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """Somebody to write to: a name, the lines of the address, and how to reach them otherwise."""
+    """A person or an organization to write to: name, lines of the address, phones and faxes."""
 
     name: str | None = None
     lines: tuple[str, ...] = ()
@@ -28,7 +26,7 @@ class Addressee:
 
 @dataclass(frozen=True, slots=True)
 class LetterContent:
-    """All that a letter is made of."""
+    """Everything from which a letter is written."""
 
     outcome: str
     recipient: str  # requesting | servicing | member
@@ -36,21 +34,21 @@ class LetterContent:
     at: datetime
     referral_id: str
     to: Addressee
-    #: The member's name: as it was sent, unless the letter is theirs.
+    #: The member's name: in a letter to the member as the roster knows it, else as it was sent.
     member: str | None
     occasion: LetterSnapshot
-    #: How the performer reaches the member; for the performer of an approval alone.
+    #: Where the performer reaches the member; only in a letter to the performer.
     member_reached: Addressee | None = None
     policy: Policy | None = None
     decisive: tuple[Decisive, ...] = ()
     provider: Addressee | None = None
-    #: The requester is the member or family: a letter to a person, not to an office.
+    #: The requester is family of the member: the letter goes to a person, not to an office.
     person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LetterItem:
-    """One line of a list, and the lines below it."""
+    """One line of a list, with the lines below the line."""
 
     text: str
     parts: tuple[str, ...] = ()
@@ -58,19 +56,19 @@ class LetterItem:
 
 @dataclass(frozen=True, slots=True)
 class LetterSection:
-    """One part under its heading: paragraphs, a list, paragraphs after it, points."""
+    """One part under its heading: paragraphs, a list, paragraphs after the list, points."""
 
     heading: str
     paragraphs: tuple[str, ...] = ()
     items: tuple[LetterItem, ...] = ()
     after: tuple[str, ...] = ()
-    #: Points with a heading of their own, and what it says.
+    #: Points: each has a heading of its own, and a text.
     points: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter, ready to be laid out."""
+    """A written letter, ready for the layout as HTML or PDF."""
 
     language: str
     sender: str
@@ -80,9 +78,11 @@ class Letter:
     about: tuple[tuple[str, str], ...]
     greeting: str
     sections: tuple[LetterSection, ...]
-    taglines: tuple[tuple[str, str], ...]  # language, words
+    taglines: tuple[tuple[str, str], ...]  # language, text
     page: str  # "Page {number} of {count}"
 
+
+# Lengths
 
 _NAME, _LINE, _LINES = 160, 100, 8
 _TEXT, _TEXTS = 1_500, 40
@@ -90,22 +90,22 @@ _MORE = "…"
 
 
 def cut(text: str, most: int) -> str:
-    """The text, or its beginning with a sign that there is more."""
+    """Cut a text to `most` letters; `…` shows that the text was longer."""
     return text if len(text) <= most else text[: most - 1].rstrip() + _MORE
 
 
 def short_name(name: str | None) -> str | None:
-    """A name as it is written to."""
+    """Cut a name."""
     return cut(name, _NAME) if name else name
 
 
 def short_lines(lines: Iterable[str]) -> tuple[str, ...]:
-    """The lines of an address, or the numbers of a phone."""
+    """Cut the lines of an address, or a list of phone numbers."""
     return tuple(cut(line, _LINE) for line in islice(lines, _LINES))
 
 
 def bounded(letter: Letter) -> Letter:
-    """The letter with each of its texts and lists cut."""
+    """Cut the texts and lists of a letter."""
     return replace(
         letter,
         sender=cut(letter.sender, _NAME),

@@ -1,4 +1,4 @@
-"""Correspondence as plan staff read it: who is told what, how, and the links to the letter."""
+"""Models of the correspondence for plan staff: outcome, recipient, channel, links to the letter."""
 
 from datetime import datetime
 from typing import Literal

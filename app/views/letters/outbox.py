@@ -1,8 +1,8 @@
-"""Reads and changes the staff's outbox. Every statement begins with the plans of the caller.
+"""Reads and changes the outbox of letters. Every statement begins with the plans of the caller.
 
-What an organization's endpoint never took counts as failed: that is computed when it is read, from
-the deliveries, so that a later delivery heals it. A letter that waits for a performer which has the
-referral no more counts as skipped in the same way. What a letter says is `letter.py`'s.
+Two statuses are computed from the deliveries and the parties at each read: `failed`, a message that
+the endpoint of the organization never took, so that a later delivery makes it `sent` again; and
+`skipped`, a letter to a performer that no longer has the referral. `letter.py` writes the letters.
 """
 
 from collections.abc import Sequence
@@ -40,15 +40,15 @@ _UNHEARD = """(c.status = 'sent' AND c.medium = 'endpoint' AND EXISTS (SELECT 1 
     AND d.organization_id = c.organization_id AND d.state IN ('dead', 'held'))
   AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.plan = c.plan AND d.message_id = c.message_id
     AND d.organization_id = c.organization_id AND d.state IN ('pending', 'delivered')))"""
-#: The letter is for a performer that declined or was passed over since.
+#: The letter is for a performer that has declined since, or that another performer replaced.
 OVERTAKEN = """(c.status = 'to-send' AND c.recipient = 'servicing' AND NOT EXISTS (
     SELECT 1 FROM party p WHERE p.plan = c.plan AND p.referral_id = c.referral_id
     AND p.organization_id = c.organization_id AND p.until IS NULL))"""
-#: The plan's own staff entered the referral: they asked where to write to.
+#: Staff of the plan entered the referral: they asked for the address themselves.
 _ENTERED = """EXISTS (SELECT 1 FROM referral w JOIN organization s ON s.id = w.organization_id
     WHERE w.plan = c.plan AND w.id = c.referral_id AND s.plan IS NOT NULL)"""
-#: The letter is for a person, only the referral states where they are, and nobody has released
-#: that: it might be a stranger's address. Of the member it is no question where the roster has one.
+#: The letter is for a person whose address only the referral states, and no staff have released the
+#: address yet: it might be a stranger's. A member with an address in the roster needs no release.
 _UNRELEASED = f"""(c.status = 'to-send' AND c.released_at IS NULL AND CASE c.recipient
   WHEN 'member' THEN NOT EXISTS (SELECT 1 FROM referral w
     JOIN member m ON m.plan = w.plan AND m.id = w.member_id
@@ -64,7 +64,8 @@ REASON = f"""CASE WHEN {OVERTAKEN} THEN 'The organization has the referral no mo
         'it once you know that the address is right.'
     WHEN {_UNRELEASED} THEN 'Nobody knows yet who the member is: first identify them.'
     ELSE c.reason END"""
-#: The narrower condition lets failures be found from the few deliveries that did not arrive.
+#: Status → condition. The further condition of `failed` lets PostgreSQL begin with the few
+#: deliveries that did not arrive.
 _CONDITIONS = {
     "to-send": f"c.status = 'to-send' AND NOT {OVERTAKEN} AND NOT {_UNRELEASED}",
     "waiting": f"c.status = 'to-send' AND {_UNRELEASED}",
@@ -78,7 +79,7 @@ _COLUMNS = f"""c.plan, c.id, c.referral_id, c.outcome, c.recipient, c.organizati
     c.sent_at, c.sent_by, c.note, c.released_at, c.released_by, c.release_note, c.created_at"""
 _FROM = "correspondence c LEFT JOIN organization o ON o.id = c.organization_id"
 
-#: The versions of that moment; of a roster loaded later, the first.
+#: Selects the version of that moment; of a resource that was stored later, the first version.
 _THEN = """ORDER BY (v.updated_at <= c.created_at) DESC,
     CASE WHEN v.updated_at <= c.created_at THEN -v.version ELSE v.version END LIMIT 1"""
 _LETTER = f"""SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.referral_id,
@@ -122,7 +123,7 @@ VALUES ($1::text, 'Communication', $2::text, $7::int, $8::text, $4::timestamptz,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrespondenceQuery:
-    """What to list. `after` is the last row of the page before: moment and id."""
+    """The query for a page. `after` is the last row of the page before: moment and id."""
 
     plans: Sequence[str]
     status: str | None = None
@@ -133,7 +134,9 @@ class CorrespondenceQuery:
 
 
 async def listed(connection: AsyncConnection, wanted: CorrespondenceQuery) -> Sequence[RowMapping]:
-    """The rows, the oldest first: it has waited longest. One more than asked for, if there is."""
+    """Read the rows, the oldest first, as it has waited longest; one more row if a next page
+    exists.
+    """
     values: list[Any] = [list(wanted.plans)]
     conditions = ["c.plan = ANY ($1::text[])"]
     if wanted.status is not None:
@@ -154,7 +157,7 @@ async def listed(connection: AsyncConnection, wanted: CorrespondenceQuery) -> Se
 
 
 async def one(connection: AsyncConnection, plans: Sequence[str], id_: str) -> RowMapping | None:
-    """One row as listed; None where it is not there for this caller."""
+    """Read one row; None: no such row for the plans of the caller."""
     sql = f"SELECT {_COLUMNS} FROM {_FROM} WHERE c.plan = ANY ($1::text[]) AND c.id = $2::text"
     result = await connection.exec_driver_sql(sql, (list(plans), id_))
     return result.mappings().first()
@@ -163,7 +166,9 @@ async def one(connection: AsyncConnection, plans: Sequence[str], id_: str) -> Ro
 async def letter_content(
     connection: AsyncConnection, plans: Sequence[str], id_: str, library: Library
 ) -> LetterContent | None:
-    """What the letter says; None where it is not there for this caller, or nobody is written to."""
+    """Read the content of a letter; None: no such row for the plans of the caller, or the letter is
+    skipped.
+    """
     result = await connection.exec_driver_sql(_LETTER, (list(plans), id_))
     row = result.mappings().first()
     if row is None or row["status"] == "skipped":
@@ -172,9 +177,10 @@ async def letter_content(
 
 
 def content(row: RowMapping, library: Library) -> LetterContent:
-    """The stored rows as the content of a letter.
+    """Turn the stored row into the content of a letter.
 
-    What the roster knows of the member (spelling, address, phone) reaches the member alone.
+    Data of the roster about the member (spelling, address, phone) goes into letters to the member
+    only.
     """
     occasion, sent = LetterSnapshot.from_json(row["about"]), parse(row["sent"])
     copies = [(name, parse(body.encode())) for name, body in orjson.loads(row["copies"] or "[]")]
@@ -182,9 +188,9 @@ def content(row: RowMapping, library: Library) -> LetterContent:
     person = row["organization_id"] is None and is_family(sent, row["cin"])
     to_member = row["recipient"] == "member"
     known_as = roster if to_member else None
-    spoken = member_language(sent, copies, known_as) if to_member or person else None
-    language = language_of(spoken)
-    known = words(language)
+    tag = member_language(sent, copies, known_as) if to_member or person else None
+    language = language_of(tag)
+    letter_words = words(language)
     question, answer = orjson.loads(row["determined"] or "[null, null]")
     claimed = question_from_json(question).claimed if question else ()
     determination = answer_from_json(answer) if answer else None
@@ -203,7 +209,7 @@ def content(row: RowMapping, library: Library) -> LetterContent:
         member_reached=stated if row["recipient"] == "servicing" else None,
         policy=library.version(version) if version else None,
         decisive=decisive(
-            determination, claimed, phrases(library, version, language), known, language
+            determination, claimed, phrases(library, version, language), letter_words, language
         ),
         provider=addressee(parse(row["performer"])) if row["performer"] else None,
         person=person,
@@ -220,8 +226,8 @@ def _to(row: RowMapping, sent: Any, copies: Copies, roster: Any) -> Addressee:
 
 
 async def lock(connection: AsyncConnection, plans: Sequence[str], id_: str) -> Sequence[Any] | None:
-    """Plan, id, status, Communication, referral id and whether the member is known; nobody else can
-    mark it meanwhile.
+    """Lock a row, so that no other request marks the letter meanwhile. Returns plan, id, status,
+    Communication, referral id, and whether the member is known.
     """
     return await fetch_one(connection, _LOCK, (list(plans), id_))
 
@@ -235,16 +241,18 @@ async def mark_sent(
     by: str,
     note: str | None,
 ) -> None:
-    """The row, and the next version of its Communication, as one statement."""
+    """Mark a letter as sent: write the row and the next version of its Communication, as one
+    statement.
+    """
     plan, id_, _, body, referral_id, _ = row
-    told = letter_sent(parse(body), at=at, how=how)
-    version = int(told["meta"]["versionId"])
-    values = (plan, id_, how, at, by, note, version, referral_id, dumps(told), found_by(told))
+    sent = letter_sent(parse(body), at=at, how=how)
+    version = int(sent["meta"]["versionId"])
+    values = (plan, id_, how, at, by, note, version, referral_id, dumps(sent), found_by(sent))
     await connection.exec_driver_sql(_SENT, values)
 
 
 async def release(
     connection: AsyncConnection, row: Sequence[Any], *, at: datetime, by: str, note: str
 ) -> None:
-    """From now on the letter may go where the referral says that the member lives."""
+    """Release a letter: from now on it may go to the address that only the referral states."""
     await connection.exec_driver_sql(_RELEASE, (row[0], row[1], at, by, note))

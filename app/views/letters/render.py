@@ -1,9 +1,9 @@
-"""A letter as a PDF on US letter paper. Holds no words of its own.
+"""Renders a letter as a PDF and as an HTML page. This module adds no words to the letter.
 
-Set in Helvetica, one of the fonts that every PDF reader has; it has all letters of English, Spanish
-and Hmong (RPA). A letter of another script in a name is set by its nearest Latin letter.
-
-A letter as one HTML page: self-contained, escaped, printable. Holds no words of its own.
+The PDF is on US letter paper, in Helvetica: every PDF reader has this font, and the font has all
+letters of English, Spanish and Hmong (RPA). A letter that the font does not have, in a name, is
+replaced by its nearest Latin letter: `ł` → `l`. The HTML page is self-contained, escaped and
+printable.
 """
 
 import unicodedata
@@ -19,9 +19,9 @@ from app.views.page import templates
 _MARGIN = 20.0  # millimetres
 _BOTTOM = 18.0
 _LINE = 5.2
-_MOST_KEPT = 10  # lines; a longer text may be divided
+_MOST_KEPT = 10  # lines on one page; a longer text may be divided between two pages
 _BODY, _HEADING, _TITLE = 12, 13, 16  # points; 12 is the least for a notice to a member
-#: Letters that do not come apart into a Latin letter and an accent.
+#: Letters that Unicode does not decompose into a Latin letter and an accent.
 _NEAREST = str.maketrans(
     {"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "ħ": "h", "Ħ": "H", "ŧ": "t", "Ŧ": "T"}
 )
@@ -50,7 +50,7 @@ class _Page(FPDF):
 
 
 def pdf(letter: Letter, at: datetime) -> bytes:
-    """The document; the same letter always gives the same bytes."""
+    """Make the PDF; the same letter always gives the same bytes."""
     page = _Page(letter, at)
     page.add_page()
     _head(page, letter)
@@ -67,14 +67,14 @@ def pdf(letter: Letter, at: datetime) -> bytes:
 
 
 def printable(text: str) -> str:
-    """The text in letters that the font has: the nearest Latin letter for any other, else `?`."""
+    """Replace letters that the font does not have by the nearest Latin letter, else by `?`."""
     kept = []
     for character in text.translate(_NEAREST):
         if _has(character):
             kept.append(character)
             continue
-        apart = unicodedata.normalize("NFKD", character)
-        kept.append("".join(part for part in apart if _has(part)) or _unknown(character))
+        parts = unicodedata.normalize("NFKD", character)
+        kept.append("".join(part for part in parts if _has(part)) or _unknown(character))
     return "".join(kept)
 
 
@@ -85,7 +85,9 @@ def _has(character: str) -> bool:
 
 
 def _unknown(character: str) -> str:
-    """Marks and controls leave nothing behind; anything else leaves a sign that it was there."""
+    """Replace a letter that the font does not have: a control character by a space, a mark or an
+    invisible character by nothing, any other by `?`.
+    """
     kind = unicodedata.category(character)
     return " " if kind == "Cc" else "" if kind[0] in "MC" else "?"
 
@@ -128,7 +130,7 @@ def _section(page: FPDF, section: LetterSection) -> None:
 
 
 def _keep(page: FPDF, height: float) -> None:
-    """A heading at the foot of a page belongs to the next page."""
+    """Begin a new page if `height` does not fit any more, so that no heading ends a page."""
     if page.will_page_break(height):
         page.add_page()
 
@@ -140,7 +142,7 @@ def _item(page: FPDF, item: LetterItem) -> None:
 
 
 def _line(page: FPDF, sign: str, text: str, indent: float) -> None:
-    """One line of a list, not divided between two pages."""
+    """Write one line of a list, not divided between two pages."""
     page.set_font("Helvetica", size=_BODY)
     page.set_left_margin(_MARGIN + indent)
     page.set_x(_MARGIN + indent)
@@ -154,7 +156,7 @@ def _line(page: FPDF, sign: str, text: str, indent: float) -> None:
 
 
 def _height(page: FPDF, text: str) -> float:
-    """What the text will take, of one page at most."""
+    """Measure the height of a text in millimetres, at most `_MOST_KEPT` lines."""
     taken = page.multi_cell(
         0, _LINE, printable(text), align="L", dry_run=True, output=MethodReturnValue.HEIGHT
     )
@@ -168,11 +170,13 @@ def _text(
     page.multi_cell(0, line, printable(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
-#: Nothing is loaded from anywhere: the browser is told so, too.
+# HTML
+
+#: The content security policy of the page: the browser loads nothing from anywhere.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _TEMPLATES = templates()
 
 
 def html(letter: Letter) -> str:
-    """The page, from `letter.html` of the templates."""
+    """Make the page from the template `letter.html`."""
     return _TEMPLATES.get_template("letter.html").render(letter=letter)

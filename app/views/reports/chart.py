@@ -1,6 +1,7 @@
-"""Figures for a page: bars with their numbers beside them, and tables. PURE.
+"""Charts and tables of the reports page: bars with their numbers, and columns. PURE.
 
-Places, colours and columns are made here; `chart.svg` and `table.html` of the templates draw them.
+This module computes places, colours and columns; the templates `chart.svg` and `table.html` draw
+them.
 """
 
 from collections.abc import Sequence
@@ -17,13 +18,13 @@ _STATES = (
     ("cancelled", "#5a6b77"),
     ("pending", "#2a78a0"),
 )
-#: How many of a long list the page shows; JSON and CSV have all.
+#: The page shows at most so many rows of a list; JSON and CSV have all rows.
 _MOST = 12
 
 
 @dataclass(frozen=True, slots=True)
 class LegendColour:
-    """What a colour means."""
+    """An entry of the legend: a colour, and the state that it means."""
 
     x: int
     fill: str
@@ -32,7 +33,9 @@ class LegendColour:
 
 @dataclass(frozen=True, slots=True)
 class ChartBar:
-    """A part of a row. `number` is written on its middle; empty where the bar is too narrow."""
+    """A part of a row. `number` is written on the middle of the bar; it is empty where the bar is
+    too narrow.
+    """
 
     x: float
     width: float
@@ -44,7 +47,7 @@ class ChartBar:
 
 @dataclass(frozen=True, slots=True)
 class ChartRow:
-    """A name, its bars, and `total` behind them."""
+    """A row of a chart: a name, its bars, and `total` behind the bars."""
 
     y: int
     name: str
@@ -55,7 +58,7 @@ class ChartRow:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Rows of bars, which begin at `left`."""
+    """A chart: rows of bars, which begin at `left`."""
 
     title: str
     height: int
@@ -66,7 +69,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class FigureTable:
-    """A table. `words`: how many columns, from the left, are no numbers."""
+    """A table. `words`: the number of columns, from the left, that hold words, not numbers."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -74,7 +77,7 @@ class FigureTable:
 
 
 def outcomes_chart(rows: Sequence[Outcomes]) -> Chart:
-    """One bar a service, divided by what became of its referrals."""
+    """Draw one row for each service, divided by the states of its referrals."""
     shown = rows[:_MOST]
     most = max((row.received for row in shown), default=0)
     return Chart(
@@ -101,7 +104,7 @@ def _outcomes(y: int, row: Outcomes, most: int) -> ChartRow:
 
 
 def outcomes_table(rows: Sequence[Outcomes]) -> FigureTable:
-    """The outcomes in numbers: a part of a bar may be too narrow for its own number."""
+    """List the outcomes in numbers: a part of a bar may be too narrow for its number."""
     states = [state for state, _ in _STATES]
     heads = ("Service", "Received", *(state.capitalize() for state in states), "Approved %")
     listed = [
@@ -117,7 +120,7 @@ def outcomes_table(rows: Sequence[Outcomes]) -> FigureTable:
 
 
 def timeliness_chart(rows: Sequence[Timeliness]) -> Chart:
-    """How many decisions were in time, by track."""
+    """Draw the share of decisions in time, by track."""
     drawn = [_timeliness(12 + _ROW * number, row) for number, row in enumerate(rows)]
     return Chart("Decisions in time", 12 + _ROW * len(rows), drawn)
 
@@ -128,13 +131,15 @@ def _timeliness(y: int, row: Timeliness) -> ChartRow:
         _bar(_LEFT, _WIDTH, "#e8c4c0", f"late: {row.late}"),
         _bar(_LEFT, _WIDTH * share, "#1f7a4d", f"in time: {row.in_time}"),
     ]
-    said = f"{row.in_time_percent} %" if row.in_time_percent is not None else "none"
+    share_text = f"{row.in_time_percent} %" if row.in_time_percent is not None else "none"
     end = _LEFT + (_WIDTH if row.decided else 0)
-    return _row(y, f"{row.track.capitalize()} decisions", bars if row.decided else [], end, said)
+    return _row(
+        y, f"{row.track.capitalize()} decisions", bars if row.decided else [], end, share_text
+    )
 
 
 def timeliness_table(rows: Sequence[Timeliness]) -> FigureTable:
-    """Times to a decision."""
+    """List the times to a decision, by track."""
     heads = ("Track", "Decided", "In time", "Average hours", "Median hours", "Overdue now")
     return FigureTable(
         heads,
@@ -147,13 +152,13 @@ def timeliness_table(rows: Sequence[Timeliness]) -> FigureTable:
 
 
 def reasons_table(rows: Sequence[Reasons]) -> FigureTable:
-    """The most frequent reasons."""
+    """List the most frequent reasons."""
     listed = [(row.outcome, row.meaning, row.referrals) for row in rows[:_MOST]]
     return FigureTable(("Outcome", "Reason", "Referrals"), listed, words=2)
 
 
 def sources_table(rows: Sequence[Sources]) -> FigureTable:
-    """The most frequent sources."""
+    """List the most frequent sources."""
     listed = [
         (row.source.replace("_", " ").replace("-", " "), row.organization_kind, row.referrals)
         for row in rows[:_MOST]
@@ -162,7 +167,7 @@ def sources_table(rows: Sequence[Sources]) -> FigureTable:
 
 
 def prior_authorization_table(rows: Sequence[PriorAuthorization]) -> FigureTable:
-    """The CMS-0057-F set."""
+    """List the figures of CMS-0057-F, by track."""
     heads = ("Track", "Requests", "Approved %", "Denied %", "Average days", "Median days")
     return FigureTable(
         heads,
@@ -187,7 +192,7 @@ def _row(y: int, name: str, bars: list[ChartBar], end: float, total: str) -> Cha
 
 
 def _bar(x: float, width: float, colour: str, said: str, number: str = "") -> ChartBar:
-    """`number` on the bar, so that colours do not speak alone, where the bar has room for it."""
+    """Make a bar, with `number` on it where it has room: a reader may not see the colours."""
     shown = number if width >= 14 * len(number) else ""
     middle = round(x + width / 2, 1)
     return ChartBar(round(x, 1), round(width, 1), colour, said, middle, shown)

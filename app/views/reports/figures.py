@@ -1,11 +1,10 @@
-"""The figures, one statement each, the plan first; computed from history whenever they are asked.
+"""Computes the figures of the reports from the history, and writes reports as CSV.
 
-Time to a decision runs from actual receipt. Decided is approved or denied: void and cancelled are
-ends without a decision.
-
-Which days a report is about: whole days in California, the last full month unless said.
-
-A report as CSV that a spreadsheet may open without doing anything (RFC 4180).
+Each report is one statement, which selects the plan first, and runs each time the report is asked
+for. The time to a decision runs from the actual receipt. Decided means approved or denied: void and
+cancelled referrals end without a decision. The period of a report is whole days in California,
+without a period the last full month. The CSV (RFC 4180) holds no formula that a spreadsheet would
+run.
 """
 
 import csv
@@ -29,7 +28,7 @@ _EARLIEST, _LATEST = date(2000, 1, 1), date(2999, 12, 31)
 
 @dataclass(frozen=True, slots=True)
 class ReportPeriod:
-    """From the first to the last day, both included."""
+    """A period from the first to the last day, both included."""
 
     first: date
     last: date
@@ -40,12 +39,14 @@ class ReportPeriod:
 
     @property
     def end(self) -> datetime:
-        """The first moment that no longer belongs to it."""
+        """Return the first moment after the period."""
         return datetime.combine(self.last + timedelta(days=1), time(), LOCAL)
 
 
 def period(first: date | None, last: date | None, now: datetime) -> ReportPeriod | None:
-    """The period asked for; one end alone goes with its own month. None: no such period."""
+    """Make the period asked for. One day alone stands for its month: from its first day, or to its
+    last. None: the days make no allowed period.
+    """
     if first is None and last is None:
         last = local_date(now).replace(day=1) - timedelta(days=1)
     if first is None and last is not None:
@@ -65,7 +66,8 @@ def _end_of_month(day: date) -> date:
 
 
 _TRACK = f"(CASE WHEN {IS_URGENT} THEN 'expedited' ELSE 'standard' END)"
-#: A due moment is a whole second, and its last second is still in time (`is_over` of the clocks).
+#: A due moment is a whole second; a decision within that second is still in time
+#: (`is_over` of `app.policy.deadlines`).
 _DECIDED = f"""SELECT {_TRACK} AS track, h.to_state,
     h.at < r.decision_due + interval '1 second' AS in_time,
     (extract(epoch FROM h.at - r.received_at) / 3600)::float8 AS hours
@@ -130,7 +132,7 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 async def timeliness(
     connection: AsyncConnection, plan: str, period: ReportPeriod, now: datetime
 ) -> list[Timeliness]:
-    """Decisions of the period against their due dates, by track."""
+    """Compare the decisions of the period with their due dates, by track."""
     rows: Any = await fetch(connection, _TIMELINESS, (plan, period.start, period.end, now))
     return [
         Timeliness(
@@ -151,7 +153,7 @@ async def timeliness(
 async def outcomes(
     connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Outcomes]:
-    """What became of the referrals received in the period, by service."""
+    """Count the referrals received in the period by their present state, for each service."""
     rows: Any = await fetch(connection, _OUTCOMES, (plan, period.start, period.end))
     return [
         Outcomes(
@@ -171,7 +173,7 @@ async def outcomes(
 async def reasons(
     connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Reasons]:
-    """How often each reason was given, by outcome."""
+    """Count how often each reason was given, by outcome."""
     rows: Any = await fetch(connection, _REASONS, (plan, period.start, period.end))
     return [
         Reasons(
@@ -187,7 +189,7 @@ async def reasons(
 async def sources(
     connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Sources]:
-    """Who referred, by what the form says and by the kind of organization."""
+    """Count the referrals by source (as the form states) and by kind of organization."""
     rows: Sequence[Any] = await fetch(connection, _SOURCES, (plan, period.start, period.end))
     return [
         Sources(source=source, organization_kind=kind, referrals=number, urgent=urgent)
@@ -198,7 +200,7 @@ async def sources(
 async def prior_authorization(
     connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[PriorAuthorization]:
-    """The CMS-0057-F set, by track."""
+    """Compute the figures of CMS-0057-F, by track."""
     rows: Any = await fetch(connection, _PRIOR_AUTHORIZATION, (plan, period.start, period.end))
     return [
         PriorAuthorization(
@@ -220,7 +222,7 @@ async def prior_authorization(
 
 
 def percent(part: int, whole: int) -> float | None:
-    """Of 100, to one decimal."""
+    """Return a share of 100, with one decimal; None of nothing."""
     return round(100 * part / whole, 1) if whole else None
 
 
@@ -228,12 +230,14 @@ def _rounded(hours: float | None, by: int = 1) -> float | None:
     return None if hours is None else round(hours / by, 2)
 
 
-#: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection").
+# CSV
+
+#: A spreadsheet reads a cell that begins so as a formula (OWASP, "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
-    """A header line and a line each; what is null is an empty cell."""
+    """Write a header line, and a line for each row; a null becomes an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""Reports as they are given: figures by plan and period, and nothing about a person."""
+"""Models of the reports in the API: figures by plan and period, without data about a person."""
 
 from datetime import date
 from typing import Annotated

@@ -1,13 +1,11 @@
-"""The timeline as a page that a nurse reads: the picture, the facts, and what happened.
+"""Makes the timeline page that a nurse reads: the picture, the facts, and what happened.
 
-Bounded, however long a referral lives: the first entry and the latest are shown, and long texts
-are cut.
+The page has a limit, however long a referral lives: it shows the first entry and the latest
+entries, and cuts long texts.
 
-The journey as a picture: five stages with their marks, and the clocks below.
-
-Places, signs and colours are made here; `journey.svg` of the templates draws them.
-
-Colours never speak alone: every mark has its own sign and its words beside it.
+The picture shows the five stages with their marks, and the clocks below. This module computes
+places, signs and colours; the template `journey.svg` draws them. Every mark has its own sign and
+words, so that a reader needs no colours.
 """
 
 from collections.abc import Sequence
@@ -23,13 +21,13 @@ from app.views.page import page, render
 from app.views.spans import moment
 from app.views.timeline.model import Clock, Entry, Mark, Running, Stage, Timeline
 
-#: Bytes for the list of what happened.
+#: The list of entries has at most so many bytes.
 _ROOM = 64_000
 _MOST_DETAILS, _MOST_CLOCKS, _LONGEST = 7, 8, 300
 
 
 def document(told: Timeline, now: datetime) -> Response:
-    """The page."""
+    """Make the page."""
     clocks = told.clocks[:1] + told.clocks[1:][-_MOST_CLOCKS:]
     entries = _entries(told.entries)
     return page(
@@ -56,7 +54,7 @@ def _facts(told: Timeline) -> list[tuple[str, str]]:
 
 
 def _entries(entries: list[Entry]) -> list[Markup]:
-    """The first, then as many of the latest as the page has room for."""
+    """Draw the first entry, and as many of the latest entries as fit the page."""
     first = _entry(entries[0])
     room = _ROOM - len(first.encode())
     latest: list[Markup] = []
@@ -84,6 +82,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
+# The picture
+
 _WIDTH, _STEP, _FIRST, _TOP, _ROW = 920, 184, 92, 176, 64
 _LEFT, _RIGHT = 24, _WIDTH - 24
 _COLOURS = {
@@ -94,7 +94,7 @@ _COLOURS = {
     Mark.AHEAD: "#738793",
     Mark.STOPPED: "#5a6b77",
 }
-#: Signs drawn with lines, round the centre of the circle.
+#: Signs, drawn with lines round the centre of the circle.
 _SIGNS = {
     Mark.DONE: "M-9 1 L-3 8 L10 -7",
     Mark.NO: "M-8 -8 L8 8 M8 -8 L-8 8",
@@ -103,7 +103,7 @@ _SIGNS = {
     Mark.AHEAD: "M-7 0 H-6.9 M0 0 H0.1 M7 0 H7.1",
     Mark.STOPPED: "M-9 0 H9",
 }
-_SAID = {
+_MARK_WORDS = {
     Mark.DONE: "done",
     Mark.NO: "no",
     Mark.WAITING: "waiting",
@@ -123,7 +123,7 @@ _BARS = {
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The way from one stage to the next. `gone`: the referral has come through."""
+    """The line from one stage to the next. `gone`: the referral has passed the first stage."""
 
     x1: int
     x2: int
@@ -132,7 +132,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A stage: its circle with a sign, its title, and what is said of it, in lines."""
+    """A stage: its circle with a sign, its title, and its text in lines."""
 
     x: int
     colour: str
@@ -143,7 +143,7 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class ClockBar:
-    """A bar from the beginning to the due moment, filled as far as the clock has run."""
+    """A clock: a bar from its begin to its due moment, filled as far as the clock has run."""
 
     y: int
     title: str
@@ -156,7 +156,9 @@ class ClockBar:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All that is drawn. `said`: the stages in words, for who does not see the picture."""
+    """Everything that is drawn. `said`: the stages in words, for readers who do not see the
+    picture.
+    """
 
     width: int
     height: int
@@ -169,13 +171,13 @@ class Picture:
 
 
 def picture(stages: Sequence[Stage], clocks: Sequence[Clock], now: datetime) -> Picture:
-    """Where everything is drawn."""
+    """Compute the place of everything in the picture."""
     return Picture(
         width=_WIDTH,
         height=_TOP + _ROW * len(clocks),
         left=_LEFT,
         right=_RIGHT,
-        said="; ".join(f"{s.name}: {_SAID[s.mark]}, {s.text}" for s in stages),
+        said="; ".join(f"{s.name}: {_MARK_WORDS[s.mark]}, {s.text}" for s in stages),
         ways=[_way(number, stage) for number, stage in enumerate(stages[:-1])],
         stations=[_station(number, stage) for number, stage in enumerate(stages)],
         bars=[_bar(_TOP + _ROW * number, clock, now) for number, clock in enumerate(clocks)],

@@ -1,7 +1,7 @@
-"""Everything that happened to one referral, as far as the caller may see it.
+"""Reads everything that happened to one referral, as far as the caller may see it.
 
-Whoever is party to the referral sees its moves, clocks and letters; of the messages, the ones to
-their own organization; plan staff see all, with the notes. Words are `tell.py`'s.
+A party to the referral sees its moves, clocks and letters, and the messages to the party's own
+organization. Plan staff see all messages, and the notes. `tell.py` puts the rows into words.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2"""
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The rows, each list in the order in which things happened."""
+    """The rows about one referral; each list is in the order of time."""
 
     referral: Any
     history: Sequence[Any]
@@ -74,7 +74,9 @@ class Found:
 
 
 async def gather(connection: AsyncConnection, referral_id: str, seen: Visibility) -> Found:
-    """What the caller may see of the referral's life; 404 for who is no party to it."""
+    """Read the rows that the caller may see. Raises 404 if the caller is not a party to the
+    referral.
+    """
     kind = "ServiceRequest"
     referral: Any = await fetch_one(connection, _REFERRAL, located(kind, referral_id, seen))
     if referral is None:

@@ -1,4 +1,4 @@
-"""The life of one referral as anybody who is party to it reads it."""
+"""Models of the timeline in the API: the life of one referral, for the parties to the referral."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,6 +1,6 @@
-"""Where a referral stands: the five stages, its clocks, and its state in a few words.
+"""Words the present state of a referral: its five stages, its clocks, and its state.
 
-PURE but for the shape of the rows, which is `gather.py`'s.
+PURE; `gather.py` reads the rows and determines their columns.
 """
 
 from collections.abc import Sequence
@@ -28,22 +28,28 @@ _NOW = {
 
 
 def in_words(referral: Any) -> str:
-    """The state, and what it waits for or how the service goes."""
+    """Word the state of a referral, with what it waits for or how the service goes."""
     if referral.business_status in _NOW:
         return _NOW[BusinessStatus(referral.business_status)]
     state: str = codes.STATES[referral.state]
     status = referral.business_status
     if status is None:
         return state
-    said = codes.BUSINESS_STATUSES.get(status, status)
-    return f"{state}: {said[:1].lower()}{said[1:]}"
+    text = codes.BUSINESS_STATUSES.get(status, status)
+    return f"{state}: {text[:1].lower()}{text[1:]}"
 
 
 def stages(found: Found) -> list[Stage]:
-    """The five stages of the journey."""
+    """Word the five stages of the journey."""
     referral = found.referral
     received = Stage(name="intake", mark=Mark.DONE, text=f"Received {moment(referral.received_at)}")
-    return [received, _eligibility(found), _capacity(referral), _decision(found), _told(found)]
+    return [
+        received,
+        _eligibility(found),
+        _capacity(referral),
+        _decision(found),
+        _notification(found),
+    ]
 
 
 def _eligibility(found: Found) -> Stage:
@@ -87,7 +93,7 @@ def _decision(found: Found) -> Stage:
     return Stage(name="decision", mark=mark, text=f"{text}{when}")
 
 
-def _told(found: Found) -> Stage:
+def _notification(found: Found) -> Stage:
     states = [row.state for row in found.messages if row.state is not None]
     delivered = states.count("delivered")
     waiting = sum(row.status in ("to-send", "waiting") for row in found.letters)
@@ -109,7 +115,7 @@ def _told(found: Found) -> Stage:
 
 
 def decided_at(history: Sequence[Any]) -> datetime | None:
-    """When it stopped being pending; None while it is."""
+    """Return the moment at which the referral was decided; None while it is pending."""
     return next(
         (r.at for r in history if r.from_state == State.PENDING and r.to_state != State.PENDING),
         None,
@@ -117,18 +123,18 @@ def decided_at(history: Sequence[Any]) -> datetime | None:
 
 
 def clocks(found: Found, now: datetime) -> list[Clock]:
-    """The decision, each request for information, and the authorization."""
+    """Word the clocks: the decision, each request for information, and the authorization."""
     referral = found.referral
     decided = decided_at(found.history)
     stopped = referral.state in (State.VOID, State.CANCELLED) and not _was_approved(found)
     began, due = referral.received_at, referral.decision_due
-    told = [_clock("decision", "The plan decides", began, due, decided, now, stopped=stopped)]
+    listed = [_clock("decision", "The plan decides", began, due, decided, now, stopped=stopped)]
     for number, row in enumerate(found.requests, 1):
         title = "Information is due" + (f" (request {number})" if number > 1 else "")
-        told.append(_information(row, title, decided, now, ran_out=referral.state == State.VOID))
+        listed.append(_information(row, title, decided, now, ran_out=referral.state == State.VOID))
     if found.authorization is not None:
-        told.append(_authorization(found.authorization, now))
-    return told
+        listed.append(_authorization(found.authorization, now))
+    return listed
 
 
 def _was_approved(found: Found) -> bool:
@@ -141,8 +147,8 @@ def _information(
     ended = row.answered_at or decided
     clock = _clock("information", title, row.asked_at, row.void_due, ended, now, stopped=True)
     if ran_out and row.answered_at is None:
-        said = f"ran out {moment(row.void_due)}"
-        return clock.model_copy(update={"state": Running.RAN_OUT, "in_words": said})
+        text = f"ran out {moment(row.void_due)}"
+        return clock.model_copy(update={"state": Running.RAN_OUT, "in_words": text})
     return clock
 
 
@@ -158,27 +164,27 @@ def _clock(
 ) -> Clock:
     if ended is None:
         state = Running.OVERDUE if now > due else Running.RUNNING
-        said = due_in_words(due, now)
+        text = due_in_words(due, now)
     elif stopped:
-        state, said = Running.STOPPED, f"stopped {moment(ended)}"
+        state, text = Running.STOPPED, f"stopped {moment(ended)}"
     else:
         state = Running.MET if ended <= due else Running.LATE
-        said = f"{'in time' if ended <= due else 'late'}, {moment(ended)}"
+        text = f"{'in time' if ended <= due else 'late'}, {moment(ended)}"
     return Clock(
-        name=name, title=title, began=began, due=due, ended=ended, state=state, in_words=said
+        name=name, title=title, began=began, due=due, ended=ended, state=state, in_words=text
     )
 
 
 def _authorization(row: Any, now: datetime) -> Clock:
-    """From its first day to the end of its last, local time."""
+    """Word the clock of an authorization: from its first day to the end of its last, local time."""
     began, due = datetime.combine(kept(row.starts_on), time(), LOCAL), expires(kept(row.ends_on))
     over = row.status == "ended"
     if over:
-        state, said = Running.STOPPED, "ended"
+        state, text = Running.STOPPED, "ended"
     elif now > due:
-        state, said = Running.RAN_OUT, f"expired {moment(due)}"
+        state, text = Running.RAN_OUT, f"expired {moment(due)}"
     else:
-        state, said = Running.RUNNING, f"until {moment(due)}"
+        state, text = Running.RUNNING, f"until {moment(due)}"
     title = "The authorization runs"
     return Clock(
         name="authorization",
@@ -187,5 +193,5 @@ def _authorization(row: Any, now: datetime) -> Clock:
         due=due,
         ended=None,
         state=state,
-        in_words=said,
+        in_words=text,
     )

@@ -1,6 +1,6 @@
-"""What happened, in sentences: rows of history, determinations, letters and messages as entries.
+"""Words what happened: turns rows of history, determinations, letters and messages into entries.
 
-PURE but for the shape of the rows, which is `gather.py`'s.
+PURE; `gather.py` reads the rows and determines their columns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ from app.views.timeline.gather import Found
 from app.views.timeline.model import Entry, Kind
 
 _TITLES = words_of("events")
-#: What is said of an event; `{by}` is who did it.
+#: Event → its sentence; `{by}` stands for the organization that acted.
 _MOVES = words_of("events", "staff")
-#: Events that carry reasons of their own; others still bear those of the move before.
+#: Events with reasons of their own; a row of any other event repeats the reasons of an earlier row.
 _REASONED = frozenset({"review", "approve", "deny", "void", "cancel", "decline", "hold", "fail"})
-#: Events after which another may have the referral, or nobody yet.
+#: Events after which another organization may have the referral, or no organization yet.
 _PLACED = frozenset(event.value for event, row in MOVES.items() if row.places)
 _ANSWERS = words_of("determinations")
 _RECIPIENTS = words_of("recipients", "staff")
@@ -32,8 +32,8 @@ _ORDER = list(Kind)
 
 
 def entries(found: Found) -> list[Entry]:
-    """Everything that happened, the oldest first."""
-    told = [
+    """List everything that happened, the oldest first."""
+    listed = [
         *_moves(found),
         *map(_determination, found.determinations),
         *_reminders(found.requests),
@@ -41,7 +41,7 @@ def entries(found: Found) -> list[Entry]:
         *map(_letter, found.letters),
         *_messages(found.messages),
     ]
-    return sorted(told, key=lambda entry: (entry.at, _ORDER.index(entry.kind)))
+    return sorted(listed, key=lambda entry: (entry.at, _ORDER.index(entry.kind)))
 
 
 def _moves(found: Found) -> Iterator[Entry]:
@@ -49,7 +49,7 @@ def _moves(found: Found) -> Iterator[Entry]:
     for row in found.history:
         by = actor_in_words(row)
         title = _TITLES.get(row.event, row.event.replace("-", " ").capitalize())
-        said = _MOVES.get(row.event, "Done by {by}.").replace("{by}", by)
+        text = _MOVES.get(row.event, "Done by {by}.").replace("{by}", by)
         details = reasons(orjson.loads(row.reason)) if row.event in _REASONED else []
         if row.event in _PLACED:
             details += _placed(row)
@@ -62,39 +62,39 @@ def _moves(found: Found) -> Iterator[Entry]:
             at=row.at,
             kind=Kind.RECEIVED if row.event == "receive" else Kind.MOVE,
             title=title,
-            text=said[:1].upper() + said[1:],
+            text=text[:1].upper() + text[1:],
             by=by,
             details=details,
         )
 
 
 def _placed(row: Any) -> list[str]:
-    """Where the move left the referral: with whom, or that it waits."""
+    """Word the place of the referral after a move: its performer, or that the referral waits."""
     status = codes.BUSINESS_STATUSES.get(row.business_status)
     return [": ".join(filter(None, [status, row.placed_with]))] if status else []
 
 
 def actor_in_words(row: Any) -> str:
-    """The organization of a move; the rules and the clock act by themselves."""
+    """Name the actor of a move: an organization, the rules or the clock."""
     if row.organization is None:
         return {"rules": "the rules", "clock": "the clock"}.get(row.actor, "the plan")
     return str(row.organization)
 
 
 def reasons(stored: Sequence[dict[str, Any]]) -> list[str]:
-    """Coded reasons in words, with the advice that travels with them."""
-    told = []
+    """Word coded reasons, each with its advice."""
+    texts = []
     for reason in stored:
         known = codes.REASONS.get(reason["code"], reason["code"])
         text = reason.get("text")
-        told.append(f"{known}. {text}" if known and text else known or text or "")
-    return list(filter(None, told))
+        texts.append(f"{known}. {text}" if known and text else known or text or "")
+    return list(filter(None, texts))
 
 
 def _determination(row: Any) -> Entry:
-    told = reasons(_json(row.reasons))
+    because = reasons(_json(row.reasons))
     populations = [codes.POPULATIONS.get(code, code) for code in _json(row.populations)]
-    details = [*told, *(f"Met: {name}" for name in populations)]
+    details = [*because, *(f"Met: {name}" for name in populations)]
     if row.policy:
         details.append(f"Policy {row.policy}, as of {row.as_of}")
     return Entry(

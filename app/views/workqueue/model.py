@@ -1,6 +1,6 @@
-"""The work queue as staff read it: what waits, why, until when, and what can be done about it.
+"""Models of the work queue for plan staff, and the query parameters of `/v1/work-queue`.
 
-What of the queue is asked for: the query parameters of `/v1/work-queue`.
+An item says which referral waits, why, until when, and what staff can do about it.
 """
 
 from datetime import UTC, datetime
@@ -186,14 +186,16 @@ class Queue(BaseModel):
 
 
 def _written_out(given: object) -> object:
-    """A bare number is no moment here, though it could be read as seconds."""
+    """Refuse a bare number, which pydantic would read as seconds since 1970. Raises ValueError."""
     if isinstance(given, str) and "-" not in given[1:]:
         raise ValueError("expected a date and time with its zone")
     return given
 
 
 def _of_this_era(moment: datetime) -> datetime:
-    """Moments at the ends of the calendar do not survive a change of time zone."""
+    """Move a moment into the years 2000 to 3000: a moment at the ends of the calendar would raise
+    an error when its time zone changes.
+    """
     return min(max(moment, datetime(2000, 1, 1, tzinfo=UTC)), datetime(3000, 1, 1, tzinfo=UTC))
 
 

@@ -1,9 +1,8 @@
-"""A row of the queue in words. PURE but for the shape of the row, which is `store.py`'s.
+"""Shows the work queue: each waiting referral in words, with the next steps for staff.
 
-What staff can do next about a waiting referral, as links with a body: words are their own.
-
- Which moves a state allows is `app.model.lifecycle`'s; what an operation then demands is
-the operation's own, and is said in the hint.
+A step is a link with a body to send. `app.model.lifecycle` knows the moves that a state allows; the
+hint of a step says what its operation requires. PURE; `store.py` reads the rows and determines
+their columns.
 """
 
 from collections.abc import Sequence
@@ -38,12 +37,12 @@ from app.views.workqueue.model import (
 )
 from app.views.workqueue.store import AGES
 
-#: Reasons for which the rules ask or hand over; they are no reasons to deny.
+#: Reasons of the rules to ask for facts or to leave the decision to a person: no reasons to deny.
 _NO_DENIAL = frozenset(
     {"facts-missing", "population-missing", "member-unidentified", "review-required"}
     | {"population-met", "service-criteria-met", "partial-availability", "already-authorized"}
 )
-#: Says who the member is, once it is filled in.
+#: A Patient to fill in, to say who the member is.
 _MEMBER = {
     "resourceType": "Patient",
     "identifier": [{"system": codes.CIN, "value": placeholders.NUMBER}],
@@ -53,7 +52,7 @@ _MEMBER = {
 
 @dataclass(frozen=True, slots=True)
 class QueueStanding:
-    """Where a referral stands, as far as its next steps depend on it."""
+    """The state of a referral, as far as its next steps depend on the state."""
 
     id: str
     plan: str
@@ -65,19 +64,19 @@ class QueueStanding:
 
     @property
     def decidable(self) -> bool:
-        """An approval needs to know the member, the plan and the service."""
+        """Tell whether member, plan and service are known: an approval needs all three."""
         return bool(self.service and self.member_id and self.plan != UNASSIGNED)
 
 
 def steps(standing: QueueStanding, now: datetime, public_url: str) -> list[Step]:
-    """The next steps, the likeliest first, then what is always possible."""
+    """List the next steps, the likeliest first, then the steps that are always possible."""
     fhir = f"{public_url}/fhir/ServiceRequest/{standing.id}"
     own = _pending(standing, now, fhir) if standing.state is State.PENDING else _placing(fhir)
     return [*own, *_always(fhir, f"{public_url}/v1", standing.id)]
 
 
 def identifying(referral: str, public_url: str) -> list[Step]:
-    """What can be done while its plan is not known: say whose member it is about."""
+    """List the steps while the plan is not known: above all, to identify the member."""
     ours, fhir = f"{public_url}/v1", f"{public_url}/fhir/ServiceRequest/{referral}"
     add = _post(
         "add-information",
@@ -91,18 +90,20 @@ def identifying(referral: str, public_url: str) -> list[Step]:
 
 
 def _pending(standing: QueueStanding, now: datetime, fhir: str) -> list[Step]:
-    """While information is asked for, what brings it comes first; else a yes or a no."""
+    """List the steps of a pending referral: while information is asked for, first to add the
+    information, else first to approve or deny.
+    """
     decide = [_deny(standing, fhir)]
     if standing.decidable:
         against = standing.details.recommendation == DeterminationOutcome.DENIED.value
         decide.insert(1 if against else 0, _approve(standing, fhir))
     if standing.void_due is None:
         return [*decide, _ask(standing, fhir), _add(standing, fhir)]
-    found = [_add(standing, fhir), _ask(standing, fhir), *decide]
+    listed = [_add(standing, fhir), _ask(standing, fhir), *decide]
     if standing.void_due <= now:
         title = "Close it: the information never came"
-        found.insert(0, _post("void", title, f"{fhir}/$void"))
-    return found
+        listed.insert(0, _post("void", title, f"{fhir}/$void"))
+    return listed
 
 
 def _approve(standing: QueueStanding, fhir: str) -> Step:
@@ -125,11 +126,11 @@ def _approve(standing: QueueStanding, fhir: str) -> Step:
 
 
 def _deny(standing: QueueStanding, fhir: str) -> Step:
-    found = [r.code for r in standing.details.reasons if r.code and r.code not in _NO_DENIAL]
+    stated = [r.code for r in standing.details.reasons if r.code and r.code not in _NO_DENIAL]
     otherwise = "no-population" if standing.service == "ECM" else "service-criteria-not-met"
     given = [
         ("reason", "valueCodeableConcept", {"coding": [_reason(code)]})
-        for code in dict.fromkeys(found or [otherwise])
+        for code in dict.fromkeys(stated or [otherwise])
     ]
     hint = "The member is told by a notice. Check that the `reason` is the true one."
     return _post("deny", "Deny the referral", f"{fhir}/$deny", _parameters(*given), hint)
@@ -184,13 +185,13 @@ def _placing(fhir: str) -> list[Step]:
 
 
 def _always(fhir: str, ours: str, id_: str) -> list[Step]:
-    word = {"coding": [_reason("declined-by-member")]}
+    declined = {"coding": [_reason("declined-by-member")]}
     return [
         _post(
             "cancel",
             "Take it back, on the member's word",
             f"{fhir}/$cancel",
-            _parameters(("reason", "valueCodeableConcept", word)),
+            _parameters(("reason", "valueCodeableConcept", declined)),
         ),
         *_in_hand(ours, id_),
         Step(
@@ -229,6 +230,8 @@ def _reason(code: str) -> dict[str, str]:
     return codes.coding(codes.DETERMINATION_REASON, code, codes.REASONS)
 
 
+# Items, notices and counts
+
 _UNIDENTIFIED = "member-unidentified"
 _RECOMMENDED = {
     "approved": " The rules recommend to approve.",
@@ -237,9 +240,10 @@ _RECOMMENDED = {
 
 
 def item(row: Any, now: datetime, public_url: str, seen: Visibility) -> Item:
-    """One item as staff read it.
+    """Show one item to staff.
 
-    Of another's referral whose plan is not known they see whose it is, and nothing of why.
+    A referral of another organization whose plan is not known shows no service, no reasons but
+    `member-unidentified`, and no missing facts: staff see only enough to identify the member.
     """
     details, service = Details.from_json(row.details), row.service
     pending = row.state == State.PENDING
@@ -273,7 +277,7 @@ def item(row: Any, now: datetime, public_url: str, seen: Visibility) -> Item:
 
 
 def notice(row: Any, public_url: str) -> Notice:
-    """An organization that is not told any more; nothing of its endpoint but the id."""
+    """Show an organization whose endpoint is disabled; of the endpoint, only the id is shown."""
     waiting = f"{row.messages} message" + ("" if row.messages == 1 else "s")
     why = f"its endpoint {WHY_OFF[row.disabled_reason]}"
     return Notice(
@@ -290,7 +294,7 @@ def notice(row: Any, public_url: str) -> Notice:
 
 
 def counted(row: Sequence[int]) -> Counts:
-    """The counts by name, from `store.counts`."""
+    """Name the counts that `store.counts` reads."""
     waiting, overdue, urgent, *rest = row
     reasons, ages = rest[: len(WAITING)], rest[len(WAITING) : -2]
     by_reason = [
@@ -335,8 +339,8 @@ def _waits(row: Any, details: Details) -> str:
         case BusinessStatus.WAITLISTED:
             return "It is approved, and waits for a place with a performer."
         case _:
-            said = _RECOMMENDED.get(details.recommendation or "", "")
-            return f"A person must decide.{said}"
+            recommended = _RECOMMENDED.get(details.recommendation or "", "")
+            return f"A person must decide.{recommended}"
 
 
 def _why(code: str, text: str | None) -> Why:
@@ -346,7 +350,7 @@ def _why(code: str, text: str | None) -> Why:
 
 
 def _name(stored: str | None) -> str | None:
-    """A HumanName as one line; what is no name of that form is left out."""
+    """Write a HumanName as one line; parts of another form are left out."""
     name = orjson.loads(stored) if stored else None
     if not isinstance(name, dict):
         return None

@@ -1,6 +1,5 @@
-"""Reads the queue, and who has what in hand. Every statement begins with the plans of the caller.
-
-What is shown of a row is `show.py`'s.
+"""Reads the work queue, and lets staff claim and release its items. Every statement begins with the
+plans of the caller. `show.py` puts the rows into words.
 """
 
 from collections.abc import Sequence
@@ -16,9 +15,10 @@ from app.store.tables.referral import IS_URGENT, WAITING
 from app.views.letters.outbox import OVERTAKEN
 from app.views.workqueue.model import Held, Waits
 
-#: The same words as the index has, so that it is used.
+#: The condition repeats the words of the index, so that PostgreSQL uses the index.
 _WAITS = f"r.business_status IN ({', '.join(repr(word) for word in WAITING)})"
-#: Urgent before routine; in each, what waits for a decision before what waits for a performer.
+#: Urgent referrals before routine ones; of either, those that wait for a decision before those that
+#: wait for a performer.
 _RANK = f"""(CASE WHEN {IS_URGENT} THEN 0 ELSE 2 END
     + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END)"""
 _AT = "(CASE WHEN r.state = 'pending' THEN r.decision_due ELSE r.received_at END)"
@@ -26,7 +26,8 @@ _AT = "(CASE WHEN r.state = 'pending' THEN r.decision_due ELSE r.received_at END
 _COLUMNS = """r.plan, r.id, r.state, r.business_status, r.organization_id, r.service, r.member_id,
     r.cin, r.patient_id, r.received_at, r.decision_due, r.void_due, r.details"""
 
-#: Names: the roster's or the referral's Patient, else the one contained in the ServiceRequest.
+#: The name comes from the Patient of the roster or of the referral, else from the Patient that the
+#: ServiceRequest contains.
 _PAGE = f"""SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
     coalesce(known.name, sent.name)::text AS name FROM (
   SELECT {_COLUMNS}, {IS_URGENT} AS urgent, {_RANK} AS rank, {_AT} AS at, w.assignee, w.claimed_at
@@ -66,7 +67,7 @@ FROM (SELECT count(*),
     WHERE r.plan = ANY ($1::text[]) AND {_WAITS}) r) w"""
 AGES = ("0 to 1 day", "2 to 5 days", "6 to 10 days", "11 days or more")
 
-#: At most fifty: whoever has more has one problem, not fifty.
+#: At most fifty: more disabled endpoints have one common cause, not fifty.
 _NOT_TOLD = """SELECT e.organization_id, coalesce(o.name, e.organization_id) AS organization, e.id,
     e.disabled_reason, e.updated_at, w.messages
 FROM (SELECT d.organization_id, d.endpoint_id, count(*) AS messages FROM delivery d
@@ -93,7 +94,7 @@ _DETERMINATION = """SELECT answer FROM determination WHERE plan = ANY ($1::text[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkQueueQuery:
-    """What to show. `after` is the last item of the page before: rank, moment, id."""
+    """The query for a page. `after` is the last item of the page before: rank, moment, id."""
 
     plans: Sequence[str]
     now: datetime
@@ -108,7 +109,7 @@ class WorkQueueQuery:
 
 
 async def page(connection: AsyncConnection, wanted: WorkQueueQuery) -> Sequence[Any]:
-    """The rows of one page and one more, where there is one."""
+    """Read the rows of one page, and one more row if there is a next page."""
     overdue = wanted.waits is Waits.OVERDUE
     after = wanted.after or (None, None, None)
     values = (
@@ -128,22 +129,25 @@ async def page(connection: AsyncConnection, wanted: WorkQueueQuery) -> Sequence[
 
 
 async def counts(connection: AsyncConnection, plans: Sequence[str], now: datetime) -> Sequence[int]:
-    """Waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`), letters, dead."""
+    """Count the referrals: waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`);
+    then letters to send, and dead deliveries.
+    """
     row = await fetch_one(connection, _COUNTS, (list(plans), now))
     return row if row is not None else [0] * 13
 
 
 async def not_told(connection: AsyncConnection, plans: Sequence[str]) -> Sequence[Any]:
-    """Endpoints that were disabled while messages about these plans' referrals wait for them."""
+    """Read the disabled endpoints for which messages about referrals of these plans wait."""
     return await fetch(connection, _NOT_TOLD, (list(plans),))
 
 
 async def claim(
     connection: AsyncConnection, plans: Sequence[str], referral: str, client: str, now: datetime
 ) -> str | None:
-    """Who has it now: the client, or whoever was first. None: it does not wait here.
+    """Claim an item, and return the client that has it now: this client, or another that was first.
+    None: no such item waits in these plans.
 
-    Two who claim at once meet at the row: the second one finds the first one's name.
+    Two clients that claim at once write the same row: the second gets the name of the first.
     """
     values = (list(plans), referral, client, now)
     row = await fetch_one(connection, _CLAIM, values)
@@ -152,13 +156,13 @@ async def claim(
 
 
 async def release(connection: AsyncConnection, plans: Sequence[str], referral: str) -> None:
-    """Nobody has it any more."""
+    """Release an item: no client has it any more."""
     await connection.exec_driver_sql(_RELEASE, (list(plans), referral))
 
 
 async def determination(
     connection: AsyncConnection, plans: Sequence[str], referral: str
 ) -> str | None:
-    """The last answer of the rules, as stored."""
+    """Read the last answer of the rules, as stored."""
     row = await fetch_one(connection, _DETERMINATION, (list(plans), referral))
     return row[0] if row else None
