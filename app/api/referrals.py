@@ -22,7 +22,7 @@ from app.api.web.media import APPLIED, Day, as_preferred, preferences
 from app.base.heavy_work import to_thread_if_heavy
 from app.fhir.bundle import entry_types
 from app.fhir.outcome import FHIR_JSON
-from app.journey.check import ask_first
+from app.journey.check import check
 from app.journey.intake.condition import Answer, read_condition, read_entry_condition, read_key
 from app.journey.intake.referenced import referenced_resources
 from app.journey.intake.submission import read_submission, read_tree
@@ -184,7 +184,7 @@ async def check_referral(
     tree = await to_thread_if_heavy(
         read_tree, await read_body(request), ["ServiceRequest", "Bundle"]
     )
-    answer = await ask_first(connection, tree, caller, context, as_of)
+    answer = await check(connection, tree, caller, context, as_of)
     return Response(answer, media_type=FHIR_JSON)
 
 

@@ -1,7 +1,7 @@
-"""What a referrer is answered: the referral as it now is, or a transaction's response.
+"""The referrer gets its answer: the referral as it now stands, or a transaction's response.
 
-The answer is made before anything is written, so that it can be kept beside the referral for a
-repeat.
+The answer is made before the referral is written, so that both are stored together and a repeat
+gets the stored answer.
 """
 
 from datetime import datetime
@@ -22,11 +22,11 @@ from app.store.tables.referral import resource_version
 
 
 def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
-    """201 with the ServiceRequest, or 200 with a transaction-response Bundle."""
+    """Answers 201 with the ServiceRequest, or 200 with a transaction-response Bundle."""
     after = changes.after
-    held = [row["number"] for row in changes.rows.get(service_authorization, ())]
+    numbers = [row["number"] for row in changes.rows.get(service_authorization, ())]
     details = Details.from_json(after.details)
-    number = held[0] if held else None
+    number = numbers[0] if numbers else None
     decided = Decided(after.id, after.state, after.business_status, details, number)
     if locations is not None:
         return transaction(decided, locations, instant(after.updated_at), "201 Created", base)
@@ -37,7 +37,7 @@ def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
 
 
 def current(changes: Changes) -> Answer:
-    """200 with the ServiceRequest as the change leaves it."""
+    """Answers 200 with the ServiceRequest as the change leaves it."""
     after = changes.after
     body = next(
         row["body"] for row in changes.rows[resource_version] if row["type"] == "ServiceRequest"
@@ -46,7 +46,7 @@ def current(changes: Changes) -> Answer:
 
 
 def found(decided: Decided, version: int, at: datetime, body: bytes, *, base: str) -> Answer:
-    """200 with the referral that is there already; `at`: when that version was stored."""
+    """Answers 200 with an existing referral; `at` is when its version was stored."""
     location = f"{base}/ServiceRequest/{decided.referral_id}/_history/{version}"
     headers = {**version_headers(version, at), "Location": location}
     return Answer(200, headers, _with_decision(body, decided))
@@ -61,8 +61,9 @@ def _with_decision(body: bytes, decided: Decided) -> bytes:
 def transaction(
     decided: Decided, locations: list[str], modified: str | None, status: str, base: str
 ) -> Answer:
-    """One response entry per entry, in order; the request's own also names the referral's Task, and
-    says what was decided.
+    """Answers with one response entry per entry sent, in order.
+
+    The entry of the ServiceRequest also names the referral's Task, and says what was decided.
     """
     entries = []
     for location in locations:
@@ -74,13 +75,13 @@ def transaction(
         if modified:
             response["lastModified"] = modified
         if location == f"ServiceRequest/{decided.referral_id}":
-            response["outcome"] = operation_outcome(_told(decided))
+            response["outcome"] = operation_outcome(_outcome_issues(decided))
         entries.append({"response": response})
     bundle = {"resourceType": "Bundle", "type": "transaction-response", "entry": entries}
     return Answer(200, dict(NO_STORE), orjson.dumps(bundle))
 
 
-def _told(decided: Decided) -> list[Issue]:
+def _outcome_issues(decided: Decided) -> list[Issue]:
     received = f"The referral was received. Follow it at Task/{decided.referral_id}."
-    said = (received, decided.sentence())
-    return [Issue("informational", text, severity="information") for text in said]
+    sentences = (received, decided.sentence())
+    return [Issue("informational", text, severity="information") for text in sentences]

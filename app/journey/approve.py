@@ -1,5 +1,7 @@
-"""`$approve` and `$assign`: what a person gives. Both may take a place, and so end in
-`places.take`.
+"""Plan staff approve a referral or assign its performer: the member gets a place, or waits for one.
+
+Serves `$approve` and `$assign`, and the Task of the plan's staff (`app.journey.serve`). Both take
+the place in `app.journey.capacity.places.take`.
 """
 
 from collections.abc import Sequence
@@ -28,7 +30,8 @@ from app.store.referral.draft import Act, Draft
 
 EXCEPTION = "exception-granted"
 
-#: The exclusions of facts.md 6.3: an exception against one of them is proposed, then confirmed.
+#: The exclusions of facts.md 6.3. An exception against one of them needs two calls: the first
+#: proposes the exception, the second confirms it.
 HARD = frozenset(
     {
         "not-a-member",
@@ -51,15 +54,17 @@ async def approve_by_person(
     *,
     matched: bool,
 ) -> None:
-    """Approves; against the recommendation only as an exception with a reason that is recorded.
+    """Approves the referral. Against the rules' recommendation an approval is an exception, whose
+    reason is recorded.
 
-    Against an exclusion the first call only records the exception, and a second one confirms it:
-    `matched` says that the caller named the version that it has read (`If-Match` with its ETag), so
-    that neither a repeat of the first nor a client that always sends `*` confirms; 428 then.
+    Against an exclusion (`HARD`) the first call only records the exception, and a second call
+    confirms it. `matched` means that the caller named the version that it has read (`If-Match` with
+    the ETag). Without `matched` the second call is 428, so that neither a repeat of the first call
+    nor a client that always sends `*` confirms the exception.
     """
     require_move(draft, Event.APPROVE)
-    policy = _decidable(draft, context)
-    details = _approval(draft.details, given)
+    policy = _require_policy(draft, context)
+    details = _details_of_approval(draft.details, given)
     if _against_an_exclusion(draft.details):
         if not draft.details.exception_proposed:
             _propose(draft, Act(context.actor, draft.details, policy, given.text("note")))
@@ -80,19 +85,21 @@ async def approve_by_person(
     units = requested_units(question) if question else None
     latest = context.rules.latest_start(draft.after.plan, local_date(context.now))
     wanted = min(request.occurrence_start, latest) if request.occurrence_start else None
-    grant = Grant(placement, _continued(draft, known), wanted, units)
+    grant = Grant(placement, _previous_authorization(draft, known), wanted, units)
     approve(draft, Act(context.actor, details, policy, given.text("note")), grant)
-    _require_alone(draft, known)
+    _require_no_overlap(draft, known)
 
 
 async def assign_by_person(
     connection: AsyncConnection, draft: Draft, given: Given, context: RequestContext
 ) -> None:
-    """Gives an approved referral to the performer that is named, also while the service goes on:
-    a change at the member's request comes with the `reason` `declined-by-member` (spec.md 6).
+    """Gives an approved referral to the named performer, also while the service goes on.
+
+    A change at the member's request carries the `reason` `declined-by-member` (spec.md 6). 409 if
+    the performer has the referral already, or has no room for a service that has begun.
     """
     require_move(draft, Event.ASSIGN)
-    wish = _named(given, context.fhir_base)
+    wish = _named_performer(given, context.fhir_base)
     known = await network(connection, draft, context)
     ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
     _require_offer(ordered, wish, given)
@@ -110,13 +117,13 @@ async def assign_by_person(
 
 
 def _require_offer(ordered: Sequence[Offer], wish: Wish, given: Given) -> None:
-    """422 for a performer that could not take the member even with room."""
+    """Raises 422 if the performer could not take the member even with a free place."""
     if not any(wish.names(offer) for offer in ordered):
         text = "This performer does not offer the service under the plan in the member's county."
         raise refuse(422, "business-rule", text, given.at("performer"))
 
 
-def _decidable(draft: Draft, context: RequestContext) -> Policy:
+def _require_policy(draft: Draft, context: RequestContext) -> Policy:
     policy = policy_of(draft, context)
     if policy is None or draft.after.service is None or draft.after.member_id is None:
         text = "Approving needs to know the member, the plan and the service. Add what is missing."
@@ -124,8 +131,8 @@ def _decidable(draft: Draft, context: RequestContext) -> Policy:
     return policy
 
 
-def _require_alone(draft: Draft, known: Known) -> None:
-    """409 where the new authorization would run beside another of the member's for the service."""
+def _require_no_overlap(draft: Draft, known: Known) -> None:
+    """Raises 409 if the member has another authorization for the service in the same period."""
     new = draft.authorization
     for item in known.authorizations:
         held = item.authorization
@@ -145,12 +152,12 @@ def _against_an_exclusion(details: Details) -> bool:
 
 
 def _propose(draft: Draft, act: Act) -> None:
-    """The first step of two: kept in the history with its note; nothing moves, nobody is told."""
+    """Records the proposed exception with its note: the first call of two. No move, no message."""
     details = replace(act.details, exception_proposed=True)
     draft.move(Event.ANNOTATE, replace(act, details=details), reasons=(Reason(EXCEPTION),))
 
 
-def _approval(details: Details, given: Given) -> Details:
+def _details_of_approval(details: Details, given: Given) -> Details:
     if details.recommendation != DeterminationOutcome.DENIED.value:
         return replace(details, missing=())
     codes = {reason.code for reason in given.reasons()}
@@ -170,7 +177,7 @@ def _approval(details: Details, given: Given) -> Details:
 
 
 async def network(connection: AsyncConnection, draft: Draft, context: RequestContext) -> Known:
-    """The offers of the plan for the service, and what the member holds already."""
+    """Gathers the plan's offers for the service, and the member's authorizations."""
     after = draft.after
     inquiry = Inquiry(
         organization_id=after.organization_id,
@@ -183,14 +190,14 @@ async def network(connection: AsyncConnection, draft: Draft, context: RequestCon
 
 
 def _wish(draft: Draft, given: Given, base: str) -> Wish:
-    """The performer that the staff name, else the one that the referrer asked for."""
+    """Returns the performer that the staff name, else the performer that the referrer asked for."""
     if given.reference("performer") is not None:
-        return _named(given, base)
+        return _named_performer(given, base)
     asked = draft.after.asked_performer_id
     return Wish(organization_ids=frozenset({asked})) if asked else Wish()
 
 
-def _named(given: Given, base: str) -> Wish:
+def _named_performer(given: Given, base: str) -> Wish:
     reference = given.reference("performer")
     wish = wish_of([read_named(reference)], base) if reference else None
     if not wish:
@@ -200,7 +207,7 @@ def _named(given: Given, base: str) -> Wish:
 
 
 def ordered_offers(draft: Draft, known: Known, wish: Wish) -> Sequence[Offer]:
-    """The offers that serve the member, best first."""
+    """Lists the offers that serve the member, best first."""
     offers = serving(
         known.offers.get(draft.after.plan, ()),
         service=draft.after.service or "",
@@ -210,6 +217,6 @@ def ordered_offers(draft: Draft, known: Known, wish: Wish) -> Sequence[Offer]:
     return preference(offers, wish, Wish())
 
 
-def _continued(draft: Draft, known: Known) -> HeldAuthorization | None:
+def _previous_authorization(draft: Draft, known: Known) -> HeldAuthorization | None:
     previous = draft.after.based_on
     return next((item for item in known.authorizations if item.referral_id == previous), None)

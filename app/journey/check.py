@@ -1,7 +1,7 @@
-"""`$check`: the journey without the referral. Reads, decides, writes nothing (spec.md 4).
+"""A client asks `$check` what the rules say of a referral: it gets the answer, and no referral.
 
-The rules' own answer, whatever the plan's automation; open to every authenticated client, for every
-plan served.
+`check` reads and decides, and writes nothing (spec.md 4). The answer is the rules' own, whatever
+the plan's automation. Every authenticated client may ask, for every plan served.
 """
 
 from collections.abc import Sequence
@@ -33,19 +33,24 @@ from app.store.reading.access import visibility
 _NOON = time(12)
 
 
-async def ask_first(
+async def check(
     connection: AsyncConnection,
     tree: dict[str, Any],
     caller: Caller,
     context: RequestContext,
     on: date | None,
 ) -> bytes:
-    """The answer as FHIR Parameters. With `on`, receipt is taken to be noon local on that day."""
+    """Returns the rules' answer as FHIR Parameters.
+
+    With `on`, the referral counts as received at noon local time of that day.
+    """
     asked = context.now if on is None else datetime.combine(on, _NOON, LOCAL)
-    here = await referenced_resources(connection, tree, caller, context)
-    submission = await to_thread_if_heavy(read_submission, tree, replace(context, now=asked), here)
-    terms = RepeatPolicy(caller.client_id, None, None, visibility(caller))
-    known = await gather(connection, inquire(submission, terms, context))
+    referenced = await referenced_resources(connection, tree, caller, context)
+    submission = await to_thread_if_heavy(
+        read_submission, tree, replace(context, now=asked), referenced
+    )
+    repeats = RepeatPolicy(caller.client_id, None, None, visibility(caller))
+    known = await gather(connection, inquire(submission, repeats, context))
     request, plans = submission.request, context.rules.plans
     identity = (
         identify(request, known.members, plans, submission.on)
@@ -65,13 +70,13 @@ async def ask_first(
     clocks = context.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
     explanation = explain(case.determination, context.rules.library)
-    able = _able(placement, ordered)
-    return dumps(parameters(case.determination, placement, able, due, explanation))
+    available = _available(placement, ordered)
+    return dumps(parameters(case.determination, placement, available, due, explanation))
 
 
-def _able(placement: Placement | None, ordered: Sequence[Offer]) -> Sequence[NamedOffer]:
-    """Those that could take the member now; the one to wait for where nobody can."""
+def _available(placement: Placement | None, ordered: Sequence[Offer]) -> Sequence[NamedOffer]:
+    """Returns the offers that could take the member now; if none can, the offer to wait for."""
     if placement is None:
         return []
-    able = [offer for offer in ordered if offer.can_take]
-    return able or ([placement.offer] if placement.offer else [])
+    available = [offer for offer in ordered if offer.can_take]
+    return available or ([placement.offer] if placement.offer else [])

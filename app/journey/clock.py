@@ -1,12 +1,12 @@
-"""What happens to a referral when one of its clocks fires: the same moves that people make.
+"""A due date passes: the clock voids the referral, reminds the requester, or tells the parties.
 
-Composes the draft and touches no database. Whether a clock fires at all is `due.py`'s, where the
-place of an expired authorization goes `place.py`'s.
+`fire` composes the draft, with the moves that people make too, and touches no database.
+`app.model.record` decides whether a clock fires at all; `app.workers.clocks` finds what is due and
+writes the draft.
 
-Where the place goes that an expired authorization held.
-
-To the member's own reauthorization, where that waits for it: whoever is served on keeps the place.
-Else it is free, and the waiting list has it (`app.journey.waitlist`).
+`keep_or_release` hands on the place of an authorization that has expired: the member's own
+reauthorization keeps the place if it waits for one; else the place is free for the waiting list
+(`app.journey.waitlist`).
 """
 
 from collections.abc import Callable
@@ -30,12 +30,12 @@ from app.store.referral.draft import Act, Actor, Draft
 from app.store.referral.reopen import opened
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 
-#: Who moves a referral when nobody does.
+#: The actor of a move that no person and no rule makes.
 CLOCK = Actor("clock", None)
 
 
 def fire(draft: Draft, alarm: Alarm, context: RequestContext) -> bool:
-    """Composes what the alarm does. False, and nothing done, where it is not due after all."""
+    """Composes the effect of the alarm on the draft; False, and no effect, if it is not due."""
     return _WORK[alarm](draft, context)
 
 
@@ -48,7 +48,7 @@ def _void(draft: Draft, context: RequestContext) -> bool:
 
 
 def _remind(draft: Draft, context: RequestContext) -> bool:
-    """The second attempt: told again, by message and by letter. No move, so no row of history."""
+    """Asks the requester a second time, by message and letter. No move, so no row of history."""
     if not reminds(draft.after, draft.open_request, context.now):
         return False
     draft.remind()
@@ -75,11 +75,11 @@ def _expiring(draft: Draft, context: RequestContext) -> bool:
 
 
 def _expired(draft: Draft, context: RequestContext) -> bool:
-    """The authorization has run out: announced, and its place is free for whoever waits.
+    """Announces that the authorization has expired, and frees its place.
 
-    Its status stays `open`, which means not taken back: a reauthorization that comes late still
-    goes on from it. The service's own status is its performer's to close; who still waits for a
-    place waits no longer.
+    The authorization's status stays `open`, which means "not taken back", so that a late
+    reauthorization can still continue it. The performer closes the service's own status. A member
+    who still waits for a place stops waiting.
     """
     if draft.authorization is None or not expired(draft.authorization, context.now):
         return False
@@ -102,7 +102,9 @@ _WORK: dict[Alarm, Callable[[Draft, RequestContext], bool]] = {
 }
 
 
-_CONTINUED = f"""SELECT {REFERRAL_COLUMNS}, o.organization_id, o.npi, o.capacity_status
+# The place of an expired authorization
+
+_REAUTHORIZATION = f"""SELECT {REFERRAL_COLUMNS}, o.organization_id, o.npi, o.capacity_status
 FROM service_authorization a
 JOIN referral r ON r.plan = a.plan AND r.id = a.referral_id
 JOIN offer o ON o.plan = r.plan AND o.id = r.offer_id
@@ -111,18 +113,27 @@ WHERE a.plan = $1 AND a.previous_id = $2 AND a.status = 'open' AND a.expired_tol
 ORDER BY r.received_at, r.id LIMIT 1 FOR UPDATE OF r"""
 
 
-async def pass_on(connection: AsyncConnection, draft: Draft, context: RequestContext) -> None:
-    """Gives on what the written draft freed; the offer's count stays when the member keeps it."""
+async def keep_or_release(
+    connection: AsyncConnection, draft: Draft, context: RequestContext
+) -> None:
+    """Gives a freed place to the member's reauthorization, or releases it to the waiting list.
+
+    The draft is written already. If the member keeps the place, the offer's count stays.
+    """
     if not draft.freed:
         return
-    row = await fetch_one(connection, _CONTINUED, (draft.after.plan, draft.after.id, draft.freed))
+    row = await fetch_one(
+        connection, _REAUTHORIZATION, (draft.after.plan, draft.after.id, draft.freed)
+    )
     if row is None:
         await release_place(connection, draft, context)
         return
     *columns, organization, npi, status = row
-    next_one = to_referral(columns)
-    kept = NamedOffer(str(next_one.offer_id), organization, npi, status)
-    found = await opened(connection, next_one, now=context.now, fhir_base=context.fhir_base)
-    act = Act(CLOCK, found.draft.details, policy_of(found.draft, context))
-    reassign(found.draft, act, Placement(Assignment.ASSIGNED, kept))
-    await finish(connection, found.draft)
+    reauthorization = to_referral(columns)
+    kept = NamedOffer(str(reauthorization.offer_id), organization, npi, status)
+    reopened = await opened(
+        connection, reauthorization, now=context.now, fhir_base=context.fhir_base
+    )
+    act = Act(CLOCK, reopened.draft.details, policy_of(reopened.draft, context))
+    reassign(reopened.draft, act, Placement(Assignment.ASSIGNED, kept))
+    await finish(connection, reopened.draft)

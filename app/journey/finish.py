@@ -1,7 +1,8 @@
-"""What every operation on a referral shares: its legality, its policy, and how it is written.
+"""The service finishes a move: it checks that the move is legal, and writes it in one statement.
 
-An illegal move is 409 with nothing written and nothing announced; two people who move the same
-referral are told apart by the guarded update (spec.md 2).
+Every operation on a referral shares these functions. An illegal move is 409: nothing is written or
+announced. If two people move a referral at once, the guarded update of its row lets one succeed and
+answers the other with 409 (spec.md 2).
 """
 
 from sqlalchemy.exc import IntegrityError
@@ -22,7 +23,7 @@ from app.store.tables.decision import OVERLAPS
 
 
 def illegal(move: IllegalMove) -> Refusal:
-    """409: names the present state and what is possible in it."""
+    """Makes the 409 of an illegal move: names the present state and the moves possible in it."""
     state = move.state.value if move.state else "not received"
     waits = f" ({move.status.value})" if move.status else ""
     possible = ", ".join(move.allowed) or "nothing: a correction is a new referral"
@@ -31,18 +32,22 @@ def illegal(move: IllegalMove) -> Refusal:
 
 
 def require_move(draft: Draft, event: Event) -> None:
-    """Refuses an illegal move before anything is looked for or locked on its behalf."""
+    """Raises `IllegalMove`, before the caller looks anything up or locks anything for the move."""
     after = draft.after
     next_state(after.state, event, after.business_status)
 
 
 def policy_of(draft: Draft, context: RequestContext) -> Policy | None:
-    """The plan's policy on the day of receipt; None while the plan is not known."""
+    """Finds the plan's policy on the day of receipt; None while the plan is not known."""
     return context.rules.library.policy(draft.after.plan, local_date(draft.after.received_at))
 
 
 async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
-    """Writes the composed move."""
+    """Writes the composed move.
+
+    Raises 409 if somebody else moved the referral in between, or gave the member an authorization
+    of the service for an overlapping period.
+    """
     changes = await to_thread_if_heavy(build_rows, draft)
     try:
         await write(connection, changes)

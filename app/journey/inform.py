@@ -1,12 +1,13 @@
-"""`$request-information` and `$add-information`: asking for what is missing, and getting it.
+"""Information is missing: plan staff ask the requester, and once it is added the rules decide anew.
 
-What is added stops the void clock and puts the question to the rules again, which may decide at
-once.
+Serves `$request-information` and `$add-information`. `ask_by_person` asks the requester, and the
+void clock starts. `add_information`, for the requester or plan staff, keeps the added resources
+with the referral, stops the void clock and puts the question to the rules again, which may decide
+at once.
 
-What is added to a referral later: which resources are taken, and what they say of who and what.
-
- The rules read the facts among them as those of the payload itself (`app.fhir.facts`); here is
-only what identifies the member or names the service where the referral did not.
+The rules read the facts among the added resources as they read those of the payload itself
+(`app.fhir.facts`). The second part of this file reads only what identifies the member, or names the
+service that the referral did not name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +55,7 @@ from app.store.referral.reopen import copies
 
 AddedResources = Sequence[tuple[str, ResourceTree]]
 
-#: What may be added; anything else is no information about the member.
+#: The types of resource that may be added. Other types are no information about the member.
 KINDS = (
     "QuestionnaireResponse",
     "Condition",
@@ -71,140 +72,29 @@ KINDS = (
 _BUNDLES = ("transaction", "batch", "collection")
 
 
-def read_added(tree: ResourceTree, documents: Sequence[str] = MEDIA_TYPES) -> list[Copy]:
-    """The resources of Parameters or of a Bundle, each with an id of its own; 422 with all faults.
-
-    References between the entries of a Bundle are put right.
-    """
-    bundle = tree["resourceType"] == "Bundle"
-    if bundle and tree.get("type") not in _BUNDLES:
-        text = f"Send a Bundle of type {', '.join(_BUNDLES)}, or Parameters."
-        raise refuse_faults([Issue("not-supported", text, "Bundle.type")], 422)
-    if bundle:
-        entries = [
-            (f"Bundle.entry[{index}].resource", entry.get("fullUrl"), entry["resource"])
-            for index, entry in enumerate(tree.get("entry", ()))
-            if "resource" in entry
-        ]
-    else:
-        found = given(tree, {"resource": RESOURCES}).resources("resource")
-        entries = [(f"Parameters.parameter[{i}].resource", None, r) for i, r in enumerate(found)]
-    _require(entries, "Bundle.entry" if bundle else at("resource"), documents)
-    copies = [Copy(item["resourceType"], new_id(), item) for _, _, item in entries]
-    names = {
-        url: f"{copy.type}/{copy.id}"
-        for (_, url, _), copy in zip(entries, copies, strict=True)
-        if url
-    }
-    return [
-        replace(copy, resource=rewrite_references(copy.resource, names_within(names, url)))
-        for copy, (_, url, _) in zip(copies, entries, strict=True)
-    ]
-
-
-def _require(
-    entries: Sequence[tuple[str, str | None, ResourceTree]], where: str, documents: Sequence[str]
-) -> None:
-    if not entries:
-        raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", where)
-    if len(entries) > MAX_ENTRIES:
-        raise refuse(413, "too-long", f"Send at most {MAX_ENTRIES} resources at once.", where)
-    faults: list[Issue] = []
-    for path, _, resource in entries:
-        if resource.get("resourceType") not in KINDS:
-            text = f"Information is added as {', '.join(KINDS)}."
-            faults.append(Issue("not-supported", text, path))
-        faults += document_faults(resource, path, documents)
-        if any(is_placeholder(one.get("value")) for one in _identifiers(resource)):
-            faults.append(Issue("value", said("identifier"), f"{path}.identifier"))
-    if faults:
-        raise refuse_faults(faults, 422)
-
-
-def _identifiers(resource: ResourceTree) -> list[ResourceTree]:
-    found = resource.get("identifier") or []
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else [found]
-
-
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The one Patient among what was added that says who the member is."""
+    """The added Patient that says who the member is, with the reference that names it."""
 
     reference: str
     patient: ResourceTree
 
     def stated(self) -> SourcedFacts:
-        """Birth date and county, as any Patient states them."""
+        """Reads birth date and county from the Patient, as `read_patient` reads any Patient."""
         return read_patient(self.patient, self.reference)
 
 
-def identified_patient(listed: AddedResources) -> Identified | None:
-    """The Patient with a CIN that was added last; nobody where two of them differ.
-
-    What came with the referral itself does not count: there its `subject` says who is meant.
-    """
-    later = [
-        Identified(reference, resource)
-        for reference, resource in listed
-        if resource["resourceType"] == "Patient"
-        and (resource.get("meta") or {}).get("versionId") != "1"
-        and own_identifier(resource, codes.CIN)
-    ]
-    numbers = {own_identifier(found.patient, codes.CIN) for found in later}
-    return later[-1] if len(numbers) == 1 else None
-
-
-def about_the_member(
-    listed: AddedResources, found: Identified, subject: Mapping[str, Any]
-) -> AddedResources:
-    """The same resources; those about the Patient added are about the referral's own subject."""
-    return [(reference, _about(resource, found, subject)) for reference, resource in listed]
-
-
-def _about(resource: ResourceTree, found: Identified, subject: Mapping[str, Any]) -> ResourceTree:
-    name = WHOM.get(resource["resourceType"])
-    if name is None or (resource.get(name) or {}).get("reference") != found.reference:
-        return resource
-    return {**resource, name: subject}
-
-
-def named_by(request: ReferralRequest, found: Identified) -> ReferralRequest:
-    """The request, with the CIN and birth date that the Patient added states."""
-    birth = found.patient.get("birthDate")
-    return replace(
-        request,
-        cin=own_identifier(found.patient, codes.CIN),
-        birth_date=birth if isinstance(birth, str) and birth else request.birth_date,
-    )
-
-
-def service_stated(listed: AddedResources) -> str | None:
-    """The service that an answer to the question for `service` names, the last one said."""
-    answers = [
-        coding.get("code")
-        for _, resource in listed
-        if resource["resourceType"] == "QuestionnaireResponse"
-        for item in resource.get("item", ())
-        if item.get("linkId") == "service"
-        for answer in item.get("answer", ())
-        for coding in codings({"coding": [answer.get("valueCoding") or {}]})
-        if coding.get("system") in (codes.CALAIM_SERVICE, None)
-    ]
-    known = [str(code) for code in answers if code in codes.SERVICES]
-    return known[-1] if known else None
-
-
 def ask_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
-    """Asks the requester: facts of the dictionary, or questions in words."""
+    """Asks the requester for facts of the dictionary, or questions in words."""
     require_move(draft, Event.REQUEST_INFORMATION)
-    missing = _asked(given)
+    missing = _questions(given)
     details = replace(draft.details, reasons=(Reason("facts-missing"),), missing=tuple(missing))
     clocks = context.rules.clocks(draft.after.plan, local_date(draft.after.received_at))
     act = Act(context.actor, details, policy_of(draft, context), given.text("note"))
     ask(draft, act, missing, clocks)
 
 
-def _asked(given: Given) -> list[Missing]:
+def _questions(given: Given) -> list[Missing]:
     dictionary = load_dictionary()
     facts, questions = given.texts("fact"), given.texts("question")
     if any(name not in dictionary and name != "service" for name in facts):
@@ -227,20 +117,20 @@ async def add_information(
     """Keeps the resources with the referral, stops the void clock and asks the rules again."""
     require_move(draft, Event.ADD_INFORMATION)
     after = draft.after
-    came = await copies(connection, after.plan, after.id)
+    sent_along = await copies(connection, after.plan, after.id)
     earlier = await referenced_before(
-        connection, draft.sent, came, after.organization_id, context.fhir_base
+        connection, draft.sent, sent_along, after.organization_id, context.fhir_base
     )
-    submission = await to_thread_if_heavy(_submission, draft, earlier, added, context)
-    terms = RepeatPolicy(context.actor.name, None, None, seen)
-    known = await gather(connection, replace(inquire(submission, terms, context), identifiers=()))
+    submission = await to_thread_if_heavy(_resubmission, draft, earlier, added, context)
+    repeats = RepeatPolicy(context.actor.name, None, None, seen)
+    known = await gather(connection, replace(inquire(submission, repeats, context), identifiers=()))
     identity = identify(submission.request, known.members, context.rules.plans, submission.on)
     if draft.after.plan == UNASSIGNED and identity.plan is not None:
-        await _belongs_to(connection, draft, identity, submission, known, context)
+        await _give_to_plan(connection, draft, identity, submission, known, context)
     elif identity.key != draft.after.plan:
         identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
     draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
-    draft.sent = _pointing_to(draft.sent, added)
+    draft.sent = _with_supporting_info(draft.sent, added)
     answered = replace(draft.details, missing=())
     draft.move(Event.ADD_INFORMATION, Act(context.actor, answered, None))
     draft.listening = [*draft.listening, *known.listening]
@@ -251,15 +141,15 @@ async def add_information(
     await settle(connection, draft, case, ordered, submission, context)
 
 
-def _pointing_to(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
-    """The request with what was added among its supporting information (spec.md 4)."""
+def _with_supporting_info(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
+    """Returns the request with the added resources in its `supportingInfo` (spec.md 4)."""
     if not added:
         return sent
     new = [{"reference": f"{item.type}/{item.id}"} for item in added]
     return {**sent, "supportingInfo": [*sent.get("supportingInfo", ()), *new]}
 
 
-async def _belongs_to(
+async def _give_to_plan(
     connection: AsyncConnection,
     draft: Draft,
     identity: Identity,
@@ -267,9 +157,9 @@ async def _belongs_to(
     known: Known,
     context: RequestContext,
 ) -> None:
-    """The referral whose plan nobody knew is this plan's, with its id and its history.
+    """Gives a referral without a plan to the plan now known; its id and history stay.
 
-    Due dates go by the plan's own clocks from now on, still counted from receipt.
+    From now on due dates follow the plan's own clocks, still counted from receipt.
     """
     plan, after = identity.key, draft.after
     await change_plan(connection, after.id, after.plan, plan)
@@ -279,48 +169,178 @@ async def _belongs_to(
     draft.belongs_to(plan, known.plan_organization(plan), due, asked)
 
 
-def _submission(
+def _resubmission(
     draft: Draft,
     earlier: Sequence[tuple[str, dict[str, Any]]],
     added: Sequence[Copy],
     context: RequestContext,
 ) -> Submission:
-    """The stored referral and all that came with it, as if it came in now."""
+    """Builds a submission from the stored referral, all its resources and the added ones."""
     received = draft.after.received_at
     on = local_date(received)
     new = [(f"{item.type}/{item.id}", {**item.resource, "meta": {}}) for item in added]
-    beside: AddedResources = [*earlier, *new]
-    found = None if draft.after.member_id else identified_patient(beside)
-    if found is not None:
-        beside = about_the_member(beside, found, draft.sent["subject"])
+    resources: AddedResources = [*earlier, *new]
+    added_patient = None if draft.after.member_id else identified_patient(resources)
+    if added_patient is not None:
+        resources = about_the_member(resources, added_patient, draft.sent["subject"])
     named = {
         unversioned(item["reference"])
         for item in draft.sent.get("supportingInfo", ())
         if "reference" in item
     }
-    extra = [{"reference": name} for name, _ in beside if name not in named]
+    extra = [{"reference": name} for name, _ in resources if name not in named]
     sent = {**draft.sent, "supportingInfo": [*draft.sent.get("supportingInfo", ()), *extra]}
     return Submission(
         referral_id=draft.after.id,
         service_request=sent,
-        request=_request(
-            draft, read_referral(sent, beside, on, context.rules.plans), beside, found
+        request=_completed_request(
+            draft, read_referral(sent, resources, on, context.rules.plans), resources, added_patient
         ),
-        stated=[*read_facts(sent, beside, on), *([found.stated()] if found else [])],
+        stated=[
+            *read_facts(sent, resources, on),
+            *([added_patient.stated()] if added_patient else []),
+        ],
         received_at=received,
         fingerprint=Fingerprint("", ""),
         base=context.fhir_base,
     )
 
 
-def _request(
-    draft: Draft, request: ReferralRequest, beside: AddedResources, found: Identified | None
+def _completed_request(
+    draft: Draft,
+    request: ReferralRequest,
+    resources: AddedResources,
+    added_patient: Identified | None,
 ) -> ReferralRequest:
-    """Who is meant, once known, stays; so does the service that the requester named later."""
+    """Completes the request: a member once known stays, and so does a service named later."""
     after = draft.after
-    service = request.service or service_stated(beside) or after.service
+    service = request.service or service_stated(resources) or after.service
     if after.member_id is not None:
         request = replace(request, cin=after.cin, plan=after.plan, birth_date=None)
-    elif found is not None:
-        request = named_by(request, found)
+    elif added_patient is not None:
+        request = named_by(request, added_patient)
     return replace(request, service=service)
+
+
+# Reading the resources that were added
+
+
+def read_added(tree: ResourceTree, documents: Sequence[str] = MEDIA_TYPES) -> list[Copy]:
+    """Reads the resources of Parameters or of a Bundle, and gives each a new id.
+
+    Rewrites references between the entries of a Bundle to the new ids. Raises 422 with all faults.
+    """
+    bundle = tree["resourceType"] == "Bundle"
+    if bundle and tree.get("type") not in _BUNDLES:
+        text = f"Send a Bundle of type {', '.join(_BUNDLES)}, or Parameters."
+        raise refuse_faults([Issue("not-supported", text, "Bundle.type")], 422)
+    if bundle:
+        entries = [
+            (f"Bundle.entry[{index}].resource", entry.get("fullUrl"), entry["resource"])
+            for index, entry in enumerate(tree.get("entry", ()))
+            if "resource" in entry
+        ]
+    else:
+        listed = given(tree, {"resource": RESOURCES}).resources("resource")
+        entries = [(f"Parameters.parameter[{i}].resource", None, r) for i, r in enumerate(listed)]
+    _require_addable(entries, "Bundle.entry" if bundle else at("resource"), documents)
+    copies = [Copy(item["resourceType"], new_id(), item) for _, _, item in entries]
+    names = {
+        url: f"{copy.type}/{copy.id}"
+        for (_, url, _), copy in zip(entries, copies, strict=True)
+        if url
+    }
+    return [
+        replace(copy, resource=rewrite_references(copy.resource, names_within(names, url)))
+        for copy, (_, url, _) in zip(copies, entries, strict=True)
+    ]
+
+
+def _require_addable(
+    entries: Sequence[tuple[str, str | None, ResourceTree]], where: str, documents: Sequence[str]
+) -> None:
+    if not entries:
+        raise refuse(422, "required", "Send at least one `resource`, or a Bundle.", where)
+    if len(entries) > MAX_ENTRIES:
+        raise refuse(413, "too-long", f"Send at most {MAX_ENTRIES} resources at once.", where)
+    faults: list[Issue] = []
+    for path, _, resource in entries:
+        if resource.get("resourceType") not in KINDS:
+            text = f"Information is added as {', '.join(KINDS)}."
+            faults.append(Issue("not-supported", text, path))
+        faults += document_faults(resource, path, documents)
+        if any(is_placeholder(item.get("value")) for item in _identifiers(resource)):
+            faults.append(Issue("value", said("identifier"), f"{path}.identifier"))
+    if faults:
+        raise refuse_faults(faults, 422)
+
+
+def _identifiers(resource: ResourceTree) -> list[ResourceTree]:
+    values = resource.get("identifier") or []
+    return (
+        [item for item in values if isinstance(item, dict)]
+        if isinstance(values, list)
+        else [values]
+    )
+
+
+def identified_patient(listed: AddedResources) -> Identified | None:
+    """Finds the Patient with a CIN that was added last; None if two such Patients differ in CIN.
+
+    A Patient that came with the referral itself does not count: there the referral's `subject` says
+    who the member is.
+    """
+    later = [
+        Identified(reference, resource)
+        for reference, resource in listed
+        if resource["resourceType"] == "Patient"
+        and (resource.get("meta") or {}).get("versionId") != "1"
+        and own_identifier(resource, codes.CIN)
+    ]
+    numbers = {own_identifier(added.patient, codes.CIN) for added in later}
+    return later[-1] if len(numbers) == 1 else None
+
+
+def about_the_member(
+    listed: AddedResources, added_patient: Identified, subject: Mapping[str, Any]
+) -> AddedResources:
+    """Returns `listed`, with the resources about the added Patient made about `subject` instead."""
+    return [
+        (reference, _about_subject(resource, added_patient, subject))
+        for reference, resource in listed
+    ]
+
+
+def _about_subject(
+    resource: ResourceTree, added_patient: Identified, subject: Mapping[str, Any]
+) -> ResourceTree:
+    name = WHOM.get(resource["resourceType"])
+    if name is None or (resource.get(name) or {}).get("reference") != added_patient.reference:
+        return resource
+    return {**resource, name: subject}
+
+
+def named_by(request: ReferralRequest, added_patient: Identified) -> ReferralRequest:
+    """Returns the request with the CIN and birth date of the added Patient."""
+    birth = added_patient.patient.get("birthDate")
+    return replace(
+        request,
+        cin=own_identifier(added_patient.patient, codes.CIN),
+        birth_date=birth if isinstance(birth, str) and birth else request.birth_date,
+    )
+
+
+def service_stated(listed: AddedResources) -> str | None:
+    """Finds the service in the answers to the question `service`; the last answer holds."""
+    answers = [
+        coding.get("code")
+        for _, resource in listed
+        if resource["resourceType"] == "QuestionnaireResponse"
+        for item in resource.get("item", ())
+        if item.get("linkId") == "service"
+        for answer in item.get("answer", ())
+        for coding in codings({"coding": [answer.get("valueCoding") or {}]})
+        if coding.get("system") in (codes.CALAIM_SERVICE, None)
+    ]
+    known = [str(code) for code in answers if code in codes.SERVICES]
+    return known[-1] if known else None

@@ -1,7 +1,8 @@
-"""Takes a submission in: the referral as it stands before anybody has decided.
+"""The service receives a submission: it becomes the draft of a pending referral, not yet decided.
 
-PURE but for the ids it makes. Who may see it from now on, its identifiers and the copies that came
-with it are noted here; `app.journey.stages` takes it on from there.
+The draft holds the first row of history, the parties that may see the referral from now on, its
+identifiers, and the copies of the resources sent with it. `app.journey.stages` goes on from there.
+PURE, except for the ids that it makes.
 """
 
 from collections.abc import Mapping
@@ -36,11 +37,11 @@ _UNITS = {
 def receive(
     submission: Submission, identity: Identity, known: Known, context: RequestContext
 ) -> Draft:
-    """The draft of a new referral, received: its first row of history, its parties, its copies."""
+    """Drafts a new referral: its first row of history, its parties, its identifiers, its copies."""
     asked = asked_performer(submission, known, identity)
     draft = Draft(
         before=None,
-        after=_new(submission, identity, asked, context),
+        after=_new_referral(submission, identity, asked, context),
         at=context.now,
         sent=submission.service_request,
         details=Details(),
@@ -53,13 +54,13 @@ def receive(
     )
     draft.move(Event.RECEIVE, Act(context.actor, draft.details, None))
     draft.become_party(draft.after.organization_id, "requester")
-    _identify(draft, submission)
+    _add_identifiers(draft, submission)
     for item in submission.copies:
         draft.copies.append(copy(item.resource, item.id, draft.after))
     return draft
 
 
-def _new(
+def _new_referral(
     submission: Submission, identity: Identity, asked: str | None, context: RequestContext
 ) -> Referral:
     request = submission.request
@@ -104,7 +105,7 @@ def _patient_id(submission: Submission) -> str | None:
 
 
 def asked_performer(submission: Submission, known: Known, identity: Identity) -> str | None:
-    """The organization that the referrer asked for, where the network knows it."""
+    """Finds the organization that the referrer asked for; None if the network does not know it."""
     wish = submission.wish
     if not wish:
         return None
@@ -121,8 +122,12 @@ def asked_performer(submission: Submission, known: Known, identity: Identity) ->
     )
 
 
-def _identify(draft: Draft, submission: Submission) -> None:
-    """Unique per organization: of parallel posts of one identifier exactly one is written."""
+def _add_identifiers(draft: Draft, submission: Submission) -> None:
+    """Adds the identifiers of the referral to the draft.
+
+    Identifiers are unique per organization: of parallel posts with one identifier, the database
+    writes exactly one.
+    """
     locations = orjson.dumps(submission.locations).decode()
     for system, value in submission.claims:
         draft.add(
@@ -146,7 +151,10 @@ def _identify(draft: Draft, submission: Submission) -> None:
 
 
 def requested_units(question: EligibilityQuestion) -> Mapping[str, Any] | None:
-    """The amount asked for, where one is stated: approved as asked."""
+    """Finds the requested amount, which is approved as asked; None if none is stated.
+
+    Example: `{"quantity": 4, "unit": "h"}`.
+    """
     for name, unit in _UNITS.items():
         fact = question.facts.values.get(name)
         if fact is not None and isinstance(fact.value, int | Decimal):

@@ -1,7 +1,9 @@
-"""One post of a referral, safe to repeat: gathers, answers a repeat, or starts the journey.
+"""A requester refers a member: the post starts the journey; a repeat finds the same referral.
 
-A unique index decides between parallel posts of the same thing: the loser's transaction is rolled
-back and answered from what the winner wrote.
+`post` gathers what the database knows, answers a repeat as before, or else takes the referral
+through its stages (`app.journey.stages`) and writes it. A unique index decides between parallel
+posts of the same referral: the database rolls the loser's transaction back, and the loser is
+answered from what the winner wrote.
 """
 
 from dataclasses import dataclass
@@ -23,21 +25,21 @@ from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
 from app.store.database import constraint, fetch_one, sqlstate
 from app.store.reading.access import Visibility
-from app.store.referral.rows import build_rows
 from app.store.referral.store import write
 from app.store.tables.decision import OVERLAPS
 
-#: The constraints that say "somebody was faster": with the same post, or with another referral of
-#: the same member for the same service, which is then authorized already and goes to a person.
+#: The constraints that a parallel post violates: the same post, or another referral of the same
+#: member for the same service. The service is then authorized already; the next try finds the
+#: authorization and gives the referral to a person.
 _RACES = ("pk_referral_identifier", "pk_idempotency_key", *OVERLAPS)
-#: PostgreSQL ended this one of several transactions that waited for each other.
+#: SQLSTATE of PostgreSQL when it ends one of several transactions that wait for each other.
 _DEADLOCK = "40P01"
 _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class RepeatPolicy:
-    """How the caller wants a repeat to be treated, and what it may see."""
+    """The caller's wish for repeats: idempotency key, condition, and what the caller may see."""
 
     client_id: str
     key: str | None
@@ -48,13 +50,16 @@ class RepeatPolicy:
 async def post(
     connection: AsyncConnection,
     submission: Submission,
-    terms: RepeatPolicy,
+    repeats: RepeatPolicy,
     context: RequestContext,
 ) -> Answer:
-    """The answer to a post: created, or what the same post was answered before."""
+    """Answers a post: creates the referral, or answers a repeat with the first referral.
+
+    Tries again after a lost race, at most three times in all; then raises `busy()`.
+    """
     for _ in range(_TRIES):
         try:
-            return await _once(connection, submission, terms, context)
+            return await _try(connection, submission, repeats, context)
         except DBAPIError as error:
             if constraint(error) not in _RACES and sqlstate(error) != _DEADLOCK:
                 raise
@@ -62,34 +67,33 @@ async def post(
     raise busy()
 
 
-async def _once(
+async def _try(
     connection: AsyncConnection,
     submission: Submission,
-    terms: RepeatPolicy,
+    repeats: RepeatPolicy,
     context: RequestContext,
 ) -> Answer:
-    known = await gather(connection, inquire(submission, terms, context))
-    answer = await _seen_before(connection, known, submission, terms, context)
+    known = await gather(connection, inquire(submission, repeats, context))
+    answer = await _seen_before(connection, known, submission, repeats, context)
     if answer is not None:
         return answer
-    draft = await process(connection, submission, known, context)
-    changes = await to_thread_if_heavy(build_rows, draft)
+    changes = await process(connection, submission, known, context)
     answer = await to_thread_if_heavy(created, changes, submission.locations, context.fhir_base)
-    if terms.key:
-        remember(changes, terms.client_id, terms.key, submission.fingerprint.value, answer)
+    if repeats.key:
+        remember(changes, repeats.client_id, repeats.key, submission.fingerprint.value, answer)
     await write(connection, changes)
     return answer
 
 
-def inquire(submission: Submission, terms: RepeatPolicy, context: RequestContext) -> Inquiry:
-    """What to gather for a submission."""
+def inquire(submission: Submission, repeats: RepeatPolicy, context: RequestContext) -> Inquiry:
+    """Names what `gather` is to read for a submission."""
     wish, request = submission.wish, submission.request
     return Inquiry(
         organization_id=context.actor.organization_id or "",
-        client_id=terms.client_id,
+        client_id=repeats.client_id,
         plans=context.rules.plans,
-        staff_plans=tuple(terms.seen.staff_plans),
-        idempotency_key=terms.key,
+        staff_plans=tuple(repeats.seen.staff_plans),
+        idempotency_key=repeats.key,
         identifiers=tuple(submission.claims),
         cin=request.cin,
         service=request.service,
@@ -104,29 +108,33 @@ async def _seen_before(
     connection: AsyncConnection,
     known: Known,
     submission: Submission,
-    terms: RepeatPolicy,
+    repeats: RepeatPolicy,
     context: RequestContext,
 ) -> Answer | None:
     answer = replayed(known, submission)
     if answer is not None:
         return answer
-    if terms.condition is not None:
-        matches = await matching(connection, terms.condition, terms.seen)
+    if repeats.condition is not None:
+        matches = await matching(connection, repeats.condition, repeats.seen)
         if len(matches) > 1:
             text = "The condition matches several referrals; name one of them."
             raise refuse(412, "multiple-matches", text)
         if matches:
             plan, id_ = matches[0]
-            return await _existing(connection, plan, id_, _where(submission, id_, known), context)
+            return await _existing(
+                connection, plan, id_, _existing_locations(submission, id_, known), context
+            )
     first = twin(known, submission)
     if first is None:
         return None
     return await _existing(connection, first.plan, first.referral_id, first.locations, context)
 
 
-def _where(submission: Submission, referral_id: str, known: Known) -> list[str] | None:
-    """Where the entries of a Bundle are whose condition matched: the first locations where it was
-    posted before, else with the referral, since nothing was created.
+def _existing_locations(submission: Submission, referral_id: str, known: Known) -> list[str] | None:
+    """Locates the entries of a Bundle whose condition matched an existing referral.
+
+    Returns the locations of the earlier post of this Bundle, if there was one; else the referral's
+    own ServiceRequest and Task, since nothing was created. None for a single ServiceRequest.
     """
     if submission.locations is None:
         return None

@@ -1,4 +1,7 @@
-"""`$deny`, `$void` and `$cancel`: what ends a referral without a service."""
+"""The plan denies or voids a referral, or the plan or the requester cancels it: no service follows.
+
+Serves `$deny`, `$void` and `$cancel`, and the Tasks that mean the same moves.
+"""
 
 from dataclasses import replace
 
@@ -13,7 +16,7 @@ from app.store.referral.draft import Act, Draft
 
 
 def deny_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
-    """Says no, with at least one reason."""
+    """Denies the referral; 422 without a reason."""
     require_move(draft, Event.DENY)
     reasons = tuple(given.reasons())
     if not reasons:
@@ -26,7 +29,9 @@ def deny_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
 
 
 def void_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
-    """Ends it only when the clock could: information asked for, none came, the time is over."""
+    """Voids the referral, under the conditions of the clock: information was asked for, none came,
+    and the time is over. Else 409.
+    """
     require_move(draft, Event.VOID)
     if not voids(draft.after, draft.open_request, context.now):
         text = (
@@ -43,10 +48,11 @@ def void_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
 def cancel_by_party(
     draft: Draft, given: Given, context: RequestContext, *, mistaken: bool = False
 ) -> None:
-    """Takes it back, by the requester or by the plan; an authorization ends, its place is free.
+    """Cancels the referral for its requester or the plan: an authorization ends, its place is free.
 
-    Without a reason it was withdrawn, or, by the plan, declined by the member. `mistaken`: it was
-    sent by mistake, and its ServiceRequest says so.
+    The reason is `withdrawn` if the requester names none, `declined-by-member` if the plan names
+    none. `mistaken`: the referral was sent by mistake, and its ServiceRequest becomes
+    `entered-in-error`. 409 once the service has begun.
     """
     require_move(draft, Event.CANCEL)
     if draft.details.begun:
@@ -55,8 +61,10 @@ def cancel_by_party(
             "has begun, so cancel is not possible: the performer resumes it or ends it."
         )
         raise refuse(409, "conflict", text)
-    ours = context.actor.organization_id == draft.after.organization_id
-    reasons = tuple(given.reasons()) or (Reason("withdrawn" if ours else "declined-by-member"),)
+    by_requester = context.actor.organization_id == draft.after.organization_id
+    reasons = tuple(given.reasons()) or (
+        Reason("withdrawn" if by_requester else "declined-by-member"),
+    )
     details = replace(draft.details, reasons=reasons, missing=(), mistaken=mistaken)
     draft.move(
         Event.CANCEL, Act(context.actor, details, policy_of(draft, context), given.text("note"))

@@ -1,7 +1,7 @@
-"""The requester's update of its ServiceRequest: taken back, or added to; nothing else of it.
+"""The requester updates its ServiceRequest: it takes the referral back or adds to it, and no more.
 
-A referral that was decided on is not rewritten: a correction is a new one that `replaces` it
-(spec.md 2, 7). PURE but for the draft that it composes.
+A decided referral is never rewritten: a correction is a new referral that `replaces` it
+(spec.md 2, 7). PURE: `app.api` makes the moves that a `Revision` asks for.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from app.fhir.placeholders import is_placeholder, said
 from app.fhir.r4 import codes
 from app.fhir.task import is_kept
 
-#: Only added to.
+#: Elements that may grow and never shrink.
 _GROWING = ("supportingInfo", "note", "contained")
 _FREE = frozenset({"meta", "text", "id", "status", "resourceType"})
 _TAKEN_BACK = frozenset({"revoked", "entered-in-error"})
@@ -22,12 +22,12 @@ _TAKEN_BACK = frozenset({"revoked", "entered-in-error"})
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """What the requester changes."""
+    """The changes that the requester asks for."""
 
-    #: `revoked` or `entered-in-error`; None: it stands.
+    #: `revoked` or `entered-in-error`; None if the referral stands.
     taken_back: str | None
     reason: Mapping[str, Any] | None
-    #: Element → all of its items, where some are new.
+    #: Element → all of its items, for each element with new items.
     grown: Mapping[str, list[Any]]
 
     def __bool__(self) -> bool:
@@ -35,24 +35,24 @@ class Revision:
 
     @property
     def informs(self) -> bool:
-        """Something is added that may say what the rules ask for; a note does not."""
+        """Whether an addition may answer the rules' questions; a note does not."""
         return bool({"supportingInfo", "contained"} & set(self.grown))
 
     @property
     def given(self) -> Given:
-        """The reason as `$cancel` takes it."""
+        """The reason in the form that `$cancel` takes."""
         parts = {"reason": [{"valueCodeableConcept": dict(self.reason)}]} if self.reason else {}
         return Given(parts, {"reason": "ServiceRequest.extension"})
 
 
 def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revision:
-    """What `sent` changes of `current`; 422 with every element that is not to be changed."""
+    """Compares `sent` with `current`; raises 422 with every element that must not change."""
     faults: list[Issue] = []
     grown: dict[str, list[Any]] = {}
     for name in sorted((set(sent) | set(current)) - _FREE):
         before, after = current.get(name), sent.get(name)
         if name == "extension":
-            before, after = _others(before), _others(after)
+            before, after = _foreign_extensions(before), _foreign_extensions(after)
         if before == after:
             continue
         if name in _GROWING and is_kept(before or [], after or []):
@@ -60,8 +60,8 @@ def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revisi
         else:
             faults.append(_fault(name))
     reason = _reason(sent) or {}
-    new = [reason, *({"text": note.get("text")} for note in grown.get("note", ()))]
-    if any(is_placeholder(one.get("text")) for one in new):
+    new_texts = [reason, *({"text": note.get("text")} for note in grown.get("note", ()))]
+    if any(is_placeholder(note.get("text")) for note in new_texts):
         faults.append(Issue("value", said("text"), "ServiceRequest"))
     status = sent.get("status")
     taken_back = status if status in _TAKEN_BACK and status != current.get("status") else None
@@ -73,12 +73,12 @@ def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revisi
     return Revision(taken_back, _reason(sent) if taken_back else None, grown)
 
 
-def _others(extensions: Any) -> list[Any]:
+def _foreign_extensions(extensions: Any) -> list[Any]:
     return [item for item in extensions or [] if item.get("url") not in codes.OURS]
 
 
 def _reason(sent: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Why it is taken back, in the extension that R4 has for it."""
+    """Finds the reason for taking the referral back, in the extension that R4 has for it."""
     for item in sent.get("extension") or []:
         if item.get("url") == codes.REQUEST_STATUS_REASON and "valueCodeableConcept" in item:
             concept: Mapping[str, Any] = item["valueCodeableConcept"]

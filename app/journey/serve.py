@@ -1,8 +1,9 @@
-"""What a party makes of a Task: its move, and what it adds, in one change.
+"""A party changes a Task of a referral: the change moves the referral, adds to the Task, or both.
 
-On the referral's Task the requester takes back and adds, and plan staff decide, through the same
-functions as the operations; on its own service Task the performer moves the service. A move that is
-not the party's is 403, one that is not possible now 409 (docs/moves.md).
+The referral's Task belongs to the requester and the plan: the requester cancels and adds, and plan
+staff decide, through the functions of the operations (`approve`, `refuse`). The service Task
+belongs to its performer, who moves the service. A move that the party may never make is 403; a move
+that is not possible now is 409 (docs/moves.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,13 +36,13 @@ WHERE plan = $1 AND referral_id = $2 AND event = 'decline'"""
 
 
 def parties_of(caller: Caller, referral: Referral) -> frozenset[Party]:
-    """What a caller that sees a referral is to it."""
-    found = {
+    """Names the parties that a caller is to a referral that it sees; `ASKED` if it is no other."""
+    roles = {
         Party.REQUESTER: caller.organization_id == referral.organization_id,
         Party.PERFORMER: caller.organization_id == referral.performer_id,
         Party.STAFF: referral.plan in caller.staff_plans,
     }
-    return frozenset(party for party, holds in found.items() if holds) or frozenset({Party.ASKED})
+    return frozenset(party for party, holds in roles.items() if holds) or frozenset({Party.ASKED})
 
 
 async def change_referral_task(
@@ -53,20 +54,20 @@ async def change_referral_task(
     *,
     matched: bool,
 ) -> None:
-    """What the requester and the plan do by the referral's own Task.
+    """Makes the move and keeps the additions that a requester or plan sends in the referral's Task.
 
     `matched`: the caller named the version that it has read.
     """
     draft = opened.draft
     parties = parties_of(caller, draft.after) - {Party.PERFORMER}
-    event = _event(draft, ON_REFERRAL_TASK, update)
+    event = _event_of(draft, ON_REFERRAL_TASK, update)
     _allow(draft, parties, event or Event.ANNOTATE)
     draft.adopted = {**(draft.adopted or {}), **update.grown}
     if event is None:
         _annotate(draft, context)
         return
-    _require_words(event, update)
-    given = _given(update)
+    _require_reason(event, update)
+    given = _given_of(update)
     if event is Event.APPROVE:
         await approve_by_person(connection, draft, opened.question, given, context, matched=matched)
     elif event is Event.DENY:
@@ -83,16 +84,16 @@ async def change_service_task(
     update: TaskUpdate,
     context: RequestContext,
 ) -> None:
-    """What the performer does by its service Task."""
+    """Makes the move and keeps the additions that the performer sends in its service Task."""
     draft = opened.draft
-    event = _event(draft, ON_SERVICE_TASK, update)
+    event = _event_of(draft, ON_SERVICE_TASK, update)
     parties = parties_of(caller, draft.after) & {Party.PERFORMER} or {Party.ASKED}
     _allow(draft, parties, event or Event.ANNOTATE)
     kept = {**(draft.service_kept or {}), **update.grown}
     if update.output is not None:
         if names_care_manager(update.output) and draft.after.service != "ECM":
-            said = "A lead care manager is named for Enhanced Care Management alone."
-            raise refuse(422, "business-rule", said, "Task.output")
+            text = "A lead care manager is named for Enhanced Care Management alone."
+            raise refuse(422, "business-rule", text, "Task.output")
         kept["output"] = update.output
     draft.service_kept = kept
     await _serve(connection, draft, event, update, context)
@@ -108,7 +109,7 @@ async def _serve(
     if event is None:
         _annotate(draft, context)
         return
-    _require_words(event, update)
+    _require_reason(event, update)
     act = Act(context.actor, draft.details, policy_of(draft, context))
     if event is Event.DECLINE:
         decline(draft, act, await _next_candidate(connection, draft, context), update.reasons())
@@ -116,13 +117,13 @@ async def _serve(
         draft.move(event, act, reasons=update.reasons())
 
 
-def _require_words(event: Event, update: TaskUpdate) -> None:
+def _require_reason(event: Event, update: TaskUpdate) -> None:
     if MOVES[event].needs_words:
         update.require_text()
 
 
 def annotate(draft: Draft, act: Act) -> None:
-    """Keeps something with the referral; nothing moves."""
+    """Adds a row to the history of the referral, without a move."""
     draft.move(Event.ANNOTATE, act, reasons=())
 
 
@@ -133,7 +134,7 @@ def _annotate(draft: Draft, context: RequestContext) -> None:
 async def _next_candidate(
     connection: AsyncConnection, draft: Draft, context: RequestContext
 ) -> Placement:
-    """A place with the best of those that have not declined; else the member waits there."""
+    """Takes a place with the best offer that has not declined; without a place the member waits."""
     after = draft.after
     rows = await fetch(connection, _DECLINED, (after.plan, after.id))
     declined = {row[0] for row in rows} | {after.performer_id}
@@ -148,22 +149,22 @@ async def _next_candidate(
     held = [after.offer_id] if after.offer_id else []
     await hold_offers(connection, after.plan, [*held, *(offer.id for offer in able)])
     placement = await take(connection, after.plan, able, wish)
-    if placement.assignment is Assignment.ASSIGNED:  # another than the one that had it
+    if placement.assignment is Assignment.ASSIGNED:  # not the performer before
         return replace(placement, assignment=Assignment.ALTERNATE)
     return placement
 
 
-def _event(
+def _event_of(
     draft: Draft, wanted: Mapping[str, tuple[Event, ...]], update: TaskUpdate
 ) -> Event | None:
-    """The move that the new status means; None where only something is added."""
+    """Names the move that the new status means; None if the update only adds something."""
     if update.status is None:
         return None
     after = draft.after
     event = meant(wanted, update.status, after.state, after.business_status)
     if event is None:
-        said = f"This Task is never set to that status by hand. Possible: {', '.join(wanted)}."
-        raise refuse(409, "conflict", said, "Task.status")
+        text = f"This Task is never set to that status by hand. Possible: {', '.join(wanted)}."
+        raise refuse(409, "conflict", text, "Task.status")
     return event
 
 
@@ -175,11 +176,11 @@ def _allow(draft: Draft, parties: frozenset[Party] | set[Party], event: Event) -
         case Verdict.CONFLICT:
             raise IllegalMove(after.state, event, after.business_status)
         case _:
-            said = (
+            text = (
                 "Not yours to do on this Task: the requester and the plan move the referral's own, "
                 "the performer moves its service Task."
             )
-            raise refuse(403, "forbidden", said, "Task.status")
+            raise refuse(403, "forbidden", text, "Task.status")
 
 
 def require_annotation(draft: Draft) -> None:
@@ -187,8 +188,8 @@ def require_annotation(draft: Draft) -> None:
     require_move(draft, Event.ANNOTATE)
 
 
-def _given(update: TaskUpdate) -> Given:
-    """The reason of a Task as the operations take it."""
+def _given_of(update: TaskUpdate) -> Given:
+    """Writes the reason of a Task in the form that the operations take."""
     concept = update.concept or {}
     parts: dict[str, list[dict[str, Any]]] = {}
     if concept:

@@ -1,8 +1,12 @@
-"""THE JOURNEY: intake → eligibility → capacity → decision → notification, on one screen.
+"""The journey of a new referral on one screen, as five stages:
 
-Gather, then decide, then apply. `gather` reads everything in one statement; the rules are pure; the
-place is taken under a row lock; one statement writes the referral and all that follows from it, the
-messages to be sent included. The caller's transaction commits before the response leaves.
+    intake → eligibility → capacity → decision → notification
+
+`process` runs the stages in this order, and each function below it is one stage. The journey
+gathers, then decides, then applies: `gather` has read the database in one statement before
+`process` starts; the rules are pure; the decision takes a place under a row lock; and
+`app.journey.refer` writes the referral with all its rows, messages included, in one statement. The
+caller's transaction commits before the response leaves.
 """
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,39 +22,48 @@ from app.journey.intake.submission import Submission, require_start
 from app.journey.receive import receive, requested_units
 from app.model.known import Known, Offer
 from app.model.lifecycle import Event
-from app.model.record import Details
 from app.policy.rules import Rules
+from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
+from app.store.referral.rows import build_rows
 
 
 async def process(
     connection: AsyncConnection, submission: Submission, known: Known, context: RequestContext
-) -> Draft:
-    """Takes one new referral through the stages; what comes of it is sealed and written by
-    intake.
-    """
-    identity = identify(submission.request, known.members, context.rules.plans, submission.on)
-    require_start(submission, context.rules.latest_start(identity.plan, submission.on))
-    draft = await to_thread_if_heavy(receive, submission, identity, known, context)
+) -> Changes:
+    """Takes one new referral through the five stages; returns the rows that `refer` writes."""
+    identity, draft = await intake(submission, known, context)
 
     case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
 
-    ordered = candidates(submission, case, known)
+    offers = candidates(submission, case, known)
 
-    await settle(connection, draft, case, ordered, submission, context)
+    await settle(connection, draft, case, offers, submission, context)
 
-    return draft
+    return await to_thread_if_heavy(notification, draft)
+
+
+async def intake(
+    submission: Submission, known: Known, context: RequestContext
+) -> tuple[Identity, Draft]:
+    """Stage 1, intake: identifies the member and drafts the referral as received."""
+    identity = identify(submission.request, known.members, context.rules.plans, submission.on)
+    require_start(submission, context.rules.latest_start(identity.plan, submission.on))
+    return identity, await to_thread_if_heavy(receive, submission, identity, known, context)
 
 
 def eligibility(submission: Submission, identity: Identity, known: Known, rules: Rules) -> Case:
-    """What the plan's rules say, as of the day of receipt."""
+    """Stage 2, eligibility: asks the plan's rules, as of the day of receipt."""
     return check_eligibility(
         rules.library, submission.request, identity, submission.stated, known, submission.on
     )
 
 
 def candidates(submission: Submission, case: Case, known: Known) -> list[Offer]:
-    """Who could take the member, best first. No place is taken yet."""
+    """Stage 3, capacity: lists the offers that could take the member, best first.
+
+    No place is taken yet.
+    """
     offers = serving(
         known.offers.get(case.identity.key, ()),
         service=submission.request.service or "",
@@ -65,28 +78,27 @@ async def settle(
     connection: AsyncConnection,
     draft: Draft,
     case: Case,
-    ordered: list[Offer],
+    offers: list[Offer],
     submission: Submission,
     context: RequestContext,
 ) -> None:
-    """Decides, and lets the decision take effect: the place is taken, the move composed."""
+    """Stage 4, decision: names the move that follows from the rules' answer, and makes the move.
+
+    An approval takes a place with the first of `offers` that has one.
+    """
     determination = case.determination
     event = decide(determination, Rules.automation(case.policy, draft.after.service))
     previous = case.previous.referral_id if case.previous else draft.after.based_on
     draft.checked(case.county, previous)
-    act = Act(context.by_rules, details_of(case), case.policy)
+    act = Act(context.by_rules, case.details, case.policy)
     if event is Event.APPROVE:
-        placement = await take(connection, draft.after.plan, ordered, submission.wish)
+        placement = await take(connection, draft.after.plan, offers, submission.wish)
         units = requested_units(case.question)
         wanted_from = submission.request.occurrence_start
         approve(draft, act, Grant(placement, case.previous, wanted_from, units))
     elif event is Event.REQUEST_INFORMATION:
-        ask(
-            draft,
-            act,
-            determination.missing,
-            context.rules.clocks(case.identity.plan, submission.on),
-        )
+        clocks = context.rules.clocks(case.identity.plan, submission.on)
+        ask(draft, act, determination.missing, clocks)
     else:
         draft.move(event, act)
     asked = draft.after.asked_performer_id
@@ -95,12 +107,8 @@ async def settle(
     draft.determine(case.question, determination, "rules")
 
 
-def details_of(case: Case) -> Details:
-    """What the determination says, as the referral keeps it."""
-    determination = case.determination
-    return Details(
-        reasons=determination.reasons,
-        populations=determination.populations,
-        missing=determination.missing,
-        recommendation=determination.outcome.value,
-    )
+def notification(draft: Draft) -> Changes:
+    """Stage 5, notification: turns the draft into rows: versions, letters, and the messages that
+    the delivery workers send (`app.workers.delivery`).
+    """
+    return build_rows(draft)

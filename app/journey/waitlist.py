@@ -1,14 +1,15 @@
-"""The waiting list: who moves up when a place is free, in the very transaction that frees it.
+"""A place becomes free: the next member in line gets it, in the transaction that frees the place.
 
-Urgent first, then by receipt (spec.md 5); not one whose authorization has run out. A place is free
-when a referral is cancelled, completed, failed, declined or given to another, and when an offer's
-numbers or status are raised.
+Urgent referrals come first, then the earlier receipt (spec.md 5). A referral whose authorization
+has run out gets no place. A place becomes free when a referral is cancelled, completed, failed,
+declined or given to another performer, and when an offer's numbers or status are raised.
 
-Locks are taken in one order, so that nobody waits for each other in a circle: the referral that is
-moved; then offers, by id; then those who wait, each offer's from its head. Whoever begins to wait
-holds the offer's row first (`app.journey.capacity.places`), so that no place is freed unseen. A
-move of a waiting referral can still cross with its promotion: the database ends one of the two,
-which is answered 409 with `Retry-After` and has written nothing.
+All transactions take locks in one order, so that none waits for another in a circle: first the
+referral that is moved; then offers, by id; then the waiting referrals of each offer, from the head
+of its list. A referral that begins to wait locks the offer's row first
+(`app.journey.capacity.places`), so that it cannot miss a place. A move of a waiting referral can
+still cross with its promotion: the database then ends one of the two, which is answered 409 with
+`Retry-After` and has written nothing.
 """
 
 from collections.abc import Awaitable, Callable
@@ -50,13 +51,13 @@ WHERE r.holds_place AND NOT EXISTS (SELECT 1 FROM offer o
 GROUP BY r.plan, r.offer_id ORDER BY 1, 2"""
 
 
-#: Gives on the places that a written change has freed.
+#: A function that hands on the places that a written change has freed.
 Give = Callable[[AsyncConnection, Draft, RequestContext], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Miscount:
-    """An offer whose number of taken places is not that of the referrals that hold one."""
+    """An offer whose count of taken places differs from the count of referrals that hold one."""
 
     plan: str
     offer_id: str
@@ -65,7 +66,7 @@ class Miscount:
 
 
 async def release_place(connection: AsyncConnection, draft: Draft, context: RequestContext) -> None:
-    """Frees the places that a written change gave back, and lets the next in line have them."""
+    """Releases the places that a written change freed, and gives them to the next in line."""
     for offer_id in sorted(draft.freed):
         await release(connection, draft.after.plan, offer_id)
         await promote_waiting(connection, draft.after.plan, offer_id, context)
@@ -74,9 +75,10 @@ async def release_place(connection: AsyncConnection, draft: Draft, context: Requ
 async def write_move(
     connection: AsyncConnection, draft: Draft, context: RequestContext, give: Give = release_place
 ) -> Changes:
-    """Writes a composed move, and gives the places that it frees to those who wait for one.
+    """Writes a composed move, then hands on the places that the move frees.
 
-    `give`: who gets them, where that is not simply the next in line. Raises `Refusal` as `finish`.
+    `give` hands the places on; the default gives them to the next in line. Raises `Refusal` where
+    `finish` does.
     """
     changes = await finish(connection, draft)
     await give(connection, draft, context)
@@ -86,10 +88,10 @@ async def write_move(
 async def promote_waiting(
     connection: AsyncConnection, plan: str, offer_id: str, context: RequestContext
 ) -> int:
-    """Gives an offer's free places to those who wait for one; how many were placed.
+    """Gives an offer's free places to the referrals that wait; returns how many were placed.
 
-    The caller has written what freed the places. An offer that takes nobody (`no-capacity`,
-    `waitlist`) keeps its list as it is.
+    The caller has already written the change that freed the places. The list of an offer that takes
+    nobody (`no-capacity`, `waitlist`) stays as it is.
     """
     await hold(connection, plan, [offer_id])
     placed = 0
@@ -119,5 +121,5 @@ async def _place(
 
 
 async def recount(connection: AsyncConnection) -> list[Miscount]:
-    """Every offer whose count does not agree with the referrals that hold its places: none."""
+    """Lists the offers whose count is wrong; an empty list if every count is right."""
     return [Miscount(*row) for row in await fetch(connection, _RECOUNT)]

@@ -1,14 +1,13 @@
-"""The clocks' loop in the worker process: every few seconds, each plan's due alarms.
+"""Runs the clocks in the worker process: every few seconds it fires the due alarms of each plan.
 
-Any number may run, beside any number of delivering workers; `sweep.py` sees to it that an alarm
-fires once. A database that is away is waited for: whatever fell due meanwhile is caught up.
+The loop (`run_clocks`, `sweep_all`): any number of processes may run it, beside any number of
+delivering workers. It waits for a database that is away, and then catches up on what fell due.
 
-Finds what is due in one plan, and fires it: each alarm once, however many workers run.
-
-Candidates come in batches, the earliest due first whichever clock it is, so that what was missed
-during a downtime is caught up in order. Each is then locked by itself (`SKIP LOCKED`: another
-worker has it), read again, asked about in `due.py` and written by the guarded update of every other
-move. When to run is `run.py`'s; the time is passed in.
+One plan (`sweep`): candidates come in batches, the earliest due first, whichever clock it is, so
+that alarms missed during a downtime fire in order. Each candidate is locked by itself (`SKIP
+LOCKED` passes over one that another worker has), read again, checked again (`app.model.record`),
+and written by the guarded update of every move: so each alarm fires once, however many workers run.
+The caller passes the time in.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ from app.base.clock import ServiceClock
 from app.base.errors import Refusal, is_too_costly, unavailable
 from app.base.local_time import local_date
 from app.base.settings import Settings
-from app.journey.clock import CLOCK, fire, pass_on
+from app.journey.clock import CLOCK, fire, keep_or_release
 from app.journey.intake.context import RequestContext, rules
 from app.journey.waitlist import write_move
 from app.model.caller import UNASSIGNED
@@ -40,12 +39,93 @@ from app.store.referral.reopen import opened
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 from app.workers.quarantine import Quarantine
 
-#: How many candidates are looked up at once; each is a transaction of its own.
+_log = logging.getLogger(__name__)
+
+#: The errors that a database which is away raises through the engine.
+_AWAY = (Refusal, DBAPIError, *RAISED)
+#: The time for which a referral is left alone after its alarm failed for a reason of its own.
+ASIDE = timedelta(minutes=5)
+
+
+@dataclass(slots=True)
+class Swept:
+    """The result of one sweep."""
+
+    fired: int = 0
+    #: The referrals left for the next sweep: another worker has them, or writing them failed.
+    left: int = 0
+
+
+# The loop
+
+
+async def run_clocks(
+    settings: Settings, clock: ServiceClock, *, stop: asyncio.Event, every: float
+) -> None:
+    """Sweeps all plans every `every` seconds until `stop`; ends a sweep between two alarms."""
+    known = await asyncio.to_thread(rules_of, settings)
+    aside = Quarantine(ASIDE)
+    engine = create_engine(settings, pool_size=1)
+    try:
+        while not stop.is_set():
+            try:
+                await sweep_all(engine, known, clock, settings.fhir_base, stop, aside)
+            except _AWAY as error:
+                _log.warning("database lost; clocks wait", extra={"error": type(error).__name__})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(every):
+                    await stop.wait()
+    finally:
+        await engine.dispose()
+
+
+async def sweep_all(
+    engine: AsyncEngine,
+    known: Rules,
+    clock: ServiceClock,
+    fhir_base: str,
+    stop: asyncio.Event | None = None,
+    aside: Quarantine | None = None,
+) -> Swept:
+    """Sweeps every plan served once, and the referrals without a plan.
+
+    If the lookup of one plan's alarms fails, the other plans are still swept. Raises `Refusal` if
+    the database is away.
+    """
+    total, aside = Swept(), aside or Quarantine(ASIDE)
+    for plan in (*known.plans, UNASSIGNED):
+        context = RequestContext(known, clock.now(), CLOCK, fhir_base)
+        try:
+            swept = await sweep(engine, plan, context, aside, stop=stop)
+        except Exception as error:
+            if not await answers(engine):
+                raise unavailable() from error
+            failure = {"plan": plan, "error": type(error).__name__}
+            _log.exception("clocks of a plan not looked at", extra=failure)
+            continue
+        total.fired += swept.fired
+        total.left += swept.left
+    return total
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Loads the rules by which a service with the same settings decides."""
+    return rules(settings, _library(settings.policy_path, settings.policy_switches))
+
+
+@cache
+def _library(path: str, switches: str) -> Library:
+    return load_library(Path(path) if path else FILES, read_choice(switches))
+
+
+# One plan
+
+#: The number of candidates that are looked up at once; each fires in a transaction of its own.
 BATCH = 100
 
-# $1 plan, $2 the last moment that is over, $3 now, $4 today, $5 days of notice, $6 not these,
-# $7 limit. One index probe a clock; where two are due at the same moment, void comes before
-# overdue: a referral that ends then is not late.
+# $1 plan, $2 the last moment that is over, $3 now, $4 today, $5 days of notice, $6 ids to leave
+# out, $7 limit. One index probe a clock. If two clocks are due at the same moment, void comes
+# before overdue, because a referral that ends then is not late.
 _DUE = """
 SELECT alarm, id FROM (
   (SELECT void_due AS due, 0 AS rank, 'void' AS alarm, id FROM referral
@@ -80,15 +160,6 @@ _LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM referral r
 WHERE r.plan = $1 AND r.id = $2 FOR UPDATE SKIP LOCKED"""
 
 
-@dataclass(slots=True)
-class Swept:
-    """What one sweep of a plan came to."""
-
-    fired: int = 0
-    #: Referrals left for the next sweep: another worker has them, or they could not be written.
-    left: int = 0
-
-
 async def sweep(
     engine: AsyncEngine,
     plan: str,
@@ -98,24 +169,24 @@ async def sweep(
     batch: int = BATCH,
     stop: asyncio.Event | None = None,
 ) -> Swept:
-    """Fires everything that is due in a plan at `context.now`. Safe to repeat, and to run at once.
+    """Fires every alarm of a plan due at `context.now`. Safe to repeat, and to run in parallel.
 
-    Ends between two alarms when `stop` is set. `aside` has the referrals that are left alone
-    because their alarm failed, and gets those that fail now.
+    Ends between two alarms when `stop` is set. `aside` holds the referrals that are left alone
+    because their alarm failed; referrals that fail now join them.
     """
     swept = Swept()
     passed_over = aside.still(context.now)
     while True:
         async with begin(engine) as connection:
-            found = await candidates(connection, plan, context, passed_over, batch)
-        if not found:
+            due = await candidates(connection, plan, context, passed_over, batch)
+        if not due:
             return swept
-        for alarm, referral_id in found:
+        for alarm, referral_id in due:
             if stop is not None and stop.is_set():
                 return swept
             if referral_id in passed_over:
                 continue
-            if await _one(engine, plan, referral_id, alarm, context, aside):
+            if await _try_to_fire(engine, plan, referral_id, alarm, context, aside):
                 swept.fired += 1
             else:
                 passed_over.add(referral_id)
@@ -129,7 +200,7 @@ async def candidates(
     passed_over: set[str],
     limit: int,
 ) -> Sequence[tuple[Alarm, str]]:
-    """What seems due, the earliest first; not locked yet."""
+    """Finds alarms that seem due, the earliest first. Locks nothing yet."""
     today = local_date(context.now)
     known = plan if plan in context.rules.plans else None
     notice = context.rules.clocks(known, today).data.expiring_days_before
@@ -138,7 +209,7 @@ async def candidates(
     return [(Alarm(alarm), id_) for alarm, id_ in await fetch(connection, _DUE, values)]
 
 
-async def _one(
+async def _try_to_fire(
     engine: AsyncEngine,
     plan: str,
     referral_id: str,
@@ -146,12 +217,13 @@ async def _one(
     context: RequestContext,
     aside: Quarantine,
 ) -> bool:
-    """One alarm in its own transaction. What one referral cannot do holds up no other.
+    """Fires one alarm in its own transaction; a failure of one referral holds up no other.
 
-    Raises `Refusal` when the database is away: not when it answers, whatever it said of this one.
+    Returns False if the referral is left for later. Raises `Refusal` if the database is away; an
+    error of a database that still answers concerns this referral alone.
     """
     about = {"plan": plan, "referral_id": referral_id, "alarm": alarm.value}
-    for again in (True, False):  # a connection that was lost meanwhile is made anew
+    for again in (True, False):  # twice, since a lost connection is made anew
         try:
             async with begin(engine) as connection:
                 return await claim_and_fire(connection, plan, referral_id, alarm, context)
@@ -163,8 +235,8 @@ async def _one(
                 raise unavailable() from error
             if again:
                 continue
-            said = {**about, "error": type(error).__name__}
-            _log.exception("clock not fired; set aside", extra=said)
+            failure = {**about, "error": type(error).__name__}
+            _log.exception("clock not fired; set aside", extra=failure)
     aside.put(referral_id, context.now)
     return False
 
@@ -172,79 +244,12 @@ async def _one(
 async def claim_and_fire(
     connection: AsyncConnection, plan: str, referral_id: str, alarm: Alarm, context: RequestContext
 ) -> bool:
-    """Locks one referral and fires its alarm; False where it is locked, or nothing is due."""
+    """Locks one referral and fires its alarm; False if another has the lock or nothing is due."""
     row = await fetch_one(connection, _LOCK, (plan, referral_id))
     if row is None:
         return False
-    found = await opened(connection, to_referral(row), now=context.now, fhir_base=context.fhir_base)
-    if not fire(found.draft, alarm, context):
+    due = await opened(connection, to_referral(row), now=context.now, fhir_base=context.fhir_base)
+    if not fire(due.draft, alarm, context):
         return False
-    await write_move(connection, found.draft, context, pass_on)
+    await write_move(connection, due.draft, context, keep_or_release)
     return True
-
-
-_log = logging.getLogger(__name__)
-
-#: What a database that is away raises through the engine.
-_AWAY = (Refusal, DBAPIError, *RAISED)
-#: How long a referral is left alone whose alarm could not be fired for a reason of its own.
-ASIDE = timedelta(minutes=5)
-
-
-async def run_clocks(
-    settings: Settings, clock: ServiceClock, *, stop: asyncio.Event, every: float
-) -> None:
-    """Sweeps every `every` seconds until `stop` is set; a sweep under way stops between alarms."""
-    known = await asyncio.to_thread(rules_of, settings)
-    aside = Quarantine(ASIDE)
-    engine = create_engine(settings, pool_size=1)
-    try:
-        while not stop.is_set():
-            try:
-                await sweep_all(engine, known, clock, settings.fhir_base, stop, aside)
-            except _AWAY as error:
-                _log.warning("database lost; clocks wait", extra={"error": type(error).__name__})
-            with suppress(TimeoutError):
-                async with asyncio.timeout(every):
-                    await stop.wait()
-    finally:
-        await engine.dispose()
-
-
-async def sweep_all(
-    engine: AsyncEngine,
-    known: Rules,
-    clock: ServiceClock,
-    fhir_base: str,
-    stop: asyncio.Event | None = None,
-    aside: Quarantine | None = None,
-) -> Swept:
-    """One sweep of every plan served, and of what has no plan yet.
-
-    Where a plan's alarms cannot even be looked up, the other plans have theirs. Raises `Refusal`
-    when the database is away.
-    """
-    total, aside = Swept(), aside or Quarantine(ASIDE)
-    for plan in (*known.plans, UNASSIGNED):
-        context = RequestContext(known, clock.now(), CLOCK, fhir_base)
-        try:
-            swept = await sweep(engine, plan, context, aside, stop=stop)
-        except Exception as error:
-            if not await answers(engine):
-                raise unavailable() from error
-            said = {"plan": plan, "error": type(error).__name__}
-            _log.exception("clocks of a plan not looked at", extra=said)
-            continue
-        total.fired += swept.fired
-        total.left += swept.left
-    return total
-
-
-def rules_of(settings: Settings) -> Rules:
-    """The rules that the service of the same settings decides by."""
-    return rules(settings, _library(settings.policy_path, settings.policy_switches))
-
-
-@cache
-def _library(path: str, switches: str) -> Library:
-    return load_library(Path(path) if path else FILES, read_choice(switches))

@@ -1,18 +1,15 @@
-"""Is the member eligible, by the plan's published rules, at the date of receipt?
+"""Eligibility: asks the plan's published rules about the member, as of the date of receipt.
 
-PURE. Puts together who the member is, what is stated of them and what they hold already, and puts
-the question to the policy engine.
+PURE. `identify` names the member and the plan; `check_eligibility` joins the facts stated of the
+member with the authorizations that the member holds, and puts the question to the policy engine.
 
-How much of a limited service our own authorizations have used up (facts.md 3.2).
+The CIN (the member's number) is looked up over the rosters of all plans served
+(`app.journey.intake.gather`). A roster entry counts only if birth date and plan, where stated,
+agree: a mistyped number must never decide about a stranger (spec.md 4, "Who the member is").
 
- What is authorized counts as used: the plan has given it away. What a limit counts, and over
-how long, is policy data.
-
-Who the member is, and under which plan: a mistyped number must never decide about a stranger.
-
- The CIN is looked up over the rosters of all plans served (`app.journey.intake.gather`); what
-is found is believed only where birth date and plan, if they are stated, agree (spec.md 4, "Who the
-member is").
+Our own authorizations tell how much of a limited service is used up (facts.md 3.2): an authorized
+amount counts as used, because the plan has given it away. Policy data says which services a limit
+counts, and over which period.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +20,7 @@ from decimal import Decimal
 from app.journey.eligibility.merge import merge
 from app.model.caller import UNASSIGNED
 from app.model.known import HeldAuthorization, Known, KnownMember
-from app.model.record import Authorization
+from app.model.record import Authorization, Details
 from app.model.request import ReferralRequest
 from app.policy.counties import member_county
 from app.policy.counts import minus_months
@@ -47,22 +44,25 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """The plan key to keep the referral under."""
+        """The plan key under which the referral is stored; `UNASSIGNED` without a plan."""
         return self.plan or UNASSIGNED
 
 
 def identify(
-    request: ReferralRequest, found: Sequence[KnownMember], served: Sequence[str], on: date
+    request: ReferralRequest, members: Sequence[KnownMember], served: Sequence[str], on: date
 ) -> Identity:
-    """The member of an intake.
+    """Identifies the member of a referral among the roster entries with its CIN.
 
-    No CIN, an unknown CIN, or one found under another birth date or plan: not identified, and kept
-    with the plan that was named, else the deployment's only plan, else no plan. A CIN in several
-    rosters belongs to the one that covers it on the date; where no plan is named and that is not
-    one alone, to no plan: a plan that loads another's number takes nothing by it.
+    The member is not identified without a CIN, with an unknown CIN, or if the roster entry has
+    another birth date or plan. The referral then belongs to the stated plan, else to the
+    deployment's only plan, else to no plan.
+
+    A CIN in several rosters belongs to the roster that covers the member on the date. If no plan is
+    stated and several rosters cover the member, or none does, the referral belongs to no plan: a
+    plan that loads another plan's number gains nothing.
     """
     stated = stated_plan(request, served)
-    matches = [(member, roster_from_json(member.facts)) for member in found]
+    matches = [(member, roster_from_json(member.facts)) for member in members]
     fitting = [
         (member, roster)
         for member, roster in matches
@@ -76,23 +76,23 @@ def identify(
 
 
 def take_at_word(request: ReferralRequest, served: Sequence[str]) -> Identity:
-    """The member of a question without a CIN: the payload's Patient and Coverage hold."""
+    """Identifies the member of a `$check` without a CIN: the payload's own statements hold."""
     plan = stated_plan(request, served) or only(served)
     return Identity(plan, identified=plan is not None)
 
 
 def stated_plan(request: ReferralRequest, served: Sequence[str]) -> str | None:
-    """The plan that the payload names; an unknown payor counts as no Coverage."""
+    """Finds the plan that the payload names; a payor that is not served counts as no Coverage."""
     return request.plan if request.plan in served else None
 
 
 def only(served: Sequence[str]) -> str | None:
-    """The deployment's only plan."""
+    """Returns the deployment's only plan; None if it serves several."""
     return served[0] if len(served) == 1 else None
 
 
 def same_birth(sent: str | None, known: str | None) -> bool:
-    """Whether two birth dates agree; a partial one agrees with every day that it may mean."""
+    """Whether two birth dates agree; a partial date (`1980-05`) agrees with each day in it."""
     return not sent or not known or sent.startswith(known) or known.startswith(sent)
 
 
@@ -100,13 +100,15 @@ def _covered(roster: RosterMember, on: date) -> bool:
     return any(coverage.covers(on) for coverage in roster.coverages)
 
 
-#: Where a fact came from that our own authorizations state.
+# The question and its answer
+
+#: The source of facts that our own authorizations state.
 OURS = "authorizations"
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One referral put to the rules: the question, the answer, and what both rest on."""
+    """One referral as the rules see it: the question, the answer, and the basis of both."""
 
     identity: Identity
     policy: Policy | None
@@ -116,8 +118,19 @@ class Case:
 
     @property
     def county(self) -> str | None:
-        """The county that capacity is looked for in."""
+        """The county where capacity is looked for."""
         return self.question.county
+
+    @property
+    def details(self) -> Details:
+        """The determination in the form that the referral keeps."""
+        determination = self.determination
+        return Details(
+            reasons=determination.reasons,
+            populations=determination.populations,
+            missing=determination.missing,
+            recommendation=determination.outcome.value,
+        )
 
 
 def check_eligibility(
@@ -128,15 +141,17 @@ def check_eligibility(
     known: Known,
     on: date,
 ) -> Case:
-    """The plan's answer to the request as of a date, explained."""
+    """Asks the plan's rules about the request as of a date; the answer is explained."""
     policy = library.policy(identity.plan, on) if identity.plan else None
-    # Of a stranger under a mistyped number nothing is read.
-    ours = known.authorizations if identity.identified else ()
-    held = [item for item in ours if item.plan == identity.plan and _open(item, on)]
-    facts = _with_held(merge(stated, identity.roster, request.coverages, on, library.plans), held)
+    # If the CIN did not match the person, ignore the authorizations stored under it.
+    own = known.authorizations if identity.identified else ()
+    held = [item for item in own if item.plan == identity.plan and _is_open(item, on)]
+    facts = _with_current(
+        merge(stated, identity.roster, request.coverages, on, library.plans), held
+    )
     if policy is not None:
-        facts = at_least(facts, used_amounts(policy, ours, on), OURS)
-    previous = _continued(known, identity, request)
+        facts = at_least(facts, used_amounts(policy, own, on), OURS)
+    previous = _previous(known, identity, request)
     question = EligibilityQuestion(
         plan=identity.plan,
         service=request.service,
@@ -145,17 +160,17 @@ def check_eligibility(
         claimed=request.claimed,
         facts=facts,
         identified=identity.identified,
-        already_authorized=_already(request, known, previous, identity, on),
+        already_authorized=_is_already_authorized(request, known, previous, identity, on),
     )
     return Case(identity, policy, question, evaluate(library, question), previous)
 
 
-def _open(item: HeldAuthorization, on: date) -> bool:
+def _is_open(item: HeldAuthorization, on: date) -> bool:
     return item.authorization.starts_on <= on <= item.authorization.ends_on
 
 
-def _with_held(facts: Facts, held: Sequence[HeldAuthorization]) -> Facts:
-    """Our own authorizations count among the member's current ones (facts.md 3.2)."""
+def _with_current(facts: Facts, held: Sequence[HeldAuthorization]) -> Facts:
+    """Adds our own authorizations to the member's current authorizations (facts.md 3.2)."""
     if not held:
         return facts
     services = frozenset(item.authorization.service for item in held)
@@ -166,10 +181,10 @@ def _with_held(facts: Facts, held: Sequence[HeldAuthorization]) -> Facts:
     return replace(facts, values=values)
 
 
-def _continued(
+def _previous(
     known: Known, identity: Identity, request: ReferralRequest
 ) -> HeldAuthorization | None:
-    """The authorization that a reauthorization goes on from: the last of those it is based on."""
+    """Finds the authorization that the request continues: the last of those in its `basedOn`."""
     named = [
         item
         for item in known.authorizations
@@ -180,18 +195,18 @@ def _continued(
     return max(named, key=lambda item: item.authorization.ends_on, default=None)
 
 
-def _already(
+def _is_already_authorized(
     request: ReferralRequest,
     known: Known,
     previous: HeldAuthorization | None,
     identity: Identity,
     on: date,
 ) -> bool:
-    """An authorization for the same service that has not ended on the date, and that the request
-    does not go on from (facts.md 6.7): also one that begins later, and one that goes on from the
-    same.
+    """Whether the member has another authorization for the service (facts.md 6.7).
 
-    What the roster lists counts too, but only of a member whom the plan's roster knows.
+    An authorization counts if it has not ended on the date and the request does not continue it:
+    also an authorization that begins later, and another continuation of the same authorization.
+    Authorizations listed by the roster count too, but only for a member that the roster knows.
     """
     if request.service is None or not identity.identified:
         return False
@@ -218,29 +233,33 @@ def _county(policy: Policy | None, facts: Facts) -> str | None:
     return member_county(stated and stated.value, policy.data.counties if policy else ())
 
 
+# Limited services: the amount used up
+
 _ONE_DAY = timedelta(days=1)
 
 
 def used_amounts(
     policy: Policy, held: Iterable[HeldAuthorization], on: date
 ) -> dict[str, Decimal | int]:
-    """The facts `cs_used_…` as our own authorizations of this plan state them; those of which
-    nothing is authorized are left out. `held` may hold what other plans gave: it is not counted.
+    """Computes the facts `cs_used_…` from this plan's own authorizations.
+
+    Facts with nothing authorized are left out. Authorizations of other plans in `held` do not
+    count.
     """
-    given = [item.authorization for item in held if item.plan == policy.plan]
-    found: dict[str, Decimal | int] = {}
+    authorizations = [item.authorization for item in held if item.plan == policy.plan]
+    amounts: dict[str, Decimal | int] = {}
     for limit in policy.limits:
         data = limit.data
-        of_service = [item for item in given if item.service in data.services]
+        of_service = [item for item in authorizations if item.service in data.services]
         counted = _within(data, of_service, on)
         amount = sum(_amount(policy, item) for item in counted)
         if amount:
-            found[data.used] = amount
-    return found
+            amounts[data.used] = amount
+    return amounts
 
 
 def at_least(facts: Facts, used: Mapping[str, Decimal | int], source: str) -> Facts:
-    """The facts with what our own authorizations prove to be used; more that is stated holds."""
+    """Raises the facts to the amounts in `used`; a larger stated amount stays."""
     values, notes = dict(facts.values), list(facts.notes)
     for name, amount in used.items():
         before = values.get(name)
@@ -252,18 +271,18 @@ def at_least(facts: Facts, used: Mapping[str, Decimal | int], source: str) -> Fa
     return Facts(values, facts.events, facts.events_complete, facts.birth, tuple(notes))
 
 
-def _within(limit: Limit, given: Sequence[Authorization], on: date) -> list[Authorization]:
+def _within(limit: Limit, authorizations: Sequence[Authorization], on: date) -> list[Authorization]:
     if limit.over == "calendar-year":
-        return [item for item in given if item.starts_on.year == on.year]
+        return [item for item in authorizations if item.starts_on.year == on.year]
     if limit.over == "twelve-months":
-        return [item for item in given if item.ends_on >= minus_months(on, 12)]
-    return _in_a_row(given, on) if limit.over == "in-a-row" else list(given)
+        return [item for item in authorizations if item.ends_on >= minus_months(on, 12)]
+    return _without_gap(authorizations, on) if limit.over == "in-a-row" else list(authorizations)
 
 
-def _in_a_row(given: Sequence[Authorization], on: date) -> list[Authorization]:
-    """Those that lead up to the day without a gap, and those that go on from it."""
+def _without_gap(authorizations: Sequence[Authorization], on: date) -> list[Authorization]:
+    """Selects the authorizations that lead up to the day without a gap, and the later ones."""
     row, edge = [], on
-    for item in sorted(given, key=lambda item: item.ends_on, reverse=True):
+    for item in sorted(authorizations, key=lambda item: item.ends_on, reverse=True):
         if item.ends_on + _ONE_DAY < edge:
             break
         row.append(item)
@@ -271,13 +290,13 @@ def _in_a_row(given: Sequence[Authorization], on: date) -> list[Authorization]:
     return row
 
 
-def _amount(policy: Policy, given: Authorization) -> Decimal | int:
-    """The amount in the unit that the policy authorizes in; one given by times counts once."""
-    term = policy.data.terms.get(given.service)
+def _amount(policy: Policy, authorization: Authorization) -> Decimal | int:
+    """Reads the amount in the unit of the policy; an authorization by times counts as 1."""
+    term = policy.data.terms.get(authorization.service)
     unit = term.unit if term else None
     if unit == "time":
         return 1
-    units = given.units or {}
+    units = authorization.units or {}
     if unit is None or units.get("unit") != unit:
         return 0
     amount = Decimal(str(units.get("quantity", 0)))
