@@ -1,7 +1,7 @@
-"""Who can take the member: which offers, in which order, and what the assignment is called.
+"""Capacity: which offers can take the member, in which order, and how the assignment is called.
 
-PURE. Capacity never denies and never delays a decision; it moves the assignment alone (spec.md 5).
-Taking the place itself, where two referrals compete, is `app.journey.capacity.places`.
+PURE. Capacity never denies and never delays a decision; it changes the assignment alone (spec.md
+5). `app.journey.capacity.places` takes the place, for which referrals may compete.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ def serving(
     county: str | None,
     populations: Sequence[str],
 ) -> list[Offer]:
-    """The offers that serve this member at all: service, county and, for ECM, a met population."""
+    """Lists the offers that serve this member: service, county and, for ECM, a met population."""
     return [
         offer
         for offer in offers
@@ -28,10 +28,11 @@ def serving(
 
 
 def preference(offers: Iterable[Offer], wish: Wish, known: Wish) -> list[Offer]:
-    """The order in which offers are tried.
+    """Sorts offers into the order in which they are tried.
 
-    The performer asked for; then whoever knows the member already (current ECM performer, stated
-    general practitioner); then most free places; then NPI (spec.md 5).
+    First the performer asked for (`wish`); then performers that know the member already (`known`:
+    the current ECM performer, the stated general practitioner); then by most free places; then by
+    NPI (spec.md 5).
     """
     return sorted(
         offers,
@@ -46,7 +47,7 @@ def preference(offers: Iterable[Offer], wish: Wish, known: Wish) -> list[Offer]:
 
 
 def place(ordered: Sequence[Offer], wish: Wish) -> Placement:
-    """The placement as the numbers stand; `ordered` comes from `preference`."""
+    """Names the placement by the present numbers; `ordered` comes from `preference`."""
     taking = next((offer for offer in ordered if offer.can_take), None)
     if taking is not None:
         return Placement(named(taking, wish), taking)
@@ -54,12 +55,16 @@ def place(ordered: Sequence[Offer], wish: Wish) -> Placement:
 
 
 def named(offer: NamedOffer, wish: Wish) -> Assignment:
-    """What an assignment to `offer` is called, given what was asked for."""
+    """Names the assignment to `offer`: `ALTERNATE` if another performer was asked for."""
     return Assignment.ASSIGNED if not wish or wish.names(offer) else Assignment.ALTERNATE
 
 
 def waiting(ordered: Sequence[Offer], wish: Wish) -> Placement:
-    """Nobody has room: wait with the performer asked for, else with the best placed."""
+    """Places the member on a waiting list, when no offer has a free place.
+
+    The member waits with the performer asked for, else with the first offer that is not
+    `no-capacity`, else with the first offer. `UNASSIGNED` without offers.
+    """
     if not ordered:
         return Placement(Assignment.UNASSIGNED)
     asked = [offer for offer in ordered if wish.names(offer)]

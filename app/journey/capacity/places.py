@@ -1,4 +1,4 @@
-"""Takes and releases places, in the caller's transaction. Two referrals compete only here."""
+"""Takes and releases places in the caller's transaction: the one spot where referrals compete."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,8 +9,9 @@ from app.journey.capacity.assign import named, waiting
 from app.model.known import TAKING, NamedOffer, Offer, Placement, Wish
 from app.store.database import fetch_one
 
-# Locked in the order of their ids, whatever the preference: an offer that fills up while it is
-# waited for stays locked, and two referrals with opposite preferences would wait for each other.
+# Locks offers in the order of their ids, not of the preference. An offer that fills up while this
+# statement waits for its row stays locked; in the order of preference, two referrals with opposite
+# preferences would then wait for each other.
 _TAKE = """
 UPDATE offer SET taken = taken + 1
 WHERE plan = $1 AND id = (
@@ -31,25 +32,26 @@ _RELEASE = "UPDATE offer SET taken = taken - 1 WHERE plan = $1 AND id = $2 AND t
 async def take(
     connection: AsyncConnection, plan: str, ordered: Sequence[Offer], wish: Wish
 ) -> Placement:
-    """Takes a place with the first offer that still has one when its row is ours.
+    """Takes a place with the first offer that still has one once its row is locked.
 
-    The row lock decides the race: of N approvals on the last place exactly one gets it, the others
-    see the place gone and are given the next offer, or wait.
+    The row lock decides the race: of N approvals for the last place exactly one gets it. The others
+    see the place gone, and get a place with the next offer, or wait.
     """
     able = [offer for offer in ordered if offer.status in TAKING]
-    placed = await _take(connection, plan, able, wish) if able else None
+    placed = await _try_to_take(connection, plan, able, wish) if able else None
     if placed is not None:
         return placed
     wait = waiting(ordered, wish)
     if wait.offer is None:
         return wait
-    # A place that is freed while we look would be lost on us: with the offer's row ours, what was
-    # freed before is there to be taken, and who frees one after finds us waiting.
+    # A place may become free between the try above and the wait. So lock the offer's row, and try
+    # once more: a place freed before the lock is found now; a release after the lock finds this
+    # referral in the list.
     await hold(connection, plan, [wait.offer.id])
-    return await _take(connection, plan, [wait.offer], wish) or wait
+    return await _try_to_take(connection, plan, [wait.offer], wish) or wait
 
 
-async def _take(
+async def _try_to_take(
     connection: AsyncConnection, plan: str, offers: Sequence[NamedOffer], wish: Wish
 ) -> Placement | None:
     ids = [offer.id for offer in offers]
@@ -66,5 +68,5 @@ async def hold(connection: AsyncConnection, plan: str, offer_ids: Sequence[str])
 
 
 async def release(connection: AsyncConnection, plan: str, offer_id: str) -> None:
-    """Gives a place back."""
+    """Gives one place back to the offer."""
     await connection.exec_driver_sql(_RELEASE, (plan, offer_id))

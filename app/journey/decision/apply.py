@@ -1,7 +1,7 @@
-"""The moves that need more than their row in the table of moves: a place, a number, questions.
+"""The moves that need more than their row in the table of moves: a place, a number, or questions.
 
-The same functions serve the rules, a person and the clock. They compose a `Draft` and touch no
-database; the place was taken before they are called. Every other move is `Draft.move` alone.
+The rules, a person and the clock all use these functions, which compose a `Draft` and touch no
+database; the caller has taken the place before. Every other move is `Draft.move` alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ from app.policy.deadlines import PlanClocks, reminder_due, void_due
 from app.policy.model import Missing, Reason
 from app.store.referral.draft import Act, Draft
 
-_WHO = Missing(
+_WHO_IS_THE_MEMBER = Missing(
     "",
     "Who is the member? Send the member's number (CIN) and birth date as the card has them.",
 )
-_WHAT = Missing("", "What else is known of the member that speaks for the service asked for?")
+_WHAT_ELSE = Missing("", "What else is known of the member that speaks for the service asked for?")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an approval gives beside the yes: the place, and how the authorization runs."""
+    """The content of an approval: the place, and how the authorization runs."""
 
     placement: Placement
     previous: HeldAuthorization | None = None
@@ -37,7 +37,7 @@ class Grant:
 
 def approve(draft: Draft, act: Act, grant: Grant) -> None:
     """Approves, authorizes and assigns in one move."""
-    draft.move(Event.APPROVE, _renewed(act, grant.placement), placement=grant.placement)
+    draft.move(Event.APPROVE, _with_new_performer(act, grant.placement), placement=grant.placement)
     _authorize(draft, act, grant)
 
 
@@ -62,20 +62,24 @@ def _authorize(draft: Draft, act: Act, grant: Grant) -> None:
 def reassign(
     draft: Draft, act: Act, placement: Placement, reasons: tuple[Reason, ...] = ()
 ) -> None:
-    """Gives an approved referral to another performer; the one before stops being a party.
+    """Gives an approved referral to another performer; the former performer stops being a party.
 
-    The place held before is given back when the change is written (`app.journey.waitlist`).
+    `app.journey.waitlist` gives the former place back when the change is written.
     """
-    draft.move(Event.ASSIGN, _renewed(act, placement), placement=placement, reasons=reasons)
+    draft.move(
+        Event.ASSIGN, _with_new_performer(act, placement), placement=placement, reasons=reasons
+    )
 
 
 def decline(draft: Draft, act: Act, placement: Placement, reasons: tuple[Reason, ...]) -> None:
-    """The performer passes; the referral goes to `placement`, and the performer is no party now."""
-    draft.move(Event.DECLINE, _renewed(act, placement), placement=placement, reasons=reasons)
+    """Moves a declined referral to `placement`; the performer that declined stops being a party."""
+    draft.move(
+        Event.DECLINE, _with_new_performer(act, placement), placement=placement, reasons=reasons
+    )
 
 
-def _renewed(act: Act, placement: Placement) -> Act:
-    """What is known of the service begins anew with the performer that has it now."""
+def _with_new_performer(act: Act, placement: Placement) -> Act:
+    """Resets what is known of the service, because it starts anew with another performer."""
     assessed = placement.needs_assessment
     details = replace(act.details, needs_assessment=assessed, begun=False, service_reasons=())
     return replace(act, details=details)
@@ -91,8 +95,8 @@ def ask(draft: Draft, act: Act, missing: Sequence[Missing], clocks: PlanClocks) 
 
 
 def _questions(missing: Sequence[Missing], details: Details) -> Sequence[Missing]:
-    """What the requester is asked in words; never nothing."""
+    """Lists what the requester is asked; never an empty list."""
     reasons = {reason.code for reason in details.reasons}
     if "member-unidentified" in reasons:
-        return (_WHO, *missing)
-    return missing or (_WHAT,)
+        return (_WHO_IS_THE_MEMBER, *missing)
+    return missing or (_WHAT_ELSE,)

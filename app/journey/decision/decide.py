@@ -1,11 +1,10 @@
-"""What a determination leads to: it takes effect, or a person looks, or somebody is asked.
+"""Decision: names the move that follows from a determination, and what an approval authorizes.
 
-PURE. Whether the rules act by themselves is plan data (`automation`); denials on need go to a
-person by default, because in California they are a clinician's to make (spec.md 2, Who decides).
-
-What an approval authorizes: the number, the period, the units.
-
-PURE: the policy's term, the day and what came before go in. Source: spec.md 6.
+PURE: the determination, the policy's switches and term, the day and the previous authorization go
+in. A determination takes effect by itself, goes to a person, or leads to a question. Whether the
+rules act by themselves is plan data (`automation`); denials on need go to a person by default,
+because in California a clinician makes them (spec.md 2, Who decides). An approval gives the
+authorization its number, period and units (spec.md 6).
 """
 
 from collections.abc import Mapping
@@ -20,9 +19,9 @@ from app.policy.deadlines import last_day
 from app.policy.model import Determination, DeterminationOutcome
 from app.policy.schema import Switches, Term
 
-#: Reasons that only a person can settle, whatever else is missing.
+#: Reasons that only a person can settle, even if facts are missing too.
 _FOR_A_PERSON = frozenset({"already-authorized"})
-#: Reasons that are answered by asking the requester.
+#: Reasons that lead to a question to the requester.
 _ASK = frozenset({"facts-missing", "population-missing", "member-unidentified"})
 
 
@@ -40,8 +39,14 @@ def decide(determination: Determination, switches: Switches) -> Event:
     return Event.REVIEW
 
 
+# The authorization
+
+
 def authorization_number(plan: str, referral_id: str, on: date) -> str:
-    """The plan's number: plan, day and the random end of the referral's id. Unique per plan."""
+    """Makes the number: plan, day and random end of the referral's id. Unique per plan.
+
+    Example: `HPSM-20260302-1F0A5A2C11`.
+    """
     return f"{plan}-{on:%Y%m%d}-{referral_id.replace('-', '')[-10:].upper()}"
 
 
@@ -56,11 +61,11 @@ def authorize(
     performer_id: str | None,
     requested: Mapping[str, Any] | None = None,
 ) -> Authorization:
-    """The authorization that follows from an approval.
+    """Makes the authorization that follows from an approval.
 
-    The first starts on the local date of approval, or on the day asked for if later; a
-    reauthorization the day after the one before ends, or on the date of approval if that has
-    passed.
+    A first authorization starts on the local date of approval, or on the day asked for if later. A
+    reauthorization starts the day after the `previous` one ends, or on the date of approval if that
+    day has passed.
     """
     length = term.initial
     starts_on = approved_on

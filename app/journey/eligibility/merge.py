@@ -1,8 +1,9 @@
-"""What several sources say of a member becomes one set of facts (facts.md 3, 4.4).
+"""Merges what several sources state of a member into one set of facts (facts.md 3, 4.4).
 
-PURE. The roster holds over the payload for what only a plan knows; otherwise an answer on a form
-over an Observation over a derived value, and the later over the earlier. Every conflict is noted by
-the fact's name, never by its value. What the facts mean is left to `app.policy`.
+PURE. The roster holds over the payload for facts that only a plan knows. Within the payload an
+answer on a form holds over an Observation, an Observation over a derived value, and a later
+statement over an earlier one. Every conflict is noted by the fact's name, never by its value.
+`app.policy` knows what the facts mean.
 """
 
 from collections import Counter
@@ -24,9 +25,9 @@ from app.policy.stated import (
     noted,
 )
 
-#: Sources of one list that are named; codes of more are united all the same.
+#: The most sources that are named for one list; the codes of further sources still join the list.
 _MOST_SOURCES = 50
-_WHO = {
+_HOLDS = {
     SourceKind.DERIVED: "the derived value holds",
     SourceKind.OBSERVED: "the Observation holds",
     SourceKind.FORM: "the answer on the form holds",
@@ -35,7 +36,7 @@ _WHO = {
 
 
 @cache
-def _rosters_own() -> frozenset[str]:
+def _facts_of_roster() -> frozenset[str]:
     return KNOWN_FROM_RESOURCES.union(n for n, fact in load_dictionary().items() if fact.roster)
 
 
@@ -46,48 +47,48 @@ def merge(
     as_of: date,
     plans: Container[str] | None = None,
 ) -> Facts:
-    """The member's facts on a date.
+    """Merges the member's facts on a date.
 
-    `stated` in the order received (`app.fhir.facts.read_facts`), `coverages` those of the payload,
-    `roster` the member as the plan's roster knows them, None where it does not. `plans` as in
-    `choose_coverage`.
+    `stated`: the statements in the order received (`app.fhir.facts.read_facts`). `roster`: the
+    member as the plan's roster knows them, None if it does not. `coverages`: the Coverages of the
+    payload. `plans`: the plans served, for `choose_coverage`.
     """
     notes = [note for source in stated for note in source.notes]
     values: dict[str, Fact] = {}
     for kind in SourceKind:
-        said = [source for source in stated if source.kind is kind]
+        sources = [source for source in stated if source.kind is kind]
         if kind is SourceKind.FORM and roster is not None:
-            # What the roster says beyond its own facts is one statement more, below the forms.
-            beyond = {n: f for n, f in roster.stated.values.items() if n not in _rosters_own()}
+            # Other facts of the roster are one more statement, which ranks below the forms.
+            beyond = {n: f for n, f in roster.stated.values.items() if n not in _facts_of_roster()}
             _stack(values, beyond, "the roster holds", notes)
-        if said:
-            _stack(values, _fold(said, notes), _WHO[kind], notes)
+        if sources:
+            _stack(values, _merge_kind(sources, notes), _HOLDS[kind], notes)
     chosen = choose_coverage(coverages, as_of, plans)
     if chosen is not None:
-        _stack(values, coverage_facts(chosen, as_of), _WHO[SourceKind.ELEMENT], notes)
+        _stack(values, coverage_facts(chosen, as_of), _HOLDS[SourceKind.ELEMENT], notes)
     birth = next((source.birth for source in stated if source.birth), None)
     if roster is not None:
-        _overrule(values, _rosters_word(roster, as_of), notes)
+        _overrule(values, _roster_values(roster, as_of), notes)
         notes += roster.stated.notes
         birth = roster.stated.birth or birth
     if birth is not None:
         values.pop("age", None)
-    told, complete = merge_events(stated, notes)
-    events, cut = latest(told, as_of)
+    listed, complete = merge_events(stated, notes)
+    events, cut = latest(listed, as_of)
     if cut is not None:
-        complete = None if complete else complete  # a list that was cut is open
+        complete = None if complete else complete  # a shortened list may lack events
         notes.insert(0, cut)
     return Facts(values, tuple(events), complete, birth, noted(notes))
 
 
-def _fold(said: Sequence[SourcedFacts], notes: list[str]) -> Mapping[str, Fact]:
-    """What the sources of one kind say together; the later said holds."""
-    if len(said) == 1:
-        return said[0].values
+def _merge_kind(sources: Sequence[SourcedFacts], notes: list[str]) -> Mapping[str, Fact]:
+    """Merges the sources of one kind; a later statement holds over an earlier one."""
+    if len(sources) == 1:
+        return sources[0].values
     values: dict[str, Fact] = {}
-    for source in said:
+    for source in sources:
         for name in source.unreadable:
-            # A correction that cannot be read does not leave the answer it corrects standing.
+            # An unreadable correction removes the earlier answer that it corrects.
             values.pop(name, None)
         for name, fact in source.values.items():
             before = values.get(name)
@@ -100,7 +101,7 @@ def _fold(said: Sequence[SourcedFacts], notes: list[str]) -> Mapping[str, Fact]:
 def _later(name: str, before: Fact, fact: Fact, kind: SourceKind, notes: list[str]) -> Fact:
     if before.value == fact.value:
         return fact
-    # Diagnoses and Observations tell a list code by code; a form tells it whole, each time.
+    # Diagnoses and Observations state a list code by code; a form states the whole list each time.
     if kind is not SourceKind.FORM and _codes(before) and _codes(fact):
         return _union(before, fact)
     notes.append(_conflict(name, before, fact, "the later one holds"))
@@ -110,7 +111,7 @@ def _later(name: str, before: Fact, fact: Fact, kind: SourceKind, notes: list[st
 def _stack(
     values: dict[str, Fact], above: Mapping[str, Fact], holds: str, notes: list[str]
 ) -> None:
-    """Put the facts of a higher kind over those of the lower ones; lists are united."""
+    """Puts the facts of a higher kind over the facts of lower kinds; lists are united."""
     for name, fact in above.items():
         before = values.get(name)
         if before is None or before.value == fact.value:
@@ -126,7 +127,7 @@ def _stack(
 
 
 def _overrule(values: dict[str, Fact], roster: Mapping[str, Fact], notes: list[str]) -> None:
-    """Let the roster's own facts hold."""
+    """Puts the roster's own facts over all others."""
     for name, fact in roster.items():
         before = values.get(name)
         if before is not None and before.value != fact.value:
@@ -135,7 +136,7 @@ def _overrule(values: dict[str, Fact], roster: Mapping[str, Fact], notes: list[s
 
 
 def _codes(fact: Fact) -> frozenset[str]:
-    """The codes of a list; empty for `none`, and for what is no list."""
+    """Returns the codes of a list; empty for `none`, and for a fact that is no list."""
     return fact.value if isinstance(fact.value, frozenset) else frozenset()
 
 
@@ -150,67 +151,68 @@ def _union(before: Fact, fact: Fact) -> Fact:
 def merge_events(
     stated: Iterable[SourcedFacts], notes: list[str]
 ) -> tuple[tuple[CareEvent, ...], bool | None]:
-    """The events of all sources, and whether the list is complete for the last twelve months.
+    """Merges the events of all sources; says whether they are complete for the last twelve months.
 
-    Of several forms the later list holds, with its own word on completeness. An Encounter of the
-    type and date of a form's event is that event: the form's answers win, and what it leaves open
-    is completed. Two events of one source stay two (facts.md 1.1, 4.2).
+    Of several forms the later list holds, with its own statement on completeness. An Encounter with
+    the type and date of a form's event is the same event: the form's answers hold, and the
+    Encounter completes the answers that the form leaves open. Two events of one source stay two
+    events (facts.md 1.1, 4.2).
     """
-    told: list[CareEvent] = []
+    listed: list[CareEvent] = []
     encounters: list[CareEvent] = []
     complete: bool | None = None
     for source in sorted(stated, key=lambda s: s.kind):
         if source.kind is SourceKind.DERIVED:
             encounters += source.events
         elif source.events:
-            told, complete = list(source.events), source.events_complete
+            listed, complete = list(source.events), source.events_complete
         elif source.events_complete is not None:
             complete = source.events_complete
     if not encounters:
-        return tuple(told), complete
-    free = Counter((event.type, event.when) for event in told)
+        return tuple(listed), complete
+    free = Counter((event.type, event.when) for event in listed)
     places: dict[tuple[str, Span | None], list[int]] = {}
-    for index, event in enumerate(told):
+    for index, event in enumerate(listed):
         places.setdefault((event.type, event.when), []).append(index)
     for encounter in encounters:
         key = (encounter.type, encounter.when)
         if encounter.when is not None and free[key] > 0:
             index = places[key][len(places[key]) - free[key]]
             free[key] -= 1
-            notes += _differing(told[index], encounter)
-            told[index] = _completed(told[index], encounter)
+            notes += _differing(listed[index], encounter)
+            listed[index] = _completed(listed[index], encounter)
         else:
-            told.append(encounter)
-    return tuple(told), complete
+            listed.append(encounter)
+    return tuple(listed), complete
 
 
-def _differing(told: CareEvent, encounter: CareEvent) -> Iterator[str]:
+def _differing(event: CareEvent, encounter: CareEvent) -> Iterator[str]:
     for name in ("avoidable", "unplanned", "led_to_admission", "reason"):
-        said, other = getattr(told, name), getattr(encounter, name)
-        if None not in (said, other) and said != other:
+        own, other = getattr(event, name), getattr(encounter, name)
+        if None not in (own, other) and own != other:
             yield (
-                f"utilization.{name}: {told.source} and {encounter.source} differ; "
-                f"{_WHO[SourceKind.FORM]}"
+                f"utilization.{name}: {event.source} and {encounter.source} differ; "
+                f"{_HOLDS[SourceKind.FORM]}"
             )
 
 
-def _completed(told: CareEvent, encounter: CareEvent) -> CareEvent:
+def _completed(event: CareEvent, encounter: CareEvent) -> CareEvent:
     def first(stated: bool | None, otherwise: bool | None) -> bool | None:
         return otherwise if stated is None else stated
 
     return replace(
-        told,
-        avoidable=first(told.avoidable, encounter.avoidable),
-        unplanned=first(told.unplanned, encounter.unplanned),
-        led_to_admission=first(told.led_to_admission, encounter.led_to_admission),
-        reason=told.reason or encounter.reason,
-        source=f"{told.source}, {encounter.source}",
+        event,
+        avoidable=first(event.avoidable, encounter.avoidable),
+        unplanned=first(event.unplanned, encounter.unplanned),
+        led_to_admission=first(event.led_to_admission, encounter.led_to_admission),
+        reason=event.reason or encounter.reason,
+        source=f"{event.source}, {encounter.source}",
     )
 
 
-def _rosters_word(roster: RosterMember, as_of: date) -> Mapping[str, Fact]:
-    """The roster's own facts on a date. Without any Coverage it says: not covered."""
-    own = _rosters_own()
+def _roster_values(roster: RosterMember, as_of: date) -> Mapping[str, Fact]:
+    """Reads the roster's own facts on a date. Without any Coverage the member is not covered."""
+    own = _facts_of_roster()
     values = {name: fact for name, fact in roster.stated.values.items() if name in own}
     chosen = choose_coverage(roster.coverages, as_of)
     if chosen is None:

@@ -1,13 +1,13 @@
-"""`If-None-Exist` as a client wrote it, read to the last character: the identifiers that it names.
+"""Recognizes a post that was seen before, by `If-None-Exist`, Idempotency-Key or identifier.
 
-PURE. A condition that is not understood must not create: anything but `identifier` is 400, and so
-is what cannot be decoded, or carries characters that nobody sees. The words are those of a search,
-read by the same code. FHIR R4, RESTful API 3.1.0.8.1 (conditional create).
+First part: reads `If-None-Exist` to the last character, PURE. A condition that is not understood
+must not create: anything but `identifier` is 400, and so is text that cannot be decoded or that has
+invisible characters. A condition is a search, and the code of the search reads it. FHIR R4, RESTful
+API 3.1.0.8.1 (conditional create).
 
-A post that was seen before: the same key, the same identifier, or a condition that matches.
-
-Looked for in what was gathered, and again when a unique index says that a parallel post was faster:
-the index decides the race, and the loser reads the winner's answer (spec.md 7, Repeatable).
+Second part: looks for the earlier post among the gathered data, and with `matching` by a condition.
+`app.journey.refer` looks again when a unique index says that a parallel post was faster: the index
+decides the race, and the loser reads the winner's answer (spec.md 7, Repeatable).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,29 +29,31 @@ from app.store.reading.values import ABOUT_THE_FORM, Token, UnreadableValue, spl
 from app.store.referral.changes import Changes
 from app.store.tables.referral import idempotency_key
 
-#: Identifiers that must all be there, each in one of several forms.
+#: The identifiers that a referral must all carry, each in one of several forms.
 Condition = list[tuple[Token, ...]]
 
 _KIND = "ServiceRequest"
-#: Blanks around a header's value are no part of it (RFC 9110 5.5).
+#: Blanks around a header's value, which are no part of the value (RFC 9110 5.5).
 _BLANKS = b" \t"
 
 
 def read_condition(headers: Sequence[str], query: bytes, base: str) -> Condition | None:
-    """The condition of a request's `If-None-Exist`, or of the query of its POST, which some clients
-    send instead; None where it has none. `headers` are decoded as HTTP servers do, in Latin-1.
+    """Reads the condition of a request; None if it has none.
+
+    The condition stands in `If-None-Exist`, or in the query of the POST, where some clients send it
+    instead. `headers` are decoded from Latin-1, as HTTP servers do. 400 for different conditions.
     """
     sent = {header.encode("latin-1").strip(_BLANKS) for header in headers}
-    found = [_read(raw, base) for raw in sent]
-    if query and (said := _identifiers(query)):
-        found.append(said)
-    if len(found) > 1 and any(other != found[0] for other in found):
+    conditions = [_read(raw, base) for raw in sent]
+    if query and (of_query := _identifiers(query)):
+        conditions.append(of_query)
+    if len(conditions) > 1 and any(other != conditions[0] for other in conditions):
         raise refuse(400, "value", "Send one If-None-Exist: these conditions differ.")
-    return found[0] if found else None
+    return conditions[0] if conditions else None
 
 
 def read_entry_condition(text: str, base: str) -> Condition:
-    """The condition of an entry of a Bundle (`ifNoneExist`)."""
+    """Reads the condition of an entry of a Bundle (`ifNoneExist`)."""
     return _read(text.encode().strip(_BLANKS), base)
 
 
@@ -63,20 +65,22 @@ def _read(raw: bytes, base: str) -> Condition:
 
 
 def _query_of(raw: bytes, base: str) -> bytes:
-    """What stands after `?` where a client sent the search with its type or its whole URL."""
+    """Returns the part after `?`, if the client sent the search with its type or whole URL."""
     place, mark, query = raw.partition(b"?")
     if not mark or b"=" in place:
         return raw
-    whole = f"{base}/{_KIND}"
-    known = {"", _KIND, f"/{_KIND}", whole, urlsplit(whole).path}
+    full_url = f"{base}/{_KIND}"
+    known = {"", _KIND, f"/{_KIND}", full_url, urlsplit(full_url).path}
     if place.rstrip(b"/").decode(errors="replace") not in known:
         raise refuse(400, "value", f"If-None-Exist is a search of {_KIND} on this server.")
     return query
 
 
 def _identifiers(raw: bytes) -> Condition:
-    """The pairs as tokens. A bare `+` is a blank in a form and a plus to whoever forgot to encode
-    it: either finds the identifier.
+    """Reads the pairs of a query as tokens.
+
+    A bare `+` means a blank in a form, and a plus if the client forgot to encode it. Both readings
+    become alternatives, so that either finds the identifier.
     """
     blank, plus = (
         [pair for pair in pairs(read) if pair[0] not in ABOUT_THE_FORM]
@@ -85,8 +89,8 @@ def _identifiers(raw: bytes) -> Condition:
     if len(blank) > MAX_CONDITIONS:
         raise refuse(400, "too-costly", f"Send at most {MAX_CONDITIONS} identifiers to look for.")
     return [
-        tuple(dict.fromkeys((*_tokens(*one), *_tokens(*other))))
-        for one, other in zip(blank, plus, strict=True)
+        tuple(dict.fromkeys((*_tokens(*pair), *_tokens(*plus_pair))))
+        for pair, plus_pair in zip(blank, plus, strict=True)
     ]
 
 
@@ -98,25 +102,28 @@ def _tokens(name: str, value: str) -> Iterator[Token]:
         raise refuse(400, "too-costly", f"Send at most {MAX_ALTERNATIVES} alternatives.")
     for alternative in alternatives:
         try:
-            found = token(alternative)
+            read = token(alternative)
         except UnreadableValue:
             raise _not_understood() from None
-        if not found.code or not all(_is_seen(part) for part in (found.system or "", found.code)):
+        if not read.code or not all(_is_visible(part) for part in (read.system or "", read.code)):
             raise _not_understood()
-        yield found
+        yield read
 
 
-def _is_seen(text: str) -> bool:
-    """Whether every character shows, none of them a blank at an end."""
+def _is_visible(text: str) -> bool:
+    """Whether every character is visible, without a blank at either end."""
     return text.isprintable() and text == text.strip()
 
 
 def _not_understood() -> Refusal:
-    said = (
+    text = (
         "If-None-Exist takes identifier=system|value in percent-encoded UTF-8 and nothing else, "
         "without blanks around a value."
     )
-    return refuse(400, "value", said)
+    return refuse(400, "value", text)
+
+
+# Repeats
 
 
 _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-:.")
@@ -124,7 +131,7 @@ _KEY_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer as it is sent, and as it is kept for a repeat."""
+    """An HTTP answer, as sent and as stored for a repeat."""
 
     status: int
     headers: dict[str, str]
@@ -132,7 +139,7 @@ class Answer:
 
 
 def read_key(header: str | None) -> str | None:
-    """The Idempotency-Key, quoted as the draft standard has it or bare; 400 for anything else."""
+    """Reads the Idempotency-Key, bare or quoted as in the draft standard; else 400."""
     if header is None:
         return None
     key = header.strip()
@@ -145,7 +152,7 @@ def read_key(header: str | None) -> str | None:
 
 
 def replayed(known: Known, submission: Submission) -> Answer | None:
-    """The first answer under this key; 422 when the key was used for another body."""
+    """Returns the first answer under this key; 422 if the key was used with another body."""
     if known.replay is None:
         return None
     if not submission.fingerprint.matches(known.replay.fingerprint):
@@ -156,7 +163,7 @@ def replayed(known: Known, submission: Submission) -> Answer | None:
 
 
 def twin(known: Known, submission: Submission) -> Twin | None:
-    """The referral posted before under one of these identifiers; 409 when its body differs."""
+    """Finds the referral posted before under one of the identifiers; 409 if its body differs."""
     if not known.twins:
         return None
     first = known.twins[0]
@@ -167,7 +174,7 @@ def twin(known: Known, submission: Submission) -> Twin | None:
 
 
 def duplicate(first: Twin) -> Refusal:
-    """409: the identifier stands for another referral, which is named."""
+    """Makes the 409 that names the other referral which has the identifier."""
     text = (
         "You have sent another referral with this identifier: "
         f"ServiceRequest/{first.referral_id}. Give each referral an identifier of its own."
@@ -178,12 +185,15 @@ def duplicate(first: Twin) -> Refusal:
 async def matching(
     connection: AsyncConnection, condition: Condition, seen: Visibility
 ) -> list[tuple[str, str]]:
-    """(plan, id) of the referrals that the caller may see and that carry every identifier."""
+    """Finds (plan, id) of referrals that the caller may see and that carry every identifier.
+
+    At most two, because two already are several.
+    """
     statement = SqlStatement()
     sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen, few=True)
     plans = statement.bind(list(plan_keys()), "text[]")
     for alternatives in condition:
-        found = " OR ".join(
+        matches = " OR ".join(
             f"x.value = {statement.bind(as_key(each.code or ''))}"
             + (
                 f" AND x.system = {statement.bind(as_key(each.system))}"
@@ -194,14 +204,14 @@ async def matching(
         )
         sql += (
             " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM "
-            f"referral_business_identifier x WHERE x.plan = ANY ({plans}) AND ({found}))"
+            f"referral_business_identifier x WHERE x.plan = ANY ({plans}) AND ({matches}))"
         )
     rows = await fetch(connection, sql + " LIMIT 2", statement.values)
     return [(row[0], row[1]) for row in rows]
 
 
 def remember(changes: Changes, client_id: str, key: str, fingerprint: str, answer: Answer) -> None:
-    """The answer is kept beside the referral, in the same statement: both or neither."""
+    """Stores the answer with the referral, in one statement: both are written or neither."""
     changes.add(
         idempotency_key,
         organization_id=changes.after.organization_id,

@@ -1,4 +1,4 @@
-"""The context of a request: the rules, the time, and who brought the referral."""
+"""The context of a request: the rules, the time, and the actor who brought the referral."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from app.store.referral.draft import Actor
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Handed through the journey, so that no stage looks up a clock, a setting or a caller."""
+    """The context that the journey hands on: no stage looks up a clock, a setting or a caller."""
 
     rules: Rules
     now: datetime
     actor: Actor
     fhir_base: str
-    #: The caller's plan, where it is plan staff.
+    #: The caller's plan, if the caller is plan staff.
     plan: str | None = None
-    #: Media types of inline documents that are taken.
+    #: Media types of inline documents that the service takes.
     documents: Sequence[str] = MEDIA_TYPES
 
     @property
@@ -31,8 +31,9 @@ class RequestContext:
 
 
 def rules(settings: Settings, library: Library) -> Rules:
-    """The rules of this deployment: all plans with policy files, or those that the settings
-    name.
+    """Selects the rules of this deployment: the plans in `PLANS`, else all plans with policy files.
+
+    Raises `WrongSettings` for a plan without policy files.
     """
     named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
     unknown = [name for name in named if name not in library.plans]

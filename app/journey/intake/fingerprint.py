@@ -1,7 +1,7 @@
-"""When two bodies are one referral sent twice: their RFC 8785 form, hashed.
+"""Hashes a body, so that two posts of one referral have one hash: the hash of the RFC 8785 form.
 
-PURE. `urn:uuid` names of a Bundle's entries stand for their place in it, because a client makes new
-ones for every try (spec.md 7, Repeatable).
+PURE. Clients make new `urn:uuid` names for the entries of a Bundle at every try, so each such name
+counts as the place of its entry (spec.md 7, Repeatable).
 
 The library `rfc8785` writes every decimal and every large integer. orjson writes the rest, because
 it writes text, names and small integers as RFC 8785 does, in a hundredth of the library's time. The
@@ -20,9 +20,9 @@ import orjson
 import rfc8785
 
 _WHOLE = float(2**53)
-#: A urn to where it may end; one pass over the text, however many names there are.
+#: A urn up to its possible end: one pass over the text, however many names a Bundle has.
 _URN = re.compile(rb'urn:[^"\\\s<>]*+')
-#: Names of entries are of one length, nearly always.
+#: The most lengths of entry names that are tried; nearly always all names have one length.
 _MOST_LENGTHS = 10
 
 
@@ -36,12 +36,12 @@ class Fingerprint:
     former: str
 
     def matches(self, stored: str) -> bool:
-        """Whether the body stored under that hash is this body."""
+        """Whether a body stored under that hash is this body."""
         return stored in (self.value, self.former)
 
 
 def fingerprint(tree: Any, full_urls: Iterable[str | None] = ()) -> Fingerprint:
-    """Hashes what `parse` read: its canonical form, and the form of earlier versions."""
+    """Hashes a parsed body: its canonical form, and the form that earlier versions wrote."""
     places = _places(full_urls)
     text, former = _sorted(tree), _sorted_formerly(tree)
     value = _hash(text, places)
@@ -110,8 +110,8 @@ def _named_by_place(text: bytes, places: dict[bytes, bytes]) -> bytes:
         return text
     lengths = sorted({len(name) for name in places}, reverse=True)[:_MOST_LENGTHS]
 
-    def placed(found: re.Match[bytes]) -> bytes:
-        name = found[0]
+    def placed(match: re.Match[bytes]) -> bytes:
+        name = match[0]
         for length in lengths:  # longest first: a name may be the beginning of another
             if name[:length] in places:
                 return places[name[:length]] + name[length:]

@@ -1,7 +1,7 @@
-"""All that the stored world knows of a submission, in one statement.
+"""Gathers everything that the database knows about a submission, in one statement that only reads.
 
-Gather, then decide, then apply: the stages that follow ask the database nothing, but for the place
-that an approval takes. Reads only.
+The journey gathers, then decides, then applies: later stages ask the database nothing, except for
+the place that an approval takes.
 """
 
 from base64 import b64decode
@@ -26,8 +26,8 @@ from app.model.notices import Listening
 from app.store.database import fetch_one
 from app.store.referral.store import AUTHORIZATION_COLUMNS, to_authorization
 
-#: LATERAL with a limit looks identifiers up one by one: while the statistics are young, PostgreSQL
-#: would else read all of the organization's to join them.
+#: LATERAL with a limit looks up the identifiers one by one. Otherwise PostgreSQL, while its
+#: statistics are young, would read all identifiers of the organization to join them.
 _SQL = f"""SELECT
 (SELECT row_to_json(k)::text
     FROM (SELECT fingerprint, status, headers, encode(body, 'base64') AS body
@@ -64,7 +64,7 @@ _SQL = f"""SELECT
 
 
 async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
-    """Reads everything that deciding this submission needs; one round trip."""
+    """Reads everything that the decision on this submission needs, in one round trip."""
     row = await fetch_one(
         connection,
         _SQL,

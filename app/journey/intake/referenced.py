@@ -1,8 +1,7 @@
-"""What a referral names and this server has already: a member of the roster, facts that came with
-an earlier referral.
+"""Fetches the stored resources that a referral references: the member in the roster, earlier facts.
 
-Read as if it had been sent along, where whoever refers may see it; what they may not see is like
-what does not exist, and the referral is taken all the same.
+The rules read them as if the sender had sent them along, if the sender may see them. A resource
+that the sender may not see counts as one that does not exist; the referral is taken all the same.
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -19,7 +18,7 @@ from app.store.database import ReadSource
 from app.store.reading.access import Visibility, visibility
 from app.store.reading.include import visible
 
-#: Resources by the reference that names them.
+#: Pairs of a reference and the resource that it names.
 ReferencedResources = list[tuple[str, dict[str, Any]]]
 
 _KINDS = WHOM.keys() | {"Patient", "Organization"}
@@ -28,52 +27,57 @@ _KINDS = WHOM.keys() | {"Patient", "Organization"}
 async def referenced_resources(
     source: ReadSource, tree: Resource, caller: Caller, context: RequestContext
 ) -> ReferencedResources:
-    """What a payload (ServiceRequest or Bundle) names, of what its sender may see and read."""
+    """Fetches the resources that a payload references and that its sender may see and read."""
     kinds = frozenset(kind for kind in _KINDS if caller.may(kind, "r"))
     named = await to_thread_if_heavy(_places, tree, context.fhir_base, kinds)
-    return await _fetched(source, named, visibility(caller))
+    return await _fetch(source, named, visibility(caller))
 
 
 async def referenced_before(
     source: ReadSource, request: Resource, known: ReferencedResources, requester: str, base: str
 ) -> ReferencedResources:
-    """`known`, what came with a stored referral, and what it names besides: whoever asks the rules
-    again, it was its requester who could see that.
+    """Returns `known`, plus the further resources that a stored referral references.
+
+    `known` are the resources stored with the referral. The others are fetched as its requester may
+    see them, whoever asks the rules again.
     """
     came = {name for name, _ in known}
     named = await to_thread_if_heavy(_places, request, base, _KINDS, came)
-    return [*known, *await _fetched(source, named, Visibility(requester, (), ()))]
+    return [*known, *await _fetch(source, named, Visibility(requester, (), ()))]
 
 
-async def _fetched(
+async def _fetch(
     source: ReadSource, named: Mapping[str, tuple[str, str]], seen: Visibility
 ) -> ReferencedResources:
     if not named:
         return []
     places = list(dict.fromkeys(named.values()))
-    found = {(one.type, one.id): one.body for one in await visible(source, places, seen)}
-    mark_if_heavy(sum(map(len, found.values())))
-    trees = {place: await to_thread_if_heavy(parse, body) for place, body in found.items()}
+    bodies = {(each.type, each.id): each.body for each in await visible(source, places, seen)}
+    mark_if_heavy(sum(map(len, bodies.values())))
+    trees = {place: await to_thread_if_heavy(parse, body) for place, body in bodies.items()}
     return [(name, trees[place]) for name, place in named.items() if place in trees]
 
 
 def _places(
     tree: Resource, base: str, kinds: Set[str], but: Set[str] = frozenset()
 ) -> dict[str, tuple[str, str]]:
-    """The first places that are named, of these kinds, under names that are not known already."""
-    found: dict[str, tuple[str, str]] = {}
-    for name, place in _named(tree, base):
+    """Maps new names to (type, id), for references to these kinds; at most `MAX_ENTRIES`.
+
+    `but`: the names that are known already.
+    """
+    places: dict[str, tuple[str, str]] = {}
+    for name, place in _references_to_us(tree, base):
         if place[0] in kinds and name not in but:
-            found[name] = place
-        if len(found) == MAX_ENTRIES:
+            places[name] = place
+        if len(places) == MAX_ENTRIES:
             break
-    return found
+    return places
 
 
-def _named(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Every reference to a resource of ours that a rule may read, with its (type, id)."""
+def _references_to_us(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Finds every reference to a resource of this server that a rule may read, with (type, id)."""
     for full_url, resource in _sent(tree):
-        # A relative reference is to the server that its entry is from (FHIR R4, Bundle).
+        # A relative reference names a resource on the server of its own entry (FHIR R4, Bundle).
         ours = not full_url.startswith("http") or full_url.startswith(f"{base}/")
         for literal in _references(resource):
             place = place_of(literal, base)
@@ -83,7 +87,7 @@ def _named(tree: Resource, base: str) -> Iterator[tuple[str, tuple[str, str]]]:
 
 
 def _sent(tree: Resource) -> Iterator[tuple[str, Resource]]:
-    """The ServiceRequest, or each entry of the Bundle, with the address it was sent under."""
+    """Yields each entry of the Bundle with its `fullUrl`; the ServiceRequest with an empty text."""
     if tree["resourceType"] == "ServiceRequest":
         yield "", tree
     for entry in tree.get("entry") or ():
@@ -91,7 +95,7 @@ def _sent(tree: Resource) -> Iterator[tuple[str, Resource]]:
 
 
 def _references(resource: Resource) -> Iterator[str | None]:
-    """What a referral says of whom and why; and whose a Coverage is: the plan's Organization."""
+    """Yields the references of a referral to subject and reasons, of a Coverage to its payor."""
     if resource.get("resourceType") == "ServiceRequest":
         yield (resource.get("subject") or {}).get("reference")
         yield from referenced(resource)

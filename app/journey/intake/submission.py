@@ -1,11 +1,10 @@
-"""A body as a submission: read strictly, checked as R4, told apart from what this service cannot
-take.
+"""Reads a body as a submission: as strict JSON, as R4, and by the rules of this service.
 
-All faults of a payload are reported at once. What breaks base R4 is 400; what is valid R4 but
-against a rule of this service is 422. Being ineligible or incomplete is neither (spec.md 1: no
-wrong door).
+Reports all faults of a payload at once. A breach of base R4 is 400; valid R4 that breaks a rule of
+this service is 422. An ineligible member or an incomplete referral is neither (spec.md 1: no wrong
+door).
 
-Tasks in a referral's Bundle: they become the referral's own, there is never a second one.
+Tasks in a referral's Bundle become the referral's own Task; a referral never has a second one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ from app.model.known import Known, Wish
 from app.model.request import Identifier, NamedTarget, ReferralRequest
 from app.policy.stated import SourcedFacts
 
-#: How far back the receipt of paper may lie.
+#: The longest time since the receipt of paper.
 _OLDEST_RECEIPT = timedelta(days=30)
 
 NamedResources = Sequence[tuple[str, ResourceTree]]
@@ -41,7 +40,7 @@ NamedResources = Sequence[tuple[str, ResourceTree]]
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A resource of the Bundle that becomes the referral's own."""
+    """A resource of the Bundle that is stored with the referral."""
 
     type: str
     id: str
@@ -50,16 +49,16 @@ class Copy:
 
 @dataclass(slots=True)
 class Submission:
-    """One referral as it came in, ready for the journey."""
+    """One referral as received, ready for the journey."""
 
     referral_id: str
     service_request: ResourceTree
     request: ReferralRequest
-    #: What the payload states of the member, source by source.
+    #: The payload's statements about the member, source by source.
     stated: Sequence[SourcedFacts]
     received_at: datetime
     fingerprint: Fingerprint
-    #: Our own FHIR base URL, by which references name resources of ours.
+    #: This service's FHIR base URL: references that start with it name our resources.
     base: str
     copies: list[Copy] = field(default_factory=list)
     adopted: ResourceTree | None = None
@@ -67,18 +66,20 @@ class Submission:
     locations: list[str] | None = None
     #: The condition on the request's entry of a Bundle, as sent.
     if_none_exist: str | None = None
-    #: The request's entry in a Bundle; None where it came alone.
+    #: The index of the request's entry in a Bundle; None if it was sent alone.
     entry: int | None = None
 
     @property
     def on(self) -> date:
-        """The day whose rules hold: the local date of actual receipt."""
+        """The day whose rules apply: the local date of actual receipt."""
         return local_date(self.received_at)
 
     @property
     def claims(self) -> list[Identifier]:
-        """The requester's own identifiers, each of which stands for one referral alone. One without
-        a system may be anybody's number: it is kept, and tells no repeat.
+        """The requester's own identifiers, each of which names one referral alone.
+
+        An identifier without a system may be anybody's number: it is stored, but not listed here,
+        and does not mark a repeat.
         """
         return [each for each in dict.fromkeys(self.request.identifiers) if each[0]]
 
@@ -89,19 +90,19 @@ class Submission:
 
     @property
     def based_on_ids(self) -> tuple[str, ...]:
-        """The referrals that this one goes on from, by id."""
-        found = (
+        """The ids of the referrals that this referral continues (`basedOn`)."""
+        ids = (
             id_of(named.reference, "ServiceRequest", self.base) for named in self.request.based_on
         )
-        return tuple(id_ for id_ in found if id_)
+        return tuple(id_ for id_ in ids if id_)
 
     @property
     def based_on_identifiers(self) -> tuple[Identifier, ...]:
-        """The same, by their identifiers."""
+        """The identifiers of the referrals that this referral continues (`basedOn`)."""
         return tuple(item for named in self.request.based_on for item in named.identifiers)
 
     def acquainted(self, known: Known, plan: str) -> Wish:
-        """Who knows the member already: the ECM performer of today, the stated practitioner."""
+        """Names those who know the member: the current ECM performer, the stated practitioner."""
         current = {
             item.authorization.performer_id
             for item in known.authorizations
@@ -113,7 +114,7 @@ class Submission:
 
 
 def wish_of(named: Sequence[NamedTarget], base: str) -> Wish:
-    """The performers that references name: by offer, by organization, by NPI."""
+    """Reads the performers that references name: by offer, by organization, by NPI."""
     places = [place for item in named if (place := place_of(item.reference, base))]
     return Wish(
         offer_ids=frozenset(p.id for p in places if p.type == "HealthcareService"),
@@ -123,12 +124,15 @@ def wish_of(named: Sequence[NamedTarget], base: str) -> Wish:
 
 
 def refuse_faults(faults: Sequence[Issue], status: int) -> Refusal:
-    """All faults as one answer."""
+    """Makes one refusal of all faults; at most `MAX_FAULTS` are listed."""
     return Refusal(status, faults[:MAX_FAULTS])
 
 
 def read_tree(body: bytes, kinds: Sequence[str]) -> ResourceTree:
-    """The parsed and R4-checked resource; 400 with every fault otherwise."""
+    """Parses a resource and checks it as R4; 400 with every fault.
+
+    422 for R4 that this service does not support, or for too many separators.
+    """
     if separators(body) > MAX_SEPARATORS:
         raise too_costly()
     try:
@@ -149,7 +153,10 @@ def read_tree(body: bytes, kinds: Sequence[str]) -> ResourceTree:
 
 
 def read_whole(body: bytes, kind: str, resource_id: str) -> ResourceTree:
-    """A resource that is to replace the one at this address: under its id, and not a part of it."""
+    """Reads a resource that is to replace the stored one: with the same id, and whole.
+
+    A partial resource (SUBSETTED) is 422.
+    """
     tree = read_tree(body, [kind])
     if tree.get("id") != resource_id:
         raise refuse(400, "value", "Give the resource the id of the URL.", f"{kind}.id")
@@ -162,21 +169,21 @@ def read_whole(body: bytes, kind: str, resource_id: str) -> ResourceTree:
 
 
 def read_submission(
-    tree: ResourceTree, context: RequestContext, here: NamedResources = ()
+    tree: ResourceTree, context: RequestContext, referenced: NamedResources = ()
 ) -> Submission:
-    """A submission from a checked ServiceRequest or transaction Bundle; 422 with every fault.
+    """Makes a submission of a checked ServiceRequest or transaction Bundle; 422 with every fault.
 
-    `here`: what it names and this server has already, by the reference that names it.
+    `referenced`: the stored resources that the submission references, each with its reference.
     """
-    unkept = list(_unkept_documents(tree, context.documents))
-    if unkept:
-        raise refuse_faults(unkept, 422)
+    refused = list(_refused_documents(tree, context.documents))
+    if refused:
+        raise refuse_faults(refused, 422)
     if tree["resourceType"] == "Bundle":
-        return _from_bundle(tree, context, here)
-    return _understood(tree, here, context, new_id(), fingerprint(tree), None)
+        return _submission_of_bundle(tree, context, referenced)
+    return _submission(tree, referenced, context, new_id(), fingerprint(tree), None)
 
 
-def _unkept_documents(tree: ResourceTree, taken: Sequence[str]) -> Iterator[Issue]:
+def _refused_documents(tree: ResourceTree, taken: Sequence[str]) -> Iterator[Issue]:
     if tree["resourceType"] != "Bundle":
         yield from document_faults(tree, "ServiceRequest", taken)
         return
@@ -185,39 +192,40 @@ def _unkept_documents(tree: ResourceTree, taken: Sequence[str]) -> Iterator[Issu
         yield from document_faults(entry.get("resource") or {}, at, taken)
 
 
-def _understood(
+def _submission(
     main: ResourceTree,
-    beside: NamedResources,
+    resources: NamedResources,
     context: RequestContext,
     referral_id: str,
     digest: Fingerprint,
     index: int | None,
 ) -> Submission:
-    """`index` is the request's entry in a Bundle, None where it came alone."""
+    """Makes the submission. `index`: the request's entry in a Bundle; None if it was sent alone."""
     received = receipt(main, context)
     on = local_date(received)
     at = _place(index)
-    request, faults = to_domain(main, beside, on, context.rules.plans, at)
+    request, faults = to_domain(main, resources, on, context.rules.plans, at)
     faults += start_faults(main, context.rules.latest_start(None, on), at)
     if request is None or faults:
         raise refuse_faults(faults, 422)
-    stated = read_facts(main, beside, on)
+    stated = read_facts(main, resources, on)
     return Submission(
         referral_id, main, request, stated, received, digest, context.fhir_base, entry=index
     )
 
 
 def require_start(submission: Submission, latest: date) -> None:
-    """Once the plan is known, which may allow less than others: 422 for too far a start."""
+    """Raises 422 for a start after `latest`, the latest start that the plan, once known, allows."""
     faults = start_faults(submission.service_request, latest, _place(submission.entry))
     if faults:
         raise refuse_faults(faults, 422)
 
 
 def receipt(main: ResourceTree, context: RequestContext) -> datetime:
-    """Actual receipt. Plan staff may state it for paper and phone: not in the future, at most 30
-    days
-    back; from anybody else the extension is kept and has no effect (spec.md 2).
+    """Reads the moment of actual receipt.
+
+    Plan staff may state it for paper and phone: not in the future, and at most 30 days back, else
+    422. From any other sender the extension is stored and has no effect (spec.md 2).
     """
     stated = read_received(main)
     if stated is None or context.plan is None:
@@ -229,41 +237,43 @@ def receipt(main: ResourceTree, context: RequestContext) -> datetime:
     return stated
 
 
-def _from_bundle(tree: ResourceTree, context: RequestContext, here: NamedResources) -> Submission:
-    found, faults = read_bundle(tree)
-    if found is None:
+def _submission_of_bundle(
+    tree: ResourceTree, context: RequestContext, referenced: NamedResources
+) -> Submission:
+    bundle, faults = read_bundle(tree)
+    if bundle is None:
         raise refuse_faults(faults, _bundle_status(faults))
     referral_id = new_id()
-    request = found.service_request
-    ids = {entry.index: _id_of(entry, request, referral_id) for entry in found.entries}
-    names = {entry.index: f"{entry.type}/{ids[entry.index]}" for entry in found.entries}
+    request = bundle.service_request
+    ids = {entry.index: _id_of(entry, request, referral_id) for entry in bundle.entries}
+    names = {entry.index: f"{entry.type}/{ids[entry.index]}" for entry in bundle.entries}
     rewritten = {
-        entry.index: rewrite_references(entry.resource, found.mapping(entry, names))
-        for entry in found.entries
+        entry.index: rewrite_references(entry.resource, bundle.mapping(entry, names))
+        for entry in bundle.entries
     }
     copies = [
         Copy(entry.type, ids[entry.index], rewritten[entry.index])
-        for entry in found.entries
+        for entry in bundle.entries
         if ids[entry.index] != referral_id
     ]
-    beside = [*((f"{copy.type}/{copy.id}", copy.resource) for copy in copies), *here]
-    digest = fingerprint(tree, [entry.full_url for entry in found.entries])
+    resources = [*((f"{copy.type}/{copy.id}", copy.resource) for copy in copies), *referenced]
+    digest = fingerprint(tree, [entry.full_url for entry in bundle.entries])
     main = rewritten[request.index]
-    tasks = {e.index: rewritten[e.index] for e in found.entries if e.type == "Task"}
+    tasks = {e.index: rewritten[e.index] for e in bundle.entries if e.type == "Task"}
     faults = strange_tasks(tasks, names[request.index])
     if faults:
         raise refuse_faults(faults, 422)
     adopted = as_one(tasks)
-    submission = _understood(main, beside, context, referral_id, digest, request.index)
+    submission = _submission(main, resources, context, referral_id, digest, request.index)
     submission.copies = copies
     submission.adopted = adopted
-    submission.locations = [names[entry.index] for entry in found.entries]
+    submission.locations = [names[entry.index] for entry in bundle.entries]
     submission.if_none_exist = request.if_none_exist
     return submission
 
 
 def _bundle_status(faults: Sequence[Issue]) -> int:
-    """413 for too many entries; 422 for a Bundle that R4 allows and this service does not take."""
+    """Chooses 413 for too many entries, 422 for valid R4 that this service refuses, else 400."""
     codes_found = {fault.code for fault in faults}
     if "too-long" in codes_found:
         return 413
@@ -275,24 +285,27 @@ def _id_of(entry: BundleEntry, request: BundleEntry, referral_id: str) -> str:
 
 
 def _place(index: int | None) -> str:
-    """Where the sender wrote the request: alone, or as an entry of a Bundle."""
+    """Locates the request as the sender wrote it: alone, or as an entry of a Bundle."""
     return "ServiceRequest" if index is None else f"Bundle.entry[{index}].resource"
 
 
+# Tasks in a Bundle
+
+
 def as_one(tasks: Mapping[int, ResourceTree]) -> ResourceTree | None:
-    """The Tasks (by the index of their entry) as one; 422 for one that asks for something else."""
+    """Joins the Tasks (by the index of their entry) into one; 422 for a Task with another wish."""
     together: ResourceTree = {}
     for index, task in tasks.items():
         at = f"Bundle.entry[{index}].resource"
         if asks_to_cancel(task, at):
-            said = "A referral is not sent and taken back at once: leave one of the two out."
-            raise refuse(422, "business-rule", said, f"{at}.code")
+            text = "A referral is not sent and taken back at once: leave one of the two out."
+            raise refuse(422, "business-rule", text, f"{at}.code")
         together |= read_adopted(task, together)
     return together if tasks else None
 
 
 def strange_tasks(tasks: Mapping[int, ResourceTree], request: str) -> list[Issue]:
-    """A fault for each Task that is about something else than this request."""
+    """Lists a fault for each Task that is not about this request."""
     text = "Point `focus` to the ServiceRequest of this Bundle: a Task in it is about the referral."
     return [
         Issue("business-rule", text, f"Bundle.entry[{index}].resource.focus")
@@ -302,6 +315,6 @@ def strange_tasks(tasks: Mapping[int, ResourceTree], request: str) -> list[Issue
 
 
 def _focuses(task: ResourceTree, request: str) -> bool:
-    """Whether a Task is about this request: what its focus does not say is taken to be so."""
+    """Whether a Task is about this request; a Task that names no focus is."""
     literal = (task.get("focus") or {}).get("reference", request)
     return isinstance(literal, str) and unversioned(literal) == request

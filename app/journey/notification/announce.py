@@ -1,9 +1,7 @@
-"""Announcing what is about no referral: an offer's room, an endpoint that was disabled.
+"""Announces events that are about no referral: a changed capacity, a disabled endpoint.
 
-The message is a stream of its own, and goes to the webhook endpoints of the organizations named, by
-their filters. What is about a referral is announced by its move (`app.store.referral.rows`).
-
-Telling an offer's own organization and its plan that its room was stated anew.
+Such a message is a stream of its own. It goes to the webhook endpoints of the named organizations
+whose filters match. An event of a referral is announced by its move (`app.store.referral.rows`).
 """
 
 from collections.abc import Sequence
@@ -19,10 +17,11 @@ from app.store.database import fetch_one, note_due_deliveries
 
 
 def writing(where: str, given: str = "") -> str:
-    """The last CTE and the body of a statement that writes a message and its deliveries.
+    """Makes the SQL that writes a message and its deliveries: the last CTE, and the body.
 
-    Parameters: plan, message, event type, body, moment; `where` says to which endpoints `e` and may
-    use more; `given` is a FROM without which, or without whose rows, nothing is written.
+    Parameters $1 to $5: plan, message, event type, body, moment. `where` selects the endpoints `e`,
+    and may use further parameters. `given` is a FROM clause: if it yields no rows, nothing is
+    written.
     """
     return f"""written AS (
   INSERT INTO message (plan, id, referral_id, seq, event_type, body, occurred_at)
@@ -48,13 +47,18 @@ async def announce(
     now: datetime,
     base: str,
 ) -> None:
-    """One message to each endpoint of the organizations that hears of it; of the plan `about`."""
+    """Writes one message, for each endpoint of the organizations whose filters match.
+
+    The message belongs to the plan of `about`.
+    """
     message = new_id()
     body = thin_payload(event_type, now, about, base)
     values = (about.plan or UNASSIGNED, message, event_type.value, body, now, list(organizations))
     await connection.exec_driver_sql(_TO_ALL, values)
     note_due_deliveries(connection)
 
+
+# An offer's capacity
 
 _CONCERNED = """SELECT o.organization_id, o.service, (SELECT p.id FROM organization p
     WHERE p.plan = o.plan) FROM offer o WHERE o.plan = $1 AND o.id = $2"""
@@ -63,11 +67,15 @@ _CONCERNED = """SELECT o.organization_id, o.service, (SELECT p.id FROM organizat
 async def announce_room(
     connection: AsyncConnection, plan: str, offer_id: str, now: datetime, base: str
 ) -> None:
-    """`capacity.changed`, in the transaction that wrote it. The numbers are read by its link."""
+    """Tells an offer's organization and plan that its capacity was stated anew.
+
+    Writes `capacity.changed` in the transaction of the change. The message holds no numbers: its
+    link leads to them.
+    """
     row: Any = await fetch_one(connection, _CONCERNED, (plan, offer_id))
     if row is None:
         return
     owner, service, plan_organization = row
     about = About(plan=plan, service=service, performer_id=owner, offer_id=offer_id)
-    told = sorted({owner, plan_organization} - {None})
-    await announce(connection, EventType.CAPACITY_CHANGED, told, about, now, base)
+    recipients = sorted({owner, plan_organization} - {None})
+    await announce(connection, EventType.CAPACITY_CHANGED, recipients, about, now, base)

@@ -1,15 +1,14 @@
-"""Taking due deliveries, and giving them back: the delivery rows are the queue.
+"""Claims due deliveries, and gives them back. The delivery rows are the queue.
 
-A claim is one statement and commits before anything is sent. It takes the head of each stream
-(endpoint, referral) and leaves a lease: a worker that dies loses the lease, and the row is claimed
-again with the same webhook-id. `attempts` rises with every claim and fences a late result off
-(`record.py`). Times come from the caller's clock.
+A claim is one statement, and commits before anything is sent. It takes the head of each stream (the
+deliveries of one endpoint for one referral) and leaves a lease on it. If a worker dies, the lease
+ends, and another worker claims the row with the same webhook-id. Every claim raises `attempts`,
+which keeps a late result from changing the delivery (`record.py`). Times come from the caller's
+clock.
 
-Putting right what races leave behind: run every few seconds by each worker, harmless if twice.
-
-An endpoint may be disabled or enabled while a move that matched it the other way is committing;
-a message may join a stream whose head waits for its next attempt. Nothing here loses or sends
-anything.
+`sweep` repairs what races leave behind. Every worker runs it every few seconds; a repeat is
+harmless. An endpoint may be disabled or enabled while a move that saw it otherwise commits, and a
+message may join a stream whose head waits for its next attempt. `sweep` loses and sends nothing.
 """
 
 from collections.abc import Mapping
@@ -17,12 +16,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-#: Seconds of an endpoint's rate that may be made up for at once: longer than between two polls.
+#: Seconds of an endpoint's rate that may be saved up: more than the time between two polls.
 _SAVED_S = 2.0
 
 
 def _known_plans(condition: str = "true") -> str:
-    """`known`: the plans that have such deliveries. A loose index scan, one probe a plan."""
+    """Makes the CTE `known`: plans with such deliveries. A loose index scan, one probe a plan."""
     return f"""WITH RECURSIVE known AS (
   (SELECT plan FROM delivery WHERE {condition} ORDER BY plan LIMIT 1)
   UNION ALL
@@ -35,11 +34,11 @@ def _known_plans(condition: str = "true") -> str:
 KNOWN_PLANS = _known_plans()
 _PLANS = _known_plans("state IN ('pending', 'held')") + " SELECT plan FROM known"
 
-# queue:   the endpoints with something pending, one probe each, however long their backlog.
-# limited: those with a rate, locked, so that no two workers spend the same allowance. A message
-#          costs 60 / rate seconds of the time since `sent_until`; at most $8 seconds (or one
-#          message) are saved up while nothing is sent.
-# due:     of each active endpoint as many heads as it has room for; a failing one one at a time.
+# queue:   the endpoints with pending deliveries, one probe each, however long their backlog.
+# limited: the endpoints with a rate, locked, so that no two workers spend the same allowance. A
+#          message costs 60 / rate seconds of the time since `sent_until`; at most $8 seconds (or
+#          one message) are saved up while nothing is sent.
+# due:     for each active endpoint as many heads as it has room for; for a failing one, one head.
 _CLAIM = """
 WITH RECURSIVE queue AS (
   (SELECT endpoint_id, organization_id FROM delivery
@@ -113,8 +112,8 @@ class Claim:
     """One delivery that this worker may send until its lease ends.
 
     `number` is the attempt's number, `tried` its place in the retry schedule (from 1). `body` is
-    the thin payload; where more is asked for, `enlarge.py` puts the full one in its place, and for
-    a FHIR Subscription (`subscribed`) `subscription_content` a notification.
+    the thin payload. `subscription_content` replaces it with the full payload where the endpoint
+    asks for that, and with a notification for a FHIR Subscription (`subscribed`).
     """
 
     plan: str
@@ -137,7 +136,7 @@ class Claim:
 
 
 async def plans_waiting(connection: Any) -> list[str]:
-    """The plans with deliveries that are pending or held."""
+    """Lists the plans with deliveries that are pending or held."""
     return [row["plan"] for row in await connection.fetch(_PLANS)]
 
 
@@ -151,10 +150,11 @@ async def claim(
     per_endpoint: int,
     sending: Mapping[str, int],
 ) -> list[Claim]:
-    """Up to `limit` due stream heads of a plan, leased to the caller.
+    """Claims up to `limit` due stream heads of a plan, leased to the caller.
 
-    `sending` says how many this worker has under way for each endpoint, so that none gets more
-    than `per_endpoint` at once from it; the rate that an endpoint asks for holds over all workers.
+    `sending` counts the deliveries that this worker has under way for each endpoint: the worker
+    sends at most `per_endpoint` to one endpoint at once. The rate that an endpoint asks for holds
+    for all workers together.
     """
     busy = list(sending)
     under_way = [sending[endpoint] for endpoint in busy]
@@ -165,7 +165,7 @@ async def claim(
 
 
 async def release(connection: Any, claimed: Claim, due: datetime) -> None:
-    """Gives back what was not sent, or not heard of; the try does not count for the schedule."""
+    """Gives back a delivery without a result; its attempt does not count in the schedule."""
     await connection.execute(
         _RELEASE,
         claimed.plan,
@@ -175,6 +175,8 @@ async def release(connection: Any, claimed: Claim, due: datetime) -> None:
         due,
     )
 
+
+# The sweep
 
 _HOLD = """
 UPDATE delivery d SET state = 'held' FROM webhook_endpoint e
@@ -187,7 +189,7 @@ FROM webhook_endpoint e
 WHERE d.plan = $1 AND d.state = 'held' AND e.organization_id = d.organization_id
   AND e.id = d.endpoint_id AND e.status = 'active'
 """
-# One probe for each due row, whatever the planner believes about them, and not all at once.
+# LATERAL: one probe for each due row, whatever the planner estimates. LIMIT: not all rows at once.
 _WAIT_FOR_HEAD = """
 WITH blocked AS (
   SELECT f.message_id, f.endpoint_id, head.next_attempt_at
@@ -206,7 +208,10 @@ WHERE d.plan = $1 AND d.message_id = blocked.message_id AND d.endpoint_id = bloc
 
 
 async def sweep(connection: Any, plan: str, now: datetime) -> None:
-    """Deliveries of disabled endpoints are held, of active ones pending; followers wait."""
+    """Holds the deliveries of disabled endpoints, resumes those of active endpoints.
+
+    A delivery behind a waiting head gets the due time of the head.
+    """
     await connection.execute(_HOLD, plan)
     await connection.execute(_RESUME, plan, now)
     await connection.execute(_WAIT_FOR_HEAD, plan, now)

@@ -1,14 +1,14 @@
-"""One POST to one receiver: signed bytes out, an answer or an error class back. No database here.
+"""Sends one signed POST to one receiver; returns the answer or an error class. No database.
 
-No redirects, no proxy or netrc of the environment, no cookies, certificates always verified; at
-most 64 kB of an answer are read (`webhooks` rules of Standard Webhooks and OWASP SSRF).
+Follows no redirects, uses no proxy or netrc of the environment and no cookies, and always verifies
+certificates. Reads at most 64 kB of an answer (`webhooks` rules of Standard Webhooks and OWASP
+SSRF).
 
-The part of a receiver's answer that is kept, for the person who asks why it failed.
-
-An answer may say something about a member, in any form: a name in a sentence, an escaped field, a
-date in words. What such things look like cannot be listed; what a server says about its own trouble
-nearly can. So only the words below are kept, and signs between them; everything else, every number
-too, becomes `…`.
+`excerpt` keeps a part of the receiver's answer, for the person who asks why an attempt failed. An
+answer may say something about a member in any form: a name in a sentence, an escaped field, a date
+in words. A list of such forms can never be complete; a list of the words in which servers speak of
+their own trouble nearly can. So only the words below are kept, with signs between them; everything
+else, every number too, becomes `…`.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ from app.journey.notification.secrets import Vault
 from app.journey.notification.secrets import headers as signed_headers
 from app.journey.notification.targets import BlockedTarget, Guard, GuardedResolver, as_written
 
-#: The whole attempt, the connecting, and how long the body of a success may take, in seconds.
+#: Limits in seconds: of the whole attempt, of connecting, and of reading an answer's body.
 TOTAL_S, CONNECT_S, SUCCESS_BODY_S = 20.0, 5.0, 2.0
 READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class SentRequest:
-    """The answer, how long it took, and what of its body is kept."""
+    """The answer, its duration, and the part of its body that is kept."""
 
     answer: ReceiverAnswer
     duration_ms: int
@@ -50,13 +50,13 @@ class SentRequest:
 
 
 def open_session(guard: Guard, total_s: float = TOTAL_S) -> aiohttp.ClientSession:
-    """The pool of kept-alive connections; made inside the event loop, closed by the caller."""
+    """Opens the pool of kept-alive connections, inside the event loop; the caller closes it."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             resolver=GuardedResolver(guard), use_dns_cache=False, limit=0
         ),
         timeout=aiohttp.ClientTimeout(total=total_s, connect=CONNECT_S),
-        # A success with many or long headers is one all the same.
+        # A success with many or long headers is still a success.
         max_line_size=READ_BYTES,
         max_field_size=READ_BYTES,
         max_headers=1024,
@@ -80,7 +80,7 @@ class Sender:
         self._vault = vault
 
     async def send(self, claim: Claim, now: datetime) -> SentRequest:
-        """One attempt. Raises only for secrets that this deployment's key does not open."""
+        """Makes one attempt. Raises only for secrets that this deployment's key does not open."""
         headers = CIMultiDict(self._vault.open_headers(claim.headers))
         headers["Content-Type"] = claim.mime
         secrets = [s.value for s in self._vault.open_secrets(claim.secrets, now)]
@@ -107,7 +107,7 @@ class Sender:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The first part of the body. The status has been heard: a broken body changes nothing."""
+    """Reads the first part of the body. A broken body changes nothing: the status is known."""
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(SUCCESS_BODY_S):
@@ -122,7 +122,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def error_class(error: BaseException) -> str:
-    """The class of an error, which is all that the endpoint's owner is shown."""
+    """Names the class of an error; the endpoint's owner sees no more of it."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return BLOCKED if isinstance(_os_error(error), BlockedTarget) else DNS
@@ -139,11 +139,13 @@ def _os_error(error: Any) -> object:
     return getattr(error, "os_error", None)
 
 
+# The excerpt of an answer
+
 #: Characters of an answer that are kept.
 KEPT = 4096
 
 _GAP = "…"
-#: Words of servers about requests. No word that is a name, a place, a day, a month or an illness.
+#: Words of servers about requests: none is a name, a place, a day, a month or an illness.
 _WORDS = (
     "a able above accept accepted access account accounts again algorithm all allowed already "
     "an and any api application are as at attempt authentication authorization authorized "
@@ -179,17 +181,17 @@ _KEPT_SIGNS = frozenset("\"'.,:;!?()[]{}<>=/-_")
 
 
 def excerpt(body: bytes) -> str:
-    """At most `KEPT` characters of an answer, of which nothing is kept that is not in the list."""
+    """Returns at most `KEPT` characters of an answer, with each unlisted word as `…`."""
     text = body[: 4 * KEPT].decode("utf-8", "replace")
     kept: list[str] = []
     for token in _TOKEN.findall(text):
-        said = _said(token)
-        if said != _GAP or not kept or kept[-1] != _GAP:
-            kept.append(said)
+        text_kept = _kept(token)
+        if text_kept != _GAP or not kept or kept[-1] != _GAP:
+            kept.append(text_kept)
     return _closed_up("".join(kept))[:KEPT]
 
 
-def _said(token: str) -> str:
+def _kept(token: str) -> str:
     if token.isspace():
         return "\n" if "\n" in token else " "
     if token.lower() in _KNOWN or token in _KEPT_SIGNS:
@@ -198,5 +200,5 @@ def _said(token: str) -> str:
 
 
 def _closed_up(text: str) -> str:
-    """Digits, dates and names leave runs of gaps and signs behind: one gap stands for each."""
+    """Writes one gap for each run of gaps and signs, as digits, dates and names leave them."""
     return re.sub(r"…(?:[ .,:/+\-]*…)+", _GAP, text)

@@ -1,7 +1,7 @@
-"""The endpoint of the API: what is sent to register one, and what is shown of it.
+"""The endpoint in the API: the body that registers one, and the answer that shows one.
 
-Secrets are shown once; header values and secrets are never given back. Whether a URL may be used
-is `targets.py`'s.
+A secret is shown once. Header values and secrets are never given back. `targets.py` decides whether
+a URL may be used.
 """
 
 import re
@@ -31,7 +31,7 @@ def _not_reserved(name: str) -> str:
 
 
 def _of_this_era(moment: datetime) -> datetime:
-    """Moments at the ends of the calendar do not survive a change of time zone."""
+    """Limits a moment to 2000–3000: the ends of the calendar break in other time zones."""
     return min(max(moment, datetime(2000, 1, 1, tzinfo=UTC)), datetime(3000, 1, 1, tzinfo=UTC))
 
 
@@ -71,7 +71,7 @@ Headers = Annotated[dict[HeaderName, HeaderValue], Field(max_length=16, descript
 
 
 class _Left(Enum):
-    """The mark of what a change does not speak of; it is never stored."""
+    """The mark of a field that a change leaves out; the mark is never stored."""
 
     OUT = "left out"
 

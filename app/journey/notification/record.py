@@ -1,8 +1,8 @@
-"""Writing down what came of attempts: attempt row, delivery, followers, endpoint; one transaction.
+"""Records the results of attempts in one transaction: attempt row, delivery, followers, endpoint.
 
-Results of one plan are written together (a group commit). Only the attempt that a delivery is at
-may change it: a worker that comes back after its lease ended changes nothing but its own attempt
-row. What an answer means is `retry.py`'s.
+Results of one plan are written together (a group commit). Only the current attempt of a delivery
+may change the delivery: a worker that comes back after its lease ended changes nothing but its own
+attempt row. `retry.py` decides what an answer means.
 """
 
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ from app.journey.notification.retry import (
 from app.model.caller import UNASSIGNED
 from app.model.messages import About, EventType, thin_payload
 
-#: Why an endpoint was disabled, as its owner reads it.
+#: The reasons for a disabled endpoint, as its owner reads them.
 GONE, BLOCKED_TARGET, FAILING = "gone", "blocked-target", "failing"
 
-# moved: those behind in a stream wait with a failing head, and go on when the head is through.
+# moved: deliveries behind a failing head wait with it, and are due when the head is done.
 _RECORD = """
 WITH result AS (
   SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::text[],
@@ -62,16 +62,17 @@ SELECT EXISTS (
     AND f.referral_id = r.referral_id AND f.seq > r.seq AND f.state = 'pending')
 """
 
-#: Endpoints before their deliveries, in one order: who numbers or records waits, and never both.
+#: Locks endpoints before their deliveries, in one order: numbering and recording may wait for each
+#: other, but never in a circle.
 LOCK_ENDPOINTS = """SELECT e.id FROM unnest($1::text[], $2::text[]) AS c(organization_id, id)
 JOIN webhook_endpoint e ON e.organization_id = c.organization_id AND e.id = c.id
 ORDER BY e.organization_id, e.id FOR UPDATE OF e"""
-_WELL = """
+_MARK_WELL = """
 UPDATE webhook_endpoint SET failing_since = NULL,
   paused_until = CASE WHEN paused_until > $3 THEN paused_until END
 WHERE organization_id = $1 AND id = $2 AND failing_since IS NOT NULL
 """
-_ILL = """
+_MARK_FAILING = """
 UPDATE webhook_endpoint SET failing_since = $3
 WHERE organization_id = $1 AND id = $2 AND failing_since IS NULL
 """
@@ -79,7 +80,7 @@ _PAUSE = """
 UPDATE webhook_endpoint SET paused_until = $3
 WHERE organization_id = $1 AND id = $2 AND (paused_until IS NULL OR paused_until < $3)
 """
-# The organization's other endpoints hear of it, unless somebody disabled it in the same moment.
+# Tells the organization's other endpoints, unless somebody disabled this one in the same moment.
 _DISABLE = f"""
 WITH disabled AS (
   UPDATE webhook_endpoint SET status = CASE kind WHEN 'webhook' THEN 'disabled' ELSE 'error' END,
@@ -100,7 +101,7 @@ UPDATE delivery SET state = 'held' WHERE plan = $1 AND endpoint_id = $2 AND stat
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one attempt. `at` is when it began, `now` when it was over."""
+    """The result of one attempt. `at`: when the attempt began; `now`: when it ended."""
 
     claim: Claim
     outcome: AttemptOutcome
@@ -119,7 +120,7 @@ class Result:
             case Retry():
                 return "pending"
             case Dead():
-                # A subscription goes into error, and what waits is sent when it is active again.
+                # The subscription goes into error; its deliveries are sent once it is active again.
                 return "held" if self.claim.subscribed else "dead"
             case Gone() | Blocked():
                 return "held"
@@ -130,7 +131,7 @@ class Result:
 
 
 async def record(connection: Any, plan: str, results: Sequence[Result]) -> bool:
-    """Writes the results of one plan; whether any stream among them has more to send."""
+    """Writes the results of one plan; returns whether a stream among them has more to send."""
     consequences = [c for result in results for c in _consequences(result)]
     columns = list(zip(*(_row(result) for result in results), strict=True))
     if not consequences:
@@ -149,7 +150,7 @@ async def record(connection: Any, plan: str, results: Sequence[Result]) -> bool:
 
 
 def _row(result: Result) -> tuple[Any, ...]:
-    """One row of `result` in `_RECORD`. A blocked target does not use up a try."""
+    """Makes one row of `result` in `_RECORD`. A blocked target does not use up a try."""
     claim = result.claim
     return (
         claim.message_id,
@@ -170,7 +171,7 @@ def _row(result: Result) -> tuple[Any, ...]:
 
 
 def _consequences(result: Result) -> list[tuple[Any, ...]]:
-    """What an attempt means for its endpoint: statements with their values, mostly none."""
+    """Lists the statements, with values, that change the endpoint of an attempt; mostly none."""
     claim, now = result.claim, result.now
     endpoint = (claim.organization_id, claim.endpoint_id)
     reason = _reason_to_disable(result)
@@ -180,17 +181,17 @@ def _consequences(result: Result) -> list[tuple[Any, ...]]:
             (_HOLD, claim.plan, claim.endpoint_id),
         ]
     if isinstance(result.outcome, Delivered):
-        return [(_WELL, *endpoint, now)] if claim.failing_since is not None else []
-    found: list[tuple[Any, ...]] = []
+        return [(_MARK_WELL, *endpoint, now)] if claim.failing_since is not None else []
+    statements: list[tuple[Any, ...]] = []
     if claim.failing_since is None:
-        found.append((_ILL, *endpoint, now))
+        statements.append((_MARK_FAILING, *endpoint, now))
     if isinstance(result.outcome, Retry) and result.outcome.pause is not None:
-        found.append((_PAUSE, *endpoint, result.outcome.pause))
-    return found
+        statements.append((_PAUSE, *endpoint, result.outcome.pause))
+    return statements
 
 
 def _notice(claim: Claim, reason: str, now: datetime) -> tuple[Any, ...]:
-    """The message that says so: plan, id, type, body and time, as `writing` takes them."""
+    """Makes the message of a disabled endpoint: plan, id, type, body, time, as for `writing`."""
     kind = "subscription" if claim.subscribed else "webhook"
     about = About(endpoint_id=claim.endpoint_id, endpoint_kind=kind, disabled_reason=reason)
     event = EventType.ENDPOINT_DISABLED

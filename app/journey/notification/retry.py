@@ -1,37 +1,36 @@
-"""What an attempt's outcome means for its delivery, and when the next attempt is due. PURE.
+"""Decides what an answer means for its delivery, and when the next attempt is due. PURE.
 
-Standard Webhooks 1.0.0: ten attempts over 75.6 hours; any 2xx is success, a redirect is not;
-410 ends an endpoint. Where an answer speaks of the endpoint and not of the message (429, 502, 503,
-504, or none at all), the endpoint is left alone for a while: what else waits for it keeps its own
-tries, and is due as soon as it is well again. Chance comes in as a number. Recording and sending
-are others' work.
+Standard Webhooks 1.0.0: ten attempts over 75.6 hours; any 2xx is success, a redirect is not; 410
+ends an endpoint. An answer may concern the endpoint and not the message: 429, 502, 503, 504, or
+none at all. Then the endpoint is left alone for a while; its other deliveries keep their own tries,
+and are due as soon as it is well again. Chance comes in as a number. Other files record and send.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-#: How long after a failed attempt the next one follows (Standard Webhooks, 75.6 hours in all).
+#: The waits between a failed attempt and the next (Standard Webhooks, 75.6 hours in all).
 SCHEDULE: tuple[timedelta, ...] = (
     timedelta(seconds=5),
     timedelta(minutes=5),
     timedelta(minutes=30),
     *(timedelta(hours=h) for h in (2, 5, 10, 14, 20, 24)),
 )
-#: Part of the wait that chance adds or takes away, so that retries do not come in waves.
+#: The part of a wait that chance adds or takes away, so that retries do not come in waves.
 JITTER = 0.2
-#: A receiver may ask for more time, but not for ever.
+#: The longest wait that a receiver may ask for.
 LONGEST_WAIT = timedelta(hours=24)
-#: How long an endpoint that did not ask for a time is left alone at most.
+#: The longest pause of an endpoint that did not ask for a time.
 LONGEST_PAUSE = timedelta(minutes=1)
-#: How long what we ourselves could not send or record is left alone, at least and at most.
+#: The shortest and longest wait of a delivery that this worker could not send or record.
 SHORTEST_ASIDE, LONGEST_ASIDE = timedelta(minutes=1), timedelta(minutes=30)
-#: The statuses that throttle an endpoint (Standard Webhooks; 503 is asked for beside them).
+#: The statuses that throttle an endpoint (Standard Webhooks, and 503 in addition).
 THROTTLES = frozenset({429, 502, 503, 504})
-#: An endpoint whose every attempt failed for so long is disabled, and its deliveries held.
+#: After so long without a success an endpoint is disabled, and its deliveries are held.
 GIVE_UP_ON_ENDPOINT = timedelta(days=5)
 
-#: The error classes an attempt can have when there was no answer.
+#: The error classes of an attempt without an answer.
 BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROKEN = (
     "blocked",
     "timeout",
@@ -44,7 +43,7 @@ BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROKEN = (
 
 @dataclass(frozen=True, slots=True)
 class ReceiverAnswer:
-    """What came of one attempt: a status with its `Retry-After` header, or an error class."""
+    """The answer to one attempt: a status with its `Retry-After` header, or an error class."""
 
     status: int | None = None
     error: str | None = None
@@ -53,12 +52,12 @@ class ReceiverAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Any 2xx, whatever the body."""
+    """A success: any 2xx, whatever the body."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Failed; due again at `at`. Until `pause`, where given, nothing goes to the endpoint."""
+    """A failure: due again at `at`. Until `pause`, if given, nothing goes to the endpoint."""
 
     at: datetime
     pause: datetime | None = None
@@ -66,24 +65,24 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """410: the endpoint is disabled, its deliveries held."""
+    """A 410: the endpoint is disabled, its deliveries are held."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The address is not one we send to: endpoint suspended, deliveries held, no try used up."""
+    """A forbidden address: endpoint suspended, deliveries held, no try used up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """The schedule is used up: kept for a person, who may redeliver it."""
+    """A delivery whose schedule is used up: it is kept for a person, who may redeliver it."""
 
 
 AttemptOutcome = Delivered | Retry | Gone | Blocked | Dead
 
 
 def outcome(answer: ReceiverAnswer, tried: int, now: datetime, chance: float) -> AttemptOutcome:
-    """What follows from an answer.
+    """Decides what follows from an answer.
 
     `tried` counts the attempts of this round of the schedule, this one included; `chance` is
     uniform in [0, 1).
@@ -105,21 +104,24 @@ def outcome(answer: ReceiverAnswer, tried: int, now: datetime, chance: float) ->
 
 
 def scheduled_wait(tried: int, chance: float) -> timedelta:
-    """The wait after the `tried`-th failure, within 20 % either way; `chance` in [0, 1)."""
+    """Returns the wait after failure number `tried`, up to 20 % shorter or longer by `chance`.
+
+    `chance` is in [0, 1).
+    """
     return SCHEDULE[tried - 1] * (1 - JITTER + 2 * JITTER * chance)
 
 
 def set_aside(number: int) -> timedelta:
-    """How long a delivery is left alone that could not be made or recorded, at its `number`-th.
+    """Returns the wait of a delivery that could not be made or recorded, at attempt `number`.
 
-    Nobody has failed to answer, so it uses up no try. The waits grow all the same, to half an hour:
-    so long at most does it take to be sent once the fault is mended.
+    The receiver has not failed, so the delivery uses up no try. The waits still grow, to half an
+    hour: the longest time until the delivery is sent once the fault is mended.
     """
     return min(max(SCHEDULE[min(number, len(SCHEDULE)) - 1], SHORTEST_ASIDE), LONGEST_ASIDE)
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """A `Retry-After` in seconds or as an HTTP date; None when there is none to understand."""
+    """Reads `Retry-After` in seconds or as an HTTP date; None if absent or not understood."""
     if value is None:
         return None
     value = value.strip()

@@ -1,13 +1,11 @@
-"""Endpoint secrets and custom headers at rest: encrypted with `WEBHOOK_KEY`, shown once.
+"""Keeps endpoint secrets and custom headers encrypted with `WEBHOOK_KEY`, and signs with them.
 
-Rotation keeps the old secret beside the new one until its overlap ends; both then sign every
-attempt (`signature.py`). Nothing here is logged.
+A secret is shown once and never logged. Rotation keeps the old secret beside the new secret until
+its overlap ends; both then sign every attempt.
 
-Standard Webhooks 1.0.0 signatures over the bytes that are sent.
-
-`v1` is HMAC-SHA256 with a `whsec_` secret, `v1a` ed25519 with a `whsk_` key whose public half
-(`whpk_`) the receiver pins. What is signed is `{webhook-id}.{webhook-timestamp}.{body}`.
-Keeping secrets is `secrets.py`'s.
+Signatures follow Standard Webhooks 1.0.0 and cover the bytes that are sent. `v1` is HMAC-SHA256
+with a `whsec_` secret; `v1a` is ed25519 with a `whsk_` key, whose public half (`whpk_`) the
+receiver pins. The signed content is `{webhook-id}.{webhook-timestamp}.{body}`.
 """
 
 import hashlib
@@ -26,13 +24,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.base.settings import Settings
 
-#: How many old secrets an endpoint may carry through overlapping rotations.
+#: The most secrets that an endpoint keeps when rotations overlap.
 MOST_SECRETS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """One signing secret; `expires_at` (ISO 8601) is set when a newer one took its place."""
+    """One signing secret. A newer secret sets its `expires_at` (ISO 8601)."""
 
     value: str
     expires_at: str | None = None
@@ -46,12 +44,12 @@ class Secret:
 
 
 def new_secret(asymmetric: bool = False) -> str:
-    """32 random bytes, as `whsec_…` (HMAC) or `whsk_…` (ed25519)."""
+    """Makes 32 random bytes, as `whsec_…` (HMAC) or `whsk_…` (ed25519)."""
     return (ASYMMETRIC if asymmetric else SYMMETRIC) + b64encode(chance.token_bytes(32)).decode()
 
 
 class Vault:
-    """Encrypts and decrypts with one key. What was decrypted is remembered in memory."""
+    """Encrypts and decrypts with one key; caches decrypted values in memory."""
 
     def __init__(self, settings: Settings) -> None:
         self._fernet = Fernet(_key(settings))
@@ -61,7 +59,7 @@ class Vault:
         return self._fernet.encrypt(orjson.dumps([asdict(s) for s in secrets[:MOST_SECRETS]]))
 
     def open_secrets(self, sealed: bytes, now: datetime) -> list[Secret]:
-        """The secrets that sign at `now`, newest first; `InvalidToken` when the key is another."""
+        """Opens the secrets that sign at `now`, newest first; `InvalidToken` under another key."""
         every = [Secret(**secret) for secret in orjson.loads(self._decrypt(sealed))]
         return [secret for secret in every if secret.valid(now)]
 
@@ -76,7 +74,7 @@ class Vault:
 
 
 def _key(settings: Settings) -> bytes:
-    """`WEBHOOK_KEY`; outside production, without one, a key that follows from `TOKEN_SECRET`.
+    """Returns `WEBHOOK_KEY`; if it is not set, derives a key from `TOKEN_SECRET`.
 
     Production refuses to start without `WEBHOOK_KEY` (`app.base.settings`).
     """
@@ -87,11 +85,13 @@ def _key(settings: Settings) -> bytes:
     return urlsafe_b64encode(sha256(basis.encode()).digest())
 
 
+# Signatures
+
 SYMMETRIC, ASYMMETRIC, PUBLIC = "whsec_", "whsk_", "whpk_"
 
 
 def headers(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """The three headers of one attempt. `timestamp` is the attempt's own, in Unix seconds."""
+    """Makes the three headers of one attempt. `timestamp`: of this attempt, in Unix seconds."""
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
@@ -100,13 +100,13 @@ def headers(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes
 
 
 def sign(secrets: Sequence[str], message_id: str, timestamp: int, body: bytes) -> str:
-    """One signature for each secret, in the order given (newest first), separated by spaces."""
+    """Signs with each secret, in the order given (newest first), separated by spaces."""
     content = b".".join((message_id.encode(), str(timestamp).encode(), body))
     return " ".join(_signature(secret, content) for secret in secrets)
 
 
 def public_key(secret: str) -> str | None:
-    """What a receiver verifies `v1a` with (`whpk_…`); None for a symmetric secret."""
+    """Derives the key with which a receiver verifies `v1a` (`whpk_…`); None if symmetric."""
     if not secret.startswith(ASYMMETRIC):
         return None
     public = _private_key(secret).public_key().public_bytes_raw()

@@ -1,7 +1,8 @@
-"""Reading and changing one organization's endpoints and their deliveries.
+"""Reads and changes one organization's endpoints and their deliveries.
 
-Every statement names the organization, so nobody reaches another's endpoint. Deliveries are kept
-by plan: a loose index scan finds the plans, then each is asked by its index.
+Every statement names the organization, so that nobody reaches another organization's endpoint.
+Deliveries are stored by plan: a loose index scan finds the plans, then each plan is read by its
+index.
 """
 
 from datetime import datetime
@@ -90,13 +91,13 @@ VALUES (:plan, :message, :endpoint, :organization, :message, 1, 'pending', 0, :n
 async def endpoints(
     connection: AsyncConnection, organization: str, kind: str = "webhook"
 ) -> list[RowMapping]:
-    """All endpoints of a kind (webhook, subscription) of an organization, oldest first."""
-    found = await connection.execute(
+    """Lists an organization's endpoints of a kind (webhook, subscription), oldest first."""
+    rows = await connection.execute(
         table.select()
         .where(table.c.organization_id == organization, table.c.kind == kind)
         .order_by(table.c.id)
     )
-    return list(found.mappings())
+    return list(rows.mappings())
 
 
 async def endpoint(
@@ -107,12 +108,12 @@ async def endpoint(
     lock: bool = False,
     kind: str = "webhook",
 ) -> RowMapping | None:
-    """One endpoint of an organization; `lock` keeps others from changing it meanwhile."""
+    """Reads one endpoint of an organization; `lock` keeps others from changing it meanwhile."""
     query = table.select().where(
         table.c.organization_id == organization, table.c.id == id_, table.c.kind == kind
     )
-    found = await connection.execute(query.with_for_update() if lock else query)
-    return found.mappings().one_or_none()
+    rows = await connection.execute(query.with_for_update() if lock else query)
+    return rows.mappings().one_or_none()
 
 
 async def add(connection: AsyncConnection, row: dict[str, Any]) -> None:
@@ -132,19 +133,19 @@ async def change(
 
 
 async def hold(connection: AsyncConnection, organization: str, id_: str) -> None:
-    """What waits for a disabled endpoint stays, and is sent when it is enabled."""
+    """Holds the deliveries of a disabled endpoint until it is enabled."""
     await connection.execute(_HOLD, {"organization": organization, "endpoint": id_})
 
 
 async def resume(connection: AsyncConnection, organization: str, id_: str, now: datetime) -> None:
-    """What was held is due now, with the whole schedule before it."""
+    """Makes held deliveries due now, with the whole retry schedule before them."""
     values = {"organization": organization, "endpoint": id_, "now": now}
     await connection.execute(_RESUME, values)
     note_due_deliveries(connection)
 
 
 async def send_test(connection: AsyncConnection, organization: str, id_: str, now: datetime) -> str:
-    """Writes a test message for one endpoint, whatever its filters; the message's id."""
+    """Writes a test message for one endpoint, whatever its filters; returns the message's id."""
     message = new_id()
     body = thin_payload(TEST, now, About(endpoint_id=id_), "")
     await connection.execute(
@@ -173,8 +174,8 @@ async def deliveries(
     before: tuple[datetime, str],
     limit: int,
 ) -> list[RowMapping]:
-    """Messages for an endpoint, newest first, written before a moment (and id, where equal)."""
-    found = await connection.execute(
+    """Lists an endpoint's messages, newest first, before a moment (and id, if equal)."""
+    rows = await connection.execute(
         _LIST,
         {
             "organization": organization,
@@ -186,13 +187,13 @@ async def deliveries(
             "limit": limit,
         },
     )
-    return list(found.mappings())
+    return list(rows.mappings())
 
 
 async def attempts(
     connection: AsyncConnection, organization: str, id_: str, message: str
 ) -> list[RowMapping]:
-    """The tries of one message at one endpoint."""
+    """Lists the attempts of one message at one endpoint."""
     values = {"organization": organization, "endpoint": id_, "message": message}
     return list((await connection.execute(_ATTEMPTS, values)).mappings())
 
@@ -207,11 +208,11 @@ async def resend(
     since: datetime | None = None,
     delivered: bool = False,
 ) -> list[str]:
-    """Makes messages due now, with the whole schedule before them; their plans, one for each.
+    """Makes messages due now, with the whole retry schedule before them.
 
-    What is being sent at this moment, and what is held, is left alone.
+    Returns the plan of each message. Leaves deliveries alone that are being sent or held.
     """
-    found = await connection.execute(
+    rows = await connection.execute(
         _RESEND,
         {
             "organization": organization,
@@ -223,10 +224,10 @@ async def resend(
         },
     )
     note_due_deliveries(connection)
-    return list(found.scalars())
+    return list(rows.scalars())
 
 
 async def statistics(connection: AsyncConnection, organization: str, id_: str) -> RowMapping:
-    """Counts by state, the oldest waiting and the last delivered."""
+    """Counts deliveries by state, with the oldest waiting and the last delivered."""
     values = {"organization": organization, "endpoint": id_}
     return (await connection.execute(_COUNT, values)).mappings().one()

@@ -1,25 +1,20 @@
-"""What events carry in full: the resource as the event left it, to whoever may still see it.
+"""Makes the full content of messages: resources as the event left them, if they may be seen.
 
-As the event left it, because a notification says what happened and a repeat of it says the same;
-what is so now is there to be read. Sending and numbering are others' work.
+A notification shows the resource as it stood at the event, not as it stands now: so every attempt
+carries the same bytes, and the present state is there to be read. The worker sends.
 
-Event numbers without gaps: given under a lock on the subscription, before the first attempt.
+Numbers: the events of a FHIR Subscription have numbers without gaps, given before the first attempt
+under a lock on the Subscription. A delivery keeps its number over retries, restarts and `$events`.
+The lock and the numbers are two statements, because the second must see what the former holder of
+the lock wrote. `Run` executes a statement on the worker's connection or on a request's.
 
-A number once given stays with its delivery over retries, restarts and `$events`. The lock and the
-numbers are two statements on purpose: the second must see what the holder before it wrote.
-Works over both kinds of connection, the worker's and a request's: `Run` takes a statement.
+Subscriptions: `prepare` numbers the claimed deliveries, then makes their notifications with one
+query.
 
-Makes the notifications of claimed deliveries whose endpoint is a FHIR Subscription.
-
-Number first, then one query brings what the notifications say. Sending is the worker's.
-
-The body for endpoints that asked for full payloads: made when it is sent, the same each time.
-
-It shows the referral's resources as they stood when the event happened, so every attempt carries
-the same bytes. Whoever is no party any more when it is sent gets the thin payload in its place:
-that was addressed to them, and says nothing of a person. So does whoever may not read each type of
-it any more (their client was switched off, or its scopes shrank), and everybody where the full one
-would be larger than `MOST_BYTES`; the links in it lead to the rest. The Bundle is `app.fhir`'s.
+Webhooks: `attach_full_payload` makes the body for endpoints that asked for full payloads. The thin
+payload, which names no person, stays in its place for a receiver that is no party any more; for a
+client that may no longer read each type (it was switched off, or its scopes shrank); and for a body
+over `MOST_BYTES`, where its links lead to the rest. `app.fhir` writes the Bundles.
 """
 
 from collections import defaultdict
@@ -41,7 +36,10 @@ from app.fhir.subscription import (
 from app.journey.notification.claim import KNOWN_PLANS, Claim
 from app.journey.notification.record import LOCK_ENDPOINTS
 
+#: Executes a statement with its parameters, and returns the rows.
 Run = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
+
+# Event numbers
 
 _FRESH = """SELECT d.plan, d.message_id, d.endpoint_id, d.organization_id,
     row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.created_at, d.referral_id, d.seq)::int
@@ -73,22 +71,24 @@ _OF_ENDPOINT = f"""{KNOWN_PLANS}, fresh AS (
 async def number_messages(
     run: Run, plan: str, deliveries: Sequence[tuple[str, str, str]], now: datetime
 ) -> None:
-    """Numbers deliveries of a plan: (message, endpoint, organization). In a transaction."""
+    """Numbers deliveries of a plan: (message, endpoint, organization). Needs a transaction."""
     messages, endpoints, organizations = (list(each) for each in zip(*deliveries, strict=True))
     await run(LOCK_ENDPOINTS, organizations, endpoints)
     await run(_OF_MESSAGES, now, plan, messages, endpoints)
 
 
 async def number_all(run: Run, organization: str, endpoint: str, now: datetime) -> None:
-    """Numbers whatever a subscription has without a number. In a transaction."""
+    """Numbers every delivery of a Subscription that has no number. Needs a transaction."""
     await run(LOCK_ENDPOINTS, [organization], [endpoint])
     await run(_OF_ENDPOINT, now, endpoint)
 
 
-#: The type in focus of PAS' topic, which is told of in a Bundle.
+# Subscriptions
+
+#: The type in focus of PAS' topic, whose notifications carry a Bundle.
 OF_PAS = "ClaimResponse"
-#: Whether the organization of delivery `d` may see its referral now, as `app.store.reading.access`
-#: says.
+#: SQL: whether the organization of delivery `d` may see its referral now, by the rules of
+#: `app.store.reading.access`.
 ENTITLED = """(EXISTS (SELECT 1 FROM party p WHERE p.plan = d.plan
     AND p.organization_id = d.organization_id AND p.referral_id = d.referral_id
     AND p.until IS NULL)
@@ -96,8 +96,10 @@ ENTITLED = """(EXISTS (SELECT 1 FROM party p WHERE p.plan = d.plan
 
 
 def vouched(types: str) -> str:
-    """Whether the client that asked for full content at endpoint `e` may still read each of these
-    types (an SQL array); where that client is not on record, any one of its organization.
+    """Makes the SQL that tests whether a client may still read each of `types` (an SQL array).
+
+    The client is the one that asked for full content at endpoint `e`; if it is not on record, any
+    client of its organization will do.
     """
     return f"""EXISTS (SELECT 1 FROM client c WHERE c.organization_id = e.organization_id
   AND c.active AND (e.client_id IS NULL OR c.id = e.client_id)
@@ -107,19 +109,19 @@ def vouched(types: str) -> str:
       AND split_part(split_part(s, '.', 2), '?', 1) LIKE '%r%')))"""
 
 
-#: What a notification of each type in focus carries: PAS' in a Bundle with what it refers to.
+#: Type in focus → the types that a notification carries: for PAS, also the types referred to.
 CARRIES = {OF_PAS: (OF_PAS, "Organization", "Patient", "ServiceRequest")}
-#: The same in SQL, for a Subscription at endpoint `e`.
+#: SQL: whether the client of a Subscription at endpoint `e` may read the types that it carries.
 FOCUS_VOUCHED = vouched(
     f"CASE WHEN e.focus = '{OF_PAS}' THEN"
     f" ARRAY[{', '.join(repr(kind) for kind in CARRIES[OF_PAS])}] ELSE ARRAY[e.focus] END"
 )
-#: The resource that delivery `d` is about, as message `m` left it.
+#: SQL: the resource in focus of delivery `d`, in its last version at the time of message `m`.
 BODY = """(SELECT v.body FROM resource_version v WHERE v.plan = d.plan
     AND v.type = split_part(d.focus, '/', 1) AND v.id = split_part(d.focus, '/', 2)
     AND v.updated_at <= m.occurred_at ORDER BY v.version DESC LIMIT 1)"""
 
-#: What a resource refers to and its reader sees: the referral's own, and the network.
+#: SQL: the referenced resources that the reader may see: the referral's own, and the network.
 _REFERRED_TO = """SELECT a.message_id, a.name, v.body
 FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
   AS a(message_id, referral_id, at, name)
@@ -133,9 +135,9 @@ CROSS JOIN LATERAL (SELECT v.body FROM resource_version v
 async def bundled(
     run: Run, events: Sequence[tuple[str, str, NotificationEvent]], base: str
 ) -> list[NotificationEvent]:
-    """Events of PAS' topic, (message, referral, event), each with PAS' response Bundle as body.
+    """Makes PAS' response Bundle the body of each event of PAS' topic: (message, referral, event).
 
-    What may not be seen stays without a body. One statement for all of them.
+    An event whose resource may not be seen stays without a body. Reads with one statement for all.
     """
     named = [
         (message, referral, event.at, name)
@@ -145,10 +147,12 @@ async def bundled(
     rows = (
         await run(_REFERRED_TO, *(list(each) for each in zip(*named, strict=True))) if named else ()
     )
-    found: dict[str, dict[str, bytes]] = {}
+    referred_to: dict[str, dict[str, bytes]] = {}
     for message, name, body in rows:
-        found.setdefault(message, {})[name] = body
-    return [_bundle(event, message, found.get(message, {}), base) for message, _, event in events]
+        referred_to.setdefault(message, {})[name] = body
+    return [
+        _bundle(event, message, referred_to.get(message, {}), base) for message, _, event in events
+    ]
 
 
 def _bundle(
@@ -162,7 +166,7 @@ def _bundle(
 
 
 def _references(event: NotificationEvent) -> list[str]:
-    """`Type/id` of everything that the event's resource refers to, once each."""
+    """Lists the `Type/id` of each resource that the event's resource references, once each."""
     tree = orjson.loads(event.body) if event.body is not None else None
     return list(dict.fromkeys(name for name in _literal(tree) if name != event.about))
 
@@ -179,7 +183,7 @@ def _literal(node: Any) -> Iterator[str]:
                 yield from _literal(value)
 
 
-_SAID = f"""SELECT d.message_id, d.endpoint_id, d.referral_id, d.event_number, d.focus,
+_EVENTS_OF_CLAIMS = f"""SELECT d.message_id, d.endpoint_id, d.referral_id, d.event_number, d.focus,
   m.occurred_at, e.topic, e.focus, e.content,
   CASE WHEN e.content = 'full-resource' AND {ENTITLED} AND {FOCUS_VOUCHED} THEN {BODY} END
 FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
@@ -191,25 +195,29 @@ JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.en
 async def prepare(
     connection: Any, plan: str, claims: Sequence[Claim], base: str, now: datetime
 ) -> list[Claim]:
-    """The claims in their order, each subscription's with its notification as body.
+    """Returns the claims in their order; those of Subscriptions have a notification as body.
 
-    `connection` is the worker's own; `base` our FHIR base URL.
+    `connection`: the worker's own. `base`: this service's FHIR base URL. Leaves out a claim whose
+    referral has moved to another plan.
     """
-    ours = [claim for claim in claims if claim.subscribed]
-    if not ours:
+    subscribed = [claim for claim in claims if claim.subscribed]
+    if not subscribed:
         return list(claims)
     async with connection.transaction():
         await number_messages(
             connection.fetch,
             plan,
-            [(each.message_id, each.endpoint_id, each.organization_id) for each in ours],
+            [(each.message_id, each.endpoint_id, each.organization_id) for each in subscribed],
             now,
         )
     rows = await connection.fetch(
-        _SAID, plan, [each.message_id for each in ours], [each.endpoint_id for each in ours]
+        _EVENTS_OF_CLAIMS,
+        plan,
+        [each.message_id for each in subscribed],
+        [each.endpoint_id for each in subscribed],
     )
     bodies = {(row[0], row[1]): await _body(connection.fetch, row, base, now) for row in rows}
-    # A referral that moved to another plan meanwhile is claimed there, when the lease has ended.
+    # A delivery whose referral moved to another plan is claimed there once the lease has ended.
     return [
         replace(each, body=bodies[each.message_id, each.endpoint_id]) if each.subscribed else each
         for each in claims
@@ -219,7 +227,7 @@ async def prepare(
 
 async def _body(run: Run, row: Sequence[Any], base: str, now: datetime) -> bytes:
     message, endpoint, referral, number, about, occurred_at, topic, focus, content, resource = row
-    # As it stood with this event: a later attempt says the same number again.
+    # The standing at this event, so that a later attempt repeats the same number.
     standing = SubscriptionStanding(endpoint, topic, "active", number)
     event = NotificationEvent(number, occurred_at, about, resource)
     if focus == OF_PAS:
@@ -229,7 +237,9 @@ async def _body(run: Run, row: Sequence[Any], base: str, now: datetime) -> bytes
     )
 
 
-#: No webhook's body is larger.
+# Webhooks
+
+#: The largest body of a webhook.
 MOST_BYTES = 64 * 1024
 
 _RESOURCES = f"""SELECT d.message_id, d.endpoint_id, m.event_type, m.occurred_at,
@@ -249,9 +259,9 @@ WHERE {ENTITLED} AND {vouched("$4::text[]")}"""
 async def attach_full_payload(
     connection: Any, plan: str, claims: Sequence[Claim], base: str
 ) -> list[Claim]:
-    """The claims in their order, with full bodies where they are asked for and may be had.
+    """Returns the claims in their order, with full bodies where asked for and allowed.
 
-    `connection` is the worker's own; `base` our FHIR base URL.
+    `connection`: the worker's own. `base`: this service's FHIR base URL.
     """
     wanted = [claim for claim in claims if claim.full_payload and not claim.subscribed]
     if not wanted:
@@ -263,15 +273,16 @@ async def attach_full_payload(
         [claim.endpoint_id for claim in wanted],
         list(TYPES),
     )
-    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    resources: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in rows:
-        found[row["message_id"], row["endpoint_id"]].append(row)
+        resources[row["message_id"], row["endpoint_id"]].append(row)
     return [
-        _enlarged(claim, found.get((claim.message_id, claim.endpoint_id)), base) for claim in claims
+        _with_full_payload(claim, resources.get((claim.message_id, claim.endpoint_id)), base)
+        for claim in claims
     ]
 
 
-def _enlarged(claim: Claim, rows: Sequence[Any] | None, base: str) -> Claim:
+def _with_full_payload(claim: Claim, rows: Sequence[Any] | None, base: str) -> Claim:
     if not rows:
         return claim
     body = full_payload(

@@ -1,7 +1,8 @@
-"""One organization's Subscriptions as rows of `webhook_endpoint`: made, changed and ended.
+"""Stores, changes and ends one organization's Subscriptions, as rows of `webhook_endpoint`.
 
-What a Subscription may ask for is `app.fhir.subscription`'s; handshakes and heartbeats are
-`keeper.py`'s. Every statement names the organization: another's Subscription is unknown.
+`app.fhir.subscription` defines what a Subscription may ask for; `app.workers.subscriptions` sends
+handshakes and heartbeats. Every statement names the organization: another organization's
+Subscription is unknown.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,9 +41,9 @@ from app.store.database import fetch
 from app.store.reading.match import tokens
 from app.store.reading.values import token
 
-#: How many Subscriptions one organization may have.
+#: The most Subscriptions of one organization.
 MOST = 50
-#: How many events one answer of `$events` has.
+#: The most events in one answer of `$events`.
 MOST_EVENTS = 1000
 
 _EVENTS = f"""{KNOWN_PLANS}
@@ -63,14 +64,14 @@ CROSS JOIN LATERAL (
 
 
 async def identify(connection: AsyncConnection, wanted: WantedSubscription) -> list[Issue]:
-    """Makes the identifiers of PAS' filter organizations of the network; what names none."""
+    """Resolves the identifiers of PAS' filter to organizations; a fault if one names none."""
     if not wanted.identifiers:
         return []
     words = [as_key(each) for each in tokens([token(text) for text in wanted.identifiers])]
     rows = await fetch(connection, _IDENTIFIED, (words,))
     if set(words) - {row[0] for row in rows}:
-        said = "org-identifier takes identifiers of organizations that this network knows."
-        return [Issue("not-found", said, "Subscription.criteria.extension")]
+        text = "org-identifier takes identifiers of organizations that this network knows."
+        return [Issue("not-found", text, "Subscription.criteria.extension")]
     wanted.requesters = sorted({row[1] for row in rows})
     return []
 
@@ -83,7 +84,7 @@ async def create(
     vault: Vault,
     now: datetime,
 ) -> RowMapping:
-    """A new Subscription, `requested` until its handshake is answered."""
+    """Stores a new Subscription, `requested` until its handshake is answered."""
     organization = caller.organization_id
     if len(await all_of(connection, organization)) >= MOST:
         raise refuse(409, "too-costly", f"An organization has at most {MOST} Subscriptions.")
@@ -112,7 +113,7 @@ async def update(
     vault: Vault,
     now: datetime,
 ) -> RowMapping:
-    """Another version: `off` stops it, anything else asks for a new handshake."""
+    """Stores another version: `off` stops it, any other status asks for a new handshake."""
     columns = _columns(tree, wanted, vault, vault.open_headers(row["headers"]), now)
     columns |= {"version": row["version"] + 1, "client_id": caller.client_id}
     await store.change(connection, row["organization_id"], row["id"], columns)
@@ -120,7 +121,7 @@ async def update(
 
 
 async def end(connection: AsyncConnection, row: RowMapping, now: datetime) -> None:
-    """Off for good: nothing more is written for it; what it was sent stays on record."""
+    """Ends a Subscription for good: it gets no more messages; the messages sent stay on record."""
     await store.change(
         connection,
         row["organization_id"],
@@ -144,8 +145,9 @@ async def find(
     lock: bool = False,
     deleted: bool = False,
 ) -> RowMapping:
-    """One Subscription of the organization; 404 for another's, 410 for one that was deleted,
-    unless that may be (`deleted`).
+    """Reads one Subscription of the organization.
+
+    404 for another organization's; 410 for a deleted Subscription, unless `deleted` allows it.
     """
     row = await store.endpoint(connection, organization, id_, lock=lock, kind="subscription")
     if row is None:
@@ -156,14 +158,14 @@ async def find(
 
 
 def is_deleted(row: RowMapping) -> bool:
-    """Whether it has ended for good."""
+    """Whether the Subscription has ended for good."""
     return bool(row["disabled_reason"] == "deleted")
 
 
 async def all_of(connection: AsyncConnection, organization: str) -> list[RowMapping]:
-    """The organization's Subscriptions that were not deleted, oldest first."""
-    found = await store.endpoints(connection, organization, "subscription")
-    return [row for row in found if not is_deleted(row)]
+    """Lists the organization's Subscriptions that were not deleted, oldest first."""
+    rows = await store.endpoints(connection, organization, "subscription")
+    return [row for row in rows if not is_deleted(row)]
 
 
 def _columns(
@@ -199,7 +201,7 @@ def _columns(
 
 
 def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
-    """The Subscription as its owner reads it."""
+    """Writes the Subscription as the resource that its owner reads."""
     secret = vault.open_secrets(row["secrets"], now)[0]
     wrong = problem(row["status"], row["disabled_reason"], row["failing_since"])
     return shown(
@@ -216,9 +218,9 @@ def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
 async def standings(
     connection: AsyncConnection, rows: Sequence[RowMapping]
 ) -> list[SubscriptionStanding]:
-    """How they stand; events that have no number yet are counted too."""
-    found = await fetch(connection, _UNNUMBERED, ([row["id"] for row in rows],))
-    waiting: dict[str, int] = {row[0]: row[1] for row in found}
+    """Computes the standing of each Subscription; counts events without a number too."""
+    counts = await fetch(connection, _UNNUMBERED, ([row["id"] for row in rows],))
+    waiting: dict[str, int] = {row[0]: row[1] for row in counts}
     return [
         SubscriptionStanding(
             row["id"],
@@ -241,7 +243,7 @@ async def events(
     base: str,
     now: datetime,
 ) -> tuple[SubscriptionStanding, list[NotificationEvent]]:
-    """The events numbered `first` to `last`, both included; numbers what has none first."""
+    """Reads the events numbered `first` to `last`, both included; first numbers the new events."""
 
     async def run(sql: str, *parameters: Any) -> Sequence[Sequence[Any]]:
         return await fetch(connection, sql, parameters)
@@ -249,8 +251,8 @@ async def events(
     organization = row["organization_id"]
     await number_all(run, organization, row["id"], now)
     rows = await fetch(connection, _EVENTS, (row["id"], first, last, full, organization))
-    found = [(each[0], each[1], NotificationEvent(*each[2:])) for each in rows]
+    numbered = [(each[0], each[1], NotificationEvent(*each[2:])) for each in rows]
     (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
-        return stands, await bundled(run, found, base)
-    return stands, [event for _, _, event in found]
+        return stands, await bundled(run, numbered, base)
+    return stands, [event for _, _, event in numbered]

@@ -1,8 +1,8 @@
-"""What a client's Subscription asks for, or every fault of it at once.
+"""Reads the wishes of a client's Subscription, or lists all its faults at once.
 
-What would change what is sent, and is not understood, is refused and never left out silently.
-Whether the endpoint may be sent to is `app.journey.notification.targets`'s; sources as
-`subscription.py`.
+An element that would change what is sent, and is not understood, is refused and never ignored.
+`app.journey.notification.targets` decides whether the endpoint may be sent to. Sources: see
+`app.fhir.subscription`.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -42,16 +42,16 @@ _TASK_STATUSES = frozenset(
 MOST_HEADERS = 16
 _NAME: TypeAdapter[str] = TypeAdapter(HeaderName)
 _VALUE: TypeAdapter[str] = TypeAdapter(HeaderValue)
-#: How many alternatives one filter may name.
+#: The most alternatives in one filter.
 _MOST_VALUES = 100
 
 
 @dataclass(slots=True)
 class WantedSubscription:
-    """What a Subscription asks for. `status` is `requested` (also for `active`) or `off`.
+    """The wishes of a Subscription. `status` is `requested` (also for `active`) or `off`.
 
-    `identifiers` are those of referring organizations, `code` or `system|code`: who they are is
-    for the directory to say. `ends_at`: nothing is sent from then on.
+    `identifiers`: of referring organizations, as `code` or `system|code`; the directory knows which
+    organizations they name. `ends_at`: nothing is sent from then on.
     """
 
     topic: Topic
@@ -71,22 +71,23 @@ class WantedSubscription:
 def read_subscription(
     tree: Resource, base: str, now: datetime, known_headers: Collection[str] = ()
 ) -> tuple[WantedSubscription | None, list[Issue]]:
-    """What a checked Subscription asks for, or every fault. `base`: our own FHIR base URL.
+    """Reads the wishes of a checked Subscription, or lists every fault.
 
-    `known_headers`: names, in lower case, of the headers whose values are stored already.
+    `base`: this service's FHIR base URL. `known_headers`: the names, in lower case, of headers
+    whose values are stored already.
     """
     faults: list[Issue] = []
     topic = TOPICS.get(tree["criteria"])
     if topic is None:
-        said = f"`criteria` takes the canonical URL of a topic: {', '.join(TOPICS)}."
-        faults.append(Issue("not-supported", said, "Subscription.criteria"))
+        text = f"`criteria` takes the canonical URL of a topic: {', '.join(TOPICS)}."
+        faults.append(Issue("not-supported", text, "Subscription.criteria"))
     if tree["status"] not in ("requested", "active", "off"):
-        said = "`status` takes requested, or off; error is the server's to say."
-        faults.append(Issue("value", said, "Subscription.status"))
+        text = "`status` takes requested, or off; error is the server's to say."
+        faults.append(Issue("value", text, "Subscription.status"))
     ends_at = read_moment(tree.get("end"))
     if ends_at is not None and ends_at <= now and tree["status"] != "off":
-        said = "`end` has passed. Name a later moment, or leave it out."
-        faults.append(Issue("value", said, "Subscription.end"))
+        text = "`end` has passed. Name a later moment, or leave it out."
+        faults.append(Issue("value", text, "Subscription.end"))
     faults += _of_another_version(tree, "Subscription")
     channel = tree["channel"]
     content = _content(channel, faults)
@@ -113,7 +114,7 @@ def _unsupported(expression: str, advice: str) -> Issue:
 
 
 def _of_another_version(node: Any, path: str) -> Iterator[Issue]:
-    """R5's own elements as extensions ask for what this R4 server does not do."""
+    """Reports extensions for R5 elements, which ask for what this R4 server does not do."""
     if isinstance(node, list):
         for index, item in enumerate(node):
             yield from _of_another_version(item, f"{path}[{index}]")
@@ -130,69 +131,69 @@ def _of_another_version(node: Any, path: str) -> Iterator[Issue]:
 def _content(channel: Resource, faults: list[Issue]) -> str:
     at = "Subscription.channel"
     if channel["type"] != "rest-hook" or "extension" in (channel.get("_type") or {}):
-        said = "Only rest-hook is served. For other channels, poll `$events`."
-        faults.append(Issue("not-supported", said, f"{at}.type"))
+        text = "Only rest-hook is served. For other channels, poll `$events`."
+        faults.append(Issue("not-supported", text, f"{at}.type"))
     if not channel.get("endpoint"):
-        said = "`channel.endpoint` is required: where notifications are POSTed."
-        faults.append(Issue("required", said, f"{at}.endpoint"))
+        text = "`channel.endpoint` is required: where notifications are POSTed."
+        faults.append(Issue("required", text, f"{at}.endpoint"))
     if channel.get("payload") not in MIMES:
-        said = f"`channel.payload` takes {' or '.join(MIMES)}."
-        faults.append(Issue("not-supported", said, f"{at}.payload"))
-    found = [
+        text = f"`channel.payload` takes {' or '.join(MIMES)}."
+        faults.append(Issue("not-supported", text, f"{at}.payload"))
+    contents = [
         extension.get("valueCode")
         for extension in (channel.get("_payload") or {}).get("extension") or ()
         if extension.get("url") == CONTENT
     ]
-    if len(found) != 1 or found[0] not in CONTENTS:
-        said = f"Give one extension backport-payload-content: {', '.join(CONTENTS)}."
-        faults.append(Issue("not-supported", said, f"{at}.payload.extension"))
+    if len(contents) != 1 or contents[0] not in CONTENTS:
+        text = f"Give one extension backport-payload-content: {', '.join(CONTENTS)}."
+        faults.append(Issue("not-supported", text, f"{at}.payload.extension"))
         return ""
-    return str(found[0])
+    return str(contents[0])
 
 
 def _heartbeat(channel: Resource, faults: list[Issue]) -> int | None:
-    """The heartbeat's period; other extensions of the channel change what would be sent."""
+    """Reads the heartbeat's period; reports other extensions, which would change what is sent."""
     at = "Subscription.channel.extension"
-    found = None
+    period = None
     for index, extension in enumerate(channel.get("extension") or ()):
         url, value = extension.get("url"), extension.get("valueUnsignedInt")
         if url == HEARTBEAT:
             if not isinstance(value, int) or not SHORTEST_BEAT <= value <= LONGEST_BEAT:
-                said = f"A heartbeat takes {SHORTEST_BEAT} to {LONGEST_BEAT} seconds."
-                faults.append(Issue("value", said, f"{at}[{index}].valueUnsignedInt"))
-            found = value
+                text = f"A heartbeat takes {SHORTEST_BEAT} to {LONGEST_BEAT} seconds."
+                faults.append(Issue("value", text, f"{at}[{index}].valueUnsignedInt"))
+            period = value
         elif url == MAX_COUNT and extension.get("valuePositiveInt"):
             continue  # one event a notification is within any maximum
         else:
             faults.append(_unsupported(f"{at}[{index}]", "Leave the extension out."))
-    return found
+    return period
 
 
 def _headers(
     lines: Sequence[str | None], stored: Collection[str], faults: list[Issue]
 ) -> list[tuple[str, str]]:
-    """The lines as name and value; the same names are refused as for webhooks."""
-    found: list[tuple[str, str]] = []
+    """Reads the lines as name and value; refuses the names that webhooks refuse."""
+    headers: list[tuple[str, str]] = []
     at = "Subscription.channel.header"
     if len(lines) > MOST_HEADERS:
         faults.append(Issue("too-long", f"At most {MOST_HEADERS} headers are sent along.", at))
     for index, line in enumerate(lines):
-        # An extension may stand where a line is not (null): it names nothing that could be sent.
+        # A line may be null, with an extension in its place: then there is no header to send.
         name, colon, value = (line or "").partition(":")
-        if not colon or name.lower() in {known.lower() for known, _ in found}:
-            said = "A header is one `Name: value`, each name once."
-            faults.append(Issue("value", said, f"{at}[{index}]"))
+        if not colon or name.lower() in {known.lower() for known, _ in headers}:
+            text = "A header is one `Name: value`, each name once."
+            faults.append(Issue("value", text, f"{at}[{index}]"))
         elif not _fits(_NAME, name):
-            said = "The name is none that HTTP allows, or the service sets that header itself."
-            faults.append(Issue("value", said, f"{at}[{index}]"))
+            text = "The name is none that HTTP allows, or the service sets that header itself."
+            faults.append(Issue("value", text, f"{at}[{index}]"))
         elif not _fits(_VALUE, value.strip()):
-            said = "A header's value is at most 1,024 printable ASCII characters."
-            faults.append(Issue("value", said, f"{at}[{index}]"))
+            text = "A header's value is at most 1,024 printable ASCII characters."
+            faults.append(Issue("value", text, f"{at}[{index}]"))
         elif value.strip() == MASK and name.lower() not in stored:
-            said = "The masked value of a header is no value. Send the header as it is to be sent."
-            faults.append(Issue("value", said, f"{at}[{index}]"))
-        found.append((name, value.strip()))
-    return found
+            text = "The masked value of a header is no value. Send the header as it is to be sent."
+            faults.append(Issue("value", text, f"{at}[{index}]"))
+        headers.append((name, value.strip()))
+    return headers
 
 
 def _fits(kind: TypeAdapter[str], text: str) -> bool:
@@ -206,20 +207,20 @@ def _fits(kind: TypeAdapter[str], text: str) -> bool:
 def _filters(
     tree: Resource, topic: Topic | None, base: str, faults: list[Issue]
 ) -> dict[str, list[str]]:
-    """What the filters let through; all of them must hold."""
-    found: dict[str, list[str]] = {}
+    """Reads the filters, as column → values; an event must match all of them."""
+    filters: dict[str, list[str]] = {}
     for index, extension in enumerate((tree.get("_criteria") or {}).get("extension") or ()):
         at = f"Subscription.criteria.extension[{index}]"
         text = extension.get("valueString")
         if extension.get("url") != FILTER or not isinstance(text, str):
             faults.append(_unsupported(at, "Send backport-filter-criteria with a valueString."))
         elif topic is not None:
-            faults += _take_filter(found, topic, text, base, at)
-    return found
+            faults += _take_filter(filters, topic, text, base, at)
+    return filters
 
 
 def _take_filter(
-    found: dict[str, list[str]], topic: Topic, text: str, base: str, at: str
+    filters: dict[str, list[str]], topic: Topic, text: str, base: str, at: str
 ) -> Iterator[Issue]:
     kind, question, query = text.partition("?")
     of_pas = "identifiers" in topic.filters.values()
@@ -231,25 +232,26 @@ def _take_filter(
     for name, value in pairs:
         column = topic.filters.get(name.lower() if of_pas else name)
         values = _values(column, value, base) if column else None
-        if column is None or not values or column in found:
+        if column is None or not values or column in filters:
             known = ", ".join(topic.filters)
-            said = f"Filters of this topic: {known}; each once, commas separate alternatives."
-            yield Issue("not-supported", said, at)
+            text = f"Filters of this topic: {known}; each once, commas separate alternatives."
+            yield Issue("not-supported", text, at)
         else:
-            found[column] = values
+            filters[column] = values
 
 
 def _values(column: str, value: str, base: str) -> list[str] | None:
-    """Statuses, identifiers, or ids of organizations; None where one is nothing of the kind."""
+    """Reads statuses, identifiers, or ids of organizations; None if one value is unreadable."""
     listed = value.split(",")
     if len(listed) > _MOST_VALUES or "\x00" in value:
         return None
     if column == "statuses":
-        codes_given = [one.removeprefix(f"{codes.TASK_STATUS}|") for one in listed]
+        codes_given = [each.removeprefix(f"{codes.TASK_STATUS}|") for each in listed]
         return codes_given if set(codes_given) <= _TASK_STATUSES else None
     if column == "identifiers":
-        return listed if all(one.strip("|") for one in listed) else None
+        return listed if all(each.strip("|") for each in listed) else None
     ids = [
-        id_of(one if "/" in one else f"Organization/{one}", "Organization", base) for one in listed
+        id_of(each if "/" in each else f"Organization/{each}", "Organization", base)
+        for each in listed
     ]
     return None if None in ids else [id_ for id_ in ids if id_]

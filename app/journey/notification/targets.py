@@ -1,11 +1,12 @@
-"""Where we send and where never: checked when a URL is registered, and again at every connection.
+"""Decides where messages may be sent: when a URL is registered, and again at every connection.
 
-A name is judged by the addresses it has when we connect, by the resolver of the connector itself:
-the connection then goes to an address that was judged (no DNS rebinding), and the pool stays keyed
-by host name, so no two receivers share a TLS connection. Literal addresses never reach a resolver;
-that is why registration refuses them. `WEBHOOK_ALLOW_PRIVATE` admits a `host:port` to the one
-organization whose it is: nobody else is sent there, so that none of its connections is theirs.
-Source: OWASP SSRF; the deny table lists what `ipaddress.is_global` of Python 3.11 lets through.
+The connector's own resolver judges a host name by its addresses at the moment of the connection,
+and the connection then goes to a judged address (no DNS rebinding). The pool stays keyed by host
+name, so that no two receivers share a TLS connection. A literal address never reaches a resolver;
+that is why registration refuses literal addresses. `WEBHOOK_ALLOW_PRIVATE` admits a `host:port` for
+the one organization that owns it: nobody else is sent there, so that no other organization shares
+its connections. Source: OWASP SSRF; the deny table lists addresses that `ipaddress.is_global` of
+Python 3.11 lets through.
 """
 
 import ipaddress
@@ -22,7 +23,7 @@ from app.base.settings import Settings
 LONGEST_URL = 2048
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: Denied on top of `is_global`, each with what would be behind it.
+#: Networks denied in addition to those that are not `is_global`, each with its use.
 _DENIED = tuple(
     ipaddress.ip_network(network)
     for network in (
@@ -38,41 +39,41 @@ _DENIED = tuple(
         "3fff::/20",  # documentation
     )
 )
-#: Of IPv6, only what is given out to be routed: no loopback, unique local, link-local, site-local,
-#: IPv4-compatible or IPv4-translated form, local NAT64, discard, segment routing or multicast.
-_GIVEN_OUT = ipaddress.ip_network("2000::/3")
+#: The IPv6 addresses that are assigned for routing. Outside are loopback, unique local, link-local,
+#: site-local, IPv4-compatible, IPv4-translated, local NAT64, discard, segment routing, multicast.
+_ROUTED_IPV6 = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NOT_PUBLIC = "Use a public host name; ask the plan's operations to allow an internal receiver."
 _IN_PLAIN_TEXT = "Use https: this deployment does not send in plain text."
 _NAMES_DENIED = ("localhost", "local", "internal", "localdomain", "home.arpa", "onion", "arpa")
 
 
-#: What RFC 3986 lets a URL be written with; anything else a receiver or a proxy may rewrite.
+#: The characters of a URL by RFC 3986; a receiver or a proxy may rewrite other characters.
 _WRITTEN = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 
 
 def as_written(url: str) -> URL:
-    """The URL byte for byte as it was registered: its owner may have signed it."""
+    """Returns the URL byte for byte as registered, because its owner may have signed it."""
     return URL(url, encoded=True)
 
 
 class BlockedTarget(OSError):
-    """The name has an address that we do not send to. Nothing was dialled."""
+    """A host name with a forbidden address. No connection was tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What this deployment sends to."""
+    """The targets to which this deployment sends."""
 
-    #: (organization, `host:port`): what the deployment vouches for, and to whom.
+    #: (organization, `host:port`): the private targets that the deployment allows, and for whom.
     allowed: frozenset[tuple[str, str]]
     plain_http: bool
-    #: This service's own host name: it sends nothing to itself.
+    #: This service's own host name, because the service sends nothing to itself.
     own_name: str = ""
 
     @staticmethod
     def of(settings: Settings) -> "Guard":
-        """Plain HTTP never in production; elsewhere for the targets of `WEBHOOK_ALLOW_PRIVATE`."""
+        """Allows plain HTTP outside production alone, to targets of `WEBHOOK_ALLOW_PRIVATE`."""
         return Guard(
             allowed=frozenset(settings.private_targets),
             plain_http=settings.environment != "production",
@@ -80,14 +81,14 @@ class Guard:
         )
 
     def admits(self, host: str, port: int | None, organization: str | None = None) -> bool:
-        """Whether the deployment vouches for `host:port`: to this organization, or to any."""
+        """Whether the deployment allows `host:port`: for this organization, or (None) for any."""
         target = f"{host.lower()}:{port}"
         return any(
             target == listed and organization in (None, owner) for owner, listed in self.allowed
         )
 
     def fault(self, url: str, organization: str) -> str | None:
-        """What is wrong with an organization's target URL, as a sentence that says what to do."""
+        """Returns the fault of an organization's target URL, as a sentence that says what to do."""
         if len(url) > LONGEST_URL:
             return f"Use a URL of at most {LONGEST_URL} characters."
         if not _WRITTEN.fullmatch(url):
@@ -102,8 +103,8 @@ class Guard:
             return "This is not a URL. Write https://host/path."
         if parsed.scheme not in ("https", "http") or not host:
             return "Use an https:// URL with a host name."
-        if (surplus := _surplus(url)) is not None:
-            return surplus
+        if (fault := _fault_of_parts(url)) is not None:
+            return fault
         if not self.admits(host, port, organization):
             return _NOT_PUBLIC if self.admits(host, port) else self._fault_of_host(parsed)
         if parsed.scheme == "http" and not self.plain_http:
@@ -119,8 +120,8 @@ class Guard:
         return _fault_of_name(host)
 
 
-def _surplus(url: str) -> str | None:
-    """A part that is not sent, or not as it is written; as a sentence, or None."""
+def _fault_of_parts(url: str) -> str | None:
+    """Finds a part of the URL that would not be sent as written; a sentence, or None."""
     authority, *rest = re.split("([/?#])", url.partition("://")[2], maxsplit=1)
     if "@" in authority:
         return "Leave user name and password out of the URL; use a custom header instead."
@@ -145,28 +146,28 @@ def _fault_of_name(host: str) -> str | None:
 
 
 def _numeric(label: str) -> bool:
-    """Whether a last label makes the host an address to some resolver: 127, 0x7f, 0177."""
+    """Whether some resolver reads a host with this last label as an address: 127, 0x7f, 0177."""
     return label.isdigit() or label.startswith("0x") or not label
 
 
 def public(text: str) -> bool:
-    """Whether an address is one we send to; looks inside mapped, NAT64 and 6to4 forms."""
+    """Whether messages may go to an address; looks inside mapped, NAT64 and 6to4 forms."""
     try:
         address: Address = ipaddress.ip_address(text.split("%", 1)[0])
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address):
-        inner = _inside(address)
+        inner = _embedded_ipv4(address)
         if inner is not None:
             return public(str(inner))
-        if address not in _GIVEN_OUT:
+        if address not in _ROUTED_IPV6:
             return False
     denied = any(address in network for network in _DENIED if network.version == address.version)
     return address.is_global and not address.is_multicast and not denied
 
 
-def _inside(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for."""
+def _embedded_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Returns the IPv4 address that an IPv6 address contains, if any."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.ipv4_mapped or address.sixtofour
@@ -182,12 +183,12 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._resolver.resolve(host, port, family)
+        addresses = await self._resolver.resolve(host, port, family)
         if self._guard.admits(host, port):
-            return found
-        if not all(public(each["host"]) for each in found):
+            return addresses
+        if not all(public(address["host"]) for address in addresses):
             raise BlockedTarget("an address of the host is not public")
-        return found
+        return addresses
 
     async def close(self) -> None:
         await self._resolver.close()

@@ -1,8 +1,8 @@
-"""Hints to the delivery workers that something was committed. Only a hint: they poll as well.
+"""Sends hints to the delivery workers that a delivery was committed. The workers also poll.
 
-The NOTIFY goes out after the commit, on a connection of its own and never inside a transaction
-(a notification pending at commit takes a lock over the whole database server). Hints that come
-while one is on its way are put together.
+The NOTIFY goes out after the commit, on a connection of its own and never inside a transaction (a
+notification pending at commit takes a lock over the whole database server). Hints that arrive while
+another is on its way are joined.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from app.store.connect import CHANNEL, RAISED, connect
 
 _log = logging.getLogger(__name__)
 
-#: At most one NOTIFY in this many seconds while hints keep coming; the first goes at once.
+#: The shortest time between two NOTIFYs, in seconds; the first hint goes at once.
 GAP_S = 0.005
-#: How long to leave the database alone after it refused a hint.
+#: The pause after the database refused a hint, in seconds.
 PAUSE_S = 1.0
 
 
@@ -31,9 +31,9 @@ class Waker:
         self._connection: Any = None
 
     def hint(self, plan: str = "") -> None:
-        """Call after the commit: a delivery of this plan (of some plan, if empty) may be due.
+        """Hints that a delivery of this plan (of some plan, if empty) may be due.
 
-        Returns at once and never fails, database or no database.
+        Call after the commit. Returns at once and never fails, even without a database.
         """
         self._plans.add(plan)
         self._hinted.set()
@@ -41,7 +41,7 @@ class Waker:
             self._task = asyncio.create_task(self._run(), name="waker")
 
     async def close(self) -> None:
-        """Forgets the hints that are still waiting: the workers poll."""
+        """Drops the hints that still wait, because the workers poll."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
