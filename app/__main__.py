@@ -1,4 +1,4 @@
-"""The commands: `python -m app <command>`. Each imports only what it needs.
+"""The commands: `python -m app <command>`. Each command imports only what it needs.
 
 Exit status: 0 done, 1 refused or failed with a sentence on standard error, 2 misused.
 """
@@ -110,7 +110,7 @@ async def _deliver_until_stopped() -> None:
     from app.base.logs import configure
     from app.store.database import until_it_answers
     from app.workers.delivery import deliver_forever
-    from app.workers.metrics import shown_on
+    from app.workers.metrics import serve_metrics
 
     configure(settings().log_level)
     await until_it_answers(settings())
@@ -118,7 +118,7 @@ async def _deliver_until_stopped() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     chosen = settings()
-    with shown_on(chosen.host, chosen.worker_metrics_port):
+    with serve_metrics(chosen.host, chosen.worker_metrics_port):
         await deliver_forever(chosen, stop=stop)
 
 
@@ -191,7 +191,10 @@ def _check_places(_: argparse.Namespace) -> int:
 
 
 async def _recount_places() -> int:
-    """What offers count as taken, against what referrals hold: 1 with a line for each other."""
+    """Compares each offer's count with the referrals that hold its places; 1 if any differs.
+
+    Prints a line for each offer whose count differs.
+    """
     from rich.console import Console
 
     from app.journey.waitlist import recount
@@ -200,16 +203,16 @@ async def _recount_places() -> int:
     engine = create_engine(settings(), pool_size=1)
     try:
         async with begin(engine) as connection:
-            found = await recount(connection)
+            miscounts = await recount(connection)
     finally:
         await engine.dispose()
     console = Console()
-    for one in found:
-        line = f"{one.plan} {one.offer_id}: {one.taken} taken, {one.held} held by referrals"
+    for wrong in miscounts:
+        line = f"{wrong.plan} {wrong.offer_id}: {wrong.taken} taken, {wrong.held} held by referrals"
         console.print(line, highlight=False, soft_wrap=True)
-    if not found:
+    if not miscounts:
         console.print("Every place that is taken is held by a referral.", highlight=False)
-    return 1 if found else 0
+    return 1 if miscounts else 0
 
 
 def _moves(given: argparse.Namespace) -> int:
@@ -235,8 +238,8 @@ def _client_rotate(given: argparse.Namespace) -> int:
     return asyncio.run(renew(given.id))
 
 
-def _fail(said: str) -> int:
-    sys.stderr.write(said + "\n")
+def _fail(text: str) -> int:
+    sys.stderr.write(text + "\n")
     return 1
 
 

@@ -1,16 +1,15 @@
-"""The web application: what it is made of, and in which order.
+"""Puts the web application together: its routes, its layers, and what a process opens and closes.
 
-Each part of the journey brings its own `router`; this module only puts them together. The order of
-the layers: `Envelope` (ids, log line) around `Gate` (size, media types) around the routes.
+Each file of `app.api` brings its own `router`; this module joins them. The layers, from the outside
+in: `Envelope` (ids, log line), `Gate` (size, media types), the routes. `running` opens what a
+process needs before its first request, and closes it after the last.
 
-What a service process opens before its first request and closes after its last.
-
-Finds a route among a dozen instead of among all: by the first two words of the path.
-
-The framework tries every route in turn. Measured with 174 routes, in microseconds of CPU until the
-route's own code begins: a read of an Organization 25 instead of 88, of a Task 29 instead of 50, a
-Subscription's `$status` 43 instead of 145; only the first routes of the list gain nothing. Routes
-of one resource type stand together here; whatever is not found goes the whole way.
+`Branches` finds a route among a dozen instead of among all, by the first two words of the path,
+because the framework tries every route in turn. Measured with 174 routes, in microseconds of CPU
+until the route's own code begins: a read of an Organization 25 instead of 88, of a Task 29 instead
+of 50, a Subscription's `$status` 43 instead of 145; only the first routes of the list gain nothing.
+Routes of one resource type stand together in a branch; a path without a branch is looked for among
+all routes.
 """
 
 import gc
@@ -50,16 +49,16 @@ from app.store.database import begin, create_engine, wait_for_database
 
 
 async def illegal_move_handler(request: Request, move: IllegalMove) -> Response:
-    """A move that the table does not list is 409, whoever asked for it."""
+    """Answers 409 to a move that the table of moves does not list, whoever asked for it."""
     return respond(request.url.path, illegal(move))
 
 
 def create_app(settings: Settings | None = None, *, clock: ServiceClock | None = None) -> FastAPI:
-    """The application. The clock is handed in by tests; nothing is opened before it starts."""
+    """Creates the application; opens nothing before the application starts. Tests pass a clock."""
     chosen = settings or process_settings()
     app = FastAPI(
         lifespan=running,
-        docs_url=None,  # ours work without a network: app.api.contract.docs
+        docs_url=None,  # our own work without a network: app.api.contract.docs
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
@@ -85,7 +84,9 @@ def create_app(settings: Settings | None = None, *, clock: ServiceClock | None =
     return app
 
 
-#: What referrals are made of: compiled before the first of them comes.
+# The life of a process
+
+#: The types of resource in referrals: their checks are compiled before the first referral comes.
 COMMON = (
     "ServiceRequest",
     "Bundle",
@@ -101,14 +102,14 @@ COMMON = (
     "HealthcareService",
 )
 
-#: Allocations before a pass of the garbage collector. A referral makes some thousand objects that
-#: all die with its request, nearly all without the collector's help.
+#: The allocations before a pass of the garbage collector. A referral makes some thousand objects,
+#: which all die with its request, nearly all without the collector.
 _COLLECT_AFTER = (50_000, 20, 20)
 
 
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[None]:
-    """Logs, engine, policies, waker; the demonstration's clients where the settings say so."""
+    """Opens logs, engine, policies, waker; adds the demonstration's clients if settings say so."""
     parts = deployment_of(app)
     settings = parts.settings
     configure(settings.log_level)
@@ -127,7 +128,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         if settings.demonstration:
             async with begin(engine) as connection:
                 await register_demonstration(connection, parts.clock.now())
-        # What is alive now stays: the collector need not look at it again on every pass.
+        # Objects that live now stay; freeze spares the collector looking at them on every pass.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_COLLECT_AFTER)
@@ -137,8 +138,11 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         await engine.dispose()
 
 
+# Finding a route
+
+
 class Branches:
-    """ASGI application: hands a request to the router of its branch, or to the whole one."""
+    """An ASGI application that hands a request to the router of its branch, else of all routes."""
 
     def __init__(self, whole: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         self._whole = whole
@@ -146,8 +150,8 @@ class Branches:
         for route in routes:
             grouped.setdefault(branch(getattr(route, "path", "")), []).append(route)
         self._branches: dict[str, ASGIApp] = {
-            name: APIRouter(routes=found, redirect_slashes=False)
-            for name, found in grouped.items()
+            name: APIRouter(routes=routes_of_branch, redirect_slashes=False)
+            for name, routes_of_branch in grouped.items()
             if "{" not in name
         }
 
@@ -160,5 +164,5 @@ class Branches:
 
 
 def branch(path: str) -> str:
-    """`/fhir/Task/1/_history` → `/fhir/Task`."""
+    """Returns the first two words of a path: `/fhir/Task/1/_history` → `/fhir/Task`."""
     return "/".join(path.split("/", 3)[:3])

@@ -1,4 +1,4 @@
-"""`python -m app serve`: one process of the service, until INT or TERM, then in good order."""
+"""`python -m app serve`: runs one process of the service until INT or TERM, then ends in order."""
 
 import asyncio
 import signal
@@ -13,15 +13,15 @@ from app.base.settings import Settings, settings
 from app.main import create_app
 from app.store.database import until_it_answers
 
-#: How long requests that are under way may take to end.
+#: The time that requests under way have to end.
 _GRACE_S = 10
 
 
 def serve() -> int:
-    """Serves on HOST and PORT. Returns the exit status; a sentence says what stood in the way.
+    """Serves on HOST and PORT. Returns the exit status; a sentence names the obstacle.
 
-    Raises `DatabaseAway` where the database does not answer in time, `WrongSettings` where there is
-    no secret to sign tokens with.
+    Raises `DatabaseAway` if the database does not answer in time, `WrongSettings` without a secret
+    to sign tokens.
     """
     chosen = settings()
     if not chosen.database_url:
@@ -32,7 +32,7 @@ def serve() -> int:
     configure(chosen.log_level)
     asyncio.run(until_it_answers(chosen))
     for number in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn ends in good order and then raises the signal again: that is no failure.
+        # uvicorn ends in good order, then raises the signal again, which is no failure.
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(configuration(chosen))
     server.run()
@@ -40,7 +40,7 @@ def serve() -> int:
 
 
 def configuration(chosen: Settings) -> uvicorn.Config:
-    """Uvicorn's settings: our own log lines instead of its access log, and no `Server` header."""
+    """Configures uvicorn: our own log lines instead of its access log, no `Server` header."""
     return uvicorn.Config(
         create_app(chosen),
         host=chosen.host,
@@ -68,6 +68,6 @@ def _is_taken(host: str, port: int) -> bool:
     return False
 
 
-def _fail(said: str) -> int:
-    sys.stderr.write(said + "\n")
+def _fail(text: str) -> int:
+    sys.stderr.write(text + "\n")
     return 1

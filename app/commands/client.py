@@ -1,4 +1,4 @@
-"""`python -m app client add|rotate`: registers clients and renews secrets, shown once."""
+"""`python -m app client add|rotate`: registers clients and renews secrets; shows a secret once."""
 
 import sys
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ async def add(client_id: str, organization_id: str, role: str, scopes: Sequence[
     engine = create_engine(settings(), pool_size=1)
     try:
         async with begin(engine) as connection:
-            found = await connection.execute(
+            organizations = await connection.execute(
                 select(organization.c.id).where(organization.c.id == organization_id)
             )
-            if found.first() is None:
+            if organizations.first() is None:
                 return _fail("There is no such organization. Load the network first.")
             now = ServiceClock.of(settings()).now()
             granted = frozenset(scopes) if scopes else _ROLES[role]
@@ -37,7 +37,7 @@ async def add(client_id: str, organization_id: str, role: str, scopes: Sequence[
 
 
 async def renew(client_id: str) -> int:
-    """Replaces a client's secret; its running tokens last up to five minutes more."""
+    """Replaces a client's secret; tokens in use stay valid for up to five minutes."""
     engine = create_engine(settings(), pool_size=1)
     try:
         async with begin(engine) as connection:
@@ -55,6 +55,6 @@ def _show(secret: str | None, otherwise: str) -> int:
     return 0
 
 
-def _fail(said: str) -> int:
-    sys.stderr.write(said + "\n")
+def _fail(text: str) -> int:
+    sys.stderr.write(text + "\n")
     return 1

@@ -1,10 +1,9 @@
-"""Brings a database to the schema that this code expects (`app.store.schema`).
+"""Brings a database to the schema that this code expects (`app.store.schema`), as its owner.
 
-Reads what was stored before its words were kept: a step of migrating, some rows at a time.
-
-Each batch is a transaction of its own, and what is done is not done again: it may be stopped and
-repeated, and several processes may do it at once. As the owner: the service may not change a
-version, and this changes nothing of what one says.
+Then `reindex` fills the search words of versions that were stored before words were kept. Each
+batch is a transaction of its own, and finished work is not repeated: `reindex` may be stopped and
+repeated, and several processes may run it at once. It needs the owner, because the service must not
+change a version; it does not change the content of a version.
 """
 
 from typing import Any
@@ -26,12 +25,11 @@ from app.store.schema import configuration, grant
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
-    """Migrates the database in one transaction, the service's role and its grants with it; does
-    nothing where it is done already. Then what was stored before is read for searches, in
-    transactions of its own.
+    """Migrates the database in one transaction, with the service's role and its grants.
 
-    `url` is the owner's. Several processes may call it at once, but one process only once at a
-    time. Raises what the driver raises when the database is away or the owner may not do it.
+    Does nothing if the database is up to date. Afterwards `reindex` runs, in its own transactions.
+    `url` is the owner's. Several processes may call this at once, but one process only once at a
+    time. Raises the driver's error if the database is away, or if the owner lacks a right.
     """
     engine = create_async_engine(database_url(url), poolclass=NullPool)
     async with engine.begin() as connection:
@@ -41,11 +39,11 @@ async def upgrade(url: str, revision: str = "head") -> None:
 
 
 async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
-    """`upgrade` for a command: waits for the database, and says what went wrong in a sentence.
+    """Runs `upgrade` for a command: waits for the database first, and explains a failure.
 
-    Raises `DatabaseAway`, and `Stopped` where the owner may not do it or the schema is another's.
+    Raises `DatabaseAway`, or `Stopped` if the owner lacks a right or the schema is unknown.
     """
-    # As the owner: the restricted role that sessions take is made on the way.
+    # As the owner, because the migration makes the restricted role of the service's sessions.
     owner = chosen.model_copy(update={"database_url": url, "migration_database_url": url})
     await until_it_answers(owner)
     try:
@@ -64,6 +62,8 @@ def _upgrade(connection: Connection, revision: str) -> None:
         grant(connection)
 
 
+# The search words of earlier versions
+
 _BATCH = 500
 _UNREAD = f"""SELECT plan, type, id, version, referral_id, body FROM resource_version
 WHERE words IS NULL LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"""
@@ -80,17 +80,17 @@ JOIN resource_version v USING (plan, type, id) ORDER BY v.plan, v.type, v.id, v.
 
 
 async def reindex(engine: AsyncEngine) -> int:
-    """Reads every version that has no words; how many there were."""
+    """Fills the words of every version without words; returns the number of versions."""
     done = 0
     while True:
         async with engine.begin() as connection:
-            count = await _batch(connection)
+            count = await _reindex_batch(connection)
         if not count:
             return done
         done += count
 
 
-async def _batch(connection: AsyncConnection) -> int:
+async def _reindex_batch(connection: AsyncConnection) -> int:
     rows: Any = (await connection.exec_driver_sql(_UNREAD)).fetchall()
     if not rows:
         return 0
@@ -98,12 +98,12 @@ async def _batch(connection: AsyncConnection) -> int:
     await connection.exec_driver_sql(_READ, _columns(read, 5))
     keys = sorted({tuple(row[:3]) for row in rows if row[4] is None and row[1] in TYPES})
     if keys:
-        await _directory(connection, keys)
+        await _reindex_directory(connection, keys)
     return len(rows)
 
 
-async def _directory(connection: AsyncConnection, keys: list[Any]) -> None:
-    """Their rows of the index, made again from what is current."""
+async def _reindex_directory(connection: AsyncConnection, keys: list[Any]) -> None:
+    """Rebuilds the index rows of these directory resources from their current versions."""
     columns = _columns(keys, 3)
     current: Any = (await connection.exec_driver_sql(_LATEST, columns)).fetchall()
     await connection.exec_driver_sql(_FORGET, columns)

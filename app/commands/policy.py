@@ -1,12 +1,10 @@
-"""`python -m app policy replay|export|diff|simulate`: what policy people ask before they change a
-file, and after.
+"""`python -m app policy replay|export|diff|simulate`: shows the effect of a change of policy files.
 
-Prints; never a member's facts. Exit status: 0 done, 1 differences found or a file refused.
+Policy people run the commands before and after they change a file. The commands print, and never
+print a member's facts. Exit status: 0 done, 1 differences found or a file refused.
 
-Stored determinations read back, one page at a time: to be asked again, or handed on.
-
-Reads only. What a difference is belongs to `app.policy.replay`; what is printed to
-`app.commands.policy`.
+The second part of this file reads stored determinations, one page at a time, and writes nothing to
+the database. `app.policy.replay` defines what a difference is.
 """
 
 import asyncio
@@ -38,21 +36,21 @@ from app.store.database import begin, create_engine, fetch, fetch_one
 ReportDone = Callable[[int], None]
 Work = Callable[[AsyncEngine], Awaitable[int]]
 
-#: Differences and changes that are listed; all are counted.
+#: The most differences or changes that are listed; all are counted.
 _LISTED = 50
 
 
 class BadLine(ValueError):
-    """A line of the file of determinations that cannot be read; names the line."""
+    """An unreadable line in the file of determinations; names the line."""
 
 
 def replay_command() -> int:
-    """Asks every stored determination again. 1 where any answer differs."""
+    """Asks the question of every stored determination again; returns 1 if any answer differs."""
     return _with_engine(_replay)
 
 
 def export_command(output: Path | None) -> int:
-    """Writes every stored question, without persons, one a line."""
+    """Writes every stored question, without persons, one on each line."""
     try:
         with output.open("wb") if output else nullcontext(sys.stdout.buffer) as file:
             return _with_engine(lambda engine: _export(engine, file))
@@ -61,7 +59,7 @@ def export_command(output: Path | None) -> int:
 
 
 def diff_command(old: str, new: str) -> int:
-    """Prints what changed from one policy to another (`HPSM/2024-01-01`)."""
+    """Prints the changes from one policy to another, each named like `HPSM/2024-01-01`."""
     try:
         library = _library()
     except FileFault as fault:
@@ -76,16 +74,16 @@ def diff_command(old: str, new: str) -> int:
 
 
 def simulate_command(plan: str, file: Path, over: Path) -> int:
-    """Prints which answers of the past a new file would change, and why."""
+    """Prints which past answers a new file would change, and why."""
     try:
         library = _library()
         candidate = read_candidate(plan, file, _files(), _switches())
         with over.open("rb") as lines, _progress(over.stat().st_size) as advance:
             counted, changes = Counter[str](), list[Change]()
-            for found in simulate(library, candidate, _questions(lines, advance)):
-                counted["same" if found is None else _turn(found)] += 1
-                if found is not None and len(changes) < _LISTED:
-                    changes.append(found)
+            for change in simulate(library, candidate, _questions(lines, advance)):
+                counted["same" if change is None else _turn(change)] += 1
+                if change is not None and len(changes) < _LISTED:
+                    changes.append(change)
     except (FileFault, BadLine) as fault:
         return _fail(str(fault))
     except OSError:
@@ -116,11 +114,11 @@ async def _replay(engine: AsyncEngine) -> int:
     with _progress(await count(engine)) as advance:
         async for row in stored(engine):
             asked += 1
-            found = differences(library, row)
-            differing += bool(found)
-            if found and differing <= _LISTED:
-                told = "\n".join(f"  {difference}" for difference in found)
-                console.print(f"{row.plan} {row.referral_id} ({row.seq})\n{escape(told)}")
+            differing_parts = differences(library, row)
+            differing += bool(differing_parts)
+            if differing_parts and differing <= _LISTED:
+                text = "\n".join(f"  {difference}" for difference in differing_parts)
+                console.print(f"{row.plan} {row.referral_id} ({row.seq})\n{escape(text)}")
             advance(1)
     console.print(f"{asked} determinations asked again, {differing} answered otherwise.")
     return 1 if differing else 0
@@ -190,7 +188,7 @@ def _show_changes(old: str, new: str, changes: list[PolicyChange]) -> None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[ReportDone]:
-    """A bar on standard error; what is printed stays clean."""
+    """Shows a progress bar on standard error, so that standard output stays clean."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
@@ -211,12 +209,14 @@ def _library() -> Library:
     return load_library(_files(), _switches())
 
 
-def _fail(said: str) -> int:
-    sys.stderr.write(said + "\n")
+def _fail(text: str) -> int:
+    sys.stderr.write(text + "\n")
     return 1
 
 
-#: Rows held at once: memory stays bounded however many determinations there are.
+# Stored determinations
+
+#: The rows held at once: memory stays bounded for any number of determinations.
 PAGE = 500
 _NEXT = """SELECT plan, referral_id, seq, outcome, policy, question, answer FROM determination
 WHERE (plan, referral_id, seq) > ($1::text, $2::text, $3::int) AND basis = 'rules'
@@ -225,7 +225,7 @@ ORDER BY plan, referral_id, seq LIMIT $4::int"""
 
 @dataclass(frozen=True, slots=True)
 class StoredDetermination:
-    """One row, its question and answer as stored."""
+    """One row of `determination`, with its question and answer as stored."""
 
     plan: str
     referral_id: str
@@ -237,7 +237,7 @@ class StoredDetermination:
 
 
 async def count(engine: AsyncEngine) -> int:
-    """How many determinations the rules have made."""
+    """Counts the determinations that the rules have made."""
     async with begin(engine) as connection:
         row = await fetch_one(
             connection, "SELECT count(*) FROM determination WHERE basis = 'rules'"
@@ -246,7 +246,7 @@ async def count(engine: AsyncEngine) -> int:
 
 
 async def stored(engine: AsyncEngine, size: int = PAGE) -> AsyncIterator[StoredDetermination]:
-    """Every determination of the rules, by plan and referral; a short transaction a page."""
+    """Reads every determination of the rules, by plan and referral, a short transaction a page."""
     after: tuple[str, str, int] = ("", "", 0)
     while True:
         async with begin(engine) as connection:
@@ -260,16 +260,16 @@ async def stored(engine: AsyncEngine, size: int = PAGE) -> AsyncIterator[StoredD
 
 
 def differences(library: Library, row: StoredDetermination) -> list[Difference]:
-    """What the policy of then says otherwise today; the row's own columns are held to it too."""
-    found = replay(library, row.question, row.answer)
-    said = orjson.loads(row.answer)
-    if isinstance(said, dict) and said.get("outcome") != row.outcome:
-        found.append(Difference("outcome column", row.outcome, str(said.get("outcome"))))
-    return found
+    """Lists how the policy of that time answers otherwise today; checks the outcome column too."""
+    differing = replay(library, row.question, row.answer)
+    answer = orjson.loads(row.answer)
+    if isinstance(answer, dict) and answer.get("outcome") != row.outcome:
+        differing.append(Difference("outcome column", row.outcome, str(answer.get("outcome"))))
+    return differing
 
 
 def exported(library: Library, row: StoredDetermination) -> bytes:
-    """One line of `determinations.ndjson`: the facts, and nobody's name, number or birthday."""
+    """Writes one line of `determinations.ndjson`: the facts, without name, number or birthday."""
     texts = frozenset(n for n, fact in library.dictionary.items() if fact.type == "text")
     question = depersonalize(question_from_json(row.question), texts)
     line = {

@@ -1,17 +1,16 @@
-"""The delivery worker: claim, commit, send with no transaction open, record; until it is stopped.
+"""Delivers messages: claims, commits, sends with no transaction open, records; until it is stopped.
 
-Any number of workers may run, on any machine. Four loops: one listens for hints, one claims what
-is due (at a hint, when something was recorded, and at least every `poll_s`), one records results
-in groups, one sweeps. Killed at any moment, it loses nothing: the lease of what it held ends, and
-another sends it again under the same webhook-id. The rules are `retry.py`'s. The clocks run beside
-them in the same process (`app.workers.clocks`).
+Any number of workers may run, on any machine. A worker has four loops: the first listens for hints;
+the second claims what is due (at a hint, after a record, and at least every `poll_s`); the third
+records results in groups; the fourth sweeps. A worker that is killed at any moment loses nothing:
+its leases end, and another worker sends the same deliveries under the same webhook-id. `retry.py`
+has the rules. The clocks (`app.workers.clocks`) and the keeper of Subscriptions
+(`app.workers.subscriptions`) run in the same process.
 
-How one worker process works: how often it looks, how much it takes on, how long it waits.
-
-What a delivery worker looks at next: plans it was hinted at, and all of them now and then.
-
-A hint is a NOTIFY (`wake.py`), or the worker's own knowledge that a plan has more to send. None is
-needed for a delivery to be found: the poll finds it.
+`Pace` says how often a worker looks, how much it takes on and how long it waits. `Hints` says which
+plans it looks at next: plans with a hint, and all plans now and then. A hint is a NOTIFY
+(`wake.py`), or the worker's own knowledge that a plan has more to send. A delivery needs no hint:
+the poll finds it.
 """
 
 import asyncio
@@ -37,13 +36,13 @@ from app.model.caller import UNASSIGNED
 from app.store.connect import CHANNEL, RAISED, Link, report
 from app.workers.clocks import run_clocks
 from app.workers.metrics import attempted
-from app.workers.quarantine import Quarantine, halving
+from app.workers.quarantine import Quarantine, split_on_failure
 from app.workers.subscriptions import keep_subscriptions
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How one worker works; seconds. The lease outlasts connecting, sending and recording."""
+    """The pace of one worker, times in seconds. The lease outlasts connect, send and record."""
 
     poll_s: float = 1.0
     sweep_s: float = 15.0
@@ -68,7 +67,7 @@ async def deliver_forever(
     clock: ServiceClock | None = None,
     pace: Pace | None = None,
 ) -> None:
-    """Delivers until `stop` is set; then finishes or hands back what it holds, and returns."""
+    """Delivers until `stop` is set; then finishes its claims or hands them back, and returns."""
     # Name lookups run in threads: a few slow names must not hold up the others.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, "lookup"))
     guard = Guard.of(settings)
@@ -89,7 +88,7 @@ async def deliver_forever(
 
 
 class Worker:
-    """One process's share of the delivering."""
+    """The deliveries of one process."""
 
     def __init__(self, settings: Settings, sender: Sender, clock: ServiceClock, pace: Pace) -> None:
         named = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
@@ -104,16 +103,17 @@ class Worker:
         self._sweeping = Link(settings, "sweeps")
         self._hints = Hints(self._plans, pace.poll_s)
         self._sending: dict[Claim, asyncio.Task[None]] = {}
-        self._busy: Counter[str] = Counter()
-        self._full: set[str] = set()
+        self._sending_per_endpoint: Counter[str] = Counter()
+        self._plans_with_more: set[str] = set()
         self._results: list[Result] = []
-        self._heard = asyncio.Event()
-        self._unclaimed, self._unswept = Quarantine(SHORTEST_ASIDE), Quarantine(SHORTEST_ASIDE)
+        self._new_results = asyncio.Event()
+        self._claim_quarantine = Quarantine(SHORTEST_ASIDE)
+        self._sweep_quarantine = Quarantine(SHORTEST_ASIDE)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop`; raises what a loop did not expect, so that the process is started anew."""
+        """Runs until `stop`; raises the unexpected error of a loop, and so the process restarts."""
         listening, claiming, sweeping, recording = loops = [
-            asyncio.create_task(self._again(loop), name=loop.__name__)
+            asyncio.create_task(self._keep_running(loop), name=loop.__name__)
             for loop in (self._listen, self._claim, self._sweep, self._record)
         ]
         stopping = asyncio.create_task(stop.wait())
@@ -123,7 +123,7 @@ class Worker:
             if self._sending:
                 await asyncio.wait(self._sending.values(), timeout=self._pace.grace_s)
             await _cancel(stopping, recording)
-            await self._let_go()
+            await self._finish()
             for task in ended:
                 task.result()
         finally:
@@ -131,8 +131,8 @@ class Worker:
             for link in (self._claiming, self._recording, self._listening, self._sweeping):
                 await link.close()
 
-    async def _again(self, loop: Any) -> None:
-        """Runs a loop; after whatever comes from the database, again, with growing pauses."""
+    async def _keep_running(self, loop: Any) -> None:
+        """Runs a loop; restarts it after errors of the database, with growing pauses."""
         pause = 0.1
         while True:
             began = asyncio.get_running_loop().time()
@@ -153,7 +153,7 @@ class Worker:
     async def _claim(self) -> None:
         while True:
             for plan in await self._hints.plans(self._claiming):
-                await self._unclaimed.unless(self._claim_plan, plan, self._clock.now())
+                await self._claim_quarantine.unless(self._claim_plan, plan, self._clock.now())
             await self._hints.wait()
 
     async def _sweep(self) -> None:
@@ -161,7 +161,7 @@ class Worker:
             async with self._sweeping as connection:
                 plans = self._plans or await plans_waiting(connection)
             for plan in plans:
-                await self._unswept.unless(self._sweep_plan, plan, self._clock.now())
+                await self._sweep_quarantine.unless(self._sweep_plan, plan, self._clock.now())
             await asyncio.sleep(self._pace.sweep_s)
 
     async def _sweep_plan(self, plan: str) -> None:
@@ -171,7 +171,7 @@ class Worker:
     async def _claim_plan(self, plan: str) -> None:
         room = self._pace.at_once - len(self._sending)
         if room <= 0:
-            self._full.add(plan)
+            self._plans_with_more.add(plan)
             return
         now = self._clock.now()
         async with self._claiming as connection:
@@ -182,16 +182,16 @@ class Worker:
                 lease_until=now + timedelta(seconds=self._pace.lease_s),
                 limit=room,
                 per_endpoint=self._pace.per_endpoint,
-                sending=self._busy,
+                sending=self._sending_per_endpoint,
             )
-        for ready in await halving(claims, self._prepare, self._set_aside):
+        for ready in await split_on_failure(claims, self._prepare, self._set_aside):
             for each in ready:
-                self._begin(each)
-        if any(self._saturated(each) for each in claims) or len(claims) == room:
-            self._full.add(plan)
+                self._start_sending(each)
+        if any(self._may_have_more(each) for each in claims) or len(claims) == room:
+            self._plans_with_more.add(plan)
 
     async def _prepare(self, claims: Sequence[Claim]) -> list[Claim]:
-        """Claims of one plan with the bodies that they are sent with."""
+        """Gives the claims of one plan the bodies to send."""
         if not claims:
             return []
         plan = claims[0].plan
@@ -200,27 +200,27 @@ class Worker:
             return await attach_full_payload(connection, plan, made, self._fhir_base)
 
     async def _set_aside(self, claimed: Claim, error: Exception) -> None:
-        """Given back for a while: a key that opens nothing, a poisoned row, or a fault of ours."""
-        said = {"plan": claimed.plan, "message_id": claimed.message_id}
-        _log.error("set aside", extra={**said, "error": type(error).__name__}, exc_info=error)
+        """Gives a claim back for a while: its secret cannot be opened, its row is bad, or a bug."""
+        about = {"plan": claimed.plan, "message_id": claimed.message_id}
+        _log.error("set aside", extra={**about, "error": type(error).__name__}, exc_info=error)
         await self._hand_back(claimed, set_aside(claimed.number))
 
-    def _saturated(self, claimed: Claim) -> bool:
-        """Whether the endpoint may have more due than it was given room for."""
+    def _may_have_more(self, claimed: Claim) -> bool:
+        """Whether the endpoint may have more due deliveries than this worker had room for."""
         room = self._pace.per_endpoint if claimed.failing_since is None else 1
-        return self._busy[claimed.endpoint_id] >= room
+        return self._sending_per_endpoint[claimed.endpoint_id] >= room
 
     # --- sending ---
 
-    def _begin(self, claimed: Claim) -> None:
+    def _start_sending(self, claimed: Claim) -> None:
         self._sending[claimed] = asyncio.create_task(self._send(claimed))
-        self._busy[claimed.endpoint_id] += 1
+        self._sending_per_endpoint[claimed.endpoint_id] += 1
 
     async def _send(self, claimed: Claim) -> None:
         at = self._clock.now()
         try:
             sent = await self._sender.send(claimed, at)
-        except Exception as error:  # noqa: BLE001  whatever it is, the others are sent
+        except Exception as error:  # noqa: BLE001  any error: the others are still sent
             await self._set_aside(claimed, error)
             self._end(claimed)
             return
@@ -239,13 +239,13 @@ class Worker:
                 response=sent.response,
             )
         )
-        self._heard.set()
+        self._new_results.set()
 
     def _end(self, claimed: Claim) -> None:
-        """The delivery is no longer this worker's; its room is free."""
-        self._busy[claimed.endpoint_id] -= 1
-        if not self._busy[claimed.endpoint_id]:
-            del self._busy[claimed.endpoint_id]
+        """Ends the worker's hold on a delivery, and frees its room."""
+        self._sending_per_endpoint[claimed.endpoint_id] -= 1
+        if not self._sending_per_endpoint[claimed.endpoint_id]:
+            del self._sending_per_endpoint[claimed.endpoint_id]
         del self._sending[claimed]
 
     async def _hand_back(self, claimed: Claim, wait: timedelta = timedelta(0)) -> None:
@@ -259,38 +259,40 @@ class Worker:
 
     async def _record(self) -> None:
         while True:
-            await self._heard.wait()
-            self._heard.clear()
+            await self._new_results.wait()
+            self._new_results.clear()
             while self._results:
                 await self._record_plan(self._results[0].claim.plan)
 
     async def _record_plan(self, plan: str) -> None:
-        """Everything heard for one plan in one statement; kept and tried again while the database
-        is lost. What cannot be recorded is sent again later: its receiver knows the id.
+        """Records all results of one plan in one statement.
+
+        Keeps the results while the database is lost, and tries again. A delivery whose result
+        cannot be recorded is sent again later; its receiver knows the webhook-id.
         """
         batch = [result for result in self._results if result.claim.plan == plan]
         try:
-            await halving(batch, self._write, self._unrecorded)
+            await split_on_failure(batch, self._write, self._set_result_aside)
         except RAISED:
-            self._heard.set()
+            self._new_results.set()
             raise
 
     async def _write(self, batch: Sequence[Result]) -> None:
         plan = batch[0].claim.plan
         async with self._recording as connection:
             more = await record(connection, plan, batch)
-        self._done(batch)
-        waiting, self._full = self._full, set()
+        self._end_results(batch)
+        waiting, self._plans_with_more = self._plans_with_more, set()
         if more:
             waiting.add(plan)
         if waiting:
             self._hints.wake(*waiting)
 
-    async def _unrecorded(self, result: Result, error: Exception) -> None:
+    async def _set_result_aside(self, result: Result, error: Exception) -> None:
         await self._set_aside(result.claim, error)
-        self._done([result])
+        self._end_results([result])
 
-    def _done(self, batch: Sequence[Result]) -> None:
+    def _end_results(self, batch: Sequence[Result]) -> None:
         over = {id(result) for result in batch}
         self._results = [result for result in self._results if id(result) not in over]
         for result in batch:
@@ -298,11 +300,11 @@ class Worker:
 
     # --- the end ---
 
-    async def _let_go(self) -> None:
-        """Records what was heard and hands back what was not; the leases cover what fails here."""
-        unheard = [claimed for claimed, task in self._sending.items() if not task.done()]
-        await _cancel(*(self._sending[claimed] for claimed in unheard))
-        for claimed in unheard:
+    async def _finish(self) -> None:
+        """Records the results, hands back claims without one; leases cover what fails here."""
+        unfinished = [claimed for claimed, task in self._sending.items() if not task.done()]
+        await _cancel(*(self._sending[claimed] for claimed in unfinished))
+        for claimed in unfinished:
             await self._hand_back(claimed)
         try:
             while self._results:
@@ -319,7 +321,7 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
 
 
 class Hints:
-    """The hints of one worker. `plans`: those it serves; none named: whichever have something."""
+    """The hints of one worker. `plans`: the plans served; if empty, every plan with deliveries."""
 
     def __init__(self, plans: Sequence[str], poll_s: float) -> None:
         self._plans = plans
@@ -329,27 +331,27 @@ class Hints:
         self._next_poll = 0.0
 
     def wake(self, *plans: str) -> None:
-        """Something may be due for these plans; for all of them where one is empty."""
+        """Notes that these plans may have something due; an empty name means all plans."""
         if "" in plans:
             self._next_poll = 0.0
         self._hinted.update(plans)
         self._awake.set()
 
     async def listen(self, link: Link) -> None:
-        """Takes what is notified until the connection is lost; raises `ConnectionError` then."""
+        """Takes notifications until the connection is lost; then raises `ConnectionError`."""
         lost = asyncio.Event()
         async with link as connection:
             connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, self._heard)
-            self.wake("")  # what was committed while nobody listened
+            await connection.add_listener(CHANNEL, self._on_notify)
+            self.wake("")  # for commits while nobody listened
             await lost.wait()
             raise ConnectionError("the listening connection ended")
 
-    def _heard(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
+    def _on_notify(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         self.wake(*payload.split(","))
 
     async def plans(self, link: Link) -> list[str]:
-        """The hinted plans; when a poll is due, every plan with something waiting."""
+        """Returns the hinted plans; when a poll is due, also every plan with deliveries."""
         self._awake.clear()
         hinted, self._hinted = self._hinted, set()
         now = asyncio.get_running_loop().time()
@@ -361,7 +363,7 @@ class Hints:
         return sorted({*served, *hinted} - {""})
 
     async def wait(self) -> None:
-        """Until a hint, or the next poll."""
+        """Waits for a hint, or the next poll."""
         left = self._next_poll - asyncio.get_running_loop().time()
         if left > 0 and not self._awake.is_set():
             try:

@@ -1,7 +1,8 @@
-"""What one delivery worker did, for Prometheus: attempts by what came of them, and their times.
+"""Counts and times the attempts of one delivery worker, for Prometheus, by their result.
 
-Counted in the process and shown on a port of its own (`WORKER_METRICS_PORT`). What waits is shown
-by the service (`figures.py`). Labels are our own words.
+The worker counts in its own process and shows the figures on a port of its own
+(`WORKER_METRICS_PORT`). The service shows the deliveries that wait. Labels are our own words, never
+a receiver's.
 """
 
 from collections.abc import Iterator
@@ -26,8 +27,8 @@ def attempted(status: int | None, error: str | None, duration_ms: int) -> None:
 
 
 @contextmanager
-def shown_on(host: str, port: int) -> Iterator[None]:
-    """Answers `GET /metrics` on the port while the worker runs; nothing where the port is 0."""
+def serve_metrics(host: str, port: int) -> Iterator[None]:
+    """Answers `GET /metrics` on the port while the worker runs; does nothing if the port is 0."""
     if not port:
         yield
         return

@@ -1,7 +1,8 @@
-"""Setting aside what fails for a reason of its own, so that all the rest goes on.
+"""Sets work aside that fails for a reason of its own, so that all other work goes on.
 
-One poisoned message must not hold up the others that are made or recorded with it, nor one plan the
-other plans. A database that is away is no such reason: it is waited for (`connect.lost`).
+One poisoned message must not hold up the messages that are made or recorded with it, nor one plan
+the other plans. A database that is away is no such reason: the worker waits for it
+(`app.store.connect.lost`).
 """
 
 import logging
@@ -17,15 +18,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def halving(
+async def split_on_failure(
     items: Sequence[T],
     work: Callable[[Sequence[T]], Awaitable[R]],
     at_fault: Callable[[T, Exception], Awaitable[None]],
 ) -> list[R]:
-    """Does the work for all at once; where that fails, for each half, down to the one at fault.
+    """Does the work for all items at once; if that fails, for each half, down to the item at fault.
 
-    Returns what the work came to, in order, and hands who is at fault to `at_fault`. The work is
-    done or fails as a whole, and may be repeated. Raises when the database is lost.
+    Returns the results of the work, in order, and calls `at_fault` for each item that fails alone.
+    Example: of four items the third fails; the work runs for 1–4, 1–2, 3–4, 3 and 4. The work must
+    succeed or fail as a whole, and be safe to repeat. Raises when the database is lost.
     """
     try:
         return [await work(items)]
@@ -37,34 +39,34 @@ async def halving(
             return []
     middle = len(items) // 2
     return [
-        *await halving(items[:middle], work, at_fault),
-        *await halving(items[middle:], work, at_fault),
+        *await split_on_failure(items[:middle], work, at_fault),
+        *await split_on_failure(items[middle:], work, at_fault),
     ]
 
 
 class Quarantine:
-    """What is left alone for a while, each for the same time. The clock is the caller's."""
+    """Names that are left alone, each for the same time. The caller passes the time in."""
 
     def __init__(self, wait: timedelta) -> None:
         self._wait = wait
         self._until: dict[str, datetime] = {}
 
     def put(self, name: str, now: datetime) -> None:
-        """Sets it aside from now on."""
+        """Sets a name aside from `now` on."""
         self._until[name] = now + self._wait
 
     def still(self, now: datetime) -> set[str]:
-        """What is set aside at this moment; the others are forgotten."""
+        """Returns the names that are still set aside at `now`; forgets the others."""
         self._until = {name: until for name, until in self._until.items() if until > now}
         return set(self._until)
 
     async def unless(
         self, work: Callable[[str], Awaitable[None]], plan: str, now: datetime
     ) -> None:
-        """Does a plan's work unless it is set aside; where it fails for a reason of its own, it is.
+        """Runs `work(plan)` unless the plan is set aside; sets the plan aside if its work fails.
 
-        What only took too long is not: the database may be gone, and the next to ask finds out.
-        Raises when the database is lost.
+        A timeout does not set the plan aside: the database may be gone, and the next query shows
+        that. Raises when the database is lost.
         """
         if plan in self.still(now):
             return

@@ -1,9 +1,11 @@
-"""Handshakes and heartbeats, in the worker process: what is due is leased, sent and recorded.
+"""Sends the handshakes and heartbeats of FHIR Subscriptions, in the worker process.
 
-A subscription is `requested` until a handshake is answered with a 2xx; then what was held for it is
-due. One try decides: a client asks again by an update. A heartbeat goes out only where one was
-asked for and no event came for its period; its failure changes nothing, the events' own retries
-see to that. What reaches its `end` is off. Any number of keepers may run: the lease is the row's
+A Subscription is `requested` until a 2xx answers its handshake; then its held deliveries are due.
+One try decides: a client asks again by an update. A heartbeat goes out only if the client asked for
+one and no event came for its period. A failed heartbeat changes nothing, because the retries of
+events show a failing endpoint. A Subscription that reaches its `end` is off.
+
+Due rows are leased, sent and recorded. Any number of keepers may run: the lease is the row's
 `next_beat_at`.
 """
 
@@ -23,7 +25,7 @@ from app.store.connect import RAISED, Link, lost, report
 
 _log = logging.getLogger(__name__)
 
-#: Longer than one attempt can take; afterwards another keeper tries.
+#: The lease outlasts one attempt; when it ends, another keeper tries.
 LEASE = timedelta(seconds=60)
 AT_ONCE = 16
 
@@ -58,14 +60,14 @@ _UNNUMBERED = f"""{KNOWN_PLANS} SELECT count(*)::int FROM known JOIN delivery d
   ON d.plan = known.plan AND d.endpoint_id = $1 AND d.focus IS NOT NULL
   AND d.event_number IS NULL"""
 
-#: Why a subscription is in error, as its owner reads it.
+#: The reason for a Subscription in error, as its owner reads it.
 NO_HANDSHAKE = "handshake"
 
 
 async def keep_subscriptions(
     settings: Settings, sender: Sender, clock: ServiceClock, *, stop: asyncio.Event, every: float
 ) -> None:
-    """Looks every `every` seconds until `stop`; a database that is away is waited for."""
+    """Looks for due rows every `every` seconds until `stop`; waits for a database that is away."""
     keeper = Keeper(settings, sender, clock)
     try:
         while not stop.is_set():
@@ -81,7 +83,7 @@ async def keep_subscriptions(
 
 
 class Keeper:
-    """One process's share of the handshakes and heartbeats."""
+    """The handshakes and heartbeats of one process."""
 
     def __init__(self, settings: Settings, sender: Sender, clock: ServiceClock) -> None:
         self._base = settings.fhir_base
@@ -91,7 +93,7 @@ class Keeper:
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Leaves what is under way to another keeper: its lease ends."""
+        """Stops the sends under way; their leases end, and another keeper takes them."""
         for task in self._under_way:
             task.cancel()
         if self._under_way:
@@ -99,7 +101,7 @@ class Keeper:
         await self._link.close()
 
     async def look(self) -> None:
-        """Begins everything that is due now, a few at once: who hangs holds up nobody else."""
+        """Starts what is due now, `AT_ONCE` at most: a receiver that hangs holds up no other."""
         now = self._clock.now()
         async with self._link as connection:
             await connection.execute(_END, now)
@@ -116,16 +118,16 @@ class Keeper:
                 await self._shake_hands(row, now)
             elif row["heartbeat_s"] is not None:
                 await self._beat(row, now)
-        except Exception as error:  # noqa: BLE001  a key that opens nothing, or a fault of ours
-            # Its lease ends either way, and then it is tried again.
-            said = {"endpoint_id": row["id"], "error": type(error).__name__}
+        except Exception as error:  # noqa: BLE001  a wrong key for the secret, or a bug
+            # The lease ends either way, and then another try follows.
+            failure = {"endpoint_id": row["id"], "error": type(error).__name__}
             if lost(error):
-                _log.warning("database lost", extra=said)
+                _log.warning("database lost", extra=failure)
             else:
-                _log.exception("subscription not kept", extra=said)
+                _log.exception("subscription not kept", extra=failure)
 
     async def _shake_hands(self, row: Any, now: datetime) -> None:
-        # Nothing came before the first handshake; a later one says what it has missed.
+        # No event precedes the first handshake; a later handshake counts the events missed.
         count = 0 if row["version"] == 1 else await self._count(row)
         accepted = await self._post(row, "handshake", count, now)
         subscription = (row["organization_id"], row["id"], row["version"])
@@ -153,7 +155,7 @@ class Keeper:
         return int(row["events"]) + waiting
 
     async def _post(self, row: Any, kind: str, events: int, now: datetime) -> bool:
-        """Sends one notification without an event; whether it was answered with a 2xx."""
+        """Sends one notification without an event; returns whether a 2xx answered it."""
         wrong = problem(row["status"], None, row["failing_since"])
         standing = SubscriptionStanding(row["id"], row["topic"], row["status"], events, wrong)
         id_ = new_id()
@@ -163,13 +165,13 @@ class Keeper:
 
 
 def _later(row: Any, moment: datetime) -> datetime | None:
-    """When the next heartbeat is due after a moment; None where none was asked for."""
+    """Computes when the next heartbeat is due after a moment; None if none was asked for."""
     period = row["heartbeat_s"]
     return None if period is None else moment + timedelta(seconds=period)
 
 
 def _as_claim(row: Any, id_: str, body: bytes) -> Claim:
-    """What the sender takes. It is nobody's delivery: nothing of it is recorded."""
+    """Makes a claim for the sender. The claim is no delivery, and nothing of it is recorded."""
     return Claim(
         plan="",
         message_id=id_,

@@ -12,7 +12,7 @@ import pytest
 
 from app.base.logs import LogLine
 from app.store.connect import DatabaseLost, lost
-from app.workers.quarantine import halving
+from app.workers.quarantine import split_on_failure
 from tests.delivery.outage import reached
 from tests.delivery.scene import HOSPITAL, PLAN
 
@@ -185,7 +185,7 @@ async def test_all_but_those_at_fault_are_done_once_and_in_order(bad):
         assert isinstance(error, ValueError)
         faulty.append(item)
 
-    sizes = await halving(range(7), work, at_fault)
+    sizes = await split_on_failure(range(7), work, at_fault)
     assert sum(sizes) == len(done) == 7 - len(bad)
     assert done == [n for n in range(7) if n not in bad]
     assert faulty == sorted(bad)
@@ -199,4 +199,4 @@ async def test_a_lost_database_is_nobodys_fault():
         raise AssertionError(item)
 
     with pytest.raises(DatabaseLost):
-        await halving([1, 2], work, at_fault)
+        await split_on_failure([1, 2], work, at_fault)
