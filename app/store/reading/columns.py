@@ -1,11 +1,12 @@
-"""Search parameters that our own columns answer: conditions on `r` (referral) and `t` (task).
+"""SQL conditions of the search parameters that columns of our own answer.
 
-Which parameter uses which rule is `app.store.reading.catalog`. Values are bound, never in the text.
+Columns of a referral: conditions on `r` (referral) and `t` (task). Columns of an offer (the
+counties it serves, and whether it has room): conditions on `v` (resource_version), the directory's
+row of a HealthcareService. An offer's numbers change without a new version, so that the words of a
+version cannot answer for them.
 
-Search parameters that an offer's own row answers: where it serves, and whether it has room.
-
-Conditions on `v` (resource_version), the directory's row of a HealthcareService. Its numbers change
-without a new version, so that words of a version cannot tell them.
+`app.store.reading.catalog` says which parameter uses which condition. All values are bound; none is
+in the text of a statement.
 """
 
 from app.base.text import as_key
@@ -21,8 +22,9 @@ _BODY_STATUS = f"""(SELECT CASE WHEN strpos(s.words, '{_MISTAKEN}') > 0
     THEN 'entered-in-error' ELSE 'revoked' END FROM resource_version s
     WHERE s.plan = r.plan AND s.type = 'ServiceRequest' AND s.id = r.id
     ORDER BY s.version DESC LIMIT 1)"""
-#: The wire status from our columns (spec.md 7). A cancelled one may have been withdrawn or sent by
-#: mistake: its body says which. An expression: no index on the few states is used.
+#: The FHIR status of a referral, from our columns (spec.md 7). A cancelled referral was withdrawn,
+#: or was sent by mistake: its body says which of the two. An expression, so that the database does
+#: not use an index on the few states.
 _STATUS = f"""CASE WHEN r.state IN ('denied', 'void') THEN 'revoked'
     WHEN r.state = 'cancelled' THEN {_BODY_STATUS}
     WHEN r.state = 'approved' AND r.business_status IN ('completed', 'unfulfilled') THEN 'completed'
@@ -30,12 +32,12 @@ _STATUS = f"""CASE WHEN r.state IN ('denied', 'void') THEN 'revoked'
 
 
 def _ids(asked: SearchCriterion, kind: str) -> list[str]:
-    """The ids of references to one type; a reference to another type fits nothing."""
+    """Lists the ids of the references to one type; references to other types match nothing."""
     return [as_key(found.id) for found in asked.references if found.type in (None, kind)]
 
 
 def patient(statement: SqlStatement, asked: SearchCriterion, seen: Visibility) -> str:
-    """The referrer's Patient; for those who see the roster, its Patient too."""
+    """Matches the referrer's Patient and, if the caller sees the roster, the roster's Patient."""
     if asked.modifier == "identifier":
         return member(statement, asked, seen)
     bound = statement.bind(_ids(asked, "Patient"), "text[]")
@@ -51,7 +53,7 @@ def patient(statement: SqlStatement, asked: SearchCriterion, seen: Visibility) -
 
 
 def member(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
-    """A CIN from the column; any other identifier from the referral's own copy of the Patient."""
+    """Matches a CIN in the column, any other identifier in the referral's copy of the Patient."""
     cins = [
         as_key(found.code)
         for found in asked.tokens
@@ -81,7 +83,7 @@ def _identifier(statement: SqlStatement, system: str, value: str, found: Token) 
 
 
 def business_identifier(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
-    """Any identifier of the referral, ours included."""
+    """Matches any identifier of the referral, ours included."""
     each = [_identifier(statement, "x.system", "x.value", found) for found in asked.tokens]
     own = [found.code for found in asked.tokens if found.system == codes.REFERRAL_ID and found.code]
     plans = statement.bind(list(plan_keys()), "text[]")
@@ -93,7 +95,7 @@ def business_identifier(statement: SqlStatement, asked: SearchCriterion, _seen: 
 
 
 def request_status(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
-    """The FHIR status of the ServiceRequest."""
+    """Matches the FHIR status of the ServiceRequest."""
     return _holds(statement, asked, f"({_STATUS})", codes.REQUEST_STATUS)
 
 
@@ -105,7 +107,7 @@ def _holds(statement: SqlStatement, asked: SearchCriterion, column: str, system:
 
 
 def holds(column: str, system: str) -> ColumnRule:
-    """A column that holds the code itself; its system is implied."""
+    """Makes the rule for a column that has the code itself; the system is implied."""
 
     def rule(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
         return _holds(statement, asked, column, system)
@@ -114,7 +116,7 @@ def holds(column: str, system: str) -> ColumnRule:
 
 
 def refers(kind: str, column: str) -> ColumnRule:
-    """A column that holds the id of the resource referred to."""
+    """Makes the rule for a column that has the id of the resource referred to."""
 
     def rule(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
         return f"{column} = ANY ({statement.bind(_ids(asked, kind), 'text[]')})"
@@ -123,7 +125,7 @@ def refers(kind: str, column: str) -> ColumnRule:
 
 
 def business_status(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
-    """Our state or our business status: a Task carries both codings."""
+    """Matches our state or our business status: a Task has both codings."""
     each = []
     for found in asked.tokens:
         code = found.code or ""
@@ -136,9 +138,12 @@ def business_status(statement: SqlStatement, asked: SearchCriterion, _seen: Visi
 
 
 def part_of(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
-    """The service Task of a referral's Task, which has the referral's id."""
+    """Matches the service Task of a referral's Task; the latter has the referral's id."""
     bound = statement.bind(_ids(asked, "Task"), "text[]")
     return f"(t.kind = 'service' AND t.referral_id = ANY ({bound}))"
+
+
+# Offers
 
 
 def _offer(condition: str) -> str:
@@ -146,7 +151,7 @@ def _offer(condition: str) -> str:
 
 
 def county(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
-    """Whether it serves one of the counties, as it was loaded: by whichever name the offer has."""
+    """Matches an offer that serves one of the counties, by the county codes of its row."""
     if asked.modifier == "missing":
         return _offer("cardinality(o.counties) > 0")
     fitting = [found for found in asked.tokens if found.system in (None, codes.COUNTY_ID)]
@@ -157,8 +162,9 @@ def county(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -
 
 
 def has_room(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
-    """Whether an approval would be given a place now (spec.md 5): the status allows it, and fewer
-    places are taken than there are.
+    """Matches an offer that would give a place to an approval now (spec.md 5).
+
+    The offer is active, its status allows it, and fewer places are taken than there are.
     """
     fitting = [f for f in asked.tokens if f.system in (None, "", codes.SPECIAL_VALUES)]
     wanted = {found.code for found in fitting} & {"true", "false"}
