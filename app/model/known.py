@@ -163,7 +163,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All stored data that concern one submission."""
+    """Stored data that concern one submission."""
 
     replay: Replay | None = None
     twins: tuple[Twin, ...] = ()

@@ -11,7 +11,7 @@ from app.model.record import Referral
 
 @dataclass(slots=True)
 class Changes:
-    """All rows that one move writes, collected by table and written in one statement."""
+    """Rows of one move, collected by table and written in one statement."""
 
     before: Referral | None
     after: Referral
