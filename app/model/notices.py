@@ -82,13 +82,13 @@ def notices(outcome: str, parties: Parties, policy: Policy | None) -> list[Outco
     Outcomes are approved, denied, void, information-needed and cancelled. A member who referred
     themselves is the requester, and so is told every outcome.
     """
-    told = _recipients(outcome, policy)
+    row = _recipients(outcome, policy)
     written: list[OutcomeNotice] = []
-    if told.requesting == "yes":
+    if row.requesting == "yes":
         written.extend(_to_requester(outcome, parties))
-    if told.servicing == "yes" or (told.servicing == "if-assigned" and parties.performer_id):
+    if row.servicing == "yes" or (row.servicing == "if-assigned" and parties.performer_id):
         written.append(_to_performer(outcome, parties))
-    if parties.asker is Asker.MEMBER or _tells_member(told, parties.service):
+    if parties.asker is Asker.MEMBER or _tells_member(row, parties.service):
         written.append(OutcomeNotice(outcome, "member", "to-send"))
     return written
 
@@ -103,8 +103,8 @@ def assignment_notices(parties: Parties, policy: Policy | None) -> list[OutcomeN
 def _recipients(outcome: str, policy: Policy | None) -> ToldParty:
     if policy is None:
         return _DEFAULT
-    told: ToldParty = getattr(policy.data.correspondence, outcome.replace("-", "_"))
-    return told
+    row: ToldParty = getattr(policy.data.correspondence, outcome.replace("-", "_"))
+    return row
 
 
 def _to_requester(outcome: str, parties: Parties) -> list[OutcomeNotice]:
@@ -143,5 +143,5 @@ def _to_organization(
     return OutcomeNotice(outcome, recipient, "to-send", organization)
 
 
-def _tells_member(told: ToldParty, service: str | None) -> bool:
-    return told.member == "yes" or (told.member == "supports-only" and service != "ECM")
+def _tells_member(row: ToldParty, service: str | None) -> bool:
+    return row.member == "yes" or (row.member == "supports-only" and service != "ECM")

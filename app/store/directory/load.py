@@ -119,8 +119,8 @@ class Order:
     def read(self, advance: Advance = lambda _: None) -> None:
         """Reads and checks every line. Raises `LoadRefused` with every fault."""
         faults: list[str] = []
-        for found in read_lines(self._paths, advance):
-            fault = found if isinstance(found, str) else self._add(found)
+        for line in read_lines(self._paths, advance):
+            fault = line if isinstance(line, str) else self._add(line)
             if fault:
                 faults.append(fault)
             if len(faults) == TOLD:
@@ -175,8 +175,8 @@ class Order:
 
     def patients(self, number: int) -> Iterator[list[str]]:
         """Yields the ids of all Patients, `number` at a time."""
-        found = self._lines.execute(_PATIENTS)
-        while rows := found.fetchmany(number):
+        patients = self._lines.execute(_PATIENTS)
+        while rows := patients.fetchmany(number):
             yield [row[0] for row in rows]
 
     def _place(self, file: int, label: str) -> str:
@@ -280,8 +280,8 @@ async def _load_batch(
         except DirectoryRefused as refused:
             for at, fault in refused.faults:
                 tell(said(batch.places[at], fault))
-            gone = {batch.whose[at] for at, _ in refused.faults}
-            rest = [one for one in resources if batch.owner(one) not in gone]
+            refused_owners = {batch.whose[at] for at, _ in refused.faults}
+            rest = [one for one in resources if batch.owner(one) not in refused_owners]
             loaded.left_out += len(resources) - len(rest)
             resources = rest
         else:
@@ -350,7 +350,7 @@ def _table(counts: LoadCounts) -> Table:
         table.add_column(heading, justify="left" if heading == "resource" else "right")
     for kind in TYPES:
         numbers = [
-            found.get(kind, 0) for found in (counts.created, counts.updated, counts.unchanged)
+            by_type.get(kind, 0) for by_type in (counts.created, counts.updated, counts.unchanged)
         ]
         if any(numbers):
             table.add_row(kind, *map(str, numbers))

@@ -121,14 +121,14 @@ def waits(
 
 def changed(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
     """Lists which of `name`, `address` and `npi` differ."""
-    found = [
+    differing = [
         word
         for word, elements in _ELEMENTS.items()
         if any(stored.get(element) != sent.get(element) for element in elements)
     ]
     before, after = read_organization(stored), read_organization(sent)
     npi = (before.npi, before.npis) != (after.npi, after.npis)
-    return [*found, "npi"] if npi else found
+    return [*differing, "npi"] if npi else differing
 
 
 def whose(caller: Caller, standing: ProposalStanding) -> str:
@@ -201,8 +201,8 @@ async def propose(
     same proposer. Raises the errors that writing the change would raise.
     """
     await lock(connection, resource["id"])
-    found = await fetch_one(connection, _VERSION, (resource["id"],))
-    if found is None or found[0] != after:
+    current = await fetch_one(connection, _VERSION, (resource["id"],))
+    if current is None or current[0] != after:
         raise Overtaken
     await examine(connection, [resource])
     own = await fetch_one(connection, _OWN, (resource["id"], caller.organization_id))

@@ -146,12 +146,12 @@ def _patients(
 
 
 def _payors(resources: Sequence[Resource], plans: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    plan_by_patient: dict[str, str] = {}
     for resource in _of(resources, "Coverage"):
         patient, plan = patient_of(resource), _payor(resource, plans)
         if patient and plan:
-            found.setdefault(patient, plan)
-    return found
+            plan_by_patient.setdefault(patient, plan)
+    return plan_by_patient
 
 
 def _payor(coverage: Resource, plans: Mapping[str, str]) -> str | None:

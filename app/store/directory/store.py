@@ -265,9 +265,9 @@ async def _write_versions(
         for one, version in changed
     ]
     await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 6), now))
-    again = [row[:3] for row in rows if row[3] > 1]
-    if again:
-        await connection.exec_driver_sql(_FORGET, _columns(again, 3))
+    rewritten = [row[:3] for row in rows if row[3] > 1]
+    if rewritten:
+        await connection.exec_driver_sql(_FORGET, _columns(rewritten, 3))
     index = [
         (*row[:3], travelling(sorted(words(one, row[5]))))
         for row, (one, _) in zip(rows, changed, strict=True)
@@ -319,21 +319,21 @@ async def _members(
     versions: Mapping[Key, tuple[int, Resource, datetime]],
 ) -> list[tuple[str, str]]:
     """Lists the (plan, Patient) that the changed resources are about now, or were about before."""
-    found: set[tuple[str, str]] = set()
-    left: set[tuple[str, str]] = set()
+    present: set[tuple[str, str]] = set()
+    former: set[tuple[str, str]] = set()
     for one in changed:
         at = key(one)
         if at[0] == "Patient":
-            found.add((batch.plans[at], at[1]))
+            present.add((batch.plans[at], at[1]))
         elif at in batch.patients:
-            found.add((batch.plans[at], batch.patients[at]))
+            present.add((batch.plans[at], batch.patients[at]))
             before = patient_of(versions[at][1]) if at in versions else None
             if before is not None and before != batch.patients[at]:
-                left.add((batch.plans[at], before))
-    if left - found:
-        rows = [("Patient", patient) for _, patient in sorted(left - found)]
+                former.add((batch.plans[at], before))
+    if former - present:
+        rows = [("Patient", patient) for _, patient in sorted(former - present)]
         await connection.exec_driver_sql(_LOCK, _columns(rows, 2))
-    return sorted(found | left)
+    return sorted(present | former)
 
 
 async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -> None:
@@ -364,12 +364,12 @@ async def _write_members(
     others = await _current(connection, sorted(keys - held.keys()))
     stored = [held[at] if at in held else others[at][1] for at in sorted(keys)]
     themselves = {one["id"]: one for one in stored if one["resourceType"] == "Patient"}
-    theirs: dict[str | None, list[Resource]] = {}
+    by_patient: dict[str | None, list[Resource]] = {}
     for one in stored:
-        theirs.setdefault(patient_of(one), []).append(one)
+        by_patient.setdefault(patient_of(one), []).append(one)
     rows = []
     for plan, patient in pairs:
-        self, own = themselves[patient], theirs.get(patient, [])
+        self, own = themselves[patient], by_patient.get(patient, [])
         member = read_member(
             self,
             [one for one in own if one["resourceType"] == "Coverage"],

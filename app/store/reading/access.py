@@ -154,6 +154,6 @@ def located(kind: str, resource_id: str, seen: Visibility) -> tuple[Any, ...]:
 
 
 async def shown_least(kind: str, body: bytes) -> bytes:
-    """Reduces a resource of a referral without a plan to the least that staff may see."""
+    """The least of a referral whose plan is not known, for staff who look for it."""
     weigh(len(body))
     return await aside(least, kind, body)

@@ -33,7 +33,9 @@ _STATUS = f"""CASE WHEN r.state IN ('denied', 'void') THEN 'revoked'
 
 def _ids(asked: SearchCriterion, kind: str) -> list[str]:
     """Lists the ids of the references to one type; references to other types match nothing."""
-    return [as_key(found.id) for found in asked.references if found.type in (None, kind)]
+    return [
+        as_key(reference.id) for reference in asked.references if reference.type in (None, kind)
+    ]
 
 
 def patient(statement: SqlStatement, asked: SearchCriterion, seen: Visibility) -> str:
@@ -55,11 +57,11 @@ def patient(statement: SqlStatement, asked: SearchCriterion, seen: Visibility) -
 def member(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """Matches a CIN in the column, any other identifier in the referral's copy of the Patient."""
     cins = [
-        as_key(found.code)
-        for found in asked.tokens
-        if found.system in (None, codes.CIN) and found.code
+        as_key(token.code)
+        for token in asked.tokens
+        if token.system in (None, codes.CIN) and token.code
     ]
-    other = [found for found in asked.tokens if found.system != codes.CIN]
+    other = [token for token in asked.tokens if token.system != codes.CIN]
     conditions = [f"r.cin = ANY ({statement.bind(cins, 'text[]')})"]
     if other:
         each = [match.has(statement, "p.words", IDENTIFIED, word) for word in match.tokens(other)]
@@ -71,21 +73,21 @@ def member(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -
     return match.any_of(conditions)
 
 
-def _identifier(statement: SqlStatement, system: str, value: str, found: Token) -> str:
+def _identifier(statement: SqlStatement, system: str, value: str, token: Token) -> str:
     parts = []
-    if found.code is not None:
-        parts.append(f"{value} = {statement.bind(as_key(found.code))}")
-    if found.system:
-        parts.append(f"{system} = {statement.bind(as_key(found.system))}")
-    elif found.system is not None:
+    if token.code is not None:
+        parts.append(f"{value} = {statement.bind(as_key(token.code))}")
+    if token.system:
+        parts.append(f"{system} = {statement.bind(as_key(token.system))}")
+    elif token.system is not None:
         parts.append(f"coalesce({system}, '') = ''")
     return f"({' AND '.join(parts)})"
 
 
 def business_identifier(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """Matches any identifier of the referral, ours included."""
-    each = [_identifier(statement, "x.system", "x.value", found) for found in asked.tokens]
-    own = [found.code for found in asked.tokens if found.system == codes.REFERRAL_ID and found.code]
+    each = [_identifier(statement, "x.system", "x.value", token) for token in asked.tokens]
+    own = [token.code for token in asked.tokens if token.system == codes.REFERRAL_ID and token.code]
     plans = statement.bind(list(plan_keys()), "text[]")
     return (
         "((r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM referral_business_identifier x"
@@ -100,10 +102,10 @@ def request_status(statement: SqlStatement, asked: SearchCriterion, _seen: Visib
 
 
 def _holds(statement: SqlStatement, asked: SearchCriterion, column: str, system: str) -> str:
-    fitting = [found for found in asked.tokens if found.system in (None, "", system)]
-    if any(found.code is None for found in fitting):
+    fitting = [token for token in asked.tokens if token.system in (None, "", system)]
+    if any(token.code is None for token in fitting):
         return f"{column} IS NOT NULL"
-    return f"{column} = ANY ({statement.bind([found.code for found in fitting], 'text[]')})"
+    return f"{column} = ANY ({statement.bind([token.code for token in fitting], 'text[]')})"
 
 
 def holds(column: str, system: str) -> ColumnRule:
@@ -127,11 +129,11 @@ def refers(kind: str, column: str) -> ColumnRule:
 def business_status(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -> str:
     """Matches our state or our business status: a Task has both codings."""
     each = []
-    for found in asked.tokens:
-        code = found.code or ""
-        if found.system in (None, codes.REFERRAL_STATE):
+    for token in asked.tokens:
+        code = token.code or ""
+        if token.system in (None, codes.REFERRAL_STATE):
             each.append(f"r.state = {statement.bind(code)}" if code else "true")
-        if found.system in (None, codes.BUSINESS_STATUS):
+        if token.system in (None, codes.BUSINESS_STATUS):
             column = "t.business_status"
             each.append(f"{column} = {statement.bind(code)}" if code else f"{column} IS NOT NULL")
     return match.any_of(each)
@@ -154,10 +156,10 @@ def county(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility) -
     """Matches an offer that serves one of the counties, by the county codes of its row."""
     if asked.modifier == "missing":
         return _offer("cardinality(o.counties) > 0")
-    fitting = [found for found in asked.tokens if found.system in (None, codes.COUNTY_ID)]
-    if any(found.code is None for found in fitting):
+    fitting = [token for token in asked.tokens if token.system in (None, codes.COUNTY_ID)]
+    if any(token.code is None for token in fitting):
         return _offer("cardinality(o.counties) > 0")
-    bound = statement.bind([found.code for found in fitting], "text[]")
+    bound = statement.bind([token.code for token in fitting], "text[]")
     return _offer(f"o.counties && {bound}")
 
 
@@ -167,7 +169,7 @@ def has_room(statement: SqlStatement, asked: SearchCriterion, _seen: Visibility)
     The offer is active, its status allows it, and fewer places are taken than there are.
     """
     fitting = [f for f in asked.tokens if f.system in (None, "", codes.SPECIAL_VALUES)]
-    wanted = {found.code for found in fitting} & {"true", "false"}
+    wanted = {token.code for token in fitting} & {"true", "false"}
     if len(wanted) != 1:
         return "true" if wanted else "false"
     taking = statement.bind(sorted(TAKING), "text[]")

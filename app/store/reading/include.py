@@ -64,9 +64,9 @@ class Followed(NamedTuple):
 
 def read_include(kind: str, value: str) -> Followed | None:
     """Reads `Task:focus` or `Task:requester:Organization`; None for an unknown include."""
-    found = _INCLUDE.fullmatch(value)
-    element = INCLUDES.get(kind, {}).get(found[2]) if found and found[1] == kind else None
-    return Followed(element, found[3] or "") if found and element else None
+    match = _INCLUDE.fullmatch(value)
+    element = INCLUDES.get(kind, {}).get(match[2]) if match and match[1] == kind else None
+    return Followed(element, match[3] or "") if match and element else None
 
 
 async def include(

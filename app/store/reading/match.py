@@ -51,20 +51,20 @@ def values(asked: SearchCriterion) -> list[str]:
 def tokens(asked: Sequence[Token]) -> list[str]:
     """Lists the words for tokens: `code`, `system|code`, `|code` (without a system), `system|`."""
     return [
-        found.code or "" if found.system is None else found.system + PART + (found.code or "")
-        for found in asked
+        token.code or "" if token.system is None else token.system + PART + (token.code or "")
+        for token in asked
     ]
 
 
 def references(asked: Sequence[Reference], base: str) -> list[str]:
     """Lists the words for references, relative or to this server; an id alone fits any type."""
-    found: list[str] = []
+    words: list[str] = []
     for each in asked:
         if each.type is None:
-            found.append(each.id)
+            words.append(each.id)
         else:
-            found += [f"{each.type}/{each.id}", f"{base}/{each.type}/{each.id}"]
-    return found
+            words += [f"{each.type}/{each.id}", f"{base}/{each.type}/{each.id}"]
+    return words
 
 
 def _text(statement: SqlStatement, words: str, name: str, texts: Sequence[str]) -> str:
@@ -77,7 +77,7 @@ def _dated(statement: SqlStatement, words: str, name: str, ranges: Sequence[Date
     """Compares stretches of time: a date's word is its first moment and the first one after it."""
     start = len(name + PART) + 1
     low, high = f'substr(w, {start}, 26) COLLATE "C"', f'substr(w, {start + 27}, 26) COLLATE "C"'
-    each = [compared(statement, low, high, found, "text") for found in ranges]
+    each = [compared(statement, low, high, stretch, "text") for stretch in ranges]
     return _among(statement, words, name, each)
 
 
@@ -105,22 +105,22 @@ _PREFIXES = {
 }
 
 
-def compared(statement: SqlStatement, low: str, high: str, found: DateRange, cast: str) -> str:
+def compared(statement: SqlStatement, low: str, high: str, stretch: DateRange, cast: str) -> str:
     """Compares a stored stretch of time (two SQL expressions) with the stretch asked for."""
-    rule = _PREFIXES[found.prefix]
+    rule = _PREFIXES[stretch.prefix]
     ends: dict[str, object] = (
-        {"first": found.first, "after": found.after}
+        {"first": stretch.first, "after": stretch.after}
         if cast == "text"
-        else {"first": found.low, "after": found.high}
+        else {"first": stretch.low, "after": stretch.high}
     )
     bound = {name: statement.bind(end, cast) for name, end in ends.items() if f"{{{name}}}" in rule}
     return rule.format(low=low, high=high, **bound)
 
 
-def between(statement: SqlStatement, moment: str, found: DateRange) -> str:
+def between(statement: SqlStatement, moment: str, stretch: DateRange) -> str:
     """Compares a moment of our own column, as the millisecond that the resource shows."""
     low = f"date_trunc('milliseconds', {moment})"
-    return compared(statement, low, f"({low} + interval '1 millisecond')", found, "timestamptz")
+    return compared(statement, low, f"({low} + interval '1 millisecond')", stretch, "timestamptz")
 
 
 def indexed(statement: SqlStatement, plans: str, asked: SearchCriterion) -> str:
@@ -143,7 +143,7 @@ def _index(statement: SqlStatement, asked: SearchCriterion) -> str:
         return any_of([*holds, f"i.value = {statement.bind(END)}"])
     if asked.ranges:
         low, high = 'substr(i.value, 1, 26) COLLATE "C"', 'substr(i.value, 28, 26) COLLATE "C"'
-        each = [compared(statement, low, high, found, "text") for found in asked.ranges]
+        each = [compared(statement, low, high, stretch, "text") for stretch in asked.ranges]
         return f"i.value <> '' AND {any_of(each)}"
     bound = [as_key(value) for value in values(asked)]
     return f"i.value = ANY ({statement.bind(bound, 'text[]')})"

@@ -88,7 +88,7 @@ class Query(Search):
 def pairs(raw: bytes) -> list[tuple[str, str]]:
     """Reads the pairs of a query string or form body. Raises `Refusal` (400) if not text."""
     try:
-        found = parse_qsl(
+        named_values = parse_qsl(
             _decodable(raw),
             keep_blank_values=True,
             encoding="utf-8",
@@ -98,11 +98,11 @@ def pairs(raw: bytes) -> list[tuple[str, str]]:
     except ValueError:
         text = f"Send at most {MAX_PARAMETERS} parameters, percent-encoded UTF-8."
         raise Refusal(400, [Issue("structure", text)]) from None
-    for name, value in found:
+    for name, value in named_values:
         if any(ord(character) < 32 or ord(character) == 127 for character in name + value):
             text = "Leave control characters out of search parameters."
             raise Refusal(400, [Issue("value", text)])
-    return found
+    return named_values
 
 
 def _decodable(raw: bytes) -> str:
@@ -166,10 +166,10 @@ def _include_others(query: Query, name: str, value: str, strict: bool) -> Issue 
     else:
         taken = list(catalog.referring(kind))
         source, _, target = value.removesuffix(f":{kind}").partition(":")
-        found = catalog.referring(kind).get(f"{source}:{target}")
-        if found:
-            if found not in query.revincludes:
-                query.revincludes.append(found)
+        referrer = catalog.referring(kind).get(f"{source}:{target}")
+        if referrer:
+            if referrer not in query.revincludes:
+                query.revincludes.append(referrer)
                 query.used.append((name, value))
             return None
     if not taken:
@@ -196,8 +196,8 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Search
     if kind == "reference":
         if modifier:
             words = [word if "/" in word else f"{modifier}/{word}" for word in words]
-        found = tuple(reference(word, base) for word in words)
-        return SearchCriterion(known, "", references=found, base=base)
+        references = tuple(reference(word, base) for word in words)
+        return SearchCriterion(known, "", references=references, base=base)
     if kind == "canonical":
         return SearchCriterion(known, modifier, tokens=tuple(canonical(word) for word in words))
     if kind == "uri":
@@ -209,10 +209,10 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Search
     return SearchCriterion(known, modifier, texts=tuple(texts(value)))
 
 
-def _code(known: Parameter, found: Token) -> Token:
+def _code(known: Parameter, written: Token) -> Token:
     """Returns the token in the form that is compared; an unknown code stays as it was written."""
-    read = known.read(found.code) if known.read and found.code else None
-    return Token(found.system, read) if read else found
+    read = known.read(written.code) if known.read and written.code else None
+    return Token(written.system, read) if read else written
 
 
 def _names_type(kind: ParameterKind, modifier: str) -> bool:
@@ -224,7 +224,7 @@ def _names_type(kind: ParameterKind, modifier: str) -> bool:
 def _warn_of_unknown_code(query: Query, criterion: SearchCriterion) -> None:
     """Warns of an unknown code: it is no error, but its empty result looks like "none"."""
     known = criterion.parameter
-    codes = [found.code for found in criterion.tokens if found.code]
+    codes = [asked.code for asked in criterion.tokens if asked.code]
     text = ""
     if known.codes and any(code not in known.codes for code in codes):
         listed = ", ".join(sorted(known.codes))

@@ -28,21 +28,21 @@ async def referring(
     """Searches the resources that refer to the rows: one page for each `_revinclude`."""
     asked = [each for each in query.revincludes if rows and caller.may(each[0], "s")]
     references = tuple(Reference(row.type, row.id) for row in rows)
-    found = []
+    pages = []
     for kind, parameter in asked:
         criterion = SearchCriterion(parameter, references=references, base=base)
         wanted = Query(kind, criteria=[criterion], count=MAX_SHOWN)
         page = await search(source, wanted, visibility(caller), None)
-        found.append(page)
+        pages.append(page)
         if page.after is not None:
             query.warnings.append(_more(kind, parameter))
-    return found
+    return pages
 
 
 def bounded(query: Query, shown: Iterator[Stored], others: Sequence[Stored]) -> list[Stored]:
     """Lists each resource once, without those in `others`, until the page is full."""
     known, size = {(one.type, one.id) for one in others}, 0
-    found: list[Stored] = []
+    fitting: list[Stored] = []
     for one in shown:
         if (one.type, one.id) in known:
             continue
@@ -54,8 +54,8 @@ def bounded(query: Query, shown: Iterator[Stored], others: Sequence[Stored]) -> 
             )
             query.warnings.append(Issue("incomplete", text, severity="warning"))
             break
-        found.append(one)
-    return found
+        fitting.append(one)
+    return fitting
 
 
 def _more(kind: str, parameter: Parameter) -> Issue:

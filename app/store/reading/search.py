@@ -158,10 +158,10 @@ def _positive(
 ) -> tuple[str, bool]:
     known = criterion.parameter
     if known is ID:
-        ids = [found.code for found in criterion.tokens]
+        ids = [token.code for token in criterion.tokens]
         return f"{arm.id} = ANY ({statement.bind(ids, 'text[]')})", False
     if known is LAST_UPDATED:
-        each = [match.between(statement, arm.at, found) for found in criterion.ranges]
+        each = [match.between(statement, arm.at, stretch) for stretch in criterion.ranges]
         return match.any_of(each), False
     if not arm.owned:
         if known.offer is not None and (criterion.tokens or known.kind == "token"):
@@ -181,18 +181,18 @@ def _positive(
 def _after(statement: SqlStatement, sort: str, position: Position | None) -> str:
     if position is None:
         return "true"
-    found = statement.bind(position.id)
+    last_id = statement.bind(position.id)
     if sort == "_id":
-        return f"id > {found}"
+        return f"id > {last_id}"
     at = statement.bind(position.at, "timestamptz")
     sign = "<" if sort.startswith("-") else ">"
-    return f"(at {sign} {at} OR (at = {at} AND id > {found}))"
+    return f"(at {sign} {at} OR (at = {at} AND id > {last_id}))"
 
 
 async def _page(query: Query, rows: Any) -> Page:
-    found = [row for row in rows if row[0] is not None]
-    shown = found[: query.count]
-    more = len(found) > query.count and bool(shown)
+    matches = [row for row in rows if row[0] is not None]
+    shown = matches[: query.count]
+    more = len(matches) > query.count and bool(shown)
     last: tuple[str, datetime] | None = (shown[-1][0], shown[-1][1]) if more else None
     return Page(
         rows=[

@@ -132,10 +132,10 @@ def reference(text: str, base: str) -> Reference:
     The URL of another server's resource is kept as it is.
     """
     plain = _plain(text)
-    found = _REFERENCE.match(plain)
-    if found is None or (found["base"] and found["base"] != base):
+    match = _REFERENCE.match(plain)
+    if match is None or (match["base"] and match["base"] != base):
         return Reference(None, plain)
-    return Reference(found["type"], found["id"])
+    return Reference(match["type"], match["id"])
 
 
 def canonical(text: str) -> Token:
@@ -152,15 +152,15 @@ def canonical(text: str) -> Token:
 
 def date_range(text: str) -> DateRange:
     """Reads a date or an instant with its prefix; without a zone, California's holds."""
-    found = _DATE.match(text)
-    prefix = (found and found["prefix"]) or "eq"
-    if found is None or prefix not in PREFIXES:
+    match = _DATE.match(text)
+    prefix = (match and match["prefix"]) or "eq"
+    if match is None or prefix not in PREFIXES:
         raise UnreadableValue(
             "takes a date such as `ge2026-01-31` or `lt2026-01-31T08:00:00Z`, with one of the "
             "prefixes eq, ne, gt, lt, ge, le, sa, eb."
         )
     try:
-        return DateRange(prefix, *span.span_of(found))
+        return DateRange(prefix, *span.span_of(match))
     except (ValueError, OverflowError):
         raise UnreadableValue("names a day or an hour that does not exist.") from None
 

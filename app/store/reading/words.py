@@ -36,16 +36,16 @@ _MEMBER = {
 def words(resource: Mapping[str, Any]) -> str:
     """Returns all words of a resource as stored; a type that is not searched has none."""
     kind = str(resource.get("resourceType"))
-    found: dict[str, None] = {}
+    all_words: dict[str, None] = {}
     for known in (*PARAMETERS.get(kind, ()), *_MEMBER.get(kind, ())):
         if known.path and known.column is None:
             for value in of_parameter(resource, known):
-                found[known.indexed_as + PART + value] = None
+                all_words[known.indexed_as + PART + value] = None
     for one in resource.get("contained") or () if kind == "ServiceRequest" else ():
         if one.get("resourceType") == "Patient":
             for value in of_parameter(one, _PATIENT):
-                found[IDENTIFIED + PART + value] = None
-    return END + END.join(found) + END if found else ""
+                all_words[IDENTIFIED + PART + value] = None
+    return END + END.join(all_words) + END if all_words else ""
 
 
 def of_parameter(resource: Mapping[str, Any], known: Parameter) -> Iterator[str]:

@@ -94,8 +94,8 @@ async def reopen(
     if row is None:
         raise not_found(kind)
     before = to_referral(row)
-    theirs = identifying or seen.has(before.plan, before.organization_id)
-    if before.plan == UNASSIGNED and seen.staff and not theirs:
+    may_open = identifying or seen.has(before.plan, before.organization_id)
+    if before.plan == UNASSIGNED and seen.staff and not may_open:
         text = "Its plan is not known yet. First say with $add-information whose member it is."
         raise refuse(403, "forbidden", text)
     return await opened(connection, before, now=now, fhir_base=fhir_base)
@@ -114,7 +114,7 @@ async def opened(
     if beside is None:
         raise not_found("ServiceRequest")
     sent, own_task, service_body, authorization, asked, question, plan_organization, *last = beside
-    entered_by, listening, gone = last
+    entered_by, listening, passed_over = last
     weigh(len(sent) + len(own_task) + len(service_body or b""))
     request = await aside(parse, sent)
     service = await aside(parse, service_body) if service_body else None
@@ -128,7 +128,7 @@ async def opened(
         adopted=await aside(parse, own_task),
         service_task_id=service["id"] if service else None,
         service_kept=service,
-        passed_over=frozenset(gone or ()),
+        passed_over=frozenset(passed_over or ()),
         asker=asker(request, before.cin),
         entered_by_plan=entered_by is not None,
         listening=tuple(Listening(*row) for row in orjson.loads(listening or "[]")),

@@ -230,9 +230,9 @@ def _messages(draft: Draft, changes: Changes) -> None:
             request_id=actor.request_id if actor else None,
             correlation_id=actor.correlation_id if actor else None,
         )
-        told = {by_role[role] for role in recipients(event_type)}
+        organizations = {by_role[role] for role in recipients(event_type)}
         changes.recipients.extend(
-            (message_id, name) for name in sorted(told - {None}, key=str) if name
+            (message_id, name) for name in sorted(organizations - {None}, key=str) if name
         )
 
 
@@ -254,8 +254,10 @@ def _payload(draft: Draft, event_type: str, number: int, actor: Actor | None) ->
 
 
 def _correspondence(draft: Draft, changes: Changes, notice: OutcomeNotice) -> None:
-    told = (row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type)
-    body, values = compose(draft, notice, next((row["id"] for row in told), None))
+    messages = (
+        row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type
+    )
+    body, values = compose(draft, notice, next((row["id"] for row in messages), None))
     _version(draft, changes, body)
     _locate(draft, changes, "Communication", body["id"])
     changes.add(correspondence, **values)

@@ -246,8 +246,8 @@ AUTHORIZATION_COLUMNS = """number, service, performer_id, starts_on, ends_on, un
 
 def to_authorization(row: Sequence[Any]) -> Authorization:
     """Reads a row of `service_authorization` from the JSON array that the database makes of it."""
-    number, service, performer, starts, ends, units, previous, status, *told = row
-    expiring, expired = (moment and datetime.fromisoformat(moment) for moment in told)
+    number, service, performer, starts, ends, units, previous, status, *moments = row
+    expiring, expired = (moment and datetime.fromisoformat(moment) for moment in moments)
     return Authorization(
         number=number,
         service=service,
