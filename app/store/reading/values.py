@@ -12,7 +12,7 @@ from typing import Any
 
 from app.fhir import dates as span
 
-#: The prefixes of a date. `ap` (approximately) is left out: every server means another width by it.
+#: The prefixes of a date. `ap` (approximately) is left out: each server gives this another width.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 
 #: The pattern in the contract: a prefix, days that the calendar has, commas between alternatives.

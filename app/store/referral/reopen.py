@@ -114,7 +114,7 @@ async def opened(
     if beside is None:
         raise not_found("ServiceRequest")
     sent, own_task, service_body, authorization, asked, question, plan_organization, *last = beside
-    entered_by, listening, passed_over = last
+    entered_by, listening, gone = last
     weigh(len(sent) + len(own_task) + len(service_body or b""))
     request = await aside(parse, sent)
     service = await aside(parse, service_body) if service_body else None
@@ -128,7 +128,7 @@ async def opened(
         adopted=await aside(parse, own_task),
         service_task_id=service["id"] if service else None,
         service_kept=service,
-        passed_over=frozenset(passed_over or ()),
+        passed_over=frozenset(gone or ()),
         asker=asker(request, before.cin),
         entered_by_plan=entered_by is not None,
         listening=tuple(Listening(*row) for row in orjson.loads(listening or "[]")),
