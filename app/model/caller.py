@@ -1,9 +1,8 @@
-"""The caller of a request: a client, its organization, and what it was granted.
+"""The caller of a request (client, organization, scopes), and the scopes that a client is granted.
 
-Scopes as words: what may be asked for, and what of it a client is granted.
-
-SMART v2 (`system/ServiceRequest.crs`), SMART v1 (`.read`, `.write`, `.*`, translated) and the
-three scopes of plan staff. Whether a caller may do a thing is `model.Caller.may`.
+A scope is one of three kinds: SMART v2 (`system/ServiceRequest.crs`), SMART v1 (`.read`, `.write`,
+`.*`; `grant` translates them to v2), or one of the three scopes of plan staff. `Caller.may` tells
+whether a caller may do a thing.
 
 Source: SMART App Launch 2.2, "Scopes for requesting FHIR resources".
 """
@@ -12,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: Plan staff: decide referrals, load rosters, keep the network.
+#: The scopes of plan staff: to decide referrals, to load rosters, to keep the network.
 DECIDE, ROSTER, NETWORK = "nwd/decide", "nwd/roster", "nwd/network"
 
 
@@ -26,7 +25,7 @@ class Caller:
     scopes: frozenset[str]
 
     def may(self, resource: str, letter: str) -> bool:
-        """Whether a SMART v2 scope grants `letter` (c, r, u, d or s) on a resource type."""
+        """Tells whether a SMART v2 scope grants `letter` (c, r, u, d or s) on a resource type."""
         for scope in self.scopes:
             level, _, rest = scope.partition("/")
             kind, _, letters = rest.partition(".")
@@ -36,12 +35,15 @@ class Caller:
 
     @property
     def staff(self) -> bool:
-        """Plan staff see every referral of their plan, and those whose plan is not known yet."""
+        """Tells whether the caller is plan staff.
+
+        Staff see every referral of their plan, and every referral whose plan is not known yet.
+        """
         return self.plan is not None and DECIDE in self.scopes
 
     @property
     def staff_plans(self) -> list[str]:
-        """The plan keys this caller sees as staff; empty for everybody else."""
+        """The plan keys that this caller sees as staff; empty for everybody else."""
         return [self.plan, UNASSIGNED] if self.staff and self.plan else []
 
 
@@ -58,10 +60,11 @@ _FHIR = re.compile(r"^system/(\*|[A-Z][A-Za-z]{1,63})\.(read|write|\*|c?r?u?d?s?
 
 
 def grant(requested: str, granted: Iterable[str]) -> tuple[frozenset[str], list[str]]:
-    """What of `requested` (space-separated, empty: everything) lies within `granted`.
+    """Grants the part of `requested` (space-separated; empty: everything) that is in `granted`.
 
-    Returns the scopes in v2 for the token, and the words to answer with: v1 where v1 was asked for
-    and wholly granted. Unknown scopes are dropped, since common clients ask for more than exists.
+    Returns the scopes in v2 for the token, and the words for the answer: a v1 word where the client
+    asked for this word and got all of it. Drops unknown scopes, since common clients ask for more
+    than exists.
     """
     held = sorted(set(granted))
     if not requested.strip():
@@ -69,27 +72,31 @@ def grant(requested: str, granted: Iterable[str]) -> tuple[frozenset[str], list[
     scopes: set[str] = set()
     words: list[str] = []
     for wanted in dict.fromkeys(requested.split()):
-        found = [wanted] if wanted in STAFF and wanted in held else _within(wanted, held)
-        scopes.update(found)
-        words.extend([wanted] if _is_whole(wanted, found) else found)
+        covered = [wanted] if wanted in STAFF and wanted in held else _within(wanted, held)
+        scopes.update(covered)
+        words.extend([wanted] if _is_fully_granted(wanted, covered) else covered)
     return frozenset(scopes), list(dict.fromkeys(words))
 
 
 def _within(wanted: str, held: list[str]) -> list[str]:
-    """The part of one FHIR scope that the held ones cover, one scope per resource type."""
+    """Returns the part of a wanted scope that `held` covers, as one scope per resource type."""
     match = _FHIR.match(wanted)
     if match is None or not match[2]:
         return []
     letters = _V1.get(match[2], match[2])
-    found: dict[str, set[str]] = {}
+    letters_by_type: dict[str, set[str]] = {}
     for scope in held:
         owned = _FHIR.match(scope)
         if owned is None:
             continue
         kind = _overlap(match[1], owned[1])
         if kind:
-            found.setdefault(kind, set()).update(set(letters) & set(owned[2]))
-    return [f"system/{kind}.{_ordered(found[kind])}" for kind in sorted(found) if found[kind]]
+            letters_by_type.setdefault(kind, set()).update(set(letters) & set(owned[2]))
+    return [
+        f"system/{kind}.{_ordered(common)}"
+        for kind, common in sorted(letters_by_type.items())
+        if common
+    ]
 
 
 def _overlap(wanted: str, owned: str) -> str | None:
@@ -102,12 +109,12 @@ def _ordered(letters: set[str]) -> str:
     return "".join(letter for letter in _LETTERS if letter in letters)
 
 
-def _is_whole(wanted: str, found: list[str]) -> bool:
+def _is_fully_granted(wanted: str, covered: list[str]) -> bool:
     match = _FHIR.match(wanted)
-    return match is not None and found == [f"system/{match[1]}.{_V1.get(match[2], match[2])}"]
+    return match is not None and covered == [f"system/{match[1]}.{_V1.get(match[2], match[2])}"]
 
 
 def is_scope(text: str) -> bool:
-    """Whether a client may be granted this: a SMART v2 system scope, or one of plan staff."""
+    """Tells whether a client may be granted this: a SMART v2 system scope, or one of plan staff."""
     match = _FHIR.match(text)
     return text in STAFF or (match is not None and match[2] not in (*_V1, ""))

@@ -1,8 +1,7 @@
-"""What the stored world knows of a submission, as values: found by `gather`, read by every stage.
+"""The stored data that concern a submission, as values: `gather` reads them, every stage uses them.
 
-PURE: no stage that decides needs a database.
-
-Offers of the network, the wish of a referrer, and the placement that came of both.
+PURE: so no stage that decides needs a database. Among the values are the offers of the network,
+the wish of a referrer for a performer, and the placement that results from offers and wish.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from app.model.record import Authorization
 
 
 class Assignment(StrEnum):
-    """What became of the wish for a performer."""
+    """The result of the search for a performer."""
 
     ASSIGNED = "assigned"
     ALTERNATE = "alternate"
@@ -22,16 +21,14 @@ class Assignment(StrEnum):
     UNASSIGNED = "unassigned"
 
 
-#: Statuses under which an offer takes referrals, whatever its numbers say of the other two.
+#: Statuses under which an offer takes referrals; under another one it takes none, even with places.
 TAKING = frozenset({"capacity", "additional-assessment-required"})
-
-
 ASSESSMENT = "additional-assessment-required"
 
 
 @dataclass(frozen=True, slots=True)
 class NamedOffer:
-    """One organization's offer of a service, by each of its names; `status`: whom it takes."""
+    """An offer of a service with its names (id, organization, NPI) and its capacity status."""
 
     id: str
     organization_id: str
@@ -41,7 +38,7 @@ class NamedOffer:
 
 @dataclass(frozen=True, slots=True)
 class Offer(NamedOffer):
-    """An offer under one plan with whom it serves; `taken` counts all places taken."""
+    """An offer under one plan: the people it serves, and its places; `taken` counts all taken."""
 
     service: str
     counties: frozenset[str]
@@ -61,7 +58,7 @@ class Offer(NamedOffer):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The performers that the referrer asked for, by whichever name they were given."""
+    """The performers that the referrer asked for, by offer id, organization id or NPI."""
 
     offer_ids: frozenset[str] = frozenset()
     organization_ids: frozenset[str] = frozenset()
@@ -80,7 +77,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The answer to "who has room?": the assignment, and the offer it is with."""
+    """The answer to the question who has room: the assignment, and its offer."""
 
     assignment: Assignment
     offer: NamedOffer | None = None
@@ -98,12 +95,12 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What a submission asks of the stored world."""
+    """The keys by which the stored data about a submission are looked up."""
 
     organization_id: str
     client_id: str
     plans: tuple[str, ...]
-    #: Plans whose referrals the caller sees as staff: what it does not see, none is based on.
+    #: Plans whose referrals the caller sees as staff; `based_on` may name only visible referrals.
     staff_plans: tuple[str, ...] = ()
     idempotency_key: str | None = None
     identifiers: tuple[tuple[str, str], ...] = ()
@@ -117,7 +114,7 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class KnownMember:
-    """A member as one plan's roster knows them."""
+    """A member in the roster of one plan."""
 
     plan: str
     id: str
@@ -128,7 +125,7 @@ class KnownMember:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A referral that the same organization posted under the same identifier."""
+    """An earlier referral of the caller's organization with an identifier of this submission."""
 
     plan: str
     referral_id: str
@@ -148,7 +145,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class HeldAuthorization:
-    """One authorization of the member, and the referral that it came from."""
+    """One authorization of the member, and the referral that the authorization came from."""
 
     plan: str
     referral_id: str
@@ -166,7 +163,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The stored world, as far as one submission is concerned."""
+    """Stored data that concern one submission."""
 
     replay: Replay | None = None
     twins: tuple[Twin, ...] = ()
@@ -175,9 +172,9 @@ class Known:
     offers: dict[str, list[Offer]] = field(default_factory=dict)
     organizations: tuple[Organization, ...] = ()
     based_on: frozenset[str] = frozenset()
-    #: Active endpoints of the organizations that may be concerned.
+    #: Active endpoints of the organizations that the submission may concern.
     listening: tuple[Listening, ...] = ()
 
     def plan_organization(self, plan: str) -> str | None:
-        """The Organization that is the plan, where the network has it."""
+        """Returns the id of the Organization that is the plan; None if the network lacks it."""
         return next((item.id for item in self.organizations if item.plan == plan), None)

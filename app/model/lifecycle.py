@@ -1,9 +1,9 @@
-"""The state machine of a referral: one table of moves. A pair that is not listed is refused.
+"""The state machine of a referral: one table of moves. A move that is not listed is refused.
 
-PURE. What a move does stands beside what it may do. `Draft.move` (`app.store.referral.draft`)
-applies a row, the database's check on history is made of the rows (`app.store.tables.referral`),
-and docs/moves.md shows them. Three drivers use the table: the rules, a person, the clock. Source:
-spec.md 2.
+PURE. A row says when its move is allowed, and what the move does. `Draft.move`
+(`app.store.referral.draft`) applies a row, the rows become the database's check on history
+(`app.store.tables.referral`), and docs/moves.md shows the rows. Three drivers use the table: the
+rules, a person and the clock. Source: spec.md 2.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from app.model.messages import EventType
 
 
 class State(StrEnum):
-    """Where a referral stands with the plan."""
+    """The state of a referral with the plan."""
 
     PENDING = "pending"
     APPROVED = "approved"
@@ -24,8 +24,9 @@ class State(StrEnum):
 
 
 class BusinessStatus(StrEnum):
-    """What the referral is waiting for, or how the service goes; denied, void and cancelled have
-    none.
+    """The reason why a pending referral waits, or the progress of an approved one's service.
+
+    Denied, void and cancelled referrals have none.
     """
 
     IN_REVIEW = "in-review"
@@ -42,7 +43,7 @@ class BusinessStatus(StrEnum):
 
 
 class Event(StrEnum):
-    """What happens to a referral. Each is a row of history."""
+    """An event in the life of a referral; each one that happens is a row of history."""
 
     RECEIVE = "receive"
     REVIEW = "review"
@@ -64,10 +65,10 @@ class Event(StrEnum):
 
 
 class Party(StrEnum):
-    """A caller's part in one referral; the rules and the clock move referrals, too."""
+    """A part in one referral: of a caller, or of the rules and the clock, which make moves, too."""
 
     REQUESTER = "requester"
-    #: The performer asked for, while nobody has the referral: it looks on.
+    #: The performer asked for, while no performer has the referral: may read and do nothing.
     ASKED = "asked"
     PERFORMER = "performer"
     STAFF = "staff"
@@ -79,62 +80,62 @@ class Party(StrEnum):
 class Move:
     """One row of the table: when an event may happen, who may cause it, and all that follows."""
 
-    #: Who may cause the event (spec.md 2, 5, 6).
+    #: The parties that may cause the event (spec.md 2, 5, 6).
     by: frozenset[Party]
-    #: The states in which it may happen; None is "not received yet".
+    #: The states in which the event may happen; None is "not received yet".
     source: tuple[State | None, ...]
-    #: The state that it leads to; None leaves the state as it is.
+    #: The state after the event; None leaves the state as it is.
     target: State | None = None
-    #: Once approved: the business statuses in which it may happen.
+    #: For an approved referral: the business statuses in which the event may happen.
     before: frozenset[BusinessStatus] = frozenset()
-    #: The business status that it leads to, one of these; None leaves the status as it is.
+    #: The business status after the event is one of these; None leaves the status as it is.
     after: frozenset[BusinessStatus | None] | None = frozenset({None})
 
-    #: The statuses of the referral's Task, and of the performer's service Task, that ask for it.
+    #: The statuses that ask for the event, on the referral's Task and on the service Task.
     on_referral_task: tuple[str, ...] = ()
     on_service_task: str | None = None
-    #: A Task that asks for it must say why in words.
+    #: A Task that asks for the event must give a reason in words.
     needs_words: bool = False
 
-    #: The message about it. Who is told is `messages.recipients`; a placement is told besides
+    #: The message about the event, sent to `messages.recipients`. A placement adds a second message
     #: (`PLACED`).
     announces: EventType | None = None
-    #: The outcome of which the parties are written to, by the plan's correspondence matrix.
+    #: The outcome that the parties are told by the plan's correspondence matrix.
     outcome: str | None = None
 
     #: The row of history names the plan's policy.
     under_policy: bool = False
-    #: Nothing is waited for any more: the clock that makes a referral void ends.
+    #: The clock that makes a referral void ends: the plan waits for no information any more.
     ends_void_clock: bool = False
-    #: The request for information that is open is answered.
+    #: The open request for information is answered.
     answers_request: bool = False
-    #: The place that the referral holds is free for the next.
+    #: The place that the referral holds becomes free for the next referral.
     frees_place: bool = False
     #: The authorization ends, so that the member can be referred anew.
     ends_authorization: bool = False
-    #: The service has begun: announced once for each performer.
+    #: The service begins; the message about this is sent once for each performer.
     begins_service: bool = False
-    #: Its reasons are shown, instead of those of the decision, until the service moves again.
+    #: The move's reasons replace the decision's reasons on the Task, until the service moves again.
     shows_reasons: bool = False
-    #: The loop is closed.
+    #: The loop is closed: the referral gets its `closed_at`.
     closes_loop: bool = False
 
     @property
     def places(self) -> bool:
-        """Whether a performer is found by it, or a place to wait at."""
+        """Tells whether the move looks for a performer, or for a waiting list."""
         return self.after is not None and BusinessStatus.WAITLISTED in self.after
 
     @property
     def statuses_after(self) -> frozenset[BusinessStatus | None]:
-        """The business statuses that an approved referral can have after it."""
+        """The business statuses that an approved referral can have after the move."""
         return self.after if self.after is not None else frozenset(self.before)
 
     def status_after(
         self, before: BusinessStatus | None, placed: BusinessStatus | None
     ) -> BusinessStatus | None:
-        """The business status after the move: the row's own, or what a placement is called.
+        """Returns the business status after the move: the row's own, or that of the placement.
 
-        `ValueError` for a placement that the move does not lead to.
+        Raises `ValueError` for a placement that the move does not lead to.
         """
         if self.after is None:
             return before
@@ -219,7 +220,7 @@ MOVES: Mapping[Event, Move] = {
         under_policy=True,
         ends_void_clock=True,
     ),
-    # To nobody: the clock ends the waiting of a referral whose authorization has run out.
+    # The clock assigns to nobody: it ends the waiting of a referral whose authorization has ended.
     Event.ASSIGN: Move(
         by=frozenset({Party.RULES, Party.STAFF, Party.CLOCK}),
         source=_APPROVED,
@@ -227,8 +228,8 @@ MOVES: Mapping[Event, Move] = {
         after=_WITH_PERFORMER | _WITH_NOBODY,
         frees_place=True,
     ),
-    # A service may be held before it begins; whether it has begun is known of the referral alone
-    # (`app.journey.refuse`).
+    # On hold is among the statuses, since a service may be held before it begins. Whether it has
+    # begun is not in the status: `app.journey.refuse` looks at the referral's details.
     Event.CANCEL: Move(
         by=frozenset({Party.REQUESTER, Party.STAFF}),
         source=(State.PENDING, State.APPROVED),
@@ -311,7 +312,7 @@ MOVES: Mapping[Event, Move] = {
         shows_reasons=True,
         closes_loop=True,
     ),
-    # Something is kept with the referral, and nothing moves; also after the end of the service.
+    # Stores something with the referral and moves nothing; allowed after the service's end, too.
     Event.ANNOTATE: Move(
         by=frozenset({Party.REQUESTER, Party.PERFORMER, Party.STAFF}),
         source=(State.PENDING, State.APPROVED),
@@ -320,7 +321,7 @@ MOVES: Mapping[Event, Move] = {
     ),
 }
 
-#: The table by pairs of state and event, in the order of the database's check: where each leads.
+#: (state, event) → the state after it: the table by pairs, in the order of the database's check.
 TRANSITIONS: Mapping[tuple[State | None, Event], State] = {
     (state, event): target
     for state in (None, *State)
@@ -328,7 +329,7 @@ TRANSITIONS: Mapping[tuple[State | None, Event], State] = {
     if state in row.source and (target := row.target or state)
 }
 
-#: What a placement announces besides, by the business status that it comes to.
+#: Business status after a placement → the second message that the move announces.
 PLACED: Mapping[BusinessStatus | None, EventType] = {
     BusinessStatus.ASSIGNED: EventType.ASSIGNED,
     BusinessStatus.ALTERNATE: EventType.ASSIGNED,
@@ -354,15 +355,16 @@ class IllegalMove(Exception):
 
 
 def is_legal(state: State | None, event: Event, status: BusinessStatus | None = None) -> bool:
-    """Whether the table has the event in this state and, once approved, business status."""
+    """Tells whether the table allows the event in this state and, if approved, business status."""
     row = MOVES[event]
     return state in row.source and (state is not State.APPROVED or status in row.before)
 
 
 def next_state(state: State | None, event: Event, status: BusinessStatus | None = None) -> State:
-    """The state that `event` leads to; raises `IllegalMove` for every pair that is not listed.
+    """Returns the state after `event`. Raises `IllegalMove` for every pair that is not listed.
 
-    `status` is the business status before the event: after approval the service's own order holds.
+    `status` is the business status before the event: an approved referral follows the order of its
+    service.
     """
     if not is_legal(state, event, status):
         raise IllegalMove(state, event, status)

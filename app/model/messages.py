@@ -1,8 +1,9 @@
-"""What is announced, to whom, and the thin payload. PURE.
+"""Types of messages, their recipients, and the thin payload. PURE.
 
-The rows (`message`, `delivery`) are written by whoever makes the move, in its transaction; sending
-them is `worker.py`'s. The thin payload carries ids, states, codes and links: nothing clinical, no
-name (docs of Standard Webhooks: a thin payload makes every reading of the data auditable).
+Whoever makes a move writes the rows (`message`, `delivery`) in its transaction;
+`app.workers.delivery` sends the messages. The thin payload carries ids, states, codes and links,
+but nothing clinical and no name: so every access to such data is a read that can be audited
+(documentation of Standard Webhooks).
 """
 
 from collections.abc import Sequence
@@ -36,10 +37,10 @@ class EventType(StrEnum):
     ENDPOINT_DISABLED = "endpoint.disabled"
 
 
-#: The type of the message that tries an endpoint out. It is about no referral, and never filtered.
+#: The type of the message that tests an endpoint: about no referral, and passed by every filter.
 TEST = "endpoint.test"
 
-#: One line for each event type, as the receiver's documentation says it.
+#: The meaning of each event type in one line, for the receiver's documentation.
 MEANINGS: dict[EventType, str] = {
     EventType.RECEIVED: "A referral was accepted; its state is in the data.",
     EventType.INFORMATION_REQUESTED: "Facts are missing; the referral waits for them.",
@@ -61,7 +62,7 @@ MEANINGS: dict[EventType, str] = {
     EventType.ENDPOINT_DISABLED: "Another endpoint of yours is not sent to any more.",
 }
 
-#: Why an endpoint is not sent to: the reason that is kept, and what "it" or "its endpoint" did.
+#: The stored reason why an endpoint gets no messages → words to follow "it" or "its endpoint".
 WHY_OFF = {
     "gone": "answered 410 Gone",
     "failing": "failed at every attempt for five days",
@@ -85,8 +86,9 @@ class Role(StrEnum):
 _REQUESTER_AND_PLAN = frozenset({Role.REQUESTER, Role.PLAN})
 _ALL = frozenset(Role)
 
-#: Who is told. Correspondence (spec.md 2) sets the outcomes; the rest follows who can act on it.
-#: The asked and assigned performers are told only while they are parties (`party.until` is null).
+#: The recipients of each message. For outcomes, Correspondence (spec.md 2) names them; any other
+#: message goes to those who can act on it. The asked and the assigned performer get messages only
+#: while they are parties (`party.until` is null).
 _RECIPIENTS: dict[EventType, frozenset[Role]] = {
     EventType.RECEIVED: _ALL,
     EventType.INFORMATION_REQUESTED: _REQUESTER_AND_PLAN,
@@ -104,24 +106,24 @@ _RECIPIENTS: dict[EventType, frozenset[Role]] = {
     EventType.CLOSED: _ALL,
     EventType.EXPIRING: _ALL,
     EventType.EXPIRED: _ALL,
-    # About an offer and no referral: its owner, and the plan it is offered under.
+    # This message is about an offer: its owner and its plan are told.
     EventType.CAPACITY_CHANGED: frozenset({Role.PERFORMER, Role.PLAN}),
-    # About no referral either: the other endpoints of the organization whose endpoint it is.
+    # This message is about an endpoint: the other endpoints of its organization get it.
     EventType.ENDPOINT_DISABLED: frozenset(),
 }
 
 
 def recipients(event_type: str) -> frozenset[Role]:
-    """The roles whose organizations are told; `ValueError` for a word that is no event type."""
+    """Returns the roles whose organizations are told. Raises `ValueError` for an unknown type."""
     return _RECIPIENTS[EventType(event_type)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a thin payload says. Codes and ids only; what is None is left out.
+    """The data of a thin payload: codes and ids only. A field that is None is left out.
 
-    `sequence` orders the messages about one referral: a receiver drops what is older than what it
-    knows. `reasons` are codes of `determination-reason`, never words.
+    `sequence` orders the messages about one referral: a receiver drops a message with a lower
+    number than the last one it knows. `reasons` are codes of `determination-reason`, never words.
     """
 
     plan: str | None = None
@@ -140,7 +142,7 @@ class About:
     correlation_id: str | None = None
 
     def links(self, base: str) -> dict[str, str]:
-        """Where the resources are read."""
+        """Returns the addresses at which the resources are read."""
         named = (
             ("referral", "ServiceRequest", self.referral_id),
             ("task", "Task", self.referral_id),
@@ -154,12 +156,12 @@ _ABOUT = [field.name for field in fields(About)]
 
 
 def thin_payload(event_type: str, occurred_at: datetime, about: About, base: str) -> bytes:
-    """The body exactly as it is stored, signed and sent: `{type, timestamp, data}`.
+    """Composes the body exactly as it is stored, signed and sent: `{type, timestamp, data}`.
 
-    `occurred_at` is when it happened, the same on every attempt; `base` begins the links
+    `occurred_at` is the moment of the event, equal on every attempt; `base` begins the links
     (`Settings.fhir_base`).
     """
-    said = {
+    data = {
         **{name: getattr(about, name) for name in _ABOUT},
         "reasons": list(about.reasons) or None,
         "links": about.links(base) or None,
@@ -168,6 +170,6 @@ def thin_payload(event_type: str, occurred_at: datetime, about: About, base: str
         {
             "type": event_type,
             "timestamp": occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "data": {name: value for name, value in said.items() if value is not None},
+            "data": {name: value for name, value in data.items() if value is not None},
         }
     )

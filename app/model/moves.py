@@ -1,7 +1,7 @@
-"""The table of moves as a caller meets it: what a party may do to a referral, and when.
+"""Judges a caller by the table of moves: what a party may do to a referral, and when.
 
-PURE. The table is `app.model.lifecycle`'s; this judges a caller by it, reads a Task's status as
-a move, and writes the page that shows the whole table (docs/moves.md).
+PURE. The table is `MOVES` of `app.model.lifecycle`. This module also reads a Task's status as a
+move, and writes the page that shows the whole table (docs/moves.md).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ from app.model.lifecycle import (
 
 
 class Verdict(StrEnum):
-    """What a caller is answered: the HTTP status says it."""
+    """The answer to a caller that asks for a move; a refusal is an HTTP status."""
 
     ALLOWED = "allowed"
     CONFLICT = "409"
@@ -29,22 +29,22 @@ class Verdict(StrEnum):
 
 
 def _asked_for(statuses: Callable[[Move], Iterable[str]]) -> dict[str, tuple[Event, ...]]:
-    """The events by the Task status that asks for them, in the order of a service."""
-    found: dict[str, list[Event]] = {}
+    """Groups the events by the Task status that asks for them, in the order of a service."""
+    by_status: dict[str, list[Event]] = {}
     for event, row in MOVES.items():
         for status in statuses(row):
-            found.setdefault(status, []).append(event)
-    return {status: tuple(sorted(events, key=_earliest)) for status, events in found.items()}
+            by_status.setdefault(status, []).append(event)
+    return {status: tuple(sorted(events, key=_earliest)) for status, events in by_status.items()}
 
 
 def _earliest(event: Event) -> int:
-    """How early in a service the event can come: by the first business status before it."""
+    """Ranks an event in the order of a service: by the first business status before the event."""
     order = list(BusinessStatus)
     return min((order.index(status) for status in MOVES[event].before), default=0)
 
 
-#: A status asked for on the referral's Task, and on the performer's service Task, as events: the
-#: first that is legal now is made; where none is, the first of all is refused.
+#: The status asked for on the referral's Task, or on the performer's service Task → its events.
+#: The first event that is legal now happens; where none is legal, the first event is refused.
 ON_REFERRAL_TASK = _asked_for(lambda row: row.on_referral_task)
 ON_SERVICE_TASK = _asked_for(lambda row: filter(None, [row.on_service_task]))
 
@@ -68,11 +68,11 @@ SITUATIONS: tuple[tuple[State | None, BusinessStatus | None], ...] = (
 def judge(
     parties: Iterable[Party], state: State | None, status: BusinessStatus | None, event: Event
 ) -> Verdict:
-    """The answer to a caller that is all of `parties` to a referral; of none: it sees nothing."""
-    held = frozenset(parties)
-    if not held:
+    """Answers a caller with these parts in a referral; a caller without any part gets 404."""
+    parts = frozenset(parties)
+    if not parts:
         return Verdict.NOT_FOUND
-    if not held & MOVES[event].by:
+    if not parts & MOVES[event].by:
         return Verdict.FORBIDDEN
     return Verdict.ALLOWED if is_legal(state, event, status) else Verdict.CONFLICT
 
@@ -83,7 +83,7 @@ def meant(
     state: State,
     status: BusinessStatus | None,
 ) -> Event | None:
-    """The event that a Task's new status asks for; None for a status that nobody sets there."""
+    """Returns the event that a Task's new status asks for; None if nobody may set that status."""
     events = wanted.get(task_status, ())
     legal = (event for event in events if is_legal(state, event, status))
     return next(legal, events[0] if events else None)
@@ -101,25 +101,25 @@ _HEAD = """# Moves
 
 Written by `python -m app moves` from the table in `app/model/lifecycle.py`; a test compares. A
 referral has a state and, beside it, a business status; each row below is one of the pairs that
-exist. A cell says who may do it then: **R** the requester, **P** the performer that has the
-referral, **S** the plan's staff, the **rules**, the **clock**. An empty cell is refused:
+exist. A cell says who may make the move then: **R** the requester, **P** the performer that has
+the referral, **S** the plan's staff, the **rules**, the **clock**. Every other caller is refused:
 
-* 409 to a party that may do it in another situation, with nothing written and nothing announced;
-* 403 to a party that may never do it (a performer that was only asked for may do nothing);
-* 404 to everybody else: a performer that declined or was passed over is a stranger again.
+* 409 to a party that may make the move in another situation; nothing is written or announced;
+* 403 to a party that may never make the move (a performer that was only asked for makes no move);
+* 404 to everybody else, also to a performer that declined or was passed over.
 """
 _NOTES = """
 Readings where the sources are silent:
 
 * A held service that is resumed is in service, as Gravity draws it, even if it was held before it
   began; `service.started` is announced the first time.
-* An approval on hold can be cancelled where the service was held before it began; a service that
-  has begun is the performer's to resume or to end.
-* A change of provider is `assign`, at any time until the service has ended. The place of the former
-  is freed, its Task is cancelled, and the service begins anew with the next. A service that has
-  begun is not moved to a waiting list.
-* A performer ends its part with `rejected` (before it begins) or `failed`; `cancelled` is the
-  requester's and the plan's.
+* An approval on hold can be cancelled if the service was held before it began. Once a service has
+  begun, only its performer resumes or ends it.
+* A change of provider is `assign`, at any time until the service has ended. The former performer's
+  place is freed and its Task is cancelled; the service begins anew with the next performer. A
+  service that has begun is not moved to a waiting list.
+* A performer ends its part with `rejected` (before the service begins) or `failed`; only the
+  requester and the plan set `cancelled`.
 * `annotate` keeps notes, inputs, outputs (the lead care manager, also after the end) and supporting
   information, and moves nothing.
 * `failed` ends the authorization, so that the member can be referred anew; after `completed` it
@@ -128,7 +128,7 @@ Readings where the sources are silent:
 
 
 def document() -> str:
-    """docs/moves.md: the whole matrix, where each move leads, and the Task statuses that ask."""
+    """Writes docs/moves.md: the matrix, where each move leads, and the Task statuses that ask."""
     parts = [_HEAD, _matrix(), "\n## Where each move leads\n", _targets()]
     parts += ["\n## What each move does besides\n", _consequences()]
     parts += ["\n## By Task\n", _tasks(), _NOTES]

@@ -1,8 +1,8 @@
-"""Who is written to about an outcome, and how: a plan's correspondence matrix put to a referral.
+"""Applies a plan's correspondence matrix to a referral: who is told an outcome, and how.
 
-PURE. An organization with an active endpoint is told by its message; everybody else by a letter,
-which waits in the staff's outbox (`app.views.letters`). What cannot be told, because nobody is
-assigned or named, is recorded as skipped with the reason (spec.md 2, Correspondence).
+PURE. An organization with an active endpoint gets a message; everybody else gets a letter, which
+waits in the staff's outbox (`app.views.letters`). A notice without a recipient, because nobody is
+assigned or named, is recorded as skipped, with the reason (spec.md 2, Correspondence).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from app.model.messages import EventType
 from app.policy.policy import Policy
 from app.policy.schema import ToldParty
 
-#: For a referral whose plan is not known yet: its requester is told.
+#: The recipients for a referral whose plan is not known yet: its requester.
 _DEFAULT = ToldParty(requesting="yes", citation="E")
 _NOBODY_ASSIGNED = "No servicing provider is assigned."
 _NOBODY_NAMED = "Plan staff entered the referral, and it names no requester to write to."
@@ -41,7 +41,7 @@ class Listening:
     event_types: Sequence[str] = ()
 
     def hears(self, organization_id: str, plan: str, event_type: str) -> bool:
-        """Whether a message of this type and plan goes to that organization here."""
+        """Tells whether the endpoint takes such a message for this organization."""
         return (
             self.organization_id == organization_id
             and (not self.plans or plan in self.plans)
@@ -51,64 +51,66 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeNotice:
-    """One piece of correspondence to be written. Without an organization it goes to a person."""
+    """One piece of correspondence to write; without an organization it goes to a person."""
 
     outcome: str
     recipient: str  # requesting | servicing | member
     status: str  # sent | to-send | skipped
     organization_id: str | None = None
     reason: str | None = None
-    #: The message that tells an organization; none for letters.
+    #: The type of the message that tells an organization; None for letters.
     event_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parties:
-    """The parties of a referral, as far as letters are concerned."""
+    """The facts about a referral's parties that decide who gets which correspondence."""
 
     requester_id: str
     performer_id: str | None
     service: str | None
     plan: str = ""
     asker: Asker = Asker.OFFICE
-    #: Plan staff entered it for somebody who came by phone, mail or fax.
+    #: Plan staff entered the referral for somebody who came by phone, mail or fax.
     entered_by_plan: bool = False
     listening: Sequence[Listening] = ()
 
 
 def notices(outcome: str, parties: Parties, policy: Policy | None) -> list[OutcomeNotice]:
-    """The correspondence of an outcome: approved, denied, void, information-needed or cancelled.
+    """Lists the correspondence of an outcome.
 
-    A member who referred themselves is the requester and is told every outcome.
+    Outcomes are approved, denied, void, information-needed and cancelled. A member who referred
+    themselves is the requester, and so is told every outcome.
     """
-    told = _told(outcome, policy)
+    row = _recipients(outcome, policy)
     written: list[OutcomeNotice] = []
-    if told.requesting == "yes":
+    if row.requesting == "yes":
         written.extend(_to_requester(outcome, parties))
-    if told.servicing == "yes" or (told.servicing == "if-assigned" and parties.performer_id):
+    if row.servicing == "yes" or (row.servicing == "if-assigned" and parties.performer_id):
         written.append(_to_performer(outcome, parties))
-    if parties.asker is Asker.MEMBER or _tells_member(told, parties.service):
+    if parties.asker is Asker.MEMBER or _tells_member(row, parties.service):
         written.append(OutcomeNotice(outcome, "member", "to-send"))
     return written
 
 
 def assignment_notices(parties: Parties, policy: Policy | None) -> list[OutcomeNotice]:
-    """The correspondence of a later assignment: the new performer learns what is approved."""
-    if _told("approved", policy).servicing == "no" or parties.performer_id is None:
+    """Lists the correspondence of a later assignment: the new performer learns the approval."""
+    if _recipients("approved", policy).servicing == "no" or parties.performer_id is None:
         return []
     return [_to_performer("approved", parties, EventType.ASSIGNED)]
 
 
-def _told(outcome: str, policy: Policy | None) -> ToldParty:
+def _recipients(outcome: str, policy: Policy | None) -> ToldParty:
     if policy is None:
         return _DEFAULT
-    told: ToldParty = getattr(policy.data.correspondence, outcome.replace("-", "_"))
-    return told
+    row: ToldParty = getattr(policy.data.correspondence, outcome.replace("-", "_"))
+    return row
 
 
 def _to_requester(outcome: str, parties: Parties) -> list[OutcomeNotice]:
-    """The organization that sent it, and the family it came from; what staff entered for an office
-    goes to that office.
+    """Writes to the organization that sent the referral, and to the family that asked for it.
+
+    Where plan staff entered the referral for an office, the notice goes to that office.
     """
     written = []
     if not parties.entered_by_plan:
@@ -141,5 +143,5 @@ def _to_organization(
     return OutcomeNotice(outcome, recipient, "to-send", organization)
 
 
-def _tells_member(told: ToldParty, service: str | None) -> bool:
-    return told.member == "yes" or (told.member == "supports-only" and service != "ECM")
+def _tells_member(row: ToldParty, service: str | None) -> bool:
+    return row.member == "yes" or (row.member == "supports-only" and service != "ECM")

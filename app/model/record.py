@@ -1,13 +1,12 @@
-"""A referral as we keep it: the row, its authorization, and what the last decision said.
+"""A stored referral with its authorization and its last decision, and the clocks that fire for it.
 
-PURE: values only. `app.store.referral.store` reads and writes them, `app.store.referral.draft`
-composes changes.
+PURE. `app.store.referral.store` reads and writes the values, and `app.store.referral.draft`
+composes changes to them.
 
-Which clock fires for a referral at a moment. The only place that says so.
-
-PURE: the referral as it stands, the plan's clocks and the time go in. Finding and locking
-candidates is `sweep.py`'s, which asks here again once a referral is its own: what somebody decided,
-answered or took back in between fires nothing. Source: spec.md 2 (Clocks) and 6 (Authorization).
+No other module says which clock fires. The input is the referral as it stands, the plan's clocks
+and the time. `app.workers.clocks` finds and locks the candidates and then asks here again: a
+referral that somebody decided, answered or took back in between fires no clock. Source: spec.md 2
+(Clocks) and 6 (Authorization).
 """
 
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ from app.policy.model import Missing, Reason
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """One row of `referral`. Column and attribute names are the same."""
+    """One row of `referral`. Attributes are named as the columns."""
 
     plan: str
     id: str
@@ -62,7 +61,7 @@ class Referral:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What an approval authorizes: the plan's number, the period, the units."""
+    """The authorization that an approval makes: the plan's number, the period, the units."""
 
     number: str
     service: str
@@ -80,8 +79,8 @@ class Authorization:
 class InformationRequest:
     """One request for information to the requester; a CommunicationRequest on the wire.
 
-    `attempts` counts how often it went out; `ended_at` without `answered_at`: no longer asked,
-    because the referral was decided, ended, or asked about anew.
+    `attempts` counts how often the request was sent. A request with `ended_at` and without
+    `answered_at` is no longer open, because the referral was decided, ended, or asked about anew.
     """
 
     id: str
@@ -99,29 +98,29 @@ class InformationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the last decision said: kept with the referral, shown on its Task."""
+    """The content of the last decision: stored with the referral, shown on its Task."""
 
     reasons: tuple[Reason, ...] = ()
     populations: tuple[str, ...] = ()
     missing: tuple[Missing, ...] = ()
     recommendation: str | None = None
     needs_assessment: bool = False
-    #: Why the service is on hold, or failed: shown instead of the reasons of the decision.
+    #: Why the service is on hold, or has ended; shown instead of the reasons of the decision.
     service_reasons: tuple[Reason, ...] = ()
-    #: The performer that has it now has begun the service.
+    #: The performer that has the referral now has begun the service.
     begun: bool = False
-    #: Taken back because it was sent by mistake.
+    #: The referral was taken back because it was sent by mistake.
     mistaken: bool = False
-    #: Plan staff proposed to approve against an exclusion; to be confirmed.
+    #: Plan staff proposed to approve against an exclusion; the proposal waits for confirmation.
     exception_proposed: bool = False
 
     @property
     def shown(self) -> tuple[Reason, ...]:
-        """The reasons that explain where the referral stands now."""
+        """The reasons that explain the present state of the referral."""
         return self.service_reasons or self.reasons
 
     def moved(self, row: Move, reasons: tuple[Reason, ...]) -> "Details":
-        """The details after a move of the service: whether it has begun, and why it stands."""
+        """Returns the details after a move of the service: whether it has begun, and why."""
         if row.on_service_task is None:
             return self
         shown = reasons if row.shows_reasons else ()
@@ -132,15 +131,18 @@ class Details:
 
     @staticmethod
     def from_json(text: str) -> "Details":
-        """The details of `to_json`; a field that an older row lacks has its default."""
+        """Reads the text of `to_json`; a field that an older row lacks gets its default."""
         return _DETAILS.validate_json(text, strict=True)
 
 
 _DETAILS = TypeAdapter(Details)
 
 
+# The clocks.
+
+
 class Alarm(StrEnum):
-    """What a clock does when it fires."""
+    """The effect of a clock that fires."""
 
     VOID = "void"
     REMINDER = "reminder"
@@ -150,9 +152,10 @@ class Alarm(StrEnum):
 
 
 def voids(referral: Referral, asked: InformationRequest | None, now: datetime) -> bool:
-    """Information was asked for at least once, none came, and the last day has ended.
+    """Tells whether the referral is void: information was asked for, none came in time.
 
-    A referral that nothing is asked about is complete, and is never void.
+    The request was sent at least once, and the last day has ended. A referral without an open
+    request is complete, and never becomes void.
     """
     return (
         _waits(referral)
@@ -164,7 +167,7 @@ def voids(referral: Referral, asked: InformationRequest | None, now: datetime) -
 
 
 def reminds(referral: Referral, asked: InformationRequest | None, now: datetime) -> bool:
-    """The day of the second attempt has come; not when the time is over already."""
+    """Tells whether the second attempt is due: its day has come, the last day has not ended."""
     return (
         _waits(referral)
         and asked is not None
@@ -176,7 +179,7 @@ def reminds(referral: Referral, asked: InformationRequest | None, now: datetime)
 
 
 def is_overdue(referral: Referral, now: datetime) -> bool:
-    """Undecided after its due date, and nobody was told."""
+    """Tells whether the referral is undecided after its due date, and nobody was told."""
     return (
         referral.state is State.PENDING
         and referral.overdue_told_at is None
@@ -185,7 +188,7 @@ def is_overdue(referral: Referral, now: datetime) -> bool:
 
 
 def expiring(authorization: Authorization | None, clocks: PlanClocks, now: datetime) -> bool:
-    """The notice before an authorization's end is due; not when the end has passed already."""
+    """Tells whether the notice before an authorization's end is due; False after the end."""
     if authorization is None or authorization.status != "open":
         return False
     if authorization.expiring_told_at or has_expired(authorization, now):
@@ -195,7 +198,7 @@ def expiring(authorization: Authorization | None, clocks: PlanClocks, now: datet
 
 
 def expired(authorization: Authorization | None, now: datetime) -> bool:
-    """The authorization's last day has ended, and nobody was told."""
+    """Tells whether the authorization's last day has ended, and nobody was told."""
     return (
         authorization is not None
         and authorization.status == "open"
@@ -205,7 +208,7 @@ def expired(authorization: Authorization | None, now: datetime) -> bool:
 
 
 def has_expired(authorization: Authorization, now: datetime) -> bool:
-    """Whether its last day has ended in California."""
+    """Tells whether the authorization's last day has ended in California."""
     return is_over(expires(authorization.ends_on), now)
 
 

@@ -1,7 +1,7 @@
-"""A referral as it was asked for, in our own words.
+"""The request for a referral, as values of our own instead of FHIR.
 
-PURE: frozen values only. `app.fhir.service_request` makes it from a ServiceRequest; what becomes of
-it is told by the other stages.
+PURE: frozen values only. `app.fhir.service_request` makes a `ReferralRequest` from a
+ServiceRequest; the stages then decide about it.
 """
 
 from dataclasses import dataclass
@@ -16,9 +16,10 @@ Identifier = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class NamedTarget:
-    """Somebody or something that a referral points to: by reference, by identifier, or both.
+    """A person or thing that a referral points to: by reference, by identifier, or both.
 
-    `identifiers` are those of the reference and those of the resource it points to in the payload.
+    `identifiers` are the identifiers in the reference itself, and the identifiers of the resource
+    in the payload that the reference points to.
     """
 
     reference: str | None = None
@@ -27,17 +28,17 @@ class NamedTarget:
     display: str | None = None
 
     def value(self, system: str) -> str | None:
-        """The first identifier of a system."""
+        """Returns the value of the first identifier with this system."""
         return next((value for known, value in self.identifiers if known == system), None)
 
 
 @dataclass(frozen=True, slots=True)
 class ReferralRequest:
-    """What a requester asks for. None is unknown; only intent and priority are always there."""
+    """The request of a referrer. None means unknown; only intent and priority are always known."""
 
     intent: str
     priority: str
-    #: The service, where exactly one is meant.
+    #: The service, if the request means exactly one.
     service: str | None = None
     claimed: tuple[str, ...] = ()
     #: The requester's own identifiers of this referral.
@@ -46,7 +47,7 @@ class ReferralRequest:
     birth_date: str | None = None
     patient: NamedTarget = NamedTarget()
     plan: str | None = None
-    #: All that are stated, whichever of them holds on the date.
+    #: All coverages that are stated, also those that do not hold on the date.
     coverages: tuple[CoverageTerms, ...] = ()
     performers: tuple[NamedTarget, ...] = ()
     based_on: tuple[NamedTarget, ...] = ()
@@ -56,5 +57,5 @@ class ReferralRequest:
 
     @property
     def urgent(self) -> bool:
-        """On the 72-hour track."""
+        """Tells whether the referral is on the 72-hour track."""
         return self.priority in URGENT

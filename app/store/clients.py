@@ -1,7 +1,7 @@
-"""The clients that may ask for a token: their store, their secrets, and the demonstration's own.
+"""Stores the clients that may ask for a token, with their secrets, and makes those of the demo.
 
-A secret is kept as scrypt with its own salt; it can be replaced, never read. Whether a client may
-do a thing is decided by its scopes (`app.model.caller`), and what it sees by its organization.
+A secret is stored as a scrypt hash with its own salt; it can be replaced, and never read. A
+client's scopes decide what it may do (`app.model.caller`); its organization decides what it sees.
 """
 
 import base64
@@ -20,35 +20,36 @@ from app.fhir.bundle import CARRIED
 from app.model.caller import DECIDE, NETWORK, ROSTER
 from app.store.tables.directory import client, organization
 
-#: scrypt's cost: about 50 ms and 16 MB a try (RFC 7914; OWASP's password storage cheat sheet).
+#: The cost of scrypt: about 50 ms and 16 MB a try (RFC 7914; OWASP's password storage cheat
+#: sheet).
 _N, _R, _P = 2**14, 8, 1
 
 _READ = ("ClaimResponse", "Communication", "CommunicationRequest", "HealthcareService",
          "Questionnaire", "AuditEvent")  # fmt: skip
-#: What goes with a referral: created as copies that belong to it. Network and rosters are written
-#: by plans alone, whatever the scope (`app.api.directory`).
+#: Types that are sent with a referral, and created as copies that belong to it. Network and rosters
+#: are written by plans only, whatever the scope (`app.api.directory`).
 SENT_ALONG = (
     "Organization", "QuestionnaireResponse", "Condition", "Encounter", "Observation",
     "DocumentReference", "Consent", "Provenance", "Patient", "Coverage", *CARRIED,
 )  # fmt: skip
-#: The types of a Bundle that have interactions, and so scopes, of their own. Any other is
-#: carried as a part of the referral.
+#: The types of a Bundle that have interactions, and so scopes, of their own. A resource of another
+#: type is part of the referral.
 SCOPED = frozenset({"ServiceRequest", "Task", *SENT_ALONG})
 
-#: Refers, follows what it referred, and is told.
+#: The scopes of a requester: it refers, follows its referrals, and gets messages.
 REQUESTER = frozenset(
     {"system/ServiceRequest.crus", "system/Task.crus", "system/Subscription.cruds"}
     | {f"system/{kind}.rs" for kind in _READ}
     | {f"system/{kind}.crs" for kind in SENT_ALONG if kind != "Organization"}
-    # `u`: its word on a change of its own organization (`app.api.proposals`).
+    # `u`: to confirm or reject a change of its own organization (`app.api.proposals`).
     | {"system/Organization.crus"}
 )
-#: As a requester, and keeps the capacity of its own offers.
+#: The scopes of a provider: a requester that also keeps the capacity of its own offers.
 PROVIDER = REQUESTER | {"system/HealthcareService.rus"}
-#: Plan staff.
+#: The scopes of plan staff.
 STAFF = frozenset({"system/*.cruds", DECIDE, ROSTER, NETWORK})
 
-#: Client id → organization in the sample network, and what it may do (spec.md 7).
+#: Client id → its organization in the sample network, and its scopes (spec.md 7).
 DEMONSTRATION: dict[str, tuple[str, frozenset[str]]] = {
     "hospital": ("org-harbor-lantern", REQUESTER),
     "practice": ("org-cypress-bend", REQUESTER),
@@ -73,9 +74,9 @@ class Client:
 
 
 async def find(connection: AsyncConnection, client_id: str, *, production: bool) -> Client | None:
-    """An active client, with the plan that its organization is; None when there is none.
+    """Finds an active client, with the plan that its organization is; None if there is none.
 
-    In production the demonstration's clients do not exist, wherever the data came from.
+    In production no client of the demonstration is found, even if the database has its row.
     """
     rows = await connection.execute(
         select(
@@ -102,7 +103,7 @@ async def register(
     scopes: Collection[str],
     now: datetime,
 ) -> str | None:
-    """Adds a client and returns its secret, shown this once; None when the id is taken."""
+    """Adds a client and returns its secret, which is shown only now; None if the id is taken."""
     secret = new_secret()
     added = await connection.execute(
         insert(client)
@@ -134,16 +135,16 @@ async def rotate(connection: AsyncConnection, client_id: str) -> str | None:
 
 
 def demonstration_secret(client_id: str) -> str:
-    """The secret of a demonstration client: printed by `make run`, refused in production."""
+    """Makes the secret of a demonstration client: printed by `make run`, refused in production."""
     return f"demo-{client_id}"
 
 
 async def register_demonstration(connection: AsyncConnection, now: datetime) -> None:
-    """The demonstration's clients, secret `demo-<client>`.
+    """Adds the demonstration's clients, each with the secret `demo-<client>`.
 
-    The settings refuse it in production, and `find` does not see them there.
+    In production the settings refuse this step, and `find` does not find these clients.
     """
-    # Hashed first: processes that start together wait for each other's rows, and hashing is slow.
+    # Hash before writing: hashing is slow, and processes that start together wait for the rows.
     hashes = {id_: hash_secret(demonstration_secret(id_)) for id_ in DEMONSTRATION}
     for client_id, (organization_id, scopes) in DEMONSTRATION.items():
         values = {
@@ -162,21 +163,21 @@ async def register_demonstration(connection: AsyncConnection, now: datetime) -> 
 
 
 def new_secret() -> str:
-    """256 random bits."""
+    """Makes a secret of 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def hash_secret(secret: str) -> str:
-    """`scrypt$<salt>$<hash>`, with a fresh salt."""
+    """Hashes a secret with a fresh salt, as `scrypt$<salt>$<hash>`."""
     salt = secrets.token_bytes(16)
     return f"scrypt${_text(salt)}${_text(_scrypt(secret, salt))}"
 
 
 def matches(secret: str, secret_hash: str | None) -> bool:
-    """Whether a secret is the one; takes the same time for a client that does not exist."""
+    """Tells whether a secret fits; takes equal time for a client that does not exist."""
     _, salt, expected = (secret_hash or _NOBODY).split("$")
-    found = _scrypt(secret, base64.b64decode(salt))
-    same = hmac.compare_digest(found, base64.b64decode(expected))
+    actual = _scrypt(secret, base64.b64decode(salt))
+    same = hmac.compare_digest(actual, base64.b64decode(expected))
     return same and secret_hash is not None
 
 

@@ -1,7 +1,7 @@
-"""The delivery worker's own connections: straight asyncpg, each statement its own transaction.
+"""Connections of the delivery worker: plain asyncpg, and each statement its own transaction.
 
-A lost connection is made again at the next statement; waiting between tries is the caller's. The
-engine of the requests is `app.store.database`'s.
+A lost connection is made anew at the next statement; the caller waits between tries. The HTTP
+requests use the engine of `app.store.database` instead.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ from sqlalchemy.engine import make_url
 from app.base.settings import Settings
 from app.store.database import AWAY, LOCKED, ROLE
 
-#: The channel on which a commit is hinted at (`wake.py`).
+#: The channel on which a commit sends a hint (`app.journey.notification.wake`).
 CHANNEL = "nwd_deliver"
 
-#: What comes from the database through asyncpg, whether it is away or refuses a statement.
+#: The errors that asyncpg raises, both if the database is away and if it refuses a statement.
 RAISED = (
     OSError,
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    # What the driver says of a connection that was lost while it was being tried.
+    # The driver raises this error for a connection that is lost while it is made.
     asyncpg.InternalClientError,
 )
-#: The statement is as good as before, and is worth another try.
+#: SQLSTATEs after which the unchanged statement is worth another try.
 _WORTH_WAITING = (*AWAY, *LOCKED)
 
 
@@ -36,10 +36,10 @@ class DatabaseLost(ConnectionError):
 
 
 def lost(error: BaseException) -> bool:
-    """Whether the database is away or busy, so that the same may be tried again as it is.
+    """Tells whether the database is away or busy, so that the unchanged statement may be retried.
 
-    Else it has refused what it was asked, or is not done with it in time: that is the fault of the
-    statement or of a value in it, and comes again however often it is tried.
+    Otherwise the database has refused the statement, or did not finish it in time: the fault is in
+    the statement or in a value, and every retry would fail, too.
     """
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "08").startswith(_WORTH_WAITING)
@@ -49,19 +49,20 @@ def lost(error: BaseException) -> bool:
 
 
 def report(log: logging.Logger, error: BaseException, **about: str) -> None:
-    """Says what came from the database: in a line while it is lost, else with where it happened.
+    """Logs an error of the database: one line while the database is lost, else with a traceback.
 
-    Neither holds a value: what PostgreSQL says of a row is not written (`app.base.logs`).
+    Neither has a value of a row: the log leaves out PostgreSQL's details (`app.base.logs`).
     """
-    said = {**about, "error": type(error).__name__}
+    fields = {**about, "error": type(error).__name__}
     if lost(error):
-        log.warning("database lost; trying again", extra=said)
+        log.warning("database lost; trying again", extra=fields)
     else:
-        log.error("refused by the database; trying again", extra=said, exc_info=error)
+        log.error("refused by the database; trying again", extra=fields, exc_info=error)
 
 
-#: A queue's statistics are always wrong: full one minute, empty the next. So the plan is made once
-#: (planning a claim costs several times what running it does), of index probes and nothing else.
+#: A queue's statistics are always wrong: the table is full one minute and empty the next. So the
+#: database makes the plan once (planning a claim costs several times as much as running it), and
+#: only of index probes.
 _PROBES = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
@@ -71,7 +72,7 @@ _PROBES = {
 
 
 async def connect(settings: Settings, name: str) -> Any:
-    """A connection in the service's restricted role, autocommit, at most 5 s in the making."""
+    """Connects within 5 s, in the service's restricted role and with autocommit."""
     role = {} if settings.migration_database_url else {"role": ROLE}
     return await asyncpg.connect(
         make_url(settings.database_url)
@@ -91,7 +92,7 @@ async def connect(settings: Settings, name: str) -> Any:
 
 
 class Link:
-    """One connection, made when first needed and again after a loss; one statement at a time."""
+    """One connection, made at first use and again after a loss; one statement at a time."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
@@ -100,7 +101,7 @@ class Link:
         self._lock = asyncio.Lock()
 
     async def __aenter__(self) -> Any:
-        """The connection, for this task alone until it leaves. Raises `DatabaseLost`."""
+        """Gives the connection to this task alone, until the block ends. Raises `DatabaseLost`."""
         await self._lock.acquire()
         try:
             if self._connection is None or self._connection.is_closed():
@@ -120,7 +121,7 @@ class Link:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if error is not None:  # its state is not known: begin with a fresh one
+            if error is not None:  # the connection's state is unknown: begin with a fresh one
                 self._drop()
         finally:
             self._lock.release()

@@ -1,9 +1,7 @@
-"""The engine, and how a statement is sent: in a transaction, or as a single read.
+"""Makes the engine, sends statements (in a transaction, or as a single read), names driver errors.
 
-Driver errors are named here and nowhere else. A request's own transaction is
-`app.api.deployment`'s.
-
-A process that starts before its database waits for it, but not for ever.
+No other module turns the driver's errors into answers. `app.api.deployment` opens the transaction
+of a request. A process that starts before its database waits here for a limited time.
 """
 
 import asyncio
@@ -28,23 +26,23 @@ ROLE = "nwd_service"
 
 #: SQLSTATE classes and codes of a database that is away, out of room, or a standby (25006).
 AWAY = ("08", "25006", "53", "57P", "58")
-#: Of one that is busy with others.
+#: SQLSTATEs of a database that is busy with other transactions.
 LOCKED = ("55P03", "40001", "40P01")
-#: A statement that met an error inside PostgreSQL is also given up.
+#: The SQLSTATE class of an error inside PostgreSQL: answered like a database that is away.
 _GIVEN_UP = ("XX",)
-#: One that took longer than a statement may.
+#: The SQLSTATE of a statement that took longer than the limit.
 _TOO_LONG = "57014"
 #: The key in `AsyncConnection.info` under which a transaction notes that it wrote deliveries.
 _DUE = "nwd_due_deliveries"
 
 
 def database_url(url: str) -> str:
-    """The URL with the driver that the service uses, whichever way it was written."""
+    """Returns the URL with the driver that the service uses, whatever driver it names."""
     return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
 def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
-    """An engine whose sessions wait at most 2 s for a lock and 10 s for a statement."""
+    """Makes an engine whose sessions wait at most 2 s for a lock and 10 s for a statement."""
     engine = create_async_engine(
         database_url(settings.database_url),
         pool_size=pool_size or settings.database_pool_size,
@@ -71,7 +69,7 @@ def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncE
 
 
 def _take_role(connection: Any, _record: Any) -> None:
-    """One URL for owner and service: the service steps down to the restricted role."""
+    """Takes the restricted role: owner and service have one URL, and so connect as the owner."""
     cursor = connection.cursor()
     cursor.execute(f"SET ROLE {ROLE}")
     cursor.close()
@@ -79,7 +77,7 @@ def _take_role(connection: Any, _record: Any) -> None:
 
 
 def sqlstate(error: BaseException) -> str:
-    """The SQLSTATE of a driver error, or an empty string."""
+    """Returns the SQLSTATE of a driver error, or an empty string."""
     cause: Any = error
     while cause is not None:
         state = getattr(cause, "sqlstate", None)
@@ -90,7 +88,7 @@ def sqlstate(error: BaseException) -> str:
 
 
 def constraint(error: BaseException) -> str:
-    """The name of the constraint that a driver error is about, or an empty string."""
+    """Returns the name of the constraint that a driver error is about, or an empty string."""
     cause: Any = error
     while cause is not None:
         name = getattr(cause, "constraint_name", None)
@@ -102,7 +100,7 @@ def constraint(error: BaseException) -> str:
 
 @contextmanager
 def named_errors() -> Iterator[None]:
-    """Turns what the driver raises into the answers that a caller can act on."""
+    """Turns the driver's errors into answers on which a caller can act."""
     try:
         yield
     except (PoolTimeout, OSError, TimeoutError, asyncpg.InterfaceError) as error:
@@ -119,7 +117,7 @@ def named_errors() -> Iterator[None]:
 
 
 def _lost(error: Exception) -> bool:
-    """Whether the connection went, not the statement."""
+    """Tells whether the connection was lost; otherwise the statement failed."""
     if isinstance(error, DBAPIError):
         kinds = (InterfaceError, OperationalError)
         return isinstance(error, kinds) or error.connection_invalidated
@@ -127,19 +125,21 @@ def _lost(error: Exception) -> bool:
 
 
 class Reader:
-    """Single statements that read. Each sees one snapshot by itself, so that it needs no BEGIN and
-    no COMMIT: one round trip of three, on a connection of the engine's pool that is held for it
-    only. Whoever needs two statements to agree takes `Connection`.
+    """Runs single statements that read, without a transaction around them.
+
+    Each statement sees one snapshot by itself, and so needs no BEGIN and no COMMIT: one round trip
+    instead of three. It holds a connection of the engine's pool only while it runs. Code in which
+    two statements must see one snapshot uses a transaction (`begin`) instead.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
     async def fetch(self, sql: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """The rows. Refusals as `named_errors` words them."""
+        """Reads the rows. Raises the refusals of `named_errors`."""
         with named_errors():
             pooled = await self._engine.raw_connection()
-            while _closed(pooled):  # the server has gone since; its next connection is new
+            while _closed(pooled):  # the server was restarted meanwhile; the next connection is new
                 pooled.invalidate()
                 pooled = await self._engine.raw_connection()
             driver: Any = pooled.driver_connection
@@ -160,14 +160,14 @@ def _closed(pooled: PoolProxiedConnection) -> bool:
     return closed
 
 
-#: What a statement may be sent over: the request's transaction, or none.
+#: The ways to send a statement that reads: in a transaction, or without one.
 ReadSource = AsyncConnection | Reader
 
 
 async def fetch(
     source: ReadSource, sql: str, parameters: Sequence[Any] = ()
 ) -> Sequence[Sequence[Any]]:
-    """The rows of one statement, written for the driver: `$1`, `$2` … and no layer between."""
+    """Reads the rows of a statement in the driver's own form (`$1`, `$2` …), not SQLAlchemy's."""
     if isinstance(source, Reader):
         return await source.fetch(sql, parameters)
     result: CursorResult[Any] = await source.exec_driver_sql(sql, tuple(parameters))
@@ -177,32 +177,36 @@ async def fetch(
 async def fetch_one(
     source: ReadSource, sql: str, parameters: Sequence[Any] = ()
 ) -> Sequence[Any] | None:
-    """The first row, or None."""
+    """Reads the first row of a statement; None if there is none."""
     rows = await fetch(source, sql, parameters)
     return rows[0] if rows else None
 
 
 @asynccontextmanager
 async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """One transaction: committed where its block ends, rolled back where the block raises."""
+    """Opens a transaction: committed when its block ends, rolled back if the block raises."""
     with named_errors():
         async with engine.connect() as connection:
-            connection.info.pop(_DUE, None)  # of the transaction before, on the same connection
+            connection.info.pop(_DUE, None)  # left by the transaction before on this connection
             yield connection
             await connection.commit()
 
 
 def note_due_deliveries(connection: AsyncConnection) -> None:
-    """Notes that this transaction makes deliveries due. Each function that writes such rows calls
-    this, so that none of its callers has to think of the delivery workers (`app.api.deployment`).
+    """Notes that this transaction makes deliveries due.
+
+    Every function that writes such rows calls this one. So none of its callers has to think of
+    waking the delivery workers (`app.api.deployment`).
     """
     connection.info[_DUE] = True
 
 
 def has_due_deliveries(connection: AsyncConnection) -> bool:
-    """Whether this transaction makes deliveries due."""
+    """Tells whether this transaction makes deliveries due."""
     return _DUE in connection.info
 
+
+# Waiting for the database at the start
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +216,7 @@ class DatabaseAway(Stopped):
 
 
 async def answers(engine: AsyncEngine) -> bool:
-    """Whether the database answers at all."""
+    """Tells whether the database answers at all."""
     try:
         async with begin(engine) as connection:
             await connection.exec_driver_sql("SELECT 1")
@@ -222,7 +226,7 @@ async def answers(engine: AsyncEngine) -> bool:
 
 
 async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
-    """Returns when the database answers; raises `DatabaseAway` when it does not in time."""
+    """Waits until the database answers. Raises `DatabaseAway` after so many seconds."""
     deadline = time.monotonic() + seconds
     pause = 0.1
     while not await answers(engine):
@@ -237,7 +241,7 @@ async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
 
 
 async def until_it_answers(chosen: Settings) -> None:
-    """The same for a process that has no engine yet, with DATABASE_START_WAIT_S."""
+    """Waits at most DATABASE_START_WAIT_S, in a process that has no engine yet."""
     engine = create_engine(chosen, pool_size=1)
     try:
         await wait_for_database(engine, chosen.database_start_wait_s)

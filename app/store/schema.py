@@ -1,12 +1,11 @@
-"""The schema that this code expects, and the one that a database has.
+"""Reads the schema's expected and present revision, and grants the service's role its rights.
 
-The migrations themselves are in `migrations/`, which lies beside the package `app` in a checkout,
-in the image and where the package is installed.
+The migrations are in the folder `migrations/`, which is beside the package `app` in a checkout, in
+the image and in an installation.
 
-What the service's role may do, made and looked at again by every `migrate`.
-
-Roles belong to the whole server: a backup of one database brings the tables without the role, and
-with an Alembic version that leaves nothing to migrate.
+Every `migrate` checks role and rights, and mends them. A migration cannot: roles belong to the
+whole server, and the backup of one database restores the tables without the role, but with an
+Alembic version that leaves nothing to migrate.
 """
 
 from typing import Any
@@ -26,7 +25,7 @@ _UNDEFINED_TABLE = "42P01"
 
 
 def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's configuration for our migrations, on `connection` where one is given."""
+    """Makes Alembic's configuration for our migrations, on `connection` if one is given."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -35,14 +34,14 @@ def configuration(connection: Connection | None = None) -> Config:
 
 
 def head_revision() -> str | None:
-    """The revision that this code expects; None before the first migration. Reads files."""
+    """Reads from files the revision that this code expects; None before the first migration."""
     return ScriptDirectory.from_config(configuration()).get_current_head()
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """The revision of the database; None where nothing has been migrated.
+    """Reads the revision of the database; None if nothing has been migrated.
 
-    After None the connection's transaction is over: PostgreSQL ends it with the error.
+    If the result is None, the connection's transaction is over: PostgreSQL ends it by the error.
     """
     try:
         row = await connection.execute(text("SELECT version_num FROM alembic_version"))
@@ -54,9 +53,12 @@ async def current_revision(connection: AsyncConnection) -> str | None:
     return revision
 
 
-#: The service adds to these and never changes what is there.
+# The service's role
+
+#: Tables to which the service adds rows; it never changes a row.
 APPEND_ONLY = ("referral_history", "determination", "resource_version", "attempt")
-#: Rows that expire, and the indexes of the directory, made again with each change: all else stays.
+#: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows
+#: are made anew with each change. It deletes from no other table.
 EXPIRING = ("idempotency_key", "directory_index", "organization_npi")
 
 _MAKE = f"""DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN;
@@ -71,7 +73,7 @@ _GRANT = (
     f"REVOKE INSERT, UPDATE ON alembic_version FROM {ROLE}",
 )
 _EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
-#: The tables on which the role may do less than it must, or more than it may.
+#: Lists the tables on which the role may do less than it must, or more than it should.
 _WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
     has_table_privilege($1, c.oid, 'SELECT') reads, has_table_privilege($1, c.oid, 'INSERT') adds,
     has_table_privilege($1, c.oid, 'UPDATE') changes,
@@ -84,9 +86,9 @@ ORDER BY 1"""
 
 
 def grant(connection: Connection) -> None:
-    """Makes role and grants where something is amiss. As the owner, in the migration's transaction.
+    """Makes role and grants if one is wrong: as the owner, in the migration's transaction.
 
-    Raises `Stopped` where the role still cannot do what it must, or could change history.
+    Raises `Stopped` if the role then still lacks a right that it must have, or may change history.
     """
     if not wrong(connection):
         return
@@ -100,8 +102,8 @@ def grant(connection: Connection) -> None:
 
 
 def wrong(connection: Connection) -> list[str]:
-    """The tables whose grants are not as they must be; the role itself where it is missing."""
+    """Lists the tables with wrong grants; instead of them the role itself, if it is missing."""
     if not connection.exec_driver_sql(_EXISTS, (ROLE,)).first():
         return [ROLE]
-    told: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING))
-    return [row[0] for row in connection.exec_driver_sql(_WRONG, told)]
+    parameters: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING))
+    return [row[0] for row in connection.exec_driver_sql(_WRONG, parameters)]

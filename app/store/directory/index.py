@@ -1,8 +1,8 @@
-"""The words by which a resource of the network or a roster is found, as rows of their own.
+"""Makes the index of network and rosters: the words that find a resource, as rows of their own.
 
-PURE. The same words as beside the version (`app.store.reading.words`), each no longer than a key
-may be: an equal one is found by its digest, and a long name by looking at the words (its row says
-so).
+PURE. The words are those stored beside the version (`app.store.reading.words`), shortened to the
+length of a key. A shortened word holds a digest, by which an equal value is found; a name that is
+too long has a marked row, and the search then compares the words of the version.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from app.store.reading.match import END, PART
 from app.store.reading.parameters import Parameter
 from app.store.reading.words import of_parameter
 
-#: Answers on a roster have no referral whose columns say whose they are.
+#: Parameters of answers on a roster: these have no referral whose columns name the member.
 _OF_ROSTER = {
     "QuestionnaireResponse": (
         Parameter("patient", "reference", "", "subject"),
@@ -22,11 +22,11 @@ _OF_ROSTER = {
     )
 }
 
-#: What the directory holds.
+#: The types that the directory holds.
 TYPES = frozenset({*DIRECTORY, *_OF_ROSTER})
 
 
-#: The names under which a type's words are indexed, and whether those are text.
+#: Type → name among the words → whether the words are text.
 _TEXT = {
     kind: {
         known.indexed_as: known.kind == "string"
@@ -35,9 +35,9 @@ _TEXT = {
     }
     for kind in TYPES
 }
-#: Between the entries of one resource on their way to the database.
+#: The character between the entries of one resource in the parameter of `INSERT`.
 _BETWEEN = "\x1d"
-#: Writes the entries of resources: plans, types and ids, and the entries of each as `travelling`.
+#: Writes the entries of resources: plans, types, ids, and the texts that `travelling` makes.
 INSERT = """INSERT INTO directory_index (plan, type, id, name, value)
 SELECT k.plan, k.type, k.id, split_part(w, chr(31), 1), substr(w, strpos(w, chr(31)) + 1)
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) k(plan, type, id, words)
@@ -45,12 +45,12 @@ CROSS JOIN LATERAL unnest(string_to_array(k.words, chr(29))) w ON CONFLICT DO NO
 
 
 def words(resource: Mapping[str, Any], beside: str) -> set[tuple[str, str]]:
-    """Every (parameter, word) of a resource; `beside` are the words of its version."""
+    """Returns every (parameter, word) of a resource; `beside` are the words of its version."""
     return set(_words(resource, beside))
 
 
 def travelling(entries: Sequence[tuple[str, str]]) -> str:
-    """The entries of one resource as `INSERT` takes them: one text, whatever their number."""
+    """Joins the entries of one resource into one text, as `INSERT` takes them."""
     return _BETWEEN.join(name + PART + word for name, word in entries)
 
 

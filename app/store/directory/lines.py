@@ -1,13 +1,9 @@
-"""Reads network and roster files a resource at a time, never a whole file.
+"""Reads network and roster files one resource at a time: the memory never holds a whole file.
 
-Each is checked by itself here; what it refers to is looked at when it is written
-(`app.store.directory.resolve`). Every fault is told with its file and line (or a Bundle's entry),
-never with a value of it.
-
-Finds the resources in a file without holding more of it than one: the lines of NDJSON, or the
-entries of a Bundle, however it is laid out and however long it is. PURE but for the file.
-
-Only finds where each begins and ends; what is in it is read by `app.store.directory.lines`.
+`pieces` finds where each resource begins and ends: the lines of NDJSON, or the entries of a Bundle
+of any layout and any length. `read_lines` parses each resource and checks it by itself;
+`app.store.directory.resolve` checks its references when it is written. A fault names its file and
+line (or the entry of a Bundle), and never a value of the resource.
 """
 
 import re
@@ -22,21 +18,21 @@ from app.fhir.r4 import check_resource
 from app.fhir.r4.strict_json import UnreadableJson, parse
 from app.store.directory.record import TYPES
 
-#: As large as a resource may come over the API.
+#: The most bytes of a resource, as over the API.
 LONGEST = 5_000_000
 _CHUNK = 1_000_000
 _IS_BUNDLE = re.compile(
     rb'\s*\{\s*(?:"\w+"\s*:\s*"[^"]*"\s*,\s*)*"resourceType"\s*:\s*"Bundle"'
 ).match
-#: A string that ends, or a mark; a quote alone begins a string that goes on in the next chunk.
+#: A complete string, or a mark. A quote alone begins a string that ends in a later chunk.
 _TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["{}\[\]:]', re.DOTALL).finditer
-#: Where the resource of an entry stands: within an object, a list, an object.
+#: The nesting around the resource of an entry: an object, a list, an object.
 _WITHIN = [b"{", b"[", b"{"]
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The bytes of one resource, and where they stand."""
+    """The bytes of one resource, with their place in the file."""
 
     label: str
     start: int
@@ -44,18 +40,18 @@ class Piece:
 
 
 class Broken(Exception):
-    """The rest of a Bundle cannot be told apart; the message says why."""
+    """The rest of a file cannot be split into resources; the message says why."""
 
 
 def pieces(content: BinaryIO, chunk: int = _CHUNK) -> Iterator[Piece]:
-    """Every resource of a file. Raises `Broken` for what is a Bundle only at its beginning."""
+    """Yields every resource of a file. Raises `Broken` if a Bundle does not end as one."""
     beginning = content.read(4_096)
     content.seek(0)
     return _entries(content, chunk) if _IS_BUNDLE(beginning) else _lines(content)
 
 
 def _lines(content: BinaryIO) -> Iterator[Piece]:
-    """The lines of a file. Of one that is too long no more is kept than shows that it is."""
+    """Yields the lines of a file; of a line too long, only the first `LONGEST` + 1 bytes."""
     number = start = 0
     while raw := content.readline(LONGEST + 1):
         number += 1
@@ -70,9 +66,9 @@ def _lines(content: BinaryIO) -> Iterator[Piece]:
 
 
 def _entries(content: BinaryIO, size: int) -> Iterator[Piece]:
-    """The resources of a Bundle's entries; of one that is too long only so much as shows it."""
+    """Yields the resources of a Bundle; of one too long, only the first `LONGEST` + 1 bytes."""
     scan = _Scan()
-    held, base, done = b"", 0, 0  # what is held of the file, where that begins, how far it was read
+    held, base, done = b"", 0, 0  # bytes held, their place in the file, how many of them were read
     while chunk := content.read(size):
         held += chunk
         keep = len(held)
@@ -97,7 +93,7 @@ def _entries(content: BinaryIO, size: int) -> Iterator[Piece]:
 
 
 class _Scan:
-    """Where in Bundles we are; `start` is that of the resource that is being passed, or -1."""
+    """The place in a file of Bundles; `start`: where the present resource begins, or -1."""
 
     def __init__(self) -> None:
         self.within: list[bytes] = []
@@ -112,7 +108,7 @@ class _Scan:
         return f"entry[{self._entry}]"
 
     def see(self, text: bytes, at: int) -> bool:
-        """Takes the next token; whether the resource that began at `start` ends with it."""
+        """Takes the next token; tells whether the resource that began at `start` ends with it."""
         depth = len(self.within)
         if text in (b"{", b"["):
             self.within.append(text)
@@ -142,19 +138,21 @@ class _Scan:
             self.start = at
 
     def _close(self) -> None:
-        """A Bundle may follow a Bundle, and nothing else."""
+        """Ends a Bundle. Raises `Broken` if it was none: a file has nothing but Bundles."""
         if not self._is_bundle:
             raise Broken("holds something else beside Bundles. Give that a file of its own.")
         self._is_bundle = False
         self._names = [b""] * 4
 
 
+# The resources
+
 Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FileLine:
-    """One resource that was read and found good by itself."""
+    """One resource that was read and has no fault by itself."""
 
     file: int
     piece: Piece
@@ -164,7 +162,7 @@ class FileLine:
 def read_lines(
     paths: Sequence[Path], advance: Advance = lambda _: None
 ) -> Iterator[FileLine | str]:
-    """Every line of every file: itself where it is good, else a sentence for each of its faults."""
+    """Yields every line of every file: a `FileLine`, or a sentence for each of its faults."""
     for file, path in enumerate(paths):
         try:
             with open_file(path) as content:
@@ -181,14 +179,14 @@ def read_lines(
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A file that can be read twice, and in any order. Raises OSError for anything else."""
+    """Opens a file for reading twice and in any order. Raises OSError if it is no regular file."""
     if not path.is_file():
         raise OSError
     return path.open("rb")
 
 
 def read_piece(raw: bytes) -> tuple[Resource | None, list[Issue]]:
-    """A resource that this service loads, or everything that is wrong with it by itself."""
+    """Reads a resource that this service loads; returns the resource, or all its faults."""
     if len(raw) > LONGEST:
         return None, [Issue("too-long", "Longer than 5 MB. Give each resource a line of its own.")]
     try:
@@ -205,5 +203,5 @@ def read_piece(raw: bytes) -> tuple[Resource | None, list[Issue]]:
 
 
 def said(at: str, fault: Issue) -> str:
-    """A fault as the command tells it."""
+    """Words a fault as the command prints it."""
     return f"{at}: {fault.expression or 'line'}: {fault.diagnostics}"

@@ -1,17 +1,17 @@
-"""`python -m app load FILE…`: network and roster files (NDJSON, Bundles) into the directory.
+"""Loads network and roster files (NDJSON, Bundles) into the directory: `python -m app load FILE…`.
 
-First every line is read and checked by itself: while one is at fault nothing is written, for it
-might be anybody's Coverage. Then they are written in batches, each a transaction with all that the
-files say of its members. What cannot be placed (a CIN that another member has) is told and left
-out with everything else about that member, who stays as they were; all others are written. Loading
-the same files again changes nothing, so whatever was interrupted is simply repeated.
+First every line is read and checked by itself. If one line has a fault, nothing is written, for the
+line might be any member's Coverage. Then the lines are written in batches; a batch is a transaction
+with all that the files say about its members. A resource that cannot be placed (a CIN that another
+member has) is reported and left out, with all other lines about its member, who stays as before;
+the lines about all other members are written. Loading the same files again changes nothing, so an
+interrupted load is repeated as a whole.
 
-In which order the lines of a load are written, whatever order they stand in: organizations, then
-offers, then member by member, each with all that the files say about them; last, in the order of
-their ids, members of whom the files say that they have the same CIN.
-
-Keeps no line, only where it stands: in a database of its own that grows on disk and is gone with
-the process, so that the memory of a load does not grow with the roster.
+`Order` brings the lines into the order of writing, whatever their order in the files:
+organizations, then offers, then member by member, with all that the files say about each; last, in
+the order of their ids, members to whom the files give the same CIN. It keeps no line but only the
+place of each, in a SQLite database that grows on disk and ends with the process: so the memory of a
+load does not grow with the roster.
 """
 
 import asyncio
@@ -45,16 +45,17 @@ from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts,
 from app.store.directory.resolve import patient_of
 from app.store.directory.store import in_several_rosters, write
 
-#: Lines about one member: they are written together, and nobody has as many.
+#: The most lines about one member, which are written together; no real member has as many.
 MOST = 1_000
-#: Faults that are told of one load; whoever made the files needs no more to find the cause.
+#: The most faults that one load reports: enough to find the cause.
 TOLD = 1_000
-#: What is written after the stage before it is: offers name organizations, rosters name plans.
+#: Type → stage of writing. Each stage needs the one before: offers name organizations, and
+#: rosters name plans.
 _STAGES = {"Organization": 0, "HealthcareService": 1}
 _ROSTER = 2
 _SAME_CIN = 3
-#: Stage → batches of it that may be written at once. Of an NPI and of a CIN the first has it: where
-#: two may name the same, one at a time.
+#: Stage → batches that may be written at once. The first resource gets an NPI or a CIN: in stages
+#: where two may name the same, batches are written one at a time.
 STAGES = {0: 1, 1: 2, _ROSTER: 2, _SAME_CIN: 1}
 _MAKE = """PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 CREATE TABLE line (type TEXT, id TEXT, stage INTEGER, whose TEXT, file INTEGER,
@@ -69,12 +70,12 @@ GROUP BY whose HAVING count(*) > {MOST} ORDER BY file, 3 LIMIT {TOLD}"""
 _LAST = f"""UPDATE line SET stage = {_SAME_CIN} WHERE stage = {_ROSTER} AND whose IN (
 SELECT whose FROM line WHERE cin IN (SELECT cin FROM line GROUP BY cin HAVING count(*) > 1))"""
 _PATIENTS = "SELECT id FROM line WHERE type = 'Patient' ORDER BY id"
-#: A batch ends after the member with whom it reaches either: resources, or bytes of them.
+#: A batch ends after the member with whom it reaches so many resources, or so many bytes.
 _RESOURCES, _BYTES = 500, 2_000_000
 
 
 class LoadRefused(Exception):
-    """Nothing was loaded. `faults`: one sentence each, with file and line."""
+    """The refusal of a load: nothing was written. `faults`: sentences, each with file and line."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__(f"{len(faults)} faults")
@@ -83,7 +84,7 @@ class LoadRefused(Exception):
 
 @dataclass(slots=True)
 class LoadBatch:
-    """Resources that are written in one transaction, with the place of each and whose it is."""
+    """Resources that one transaction writes, each with its place (file and line) and its member."""
 
     resources: list[Resource]
     places: dict[Key, str]
@@ -94,7 +95,7 @@ class LoadBatch:
 
 
 class Order:
-    """The places of all lines. As a context manager it holds the files open."""
+    """The places of all lines in the order of writing; a context manager that holds files open."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
@@ -119,8 +120,8 @@ class Order:
     def read(self, advance: Advance = lambda _: None) -> None:
         """Reads and checks every line. Raises `LoadRefused` with every fault."""
         faults: list[str] = []
-        for found in read_lines(self._paths, advance):
-            fault = found if isinstance(found, str) else self._add(found)
+        for line in read_lines(self._paths, advance):
+            fault = line if isinstance(line, str) else self._add(line)
             if fault:
                 faults.append(fault)
             if len(faults) == TOLD:
@@ -135,7 +136,7 @@ class Order:
         self._files = [self._open.enter_context(open_file(path)) for path in self._paths]
 
     def _add(self, line: FileLine) -> str | None:
-        """Notes where a line stands; a sentence where its resource was there before."""
+        """Notes the place of a line; returns a sentence if an earlier line has its type and id."""
         at, piece = key(line.resource), line.piece
         where = (line.file, piece.label, piece.start, len(piece.raw), hash(piece.raw))
         cin = cin_of(line.resource) if at[0] == "Patient" else None
@@ -147,9 +148,9 @@ class Order:
         return f"{here}: the same type and id as {first}. Leave one out."
 
     def batches(self, stage: int) -> Iterator[LoadBatch]:
-        """All resources of a stage, each in one batch with whatever else is about the same member.
+        """Yields all resources of a stage in batches; resources about one member are in one batch.
 
-        Raises `Stopped` when a line is not what it was when it was checked.
+        Raises `Stopped` if a line has changed since it was checked.
         """
         batch, size = LoadBatch([], {}, {}), 0
         rows = self._lines.execute(_ORDERED, (stage,))
@@ -174,9 +175,9 @@ class Order:
         return parse(raw)
 
     def patients(self, number: int) -> Iterator[list[str]]:
-        """The ids of all Patients, so many at a time."""
-        found = self._lines.execute(_PATIENTS)
-        while rows := found.fetchmany(number):
+        """Yields the ids of all Patients, `number` at a time."""
+        patients = self._lines.execute(_PATIENTS)
+        while rows := patients.fetchmany(number):
             yield [row[0] for row in rows]
 
     def _place(self, file: int, label: str) -> str:
@@ -184,7 +185,7 @@ class Order:
 
 
 def _turn(resource: Resource) -> tuple[int, str]:
-    """The stage in which a resource is written, and with whom."""
+    """Returns the stage in which a resource is written, and the member or id that it goes with."""
     kind, own = key(resource)
     if kind in _STAGES:
         return _STAGES[kind], own
@@ -193,17 +194,17 @@ def _turn(resource: Resource) -> tuple[int, str]:
 
 __all__ = ["LoadCounts", "LoadRefused", "load", "load_resources", "main"]
 
-#: Members whose numbers are looked for in other rosters at a time.
+#: Number of members that are looked for in other rosters at a time.
 _AT_A_TIME = 1_000
 
 Tell = Callable[[str], None]
-#: A step of the work by its name and size, and how far it is.
+#: Begins a step of the work, by its name and size; returns the function that reports progress.
 LoadStep = Callable[[str, int], Advance]
 
 
 @dataclass(slots=True)
 class Loaded:
-    """What a load did, and how many lines it left out."""
+    """The counts of a load, and the number of lines that it left out."""
 
     counts: LoadCounts = field(default_factory=LoadCounts)
     left_out: int = 0
@@ -225,8 +226,8 @@ async def load(
 ) -> Loaded:
     """Loads files; `tell` gets a sentence for every fault and for every CIN that two rosters have.
 
-    Raises `LoadRefused` when nothing was written; `Stopped` and, without a database, 503 as
-    `Refusal` when the batches written so far stay.
+    Raises `LoadRefused` if nothing was written. Raises `Stopped`, or without a database a `Refusal`
+    (503), if the load ended early: the batches written so far stay.
     """
     loaded = Loaded()
     with Order(paths) as order:
@@ -251,7 +252,7 @@ async def _write_all(
     tell: Tell,
     step: LoadStep,
 ) -> None:
-    """Writes every batch: while the database works on one, the next is made ready."""
+    """Writes every batch; while the database works on one batch, the next one is prepared."""
     advance = step("writing", order.count)
 
     async def write_some(batches: Iterator[LoadBatch]) -> None:
@@ -272,7 +273,7 @@ async def _write_all(
 async def _load_batch(
     engine: AsyncEngine, batch: LoadBatch, clock: ServiceClock, loaded: Loaded, tell: Tell
 ) -> None:
-    """Writes a batch; where some of it is refused, the rest without whomever that is about."""
+    """Writes a batch; leaves out all lines about a member of whom a resource is refused."""
     resources = batch.resources
     while resources:
         try:
@@ -280,8 +281,8 @@ async def _load_batch(
         except DirectoryRefused as refused:
             for at, fault in refused.faults:
                 tell(said(batch.places[at], fault))
-            gone = {batch.whose[at] for at, _ in refused.faults}
-            rest = [one for one in resources if batch.owner(one) not in gone]
+            refused_owners = {batch.whose[at] for at, _ in refused.faults}
+            rest = [one for one in resources if batch.owner(one) not in refused_owners]
             loaded.left_out += len(resources) - len(rest)
             resources = rest
         else:
@@ -291,7 +292,7 @@ async def _load_batch(
 async def _write(
     engine: AsyncEngine, resources: Sequence[Resource], clock: ServiceClock
 ) -> LoadCounts:
-    """One transaction; looks again where another writer was faster."""
+    """Writes in one transaction; tries once more if another writer was faster."""
     for _ in range(2):
         try:
             async with begin(engine) as connection:
@@ -302,7 +303,7 @@ async def _write(
 
 
 def main(paths: Sequence[Path]) -> int:
-    """The command. Returns its exit status: 0 all loaded, 1 not all, or nothing."""
+    """Runs the command. Returns its exit status: 0 if all was loaded, else 1."""
     if not settings().database_url:
         sys.stderr.write("Set DATABASE_URL.\n")
         return 1
@@ -310,16 +311,16 @@ def main(paths: Sequence[Path]) -> int:
         with _progress() as (tell, step):
             loaded = asyncio.run(load(paths, settings(), tell, step))
     except LoadRefused as refused:
-        told = "\n".join(refused.faults)
-        sys.stderr.write(f"{told}\nNothing was loaded: {len(refused.faults)} faults.\n")
+        faults = "\n".join(refused.faults)
+        sys.stderr.write(f"{faults}\nNothing was loaded: {len(refused.faults)} faults.\n")
         return 1
     except (Refusal, Stopped) as stopped:
         why = stopped.issues[0].diagnostics if isinstance(stopped, Refusal) else str(stopped)
         sys.stderr.write(f"{why}\nNot all was loaded. Load the same files again.\n")
         return 1
     except sqlite3.Error:
-        said = "There is no room on disk to sort the lines: free some, or set SQLITE_TMPDIR."
-        sys.stderr.write(f"{said}\nNot all was loaded. Load the same files again.\n")
+        text = "There is no room on disk to sort the lines: free some, or set SQLITE_TMPDIR."
+        sys.stderr.write(f"{text}\nNot all was loaded. Load the same files again.\n")
         return 1
     Console().print(_table(loaded.counts))
     if loaded.left_out:
@@ -329,7 +330,7 @@ def main(paths: Sequence[Path]) -> int:
 
 @contextmanager
 def _progress() -> Iterator[tuple[Tell, LoadStep]]:
-    """A bar on standard error where that is a terminal; sentences go there in any case."""
+    """Shows a bar on standard error if this is a terminal; sentences go there in any case."""
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     columns = (TextColumn("{task.description:>8}"), BarColumn(), TaskProgressColumn())
     with Progress(
@@ -350,7 +351,7 @@ def _table(counts: LoadCounts) -> Table:
         table.add_column(heading, justify="left" if heading == "resource" else "right")
     for kind in TYPES:
         numbers = [
-            found.get(kind, 0) for found in (counts.created, counts.updated, counts.unchanged)
+            by_type.get(kind, 0) for by_type in (counts.created, counts.updated, counts.unchanged)
         ]
         if any(numbers):
             table.add_row(kind, *map(str, numbers))

@@ -1,19 +1,17 @@
-"""Who may change an organization of the network: the plans that contract with it.
+"""Decides who may change an organization of the network, and stores changes that must wait.
 
-An organization belongs to no plan, and several may send people to it. A plan contracts with one of
-which it has an active offer, and with one that its own client made. One that is itself a plan is
-that plan's alone (docs/decisions/0007).
+An organization belongs to no plan, and several plans may send people to it. The plans that contract
+with the organization may change it: a plan contracts with an organization if it has an active offer
+of the organization, or if its own client made the organization. An organization that is itself a
+plan is changed by that plan alone (docs/decisions/0007).
 
-What of an organization waits for a second word when a plan changes it, and whose word that is.
+A change of name, address or NPI waits for a second word: of another plan that contracts with the
+organization, or of the organization itself. People, letters and referrals find an organization by
+these three, and so a wrong one harms every plan that contracts with it (docs/decisions/0007).
 
- By its name, its address and its NPI people, letters and referrals find it: a wrong one harms
-every plan that contracts with it (docs/decisions/0007).
-
-Changes of organizations that wait for a second word: their rows.
-
-Everything is done while the organization is locked, so that of two words at once the second one
-finds what the first has made of it. A write of the organization overtakes what is open
-(`app.store.directory.store`).
+A change that waits is a proposal, a row of `organization_proposal`. Proposals are made and decided
+while the organization is locked, so that of two words at once the second one meets the result of
+the first. A write of the organization overtakes its open proposals (`app.store.directory.store`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,8 +45,10 @@ FROM organization o WHERE o.id = $1::text"""
 
 @dataclass(frozen=True, slots=True)
 class ProposalStanding:
-    """An organization's dealings: the plan that it is, the plans that contract with it, and whether
-    a client of its own can speak for it.
+    """The standing of an organization: who may change it, and who may give the second word.
+
+    `plan`: the plan that the organization is; `contracting`: the plans that contract with it;
+    `speaks`: whether a client of its own may change it.
     """
 
     id: str
@@ -60,7 +60,7 @@ class ProposalStanding:
 async def standing_of(
     connection: AsyncConnection, organization_id: str, *, production: bool
 ) -> ProposalStanding | None:
-    """What the network knows of it; None for one that is not of the network."""
+    """Reads an organization's standing; None if the organization is not in the network."""
     row = await fetch_one(connection, _STANDING, (organization_id, production))
     if row is None:
         return None
@@ -70,31 +70,32 @@ async def standing_of(
 
 
 def may_change(caller: Caller, standing: ProposalStanding | None) -> None:
-    """403 for a plan that does not contract with it; what is of no network is refused later."""
+    """Refuses with 403 a plan that does not contract with it; an unknown one is refused later."""
     if standing is None or standing.id == caller.organization_id:
         return
     if standing.plan is not None:
-        said = "This organization is a plan, and changed by that plan alone. Ask its staff."
-        raise refuse(403, "forbidden", said)
+        text = "This organization is a plan, and changed by that plan alone. Ask its staff."
+        raise refuse(403, "forbidden", text)
     if caller.plan not in standing.contracting:
-        said = (
+        text = (
             "An organization is changed by the plans that contract with it. Add your active offer "
             "of it (a HealthcareService that it provides) first, or ask a plan that has one."
         )
-        raise refuse(403, "forbidden", said)
+        raise refuse(403, "forbidden", text)
 
 
 def plans_claimed(caller: Caller, organization: Resource) -> Sequence[str]:
-    """The plans that an Organization says it is; what a plan may not claim is an empty word.
+    """Lists the plans that an Organization claims to be; a claim that is not allowed is empty.
 
-    422 for a plan's own without its identifier: all of its members and offers hang on that.
+    422 for the caller's own organization without the plan's identifier: all members and offers of
+    the plan depend on this identifier.
     """
     named = identifiers(organization, codes.PLAN_ID)
     if organization.get("id") != caller.organization_id:
         return ["" for _ in named]
     if caller.plan not in named:
-        said = "This is your plan's own organization. Send it with the plan's identifier."
-        raise refuse(422, "required", said, "Organization.identifier")
+        text = "This is your plan's own organization. Send it with the plan's identifier."
+        raise refuse(422, "required", text, "Organization.identifier")
     return named
 
 
@@ -110,7 +111,7 @@ def waits(
     stored: Mapping[str, Any],
     sent: Mapping[str, Any],
 ) -> list[str]:
-    """What of name, address and NPI is changed; nothing where nobody else can speak."""
+    """Lists the changes (name, address, NPI) that wait; none where nobody else has a word."""
     if standing is None or standing.id == caller.organization_id:
         return []
     if not (standing.speaks or standing.contracting - {caller.plan}):
@@ -119,19 +120,19 @@ def waits(
 
 
 def changed(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
-    """Which of `name`, `address` and `npi` differ."""
-    found = [
+    """Lists which of `name`, `address` and `npi` differ."""
+    differing = [
         word
         for word, elements in _ELEMENTS.items()
         if any(stored.get(element) != sent.get(element) for element in elements)
     ]
     before, after = read_organization(stored), read_organization(sent)
     npi = (before.npi, before.npis) != (after.npi, after.npis)
-    return [*found, "npi"] if npi else found
+    return [*differing, "npi"] if npi else differing
 
 
 def whose(caller: Caller, standing: ProposalStanding) -> str:
-    """Who may give the second word, for a sentence."""
+    """Words who may give the second word, for a sentence."""
     others = sorted(standing.contracting - {str(caller.plan)})
     named = [f"staff of {plan} with nwd/network" for plan in others]
     if standing.speaks:
@@ -139,15 +140,17 @@ def whose(caller: Caller, standing: ProposalStanding) -> str:
     return " or ".join(named)
 
 
-def accepted(changes: Sequence[str], who: str) -> dict[str, Any]:
-    """The answer to a change that waits: nothing has happened yet, and what it takes."""
-    said = (
+def accepted(changes: Sequence[str], confirmers: str) -> dict[str, Any]:
+    """Makes the answer to a change that waits: nothing is changed yet, and who must confirm it."""
+    text = (
         f"Nothing is changed yet: the change of {', '.join(changes)} waits, and the whole update "
-        f"with it, for the word of {who}. It is given at the address in Location."
+        f"with it, for the word of {confirmers}. It is given at the address in Location."
     )
-    issue = Issue("informational", said, "Organization", severity="information")
+    issue = Issue("informational", text, "Organization", severity="information")
     return operation_outcome([issue])
 
+
+# Proposals
 
 _LOCK = "SELECT 1 FROM locator WHERE type = 'Organization' AND id = $1::text FOR UPDATE"
 _VERSION = "SELECT version FROM organization WHERE id = $1::text"
@@ -162,7 +165,7 @@ _DECIDE = """UPDATE organization_proposal SET state = $2::text, decided_by = $3:
     decided_for = $4::text, decided_at = $5::timestamptz, note = $6::text WHERE id = $1::text"""
 _SHOWN = """p.id, p.organization_id, o.name, p.based_on, p.changes, p.state, p.proposed_for,
     p.proposed_at, p.decided_for, p.decided_at, p.note"""
-#: Whom a proposal concerns: its organization, who made it, the plans that contract ($2).
+#: The callers whom a proposal concerns: its organization, its proposer, contracting plans ($2).
 _CONCERNS = """FROM organization_proposal p JOIN organization o ON o.id = p.organization_id
 WHERE (p.organization_id = $1::text OR p.proposed_for = $1::text OR o.made_by = $2::text
     OR EXISTS (SELECT 1 FROM offer f WHERE f.plan = $2::text AND f.organization_id = o.id
@@ -171,7 +174,7 @@ WHERE (p.organization_id = $1::text OR p.proposed_for = $1::text OR o.made_by = 
 
 @dataclass(frozen=True, slots=True)
 class ProposalsQuery:
-    """Which proposals. `after` is the last one of the page before: moment and id."""
+    """The query of a list of proposals; `after`: moment and id of the last one shown before."""
 
     state: str | None = None
     organization: str | None = None
@@ -180,7 +183,7 @@ class ProposalsQuery:
 
 
 async def lock(connection: AsyncConnection, organization_id: str) -> None:
-    """Nobody else changes the organization, or says a word about it, until the end."""
+    """Locks the organization and its proposals until the transaction ends."""
     await connection.exec_driver_sql(_LOCK, (organization_id,))
 
 
@@ -192,13 +195,14 @@ async def propose(
     after: int,
     now: datetime,
 ) -> str:
-    """Keeps a change of version `after` until it is decided; its id. The same again is the same.
+    """Stores a change of version `after` until it is decided, and returns the proposal's id.
 
-    It takes the place of what its organization proposed before. Raises what writing would.
+    A repeated proposal gets the id of the first one; a new proposal replaces the open one of the
+    same proposer. Raises the errors that writing the change would raise.
     """
     await lock(connection, resource["id"])
-    found = await fetch_one(connection, _VERSION, (resource["id"],))
-    if found is None or found[0] != after:
+    current = await fetch_one(connection, _VERSION, (resource["id"],))
+    if current is None or current[0] != after:
         raise Overtaken
     await examine(connection, [resource])
     own = await fetch_one(connection, _OWN, (resource["id"], caller.organization_id))
@@ -215,7 +219,7 @@ async def propose(
 async def take_back(
     connection: AsyncConnection, caller: Caller, organization_id: str, now: datetime
 ) -> None:
-    """What the caller's organization proposed before is open no more: it has sent another."""
+    """Ends the open proposal of the caller's organization, which has sent another change."""
     await connection.exec_driver_sql(_TAKE_BACK, (organization_id, caller.organization_id, now))
 
 
@@ -227,13 +231,13 @@ async def decide(
     note: str | None,
     now: datetime,
 ) -> None:
-    """Records whose word it was."""
+    """Records the decision about a proposal, and who made the decision."""
     by = (caller.client_id, caller.organization_id, now, note)
     await connection.exec_driver_sql(_DECIDE, (id_, state, *by))
 
 
 async def one(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping | None:
-    """A proposal with its body; None where it is not there, or does not concern the caller."""
+    """Reads a proposal with its body; None if there is none, or none that concerns the caller."""
     sql = f"SELECT {_SHOWN}, p.body {_CONCERNS} AND p.id = $3::text"
     values = (caller.organization_id, caller.plan, id_)
     return (await connection.exec_driver_sql(sql, values)).mappings().first()
@@ -242,7 +246,7 @@ async def one(connection: AsyncConnection, caller: Caller, id_: str) -> RowMappi
 async def listed(
     connection: AsyncConnection, caller: Caller, wanted: ProposalsQuery
 ) -> Sequence[RowMapping]:
-    """Those that concern the caller, the oldest first; one more than asked for, if there is."""
+    """Lists proposals that concern the caller, oldest first; one more than `limit` if any."""
     values: list[Any] = [caller.organization_id, caller.plan]
     conditions = ""
     for column, value in (("state", wanted.state), ("organization_id", wanted.organization)):

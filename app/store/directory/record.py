@@ -1,7 +1,7 @@
-"""What is written when network and roster change: PURE values, and the faults that refuse them.
+"""Values for changes of network and roster, and the faults that refuse a change. PURE.
 
-Where rows go is `app.store.directory.store`; which line of a file a resource was,
-`app.store.directory.load`.
+`app.store.directory.store` writes the rows; `app.store.directory.load` knows the line of a file
+that each resource comes from.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 from app.base.errors import Issue
 
-#: Written in this order: what comes later refers to what comes before.
+#: The types in the order of writing: a later type refers to an earlier one.
 TYPES = ("Organization", "HealthcareService", "Patient", "Coverage", "QuestionnaireResponse")
 ROSTER_TYPES = frozenset({"Patient", "Coverage", "QuestionnaireResponse"})
 
@@ -18,13 +18,13 @@ Key = tuple[str, str]
 
 
 def key(resource: Mapping[str, Any]) -> Key:
-    """The type and id of a resource."""
+    """Returns the type and the id of a resource."""
     return str(resource["resourceType"]), str(resource["id"])
 
 
 @dataclass(slots=True)
 class LoadCounts:
-    """What a load did, by resource type."""
+    """The number of resources that a load created, updated or left unchanged, by type."""
 
     created: dict[str, int] = field(default_factory=dict)
     updated: dict[str, int] = field(default_factory=dict)
@@ -49,12 +49,12 @@ class LoadCounts:
 
 
 class Overtaken(Exception):
-    """Another request wrote the resource after the caller had looked at it."""
+    """Another request wrote the resource after the caller had read it."""
 
 
 @dataclass(eq=False)
 class DirectoryRefused(Exception):
-    """Resources that cannot be taken: every fault, by the resource it is about."""
+    """The refusal of resources: every fault, each with the key of its resource."""
 
     faults: list[tuple[Key, Issue]]
 

@@ -1,7 +1,7 @@
-"""Which plan each resource belongs to, and whether what it refers to is there.
+"""Finds the plan of each resource of a batch, and checks that the resources it refers to exist.
 
-PURE: works on what was read from the store (`StoredDirectory`) and the batch itself, in any order.
-Every fault is found, not the first alone. Writing is `app.store.directory.store`.
+PURE: works on the stored data (`StoredDirectory`) and on the batch itself, in any order. Finds
+every fault, not only the first one. `app.store.directory.store` writes the batch.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +24,9 @@ from app.store.reading.access import NO_PLAN
 
 @dataclass(frozen=True, slots=True)
 class StoredDirectory:
-    """What is stored already of everything that a batch names."""
+    """The stored data about everything that a batch names."""
 
-    #: (type, id) → (plan, whether it belongs to a referral).
+    #: (type, id) → (plan, whether the resource belongs to a referral).
     located: Mapping[Key, tuple[str, bool]]
     #: Organization id → (NPI, plan code).
     organizations: Mapping[str, tuple[str | None, str | None]]
@@ -38,31 +38,31 @@ class StoredDirectory:
 
 @dataclass(slots=True)
 class Batch:
-    """Resources with the plan each belongs to, and the rows that go beside them."""
+    """The plan of each resource, and the rows to write beside the resources."""
 
     plans: dict[Key, str] = field(default_factory=dict)
     organizations: dict[str, OrganizationRow] = field(default_factory=dict)
     offers: dict[str, OfferRow] = field(default_factory=dict)
     npis: dict[str, str] = field(default_factory=dict)
-    #: Coverages and answers → the Patient they are about.
+    #: Coverages and QuestionnaireResponses → the Patient that they are about.
     patients: dict[Key, str] = field(default_factory=dict)
     faults: list[tuple[Key, Issue]] = field(default_factory=list)
 
-    def fault(self, resource: Resource, code: str, path: str, said: str) -> None:
+    def fault(self, resource: Resource, code: str, path: str, text: str) -> None:
         kind = resource["resourceType"]
-        self.faults.append((key(resource), Issue(code, said, f"{kind}.{path}" if path else kind)))
+        self.faults.append((key(resource), Issue(code, text, f"{kind}.{path}" if path else kind)))
 
 
 def patient_of(resource: Resource) -> str | None:
-    """The id of the Patient that a Coverage or a response is about."""
+    """Returns the id of the Patient that a Coverage or a response is about."""
     about = resource.get("beneficiary") or resource.get("subject") or {}
     return local_id(about.get("reference"), "Patient")
 
 
 def resolve(resources: Sequence[Resource], known: StoredDirectory, by: str | None = None) -> Batch:
-    """The batch, ready to be written. Raises `DirectoryRefused` with every fault.
+    """Makes the batch to write. Raises `DirectoryRefused` with every fault.
 
-    To the client of a plan (`by`) another plan's members are as unknown as nobody.
+    If the client of a plan writes (`by`), members of another plan count as unknown.
     """
     batch = Batch()
     _organizations(batch, resources, known)
@@ -74,7 +74,7 @@ def resolve(resources: Sequence[Resource], known: StoredDirectory, by: str | Non
     _offers(batch, resources, known)
     _patients(batch, resources, known, plans)
     _about_patients(batch, resources, known, plans, by)
-    _at_home(batch, resources, known)
+    _check_ids(batch, resources, known)
     if batch.faults:
         raise DirectoryRefused(batch.faults)
     return batch
@@ -89,22 +89,22 @@ def _organizations(batch: Batch, resources: Sequence[Resource], known: StoredDir
     for resource in _of(resources, "Organization"):
         row = read_organization(resource)
         if row.plan and codes.setdefault(row.plan, row.id) != row.id:
-            said = "Another organization is this plan already. Update that one."
-            batch.fault(resource, "duplicate", "identifier", said)
+            text = "Another organization is this plan already. Update that one."
+            batch.fault(resource, "duplicate", "identifier", text)
         batch.organizations[row.id] = row
         batch.plans[key(resource)] = NO_PLAN
     _npis(batch, resources, known)
 
 
 def _npis(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
-    """An NPI is one organization's; those of the batch may change theirs with each other."""
+    """Checks that one organization only has each NPI; those of the batch may swap theirs."""
     held = {npi: id_ for npi, id_ in known.npis.items() if id_ not in batch.organizations}
     for resource in _of(resources, "Organization"):
         for npi in batch.organizations[resource["id"]].npis:
             other = held.setdefault(npi, resource["id"])
             if other != resource["id"]:
-                said = f"Organization/{other} has this NPI. Use that one, or correct the number."
-                batch.fault(resource, "duplicate", "identifier", said)
+                text = f"Organization/{other} has this NPI. Use that one, or correct the number."
+                batch.fault(resource, "duplicate", "identifier", text)
 
 
 def _offers(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
@@ -115,8 +115,8 @@ def _offers(batch: Batch, resources: Sequence[Resource], known: StoredDirectory)
             continue
         loaded = batch.organizations.get(row.organization_id)
         if loaded is None and row.organization_id not in known.organizations:
-            said = "The organization is not known here. Load it first, or with the offer."
-            batch.fault(resource, "not-found", "providedBy", said)
+            text = "The organization is not known here. Load it first, or with the offer."
+            batch.fault(resource, "not-found", "providedBy", text)
             continue
         npi = loaded.npi if loaded else known.organizations[row.organization_id][0]
         batch.npis[row.id] = npi or ""
@@ -134,25 +134,25 @@ def _patients(
         plan = plan or payors.get(resource["id"]) or known.located.get(key(resource), (None,))[0]
         cin = cin_of(resource)
         if plan is None:
-            said = "Name the plan by identifier, here or as the payor of the member's Coverage."
-            batch.fault(resource, "required", "managingOrganization", said)
+            text = "Name the plan by identifier, here or as the payor of the member's Coverage."
+            batch.fault(resource, "required", "managingOrganization", text)
         if cin is None:
             batch.fault(resource, "required", "identifier", "Give the member's CIN.")
         if plan is None or cin is None:
             continue
         if taken.setdefault((plan, cin), resource["id"]) != resource["id"]:
-            said = "Another member of the plan has this CIN. Update that one."
-            batch.fault(resource, "duplicate", "identifier", said)
+            text = "Another member of the plan has this CIN. Update that one."
+            batch.fault(resource, "duplicate", "identifier", text)
         batch.plans[key(resource)] = plan
 
 
 def _payors(resources: Sequence[Resource], plans: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    plan_by_patient: dict[str, str] = {}
     for resource in _of(resources, "Coverage"):
         patient, plan = patient_of(resource), _payor(resource, plans)
         if patient and plan:
-            found.setdefault(patient, plan)
-    return found
+            plan_by_patient.setdefault(patient, plan)
+    return plan_by_patient
 
 
 def _payor(coverage: Resource, plans: Mapping[str, str]) -> str | None:
@@ -176,18 +176,18 @@ def _about_patients(
             plan, copy = known.located.get(("Patient", patient or ""), (None, False))
             plan = None if copy else plan
         if patient is None or plan is None or by not in (None, plan):
-            said = "Name a member of the roster: `Patient/` and the id."
-            batch.fault(resource, "not-found", element, said)
+            text = "Name a member of the roster: `Patient/` and the id."
+            batch.fault(resource, "not-found", element, text)
             continue
         if coverage and _payor(resource, plans) not in (None, plan):
-            said = "The member belongs to another plan."
-            batch.fault(resource, "business-rule", "payor", said)
+            text = "The member belongs to another plan."
+            batch.fault(resource, "business-rule", "payor", text)
         batch.patients[key(resource)] = patient
         batch.plans[key(resource)] = plan
 
 
-def _at_home(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
-    """An id that exists under another plan, or belongs to a referral, is not free."""
+def _check_ids(batch: Batch, resources: Sequence[Resource], known: StoredDirectory) -> None:
+    """Checks that no id exists under another plan or belongs to a referral: it is not free."""
     for resource in resources:
         located, plan = known.located.get(key(resource)), batch.plans.get(key(resource))
         if located and plan and located != (plan, False):

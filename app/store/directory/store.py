@@ -1,12 +1,12 @@
-"""Writes network and rosters: a new version only where something changed, and every row beside it.
+"""Writes network and rosters: a new version of each changed resource, and every row beside it.
 
-All in the caller's transaction. Resources were checked against base R4 before; faults of ours come
-from `app.store.directory.resolve`. Places that our approvals hold are never touched here.
+All statements run in the caller's transaction. The caller has checked the resources against base
+R4; `app.store.directory.resolve` finds the faults by our own rules. This module never changes the
+places that our approvals hold.
 
-Members whose number stands in the rosters of several plans: told to whoever loads a roster.
-
-Such a member's referral that names no plan goes to a person (`app.journey.eligibility.check`).
-Told by the ids of the roster's Patients, never by the number.
+`in_several_rosters` finds members whose CIN is in the rosters of several plans, for whoever loads a
+roster: a referral of such a member that names no plan goes to a person
+(`app.journey.eligibility.check`). It names members by the ids of their Patients, never by the CIN.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,8 +38,8 @@ from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts,
 from app.store.directory.resolve import Batch, StoredDirectory, patient_of, resolve
 from app.store.reading.words import words as found_by
 
-#: The plans that have members, one step in the index for each: every key of `member` begins with
-#: the plan, and a number or an id is looked up in each.
+#: The plans that have members, found by one step in the index for each plan. Every key of `member`
+#: begins with the plan, and so a CIN or an id is looked up plan by plan.
 PLANS = """(WITH RECURSIVE p(plan) AS (
     (SELECT plan FROM member ORDER BY plan LIMIT 1)
     UNION ALL
@@ -54,7 +54,7 @@ WHERE o.plan <> m.plan ORDER BY 1, 2"""
 
 
 async def in_several_rosters(connection: AsyncConnection, patients: Sequence[str]) -> list[str]:
-    """A sentence for each of these Patients and each other plan's that has the same CIN."""
+    """Words each pair of one of these Patients and a Patient of another plan with the same CIN."""
     rows = await fetch(connection, _SHARED, (list(patients),))
     return [f"{one}: {other} has the same CIN, too." for one, other in rows]
 
@@ -90,7 +90,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bool[], $6::int[
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, npi = excluded.npi, plan = excluded.plan,
     active = excluded.active, version = excluded.version, updated_at = excluded.updated_at"""
 _RELEASE = "DELETE FROM organization_npi WHERE organization_id = ANY ($1::text[])"
-#: Waits for whoever is taking one of them at the same moment; what is not returned is theirs.
+#: Waits for another writer of an equal NPI. An NPI that is not returned belongs to that writer.
 _CLAIM = """INSERT INTO organization_npi (npi, organization_id)
 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (npi) DO NOTHING RETURNING npi"""
 _OVERTAKE = """UPDATE organization_proposal SET state = 'overtaken', decided_at = $2::timestamptz
@@ -135,10 +135,10 @@ async def write(
 ) -> LoadCounts:
     """Upserts resources. Raises `DirectoryRefused` with every fault, and then nothing was written.
 
-    `by` is the plan whose client writes. `after` is the version that the caller has looked at (0:
-    there was none): raises `Overtaken` where another one is current when the resource is locked.
-    An offer's `taken` counts places taken outside this service; with `taken_in_all` it counts all
-    of them, as our own reads show it, so that what was read can be sent back.
+    `by` is the plan whose client writes. `after` is the version that the caller has read (0: there
+    was none): raises `Overtaken` if another version is current once the resource is locked. An
+    offer's `taken` counts the places taken outside this service; with `taken_in_all` it counts all
+    taken places, as our own reads show them, so that a client can send back what it has read.
     """
     ordered = sorted(resources, key=lambda one: TYPES.index(one["resourceType"]))
     batch = resolve(ordered, await _known(connection, ordered), by)
@@ -155,7 +155,7 @@ async def write(
         counts.count(kind, new=version == 0, changed=differs)
         if differs:
             changed.append((resource, version + 1))
-    if changed:  # not before what is changed, although another process's clock wrote that
+    if changed:  # never before the last change, though another process's clock may run ahead
         now = max([now, *(written for _, _, written in versions.values())])
         await _write_versions(connection, batch, changed, now)
         await _write_network(connection, batch, changed, now, taken_in_all, by)
@@ -170,7 +170,7 @@ async def examine(connection: AsyncConnection, resources: Sequence[Resource]) ->
 
 
 def plain(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """A resource without the version and time that we put on it."""
+    """Returns a resource without the version and time that we wrote into it."""
     meta = {
         name: value
         for name, value in (resource.get("meta") or {}).items()
@@ -181,7 +181,7 @@ def plain(resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stamped(resource: Mapping[str, Any], version: int, now: datetime) -> bytes:
-    """The stored form: our version and time in `meta`, everything else as sent."""
+    """Makes the stored form: our version and time in `meta`, everything else as sent."""
     meta = plain(resource).get("meta") or {}
     head = {
         "resourceType": resource["resourceType"],
@@ -221,26 +221,26 @@ async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> 
 
 
 async def _lock(connection: AsyncConnection, resources: Sequence[Resource], batch: Batch) -> None:
-    """One writer at a time for each resource and each member."""
+    """Locks each resource and each member, so that only one request at a time writes them."""
     rows = sorted((*key(one), batch.plans[key(one)]) for one in resources)
     await connection.exec_driver_sql(_LOCATE, _columns(rows, 3))
     keys = {key(one) for one in resources} | {("Patient", p) for p in batch.patients.values()}
     held: Any = await connection.exec_driver_sql(_LOCK, _columns(sorted(keys), 2))
     lost = [(row[2], row[3]) for row in held if (row[0], row[1]) != (_plan(batch, row), False)]
     if lost:
-        said = "This id was taken just now. Choose another."
-        raise DirectoryRefused([(at, Issue("conflict", said, f"{at[0]}.id")) for at in lost])
+        text = "This id was taken just now. Choose another."
+        raise DirectoryRefused([(at, Issue("conflict", text, f"{at[0]}.id")) for at in lost])
 
 
 def _plan(batch: Batch, row: Sequence[Any]) -> str:
-    """The plan that the batch expects an id under; a Patient only referred to was looked up."""
+    """Returns the plan that the batch expects for an id; the row's for a Patient of no batch."""
     return batch.plans.get((row[2], row[3]), str(row[0]))
 
 
 async def _current(
     connection: AsyncConnection, keys: Sequence[Key]
 ) -> dict[Key, tuple[int, Resource, datetime]]:
-    """(version, resource, when it was written) of what there is."""
+    """Reads (version, resource, time of writing) of the keys that exist."""
     if not keys:
         return {}
     rows: Any = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
@@ -258,9 +258,9 @@ async def _write_versions(
         for one, version in changed
     ]
     await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 6), now))
-    again = [row[:3] for row in rows if row[3] > 1]
-    if again:
-        await connection.exec_driver_sql(_FORGET, _columns(again, 3))
+    rewritten = [row[:3] for row in rows if row[3] > 1]
+    if rewritten:
+        await connection.exec_driver_sql(_FORGET, _columns(rewritten, 3))
     index = [
         (*row[:3], travelling(sorted(words(one, row[5]))))
         for row, (one, _) in zip(rows, changed, strict=True)
@@ -298,7 +298,7 @@ async def _write_network(
 
 
 def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
-    """The columns of an offer. Codes hold no blank: a list of them travels as one text."""
+    """Lists the columns of an offer; codes, which have no blanks, are joined into one text."""
     return (
         row.plan, row.id, row.organization_id, npi, row.service, " ".join(row.counties),
         " ".join(row.populations), row.places, row.taken, row.status, row.active, version,
@@ -311,33 +311,33 @@ async def _members(
     changed: Sequence[Resource],
     versions: Mapping[Key, tuple[int, Resource, datetime]],
 ) -> list[tuple[str, str]]:
-    """The (plan, Patient) whom changes are about, and those whom they were about before."""
-    found: set[tuple[str, str]] = set()
-    left: set[tuple[str, str]] = set()
+    """Lists the (plan, Patient) that the changed resources are about now, or were about before."""
+    present: set[tuple[str, str]] = set()
+    former: set[tuple[str, str]] = set()
     for one in changed:
         at = key(one)
         if at[0] == "Patient":
-            found.add((batch.plans[at], at[1]))
+            present.add((batch.plans[at], at[1]))
         elif at in batch.patients:
-            found.add((batch.plans[at], batch.patients[at]))
+            present.add((batch.plans[at], batch.patients[at]))
             before = patient_of(versions[at][1]) if at in versions else None
             if before is not None and before != batch.patients[at]:
-                left.add((batch.plans[at], before))
-    if left - found:
-        rows = [("Patient", patient) for _, patient in sorted(left - found)]
+                former.add((batch.plans[at], before))
+    if former - present:
+        rows = [("Patient", patient) for _, patient in sorted(former - present)]
         await connection.exec_driver_sql(_LOCK, _columns(rows, 2))
-    return sorted(found | left)
+    return sorted(present | former)
 
 
 async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -> None:
-    """The organizations have these NPIs now, and no others. Refuses what another has just taken."""
+    """Gives organizations their NPIs and no others. Refuses an NPI that another has just taken."""
     await connection.exec_driver_sql(_RELEASE, ([row.id for row in rows],))
     claims = sorted((npi, row.id) for row in rows for npi in row.npis)
     made: Any = await connection.exec_driver_sql(_CLAIM, _columns(claims, 2))
     lost = dict(claims).keys() - {row[0] for row in made}
     if lost:
-        said = "Another organization was given this NPI just now. Use that one, or correct it."
-        fault = Issue("duplicate", said, "Organization.identifier")
+        text = "Another organization was given this NPI just now. Use that one, or correct it."
+        fault = Issue("duplicate", text, "Organization.identifier")
         refused = sorted({id_ for npi, id_ in claims if npi in lost})
         raise DirectoryRefused([(("Organization", id_), fault) for id_ in refused])
 
@@ -348,7 +348,7 @@ async def _write_members(
     resources: Sequence[Resource],
     now: datetime,
 ) -> None:
-    """Puts each member together again from all that the roster now holds about them."""
+    """Writes each member's row anew from all that the roster now holds about them."""
     if not pairs:
         return
     about: Any = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
@@ -357,12 +357,12 @@ async def _write_members(
     others = await _current(connection, sorted(keys - held.keys()))
     stored = [held[at] if at in held else others[at][1] for at in sorted(keys)]
     themselves = {one["id"]: one for one in stored if one["resourceType"] == "Patient"}
-    theirs: dict[str | None, list[Resource]] = {}
+    by_patient: dict[str | None, list[Resource]] = {}
     for one in stored:
-        theirs.setdefault(patient_of(one), []).append(one)
+        by_patient.setdefault(patient_of(one), []).append(one)
     rows = []
     for plan, patient in pairs:
-        self, own = themselves[patient], theirs.get(patient, [])
+        self, own = themselves[patient], by_patient.get(patient, [])
         member = read_member(
             self,
             [one for one in own if one["resourceType"] == "Coverage"],
@@ -372,5 +372,5 @@ async def _write_members(
         facts = orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
         cin, post = as_key(member.cin or ""), is_reachable(self)
         rows.append((plan, patient, cin, member.birth_date, facts, post))
-    rows.sort(key=itemgetter(0, 2))  # as every writer does: nobody waits in a circle
+    rows.sort(key=itemgetter(0, 2))  # every writer has this order, so that no deadlock arises
     await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 6), now))

@@ -1,12 +1,13 @@
-"""Who sees what, as SQL: parties their referrals, plan staff their plan's, everybody the network.
+"""SQL conditions for what a caller sees: parties see their referrals, plan staff their plan's.
 
-A referral's resources follow the referral. Everything else is a roster (its plan's staff alone) or
-the network (every authenticated caller). What is not to be seen is not found: 404, absent from
-searches. No value of a caller stands in the text of a statement: values are bound.
-Whether a scope allows the question at all is left to the routes.
+A resource of a referral is visible to those who see the referral. Every other resource belongs to a
+roster (visible to its plan's staff only) or to the network (visible to every authenticated caller).
+A resource that the caller may not see is not found: reads answer 404, searches leave it out. The
+routes check whether a scope allows the request at all. The text of a statement contains no value of
+a caller: all values are bound.
 
-A referral whose plan is not known yet is its parties'; plan staff see the least of it
-(`app.fhir.subset`), to say whose member it is about.
+Before a referral's plan is known, its parties see the referral; the staff of every plan see the
+least of it (`app.fhir.subset`), so that they can say whose member it is about.
 """
 
 from collections.abc import Sequence
@@ -23,9 +24,9 @@ from app.fhir.subset import SHOWN, least
 from app.model.caller import ROSTER, UNASSIGNED, Caller
 from app.policy.library import FILES
 
-#: The plan key of what belongs to no plan.
+#: The plan key of resources that belong to no plan.
 NO_PLAN = "*"
-#: Types of the network: readable by every authenticated caller where they belong to no referral.
+#: Types of the network: every authenticated caller reads those that belong to no referral.
 NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
 
 
@@ -42,7 +43,7 @@ class SqlStatement:
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """What one caller may see."""
+    """The organization, staff plans and roster plans by which one caller sees resources."""
 
     organization_id: str
     staff_plans: Sequence[str]
@@ -53,14 +54,16 @@ class Visibility:
         return bool(self.staff_plans)
 
     def has(self, plan: str, organization_id: str) -> bool:
-        """Whether a referral of this plan, sent by this organization, is the caller's own or its
-        plan's; of one without a plan, others' staff see the least.
+        """Tells whether the caller sees all of a referral with this plan and this sender.
+
+        The caller does as the sender, or as staff of the plan. Of a referral without a plan, staff
+        see the least only.
         """
         return organization_id == self.organization_id or plan in self.staff_plans
 
 
 def visibility(caller: Caller) -> Visibility:
-    """Plan staff see their plan's referrals and roster; `nwd/roster` alone shows the roster."""
+    """Derives what a caller sees: plan staff see referrals and roster, `nwd/roster` the roster."""
     roster = [caller.plan] if caller.plan and (caller.staff or ROSTER in caller.scopes) else []
     staff = [caller.plan] if caller.plan and caller.staff else []
     return Visibility(caller.organization_id, staff, roster)
@@ -68,7 +71,7 @@ def visibility(caller: Caller) -> Visibility:
 
 @cache
 def plan_keys() -> tuple[str, ...]:
-    """Every plan key that a referral may be kept under: a search names the plan first."""
+    """Lists every plan key that a referral may have; searches name them, for the indexes."""
     folder = Path(settings().policy_path) if settings().policy_path else FILES
     inside = folder.iterdir() if folder.is_dir() else ()
     named = {entry.name for entry in inside if entry.is_dir()}
@@ -78,13 +81,13 @@ def plan_keys() -> tuple[str, ...]:
 def sees_referral(
     statement: SqlStatement, seen: Visibility, *, few: bool = False, least: bool = False
 ) -> str:
-    """A condition on `r` (table referral). It is told the plan first, so that keys can be used.
+    """Composes the condition that the caller sees a row of `r` (table referral).
 
-    `least`: also what staff see the least of.
-
-    `few`: other conditions leave few rows, so each is checked by itself (`OFFSET 0` keeps the
-    planner from starting at the parties); otherwise the search starts from what the organization
-    is party to.
+    The condition names the plans first, so that the database can use its keys. With `least` it also
+    holds for referrals of which staff see the least. With `few` the other conditions of the search
+    leave few rows, and so each row is checked by itself (`OFFSET 0` keeps the planner from starting
+    at the parties); otherwise the search starts from the referrals that the organization is a
+    party to.
     """
     plans = statement.bind(list(plan_keys()), "text[]")
     organization = statement.bind(seen.organization_id)
@@ -114,15 +117,15 @@ SEES_LOCATED = """(CASE WHEN l.referral_id IS NULL
         AND p.referral_id = l.referral_id AND p.until IS NULL) END)"""
 
 
-#: Joined to `l`: `s.whole`, whether the caller sees all of it; and a condition with which staff
-#: also find what they see the least of.
+#: A join to `l` that adds `s.whole`: whether the caller sees all of the resource. Beside it, a
+#: condition by which staff also find the resources of which they see the least.
 WHOLE = f"CROSS JOIN LATERAL (SELECT {SEES_LOCATED} AS whole) s"
 WHOLE_OR_LEAST = f"""(s.whole OR (l.plan = '{UNASSIGNED}' AND l.referral_id IS NOT NULL
     AND l.type = ANY ('{{{",".join(SHOWN)}}}'::text[]) AND cardinality($4::text[]) > 0))"""
 
 
 def least_of(statement: SqlStatement, seen: Visibility, plan: str, referral: str) -> str:
-    """Whether a row that a search found (its plan and referral id) is one to see the least of."""
+    """Composes whether the caller sees only the least of a row; `plan`, `referral`: its columns."""
     if not seen.staff:
         return "false"
     organization = statement.bind(seen.organization_id)
@@ -132,14 +135,14 @@ def least_of(statement: SqlStatement, seen: Visibility, plan: str, referral: str
 
 
 def check_id(kind: str, resource_id: str) -> str:
-    """An id that FHIR does not allow is nobody's (404); some bytes the database would refuse."""
+    """Refuses an id that FHIR does not allow (404): the database would refuse some of its bytes."""
     if not is_id(resource_id):
         raise not_found(kind)
     return resource_id
 
 
 def located(kind: str, resource_id: str, seen: Visibility) -> tuple[Any, ...]:
-    """The parameters of `SEES_LOCATED`; 404 for what cannot be an id."""
+    """Returns the parameters of `SEES_LOCATED`; 404 for a text that cannot be an id."""
     return (
         kind,
         check_id(kind, resource_id),

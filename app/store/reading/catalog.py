@@ -1,8 +1,9 @@
-"""Which resource types are searched, and by which parameters.
+"""Lists the resource types that can be searched, and their search parameters.
 
-Columns answer what is asked often (member, status, identifier); the words kept beside each version
-(`app.store.reading.words`) answer the rest, and only for rows that the caller may see anyway. What
-is not listed here is not supported. Where the rows come from is `app.store.reading.search`.
+Columns answer the frequent parameters (member, status, identifier). The words stored beside each
+version (`app.store.reading.words`) answer all others, and only for rows that the caller may see. A
+parameter that is not listed here is not supported. `app.store.reading.search` says where the rows
+of each type come from.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ _FINANCIAL_CODES = frozenset({"active", "cancelled", "draft", "entered-in-error"
 _PRIORITIES = URGENT | {"routine"}
 
 
-#: A person's names, whichever part they stand in.
+#: The elements with any part of a person's name.
 _NAMES = "name.family | name.given | name.text | name.prefix | name.suffix"
 
 _MEMBER = (
@@ -377,9 +378,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
 
 @cache
 def referring(kind: str) -> Mapping[str, tuple[str, Parameter]]:
-    """What a search of a type may bring along by who refers to it: `Task:focus` → its type, and the
-    parameter that finds it.
-    """
+    """Maps each `_revinclude` of a type (`Task:focus`) to the referring type and its parameter."""
     return {
         f"{source}:{known.name}": (source, known)
         for source, parameters in PARAMETERS.items()
@@ -389,5 +388,5 @@ def referring(kind: str) -> Mapping[str, tuple[str, Parameter]]:
 
 
 def parameter(kind: str, name: str) -> Parameter | None:
-    """The parameter of a type by its name."""
+    """Finds a parameter of a type by its name."""
     return next((known for known in PARAMETERS[kind] if known.name == name), None)

@@ -1,6 +1,7 @@
-"""Where a page ended: opaque to the client, signed, good for the same caller and query only.
+"""Cursors: where a page ended. Opaque to the client, signed, valid for one caller and one query.
 
-Keys, not offsets: a row that is written meanwhile neither repeats nor hides another.
+A cursor holds the key of the last row and no offset: a row that is written between two pages
+neither repeats another row nor hides one.
 """
 
 import base64
@@ -31,14 +32,14 @@ class Position:
 
 
 def sign(position: Position, secret: str, bound_to: str) -> str:
-    """The cursor after `position`; `bound_to` names the caller and the query."""
+    """Makes the cursor after `position`; `bound_to` names the caller and the query."""
     micros = (position.at - _EPOCH) // timedelta(microseconds=1)
     payload = orjson.dumps([micros, position.id])
     return base64.urlsafe_b64encode(_mac(payload, secret, bound_to) + payload).decode().rstrip("=")
 
 
 def verify(text: str, secret: str, bound_to: str) -> Position:
-    """The position of a cursor. 400 where it was changed, or made for another caller or query."""
+    """Reads a cursor. 400 if it was changed, or was made for another caller or query."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except ValueError:
@@ -51,14 +52,14 @@ def verify(text: str, secret: str, bound_to: str) -> Position:
 
 
 class PageFilters(BaseModel):
-    """What a list is asked for by its query: filters that must all hold, and which page.
+    """The query of a list: filters that must all hold, and the page.
 
-    A list declares its filters, then `limit` and `cursor` (`page_limit`, `page_cursor`): that is
-    their order in the contract.
+    A list declares its filters first, then `limit` and `cursor` (`page_limit`, `page_cursor`): the
+    contract shows them in this order.
     """
 
     def link(self, path: str) -> str:
-        """The path that asks this again, without the cursor."""
+        """Returns the path that repeats this query, without the cursor."""
         given = self.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
         words = {
             name: str(value).lower() if isinstance(value, bool) else value
@@ -68,17 +69,17 @@ class PageFilters(BaseModel):
 
 
 def page_limit(what: str) -> Any:
-    """The field `limit: int` of a list of `what`."""
+    """Makes the field `limit: int` of a list of `what`."""
     return Field(50, description=f"{what} on a page.", ge=1, le=100)
 
 
 def page_cursor(longest: int = 300) -> Any:
-    """The field `cursor: str | None` of a list."""
+    """Makes the field `cursor: str | None` of a list."""
     return Field(None, description="Taken from `next`, never made up.", max_length=longest)
 
 
 class Pages:
-    """The pages of one query by one caller. `link` is the path that asks it, without the cursor."""
+    """The pages of one query by one caller; `link` is the path of the query without the cursor."""
 
     def __init__(self, settings: Settings, caller: Caller, link: str) -> None:
         self.public_url = settings.public_url.rstrip("/")
@@ -87,11 +88,11 @@ class Pages:
         self._bound_to = f"{caller.client_id}\0{link}"
 
     def after(self, cursor: str | None) -> Position | None:
-        """Where the page before ended, if there was one; 400 for a cursor of something else."""
+        """Returns where the page before ended, if any; 400 for the cursor of another query."""
         return verify(cursor, self._secret, self._bound_to) if cursor is not None else None
 
     def next(self, at: datetime, id: str) -> str:
-        """The address of the page that follows this last row."""
+        """Returns the address of the page that follows this last row."""
         cursor = sign(Position(at, id), self._secret, self._bound_to)
         return f"{self.public_url}{self._link}&cursor={cursor}"
 

@@ -1,7 +1,7 @@
-"""`_include`: what the matches of a search refer to, on the same page.
+"""Finds the resources that the matches of a search refer to, for the same page (`_include`).
 
-Only what the caller may see and its scopes let it read is included; the rest is left out, as if it
-were not there (FHIR R4, "Search", including other resources).
+A page includes only resources that the caller may see, of types that its scopes let it read; all
+others are left out, as if they did not exist (FHIR R4, "Search", including other resources).
 """
 
 import re
@@ -23,8 +23,8 @@ from app.store.reading.access import (
     visibility,
 )
 
-#: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, what its
-#: clients ask of a server.
+#: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, the includes
+#: that its clients ask of a server.
 INCLUDES: dict[str, dict[str, str]] = {
     "ServiceRequest": {
         "patient": "subject",
@@ -44,7 +44,7 @@ INCLUDES: dict[str, dict[str, str]] = {
     },
 }
 _INCLUDE = re.compile(r"([A-Za-z]+):([a-z-]+)(?::([A-Z][A-Za-z]*))?")
-#: An offer's numbers change without a new version, so that its stored form is not shown.
+#: Types that are not shown in their stored form: an offer's numbers change without a new version.
 _NOT_AS_STORED = frozenset({"HealthcareService", "Provenance"})
 _WHOLE = WHOLE.replace("$6::bool", "l.type = ANY ($6::text[])")
 _SQL = f"""SELECT l.type, l.id, v.version, v.body, s.whole
@@ -56,17 +56,17 @@ WHERE {WHOLE_OR_LEAST} ORDER BY wanted.place"""
 
 
 class Followed(NamedTuple):
-    """An element whose references are followed: to one type, or (empty) to any."""
+    """An element whose references are followed: to one type, or to any type (empty)."""
 
     element: str
     target: str = ""
 
 
 def read_include(kind: str, value: str) -> Followed | None:
-    """What `Task:focus`, or `Task:requester:Organization`, follows; None: no such."""
-    found = _INCLUDE.fullmatch(value)
-    element = INCLUDES.get(kind, {}).get(found[2]) if found and found[1] == kind else None
-    return Followed(element, found[3] or "") if found and element else None
+    """Reads `Task:focus` or `Task:requester:Organization`; None for an unknown include."""
+    match = _INCLUDE.fullmatch(value)
+    element = INCLUDES.get(kind, {}).get(match[2]) if match and match[1] == kind else None
+    return Followed(element, match[3] or "") if match and element else None
 
 
 async def include(
@@ -76,8 +76,9 @@ async def include(
     caller: Caller,
     base: str,
 ) -> list[Stored]:
-    """The current versions of what the rows refer to in these elements, each once. A reference may
-    carry a version, or this server's address (`base`).
+    """Reads the current version of each resource that the rows refer to in these elements, once.
+
+    A reference may have a version, or begin with this server's address (`base`).
     """
     if not followed or not rows:
         return []
@@ -93,8 +94,9 @@ async def include(
 async def visible(
     source: ReadSource, wanted: Sequence[tuple[str, str]], seen: Visibility
 ) -> list[Stored]:
-    """The current versions of these (type, id), of what may be seen; scopes are the caller's to
-    look at.
+    """Reads the current versions of those (type, id) in `wanted` that the client may see.
+
+    Whoever calls this function checks the scopes.
     """
     parameters = (
         [kind for kind, _ in wanted],
@@ -113,7 +115,7 @@ async def visible(
 def _referred(
     followed: Sequence[Followed], rows: Sequence[Stored], base: str
 ) -> Iterator[tuple[str, str]]:
-    """(type, id) of every reference to a resource of ours."""
+    """Yields the (type, id) of every reference to a resource of ours."""
     for row in rows:
         body = orjson.loads(row.body)
         for element, target in followed:

@@ -1,7 +1,8 @@
-"""SQL conditions on the words kept beside a version, for each kind of search parameter.
+"""SQL conditions on the words stored beside a version, for each kind of search parameter.
 
-Values arrive parsed (`app.store.reading.values`) and always travel as parameters, never as text.
-Both sides were made by our own code: nothing is cast, and nothing depends on the database's locale.
+`app.store.reading.values` has parsed the values of a client; they always are parameters of the
+statement, never parts of its text. Our own code made both sides of a comparison: nothing is cast,
+and nothing depends on the database's locale.
 """
 
 from collections.abc import Sequence
@@ -11,18 +12,18 @@ from app.store.reading.access import SqlStatement
 from app.store.reading.parameters import SearchCriterion
 from app.store.reading.values import DateRange, Reference, Token
 
-#: Between the parts of a word, and between words (control characters; see
-#: `app.store.reading.words`).
+#: The control characters between the parts of a word, and between words
+#: (see `app.store.reading.words`).
 PART, END = "\x1f", "\x1e"
 
 
 def any_of(conditions: Sequence[str]) -> str:
-    """One of several conditions; of none, nothing."""
+    """Joins conditions of which one must hold; without conditions, nothing is found."""
     return f"({' OR '.join(conditions)})" if conditions else "false"
 
 
 def found_by(statement: SqlStatement, words: str, asked: SearchCriterion) -> str:
-    """A criterion on the column (or expression) of words."""
+    """Composes a criterion on a column (or an expression) that holds words."""
     name = asked.parameter.indexed_as
     if asked.modifier == "missing":
         return f"strpos({words}, {statement.bind(END + name + PART)}) > 0"
@@ -34,12 +35,12 @@ def found_by(statement: SqlStatement, words: str, asked: SearchCriterion) -> str
 
 
 def has(statement: SqlStatement, words: str, name: str, value: str) -> str:
-    """Whether a value is among the words."""
+    """Composes the condition that a value is among the words."""
     return f"strpos({words}, {statement.bind(END + name + PART + value + END)}) > 0"
 
 
 def values(asked: SearchCriterion) -> list[str]:
-    """The words that tokens, references and identifiers of references are found by."""
+    """Lists the words for the tokens, references or identifiers of references of a criterion."""
     if asked.modifier == "identifier":
         return ["identifier" + PART + word for word in tokens(asked.tokens)]
     if asked.references:
@@ -48,35 +49,35 @@ def values(asked: SearchCriterion) -> list[str]:
 
 
 def tokens(asked: Sequence[Token]) -> list[str]:
-    """`code`, `system|code`, `|code` where there is no system, and `system|`."""
+    """Lists the words for tokens: `code`, `system|code`, `|code` (without a system), `system|`."""
     return [
-        found.code or "" if found.system is None else found.system + PART + (found.code or "")
-        for found in asked
+        token.code or "" if token.system is None else token.system + PART + (token.code or "")
+        for token in asked
     ]
 
 
 def references(asked: Sequence[Reference], base: str) -> list[str]:
-    """Relative or to this server; an id alone fits any type."""
-    found: list[str] = []
+    """Lists the words for references, relative or to this server; an id alone fits any type."""
+    words: list[str] = []
     for each in asked:
         if each.type is None:
-            found.append(each.id)
+            words.append(each.id)
         else:
-            found += [f"{each.type}/{each.id}", f"{base}/{each.type}/{each.id}"]
-    return found
+            words += [f"{each.type}/{each.id}", f"{base}/{each.type}/{each.id}"]
+    return words
 
 
 def _text(statement: SqlStatement, words: str, name: str, texts: Sequence[str]) -> str:
-    """Text of which a word begins so."""
+    """Composes the condition that a word of the stored text begins with one of the texts."""
     each = [f"strpos(w, {statement.bind(' ' + plain(text))}) > 0" for text in texts if plain(text)]
     return _among(statement, words, name, each)
 
 
 def _dated(statement: SqlStatement, words: str, name: str, ranges: Sequence[DateRange]) -> str:
-    """Stretches of time: each word of a date is its first moment and the first after it."""
+    """Compares stretches of time: a date's word is its first moment and the first one after it."""
     start = len(name + PART) + 1
     low, high = f'substr(w, {start}, 26) COLLATE "C"', f'substr(w, {start + 27}, 26) COLLATE "C"'
-    each = [compared(statement, low, high, found, "text") for found in ranges]
+    each = [compared(statement, low, high, stretch, "text") for stretch in ranges]
     return _among(statement, words, name, each)
 
 
@@ -88,9 +89,9 @@ def _among(statement: SqlStatement, words: str, name: str, conditions: Sequence[
     )
 
 
-#: FHIR R4, "Search", prefixes: a stored stretch [low, high) against [first, after), the one asked
-#: for. `eq` is wholly within, `gt` reaches beyond, `lt` begins before, `sa` begins after, `eb` ends
-#: before; `ge` and `le` are these or equal.
+#: FHIR R4, "Search", prefixes: compares a stored stretch of time [low, high) with the stretch
+#: [first, after) that was asked for. `eq`: the stored stretch is within, `gt` reaches beyond, `lt`
+#: begins before, `sa` begins after, `eb` ends before; `ge` and `le`: `gt` and `lt`, or `eq`.
 _INSIDE = "({low} >= {first} AND {high} <= {after})"
 _PREFIXES = {
     "eq": _INSIDE,
@@ -104,26 +105,26 @@ _PREFIXES = {
 }
 
 
-def compared(statement: SqlStatement, low: str, high: str, found: DateRange, cast: str) -> str:
-    """A stored stretch of time (two expressions) against the one asked for."""
-    rule = _PREFIXES[found.prefix]
+def compared(statement: SqlStatement, low: str, high: str, stretch: DateRange, cast: str) -> str:
+    """Compares a stored stretch of time (two SQL expressions) with the stretch asked for."""
+    rule = _PREFIXES[stretch.prefix]
     ends: dict[str, object] = (
-        {"first": found.first, "after": found.after}
+        {"first": stretch.first, "after": stretch.after}
         if cast == "text"
-        else {"first": found.low, "after": found.high}
+        else {"first": stretch.low, "after": stretch.high}
     )
     bound = {name: statement.bind(end, cast) for name, end in ends.items() if f"{{{name}}}" in rule}
     return rule.format(low=low, high=high, **bound)
 
 
-def between(statement: SqlStatement, moment: str, found: DateRange) -> str:
-    """A moment of our own column, as the millisecond that is shown of it."""
+def between(statement: SqlStatement, moment: str, stretch: DateRange) -> str:
+    """Compares a moment of our own column, as the millisecond that the resource shows."""
     low = f"date_trunc('milliseconds', {moment})"
-    return compared(statement, low, f"({low} + interval '1 millisecond')", found, "timestamptz")
+    return compared(statement, low, f"({low} + interval '1 millisecond')", stretch, "timestamptz")
 
 
 def indexed(statement: SqlStatement, plans: str, asked: SearchCriterion) -> str:
-    """A criterion by the directory's index, for the row `v` (resource_version)."""
+    """Composes a criterion by the directory's index, on the row `v` (resource_version)."""
     name = asked.parameter.indexed_as
     condition = _index(statement, asked)
     return (
@@ -142,7 +143,7 @@ def _index(statement: SqlStatement, asked: SearchCriterion) -> str:
         return any_of([*holds, f"i.value = {statement.bind(END)}"])
     if asked.ranges:
         low, high = 'substr(i.value, 1, 26) COLLATE "C"', 'substr(i.value, 28, 26) COLLATE "C"'
-        each = [compared(statement, low, high, found, "text") for found in asked.ranges]
+        each = [compared(statement, low, high, stretch, "text") for stretch in asked.ranges]
         return f"i.value <> '' AND {any_of(each)}"
     bound = [as_key(value) for value in values(asked)]
     return f"i.value = ANY ({statement.bind(bound, 'text[]')})"

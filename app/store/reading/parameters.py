@@ -1,4 +1,4 @@
-"""Search parameters as values: what each is called, takes and compares. See `catalog`."""
+"""Search parameters as values: name, kind, and what each compares. The list is `catalog`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from typing import Literal
 from app.store.reading.access import SqlStatement, Visibility
 from app.store.reading.values import DateRange, Reference, Token
 
-#: The word for the identifiers of whom a referral's own Patient is.
+#: The name among the words for the identifiers of a referral's own Patient.
 IDENTIFIED = "_member"
-#: The word for the status that the ServiceRequest itself says.
+#: The name among the words for the status in the ServiceRequest itself.
 SENT_STATUS = "_status"
-#: As R4 has them, but `canonical`: a reference that is an address, with or without a version.
+#: The kinds of R4, and `canonical`: a reference that is an address, with or without a version.
 ParameterKind = Literal["token", "reference", "canonical", "uri", "date", "string"]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchCriterion:
-    """One parameter as asked: any of its values will do."""
+    """One parameter of a search with its values, of which one must fit."""
 
     parameter: "Parameter"
     modifier: str = ""
@@ -26,13 +26,13 @@ class SearchCriterion:
     ranges: tuple[DateRange, ...] = ()
     texts: tuple[str, ...] = ()
     missing: bool = False
-    #: This server's FHIR base: references to it are references to us.
+    #: This server's FHIR base URL: a reference that begins with it is a reference to us.
     base: str = ""
 
 
-#: A code as it is compared, from one as it was written; None: there is no such.
+#: Turns a code as written into the code that is compared; None for an unknown code.
 CodeReader = Callable[[str], str | None]
-#: Makes the condition on our own columns.
+#: Composes a condition on our own columns.
 ColumnRule = Callable[[SqlStatement, SearchCriterion, Visibility], str]
 
 
@@ -43,37 +43,37 @@ class Parameter:
     name: str
     kind: ParameterKind
     about: str
-    #: The elements that hold it (`a.b | c`): `words` takes them when a version is written. Empty
-    #: where `column` answers alone.
+    #: The elements that have the value (`a.b | c`): `words` reads them when a version is written.
+    #: Empty where `column` answers alone.
     path: str = ""
-    #: The system that a plain code has without saying so.
+    #: The implied system of a plain code.
     system: str = ""
     column: ColumnRule | None = None
-    #: Makes the condition on the offer of the directory's row.
+    #: Composes the condition on the offer of the directory's row.
     offer: ColumnRule | None = None
-    #: How its codes, or those of its `:identifier`, are read.
+    #: Reads the parameter's codes, or the codes of its `:identifier`.
     read: CodeReader | None = None
-    #: Whether the parameter is present at all, on our columns (for `:missing`).
+    #: The condition on our columns that the element is present at all (for `:missing`).
     present: str = ""
-    #: The closed list of codes, so that an unknown one is pointed out.
+    #: The closed list of codes; a search for another code gets a warning.
     codes: frozenset[str] = frozenset()
-    #: Type of the directory's index entry where its name is not the parameter's.
+    #: The name among the words, where it is not the parameter's own name.
     index: str = ""
-    #: Whether a reference is found by `:identifier` though its `column` answers.
+    #: Whether a reference that a `column` answers is also found by `:identifier`.
     by_identifier: bool = False
-    #: Types that its references bring it along with (`_revinclude`).
+    #: Types that the reference points to: a search of these finds this type by `_revinclude`.
     targets: tuple[str, ...] = ()
-    #: R4 has no such parameter of this type: it is this service's.
+    #: Whether the parameter is this service's own: R4 has no such parameter of this type.
     ours: bool = False
 
     @property
     def indexed_as(self) -> str:
-        """Its name among the words."""
+        """The parameter's name among the words."""
         return self.index or self.name
 
     @property
     def type(self) -> str:
-        """What R4 calls its kind."""
+        """The R4 name of the parameter's kind."""
         return "reference" if self.kind == "canonical" else self.kind
 
     @property
@@ -91,10 +91,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Where rows of a type come from: a FROM clause and its plan, id and time of change.
+    """A source of rows of a type: a FROM clause, and expressions for plan, id and time of change.
 
-    `owned` arms start at the referral (`r`) and are subject to its parties; the others are the
-    directory's and start at `resource_version` (`v`).
+    An `owned` arm starts at the referral (`r`): its rows are visible to the referral's parties. Any
+    other arm is the directory's and starts at `resource_version` (`v`).
     """
 
     source: str
@@ -102,5 +102,5 @@ class Arm:
     id: str
     at: str
     owned: bool = True
-    #: What is made when it is read, not stored: its words (SQL of type text).
+    #: The words (SQL of type text) of a resource that is made when it is read, not stored.
     words: str = ""

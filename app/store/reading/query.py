@@ -1,7 +1,7 @@
-"""A search of the database as a client wrote it, read into criteria. PURE.
+"""Reads a search of the database, as a client wrote it, into criteria. PURE.
 
-What is wrong is a 400 that says what to send. Building the statement is `app.store.reading.search`;
-what every search has in common is read by `app.store.reading.reader`.
+A fault is a 400 that says what to send. `app.store.reading.reader` reads the parts that all
+searches have in common; `app.store.reading.search` builds the statement.
 """
 
 import re
@@ -28,8 +28,8 @@ from app.store.reading.values import (
 from app.store.reading.values import words as texts
 
 DEFAULT_COUNT = 20
-#: More than any client needs: conditions that must all hold, alternatives of each. They bound what
-#: one request asks of the database; parameters are counted before anything is read.
+#: The most alternatives of one condition, and parameters of one request: more than any client
+#: needs. They bound the work of the database; parameters are counted before any of them is read.
 MAX_ALTERNATIVES, MAX_PARAMETERS = 20, 50
 _NO_OCTET = re.compile("%(?![0-9A-Fa-f]{2})")
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
@@ -40,16 +40,16 @@ LAST_UPDATED = Parameter("_lastUpdated", "date", "when the resource last changed
 
 @dataclass(slots=True)
 class Query(Search):
-    """What to look for in the database, and how much of it to show."""
+    """A search of the database: its criteria, and how its matches are shown."""
 
     count: int = DEFAULT_COUNT
     criteria: list[SearchCriterion] = field(default_factory=list)
     sort: str = "_id"
-    #: None: as it comes, where all matches are on the page.
+    #: Whether to count all matches; None: only where the page shows all of them anyway.
     total: bool | None = None
-    #: Whose references are followed (`_include`).
+    #: The elements whose references are followed (`_include`).
     includes: list[Followed] = field(default_factory=list)
-    #: What refers to the matches (`_revinclude`): type, and the parameter that finds it.
+    #: Resources that refer to the matches (`_revinclude`): type, and the parameter that finds them.
     revincludes: list[tuple[str, Parameter]] = field(default_factory=list)
     #: This server's FHIR base.
     base: str = ""
@@ -57,26 +57,26 @@ class Query(Search):
     ONCE: ClassVar[frozenset[str]] = frozenset({COUNT, "_sort", "_total", CURSOR, *SUBSET})
 
     def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
-        """A criterion, what comes along with the matches, or how they are shown."""
+        """Reads a criterion, an inclusion of other resources, or how matches are shown."""
         match name:
             case "_sort":
                 return _order(self, name, value, strict)
             case "_total":
                 return _count_all(self, name, value)
             case "_include" | "_revinclude":
-                return _along(self, name, value, strict)
+                return _include_others(self, name, value, strict)
             case _:
                 return _find(self, name, value, strict)
 
     def named(self, name: str) -> tuple[str, str]:
-        """Of a chain that names the type (`patient:Patient.identifier`), the chain without it."""
+        """Splits name and modifier; reads `patient:Patient.identifier` as `patient.identifier`."""
         plain, _, modifier = name.partition(":")
         if modifier.startswith("Patient."):
             return plain + modifier.removeprefix("Patient"), ""
         return plain, modifier
 
     def excess(self) -> list[Issue]:
-        """More conditions than one search may ask for, or more types that refer to the matches."""
+        """Lists the faults of a search with too many conditions or too many `_revinclude`."""
         lists = ((self.criteria, "conditions"), (self.revincludes, "_revinclude"))
         return [
             Issue("too-costly", f"Ask for at most {MAX_CONDITIONS} {what} in one search.")
@@ -86,9 +86,9 @@ class Query(Search):
 
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:
-    """The pairs of a query string or a form body. Raises `Refusal` (400) where it is not text."""
+    """Reads the pairs of a query string or form body. Raises `Refusal` (400) if not text."""
     try:
-        found = parse_qsl(
+        named_values = parse_qsl(
             _decodable(raw),
             keep_blank_values=True,
             encoding="utf-8",
@@ -96,17 +96,17 @@ def pairs(raw: bytes) -> list[tuple[str, str]]:
             max_num_fields=MAX_PARAMETERS,
         )
     except ValueError:
-        said = f"Send at most {MAX_PARAMETERS} parameters, percent-encoded UTF-8."
-        raise Refusal(400, [Issue("structure", said)]) from None
-    for name, value in found:
+        text = f"Send at most {MAX_PARAMETERS} parameters, percent-encoded UTF-8."
+        raise Refusal(400, [Issue("structure", text)]) from None
+    for name, value in named_values:
         if any(ord(character) < 32 or ord(character) == 127 for character in name + value):
-            said = "Leave control characters out of search parameters."
-            raise Refusal(400, [Issue("value", said)])
-    return found
+            text = "Leave control characters out of search parameters."
+            raise Refusal(400, [Issue("value", text)])
+    return named_values
 
 
 def _decodable(raw: bytes) -> str:
-    """UTF-8, encoded or raw, in which every `%` begins an octet. Raises `ValueError`."""
+    """Reads UTF-8 in which every `%` begins an encoded octet; else raises `ValueError`."""
     text = raw.decode()
     if _NO_OCTET.search(text):
         raise ValueError
@@ -116,7 +116,7 @@ def _decodable(raw: bytes) -> str:
 def read_query(
     kind: str, asked: Sequence[tuple[str, str]], *, base: str, strict: bool = False
 ) -> Query:
-    """The query, or a `Refusal` with every fault at once. `base` is our own FHIR base URL."""
+    """Reads a query. Raises `Refusal` with every fault at once. `base`: our own FHIR base URL."""
     query = Query(kind, base=base)
     read_into(query, asked, strict=strict)
     if query.subset.counts:
@@ -150,12 +150,12 @@ def _find(query: Query, name: str, value: str, strict: bool) -> Issue | None:
     criterion = _criterion(known, modifier, value, query.base)
     query.criteria.append(criterion)
     query.used.append((name, value))
-    _point_out(query, criterion)
+    _warn_of_unknown_code(query, criterion)
     return None
 
 
-def _along(query: Query, name: str, value: str, strict: bool) -> Issue | None:
-    """What comes along with the matches; one that is not known is named."""
+def _include_others(query: Query, name: str, value: str, strict: bool) -> Issue | None:
+    """Reads an `_include` or `_revinclude`; an unknown value is answered with the known values."""
     kind = query.kind
     if name == "_include":
         taken = [f"{kind}:{one}" for one in INCLUDES.get(kind, ())]
@@ -166,10 +166,10 @@ def _along(query: Query, name: str, value: str, strict: bool) -> Issue | None:
     else:
         taken = list(catalog.referring(kind))
         source, _, target = value.removesuffix(f":{kind}").partition(":")
-        found = catalog.referring(kind).get(f"{source}:{target}")
-        if found:
-            if found not in query.revincludes:
-                query.revincludes.append(found)
+        referrer = catalog.referring(kind).get(f"{source}:{target}")
+        if referrer:
+            if referrer not in query.revincludes:
+                query.revincludes.append(referrer)
                 query.used.append((name, value))
             return None
     if not taken:
@@ -196,8 +196,8 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Search
     if kind == "reference":
         if modifier:
             words = [word if "/" in word else f"{modifier}/{word}" for word in words]
-        found = tuple(reference(word, base) for word in words)
-        return SearchCriterion(known, "", references=found, base=base)
+        references = tuple(reference(word, base) for word in words)
+        return SearchCriterion(known, "", references=references, base=base)
     if kind == "canonical":
         return SearchCriterion(known, modifier, tokens=tuple(canonical(word) for word in words))
     if kind == "uri":
@@ -209,27 +209,27 @@ def _criterion(known: Parameter, modifier: str, value: str, base: str) -> Search
     return SearchCriterion(known, modifier, texts=tuple(texts(value)))
 
 
-def _code(known: Parameter, found: Token) -> Token:
-    """A token as it is compared: of a code that there is not, the code stays as it was written."""
-    read = known.read(found.code) if known.read and found.code else None
-    return Token(found.system, read) if read else found
+def _code(known: Parameter, written: Token) -> Token:
+    """Returns the token in the form that is compared; an unknown code stays as it was written."""
+    read = known.read(written.code) if known.read and written.code else None
+    return Token(written.system, read) if read else written
 
 
 def _names_type(kind: ParameterKind, modifier: str) -> bool:
-    """`subject:Patient=…`: the type of the resource referred to."""
+    """Tells whether the modifier names the type of the target, as in `subject:Patient=…`."""
     named = modifier.isascii() and modifier.isalpha() and modifier[0].isupper()
     return kind == "reference" and named
 
 
-def _point_out(query: Query, criterion: SearchCriterion) -> None:
-    """An unknown code finds nothing: no error, but pointed out, since it looks like "none"."""
+def _warn_of_unknown_code(query: Query, criterion: SearchCriterion) -> None:
+    """Warns of an unknown code: it is no error, but its empty result looks like "none"."""
     known = criterion.parameter
-    codes = [found.code for found in criterion.tokens if found.code]
-    said = ""
+    codes = [asked.code for asked in criterion.tokens if asked.code]
+    text = ""
     if known.codes and any(code not in known.codes for code in codes):
         listed = ", ".join(sorted(known.codes))
-        said = f"`{known.name}` knows {listed}; another code finds nothing."
+        text = f"`{known.name}` knows {listed}; another code finds nothing."
     elif known.read and any(known.read(code) is None for code in codes):
-        said = f"`{known.name}` takes {known.about}; what is none of them finds nothing."
-    if said:
-        query.warnings.append(Issue("code-invalid", said, severity="warning"))
+        text = f"`{known.name}` takes {known.about}; what is none of them finds nothing."
+    if text:
+        query.warnings.append(Issue("code-invalid", text, severity="warning"))

@@ -1,14 +1,14 @@
-"""One resource: its current version, or an older one (all of them: `history`). One statement each.
+"""Reads one resource: its current version, one older version, or the pages of its history.
 
-Where the id lives, whether the caller may see it and the bytes to send are found together; what may
-not be seen is not found. Scopes and headers are left to the routes.
+Each is one statement that finds the plan of the id, whether the caller may see the resource, and
+the bytes to send. A resource that the caller may not see is not found. The routes handle scopes and
+headers.
 
-The versions of one resource, newest first, a page at a time.
-
-FHIR R4, RESTful API, "history": `_count`, `_since` (stored then or later) and `_at` (current at
-some point of that time). A page is bounded in entries and in bytes; its cursor is the version that
-it ended with, so that a version written meanwhile moves nothing. A history has no place for
-warnings: what is not known is passed over, or refused under strict handling.
+A history shows the newest version first (FHIR R4, RESTful API, "history"), by `_count`, `_since`
+(stored then or later) and `_at` (current at some point of that time). A page is bounded in entries
+and in bytes. Its cursor is the last version on the page, so that a version written meanwhile moves
+no other. A history has no place for warnings: an unknown parameter is ignored, or refused under
+strict handling.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
     AND v.version = $7::int
 WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
 
-#: A read of an offer also brings its present numbers, which change without a new version.
+#: Reads an offer with its present numbers, which change without a new version.
 _READ_OFFER = f"""SELECT v.version, v.updated_at, v.body, true, o.places, o.taken + o.taken_outside,
     o.capacity_status FROM locator l
 CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
@@ -55,7 +55,7 @@ CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version
 LEFT JOIN offer o ON o.plan = l.plan AND o.id = l.id
 WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
 
-#: A move of a referral, seen by whoever sees the referral.
+#: Reads a move of a referral as a Provenance, visible to every caller who sees the referral.
 _MOVE = f"""SELECT 1 AS version, h.at, convert_to({JSON}::text, 'UTF8'), true FROM locator l
 JOIN referral_history h ON h.plan = l.plan AND h.referral_id = l.referral_id AND h.seq = $7::int
 WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
@@ -65,7 +65,7 @@ _MAX_VERSION = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One version, when it was written, and an offer's (places, taken, status)."""
+    """One version with the time it was written, and an offer's numbers: places, taken, status."""
 
     stored: Stored
     updated_at: datetime
@@ -73,7 +73,7 @@ class Read:
 
 
 async def read(source: ReadSource, kind: str, resource_id: str, seen: Visibility) -> Read:
-    """The current version; 404 where there is none, or none for this caller."""
+    """Reads the current version; 404 if there is none that this caller may see."""
     if move := named_move(kind, resource_id):
         return await read_move(source, resource_id, *move, seen)
     sql = _READ_OFFER if kind == "HealthcareService" else _READ
@@ -87,7 +87,7 @@ async def read(source: ReadSource, kind: str, resource_id: str, seen: Visibility
 async def vread(
     source: ReadSource, kind: str, resource_id: str, version: str, seen: Visibility
 ) -> Read:
-    """One version by its number; 404 as for `read`."""
+    """Reads one version by its number; 404 if there is none that this caller may see."""
     if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
         raise not_found(f"version of a {kind}")
     if (move := named_move(kind, resource_id)) and int(version) == 1:
@@ -100,20 +100,20 @@ async def vread(
 
 
 async def as_seen(kind: str, resource_id: str, row: Any) -> Stored:
-    """What the caller sees of a row (version, moment, body, whole)."""
+    """Returns all that the caller may see of a row (version, moment, body, whole)."""
     version, _, body, whole, *_ = row
     return Stored(kind, resource_id, version, body if whole else await shown_least(kind, body))
 
 
 def named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
-    """The referral and the number of the move that a Provenance of ours is named after."""
+    """Splits the id of a Provenance of ours into its referral and the number of the move."""
     return named(resource_id) if kind == "Provenance" else None
 
 
 async def read_move(
     source: ReadSource, resource_id: str, referral_id: str, number: int, seen: Visibility
 ) -> Read:
-    """The Provenance of one move; it is made from history and has one version."""
+    """Reads the Provenance of one move; it is made from history and has one version only."""
     check_id("Provenance", resource_id)
     parameters = (*located("ServiceRequest", referral_id, seen), number)
     row = await fetch_one(source, _MOVE, parameters)
@@ -123,9 +123,10 @@ async def read_move(
 
 
 def check_if_match(header: str | None, version: int) -> None:
-    """412 unless `If-Match` (where sent) names the current version, or is `*`.
+    """Refuses with 412 an `If-Match` that is neither `*` nor names the current version.
 
-    Tags of others' in the list are passed over (RFC 9110 13.1.1); 400 where there is no tag at all.
+    Tags of other servers in the list are ignored (RFC 9110 13.1.1); 400 for a header without any
+    tag. A request without the header passes.
     """
     if header is None or not names_version(header):
         return
@@ -137,27 +138,29 @@ def check_if_match(header: str | None, version: int) -> None:
 
 
 def names_version(header: str | None) -> bool:
-    """Whether `If-Match` says which version was read: `*` is whichever there is."""
+    """Tells whether `If-Match` names a version; `*` means any version, and names none."""
     return header is not None and set(tags(header)) != {"*"}
 
 
 def stale() -> Refusal:
-    """412: somebody else wrote a newer version."""
+    """Makes the 412 for a resource of which somebody else wrote a newer version."""
     return refuse(
         412, "conflict", "The resource has changed since. Read it again, then repeat with its ETag."
     )
 
 
 def bad_if_match() -> Refusal:
-    """400: no ETag of ours."""
+    """Makes the 400 for an `If-Match` without an ETag of ours."""
     return refuse(400, "value", 'If-Match takes the ETag of a version, such as W/"3".')
 
 
-#: A page ends before the version that would make it larger; one version is always shown.
+# Histories
+
+#: A page ends before the version that would make it larger; it always shows one version.
 MAX_BYTES = 5_000_000
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
-#: Versions are as young as the millisecond that is shown of them.
+#: Compares versions by the millisecond that they show, and not by the stored microsecond.
 _SQL = f"""WITH known AS (
     SELECT v.plan, v.type, v.id, v.version, v.updated_at, octet_length(v.body) AS size, s.whole,
         date_trunc('milliseconds', v.updated_at) AS since,
@@ -200,25 +203,25 @@ IN_HISTORIES: Described = {
 
 @dataclass(slots=True)
 class HistoryQuery:
-    """Which versions to show."""
+    """The query of a history: which versions to show, and how many."""
 
     count: int = MAX_COUNT
     since: datetime = _EARLIEST
-    #: From when to before when they were current.
+    #: The stretch of time in which the versions were current, without its end.
     at: tuple[datetime, datetime] = (_EARLIEST, _LATEST)
     cursor: str | None = None
-    #: What was used, for the links; the cursor is not part of it.
+    #: The pairs that were used, for the links; without the cursor.
     used: list[tuple[str, str]] = field(default_factory=list)
 
     def link(self, address: str, cursor: str | None = None) -> str:
-        """The GET that asks this again, from `cursor` on."""
+        """Returns the address that repeats this query, from `cursor` on."""
         pairs = [*self.used, *([(CURSOR, cursor)] if cursor else [])]
         return address + (f"?{urlencode(pairs, safe=':')}" if pairs else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """The versions of one page, the position after it where more follow, how many fit in all."""
+    """The versions of one page, the position after it if more follow, and the number of all."""
 
     shown: Sequence[Stored]
     after: Position | None
@@ -226,7 +229,7 @@ class Versions:
 
 
 def read_asked(asked: Sequence[tuple[str, str]], *, strict: bool) -> HistoryQuery:
-    """The query, or a `Refusal` (400) with every fault at once."""
+    """Reads the query of a history. Raises `Refusal` (400) with every fault at once."""
     query = HistoryQuery()
     issues: list[Issue] = []
     seen: set[str] = set()
@@ -239,8 +242,8 @@ def read_asked(asked: Sequence[tuple[str, str]], *, strict: bool) -> HistoryQuer
             issues.append(empty(name, strict=strict))
         elif name in seen:
             issues.append(Issue("value", f"{name} may be given once only."))
-        elif said := _take(query, name, value):
-            issues.append(Issue("value", f"{name} {said}"))
+        elif text := _take(query, name, value):
+            issues.append(Issue("value", f"{name} {text}"))
         seen.add(name)
     faults = [issue for issue in issues if is_fault(issue)]
     if faults:
@@ -249,7 +252,7 @@ def read_asked(asked: Sequence[tuple[str, str]], *, strict: bool) -> HistoryQuer
 
 
 def _take(query: HistoryQuery, name: str, value: str) -> str | None:
-    """Reads one pair into the query; returns what is wrong with it."""
+    """Reads one pair into the query; returns the text of its fault, if any."""
     if name == CURSOR:
         query.cursor = value
         return None
@@ -278,7 +281,7 @@ async def history(
     asked: HistoryQuery,
     after: Position | None,
 ) -> Versions:
-    """The page after `after`; 404 as for a read, whatever was asked for."""
+    """Reads the page after `after`; 404 as for `read`, whichever versions the query asks for."""
     if move := named_move(kind, resource_id):
         made = await read_move(source, resource_id, *move, seen)
         return _only(replace(made.stored, at=made.updated_at), asked)
@@ -306,7 +309,7 @@ def _after(shown: Sequence[Stored]) -> Position | None:
 
 
 def _only(made: Stored, asked: HistoryQuery) -> Versions:
-    """What has one version, made when it is read."""
+    """Makes the history of a resource that is made when it is read, and so has one version."""
     at: Any = made.at
     stored = at.replace(microsecond=at.microsecond // 1000 * 1000)
     fits = asked.since <= stored < asked.at[1]

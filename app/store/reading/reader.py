@@ -1,10 +1,10 @@
-"""One reader of FHIR searches: pairs as a client wrote them, for each source of resources. PURE.
+"""Reads the name-value pairs of FHIR searches, for all sources of resources alike. PURE.
 
-FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives; what is not
-known, not served or empty is ignored with a warning unless the caller asked for strict handling
-(`app.store.reading.subset`). Sources are the database (`app.store.reading.query`), the forms in
-memory (`app.views.forms.search`) and an organization's Subscriptions
-(`app.api.subscriptions`); each says by which parameters it is searched.
+FHIR R4, "Search": repeated parameters must all hold, commas separate alternatives. A parameter that
+is unknown, not served or empty is ignored with a warning, unless the caller asked for strict
+handling (`app.store.reading.subset`). Sources are the database (`app.store.reading.query`), the
+forms in memory (`app.views.forms.search`) and an organization's Subscriptions
+(`app.api.subscriptions`); each source reads its own parameters.
 """
 
 from collections.abc import Sequence
@@ -24,29 +24,30 @@ _LONGEST_COUNT = 9
 
 @dataclass(slots=True)
 class Search:
-    """A search of one source: how much to show, what was used, and what was passed over."""
+    """A search of one source: how much to show, the parameters used, and the warnings."""
 
     #: The resource type.
     kind: str
     count: int = MAX_COUNT
-    #: Where the page begins; None at the first one.
+    #: The position where the page begins; None for the first page.
     cursor: str | None = None
     #: How much of each match is shown.
     subset: Subset = field(default_factory=Subset)
     warnings: list[Issue] = field(default_factory=list)
-    #: What was used, for the links; the cursor is not part of it.
+    #: The pairs that were used, for the links; without the cursor.
     used: list[tuple[str, str]] = field(default_factory=list)
 
-    #: Parameters that say nothing about what is found.
+    #: Parameters that are ignored, since they do not change the matches.
     PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM
-    #: Parameters that may be given once only.
+    #: Parameters that may occur once only.
     ONCE: ClassVar[frozenset[str]] = frozenset()
     #: Whether matches come in pages, so that `_cursor` is known.
     PAGED: ClassVar[bool] = True
 
     def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
-        """Reads a parameter that this source is searched by, and notes it in `used`. Returns what
-        is wrong with it, or ignored of it. Raises `UnreadableValue`.
+        """Reads a parameter of this source's own, and notes it in `used`.
+
+        Returns the fault of the parameter, or a warning if it is ignored. Raises `UnreadableValue`.
         """
         raise NotImplementedError
 
@@ -59,16 +60,16 @@ class Search:
         self.subset = narrowed(self.subset, name, value)
 
     def named(self, name: str) -> tuple[str, str]:
-        """A parameter's own name and its modifier."""
+        """Splits a parameter into its own name and its modifier."""
         plain, _, modifier = name.partition(":")
         return plain, modifier
 
     def excess(self) -> list[Issue]:
-        """Faults of the whole search: more than one search may ask for."""
+        """Lists the faults of the search as a whole: it asks for more than one search may."""
         return []
 
     def link(self, base: str, cursor: str | None = None) -> str:
-        """The GET that asks this again, from `cursor` on."""
+        """Returns the address that repeats this search, from `cursor` on."""
         pairs = [*self.used, *([(CURSOR, cursor)] if cursor else [])]
         encoded = urlencode(pairs, safe=":/|,")
         return f"{base}/{self.kind}" + (f"?{encoded}" if encoded else "")
@@ -88,7 +89,7 @@ def read_into(search: Search, asked: Sequence[tuple[str, str]], *, strict: bool)
 
 
 def _read(search: Search, name: str, value: str, seen: set[str], strict: bool) -> Issue | None:
-    """Reads one pair into the search; returns what is wrong with it, or passed over of it."""
+    """Reads one pair into the search; returns its fault, or a warning if it is ignored."""
     if name in search.PASSED_OVER:
         return None
     if name in search.ONCE and name in seen:
@@ -116,8 +117,8 @@ def _take(search: Search, name: str, value: str, strict: bool) -> Issue | None:
     return None
 
 
-def whole_number(value: str, said: str) -> int:
-    """A number as `_count` takes it. Raises `UnreadableValue` with `said`."""
+def whole_number(value: str, text: str) -> int:
+    """Reads a number as `_count` takes it. Raises `UnreadableValue` with `text`."""
     if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_COUNT):
-        raise UnreadableValue(said)
+        raise UnreadableValue(text)
     return int(value)

@@ -1,10 +1,9 @@
-"""One search as one statement: who may see, what was asked, where the page begins.
+"""Composes one search as one statement: what the caller may see, what it asks, where a page begins.
 
-Criteria come from `app.store.reading.query`, columns and paths from `app.store.reading.catalog`.
-Order is by id (ours sort by the moment they were made), or by the time of the last change, ids
-breaking ties: a page never repeats or loses a row because others were written meanwhile.
-
-Where the rows of each resource type come from. What is asked of them is `catalog.py`.
+Criteria come from `app.store.reading.query`, columns and paths from `app.store.reading.catalog`;
+`ARMS` names the tables that have the rows of each resource type. Rows are ordered by id (ours sort
+by the moment they were made), or by the time of the last change and then by id: so a page never
+repeats or loses a row because other rows were written meanwhile.
 """
 
 from dataclasses import dataclass
@@ -37,18 +36,18 @@ _ORDER = {
     "-_lastUpdated": "at DESC, id",
 }
 
-#: Parameters that leave few rows whatever the number stored.
+#: Parameters that leave few rows, however many are stored.
 _NARROW = frozenset(
     {"_id", "identifier", "patient", "subject", "patient.identifier", "subject.identifier"}
     | {"focus", "part-of", "referral", "target"}
 )
 _ANY = frozenset({"_id", "_lastUpdated"})
-#: Columns and join that bring an offer's present numbers.
+#: Columns and join that add an offer's present numbers.
 _NUMBERS = (
     ", o.places, o.taken + o.taken_outside, o.capacity_status",
     "LEFT JOIN offer o ON o.plan = k.plan AND o.id = k.id",
 )
-#: A move of a referral is no stored version.
+#: Adds the body of a Provenance of ours: a move of a referral is no stored version.
 _MADE = f"""UNION ALL SELECT 1, convert_to({JSON}::text, 'UTF8'), h.referral_id
     FROM referral_history h WHERE {OF_KEY}"""
 
@@ -60,14 +59,14 @@ class Page:
     rows: list[Stored]
     after: Position | None
     total: int | None
-    #: Offers show their present numbers: (places, taken, status) by id.
+    #: The present numbers of offers: id → (places, taken, status).
     numbers: dict[str, tuple[int, int, str]]
 
 
 async def search(
     source: ReadSource, query: Query, seen: Visibility, position: Position | None
 ) -> Page:
-    """The page after `position`. One statement, whatever was asked."""
+    """Reads the page after `position`, by one statement for any query."""
     statement = SqlStatement()
     sql = compose(statement, query, seen, position)
     return await _page(query, await fetch(source, sql, statement.values))
@@ -76,7 +75,7 @@ async def search(
 def compose(
     statement: SqlStatement, query: Query, seen: Visibility, position: Position | None
 ) -> str:
-    """The text of the search; its parameters are in `statement`."""
+    """Composes the text of the search; puts its parameters into `statement`."""
     selected = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
     order = _ORDER[query.sort]
     keys = " UNION ALL ".join(
@@ -103,7 +102,7 @@ ORDER BY {order}"""
 
 
 def _arm(statement: SqlStatement, query: Query, seen: Visibility, arm: Arm) -> str:
-    """The keys (plan, id, time) of what one source of rows has for the caller."""
+    """Selects the keys (plan, id, time) of the matching rows of one arm that the caller sees."""
     few = any(criterion.parameter.name in _NARROW for criterion in query.criteria)
     asked, shown = {each.parameter.name for each in query.criteria}, ASKED.get(query.kind)
     least = shown is not None and asked <= _ANY | shown
@@ -140,7 +139,7 @@ def _directory(statement: SqlStatement, query: Query, seen: Visibility) -> str:
 
 
 def _directory_plans(statement: SqlStatement, kind: str, seen: Visibility) -> str:
-    """The network is everybody's to read; a roster its plan staff's alone."""
+    """Binds the plan keys to search: all for the network, the caller's roster plans for rosters."""
     network = kind in NETWORK_TYPES
     return statement.bind([*plan_keys(), NO_PLAN] if network else list(seen.roster_plans), "text[]")
 
@@ -148,7 +147,7 @@ def _directory_plans(statement: SqlStatement, kind: str, seen: Visibility) -> st
 def _condition(
     statement: SqlStatement, query: Query, criterion: SearchCriterion, seen: Visibility, arm: Arm
 ) -> tuple[str, bool]:
-    """One criterion on one arm, and whether it looks at the words."""
+    """Composes one criterion on one arm; returns with it whether it needs the joined words."""
     sql, needs_words = _positive(statement, query, criterion, seen, arm)
     negated = criterion.modifier == "not" or (criterion.modifier == "missing" and criterion.missing)
     return (f"NOT coalesce({sql}, false)" if negated else sql), needs_words
@@ -159,17 +158,17 @@ def _positive(
 ) -> tuple[str, bool]:
     known = criterion.parameter
     if known is ID:
-        ids = [found.code for found in criterion.tokens]
+        ids = [token.code for token in criterion.tokens]
         return f"{arm.id} = ANY ({statement.bind(ids, 'text[]')})", False
     if known is LAST_UPDATED:
-        each = [match.between(statement, arm.at, found) for found in criterion.ranges]
+        each = [match.between(statement, arm.at, stretch) for stretch in criterion.ranges]
         return match.any_of(each), False
     if not arm.owned:
         if known.offer is not None and (criterion.tokens or known.kind == "token"):
             return known.offer(statement, criterion, seen), False
         plans = _directory_plans(statement, query.kind, seen)
         sql = match.indexed(statement, plans, criterion)
-        if criterion.texts:  # a name too long for the index is among what it finds
+        if criterion.texts:  # the index also finds names that are too long for it
             sql = f"({sql} AND {match.found_by(statement, 'v.words', criterion)})"
         return sql, False
     if criterion.modifier == "missing" and known.present:
@@ -182,18 +181,18 @@ def _positive(
 def _after(statement: SqlStatement, sort: str, position: Position | None) -> str:
     if position is None:
         return "true"
-    found = statement.bind(position.id)
+    last_id = statement.bind(position.id)
     if sort == "_id":
-        return f"id > {found}"
+        return f"id > {last_id}"
     at = statement.bind(position.at, "timestamptz")
     sign = "<" if sort.startswith("-") else ">"
-    return f"(at {sign} {at} OR (at = {at} AND id > {found}))"
+    return f"(at {sign} {at} OR (at = {at} AND id > {last_id}))"
 
 
 async def _page(query: Query, rows: Any) -> Page:
-    found = [row for row in rows if row[0] is not None]
-    shown = found[: query.count]
-    more = len(found) > query.count and bool(shown)
+    matches = [row for row in rows if row[0] is not None]
+    shown = matches[: query.count]
+    more = len(matches) > query.count and bool(shown)
     last: tuple[str, datetime] | None = (shown[-1][0], shown[-1][1]) if more else None
     return Page(
         rows=[
@@ -207,7 +206,7 @@ async def _page(query: Query, rows: Any) -> Page:
 
 
 _BESIDE = """resource_version v JOIN referral r ON r.plan = v.plan AND r.id = v.referral_id"""
-#: The row is the current version of its resource.
+#: A condition: the row `v` is the current version of its resource.
 LATEST = """NOT EXISTS (SELECT 1 FROM resource_version w WHERE w.plan = v.plan AND w.type = v.type
     AND w.id = v.id AND w.version > v.version)"""
 
@@ -232,7 +231,7 @@ ARMS: dict[str, tuple[Arm, ...]] = {
         ),
     ),
     "HealthcareService": (_DIRECTORY_ARM,),
-    # A move of a referral is shown as one; beside these, what referrers sent themselves.
+    # Each move of a referral is shown as a Provenance, beside those that referrers sent.
     "Provenance": (
         Arm(
             "referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id",
@@ -249,5 +248,5 @@ ARMS: dict[str, tuple[Arm, ...]] = {
 
 
 def arms(kind: str) -> tuple[Arm, ...]:
-    """Where the rows of a type come from; most stand beside a referral."""
+    """Returns the arms of a type; rows of most types are stored beside a referral."""
     return ARMS.get(kind, (_CHILD_ARM,))

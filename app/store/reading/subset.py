@@ -1,9 +1,9 @@
-"""`_summary` and `_elements` as a client wrote them; `app.fhir.subset` leaves out. PURE.
+"""Reads `_summary` and `_elements`, and words the issues of parameters that are not taken. PURE.
 
-What a search does not take: passed over with a warning that names it, or refused.
-
-FHIR R4, "Search", handling errors: lenient unless the caller asks for strict handling. A parameter
-without a value is read as if it were not there.
+`app.fhir.subset` leaves out the elements that these two parameters do not ask for. FHIR R4,
+"Search", handling errors: a parameter that a search does not take is ignored with a warning that
+names it; it is refused if the caller asks for strict handling. A parameter without a value is read
+as if it were absent.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ _OF_READS = [word for word in SUMMARIES if word != "count"]
 
 
 def narrowed(subset: Subset, name: str, value: str) -> Subset:
-    """The subset with one more parameter of `SUBSET`. Raises `UnreadableValue`."""
+    """Narrows a subset by one more parameter of `SUBSET`. Raises `UnreadableValue`."""
     if name == "_summary":
         if value not in SUMMARIES:
             raise UnreadableValue(f"takes one of {', '.join(SUMMARIES)}.")
@@ -31,7 +31,7 @@ def narrowed(subset: Subset, name: str, value: str) -> Subset:
 
 
 def of_read(asked: Iterable[tuple[str, str]]) -> Subset:
-    """What a read asks for. Raises `Refusal` (400); other parameters are passed over."""
+    """Reads the subset that a read asks for, ignoring other parameters. Raises `Refusal` (400)."""
     subset = Subset()
     for name, value in asked:
         if name in SUBSET:
@@ -40,12 +40,12 @@ def of_read(asked: Iterable[tuple[str, str]]) -> Subset:
             except UnreadableValue as unreadable:
                 raise Refusal(400, [Issue("value", f"{name} {unreadable}")]) from None
     if subset.counts:
-        said = f"_summary takes one of {', '.join(_OF_READS)} here: there is nothing to count."
-        raise Refusal(400, [Issue("value", said)])
+        text = f"_summary takes one of {', '.join(_OF_READS)} here: there is nothing to count."
+        raise Refusal(400, [Issue("value", text)])
     return subset
 
 
-_SAID = (
+_SUMMARY_TEXT = (
     "`true`: what R4 marks as summary; `text`: the text and what must be there; `data`: all but "
     "the text; `false`: all. A part is tagged `SUBSETTED`."
 )
@@ -55,62 +55,63 @@ _ELEMENTS = {
         "The elements to show, separated by commas, beside what must be there.",
     )
 }
-#: Both in the contract: parameter → its schema and what it does.
+#: Both parameters in the contract: parameter → its schema and its description.
 IN_READS: Described = {
-    "_summary": ({"type": "string", "enum": _OF_READS}, _SAID),
+    "_summary": ({"type": "string", "enum": _OF_READS}, _SUMMARY_TEXT),
     **_ELEMENTS,
 }
 IN_SEARCHES: Described = {
     "_summary": (
         {"type": "string", "enum": list(SUMMARIES)},
-        _SAID + " `count`: the total alone.",
+        _SUMMARY_TEXT + " `count`: the total alone.",
     ),
     **_ELEMENTS,
 }
 
 
-#: Of one search; repeats of one parameter count whether they have a value or not.
+#: The most conditions of one search; a repeat of a parameter counts even without a value.
 MAX_CONDITIONS = 10
-#: A name is the client's: longer than any of ours, it is cut.
+#: A name in a warning is cut after so many characters: the client chose it, ours are shorter.
 _LONGEST_NAME = 64
-#: Ignored, they would show more than was asked for, or the first page again: empty is a fault.
+#: Parameters that may not be empty: ignoring one would show too much, or the first page again.
 _NEEDED = SUBSET | {"_cursor"}
 
 
-def ignored(name: str, said: str, *, strict: bool, code: str = "not-supported") -> Issue:
-    """The word on one parameter: an error under strict handling, else a warning. `said` follows the
-    name.
+def ignored(name: str, text: str, *, strict: bool, code: str = "not-supported") -> Issue:
+    """Words the issue about one parameter: an error under strict handling, else a warning.
+
+    `text` follows the parameter's name.
     """
     shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    told = f"`{shown}` {said}"
+    sentence = f"`{shown}` {text}"
     if strict:
-        return Issue(code, told)
-    return Issue(code, f"{told} It was ignored.", severity="warning")
+        return Issue(code, sentence)
+    return Issue(code, f"{sentence} It was ignored.", severity="warning")
 
 
 def unknown(kind: str, name: str, *, strict: bool) -> Issue:
-    """A parameter that this type is not searched by."""
-    said = f"is no parameter that {kind} is searched by; see GET /fhir/metadata."
-    return ignored(name, said, strict=strict)
+    """Words the issue about a parameter that this type is not searched by."""
+    text = f"is no parameter that {kind} is searched by; see GET /fhir/metadata."
+    return ignored(name, text, strict=strict)
 
 
 def empty(name: str, *, strict: bool) -> Issue:
-    """A parameter without a value."""
+    """Words the issue about a parameter without a value."""
     return ignored(name, "has no value.", strict=strict, code="value")
 
 
 def is_empty(name: str, value: str) -> bool:
-    """Whether nothing but blanks was sent for a parameter that can do without."""
+    """Tells whether a parameter has no value but blanks, and may be ignored for this."""
     return name not in _NEEDED and not value.strip()
 
 
 def too_often(asked: Sequence[tuple[str, str]]) -> list[Issue]:
-    """A parameter given more often than a search has conditions, with a value or without."""
+    """Finds a parameter given more than `MAX_CONDITIONS` times, with a value or without."""
     many = Counter(name for name, _ in asked)
-    said = f"One parameter is given at most {MAX_CONDITIONS} times."
-    return [Issue("too-costly", said) for count in many.values() if count > MAX_CONDITIONS][:1]
+    text = f"One parameter is given at most {MAX_CONDITIONS} times."
+    return [Issue("too-costly", text) for count in many.values() if count > MAX_CONDITIONS][:1]
 
 
 def is_fault(issue: Issue) -> bool:
-    """Whether it refuses the search."""
+    """Tells whether the issue refuses the search."""
     return issue.severity == "error"

@@ -1,7 +1,7 @@
-"""Values of search parameters: what a client wrote, as words that a statement can be built from.
+"""Parses the values of search parameters, as a client wrote them, into values for a statement.
 
 PURE. FHIR R4, "Search": tokens `system|code`, references `Type/id`, dates with a prefix and the
-precision they were written in. Which parameter takes which kind is left to `parameters`.
+precision in which they were written. The kind of each parameter is in `app.store.reading.catalog`.
 """
 
 import re
@@ -12,10 +12,10 @@ from typing import Any
 
 from app.fhir import dates as span
 
-#: What a date may begin with; `ap` (approximately) is left out: it means another thing everywhere.
+#: The prefixes of a date. `ap` (approximately) is left out: each server gives this another width.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 
-#: As the contract says it: a prefix, days that the calendar has, several separated by commas.
+#: The pattern in the contract: a prefix, days that the calendar has, commas between alternatives.
 _LEAP = r"([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)-02-29"
 _DAY = r"((0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])|(0[13-9]|1[0-2])-(29|30)|(0[13578]|1[02])-31)"
 _YEAR = r"([1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
@@ -26,15 +26,15 @@ _MOMENT = (
     rf"({_TIME}{_ZONE})?)"
 )
 _DATE_ASKED = rf"(eq|ne|gt|lt|ge|le|sa|eb)?{_MOMENT}"
-#: Or nothing, which a search ignores.
+#: Dates as asked for, or an empty value, which a search ignores.
 DATE_PATTERN = f"^({_DATE_ASKED}(,{_DATE_ASKED}){{0,19}})?$"
-#: One moment without a prefix, or nothing.
+#: One moment without a prefix, or an empty value.
 MOMENT_PATTERN = f"^{_MOMENT}?$"
-#: Said by clients about the form of the answer; there is one form.
+#: Parameters by which clients choose the form of the answer; ignored, since there is one form.
 ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
-#: Text: no control characters, and something that is neither space nor separator.
+#: Text without control characters, with at least one character that is no space or separator.
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*$"
-#: The same, or blanks alone, which a search ignores.
+#: As `TEXT_PATTERN`, but also blanks alone, which a search ignores.
 SEARCH_PATTERN = rf"^([^\S\x00-\x1f]*|{TEXT_PATTERN[1:-1]})$"
 _DATE = re.compile(rf"(?P<prefix>[a-z]{{2}})?{span.PATTERN}\Z", re.ASCII)
 _REFERENCE = re.compile(
@@ -44,12 +44,12 @@ _ESCAPED = re.compile(r"\\([,$|\\])")
 
 
 class UnreadableValue(ValueError):
-    """A value that is not of its parameter's kind. The text says what to send instead."""
+    """A value that its parameter does not take; the text says what to send instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`system` None: any system; empty: none at all. `code` None: any code of the system."""
+    """A code and its system. `system` None: any; empty: none at all. `code` None: any code."""
 
     system: str | None
     code: str | None
@@ -57,7 +57,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`type` None: the client gave the id alone."""
+    """A reference to a resource; `type` is None where the client gave the id alone."""
 
     type: str | None
     id: str
@@ -65,7 +65,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """A moment as wide as it was written: from `low` to before `high`, both in UTC."""
+    """The stretch of time of a date as precise as written: from `low` to before `high`, in UTC."""
 
     prefix: str
     low: datetime
@@ -73,17 +73,17 @@ class DateRange:
 
     @property
     def first(self) -> str:
-        """`low`, as words have it."""
+        """`low` in the form of `app.store.reading.words`."""
         return moment(self.low)
 
     @property
     def after(self) -> str:
-        """`high`, as words have it."""
+        """`high` in the form of `app.store.reading.words`."""
         return moment(self.high)
 
 
 def _pieces(text: str, separator: str) -> Iterator[str]:
-    """The parts between unescaped separators; escapes (a backslash and `,|$` or itself) stay."""
+    """Yields the parts between unescaped separators; escapes (a backslash and a mark) stay."""
     current: list[str] = []
     characters = iter(text)
     for character in characters:
@@ -98,24 +98,25 @@ def _pieces(text: str, separator: str) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A part without its escapes; a backslash before anything else is one of the value."""
+    """Removes the escapes of a part; a backslash before another character is part of the value."""
     return _ESCAPED.sub(r"\1", text)
 
 
 def split(text: str) -> Iterator[str]:
-    """The alternatives of one value, separated by commas. Each is as it was written: `token`,
-    `reference` and `words` take its escapes away.
+    """Yields the alternatives of one value, separated by commas, with their escapes.
+
+    `token`, `reference` and `words` remove the escapes.
     """
     return _pieces(text, ",")
 
 
 def words(text: str) -> list[str]:
-    """The alternatives of one value as plain text, without those that are blank."""
+    """Lists the alternatives of one value as plain text, without blank ones."""
     return [_plain(word) for word in split(text) if word.strip()]
 
 
 def token(text: str) -> Token:
-    """`code`, `system|code`, `|code` or `system|`, in which an escaped bar separates nothing."""
+    """Reads `code`, `system|code`, `|code` or `system|`; an escaped bar separates nothing."""
     system, *rest = _pieces(text, "|")
     if not rest:
         return Token(None, _plain(system))
@@ -126,19 +127,21 @@ def token(text: str) -> Token:
 
 
 def reference(text: str, base: str) -> Reference:
-    """`id`, `Type/id`, or a full URL of this server, each also of one version (`/_history/n`): that
-    names the resource. Another server's resource is kept as it is.
+    """Reads `id`, `Type/id` or a full URL of this server; a version (`/_history/n`) is dropped.
+
+    The URL of another server's resource is kept as it is.
     """
     plain = _plain(text)
-    found = _REFERENCE.match(plain)
-    if found is None or (found["base"] and found["base"] != base):
+    match = _REFERENCE.match(plain)
+    if match is None or (match["base"] and match["base"] != base):
         return Reference(None, plain)
-    return Reference(found["type"], found["id"])
+    return Reference(match["type"], match["id"])
 
 
 def canonical(text: str) -> Token:
-    """An address of whichever version; or `address|version`, that version alone. Where a reference
-    points to within what it names says nothing of what it names.
+    """Reads an address (of any version) or `address|version` (of this version alone).
+
+    A fragment (`#…`) is dropped: it names a part of the resource, and not another resource.
     """
     address, *rest = (_plain(piece).partition("#")[0] for piece in _pieces(text, "|"))
     version = "|".join(rest)
@@ -148,24 +151,24 @@ def canonical(text: str) -> Token:
 
 
 def date_range(text: str) -> DateRange:
-    """A date or instant with its prefix; without a zone it is California's."""
-    found = _DATE.match(text)
-    prefix = (found and found["prefix"]) or "eq"
-    if found is None or prefix not in PREFIXES:
+    """Reads a date or an instant with its prefix; without a zone, California's holds."""
+    match = _DATE.match(text)
+    prefix = (match and match["prefix"]) or "eq"
+    if match is None or prefix not in PREFIXES:
         raise UnreadableValue(
             "takes a date such as `ge2026-01-31` or `lt2026-01-31T08:00:00Z`, with one of the "
             "prefixes eq, ne, gt, lt, ge, le, sa, eb."
         )
     try:
-        return DateRange(prefix, *span.span_of(found))
+        return DateRange(prefix, *span.span_of(match))
     except (ValueError, OverflowError):
         raise UnreadableValue("names a day or an hour that does not exist.") from None
 
 
 def moment(at: datetime) -> str:
-    """A moment in UTC as text that sorts as moments do."""
+    """Writes a moment in UTC as text whose alphabetic order is the order of time."""
     return at.replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
-#: Parameter → its schema and what it selects.
+#: Parameter → its schema in the contract, and its description.
 Described = Mapping[str, tuple[dict[str, Any], str]]

@@ -1,10 +1,11 @@
-"""The words by which a resource is found, written beside each version. PURE.
+"""Makes the words by which a search finds a resource; they are stored beside each version. PURE.
 
-Taken from the paths of `app.store.reading.catalog`, for referrals and the directory alike; a search
-compares words, and never reads a body. A word is `name<US>value`; the column joins them with <RS>:
-control characters, which no value of a client holds. Codes are `code`, `system<US>code` and
-`system<US>`; canonicals `address` and `address<US>version`; references `Type/id` and `id`; names
-plain letters; dates first moment and end. A name alone says that the element is there.
+The words come from the paths of `app.store.reading.catalog`, for referrals and the directory alike.
+A search compares words and never reads a body. A word is `name<US>value`, and the column joins
+words with <RS>: two control characters that no value of a client contains. Values of a code are
+`code`, `system<US>code` and `system<US>`; of a canonical `address` and `address<US>version`; of a
+reference `Type/id` and `id`; of a name its plain letters; of a date its first moment and its end.
+A word without a value says that the element is present.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,12 +18,12 @@ from app.store.reading.match import END, PART
 from app.store.reading.parameters import IDENTIFIED, SENT_STATUS, Parameter
 from app.store.reading.values import moment
 
-#: Before and after any moment: the open ends of a period.
+#: Texts that sort before and after every moment: the open ends of a period.
 OPEN_LOW, OPEN_HIGH = "0000-00-00T00:00:00.000000", "9999-12-31T99:99:99.999999"
 _APART = str.maketrans({PART: " ", END: " "})
 _HISTORY = "/_history/"
 _PATIENT = Parameter(IDENTIFIED, "token", "", "identifier")
-#: Whom a referral's own Patient is, wherever it says so.
+#: The identifiers of a referral's own Patient, wherever the referral states them.
 _MEMBER = {
     "Patient": (_PATIENT,),
     "ServiceRequest": (
@@ -33,22 +34,22 @@ _MEMBER = {
 
 
 def words(resource: Mapping[str, Any]) -> str:
-    """All words of a resource, as the column holds them; a type that is not searched has none."""
+    """Returns all words of a resource as stored; a type that is not searched has none."""
     kind = str(resource.get("resourceType"))
-    found: dict[str, None] = {}
+    all_words: dict[str, None] = {}
     for known in (*PARAMETERS.get(kind, ()), *_MEMBER.get(kind, ())):
         if known.path and known.column is None:
             for value in of_parameter(resource, known):
-                found[known.indexed_as + PART + value] = None
+                all_words[known.indexed_as + PART + value] = None
     for one in resource.get("contained") or () if kind == "ServiceRequest" else ():
         if one.get("resourceType") == "Patient":
             for value in of_parameter(one, _PATIENT):
-                found[IDENTIFIED + PART + value] = None
-    return END + END.join(found) + END if found else ""
+                all_words[IDENTIFIED + PART + value] = None
+    return END + END.join(all_words) + END if all_words else ""
 
 
 def of_parameter(resource: Mapping[str, Any], known: Parameter) -> Iterator[str]:
-    """The values of one parameter, an empty one first where there are any elements."""
+    """Yields the values of one parameter; an empty one comes first if the element is present."""
     there = False
     for path in known.path.split(" | "):
         for value in _values(resource, path.split(".")):
@@ -92,14 +93,14 @@ def _uri(value: str) -> Iterator[str]:
 
 
 def _canonical(value: str) -> Iterator[str]:
-    """An address, and where it names a version that beside it."""
+    """Yields the address, and a second word with the version where the canonical names one."""
     address, bar, version = value.translate(_APART).partition("#")[0].partition("|")
     yield address
     if bar:
         yield address + PART + version
 
 
-#: Kinds whose elements are plain text.
+#: Kinds of parameters whose elements are plain text.
 _TEXTS: Mapping[str, Callable[[str], Iterator[str]]] = {
     "string": _string,
     "uri": _uri,
@@ -115,7 +116,7 @@ def _token(system: str, value: Any) -> Iterator[str]:
 
 
 def _date(value: Any) -> Iterator[str]:
-    """A date, a Period, or a Timing (from its first to its last moment)."""
+    """Yields the stretch of a date, a Period or a Timing, from its first to its last moment."""
     stretches = list(_stretches(value))
     if stretches:
         low = min(low for low, _ in stretches)
@@ -153,7 +154,7 @@ def _reference(value: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _code(system: str, code: str) -> Iterator[str]:
-    """A code whose system is not written, but may be implied."""
+    """Yields the words of a code without a written system; `system` is implied, or empty."""
     code = code.translate(_APART)
     yield code
     yield PART + code

@@ -1,4 +1,4 @@
-"""Who asks for a referral, as its `requester` names them: the member, family, an office, nobody."""
+"""Reads from a referral's `requester` who asks: the member, family, an office or nobody."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ _PEOPLE = {"Patient", "RelatedPerson"}
 
 
 def asker(sent: Mapping[str, Any], cin: str | None) -> Asker:
-    """Read from the ServiceRequest alone; `cin` is the member's, as far as it is known."""
+    """Reads the ServiceRequest alone; `cin` is the member's number, if it is known."""
     requester = sent.get("requester")
     if not requester:
         return Asker.NOBODY

@@ -1,9 +1,10 @@
-"""Moves a referral from `unassigned` to the plan that it turns out to belong to.
+"""Moves a referral from the plan key `unassigned` to the plan that it turns out to belong to.
 
-Same FHIR id, same history, same versions. What hangs on the referral by its key follows the key
-(`ON UPDATE CASCADE`); what is append-only and has no such key is copied under the new plan, and
-what stays under the old one is found by nobody: every reading goes by the locator or by the
-referral's row. The caller holds the referral's lock and composes nothing before this.
+The referral keeps its FHIR id, its history and its versions. Rows with a foreign key to the
+referral change with that key (`ON UPDATE CASCADE`). Append-only rows without such a key are copied
+under the new plan. Their originals stay under the old plan, where nobody finds them: every read
+starts at the locator or at the referral's row. The caller holds the referral's lock and composes
+no change before this move.
 """
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +16,7 @@ _VERSIONS = """INSERT INTO resource_version
     (plan, type, id, version, referral_id, updated_at, body, words)
 SELECT $2, type, id, version, referral_id, updated_at, body, words FROM resource_version
 WHERE plan = $1 AND referral_id = $3"""
-#: Before the messages themselves change their plan.
+#: Runs before the messages change their plan: it finds the attempts by the old plan.
 _ATTEMPTS = """INSERT INTO attempt
     (plan, message_id, endpoint_id, number, at, status, error, duration_ms, response, manual)
 SELECT $2, a.message_id, a.endpoint_id, a.number, a.at, a.status, a.error, a.duration_ms,
@@ -28,16 +29,16 @@ _COPIED = frozenset({"resource_version", "attempt"})
 async def change_plan(
     connection: AsyncConnection, referral_id: str, before: str, after: str
 ) -> None:
-    """Everything of the referral is the new plan's from now on, in the caller's transaction."""
+    """Puts all rows of the referral under the new plan, in the caller's transaction."""
     keys = (before, after, referral_id)
-    for statement in (_VERSIONS, _ATTEMPTS, _REFERRAL, *_followers()):
+    for statement in (_VERSIONS, _ATTEMPTS, _REFERRAL, *_updates_of_other_tables()):
         await connection.exec_driver_sql(statement, keys)
 
 
-def _followers() -> list[str]:
-    """An update for each table that names plan and referral without being copied.
+def _updates_of_other_tables() -> list[str]:
+    """Composes an update for each table that names plan and referral and is not copied.
 
-    Where the key cascades there is nothing left to do, and the statement finds no row.
+    Tables whose key cascades are left out: their rows have changed with the row they refer to.
     """
     return [
         f'UPDATE "{table.name}" SET plan = $2 WHERE plan = $1 AND referral_id = $3'

@@ -1,4 +1,4 @@
-"""The rows of one change to a referral, collected by table and written in one statement."""
+"""The rows of one change to a referral, as `app.store.referral.store` writes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from app.model.record import Referral
 
 @dataclass(slots=True)
 class Changes:
-    """All rows that one move writes, collected by table and written in one statement."""
+    """Rows of one move, collected by table and written in one statement."""
 
     before: Referral | None
     after: Referral
     rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
-    #: (message id, organization) pairs: who is told of which message.
+    #: (message id, organization) pairs: which organization gets which message.
     recipients: list[tuple[str, str]] = field(default_factory=list)
     #: Organizations that stop being parties with this change.
     departed: list[str] = field(default_factory=list)

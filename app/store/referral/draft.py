@@ -1,8 +1,7 @@
-"""One change to a referral while it is being composed: moves, messages, authorization,
-correspondence.
+"""Draft of one change to a referral: its moves, messages, authorization and correspondence.
 
-Intake, a person and the clock all compose their change here, so that there is one machine with
-three drivers. Touches no database: `app.store.referral.rows` turns the draft into rows,
+Intake, a person and the clock all compose their change here: there is one state machine with three
+drivers. This module touches no database: `app.store.referral.rows` turns the draft into rows, and
 `app.store.referral.store` writes them.
 """
 
@@ -28,7 +27,7 @@ from app.store.tables.referral import party, referral_history
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who moves a referral, and under which request; `organization_id` is None for the clock."""
+    """The mover of a referral, with the HTTP request; `organization_id` is None for the clock."""
 
     name: str
     organization_id: str | None
@@ -38,7 +37,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One move as it takes effect: who, why, and under which policy."""
+    """The circumstances of one move: who makes it, why, and under which policy."""
 
     actor: Actor
     details: Details
@@ -48,7 +47,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class EndedTask:
-    """The service Task of a performer that no longer has the referral, as it ends."""
+    """The last version of the service Task of a performer that no longer has the referral."""
 
     id: str
     performer_id: str
@@ -59,7 +58,7 @@ class EndedTask:
 
 @dataclass(slots=True)
 class Draft:
-    """A referral before and after, and what goes with the change."""
+    """A referral before and after the change, and everything that the change writes besides."""
 
     before: Referral | None
     after: Referral
@@ -69,21 +68,21 @@ class Draft:
     plan_organization: str | None = None
     adopted: Mapping[str, Any] | None = None  # the Task that the referrer sent
     service_task_id: str | None = None
-    #: The last version of the service Task: what the performer put there is kept.
+    #: The last version of the service Task; the performer's entries in this version are kept.
     service_kept: Mapping[str, Any] | None = None
     ended_task: EndedTask | None = None
-    #: Organizations that were parties and are none any more.
+    #: Organizations that stopped being parties before this change.
     passed_over: frozenset[str] = frozenset()
-    #: Offers whose place this change frees: `app.journey.waitlist` gives them on.
+    #: Offers with a place that this change frees: `app.journey.waitlist` gives the place on.
     freed: list[str] = field(default_factory=list)
-    #: The request for information that is open, and those that this change opens, renews or ends.
+    #: The open request for information; by id, all requests that this change opens, renews or ends.
     open_request: InformationRequest | None = None
     requests: dict[str, InformationRequest] = field(default_factory=dict)
     opened_request: str | None = None
     authorization: Authorization | None = None
     new_authorization: bool = False
     announcements: list[str] = field(default_factory=list)
-    copies: list[dict[str, Any]] = field(default_factory=list)  # what came with the request
+    copies: list[dict[str, Any]] = field(default_factory=list)  # resources sent with the request
     notices: list[OutcomeNotice] = field(default_factory=list)
     rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     first_actor: Actor | None = None
@@ -96,7 +95,7 @@ class Draft:
 
     @property
     def parties(self) -> Parties:
-        """The parties as letters need them."""
+        """The facts about the parties by which letters are addressed."""
         after = self.after
         servicing = after.performer_id or self.asked_party
         return Parties(
@@ -111,7 +110,7 @@ class Draft:
 
     @property
     def asked_party(self) -> str | None:
-        """The performer asked for, while it is a party: until it is passed over or declines."""
+        """The performer asked for; None once that performer is passed over or declines."""
         asked = self.after.asked_performer_id
         return None if asked in self.passed_over or asked in self.departed else asked
 
@@ -123,11 +122,11 @@ class Draft:
         placement: Placement | None = None,
         reasons: tuple[Reason, ...] | None = None,
     ) -> None:
-        """Makes a move: one row of history, and all that the event's row in `MOVES` says.
+        """Makes a move: adds one row of history, and does all that the row in `MOVES` says.
 
-        `placement` is where a move that places leaves the referral. `reasons` are those of this
-        move alone, where they are not those of the decision. Raises `IllegalMove` for what the
-        table does not list.
+        `placement` is the result of a move that looks for a performer. `reasons` are the move's
+        own; without them the reasons of the decision hold. Raises `IllegalMove` for an event that
+        `MOVES` does not allow now.
         """
         row, before = MOVES[event], self.after
         state = before.state if before.moves else None
@@ -145,7 +144,7 @@ class Draft:
         )
         self._history(state, event, act, why)
         if row.answers_request:
-            self._answered()
+            self._end_as_answered()
         if row.frees_place:
             self.free_place()
         if placement is not None:
@@ -181,11 +180,11 @@ class Draft:
     def _place(
         self, placement: Placement, row: Move, former: str | None, reasons: tuple[Reason, ...]
     ) -> None:
-        """The referral is with the performer of `placement`, or waits; each other performer that
-        had it, or was asked for, is no party any more.
+        """Gives the referral to the performer of `placement`, or lets the referral wait.
 
-        The service Task of the former ends as the former asked, in the former's own words; where
-        somebody else made the move, it is cancelled.
+        Every other performer that had the referral, or was asked for, stops being a party. The
+        service Task of the former performer ends with the status and the reasons that this
+        performer gave; where somebody else made the move, the Task is cancelled.
         """
         performer = placement.performer_id
         if row.on_service_task:
@@ -206,7 +205,7 @@ class Draft:
             self.leaves(self.asked_party, performer)
 
     def _tell(self, row: Move, act: Act) -> None:
-        """Announces the move, and writes to the parties about its outcome."""
+        """Adds the messages about the move, and the correspondence about its outcome."""
         self.first_actor = self.first_actor or act.actor
         if row.announces and not (row.begins_service and act.details.begun):
             self.announcements.append(row.announces)
@@ -218,13 +217,14 @@ class Draft:
             self.notices.extend(assignment_notices(self.parties, act.policy))
 
     def announce(self, event_type: EventType, actor: Actor) -> None:
-        """Announces what is no move: that a clock has run out."""
+        """Adds a message that belongs to no move: a clock has run out."""
         self.first_actor = self.first_actor or actor
         self.announcements.append(event_type)
 
     def free_place(self) -> None:
-        """The place that the referral holds is given on when the change is written
-        (`app.journey.waitlist`).
+        """Frees the place that the referral holds.
+
+        When the change is written, `app.journey.waitlist` gives the place to the next referral.
         """
         after = self.after
         if after.holds_place and after.offer_id:
@@ -235,7 +235,7 @@ class Draft:
         self.rows.append((table, values))
 
     def become_party(self, organization_id: str, role: str) -> None:
-        """From now on this organization sees the referral."""
+        """Adds the organization as a party: from now on it sees the referral."""
         self.add(
             party,
             plan=self.after.plan,
@@ -253,7 +253,7 @@ class Draft:
         status: str = "cancelled",
         why: tuple[Reason, ...] = (),
     ) -> None:
-        """A performer that no longer has the referral stops being a party; its Task is closed."""
+        """Removes a performer that no longer has the referral: ends its part and its Task."""
         if former is None or former == next_one:
             return
         if self.service_task_id is not None:
@@ -265,7 +265,7 @@ class Draft:
             self.departed.append(former)
 
     def determine(self, question: EligibilityQuestion, answer: Determination, basis: str) -> None:
-        """The determination, stored so that it can be explained and replayed."""
+        """Adds the determination with its question, so that it can be explained and replayed."""
         self.add(
             determination,
             plan=self.after.plan,
@@ -287,7 +287,7 @@ class Draft:
         void_due: datetime,
         remind_at: datetime | None,
     ) -> None:
-        """Opens a request for information; its sending is the first attempt."""
+        """Opens a request for information; sending the request is the first attempt."""
         self.no_longer_asked()
         self.after = replace(self.after, void_due=void_due)
         self.open_request = InformationRequest(
@@ -303,7 +303,7 @@ class Draft:
         self.requests[self.open_request.id] = self.open_request
 
     def remind(self) -> None:
-        """The second attempt at an open request."""
+        """Makes the second attempt at the open request."""
         if self.open_request is None:
             raise ValueError("nothing is asked")
         again = replace(
@@ -311,20 +311,20 @@ class Draft:
         )
         self.open_request = self.requests[again.id] = again
 
-    def _answered(self) -> None:
-        """Information came: the request is answered."""
+    def _end_as_answered(self) -> None:
+        """Ends the open request as answered: information came."""
         if self.open_request is not None:
             self.open_request = replace(self.open_request, answered_at=self.at)
         self.no_longer_asked()
 
     def no_longer_asked(self) -> None:
-        """The open request ends, answered or not."""
+        """Ends the open request, answered or not."""
         if self.open_request is not None:
             self.requests[self.open_request.id] = replace(self.open_request, ended_at=self.at)
         self.open_request = None
 
     def authorize(self, authorization: Authorization) -> None:
-        """The approval's authorization, which nobody has read yet."""
+        """Adds the authorization of an approval; until now no such resource was stored."""
         self.authorization = authorization
         self.new_authorization = True
 
@@ -333,17 +333,17 @@ class Draft:
         self.after = replace(self.after, overdue_told_at=at)
 
     def checked(self, county: str | None, based_on: str | None) -> None:
-        """Notes what the check found: the member's county, and the referral to go on from."""
+        """Notes what the check found: the member's county, and the referral to continue."""
         self.after = replace(self.after, county=county, based_on=based_on)
 
     def about(self, member_id: str | None, cin: str | None, service: str | None) -> None:
-        """Notes who is meant, and for which service, as far as either is known."""
+        """Notes the member and the service, as far as each is known."""
         self.after = replace(self.after, member_id=member_id, cin=cin, service=service)
 
     def belongs_to(
         self, plan: str, organization: str | None, decision_due: datetime, asked: str | None
     ) -> None:
-        """The referral whose plan nobody knew is this plan's; `asked`: the performer asked for."""
+        """Gives a referral without a plan to this plan; `asked` is the performer asked for."""
         asked_before = self.after.asked_performer_id
         self.before = self.before and replace(self.before, plan=plan)
         self.after = replace(
@@ -354,7 +354,7 @@ class Draft:
             self.become_party(asked, "asked")
 
     def finish(self) -> None:
-        """Makes the change the next version of the referral; nothing is composed after it."""
+        """Makes the change the next version of the referral. Nothing may be composed afterwards."""
         after = self.after
         if after.business_status is not BusinessStatus.INFORMATION_NEEDED:
             self.no_longer_asked()

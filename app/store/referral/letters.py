@@ -1,11 +1,11 @@
-"""One notice as it is stored: its Communication, and its row in the outbox.
+"""Composes the stored form of one notice: its Communication, and its row in the outbox.
 
-Touches no database: `app.store.referral.rows` writes both with the move that causes them.
+The text of a Communication has a few sentences: the outcome, and as much as the recipient may
+know. The performer learns the authorization, and never the reason of a refusal; the requester and
+the member learn that reason. `app.views.letters` writes the full letter.
 
-What a Communication says in a few sentences: the outcome, and what its recipient may know.
-
- The performer learns what is authorized, not why a referral was refused; the requester and the
-member learn the reason. The whole letter is `letter.py`.
+This module touches no database: `app.store.referral.rows` writes the Communication and the row
+with the move that causes them.
 """
 
 from typing import Any
@@ -26,8 +26,8 @@ from app.store.tables.referral import referral_history
 def compose(
     draft: Draft, notice: OutcomeNotice, message_id: str | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The Communication, and the values of its row; `message_id` is the message that tells it."""
-    after, occasion = draft.after, _occasion(draft)
+    """Returns the Communication and the values of its row; `message_id`: the message about it."""
+    after, snapshot = draft.after, _snapshot(draft)
     sent = notice.status == "sent"
     body = communication(
         after,
@@ -36,7 +36,7 @@ def compose(
         status=notice.status,
         recipient=_recipient(draft, notice),
         plan_organization=draft.plan_organization,
-        text=summary(notice.outcome, notice.recipient, occasion),
+        text=summary(notice.outcome, notice.recipient, snapshot),
         reason=notice.reason,
     )
     body["subject"] = patient_reference(draft.sent, draft.after.cin)
@@ -49,7 +49,7 @@ def compose(
         "organization_id": notice.organization_id,
         "status": notice.status,
         "reason": notice.reason,
-        "about": occasion.to_json(),
+        "about": snapshot.to_json(),
         "message_id": message_id if sent else None,
         "medium": "endpoint" if sent else None,
         "sent_at": draft.at if sent else None,
@@ -60,8 +60,8 @@ def compose(
     return body, row
 
 
-def _occasion(draft: Draft) -> LetterSnapshot:
-    """Who decided, and under which policy, stands in the row of history of this very move."""
+def _snapshot(draft: Draft) -> LetterSnapshot:
+    """Takes the policy and the decider from the row of history that this draft adds last."""
     moves = [values for table, values in draft.rows if table is referral_history]
     last = moves[-1] if moves else {}
     return letter_snapshot(draft, last.get("policy"), last.get("actor") or "rules")
@@ -91,27 +91,27 @@ _OUTCOMES = {
 }
 
 
-def summary(outcome: str, recipient: str, occasion: LetterSnapshot) -> str:
-    """Plain text, in English."""
-    service = SERVICES.get(occasion.service or "", "The service asked for")
-    said = [f"{service}: {_OUTCOMES.get(outcome, outcome)}."]
+def summary(outcome: str, recipient: str, snapshot: LetterSnapshot) -> str:
+    """Summarizes the outcome for one recipient, in plain English text."""
+    service = SERVICES.get(snapshot.service or "", "The service asked for")
+    sentences = [f"{service}: {_OUTCOMES.get(outcome, outcome)}."]
     if outcome == "approved":
-        said += _authorized(occasion)
+        sentences += _authorized(snapshot)
     elif outcome == "denied" and recipient != "servicing":
         to_member = recipient == "member"
-        said += [_reason(reason, to_member=to_member) for reason in occasion.reasons]
+        sentences += [_reason(reason, to_member=to_member) for reason in snapshot.reasons]
     elif outcome == "information-needed":
-        said += _asked(occasion)
-    return " ".join(said)
+        sentences += _asked(snapshot)
+    return " ".join(sentences)
 
 
-def _authorized(occasion: LetterSnapshot) -> list[str]:
-    held = occasion.authorized
-    said = english()["provider_short"].get(occasion.assignment or "", "")
+def _authorized(snapshot: LetterSnapshot) -> list[str]:
+    held = snapshot.authorized
+    provider = english()["provider_short"].get(snapshot.assignment or "", "")
     if held is None:
-        return [said] if said else []
+        return [provider] if provider else []
     period = f"Authorization {held.number}, from {held.starts_on} to {held.ends_on}."
-    return [period, said] if said else [period]
+    return [period, provider] if provider else [period]
 
 
 def _reason(reason: Reason, *, to_member: bool) -> str:
@@ -119,8 +119,8 @@ def _reason(reason: Reason, *, to_member: bool) -> str:
     return " ".join(part for part in (known, reason.text) if part)
 
 
-def _asked(occasion: LetterSnapshot) -> list[str]:
-    said = [missing.question for missing in occasion.missing]
-    if occasion.void_due is not None:
-        said.append(f"Please answer by {occasion.void_due.astimezone(LOCAL).date()}.")
-    return said
+def _asked(snapshot: LetterSnapshot) -> list[str]:
+    sentences = [missing.question for missing in snapshot.missing]
+    if snapshot.void_due is not None:
+        sentences.append(f"Please answer by {snapshot.void_due.astimezone(LOCAL).date()}.")
+    return sentences

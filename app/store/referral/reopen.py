@@ -1,7 +1,7 @@
-"""A stored referral as a draft again, locked, so that the next move is made on what is true.
+"""Locks a stored referral and reads it into a draft, so that the next move starts from the truth.
 
-Two statements: the lock first, then what belongs to the referral, read when nobody else can move
-it.
+Two statements: the first one locks the referral; the second one reads the rows beside it, when
+nobody else can move the referral any more.
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ ORDER BY type, id, version DESC"""
 
 @dataclass(slots=True)
 class Opened:
-    """A locked referral: its draft, and the question that was last put to the rules about it."""
+    """A locked referral: its draft, and the last question about it that the rules answered."""
 
     draft: Draft
     question: EligibilityQuestion | None
@@ -85,17 +85,17 @@ async def reopen(
     kind: str = "ServiceRequest",
     identifying: bool = False,
 ) -> Opened:
-    """Locks a referral that the caller may see, by its id or by that of a Task; 404 otherwise.
+    """Locks a referral that the caller may see, by its id or by the id of a Task; 404 otherwise.
 
-    403 for plan staff while it is nobody's: until there is a plan they may only say whose it is
-    (`identifying`).
+    403 for plan staff while the referral has no plan: until then staff may only say which member
+    it is about (`identifying`).
     """
     row = await fetch_one(connection, _LOCK, located(kind, resource_id, seen))
     if row is None:
         raise not_found(kind)
     before = to_referral(row)
-    theirs = identifying or seen.has(before.plan, before.organization_id)
-    if before.plan == UNASSIGNED and seen.staff and not theirs:
+    may_open = identifying or seen.has(before.plan, before.organization_id)
+    if before.plan == UNASSIGNED and seen.staff and not may_open:
         text = "Its plan is not known yet. First say with $add-information whose member it is."
         raise refuse(403, "forbidden", text)
     return await opened(connection, before, now=now, fhir_base=fhir_base)
@@ -104,9 +104,10 @@ async def reopen(
 async def opened(
     connection: AsyncConnection, before: Referral, *, now: datetime, fhir_base: str
 ) -> Opened:
-    """A referral whose row this transaction has locked, with all that a move needs of it.
+    """Reads a referral whose row this transaction has locked, with all that a move needs.
 
-    Its next move is not before its last one, although the process that made that may be ahead.
+    The time of the draft is never before the last change, even if the clock of the process that
+    made this change runs ahead of ours.
     """
     keys = (before.plan, before.id, before.organization_id, before.service)
     beside = await fetch_one(connection, _BESIDE, keys)
@@ -132,14 +133,14 @@ async def opened(
         entered_by_plan=entered_by is not None,
         listening=tuple(Listening(*row) for row in orjson.loads(listening or "[]")),
         authorization=to_authorization(orjson.loads(authorization)) if authorization else None,
-        open_request=_asked(asked),
+        open_request=_open_request(asked),
         fhir_base=fhir_base,
     )
     return Opened(draft, question_from_json(question) if question else None)
 
 
-def _asked(text: str | None) -> InformationRequest | None:
-    """The request for information that is open."""
+def _open_request(text: str | None) -> InformationRequest | None:
+    """Reads the open request for information from its JSON array."""
     if text is None:
         return None
     id_, seq, asked, actor, at, void, remind, attempts, reminded = orjson.loads(text)
@@ -163,7 +164,7 @@ def _moment(text: str | None) -> datetime | None:
 async def copies(
     connection: AsyncConnection, plan: str, referral_id: str
 ) -> list[tuple[str, dict[str, Any]]]:
-    """The resources that came with a referral or later, each under the reference that names it."""
+    """Reads the resources that were sent with a referral or later, each with its `Type/id`."""
     rows = await fetch(connection, _COPIES, (plan, referral_id))
     mark_if_heavy(sum(len(body) for _, _, body in rows))
     return [(f"{kind}/{id_}", await to_thread_if_heavy(parse, body)) for kind, id_, body in rows]

@@ -1,7 +1,7 @@
 """Turns a finished draft into rows: versions of resources, messages, authorization, correspondence.
 
-The only place that decides what a change looks like in the tables; `app.store.referral.store`
-writes it in one statement. Touches no database.
+No other module decides how a change looks in the tables. This module touches no database:
+`app.store.referral.store` writes the rows in one statement.
 """
 
 from dataclasses import replace
@@ -36,7 +36,7 @@ from app.store.tables.referral import locator, resource_version, task
 
 
 def build_rows(draft: Draft) -> Changes:
-    """The rows of the finished change."""
+    """Finishes the draft and returns the rows of the change."""
     draft.finish()
     changes = Changes(draft.before, draft.after, departed=draft.departed)
     _resources(draft, changes)
@@ -99,7 +99,7 @@ def _resources(draft: Draft, changes: Changes) -> None:
 
 
 def _ended_task(draft: Draft, changes: Changes, ended: EndedTask) -> None:
-    """Over for that performer, who is told why in its own words and none of the decision's."""
+    """Ends the Task of a performer with its own reasons only: it sees no reason of the decision."""
     held = replace(draft.after, performer_id=ended.performer_id, business_status=None)
     why = replace(draft.details, reasons=ended.reasons, service_reasons=())
     patient = patient_reference(draft.sent, held.cin)
@@ -136,7 +136,7 @@ def _task_row(
 
 
 def _requests(draft: Draft, changes: Changes) -> None:
-    """What the requester is asked, as rows and as CommunicationRequests."""
+    """Adds the requests for information, as rows and as CommunicationRequests."""
     after = draft.after
     for asked in draft.requests.values():
         patient = patient_reference(draft.sent, after.cin)
@@ -198,9 +198,9 @@ def _authorization(draft: Draft, changes: Changes) -> None:
 
 
 def _organizations(draft: Draft) -> dict[Role, str | None]:
-    """The organizations behind the roles that a message names.
+    """Maps each role that a message is sent to onto its organization in this referral.
 
-    The performer asked for is a party until the referral is with another (spec.md 5).
+    The performer asked for is a party until another performer has the referral (spec.md 5).
     """
     after = draft.after
     asked = draft.asked_party if after.performer_id is None else None
@@ -230,9 +230,9 @@ def _messages(draft: Draft, changes: Changes) -> None:
             request_id=actor.request_id if actor else None,
             correlation_id=actor.correlation_id if actor else None,
         )
-        told = {by_role[role] for role in recipients(event_type)}
+        organizations = {by_role[role] for role in recipients(event_type)}
         changes.recipients.extend(
-            (message_id, name) for name in sorted(told - {None}, key=str) if name
+            (message_id, name) for name in sorted(organizations - {None}, key=str) if name
         )
 
 
@@ -254,8 +254,10 @@ def _payload(draft: Draft, event_type: str, number: int, actor: Actor | None) ->
 
 
 def _correspondence(draft: Draft, changes: Changes, notice: OutcomeNotice) -> None:
-    told = (row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type)
-    body, values = compose(draft, notice, next((row["id"] for row in told), None))
+    messages = (
+        row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type
+    )
+    body, values = compose(draft, notice, next((row["id"] for row in messages), None))
     _version(draft, changes, body)
     _locate(draft, changes, "Communication", body["id"])
     changes.add(correspondence, **values)

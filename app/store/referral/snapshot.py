@@ -1,7 +1,7 @@
-"""What was so when something was decided to be written: kept beside the correspondence.
+"""Snapshot of a decision, stored beside the correspondence that the decision causes.
 
-PURE. A letter is made from this and from the versions of that moment, so that it reads the same
-whenever it is printed.
+PURE. A letter is made from the snapshot and from the resource versions of that moment, so that its
+text is the same whenever somebody prints it.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _Day = Annotated[date, BeforeValidator(stored_day)]
 
 @dataclass(frozen=True, slots=True)
 class Authorized:
-    """What was authorized: the plan's number, the period, the amount where it is limited."""
+    """The authorization: the plan's number, the period, the amount where it is limited."""
 
     number: str
     starts_on: _Day
@@ -31,7 +31,7 @@ class Authorized:
 
 @dataclass(frozen=True, slots=True)
 class LetterSnapshot:
-    """One decision, as letters tell it. `seq` is its row of history, `version` the referral's."""
+    """One decision for its letters. `seq`: its row of history; `version`: of the referral."""
 
     seq: int
     version: int
@@ -45,7 +45,7 @@ class LetterSnapshot:
     assignment: str | None = None
     performer_id: str | None = None
     authorized: Authorized | None = None
-    #: The member's number, as it was known.
+    #: The member's number, as it was known at the decision.
     cin: str | None = None
 
     def to_json(self) -> str:
@@ -53,15 +53,15 @@ class LetterSnapshot:
 
     @staticmethod
     def from_json(text: str) -> "LetterSnapshot":
-        """The occasion of `to_json`. Raises ValueError on anything else."""
-        return _OCCASION.validate_json(text, strict=True)
+        """Reads the text of `to_json`. Raises ValueError on any other text."""
+        return _SNAPSHOT.validate_json(text, strict=True)
 
 
-_OCCASION = TypeAdapter(LetterSnapshot)
+_SNAPSHOT = TypeAdapter(LetterSnapshot)
 
 
 def letter_snapshot(draft: Draft, policy: str | None, decided_by: str) -> LetterSnapshot:
-    """The occasion of the change that is being composed."""
+    """Takes the snapshot of the change that is being composed."""
     after, held = draft.after, draft.authorization
     return LetterSnapshot(
         seq=after.moves,

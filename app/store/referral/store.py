@@ -1,8 +1,8 @@
-"""Reads and writes referrals: the only place that does.
+"""Writes referrals, and turns their rows into values; no other module does.
 
-A move is one statement: the guarded update (or the insert) of the referral and every row beside it,
-as data-modifying CTEs. So a decision costs one round trip, and either all of it is there or
-nothing.
+A move is one statement: the guarded update (or the insert) of the referral and all rows beside it,
+as data-modifying CTEs. So a decision costs one round trip, and the database has either all of its
+rows or none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,11 @@ _CASTS: list[tuple[type[TypeEngine[Any]], str]] = [
     (Boolean, "bool"),
     (LargeBinary, "bytea"),
 ]
-#: The driver looks at every element of an array several times, so a few rows go as VALUES. Many go
-#: as arrays: a statement has at most 32,767 parameters, and one text for every number of rows.
+#: At most so many rows go as VALUES, since the driver looks at every element of an array several
+#: times. More rows go as arrays: a statement has at most 32,767 parameters, and the text of the
+#: statement is then one for every number of rows.
 _MOST_VALUES = 8
-#: Tables whose rows may be there already, and what is then brought up to date.
+#: Tables whose row may exist already → the columns that are then updated.
 _UPSERT: dict[Table, str] = {
     task: "ON CONFLICT (plan, id) DO UPDATE SET"
     " status = excluded.status, version = excluded.version,"
@@ -51,8 +52,10 @@ _UPSERT: dict[Table, str] = {
     party: "ON CONFLICT (plan, organization_id, referral_id, role) DO UPDATE SET until = NULL",
 }
 
-#: told: a Subscription hears of one Task that it may ask for: its organization's own service Task
-#: first, then the referral's, then another's service Task. The other topics are about the referral.
+#: Writes a delivery for each endpoint that a message goes to. `told` picks one Task for a
+#: Subscription, among the Tasks that its filters let through: first the service Task that its own
+#: organization has, then the referral's Task, then the service Task of another organization.
+#: Topics other than Task are about the referral.
 _FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id,
     seq, state, attempts, next_attempt_at, created_at, focus)
 SELECT ${plan}, m.message_id, e.id, e.organization_id, ${referral}, m.seq,
@@ -81,7 +84,7 @@ WHERE e.kind = 'webhook' OR told.task_id IS NOT NULL"""
 
 
 class StaleReferral(Exception):
-    """Somebody else moved the referral between our reading and our writing."""
+    """The referral changed between our reading and our writing: somebody else moved it."""
 
 
 def _cast(table: Table, name: str) -> str:
@@ -102,7 +105,7 @@ class _Parameters:
 
 @lru_cache(maxsize=1024)
 def _insert_sql(table: Table, names: tuple[str, ...], count: int | None, first: int) -> str:
-    """So many rows as VALUES, or any number of rows as one array for each column."""
+    """Inserts `count` rows as VALUES, or (None) any number of rows as one array a column."""
     columns = ", ".join(f'"{name}"' for name in names)
     casts = [_cast(table, name) for name in names]
     numbers = iter(range(first, first + (count or 1) * len(names)))
@@ -180,7 +183,7 @@ def _fan_out(parameters: _Parameters, changes: Changes) -> str:
 
 
 def _tasks(changes: Changes) -> list[tuple[str, str, str | None, str | None]]:
-    """The Tasks as the change leaves them: id, status, owner, requester; the referral's first."""
+    """Lists the Tasks after the change: id, status, owner, requester; the referral's Task first."""
     rows = changes.rows[task]
     (own,) = (row for row in rows if row["kind"] == "referral")
     plan = own["owner_id"]
@@ -191,7 +194,7 @@ def _tasks(changes: Changes) -> list[tuple[str, str, str | None, str | None]]:
 
 
 def _depart(parameters: _Parameters, changes: Changes) -> str:
-    """A performer passed over or declining sees nothing that comes after."""
+    """Ends the part of performers that were passed over or decline: they see no later change."""
     after = changes.after
     return (
         f"UPDATE party SET until = {parameters.add(after.updated_at)}::timestamptz"
@@ -202,9 +205,10 @@ def _depart(parameters: _Parameters, changes: Changes) -> str:
 
 
 async def write(connection: AsyncConnection, changes: Changes) -> None:
-    """Writes one move. Raises `StaleReferral` when the referral is not as it was read.
+    """Writes one move. Raises `StaleReferral` if the referral has changed since it was read.
 
-    Unique violations come up as the driver's errors: the caller knows which repeat they mean.
+    A unique violation is raised as the driver's error: the caller knows which repeated request it
+    means.
     """
     parameters = _Parameters()
     parts = [f"moved AS ({_write_referral(parameters, changes)})"]
@@ -227,7 +231,7 @@ REFERRAL_COLUMNS = ", ".join("r." + name for name in _COLUMNS)
 
 
 def to_referral(row: Sequence[Any]) -> Referral:
-    """A row of `referral`, columns in the table's order."""
+    """Reads a row of `referral`, with its columns in the table's order."""
     values = dict(zip(_COLUMNS, row, strict=True))
     values["state"] = State(values["state"])
     status = values["business_status"]
@@ -241,9 +245,9 @@ AUTHORIZATION_COLUMNS = """number, service, performer_id, starts_on, ends_on, un
 
 
 def to_authorization(row: Sequence[Any]) -> Authorization:
-    """A row of `service_authorization` as the database writes it in JSON."""
-    number, service, performer, starts, ends, units, previous, status, *told = row
-    expiring, expired = (moment and datetime.fromisoformat(moment) for moment in told)
+    """Reads a row of `service_authorization` from the JSON array that the database makes of it."""
+    number, service, performer, starts, ends, units, previous, status, *moments = row
+    expiring, expired = (moment and datetime.fromisoformat(moment) for moment in moments)
     return Authorization(
         number=number,
         service=service,

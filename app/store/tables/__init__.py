@@ -1,4 +1,4 @@
-"""Every table, in one `metadata`: whoever imports one of them has them all."""
+"""The package of all tables, in one `metadata`: importing one of its files loads all of them."""
 
 from app.store.tables import decision, directory, notification, referral
 

@@ -1,4 +1,4 @@
-"""Determinations (append-only), the requests for information that they open, authorizations."""
+"""Tables of determinations (append-only), of requests for information, and of authorizations."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -67,7 +67,7 @@ information_request = Table(
     ),
 )
 
-#: The authorization that an approval makes. Its number is the plan's.
+#: The authorization that an approval makes. The plan gives its number.
 service_authorization = Table(
     "service_authorization",
     metadata,
@@ -97,10 +97,10 @@ service_authorization = Table(
     finite("starts_on", "ends_on"),
     CheckConstraint("status IN ('open', 'ended')", name="status"),
     Index("uq_service_authorization_number", "plan", "number", unique=True),
-    # A member never has two that are open for one service on one day, however many approve at once.
-    # The exclusion constraint (of the extension btree_gist) says it all; but there two inserts may
-    # wait for each other, a deadlock whose loser is answered "busy", and so those that begin on the
-    # same day, the usual case, meet in the unique index before.
+    # A member never has two open authorizations for one service on one day, even if several people
+    # approve at once. The exclusion constraint (of the extension btree_gist) alone would suffice.
+    # But there two inserts may wait for each other: a deadlock, whose loser is answered "busy". So
+    # the unique index stops the usual case first: two authorizations that begin on the same day.
     Index(
         "uq_service_authorization_open",
         "plan",
@@ -135,5 +135,5 @@ service_authorization = Table(
     Index("ix_service_authorization_previous", "plan", "previous_id"),
 )
 
-#: What they say when broken: another authorization of the member for the service was written first.
+#: Constraints that fail when another authorization of member and service was written first.
 OVERLAPS = ("uq_service_authorization_open", "ex_service_authorization_open")

@@ -1,8 +1,7 @@
-"""The network's organizations and the plans' rosters.
+"""Tables of the directory: organizations, rosters of the plans, offers; and of the clients.
 
-Offers: what one organization can take on for one service under one plan, and its places.
-
-Clients that may ask for a token, and what each was granted.
+An offer says how many members one organization can serve with one service under one plan. A client
+may ask for a token, with the scopes that it was granted.
 """
 
 from sqlalchemy import (
@@ -21,7 +20,7 @@ from sqlalchemy.types import Text
 
 from app.store.tables.metadata import metadata, moment, text
 
-#: Organizations belong to no plan: one may serve several.
+#: An organization of the network. Its key has no plan, since it may serve several plans.
 organization = Table(
     "organization",
     metadata,
@@ -37,8 +36,8 @@ organization = Table(
     Index("uq_organization_plan", "plan", unique=True),
 )
 
-#: The NPIs that organizations have in use: one organization each. All of an organization's rows are
-#: written again with each change.
+#: An NPI in use; only one organization has each. A change of an organization writes all its rows
+#: anew.
 organization_npi = Table(
     "organization_npi",
     metadata,
@@ -47,7 +46,7 @@ organization_npi = Table(
     Index("uq_organization_npi", "npi", unique=True),
 )
 
-#: Changes of organizations that wait for a second word, or had it. Who said what stays.
+#: A change of an organization that waits for a second word, or had one. Rows are never deleted.
 organization_proposal = Table(
     "organization_proposal",
     metadata,
@@ -81,7 +80,7 @@ organization_proposal = Table(
     ),
 )
 
-#: A member as the plan's roster knows them. `facts` is read once, when the roster is loaded.
+#: A member in the plan's roster. `facts` is derived once, when the roster is loaded.
 member = Table(
     "member",
     metadata,
@@ -105,7 +104,7 @@ member = Table(
     Index("uq_member_cin", "plan", "cin", unique=True),
 )
 
-#: The words by which network and roster are searched: codes, identifiers, references, names, days.
+#: The words that find network and roster: codes, identifiers, references, names, days.
 directory_index = Table(
     "directory_index",
     metadata,
@@ -120,6 +119,7 @@ directory_index = Table(
 )
 
 
+#: The offer of a service by an organization under one plan, with its places.
 offer = Table(
     "offer",
     metadata,
@@ -153,6 +153,7 @@ offer = Table(
 )
 
 
+#: A client that may ask for a token.
 client = Table(
     "client",
     metadata,

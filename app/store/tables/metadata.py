@@ -1,7 +1,7 @@
-"""The one `MetaData`, with names for every constraint.
+"""The one `MetaData`, with names for all constraints, and functions for frequent columns.
 
-Rules of the schema from the first migration: the plan comes first in every key of a table that
-belongs to a plan; ids and times are made in the application; no triggers, no advisory locks. So the
+Rules of the schema since the first migration: the plan comes first in every key of a table that
+belongs to a plan; the application makes ids and times; no triggers, no advisory locks. So the
 database can be partitioned or distributed by plan later (docs/decisions/0003).
 """
 
@@ -21,15 +21,15 @@ metadata = MetaData(
 
 
 def text(name: str, **options: Any) -> Column[str]:
-    """A text column that must have a value."""
+    """Makes a text column that must have a value."""
     return Column(name, Text, nullable=False, **options)
 
 
 def finite(*columns: str) -> CheckConstraint:
-    """Days and moments that somebody may state are never infinite: no reader reads those back."""
+    """Makes the check that stated days and moments are finite: no reader takes infinite ones."""
     return CheckConstraint(" AND ".join(f"isfinite({name})" for name in columns), name="finite")
 
 
 def moment(name: str, **options: Any) -> Column[Any]:
-    """A timestamp with time zone that must have a value."""
+    """Makes a column for a timestamp with time zone that must have a value."""
     return Column(name, DateTime(timezone=True), nullable=False, **options)

@@ -1,4 +1,4 @@
-"""Who is told what: endpoints, messages, their deliveries (the queue), and correspondence."""
+"""Tables of endpoints, of messages with their deliveries (the queue), and of correspondence."""
 
 from sqlalchemy import (
     Boolean,
@@ -17,7 +17,8 @@ from sqlalchemy.types import Text
 
 from app.store.tables.metadata import finite, metadata, moment, text
 
-#: Where one organization wants to be told. Keyed by the organization, which is no plan's.
+#: An address to which one organization wants messages. Its key has no plan, since an organization
+#: belongs to none.
 webhook_endpoint = Table(
     "webhook_endpoint",
     metadata,
@@ -97,7 +98,7 @@ webhook_endpoint = Table(
     Index("ix_webhook_endpoint_end", "ends_at", postgresql_where="ends_at IS NOT NULL"),
 )
 
-#: What happened, once. Written in the transaction of the move that causes it.
+#: One announced event, written in the transaction of the move that causes it.
 message = Table(
     "message",
     metadata,
@@ -116,7 +117,7 @@ message = Table(
     Index("uq_message_seq", "plan", "referral_id", "seq", unique=True),
 )
 
-#: One message for one endpoint: these rows are the queue.
+#: One message to one endpoint: these rows are the queue.
 delivery = Table(
     "delivery",
     metadata,
@@ -181,7 +182,7 @@ delivery = Table(
         postgresql_where="state IN ('pending', 'held')",
     ),
     Index("ix_delivery_endpoint", "plan", "endpoint_id", "created_at"),
-    # Correspondence that failed is looked for from here.
+    # Searches for correspondence that failed begin with this index.
     Index(
         "ix_delivery_undelivered",
         "plan",
@@ -205,7 +206,7 @@ delivery = Table(
     Index("ix_delivery_dead", "plan", postgresql_where="state = 'dead'"),
 )
 
-#: One try at one delivery (append-only).
+#: One attempt at one delivery (append-only).
 attempt = Table(
     "attempt",
     metadata,
@@ -223,11 +224,11 @@ attempt = Table(
     Column("duration_ms", Integer, nullable=False),
     Column("response", Text, comment="the first part of the answer"),
     Column("manual", Boolean, nullable=False),
-    # The latest attempts are counted (`figures.py`); they lie at the end of the table.
+    # `app.views.figures` counts the latest attempts, which are at the end of the table.
     Index("ix_attempt_at", "plan", "at", postgresql_using="brin"),
 )
 
-#: Who was told of an outcome, and how (spec.md 2, Correspondence).
+#: One notice of an outcome: who was told, and how (spec.md 2, Correspondence).
 correspondence = Table(
     "correspondence",
     metadata,

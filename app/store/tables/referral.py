@@ -1,8 +1,7 @@
-"""The referral, its history (append-only), its parties, and every stored version of a resource.
+"""Tables of referrals: history (append-only), parties, every stored version of a resource.
 
-Who of the plan's staff has taken which waiting referral in hand.
-
-What makes a post repeatable: small tables keyed by the caller's organization.
+Besides: the work queue (which member of the plan's staff has claimed which referral), and the
+tables, keyed by the caller's organization, by which a repeated POST gets its first answer again.
 """
 
 from sqlalchemy import (
@@ -28,24 +27,24 @@ def _one_of(column: str, values: list[str]) -> str:
 
 
 def _move(state: State | None, event: Event, target: State) -> str:
-    came = "from_state IS NULL" if state is None else f"from_state = {state.value!r}"
-    said = f"{came} AND event = {event.value!r} AND to_state = {target.value!r}"
+    source = "from_state IS NULL" if state is None else f"from_state = {state.value!r}"
+    condition = f"{source} AND event = {event.value!r} AND to_state = {target.value!r}"
     if state is State.APPROVED:
         then = sorted(status.value for status in MOVES[event].statuses_after if status)
         status = _one_of("business_status", then) if then else "business_status IS NULL"
-        # Otherwise a missing status would make the condition unknown, which a CHECK lets pass.
-        said += f" AND coalesce({status}, false)" if then else f" AND {status}"
-    return f"({said})"
+        # Without coalesce a missing status makes the condition unknown, and a CHECK lets this pass.
+        condition += f" AND coalesce({status}, false)" if then else f" AND {status}"
+    return f"({condition})"
 
 
-#: The allowed moves, said again by the database: every row of history is one of them.
-#: (A check that comes to null would pass, hence IS TRUE.)
+#: The allowed moves as a condition of the database: every row of history is one of them. (A check
+#: whose result is null would pass, hence IS TRUE.)
 _LISTED = (_move(state, event, target) for (state, event), target in TRANSITIONS.items())
 ONLY_MOVES = f"({' OR '.join(_LISTED)}) IS TRUE"
 
-#: Business statuses in which a referral waits for a person or a clock: the work queue's.
+#: Business statuses in which a referral waits for a person or a clock: the work queue has these.
 WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
-#: Whether a row `r` of `referral` is on the 72-hour track, in SQL.
+#: An SQL condition: the row `r` of `referral` is on the 72-hour track.
 IS_URGENT = _one_of("r.priority", sorted(URGENT))
 
 referral = Table(
@@ -181,7 +180,7 @@ referral_history = Table(
     ),
 )
 
-#: Who may see a referral. The plan's own staff see all of its plan without a row here.
+#: An organization that may see a referral. The plan's staff see all its referrals without a row.
 party = Table(
     "party",
     metadata,
@@ -197,7 +196,7 @@ party = Table(
     Index("ix_party_referral", "plan", "referral_id"),
 )
 
-#: Every version of every resource as it is served, never changed (append-only).
+#: One version of one resource as it is served, never changed (append-only).
 resource_version = Table(
     "resource_version",
     metadata,
@@ -219,7 +218,7 @@ resource_version = Table(
     ),
 )
 
-#: Finds the plan of a FHIR id; a referral, its Task and its authorization share one id.
+#: Finds the plan of a FHIR id. A referral, its Task and its authorization have one id.
 locator = Table(
     "locator",
     metadata,
@@ -229,7 +228,7 @@ locator = Table(
     Column("referral_id", Text),
 )
 
-#: Every identifier of a referral, for searches by whoever may see it and for `basedOn`.
+#: Every identifier of a referral, for searches by callers who may see it, and for `basedOn`.
 referral_business_identifier = Table(
     "referral_business_identifier",
     metadata,
@@ -239,7 +238,7 @@ referral_business_identifier = Table(
     text("referral_id", primary_key=True),
 )
 
-#: What a search of Tasks asks for: the referral's own Task, and the performer's service Task.
+#: The columns for searches of Tasks: the referral's own Task, and the performer's service Task.
 task = Table(
     "task",
     metadata,
@@ -259,7 +258,10 @@ task = Table(
 )
 
 
-#: No foreign key: a referral that finds its plan moves to another key, and is then free again.
+# The work queue
+
+#: A waiting referral that a client of the plan's staff has claimed. No foreign key: a referral
+#: whose plan becomes known moves to another key, and is then free again.
 work_item = Table(
     "work_item",
     metadata,
@@ -270,7 +272,9 @@ work_item = Table(
 )
 
 
-#: The requester's own identifier: one referral, whatever the number of parallel posts.
+# Repeated posts
+
+#: The requester's own identifier of a referral: parallel posts with it make one referral only.
 referral_identifier = Table(
     "referral_identifier",
     metadata,
@@ -285,6 +289,7 @@ referral_identifier = Table(
     ),
 )
 
+#: The first answer under an Idempotency-Key.
 idempotency_key = Table(
     "idempotency_key",
     metadata,
