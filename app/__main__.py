@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "migrate", _migrate, "bring the database to this code's schema")
     load = _add(commands, "load", _load, "load network and roster files (NDJSON or Bundles)")
     load.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    document = _add(commands, "openapi", _openapi, "write the contract")
-    document.add_argument("--check", action="store_true", help="compare instead of writing")
+    contract = _add(commands, "openapi", _openapi, "write the contract")
+    contract.add_argument("--check", action="store_true", help="compare instead of writing")
     _add(commands, "check-policies", _check_policies, "validate the policy files")
     _add(commands, "check-places", _check_places, "recount the places that referrals hold")
     moves = _add(commands, "moves", _moves, "write docs/moves.md: who may do what, and when")
@@ -216,12 +216,12 @@ async def _recount_places() -> int:
 
 
 def _moves(given: argparse.Namespace) -> int:
-    from app.model.moves import document
+    from app.model.moves import moves_document
 
     path = CHECKOUT / "docs" / "moves.md"
     if not given.check:
-        path.write_text(document(), "utf-8")
-    elif not path.exists() or path.read_text("utf-8") != document():
+        path.write_text(moves_document(), "utf-8")
+    elif not path.exists() or path.read_text("utf-8") != moves_document():
         return _fail("docs/moves.md is out of date; mend it with: python -m app moves")
     return 0
 

@@ -42,7 +42,7 @@ def of_read(request: Request, read: Read) -> Response:
     304 where `If-None-Match` names the current version; never for an offer, because the numbers of
     an offer change without a new version.
     """
-    subset, stored = subset_of_read(asked(request)), read.stored
+    subset, stored = subset_of_read(parameters_of(request)), read.stored
     headers = version_headers(stored.version, read.updated_at)
     known = is_known(request.headers.get("if-none-match"), headers["ETag"])
     if known and read.numbers is None:
@@ -57,7 +57,7 @@ async def of_search(
     """Answers with the page of matches that the query string and `form` ask for."""
     settings = deployment(request).settings
     base = settings.fhir_base
-    query = read_query(kind, asked(request, form), base=base, strict=is_strict(request))
+    query = read_query(kind, parameters_of(request, form), base=base, strict=is_strict(request))
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(base)}"
     position = verify(query.cursor, secret, bound_to) if query.cursor is not None else None
@@ -67,7 +67,7 @@ async def of_search(
         links.append(("next", query.link(base, sign(page.after, secret, bound_to))))
     body = searchset(
         base,
-        shown(page, query.subset),
+        rows_as_sent(page, query.subset),
         included=await _included(source, query, page.rows, caller, base),
         links=links,
         total=_total(query, page),
@@ -82,7 +82,7 @@ async def _included(
     """The resources that `_include` and `_revinclude` of the query add to the matches `rows`."""
     included = await include(source, query.includes, rows, caller, base)
     pages = await referring(source, query, rows, caller, base)
-    referring_rows = (row for page in pages for row in shown(page, Subset()))
+    referring_rows = (row for page in pages for row in rows_as_sent(page, Subset()))
     return included + bounded(query, referring_rows, [*rows, *included])
 
 
@@ -91,7 +91,7 @@ async def of_history(
 ) -> Response:
     """Answers with the page of a resource's versions that the query string asks for."""
     settings = deployment(request).settings
-    query = read_asked(asked(request), strict=is_strict(request))
+    query = read_asked(parameters_of(request), strict=is_strict(request))
     address = f"{settings.fhir_base}/{kind}/{resource_id}/_history"
     secret = settings.token_secret.get_secret_value()
     bound_to = f"{caller.organization_id}\0{query.link(address)}"
@@ -113,7 +113,7 @@ def _total(query: Query, page: Page) -> int | None:
     return len(page.rows) if first and page.after is None else page.total
 
 
-def shown(page: Page, subset: Subset) -> list[Stored]:
+def rows_as_sent(page: Page, subset: Subset) -> list[Stored]:
     """The rows as sent: offers with their current numbers, every row limited to `subset`."""
     if not page.numbers and subset.whole:
         return page.rows
@@ -128,7 +128,7 @@ def _current(body: bytes, numbers: tuple[int, int, str] | None) -> bytes:
     return with_numbers(body, *numbers) if numbers is not None else body
 
 
-def asked(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
+def parameters_of(request: Request, form: bytes = b"") -> list[tuple[str, str]]:
     """The parameters of a request, from its query string and `form`. Raises `Refusal` (400)."""
     return pairs(request.scope["query_string"]) + (pairs(form) if form else [])
 
@@ -138,7 +138,7 @@ def refuse_condition(request: Request) -> None:
 
     A create that ignored its condition could create what the caller wanted to avoid.
     """
-    named = {name for name, _ in asked(request)}
+    named = {name for name, _ in parameters_of(request)}
     if "if-none-exist" in request.headers or named - ABOUT_THE_FORM:
         text = "This create takes no condition. Search first, then send it without."
         raise refuse(400, "not-supported", text)

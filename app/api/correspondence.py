@@ -19,7 +19,7 @@ from app.store.database import begin
 from app.store.reading.cursor import Pages
 from app.views.letters import outbox
 from app.views.letters.content import LetterContent
-from app.views.letters.letter import compose
+from app.views.letters.letter import compose_letter
 from app.views.letters.model import (
     Correspondence,
     CorrespondenceFilters,
@@ -120,7 +120,7 @@ async def read_letter(id: CorrespondenceId, request: Request, caller: CallerDep)
     """HTML."""
     content = await _content(request, caller, id)
     headers = {**_NO_STORE, "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-    body = await asyncio.to_thread(lambda: html(compose(content)))
+    body = await asyncio.to_thread(lambda: html(compose_letter(content)))
     return Response(body, headers=headers, media_type="text/html")
 
 
@@ -203,7 +203,7 @@ def _print(content: LetterContent) -> bytes:
     """Prints a letter, in a thread: the first import takes a second, and no caller waits for it."""
     from app.views.letters.render import pdf  # noqa: PLC0415
 
-    return pdf(compose(content), content.at)
+    return pdf(compose_letter(content), content.at)
 
 
 async def _content(request: Request, caller: Caller, id_: str) -> LetterContent:

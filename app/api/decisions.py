@@ -32,7 +32,7 @@ from app.fhir.parameters import (
     Takes,
     given,
 )
-from app.journey.answer import current
+from app.journey.answer import answer_current
 from app.journey.approve import approve_by_person, assign_by_person
 from app.journey.inform import add_information, ask_by_person, read_added
 from app.journey.intake.context import RequestContext
@@ -124,7 +124,7 @@ async def _answer(
         Call(connection, caller, context, seen, sent, opened, names_version(header))
     )
     changes = await write_move(connection, opened.draft, context)
-    answer, after, body = current(changes), changes.after, None
+    answer, after, body = answer_current(changes), changes.after, None
     # The new information may have moved the referral to another plan.
     if not seen.has(after.plan, after.organization_id):
         body = await shown_least("ServiceRequest", answer.body)

@@ -16,7 +16,7 @@ from app.store.reading.access import visibility
 from app.store.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
 from app.views.deliveries import store
 from app.views.deliveries.model import Channel, DeliveriesPage, Outcome
-from app.views.deliveries.show import document, letter, told
+from app.views.deliveries.show import deliveries_document, delivery_shown, letter
 from app.views.page import HTML, html_response
 
 router = APIRouter(prefix="/v1/deliveries", tags=["Notifications"])
@@ -62,7 +62,7 @@ async def list_deliveries(
     require(caller, "Subscription", "r")
     page = await _page_of(request, caller, connection, filters)
     if prefers(request.headers.get("accept", ""), HTML):
-        return document(page, filters.referral, deployment(request).clock.now())
+        return deliveries_document(page, filters.referral, deployment(request).clock.now())
     return page
 
 
@@ -83,7 +83,7 @@ async def read_deliveries_page(
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
     page = await _page_of(request, caller, connection, filters, path=".html")
-    return document(page, filters.referral, deployment(request).clock.now())
+    return deliveries_document(page, filters.referral, deployment(request).clock.now())
 
 
 async def _page_of(
@@ -104,13 +104,13 @@ async def _page_of(
         after=_after(pages.after(filters.cursor)),
         limit=filters.limit,
     )
-    rows = await store.page(connection, wanted)
+    rows = await store.deliveries_page(connection, wanted)
     letters: Sequence[Any] = ()
     if filters.referral is not None and caller.may("ServiceRequest", "r"):
         letters = await store.letters(connection, filters.referral, wanted.seen)
     shown = rows[: filters.limit]
     return DeliveriesPage(
-        deliveries=[told(row, caller.organization_id, pages.public_url) for row in shown],
+        deliveries=[delivery_shown(row, caller.organization_id, pages.public_url) for row in shown],
         letters=[letter(row) for row in letters],
         next=_next(pages, shown[-1]) if len(rows) > filters.limit else None,
     )

@@ -21,7 +21,7 @@ from app.api.answer import of_resource, refuse_condition
 from app.api.caller import CallerDep, require, require_scope
 from app.api.capability import fhir
 from app.api.context import request_context
-from app.api.contract.bodies import created, fhir_body, fhir_response, versioned
+from app.api.contract.bodies import created_headers, fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.reads import add_reading
@@ -42,13 +42,13 @@ from app.model.caller import NETWORK, ROSTER, Caller
 from app.store.database import fetch_one
 from app.store.directory.organization import (
     accepted,
+    confirmers_in_words,
     may_change,
     plans_claimed,
     propose,
     standing_of,
     take_back,
     waits,
-    whose,
 )
 from app.store.directory.record import ROSTER_TYPES, DirectoryRefused, Overtaken
 from app.store.directory.store import write
@@ -118,7 +118,7 @@ def _add_writing(kind: str, examples: list[str], description: str) -> None:
         return await update(request, connection, caller, kind, id)
 
     failures = errors(400, 403, 409, 422)
-    made = fhir_response(kind, examples, "The resource under its id.", created())
+    made = fhir_response(kind, examples, "The resource under its id.", created_headers())
     router.add_api_route(
         f"/fhir/{kind}",
         create_one,
@@ -229,10 +229,10 @@ async def _change(
         response = await _store(request, connection, caller, resource, new=False, after=after)
         await take_back(connection, caller, resource["id"], now)
         return response
-    with told(request):
+    with refusals_as_answers(request):
         proposal = await propose(connection, caller, resource, changes, after, now)
     where = f"{settings.public_url.rstrip('/')}{PREFIX}/{proposal}"
-    body = orjson.dumps(accepted(changes, whose(caller, standing)))
+    body = orjson.dumps(accepted(changes, confirmers_in_words(caller, standing)))
     return Response(body, 202, {"Location": where}, media_type=FHIR_JSON)
 
 
@@ -313,7 +313,7 @@ async def _store(
 ) -> Response:
     settings = deployment(request).settings
     now = deployment(request).clock.now()
-    with told(request):
+    with refusals_as_answers(request):
         await write(connection, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
     if resource["resourceType"] == "HealthcareService":
         row = await fetch_one(connection, _PLAN, (resource["id"],))
@@ -332,7 +332,7 @@ async def _store(
 
 
 @contextmanager
-def told(request: Request) -> Iterator[None]:
+def refusals_as_answers(request: Request) -> Iterator[None]:
     """Turns refusals of the store into answers: 409, 412 or 422."""
     try:
         yield

@@ -20,7 +20,7 @@ from app.policy.library import Library
 from app.policy.stored_form import answer_from_json, question_from_json
 from app.store.database import fetch
 from app.store.reading.access import SEES_LOCATED, located, visibility
-from app.views.explanation import DeterminationList, ShownDetermination, show
+from app.views.explanation import DeterminationList, ShownDetermination, explanation_shown
 
 router = APIRouter()
 
@@ -73,7 +73,7 @@ async def _rows(connection: AsyncConnection, values: tuple[Any, ...]) -> list[tu
 def _shown(
     library: Library, number: int, made_at: datetime, basis: str, question: str, answer: str
 ) -> ShownDetermination:
-    return show(
+    return explanation_shown(
         library,
         question_from_json(question),
         answer_from_json(answer),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 
-from app.api.answer import asked
+from app.api.answer import parameters_of
 from app.api.asked import CURSOR_DESCRIBED
 from app.api.caller import CallerDep, require
 from app.api.capability import Searched, fhir
@@ -88,7 +88,7 @@ async def read_form(
     published = _published(request)
     if id not in published.forms:
         raise not_found(_KIND)
-    subset = of_read(asked(request))
+    subset = of_read(parameters_of(request))
     tag = f'W/"{published.forms[id]["version"]}"'
     headers = {**_HEADERS, "ETag": tag}
     if is_known(request.headers.get("if-none-match"), tag):
@@ -99,7 +99,7 @@ async def read_form(
 async def search_forms(request: Request, caller: CallerDep) -> Response:
     """Answers with the forms that the query or the body asks for."""
     require(caller, _KIND, "s")
-    search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
+    search = read_search(parameters_of(request, await form_of(request)), strict=is_strict(request))
     bundle = _bundle(deployment(request).settings.fhir_base, search, _published(request))
     return Response(bundle, headers=_HEADERS, media_type=FHIR_JSON)
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.caller import CallerDep, require, require_scope
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
-from app.api.directory import told
+from app.api.directory import refusals_as_answers
 from app.base.errors import not_found, refuse
 from app.fhir.r4.strict_json import parse
 from app.model.caller import NETWORK, Caller
@@ -120,7 +120,7 @@ async def confirm(
     now = deployment(request).clock.now()
     note = confirmation.note if confirmation else None
     await store.decide(connection, caller, id, "confirmed", note, now)
-    with told(request):
+    with refusals_as_answers(request):
         await write(connection, [parse(row["body"])], now, after=row["based_on"])
     return _shown(await _visible_proposal(connection, caller, id), caller, _base(request))
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.context import request_context
-from app.api.contract.bodies import created, fhir_body, fhir_response
+from app.api.contract.bodies import created_headers, fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.gate import read_body
@@ -90,7 +90,7 @@ def to_response(answer: Answer) -> Response:
             "ServiceRequest",
             ["referral-decided"],
             "Received, and decided if it could be.",
-            created(),
+            created_headers(),
         ),
         200: fhir_response(
             "ServiceRequest", ["referral-decided"], "Sent before: the referral as it now is."

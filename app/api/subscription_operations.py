@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.api.answer import asked
+from app.api.answer import parameters_of
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.contract.bodies import fhir_body, fhir_response
@@ -60,7 +60,7 @@ async def _posted(request: Request) -> Given:
 
 async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
     """Answers `$status` by GET: of all Subscriptions, or of those that the query chooses."""
-    pairs = asked(request)
+    pairs = parameters_of(request)
     ids, words = ([value for name, value in pairs if name == each] for each in ("id", "status"))
     return await _statuses(request, caller, connection, ids, words)
 
@@ -68,9 +68,9 @@ async def read_statuses(request: Request, caller: CallerDep, connection: Connect
 async def ask_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
     """Answers `$status` by POST: of all Subscriptions, or of those that the Parameters choose."""
     require(caller, "Subscription", "r")
-    asked = await _posted(request)
-    ids = _strings(asked, "id")
-    return await _statuses(request, caller, connection, ids, _strings(asked, "status"))
+    given = await _posted(request)
+    ids = _strings(given, "id")
+    return await _statuses(request, caller, connection, ids, _strings(given, "status"))
 
 
 async def read_status(
@@ -107,9 +107,12 @@ async def ask_events(
 ) -> Response:
     """Answers `$events` by POST: the events that the Parameters ask for."""
     require(caller, "Subscription", "r")
-    asked = await _posted(request)
-    numbers = (_number(asked, "eventsSinceNumber", 0), _number(asked, "eventsUntilNumber", _LAST))
-    content = next(iter(_strings(asked, "content")), None)
+    given = await _posted(request)
+    numbers = (
+        _number(given, "eventsSinceNumber", 0),
+        _number(given, "eventsUntilNumber", _LAST),
+    )
+    content = next(iter(_strings(given, "content")), None)
     if content is not None and content not in CONTENTS:
         text = f"`content` takes {', '.join(CONTENTS)}."
         raise refuse(400, "value", text, at("content"))
@@ -218,20 +221,20 @@ for _operation in _OPERATIONS:
     _add(_operation)
 
 
-def _strings(asked: Given, name: str) -> list[str]:
+def _strings(given: Given, name: str) -> list[str]:
     """The ids, codes and strings under a name."""
     values = (
         part.get(kind)
-        for part in asked.parts.get(name, ())
+        for part in given.parts.get(name, ())
         for kind in ("valueId", "valueCode", "valueString")
     )
     return [value for value in values if isinstance(value, str)]
 
 
-def _number(asked: Given, name: str, default: int) -> int:
+def _number(given: Given, name: str, default: int) -> int:
     """Reads a number, a string by the guide, because R4 has no 64-bit integer. 400 out of range."""
-    whole = asked.integer(name)
-    word = next(iter(_strings(asked, name)), default if whole is None else whole)
+    whole = given.integer(name)
+    word = next(iter(_strings(given, name)), default if whole is None else whole)
     if not str(word).isascii() or not str(word).isdigit() or int(str(word)[:20]) > _LAST:
         text = f"`{name}` takes a whole number from 0 to {_LAST}, as a string."
         raise refuse(400, "value", text, at(name))

@@ -14,10 +14,10 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.api.answer import asked, refuse_condition
+from app.api.answer import parameters_of, refuse_condition
 from app.api.caller import CallerDep, require
 from app.api.capability import Searched, fhir
-from app.api.contract.bodies import created, fhir_body, fhir_response, in_query, versioned
+from app.api.contract.bodies import created_headers, fhir_body, fhir_response, in_query, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.reads import SearchRoutes, add_search, described_few, form_of
@@ -216,7 +216,7 @@ def _answer(
     "It is `requested` until a handshake is answered with a 2xx.",
     status_code=201,
     responses={
-        201: fhir_response("Subscription", ["subscription"], "Asked for.", created()),
+        201: fhir_response("Subscription", ["subscription"], "Asked for.", created_headers()),
         **errors(*_FAULTS),
     },
     openapi_extra={**_BODY, **fhir("Subscription", interaction="create")},
@@ -237,7 +237,7 @@ async def search_subscriptions(
 ) -> Response:
     """Answers with the Subscriptions that the query or the form asks for."""
     require(caller, "Subscription", "s")
-    search = read_search(asked(request, await form_of(request)), strict=is_strict(request))
+    search = read_search(parameters_of(request, await form_of(request)), strict=is_strict(request))
     vault, now, base = vault_of(request), now_of(request), base_of(request)
     stored = [
         Stored(
@@ -290,7 +290,7 @@ async def read_one(
 ) -> Response:
     """Another organization's is 404."""
     require(caller, "Subscription", "r")
-    subset = of_read(asked(request))
+    subset = of_read(parameters_of(request))
     row = await keep.find(connection, caller.organization_id, id)
     return _answer(request, row, subset=subset)
 

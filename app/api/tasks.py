@@ -17,7 +17,7 @@ from app.api.answer import of_resource, refuse_condition
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.context import request_context
-from app.api.contract.bodies import created, fhir_body, fhir_response, patch_body, versioned
+from app.api.contract.bodies import created_headers, fhir_body, fhir_response, patch_body, versioned
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.gate import read_body
@@ -38,7 +38,7 @@ from app.fhir.task import (
     read_update,
     reason_of,
 )  # fmt: skip
-from app.journey.answer import current as current_answer
+from app.journey.answer import answer_current as current_answer
 from app.journey.inform import add_information
 from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import read_tree, read_whole, refuse_faults
@@ -202,7 +202,7 @@ async def _change_task(
     tags=["Referrals"],
     status_code=201,
     responses={
-        201: fhir_response("Task", ["task"], "Adopted.", created()),
+        201: fhir_response("Task", ["task"], "Adopted.", created_headers()),
         200: fhir_response("Task", ["task"], "Adopted before: the Task as it now is.", versioned()),
         **errors(400, 403, 409, 422),
     },

@@ -15,10 +15,10 @@ from app.model.caller import Caller
 from app.policy.deadlines import URGENT
 from app.store.reading.access import visibility
 from app.views.page import HTML, html_response
-from app.views.timeline.document import document
+from app.views.timeline.document import timeline_document
 from app.views.timeline.gather import Found, gather
 from app.views.timeline.model import Timeline
-from app.views.timeline.stages import clocks, in_words, stages
+from app.views.timeline.stages import clocks, stages, state_in_words
 from app.views.timeline.tell import entries
 
 router = APIRouter(prefix="/v1/referrals", tags=["Referrals"])
@@ -57,7 +57,7 @@ async def read_timeline(
     """By any party."""
     shown = await _read(request, caller, connection, id)
     if prefers(request.headers.get("accept", ""), HTML):
-        return document(shown, deployment(request).clock.now())
+        return timeline_document(shown, deployment(request).clock.now())
     return shown
 
 
@@ -74,7 +74,7 @@ async def read_timeline_page(
 ) -> Response:
     """By any party."""
     shown = await _read(request, caller, connection, id)
-    return document(shown, deployment(request).clock.now())
+    return timeline_document(shown, deployment(request).clock.now())
 
 
 async def _read(
@@ -101,7 +101,7 @@ def timeline(found: Found, now: datetime) -> Timeline:
         received=referral.received_at,
         state=referral.state,
         business_status=referral.business_status,
-        now=in_words(referral),
+        now=state_in_words(referral),
         stages=stages(found),
         clocks=clocks(found, now),
         entries=entries(found),

@@ -23,7 +23,7 @@ from app.api.deployment import deployment
 from app.api.web.gate import read_body
 from app.base.errors import Issue, Refusal
 from app.model.caller import Caller, grant
-from app.store.clients import find, matches
+from app.store.clients import find, secret_matches
 from app.store.database import begin
 
 # The contract: forms, answers, examples
@@ -209,7 +209,9 @@ async def request_token(request: Request) -> Response:
             connection, sent.client_id, production=settings.environment == "production"
         )
     # In a thread and outside the transaction: scrypt is slow, and runs for unknown clients too.
-    matched = await asyncio.to_thread(matches, sent.secret, client.secret_hash if client else None)
+    matched = await asyncio.to_thread(
+        secret_matches, sent.secret, client.secret_hash if client else None
+    )
     if client is None or not matched:
         raise _unknown_client()
     scopes, words = grant(sent.scope, client.scopes)

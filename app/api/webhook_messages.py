@@ -18,9 +18,9 @@ from app.api.webhooks import (
     READING,
     WITHOUT_BODY,
     EndpointId,
-    mine,
     must_be_active,
     now_of,
+    own_endpoint,
 )
 from app.base.errors import not_found, refuse
 from app.journey.notification import store
@@ -66,7 +66,7 @@ async def list_messages(
     limit: PageLimit = 50,
 ) -> Deliveries:
     """List the messages for an endpoint, newest first."""
-    await mine(connection, caller, id)
+    await own_endpoint(connection, caller, id)
     rows = await store.deliveries(
         connection,
         caller.organization_id,
@@ -113,7 +113,7 @@ async def redeliver(
     connection: Connection,
 ) -> Delivery:
     """Send one message again, under the same `webhook-id`, with the whole schedule before it."""
-    must_be_active(await mine(connection, caller, id, "u"))
+    must_be_active(await own_endpoint(connection, caller, id, "u"))
     await _message(connection, caller, id, message_id)
     plans = await store.resend(
         connection,
@@ -139,7 +139,7 @@ async def recover(
     connection: Connection,
 ) -> Recovered:
     """Send again everything since a moment that did not arrive, under the same ids, in order."""
-    must_be_active(await mine(connection, caller, id, "u"))
+    must_be_active(await own_endpoint(connection, caller, id, "u"))
     plans = await store.resend(
         connection,
         caller.organization_id,
@@ -158,7 +158,7 @@ async def read_statistics(
     connection: Connection,
 ) -> Statistics:
     """How the endpoint is doing: counts by state, the oldest that waits, the last delivered."""
-    await mine(connection, caller, id)
+    await own_endpoint(connection, caller, id)
     return Statistics(**await store.statistics(connection, caller.organization_id, id))
 
 

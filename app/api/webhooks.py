@@ -45,7 +45,7 @@ EndpointId = Annotated[
 ]
 
 
-async def mine(
+async def own_endpoint(
     connection: AsyncConnection, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
 ) -> RowMapping:
     """The caller's endpoint; 404 for an endpoint of another organization.
@@ -123,7 +123,7 @@ async def list_endpoints(
     require(caller, "Subscription", "s")
     vault, now = _vault(request), now_of(request)
     rows = await store.endpoints(connection, caller.organization_id)
-    return [shown(row, vault, now) for row in rows]
+    return [as_owner_reads(row, vault, now) for row in rows]
 
 
 @router.get("/{id}", operation_id="readWebhookEndpoint", responses=READING)
@@ -134,8 +134,8 @@ async def read_endpoint(
     connection: Connection,
 ) -> Endpoint:
     """Read one endpoint."""
-    row = await mine(connection, caller, id)
-    return shown(row, _vault(request), now_of(request))
+    row = await own_endpoint(connection, caller, id)
+    return as_owner_reads(row, _vault(request), now_of(request))
 
 
 @router.patch("/{id}", operation_id="changeWebhookEndpoint", responses=CHANGING)
@@ -151,14 +151,16 @@ async def change_endpoint(
     What is left out stays. A new URL gets what is still waiting, too. Who changes an endpoint that
     gets the full payload must be allowed to read what it carries.
     """
-    row = await mine(connection, caller, id, "u", lock=True)
+    row = await own_endpoint(connection, caller, id, "u", lock=True)
     url = change.url if "url" in change.model_fields_set else None
     _check(request, caller, url, change.plans if "plans" in change.model_fields_set else [])
     columns = _columns(change, _vault(request))
     _require_payload(caller, columns.get("payload", row["payload"]))
     values = {**columns, "client_id": caller.client_id, "updated_at": now_of(request)}
     await store.change(connection, caller.organization_id, id, values)
-    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
+    return as_owner_reads(
+        await own_endpoint(connection, caller, id, "u"), _vault(request), now_of(request)
+    )
 
 
 @router.post("/{id}/disable", operation_id="disableWebhookEndpoint", responses=READING)
@@ -169,11 +171,13 @@ async def disable_endpoint(
     connection: Connection,
 ) -> Endpoint:
     """Disable an endpoint. Its messages are held, and sent when it is enabled again."""
-    await mine(connection, caller, id, "u", lock=True)
+    await own_endpoint(connection, caller, id, "u", lock=True)
     values = {"status": "disabled", "disabled_reason": "owner", "updated_at": now_of(request)}
     await store.change(connection, caller.organization_id, id, values)
     await store.hold(connection, caller.organization_id, id)
-    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
+    return as_owner_reads(
+        await own_endpoint(connection, caller, id, "u"), _vault(request), now_of(request)
+    )
 
 
 @router.post("/{id}/enable", operation_id="enableWebhookEndpoint", responses=READING)
@@ -184,7 +188,7 @@ async def enable_endpoint(
     connection: Connection,
 ) -> Endpoint:
     """Enable an endpoint: what was held for it is sent, in order, with the whole schedule."""
-    await mine(connection, caller, id, "u", lock=True)
+    await own_endpoint(connection, caller, id, "u", lock=True)
     now = now_of(request)
     values = dict.fromkeys(("disabled_reason", "failing_since", "paused_until"))
     await store.change(
@@ -194,7 +198,9 @@ async def enable_endpoint(
         {**values, "status": "active", "updated_at": now},
     )
     await store.resume(connection, caller.organization_id, id, now)
-    return shown(await mine(connection, caller, id, "u"), _vault(request), now_of(request))
+    return as_owner_reads(
+        await own_endpoint(connection, caller, id, "u"), _vault(request), now_of(request)
+    )
 
 
 @router.post("/{id}/rotate-secret", operation_id="rotateWebhookSecret", responses=CHANGING)
@@ -206,7 +212,7 @@ async def rotate_secret(
     connection: Connection,
 ) -> EndpointWithSecret:
     """Make a new secret. Both sign until the overlap ends: the new one first."""
-    row = await mine(connection, caller, id, "u", lock=True)
+    row = await own_endpoint(connection, caller, id, "u", lock=True)
     vault, now = _vault(request), now_of(request)
     newest, *older = vault.open_secrets(row["secrets"], now)
     secret = new_secret(newest.asymmetric)
@@ -229,7 +235,7 @@ async def send_test(
     connection: Connection,
 ) -> TestSent:
     """Send an `endpoint.test` message, whatever the filters."""
-    must_be_active(await mine(connection, caller, id, "u"))
+    must_be_active(await own_endpoint(connection, caller, id, "u"))
     now = now_of(request)
     message = await store.send_test(connection, caller.organization_id, id, now)
     return TestSent(message_id=message)
@@ -241,7 +247,7 @@ async def _with_secret(
     row = await store.endpoint(connection, caller.organization_id, id_)
     if row is None:
         raise not_found("webhook endpoint")
-    endpoint = shown(row, _vault(request), now_of(request))
+    endpoint = as_owner_reads(row, _vault(request), now_of(request))
     return EndpointWithSecret(
         **endpoint.model_dump(), secret=None if Secret(secret).asymmetric else secret
     )
@@ -290,7 +296,7 @@ def _vault(request: Request) -> Vault:
     return Vault(deployment(request).settings)
 
 
-def shown(row: RowMapping, vault: Vault, now: datetime) -> Endpoint:
+def as_owner_reads(row: RowMapping, vault: Vault, now: datetime) -> Endpoint:
     """The endpoint as its owner reads it at `now`."""
     newest, *older = vault.open_secrets(row["secrets"], now)
     return Endpoint(

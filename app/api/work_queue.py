@@ -63,7 +63,7 @@ async def read_queue(
         after=_after(pages.after(filters.cursor)),
         limit=filters.limit,
     )
-    rows = await store.page(connection, wanted)
+    rows = await store.queue_page(connection, wanted)
     shown = rows[: filters.limit]
     return Queue(
         items=[item(row, now, pages.public_url, visibility(caller)) for row in shown],
@@ -87,7 +87,7 @@ async def read_item(
     plans = _plans(caller)
     now = deployment(request).clock.now()
     wanted = store.WorkQueueQuery(plans=plans, now=now, referral=id, limit=1)
-    rows = await store.page(connection, wanted)
+    rows = await store.queue_page(connection, wanted)
     if not rows:
         raise not_found("waiting referral")
     settings = deployment(request).settings

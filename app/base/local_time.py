@@ -20,7 +20,7 @@ def local_date(moment: datetime) -> date:
     return moment.astimezone(LOCAL).date()
 
 
-def kept(day: date) -> date:
+def storable(day: date) -> date:
     """Return the day; outside the calendar, return the first or the last day instead."""
     return min(max(day, FIRST_DAY), LAST_DAY)
 
@@ -28,7 +28,7 @@ def kept(day: date) -> date:
 def plus_days(day: date, days: int) -> date:
     """Add days to a day; the result never leaves the calendar."""
     try:
-        return kept(day + timedelta(days=days))
+        return storable(day + timedelta(days=days))
     except OverflowError:
         return LAST_DAY if days > 0 else FIRST_DAY
 
@@ -36,6 +36,6 @@ def plus_days(day: date, days: int) -> date:
 def stored_day(text: str) -> date:
     """Read a day as the database writes it; `infinity`, in older rows, becomes the last day."""
     try:
-        return kept(date.fromisoformat(text))
+        return storable(date.fromisoformat(text))
     except ValueError:
         return FIRST_DAY if text.startswith("-") or text.endswith("BC") else LAST_DAY

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.base.errors import Issue, Refusal, refuse
-from app.fhir.placeholders import is_placeholder, said
+from app.fhir.placeholders import is_placeholder, placeholder_text
 from app.fhir.r4 import codes
 from app.policy.model import Reason
 
@@ -35,7 +35,7 @@ class Takes:
         elif isinstance(values[0], str) and not values[0].strip():
             yield Issue("value", f"`{name}` is blank. Say it in words, or leave it out.", path)
         elif any(is_placeholder(text) for text in _all_texts(part)):
-            yield Issue("value", said(name), path)
+            yield Issue("value", placeholder_text(name), path)
         elif "valueCodeableConcept" in self.elements:
             yield from self._reason_faults(name, part, path)
 

@@ -38,7 +38,7 @@ def is_placeholder(text: object) -> bool:
     return isinstance(text, str) and len(text) <= _LONGEST and _normalized(text) in _REFUSED
 
 
-def said(name: str) -> str:
+def placeholder_text(name: str) -> str:
     """The text of the error for a placeholder in the element `name`."""
     return f"`{name}` still holds the text of an example. Write your own words, or leave it out."
 

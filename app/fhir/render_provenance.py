@@ -61,7 +61,7 @@ OF_KEY = """h.plan = k.plan AND h.referral_id = regexp_replace(k.id, '-[0-9]{5}$
     AND h.seq = substring(k.id from '-([0-9]{5})$')::int"""
 
 
-def named(provenance_id: str) -> tuple[str, int] | None:
+def move_named(provenance_id: str) -> tuple[str, int] | None:
     """Read the referral's id and the move's number; None for a Provenance that a client sent."""
     match = _ID.fullmatch(provenance_id)
     return (match[1], int(match[2])) if match else None

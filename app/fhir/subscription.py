@@ -108,7 +108,7 @@ _PROBLEMS = {
 }
 
 
-def kept(tree: Resource) -> dict[str, Any]:
+def as_stored(tree: Resource) -> dict[str, Any]:
     """The Subscription as stored: header values masked, without elements that the server sets."""
     stored = {k: v for k, v in tree.items() if k not in ("id", "meta", "status", "error")}
     lines = tree["channel"].get("header")
@@ -120,7 +120,7 @@ def kept(tree: Resource) -> dict[str, Any]:
     return {**stored, **({"extension": others} if others else {})}
 
 
-def shown(
+def as_read(
     stored: Resource,
     *,
     id_: str,

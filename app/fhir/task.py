@@ -19,7 +19,7 @@ import orjson
 from app.base.errors import Issue, Refusal, refuse
 from app.fhir.parameters import Given
 from app.fhir.payload import codings
-from app.fhir.placeholders import is_placeholder, said
+from app.fhir.placeholders import is_placeholder, placeholder_text
 from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import written
 from app.fhir.reference import id_of, place_of
@@ -181,9 +181,9 @@ def _placeholder_faults(
     faults = []
     reason = sent.get("statusReason") or {}
     if reason != current.get("statusReason") and is_placeholder(reason.get("text")):
-        faults.append(Issue("value", said("text"), "Task.statusReason.text"))
+        faults.append(Issue("value", placeholder_text("text"), "Task.statusReason.text"))
     if any(is_placeholder(note.get("text")) for note in grown.get("note", ())):
-        faults.append(Issue("value", said("text"), "Task.note.text"))
+        faults.append(Issue("value", placeholder_text("text"), "Task.note.text"))
     return faults
 
 

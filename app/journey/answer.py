@@ -21,7 +21,7 @@ from app.store.tables.decision import service_authorization
 from app.store.tables.referral import resource_version
 
 
-def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
+def answer_created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
     """Answers 201 with the ServiceRequest, or 200 with a transaction-response Bundle."""
     after = changes.after
     numbers = [row["number"] for row in changes.rows.get(service_authorization, ())]
@@ -29,14 +29,16 @@ def created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
     number = numbers[0] if numbers else None
     decided = Decided(after.id, after.state, after.business_status, details, number)
     if locations is not None:
-        return transaction(decided, locations, instant(after.updated_at), "201 Created", base)
-    answer = current(changes)
+        return answer_transaction(
+            decided, locations, instant(after.updated_at), "201 Created", base
+        )
+    answer = answer_current(changes)
     location = f"{base}/ServiceRequest/{after.id}/_history/{after.version}"
     headers = {**answer.headers, "Location": location}
     return Answer(201, headers, _with_decision(answer.body, decided))
 
 
-def current(changes: Changes) -> Answer:
+def answer_current(changes: Changes) -> Answer:
     """Answers 200 with the ServiceRequest as the change leaves it."""
     after = changes.after
     body = next(
@@ -45,7 +47,9 @@ def current(changes: Changes) -> Answer:
     return Answer(200, version_headers(after.version, after.updated_at), body)
 
 
-def found(decided: Decided, version: int, at: datetime, body: bytes, *, base: str) -> Answer:
+def answer_existing(
+    decided: Decided, version: int, at: datetime, body: bytes, *, base: str
+) -> Answer:
     """Answers 200 with an existing referral; `at` is when its version was stored."""
     location = f"{base}/ServiceRequest/{decided.referral_id}/_history/{version}"
     headers = {**version_headers(version, at), "Location": location}
@@ -58,7 +62,7 @@ def _with_decision(body: bytes, decided: Decided) -> bytes:
     return dumps(resource)
 
 
-def transaction(
+def answer_transaction(
     decided: Decided, locations: list[str], modified: str | None, status: str, base: str
 ) -> Answer:
     """Answers with one response entry per entry sent, in order.

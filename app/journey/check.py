@@ -15,7 +15,7 @@ from app.base.heavy_work import to_thread_if_heavy
 from app.base.local_time import LOCAL
 from app.fhir.r4.strict_json import dumps
 from app.fhir.render_check import parameters
-from app.journey.capacity.assign import place
+from app.journey.capacity.assign import placement_now
 from app.journey.eligibility.check import identify, take_at_word
 from app.journey.intake.context import RequestContext
 from app.journey.intake.gather import gather
@@ -66,7 +66,7 @@ async def check(
         and identity.plan
         and case.determination.outcome is not DeterminationOutcome.DENIED
     ):
-        placement = place(ordered, submission.wish)
+        placement = placement_now(ordered, submission.wish)
     clocks = context.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
     explanation = explain(case.determination, context.rules.library)

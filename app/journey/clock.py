@@ -27,7 +27,7 @@ from app.model.record import Alarm, expired, expiring, is_overdue, reminds, void
 from app.policy.model import Reason
 from app.store.database import fetch_one
 from app.store.referral.draft import Act, Actor, Draft
-from app.store.referral.reopen import opened
+from app.store.referral.reopen import load_for_move
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 
 #: The actor of a move that no person and no rule makes.
@@ -131,7 +131,7 @@ async def keep_or_release(
     *columns, organization, npi, status = row
     reauthorization = to_referral(columns)
     kept = NamedOffer(str(reauthorization.offer_id), organization, npi, status)
-    reopened = await opened(
+    reopened = await load_for_move(
         connection, reauthorization, now=context.now, fhir_base=context.fhir_base
     )
     act = Act(CLOCK, reopened.draft.details, policy_of(reopened.draft, context))

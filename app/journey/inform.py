@@ -24,7 +24,7 @@ from app.fhir.bundle import CARRIED, MAX_ENTRIES, MEDIA_TYPES, document_faults
 from app.fhir.facts import read_facts, read_patient
 from app.fhir.parameters import RESOURCES, Given, at, given
 from app.fhir.payload import WHOM, ResourceTree, codings, own_identifier
-from app.fhir.placeholders import is_placeholder, said
+from app.fhir.placeholders import is_placeholder, placeholder_text
 from app.fhir.r4 import codes
 from app.fhir.reference import names_within, rewrite_references, unversioned
 from app.fhir.render_referral import copy
@@ -270,7 +270,7 @@ def _require_addable(
             faults.append(Issue("not-supported", text, path))
         faults += document_faults(resource, path, documents)
         if any(is_placeholder(item.get("value")) for item in _identifiers(resource)):
-            faults.append(Issue("value", said("identifier"), f"{path}.identifier"))
+            faults.append(Issue("value", placeholder_text("identifier"), f"{path}.identifier"))
     if faults:
         raise refuse_faults(faults, 422)
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.base.errors import busy, not_found, refuse
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.fhir.render_referral import Decided
-from app.journey.answer import created, found, transaction
+from app.journey.answer import answer_created, answer_existing, answer_transaction
 from app.journey.intake.condition import Answer, Condition, matching, remember, replayed, twin
 from app.journey.intake.context import RequestContext
 from app.journey.intake.gather import gather
@@ -78,7 +78,9 @@ async def _try(
     if answer is not None:
         return answer
     changes = await process(connection, submission, known, context)
-    answer = await to_thread_if_heavy(created, changes, submission.locations, context.fhir_base)
+    answer = await to_thread_if_heavy(
+        answer_created, changes, submission.locations, context.fhir_base
+    )
     if repeats.key:
         remember(changes, repeats.client_id, repeats.key, submission.fingerprint.value, answer)
     await write(connection, changes)
@@ -175,6 +177,8 @@ async def _existing(
         number,
     )
     if locations is not None:
-        return transaction(decided, locations, None, "200 OK", context.fhir_base)
+        return answer_transaction(decided, locations, None, "200 OK", context.fhir_base)
     mark_if_heavy(len(body))
-    return await to_thread_if_heavy(found, decided, version, at, body, base=context.fhir_base)
+    return await to_thread_if_heavy(
+        answer_existing, decided, version, at, body, base=context.fhir_base
+    )

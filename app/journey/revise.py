@@ -10,7 +10,7 @@ from typing import Any
 
 from app.base.errors import Issue, Refusal
 from app.fhir.parameters import Given
-from app.fhir.placeholders import is_placeholder, said
+from app.fhir.placeholders import is_placeholder, placeholder_text
 from app.fhir.r4 import codes
 from app.fhir.task import is_kept
 
@@ -62,7 +62,7 @@ def read_revision(sent: Mapping[str, Any], current: Mapping[str, Any]) -> Revisi
     reason = _reason(sent) or {}
     new_texts = [reason, *({"text": note.get("text")} for note in grown.get("note", ()))]
     if any(is_placeholder(note.get("text")) for note in new_texts):
-        faults.append(Issue("value", said("text"), "ServiceRequest"))
+        faults.append(Issue("value", placeholder_text("text"), "ServiceRequest"))
     status = sent.get("status")
     taken_back = status if status in _TAKEN_BACK and status != current.get("status") else None
     if status != current.get("status") and taken_back is None:

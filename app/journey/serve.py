@@ -25,7 +25,7 @@ from app.journey.refuse import cancel_by_party, deny_by_person
 from app.model.caller import Caller
 from app.model.known import Assignment, Offer, Placement, Wish
 from app.model.lifecycle import MOVES, Event, IllegalMove, Party
-from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, judge, meant
+from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, event_meant, judge
 from app.model.record import Referral
 from app.store.database import fetch
 from app.store.referral.draft import Act, Draft
@@ -161,7 +161,7 @@ def _event_of(
     if update.status is None:
         return None
     after = draft.after
-    event = meant(wanted, update.status, after.state, after.business_status)
+    event = event_meant(wanted, update.status, after.state, after.business_status)
     if event is None:
         text = f"This Task is never set to that status by hand. Possible: {', '.join(wanted)}."
         raise refuse(409, "conflict", text, "Task.status")

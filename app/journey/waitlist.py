@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.local_time import local_date
-from app.journey.capacity.assign import named
+from app.journey.capacity.assign import assignment_to
 from app.journey.capacity.places import hold, release
 from app.journey.decision.apply import reassign
 from app.journey.finish import finish, policy_of
@@ -28,7 +28,7 @@ from app.policy.deadlines import URGENT
 from app.store.database import fetch, fetch_one
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
-from app.store.referral.reopen import opened
+from app.store.referral.reopen import load_for_move
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 
 _HEAD = f"""SELECT {REFERRAL_COLUMNS}, o.organization_id, o.npi, o.capacity_status
@@ -105,7 +105,9 @@ async def promote_waiting(
         referral = to_referral(columns)
         offer = NamedOffer(offer_id, organization, npi, status)
         await connection.exec_driver_sql(_TAKE, (plan, offer_id))
-        head = await opened(connection, referral, now=context.now, fhir_base=context.fhir_base)
+        head = await load_for_move(
+            connection, referral, now=context.now, fhir_base=context.fhir_base
+        )
         await _place(connection, head.draft, offer, context)
         placed += 1
 
@@ -116,7 +118,7 @@ async def _place(
     asked = draft.after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked})) if asked else Wish()
     act = Act(context.by_rules, draft.details, policy_of(draft, context))
-    reassign(draft, act, Placement(named(offer, wish), offer))
+    reassign(draft, act, Placement(assignment_to(offer, wish), offer))
     await finish(connection, draft)
 
 

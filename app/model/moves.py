@@ -77,7 +77,7 @@ def judge(
     return Verdict.ALLOWED if is_legal(state, event, status) else Verdict.CONFLICT
 
 
-def meant(
+def event_meant(
     wanted: Mapping[str, tuple[Event, ...]],
     task_status: str,
     state: State,
@@ -127,7 +127,7 @@ Readings where the sources are silent:
 """
 
 
-def document() -> str:
+def moves_document() -> str:
     """Writes docs/moves.md: the matrix, where each move leads, and the Task statuses that ask."""
     parts = [_HEAD, _matrix(), "\n## Where each move leads\n", _targets()]
     parts += ["\n## What each move does besides\n", _consequences()]

@@ -106,7 +106,7 @@ class Numbers(Node):
             low += lower
             high = None if high is None or upper is None else high + upper
         result = compared(low, high, self.compare, self.number)
-        return Criterion(self.name, result, self.citation, in_words(low, high), self.asks)
+        return Criterion(self.name, result, self.citation, range_in_words(low, high), self.asks)
 
     def wanted(self, reading: Reading) -> tuple[str, ...]:
         """Leave out the terms of the sum that are known already."""
@@ -289,7 +289,7 @@ def is_open(bounds: tuple[Decimal | int, Decimal | int | None]) -> bool:
     return bounds[0] != bounds[1]
 
 
-def in_words(low: Decimal | int, high: Decimal | int | None) -> str:
+def range_in_words(low: Decimal | int, high: Decimal | int | None) -> str:
     """Put a number between two bounds into words: `3`, `3 or more`, `between 3 and 5`."""
     if high is None:
         return f"{low} or more" if low else NOT_STATED

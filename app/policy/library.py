@@ -25,7 +25,7 @@ from app.policy.catalog_schema import Citation, Shape
 from app.policy.consistency import dangling, unreachable
 from app.policy.dictionary import Dictionary, load_dictionary
 from app.policy.policy import Policy, PolicyFault, build
-from app.policy.read_files import FileFault, FilePlace, Layer, in_words, read_file
+from app.policy.read_files import FileFault, FilePlace, Layer, faults_in_words, read_file
 from app.policy.schema import Clocks, PolicyData
 
 #: The deployment's choice: the switches that it turns on (True) or off (False).
@@ -46,14 +46,14 @@ def read_choice(text: str) -> Choice:
     return chosen
 
 
-def named(version: str, chosen: Choice) -> str:
+def with_switches(version: str, chosen: Choice) -> str:
     """Name a version with the switches that the deployment turned: `HPSM/2026-01-01!cms-0057-f`."""
     ends = [f"{'+' if on else '!'}{name}" for name, on in sorted(chosen.items())]
     return version + "".join(ends)
 
 
 def choice_in(version: str) -> tuple[str, Choice]:
-    """Split a name that `named` made: the version of the file, and the turned switches."""
+    """Split a name that `with_switches` made: the version of the file, and the turned switches."""
     file, *ends = re.split(r"(?=[+!])", version)
     return file, {end[1:]: end[0] == "+" for end in ends}
 
@@ -224,7 +224,7 @@ def read_policy(
     plan, start = version.split("/")
     stated = _stated(version, layers)
     turned = {name: on for name, on in (chosen or {}).items() if stated.get(name, on) is not on}
-    version, layer = named(version, turned), resolve(version, layers, turned)
+    version, layer = with_switches(version, turned), resolve(version, layers, turned)
     data = _data(layer)
     if data.plan != plan:
         raise fault_at(layer, ("plan",), f"found {data.plan!r}, expected {plan!r}, as the folder")
@@ -272,7 +272,7 @@ def _data(layer: Layer) -> PolicyData:
     try:
         return PolicyData.model_validate(layer.values)
     except ValidationError as fault:
-        raise _first_fault(layer, in_words(fault, PolicyData)) from None
+        raise _first_fault(layer, faults_in_words(fault, PolicyData)) from None
 
 
 def read_clocks(version: str, layers: Mapping[str, Layer], chosen: Choice | None = None) -> Clocks:
@@ -281,7 +281,7 @@ def read_clocks(version: str, layers: Mapping[str, Layer], chosen: Choice | None
     try:
         return Clocks.model_validate(layer.values.get("clocks", {}))
     except ValidationError as fault:
-        faults = ((("clocks", *place), text) for place, text in in_words(fault, Clocks))
+        faults = ((("clocks", *place), text) for place, text in faults_in_words(fault, Clocks))
         raise _first_fault(layer, faults) from None
 
 
@@ -290,7 +290,7 @@ def read_calendar(layer: Layer) -> Calendar:
     try:
         read = _CalendarFile.model_validate(layer.values)
     except ValidationError as fault:
-        raise _first_fault(layer, in_words(fault, _CalendarFile)) from None
+        raise _first_fault(layer, faults_in_words(fault, _CalendarFile)) from None
     return Calendar(read.name, read.holidays)
 
 

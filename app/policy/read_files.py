@@ -149,7 +149,9 @@ _EXPECTED = {
 _MODEL_TYPES = (Union, UnionType, Annotated)
 
 
-def in_words(fault: ValidationError, shape: type[BaseModel]) -> Iterator[tuple[FilePlace, str]]:
+def faults_in_words(
+    fault: ValidationError, shape: type[BaseModel]
+) -> Iterator[tuple[FilePlace, str]]:
     """Put each fault into words: its place, and a sentence of what was found and expected."""
     for error in fault.errors(include_url=False):
         yield tuple(error["loc"]), _sentence(error, shape)

@@ -173,7 +173,7 @@ def hash_secret(secret: str) -> str:
     return f"scrypt${_text(salt)}${_text(_scrypt(secret, salt))}"
 
 
-def matches(secret: str, secret_hash: str | None) -> bool:
+def secret_matches(secret: str, secret_hash: str | None) -> bool:
     """Tells whether a secret fits; takes equal time for a client that does not exist."""
     _, salt, expected = (secret_hash or _NOBODY).split("$")
     actual = _scrypt(secret, base64.b64decode(salt))

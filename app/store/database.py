@@ -215,7 +215,7 @@ class DatabaseAway(Stopped):
     """The database did not answer in time."""
 
 
-async def answers(engine: AsyncEngine) -> bool:
+async def database_answers(engine: AsyncEngine) -> bool:
     """Tells whether the database answers at all."""
     try:
         async with begin(engine) as connection:
@@ -229,7 +229,7 @@ async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
     """Waits until the database answers. Raises `DatabaseAway` after so many seconds."""
     deadline = time.monotonic() + seconds
     pause = 0.1
-    while not await answers(engine):
+    while not await database_answers(engine):
         if time.monotonic() + pause > deadline:
             raise DatabaseAway(
                 f"The database did not answer within {seconds:g} s. Check that it runs, that "

@@ -90,18 +90,18 @@ def grant(connection: Connection) -> None:
 
     Raises `Stopped` if the role then still lacks a right that it must have, or may change history.
     """
-    if not wrong(connection):
+    if not wrongly_granted(connection):
         return
     for statement in (_MAKE, *_GRANT):
         connection.exec_driver_sql(statement)
-    if tables := wrong(connection):
+    if tables := wrongly_granted(connection):
         raise Stopped(
             f"The role {ROLE} may not do what it must, or may change what it must not, on "
             f"{', '.join(tables)}. Migrate as the owner of the tables."
         )
 
 
-def wrong(connection: Connection) -> list[str]:
+def wrongly_granted(connection: Connection) -> list[str]:
     """Lists the tables with wrong grants; instead of them the role itself, if it is missing."""
     if not connection.exec_driver_sql(_EXISTS, (ROLE,)).first():
         return [ROLE]

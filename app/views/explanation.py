@@ -144,7 +144,7 @@ class DeterminationList(BaseModel):
     determinations: list[ShownDetermination]
 
 
-def show(
+def explanation_shown(
     library: Library,
     question: EligibilityQuestion,
     answer: Determination,

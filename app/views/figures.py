@@ -70,7 +70,7 @@ class DeliveryMetrics:
         async with self._lock:
             if loop.time() >= self._good_until:
                 now = clock.now()
-                self._text = shown(await _rows(engine, now) if engine else None, now)
+                self._text = metrics_text(await _rows(engine, now) if engine else None, now)
                 self._good_until = loop.time() + _GOOD_S
             return self._text
 
@@ -84,7 +84,7 @@ async def _rows(engine: AsyncEngine, now: datetime) -> Sequence[Sequence[Any]] |
         return None
 
 
-def shown(rows: Sequence[Sequence[Any]] | None, now: datetime) -> bytes:
+def metrics_text(rows: Sequence[Sequence[Any]] | None, now: datetime) -> bytes:
     """Turn the rows into metrics in the text format."""
     registry = CollectorRegistry()
     registry.register(_Collector(rows, now))

@@ -34,8 +34,8 @@ from app.model.record import Alarm
 from app.policy.library import FILES, Library, load_library, read_choice
 from app.policy.rules import Rules
 from app.store.connect import RAISED
-from app.store.database import answers, begin, create_engine, fetch, fetch_one
-from app.store.referral.reopen import opened
+from app.store.database import begin, create_engine, database_answers, fetch, fetch_one
+from app.store.referral.reopen import load_for_move
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 from app.workers.quarantine import Quarantine
 
@@ -98,7 +98,7 @@ async def sweep_all(
         try:
             swept = await sweep(engine, plan, context, aside, stop=stop)
         except Exception as error:
-            if not await answers(engine):
+            if not await database_answers(engine):
                 raise unavailable() from error
             failure = {"plan": plan, "error": type(error).__name__}
             _log.exception("clocks of a plan not looked at", extra=failure)
@@ -231,7 +231,7 @@ async def _try_to_fire(
             if isinstance(error, Refusal) and error.status < 500 and not is_too_costly(error):
                 _log.warning("clock passed over", extra=about)
                 return False
-            if not await answers(engine):
+            if not await database_answers(engine):
                 raise unavailable() from error
             if again:
                 continue
@@ -248,7 +248,9 @@ async def claim_and_fire(
     row = await fetch_one(connection, _LOCK, (plan, referral_id))
     if row is None:
         return False
-    due = await opened(connection, to_referral(row), now=context.now, fhir_base=context.fhir_base)
+    due = await load_for_move(
+        connection, to_referral(row), now=context.now, fhir_base=context.fhir_base
+    )
     if not fire(due.draft, alarm, context):
         return False
     await write_move(connection, due.draft, context, keep_or_release)

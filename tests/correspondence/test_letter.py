@@ -17,7 +17,7 @@ from app.policy.vocabulary import LANGUAGES, language_of, words, words_of
 from app.store.referral.letters import summary
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.criteria import decisive
-from app.views.letters.letter import compose, in_words
+from app.views.letters.letter import compose_letter, sources_in_words
 from tests.correspondence.samples import (
     LIBRARY,
     LUIS,
@@ -73,7 +73,9 @@ def test_every_reason_has_words(language):
     ),
 )
 def test_every_letter_is_whole(language, outcome, recipient, person, decided_by):
-    letter = compose(content(outcome, recipient, language, person=person, decided_by=decided_by))
+    letter = compose_letter(
+        content(outcome, recipient, language, person=person, decided_by=decided_by)
+    )
     said = texts(letter)
     assert all(isinstance(text, str) and text.strip() for text in said)
     assert not [text for text in said if re.search(r"{\w*}|None|S00\d|G26", text)]
@@ -84,7 +86,7 @@ def test_every_letter_is_whole(language, outcome, recipient, person, decided_by)
 
 
 def test_a_denial_holds_all_that_a_notice_of_action_must():
-    letter = compose(content(decided_by="staff-hpsj"))
+    letter = compose_letter(content(decided_by="staff-hpsj"))
     said = "\n".join(texts(letter))
     for words_ in (
         "Notice of action: denial",
@@ -109,7 +111,7 @@ def test_a_denial_holds_all_that_a_notice_of_action_must():
 
 
 def test_in_spanish_the_criteria_are_spanish_where_the_dictionary_is():
-    said = "\n".join(texts(compose(content(language="es"))))
+    said = "\n".join(texts(compose_letter(content(language="es"))))
     assert "Aviso de acción: denegación" in said
     assert "Depósitos de Vivienda" in said
     assert "23 de noviembre de 2026" in said
@@ -117,14 +119,14 @@ def test_in_spanish_the_criteria_are_spanish_where_the_dictionary_is():
 
 
 def test_in_hmong_the_service_has_its_hmong_name():
-    said = "\n".join(texts(compose(content(language="hmn"))))
+    said = "\n".join(texts(compose_letter(content(language="hmn"))))
     assert "tsis pom zoo muab Cov Nyiaj Tso Them Vaj Tsev Nyob rau koj" in said
 
 
 def test_advice_of_the_plan_is_in_the_language_of_the_letter():
     answer = denied("HPSM", "ECM", {"line_of_business": "CAREADVANTAGE"}, county="san_mateo")
-    english = "\n".join(texts(compose(content(answer=answer, service="ECM"))))
-    spanish = "\n".join(texts(compose(content(language="es", answer=answer, service="ECM"))))
+    english = "\n".join(texts(compose_letter(content(answer=answer, service="ECM"))))
+    spanish = "\n".join(texts(compose_letter(content(language="es", answer=answer, service="ECM"))))
     assert "CareAdvantage members do not qualify for ECM" in english
     assert "Los miembros de CareAdvantage no califican para ECM" in spanish
     assert "Health Plan of San Mateo, page for providers, line 15" in english
@@ -132,19 +134,19 @@ def test_advice_of_the_plan_is_in_the_language_of_the_letter():
 
 def test_what_a_person_wrote_is_the_reason_as_written():
     reasons = (Reason("", "The member moved to another state."),)
-    said = texts(compose(content(reasons=reasons, decided_by="staff-hpsj")))
+    said = texts(compose_letter(content(reasons=reasons, decided_by="staff-hpsj")))
     assert "The member moved to another state." in said
 
 
 def test_the_performer_learns_no_reasons():
-    letter = compose(content(recipient="servicing"))
+    letter = compose_letter(content(recipient="servicing"))
     headings = [section.heading for section in letter.sections]
     assert not {"Why", "Your rights"} & set(headings)
     assert "rules for this service are not met" not in "\n".join(texts(letter))
 
 
 def test_an_approval_names_number_period_amount_and_provider():
-    said = "\n".join(texts(compose(content("approved"))))
+    said = "\n".join(texts(compose_letter(content("approved"))))
     for words_ in (
         "Authorization number: HPSJ-1",
         "Authorized from November 23, 2026 through May 22, 2027",
@@ -164,12 +166,12 @@ def test_an_approval_names_number_period_amount_and_provider():
     ],
 )
 def test_an_approval_says_how_it_stands_with_the_place(assignment, words_):
-    letter = compose(content("approved", assignment=assignment))
+    letter = compose_letter(content("approved", assignment=assignment))
     assert words_ in "\n".join(texts(letter))
 
 
 def test_a_request_for_information_asks_and_says_by_when():
-    said = "\n".join(texts(compose(content("information-needed", "requesting"))))
+    said = "\n".join(texts(compose_letter(content("information-needed", "requesting"))))
     assert "Is the member experiencing homelessness?" in said
     assert "Please answer by: December 1, 2026" in said  # the last second of that day, local time
     assert "209.762.4720" in said
@@ -178,7 +180,7 @@ def test_a_request_for_information_asks_and_says_by_when():
 def test_without_a_name_plan_or_service_the_letter_still_stands():
     bare = content("void", "requesting", to=NOBODY, member=None, service=None)
     bare = replace(bare, policy=None)
-    letter = compose(bare)
+    letter = compose_letter(bare)
     said = texts(letter)
     assert letter.addressee == ()
     assert "To whom it may concern:" in said
@@ -260,7 +262,7 @@ def test_the_service_is_asked_for_in_the_words_of_the_forms(language):
         assert asked == load_dictionary().question("service", language)
     missing = (Missing("service", load_dictionary().question("service")),)
     assert asked in texts(
-        compose(content("information-needed", language=language, missing=missing))
+        compose_letter(content("information-needed", language=language, missing=missing))
     )
 
 
@@ -273,8 +275,8 @@ def test_a_limit_says_how_much_was_used():
 
 def test_an_office_reads_of_the_member_and_the_member_of_themselves():
     answer = without_need("HPSM")
-    member = texts(compose(content(answer=answer, service="ECM")))
-    office = texts(compose(content(recipient="requesting", answer=answer, service="ECM")))
+    member = texts(compose_letter(content(answer=answer, service="ECM")))
+    office = texts(compose_letter(content(recipient="requesting", answer=answer, service="ECM")))
     theirs = "From what we know, the member does not belong to any of the groups"
     assert any(text.startswith(theirs) for text in office)
     assert not any(text.startswith(theirs) for text in member)
@@ -287,12 +289,12 @@ def test_an_office_reads_of_the_member_and_the_member_of_themselves():
 
 @pytest.mark.parametrize("recipient", RECIPIENTS)
 def test_every_letter_has_the_members_number(recipient):
-    letter = compose(content("approved", recipient, cin="9000012XA"))
+    letter = compose_letter(content("approved", recipient, cin="9000012XA"))
     assert ("Member number", "9000012XA") in letter.about
 
 
 def test_the_performer_learns_how_to_reach_the_member_and_nothing_of_itself():
-    letter = compose(content("approved", "servicing", member_reached=LUIS_BY_PHONE))
+    letter = compose_letter(content("approved", "servicing", member_reached=LUIS_BY_PHONE))
     said = texts(letter)
     assert (
         "Member: Luis Ejemplo Ñandú, 112 Example Street, Stockton, CA 95201. Phone: 209-555-0112"
@@ -305,12 +307,12 @@ def test_one_of_something_is_said_in_the_singular(language, said):
     once = Authorized(
         "HPSJ-1", date(2026, 11, 23), date(2027, 5, 22), {"quantity": 1, "unit": "time"}
     )
-    letter = compose(content("approved", language=language, authorized=once))
+    letter = compose_letter(content("approved", language=language, authorized=once))
     assert any(text.endswith(f": {said}") for text in texts(letter))
 
 
 def test_what_was_asked_and_never_came_is_named_when_it_is_void():
-    said = texts(compose(content("void", "requesting")))
+    said = texts(compose_letter(content("void", "requesting")))
     assert "What we asked for" in said
     assert "Is the member experiencing homelessness?" in said
     assert not any("Please answer by" in text for text in said)
@@ -322,7 +324,7 @@ def test_what_was_asked_and_never_came_is_named_when_it_is_void():
 )
 def test_a_question_that_no_form_asks_is_in_the_language_of_the_letter(language, question):
     asked = (Missing("", words("en")["questions_of_ours"]["who"]),)
-    said = texts(compose(content("information-needed", language=language, missing=asked)))
+    said = texts(compose_letter(content("information-needed", language=language, missing=asked)))
     assert any(text.startswith(question) for text in said)
 
 
@@ -362,7 +364,7 @@ def test_an_approval_or_nothing_has_no_decisive_criteria():
     ],
 )
 def test_sources_are_told_in_words(citation, said):
-    assert in_words(citation, words("en")) == said
+    assert sources_in_words(citation, words("en")) == said
 
 
 @pytest.mark.parametrize(

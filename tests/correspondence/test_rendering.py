@@ -16,7 +16,7 @@ from app.policy.model import Reason
 from app.policy.vocabulary import LANGUAGES
 from app.views.letters.addressee import addressee
 from app.views.letters.content import Addressee, cut
-from app.views.letters.letter import compose
+from app.views.letters.letter import compose_letter
 from app.views.letters.render import html, pdf, printable
 from tests.correspondence.samples import NOON, content, texts
 
@@ -69,7 +69,7 @@ def squeezed(text):
 @pytest.mark.parametrize("outcome", ANNOUNCED)
 @pytest.mark.parametrize("recipient", ["requesting", "servicing", "member"])
 def test_page_and_print_hold_every_word_of_the_letter(language, outcome, recipient):
-    letter = compose(content(outcome, recipient, language))
+    letter = compose_letter(content(outcome, recipient, language))
     page = squeezed("".join(Page(html(letter)).words))
     body = (text for _, y, text in placed(pdf(letter, NOON)) if y > FOOT)
     printed = squeezed("".join(body))
@@ -81,7 +81,7 @@ def test_page_and_print_hold_every_word_of_the_letter(language, outcome, recipie
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("outcome", ANNOUNCED)
 def test_print_stays_inside_the_margins_on_few_pages(language, outcome):
-    document = pdf(compose(content(outcome, language=language)), NOON)
+    document = pdf(compose_letter(content(outcome, language=language)), NOON)
     pages = len(re.findall(rb"/Type /Page\b", document))
     assert 1 <= pages <= 3
     shown = list(placed(document))
@@ -101,7 +101,7 @@ def test_print_stays_inside_the_margins_on_few_pages(language, outcome):
 
 
 def test_print_is_the_same_every_time_and_says_its_language():
-    letter = compose(content(language="es"))
+    letter = compose_letter(content(language="es"))
     assert pdf(letter, NOON) == pdf(letter, NOON)
     assert b"/Lang (es)" in pdf(letter, NOON)
 
@@ -109,7 +109,7 @@ def test_print_is_the_same_every_time_and_says_its_language():
 def test_the_page_is_escaped_and_loads_nothing():
     to = Addressee(HOSTILE, (HOSTILE,))
     made = replace(content(), to=to, member=HOSTILE, referral_id=HOSTILE)
-    shown = html(compose(made))
+    shown = html(compose_letter(made))
     page = Page(shown)
     assert "script" not in page.tags
     assert page.tags.count("style") == 1
@@ -119,7 +119,7 @@ def test_the_page_is_escaped_and_loads_nothing():
 
 
 def test_the_page_is_a_document_in_its_language():
-    page = Page(html(compose(content(language="hmn"))))
+    page = Page(html(compose_letter(content(language="hmn"))))
     assert ("lang", "hmn") in page.attributes
     assert page.tags.count("h1") == 1
     assert {"header", "main", "footer", "address", "dl", "ul"} <= set(page.tags)
@@ -145,7 +145,7 @@ def test_letters_that_the_font_lacks_become_their_nearest(text, said):
 @given(st.text(max_size=300), st.text(max_size=60))
 def test_no_name_stops_a_letter(name, line):
     made = replace(content("cancelled"), to=Addressee(name, (line,)), member=name)
-    letter = compose(made)
+    letter = compose_letter(made)
     assert pdf(letter, NOON).startswith(b"%PDF-")
     assert html(letter).endswith("</html>\n")
 
@@ -160,7 +160,7 @@ def test_a_letter_is_cut_and_printed_in_a_moment_whatever_was_sent():
         }
     )
     reasons = tuple(Reason("", f"{n} {long}") for n in range(100))
-    made = compose(content(to=to, member=to.name, reasons=reasons, decided_by="staff-hpsj"))
+    made = compose_letter(content(to=to, member=to.name, reasons=reasons, decided_by="staff-hpsj"))
     assert max(map(len, texts(made))) < 2_000
     assert len(to.name) == 160
     assert to.name.endswith("d…")

@@ -9,7 +9,7 @@ import orjson
 
 from app.base.local_time import LOCAL
 from app.model.lifecycle import UNDER_WAY, Event, Party
-from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, judge, meant
+from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, event_meant, judge
 from app.policy.deadlines import last_day
 from app.policy.schema import Length
 from tests.journeys.payloads import because, parameters, responses, to, visits_before
@@ -56,7 +56,7 @@ def event_of(act: Act, row: Row) -> Event | None:
     if act.wanted == "note":
         return Event.ANNOTATE
     wanted = ON_REFERRAL_TASK if act.on == "referral" else ON_SERVICE_TASK
-    return meant(wanted, act.wanted, row["state"], row["business_status"])
+    return event_meant(wanted, act.wanted, row["state"], row["business_status"])
 
 
 def parties_of(client: str, row: Row, seen: Snapshot) -> set[Party]:

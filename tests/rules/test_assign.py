@@ -2,7 +2,13 @@
 
 import pytest
 
-from app.journey.capacity.assign import named, place, preference, serving, waiting
+from app.journey.capacity.assign import (
+    assignment_to,
+    placement_now,
+    placement_waiting,
+    preference,
+    serving,
+)
 from app.model.known import Assignment, Offer, Placement, Wish
 
 NOBODY = Wish()
@@ -104,7 +110,7 @@ PLACES = {
 @pytest.mark.parametrize(("offers", "wish", "assignment", "with_whom"), PLACES.values(), ids=PLACES)
 def test_a_member_is_placed(offers, wish, assignment, with_whom):
     ordered = preference([offer(*each) for each in offers], wish, NOBODY)
-    found = place(ordered, wish)
+    found = placement_now(ordered, wish)
     assert found.assignment == assignment
     assert (found.offer.npi[1:] if found.offer else None) == with_whom
 
@@ -118,12 +124,12 @@ def test_a_member_is_placed(offers, wish, assignment, with_whom):
     ],
 )
 def test_a_performer_may_be_asked_for_by_any_of_its_names(wish):
-    assert named(offer("a"), wish) is Assignment.ASSIGNED
-    assert named(offer("b"), wish) is Assignment.ALTERNATE
+    assert assignment_to(offer("a"), wish) is Assignment.ASSIGNED
+    assert assignment_to(offer("b"), wish) is Assignment.ALTERNATE
 
 
 def test_the_assignment_says_when_an_assessment_comes_first():
-    assert place([offer("a", 1, "additional-assessment-required")], NOBODY).needs_assessment
-    assert not place([offer("a")], NOBODY).needs_assessment
-    assert not waiting([], NOBODY).needs_assessment
-    assert waiting([], NOBODY) == Placement(Assignment.UNASSIGNED)
+    assert placement_now([offer("a", 1, "additional-assessment-required")], NOBODY).needs_assessment
+    assert not placement_now([offer("a")], NOBODY).needs_assessment
+    assert not placement_waiting([], NOBODY).needs_assessment
+    assert placement_waiting([], NOBODY) == Placement(Assignment.UNASSIGNED)

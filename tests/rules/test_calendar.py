@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.base.local_time import FIRST_DAY, LAST_DAY, LAST_MOMENT, kept, plus_days, stored_day
+from app.base.local_time import FIRST_DAY, LAST_DAY, LAST_MOMENT, plus_days, storable, stored_day
 from app.fhir.dates import read_moment, read_span
 from app.fhir.service_request import start_faults, wished_start
 from app.journey.decision.decide import authorize
@@ -38,7 +38,7 @@ def test_an_authorization_always_lies_in_the_calendar(approved, wanted, ended, f
             number="N-1",
             service="ECM",
             term=term,
-            approved_on=kept(approved),
+            approved_on=storable(approved),
             wanted_from=wanted,
             previous=before,
             performer_id=None,

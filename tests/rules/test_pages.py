@@ -16,14 +16,14 @@ from jinja2 import UndefinedError
 from app.views import page as module
 from app.views.deliveries.model import Channel, DeliveriesPage, LetterTold, Told, Try
 from app.views.deliveries.model import Outcome as Delivered
-from app.views.deliveries.show import document as deliveries
+from app.views.deliveries.show import deliveries_document as deliveries
 from app.views.letters.content import Addressee
-from app.views.letters.letter import compose
+from app.views.letters.letter import compose_letter
 from app.views.letters.render import html
 from app.views.page import page, printable, templates
 from app.views.reports import chart
 from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
-from app.views.timeline.document import document as timeline
+from app.views.timeline.document import timeline_document as timeline
 from app.views.timeline.model import Clock, Entry, Kind, Mark, Running, Stage, Timeline
 from tests.correspondence.samples import content
 
@@ -173,9 +173,11 @@ def the_reports(text):
 
 
 def a_letter(text):
-    letter = compose(content())
+    letter = compose_letter(content())
     return replace(
-        compose(replace(content(), to=Addressee(text, (text,)), member=text, referral_id=text)),
+        compose_letter(
+            replace(content(), to=Addressee(text, (text,)), member=text, referral_id=text)
+        ),
         sender=text,
         title=text,
         greeting=text,

@@ -14,9 +14,9 @@ from app.model.moves import (
     ON_SERVICE_TASK,
     SITUATIONS,
     Verdict,
-    document,
+    event_meant,
     judge,
-    meant,
+    moves_document,
 )
 from app.model.record import Authorization, Details, Referral
 from app.store.referral.draft import Act, Actor, Draft
@@ -281,12 +281,13 @@ def test_a_caller_that_is_two_parties_may_do_what_either_may():
     ],
 )
 def test_what_a_status_of_the_service_task_means(status, now, event):
-    assert meant(ON_SERVICE_TASK, status, State.APPROVED, now) is event
+    assert event_meant(ON_SERVICE_TASK, status, State.APPROVED, now) is event
 
 
 def test_what_a_status_of_the_referrals_task_means():
     asked = {
-        status: meant(ON_REFERRAL_TASK, status, State.PENDING, None) for status in ON_REFERRAL_TASK
+        status: event_meant(ON_REFERRAL_TASK, status, State.PENDING, None)
+        for status in ON_REFERRAL_TASK
     }
     assert asked == {
         "accepted": Event.APPROVE,
@@ -307,4 +308,4 @@ def test_the_database_says_every_move_and_no_other():
 
 def test_the_page_is_what_the_code_says():
     page = Path(__file__).parents[2] / "docs" / "moves.md"
-    assert page.read_text("utf-8") == document(), "mend it with: python -m app moves"
+    assert page.read_text("utf-8") == moves_document(), "mend it with: python -m app moves"

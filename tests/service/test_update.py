@@ -4,7 +4,7 @@ import pytest
 
 from app.fhir.r4.codes import REQUEST_STATUS_REASON
 from app.model.lifecycle import BusinessStatus, Event, Party, State
-from app.model.moves import ON_SERVICE_TASK, Verdict, judge, meant
+from app.model.moves import ON_SERVICE_TASK, Verdict, event_meant, judge
 from tests.journeys.payloads import EXTRA, REASON, VISITS, coded, hopeless, incomplete, responses
 from tests.journeys.service import issue
 from tests.service.scene import approved, move, patch, put, service_task, walk
@@ -356,7 +356,7 @@ def test_the_table_agrees_with_gravitys_arrows():
     }
     for status, now in words.items():
         for wanted in ON_SERVICE_TASK:
-            event = meant(ON_SERVICE_TASK, wanted, State.APPROVED, now)
+            event = event_meant(ON_SERVICE_TASK, wanted, State.APPROVED, now)
             assert isinstance(event, Event)
             allowed = judge([Party.PERFORMER], State.APPROVED, now, event) is Verdict.ALLOWED
             assert allowed == (wanted in ARROWS[status]) or wanted == status

@@ -103,7 +103,9 @@ def fhir_response(
     description: str = "The resource as it now is.",
     headers: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """One entry of `responses=`. `headers`: name → meaning; see `versioned` and `created`."""
+    """One entry of `responses=`. `headers`: name → meaning; see `versioned` and
+    `created_headers`.
+    """
     documented: dict[str, Any] = {
         "description": description,
         "content": {FHIR_JSON: {"schema": _schema(resource), **_shown(examples)}},
@@ -121,7 +123,7 @@ def versioned() -> dict[str, str]:
     return dict(_VERSIONED)
 
 
-def created() -> dict[str, str]:
+def created_headers() -> dict[str, str]:
     """The headers of a resource that the request created."""
     return dict(_CREATED)
 

@@ -46,20 +46,20 @@ def preference(offers: Iterable[Offer], wish: Wish, known: Wish) -> list[Offer]:
     )
 
 
-def place(ordered: Sequence[Offer], wish: Wish) -> Placement:
+def placement_now(ordered: Sequence[Offer], wish: Wish) -> Placement:
     """Names the placement by the present numbers; `ordered` comes from `preference`."""
     taking = next((offer for offer in ordered if offer.can_take), None)
     if taking is not None:
-        return Placement(named(taking, wish), taking)
-    return waiting(ordered, wish)
+        return Placement(assignment_to(taking, wish), taking)
+    return placement_waiting(ordered, wish)
 
 
-def named(offer: NamedOffer, wish: Wish) -> Assignment:
+def assignment_to(offer: NamedOffer, wish: Wish) -> Assignment:
     """Names the assignment to `offer`: `ALTERNATE` if another performer was asked for."""
     return Assignment.ASSIGNED if not wish or wish.names(offer) else Assignment.ALTERNATE
 
 
-def waiting(ordered: Sequence[Offer], wish: Wish) -> Placement:
+def placement_waiting(ordered: Sequence[Offer], wish: Wish) -> Placement:
     """Places the member on a waiting list, when no offer has a free place.
 
     The member waits with the performer asked for, else with the first offer that is not

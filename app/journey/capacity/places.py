@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.journey.capacity.assign import named, waiting
+from app.journey.capacity.assign import assignment_to, placement_waiting
 from app.model.known import TAKING, NamedOffer, Offer, Placement, Wish
 from app.store.database import fetch_one
 
@@ -41,7 +41,7 @@ async def take(
     placed = await _try_to_take(connection, plan, able, wish) if able else None
     if placed is not None:
         return placed
-    wait = waiting(ordered, wish)
+    wait = placement_waiting(ordered, wish)
     if wait.offer is None:
         return wait
     # A place may become free between the try above and the wait. So lock the offer's row, and try
@@ -59,7 +59,7 @@ async def _try_to_take(
     if row is None:
         return None
     offer = next(offer for offer in offers if offer.id == row[0])
-    return Placement(named(offer, wish), replace(offer, status=row[1]))
+    return Placement(assignment_to(offer, wish), replace(offer, status=row[1]))
 
 
 async def hold(connection: AsyncConnection, plan: str, offer_ids: Sequence[str]) -> None:

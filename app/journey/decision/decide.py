@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from app.base.local_time import kept, plus_days
+from app.base.local_time import plus_days, storable
 from app.model.known import HeldAuthorization
 from app.model.lifecycle import Event
 from app.model.record import Authorization
@@ -73,13 +73,13 @@ def authorize(
         length = term.reauthorization or term.initial
         starts_on = max(approved_on, plus_days(previous.authorization.ends_on, 1))
     elif wanted_from is not None:
-        starts_on = max(approved_on, kept(wanted_from))
+        starts_on = max(approved_on, storable(wanted_from))
     return Authorization(
         number=number,
         service=service,
         performer_id=performer_id,
         starts_on=starts_on,
-        ends_on=kept(last_day(starts_on, length)),
+        ends_on=storable(last_day(starts_on, length)),
         units=requested or _units(term),
         previous_id=previous.referral_id if previous else None,
     )

@@ -20,10 +20,10 @@ from app.fhir.subscription import (
     MASK,
     NotificationEvent,
     SubscriptionStanding,
+    as_read,
+    as_stored,
     fhir_status,
-    kept,
     problem,
-    shown,
 )
 from app.journey.notification import store
 from app.journey.notification.claim import KNOWN_PLANS
@@ -195,7 +195,7 @@ def _columns(
         "heartbeat_s": wanted.heartbeat_s,
         "next_beat_at": now if requested else None,
         "ends_at": wanted.ends_at,
-        "resource": orjson.dumps(kept(dict(tree))),
+        "resource": orjson.dumps(as_stored(dict(tree))),
         "updated_at": now,
     }
 
@@ -204,7 +204,7 @@ def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
     """Writes the Subscription as the resource that its owner reads."""
     secret = vault.open_secrets(row["secrets"], now)[0]
     wrong = problem(row["status"], row["disabled_reason"], row["failing_since"])
-    return shown(
+    return as_read(
         orjson.loads(row["resource"]),
         id_=row["id"],
         status=row["status"],

@@ -171,7 +171,7 @@ def read_lines(
                     resource, faults = read_piece(piece.raw)
                     if resource is not None:
                         yield FileLine(file, piece, resource)
-                    yield from (said(f"{path}:{piece.label}", fault) for fault in faults)
+                    yield from (fault_in_words(f"{path}:{piece.label}", fault) for fault in faults)
         except Broken as broken:
             yield f"{path}: the file {broken}"
         except OSError:
@@ -202,6 +202,6 @@ def read_piece(raw: bytes) -> tuple[Resource | None, list[Issue]]:
     return (None if faults else resource), faults
 
 
-def said(at: str, fault: Issue) -> str:
+def fault_in_words(at: str, fault: Issue) -> str:
     """Words a fault as the command prints it."""
     return f"{at}: {fault.expression or 'line'}: {fault.diagnostics}"

@@ -40,7 +40,7 @@ from app.fhir.directory import cin_of
 from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import parse
 from app.store.database import begin, create_engine
-from app.store.directory.lines import Advance, FileLine, open_file, read_lines, said
+from app.store.directory.lines import Advance, FileLine, fault_in_words, open_file, read_lines
 from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, key
 from app.store.directory.resolve import patient_of
 from app.store.directory.store import in_several_rosters, write
@@ -280,7 +280,7 @@ async def _load_batch(
             loaded.counts.add(await _write(engine, resources, clock))
         except DirectoryRefused as refused:
             for at, fault in refused.faults:
-                tell(said(batch.places[at], fault))
+                tell(fault_in_words(batch.places[at], fault))
             refused_owners = {batch.whose[at] for at, _ in refused.faults}
             rest = [one for one in resources if batch.owner(one) not in refused_owners]
             loaded.left_out += len(resources) - len(rest)

@@ -131,7 +131,7 @@ def changed(stored: Mapping[str, Any], sent: Mapping[str, Any]) -> list[str]:
     return [*differing, "npi"] if npi else differing
 
 
-def whose(caller: Caller, standing: ProposalStanding) -> str:
+def confirmers_in_words(caller: Caller, standing: ProposalStanding) -> str:
     """Words who may give the second word, for a sentence."""
     others = sorted(standing.contracting - {str(caller.plan)})
     named = [f"staff of {plan} with nwd/network" for plan in others]

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 from app.base.errors import Issue, Refusal, not_found, refuse
 from app.fhir.dates import span
 from app.fhir.outcome import tags
-from app.fhir.render_provenance import JSON, named
+from app.fhir.render_provenance import JSON, move_named
 from app.fhir.searchset import Stored
 from app.store.database import ReadSource, fetch, fetch_one
 from app.store.reading.access import (
@@ -107,7 +107,7 @@ async def as_seen(kind: str, resource_id: str, row: Any) -> Stored:
 
 def named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
     """Splits the id of a Provenance of ours into its referral and the number of the move."""
-    return named(resource_id) if kind == "Provenance" else None
+    return move_named(resource_id) if kind == "Provenance" else None
 
 
 async def read_move(
@@ -130,10 +130,10 @@ def check_if_match(header: str | None, version: int) -> None:
     """
     if header is None or not names_version(header):
         return
-    named = set(tags(header))
-    if not named:
+    named_tags = set(tags(header))
+    if not named_tags:
         raise bad_if_match()
-    if str(version) not in named:
+    if str(version) not in named_tags:
         raise stale()
 
 

@@ -68,11 +68,11 @@ async def search(
 ) -> Page:
     """Reads the page after `position`, by one statement for any query."""
     statement = SqlStatement()
-    sql = compose(statement, query, seen, position)
+    sql = compose_search(statement, query, seen, position)
     return await _page(query, await fetch(source, sql, statement.values))
 
 
-def compose(
+def compose_search(
     statement: SqlStatement, query: Query, seen: Visibility, position: Position | None
 ) -> str:
     """Composes the text of the search; puts its parameters into `statement`."""

@@ -23,7 +23,7 @@ from app.store.referral.snapshot import LetterSnapshot, letter_snapshot
 from app.store.tables.referral import referral_history
 
 
-def compose(
+def compose_communication(
     draft: Draft, notice: OutcomeNotice, message_id: str | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Returns the Communication and the values of its row; `message_id`: the message about it."""

@@ -98,10 +98,10 @@ async def reopen(
     if before.plan == UNASSIGNED and seen.staff and not may_open:
         text = "Its plan is not known yet. First say with $add-information whose member it is."
         raise refuse(403, "forbidden", text)
-    return await opened(connection, before, now=now, fhir_base=fhir_base)
+    return await load_for_move(connection, before, now=now, fhir_base=fhir_base)
 
 
-async def opened(
+async def load_for_move(
     connection: AsyncConnection, before: Referral, *, now: datetime, fhir_base: str
 ) -> Opened:
     """Reads a referral whose row this transaction has locked, with all that a move needs.

@@ -29,7 +29,7 @@ from app.model.record import Referral
 from app.store.reading.words import words
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Actor, Draft, EndedTask
-from app.store.referral.letters import compose
+from app.store.referral.letters import compose_communication
 from app.store.tables.decision import information_request, service_authorization
 from app.store.tables.notification import correspondence, message
 from app.store.tables.referral import locator, resource_version, task
@@ -257,7 +257,7 @@ def _correspondence(draft: Draft, changes: Changes, notice: OutcomeNotice) -> No
     messages = (
         row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type
     )
-    body, values = compose(draft, notice, next((row["id"] for row in messages), None))
+    body, values = compose_communication(draft, notice, next((row["id"] for row in messages), None))
     _version(draft, changes, body)
     _locate(draft, changes, "Communication", body["id"])
     changes.add(correspondence, **values)

@@ -27,7 +27,7 @@ _ERRORS = {
 }
 
 
-def told(row: Any, organization_id: str, public_url: str) -> Told:
+def delivery_shown(row: Any, organization_id: str, public_url: str) -> Told:
     """Show one delivery to a caller of the organization `organization_id`."""
     tries = [Try(**_tried(each)) for each in orjson.loads(row.tries or "[]")]
     state = _state(row, tries)
@@ -139,7 +139,7 @@ _WORDS = {
 _MOST = 4
 
 
-def document(found: DeliveriesPage, referral: str | None, now: datetime) -> Response:
+def deliveries_document(found: DeliveriesPage, referral: str | None, now: datetime) -> Response:
     """Make the page of one referral, or of all deliveries that the caller may see."""
     return page(
         "deliveries.html",

@@ -69,7 +69,7 @@ class DeliveriesQuery:
     limit: int = 50
 
 
-async def page(connection: AsyncConnection, wanted: DeliveriesQuery) -> Sequence[Any]:
+async def deliveries_page(connection: AsyncConnection, wanted: DeliveriesQuery) -> Sequence[Any]:
     """Read the rows of one page, the newest first, and one more row if there is a next page."""
     statement = SqlStatement()
     found, order = _found(statement, wanted)

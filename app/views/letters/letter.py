@@ -2,7 +2,7 @@
 
 `outbox.py` reads the content, `render.py` makes HTML and PDF, and `app.model.notices` decides who
 gets a letter. Fact sheet 6.3 lists what a notice of denial must hold. Citations are put into words
-(`in_words`), so that a person can look up the source: `S003:L36; G26 p.19`.
+(`sources_in_words`), so that a person can look up the source: `S003:L36; G26 p.19`.
 """
 
 import re
@@ -40,7 +40,7 @@ _BY_TIME = "clock"
 _SECONDARY = "secondary-source"
 
 
-def compose(content: LetterContent) -> Letter:
+def compose_letter(content: LetterContent) -> Letter:
     """Write the letter; long texts and lists are cut (`bounded`)."""
     writer = _Writer(content)
     wording = writer.wording
@@ -179,7 +179,7 @@ class _Writer:
             decisive = (Decisive(name, known.citation if known else ""),)
         items = []
         for each in decisive:
-            source = in_words(each.citation, wording)
+            source = sources_in_words(each.citation, wording)
             line = wording["criterion_line"].format(criterion=each.name, source=source)
             items.append(LetterItem(line, each.parts))
         after = [] if self._by_machine() else [wording["criterion_person"]]
@@ -301,7 +301,7 @@ _DOCUMENT = re.compile(r"(S00\d:L|G26 p\.).")
 _OTHERS = {"lacare": "L.A. Care"}
 
 
-def in_words(citation: str, wording: LetterWords) -> str:
+def sources_in_words(citation: str, wording: LetterWords) -> str:
     """Word the sources of a citation, each once; an empty citation is a rule of this service."""
     named = [_one(source, wording) for source in _together(citation.split("; ")) if source]
     return "; ".join(dict.fromkeys(named)) or wording["sources"]["own"]

@@ -26,7 +26,7 @@ _ROOM = 64_000
 _MOST_DETAILS, _MOST_CLOCKS, _LONGEST = 7, 8, 300
 
 
-def document(told: Timeline, now: datetime) -> Response:
+def timeline_document(told: Timeline, now: datetime) -> Response:
     """Make the page."""
     clocks = told.clocks[:1] + told.clocks[1:][-_MOST_CLOCKS:]
     entries = _entries(told.entries)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, time
 from typing import Any
 
-from app.base.local_time import LOCAL, kept
+from app.base.local_time import LOCAL, storable
 from app.fhir.r4 import codes
 from app.model.lifecycle import BusinessStatus, State
 from app.policy.deadlines import expires
@@ -27,7 +27,7 @@ _NOW = {
 }
 
 
-def in_words(referral: Any) -> str:
+def state_in_words(referral: Any) -> str:
     """Word the state of a referral, with what it waits for or how the service goes."""
     if referral.business_status in _NOW:
         return _NOW[BusinessStatus(referral.business_status)]
@@ -177,7 +177,10 @@ def _clock(
 
 def _authorization(row: Any, now: datetime) -> Clock:
     """Word the clock of an authorization: from its first day to the end of its last, local time."""
-    began, due = datetime.combine(kept(row.starts_on), time(), LOCAL), expires(kept(row.ends_on))
+    began, due = (
+        datetime.combine(storable(row.starts_on), time(), LOCAL),
+        expires(storable(row.ends_on)),
+    )
     over = row.status == "ended"
     if over:
         state, text = Running.STOPPED, "ended"

@@ -108,7 +108,7 @@ class WorkQueueQuery:
     limit: int = 50
 
 
-async def page(connection: AsyncConnection, wanted: WorkQueueQuery) -> Sequence[Any]:
+async def queue_page(connection: AsyncConnection, wanted: WorkQueueQuery) -> Sequence[Any]:
     """Read the rows of one page, and one more row if there is a next page."""
     overdue = wanted.waits is Waits.OVERDUE
     after = wanted.after or (None, None, None)
