@@ -19,7 +19,7 @@ from app.store.database import begin
 from app.store.reading.cursor import Pages
 from app.views.letters import outbox
 from app.views.letters.content import LetterContent
-from app.views.letters.letter import compose_letter
+from app.views.letters.letter import POLICY, compose_letter, html
 from app.views.letters.model import (
     Correspondence,
     CorrespondenceFilters,
@@ -28,7 +28,6 @@ from app.views.letters.model import (
     Release,
     Sent,
 )
-from app.views.letters.render import POLICY, html
 
 router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
 
@@ -201,7 +200,7 @@ async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[
 
 def _print(content: LetterContent) -> bytes:
     """Prints a letter, in a thread: the first import takes a second, and no caller waits for it."""
-    from app.views.letters.render import pdf  # noqa: PLC0415
+    from app.views.letters.render_pdf import pdf  # noqa: PLC0415
 
     return pdf(compose_letter(content), content.at)
 

@@ -16,8 +16,8 @@ from app.policy.model import Reason
 from app.policy.vocabulary import LANGUAGES
 from app.views.letters.addressee import addressee
 from app.views.letters.content import Addressee, cut
-from app.views.letters.letter import compose_letter
-from app.views.letters.render import html, pdf, printable
+from app.views.letters.letter import compose_letter, html
+from app.views.letters.render_pdf import pdf, printable
 from tests.correspondence.samples import NOON, content, texts
 
 HOSTILE = '<script>alert("x")</script> & O\'Brien {plan} </style>'

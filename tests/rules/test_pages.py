@@ -18,8 +18,7 @@ from app.views.deliveries.model import Channel, DeliveriesPage, LetterTold, Told
 from app.views.deliveries.model import Outcome as Delivered
 from app.views.deliveries.show import deliveries_document as deliveries
 from app.views.letters.content import Addressee
-from app.views.letters.letter import compose_letter
-from app.views.letters.render import html
+from app.views.letters.letter import compose_letter, html
 from app.views.page import page, printable, templates
 from app.views.reports import chart
 from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness

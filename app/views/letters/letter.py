@@ -1,7 +1,7 @@
-"""Writes a letter from its content, as data, in the language of its reader. PURE.
+"""Writes a letter from its content, as data or as a page, in the language of its reader.
 
-`outbox.py` reads the content, `render.py` makes HTML and PDF, and `app.model.notices` decides who
-gets a letter. Fact sheet 6.3 lists what a notice of denial must hold. Citations are put into words
+`outbox.py` reads the content, `render_pdf.py` prints the letter, and `app.model.notices` decides
+who gets one. Fact sheet 6.3 lists what a notice of denial must hold. Citations are put into words
 (`sources_in_words`), so that a person can look up the source: `S003:L36; G26 p.19`.
 """
 
@@ -32,6 +32,7 @@ from app.views.letters.content import (
     bounded,
 )
 from app.views.letters.criteria import Decisive
+from app.views.page import templates
 
 #: Contacts for an office and for a member to call: keys of the plan's contacts, the best first.
 _OFFICE_CALLS = ("referrals", "authorization_status", "member")
@@ -343,3 +344,13 @@ def _one(source: str, wording: LetterWords) -> str:
 def _many(places: str) -> bool:
     """Tell whether there is more than one line or page: `19-21`, `50, 51`."""
     return "-" in places or "," in places
+
+
+#: The content security policy of the page: the browser loads nothing from anywhere.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_TEMPLATES = templates()
+
+
+def html(letter: Letter) -> str:
+    """Make the page from the template `letter.html`."""
+    return _TEMPLATES.get_template("letter.html").render(letter=letter)
