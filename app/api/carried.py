@@ -75,5 +75,5 @@ async def read_version_of_carried(
     caller: CallerDep,
     source: SingleRead,
 ) -> Response:
-    """As `read_carried`."""
+    """Reads one version of a carried resource."""
     return await answer_vread(request, caller, source, kind, id, version)

@@ -37,7 +37,7 @@ def denied(plan="HPSJ", service="HD", facts=None, claimed=(), county="san_joaqui
     return answer
 
 
-def occasion(answer, **more):
+def snapshot(answer, **more):
     """What was so when it was decided."""
     known = LetterSnapshot(
         seq=3,
@@ -58,9 +58,9 @@ def occasion(answer, **more):
 
 
 def content(outcome="denied", recipient="member", language="en", answer=None, **more):
-    """The content of a letter; `more` replaces parts of it, or of its occasion."""
+    """The content of a letter; `more` replaces parts of it, or of its snapshot."""
     answer = answer or denied()
-    parts = {name: more.pop(name) for name in list(more) if hasattr(occasion(answer), name)}
+    parts = {name: more.pop(name) for name in list(more) if hasattr(snapshot(answer), name)}
     spoken = phrases(LIBRARY, answer.policy, language)
     made = LetterContent(
         outcome=outcome,
@@ -70,7 +70,7 @@ def content(outcome="denied", recipient="member", language="en", answer=None, **
         referral_id="01a20ac2-1590-7455-9fce-72f3a0174834",
         to=LUIS,
         member=LUIS.name,
-        occasion=occasion(answer, **parts),
+        snapshot=snapshot(answer, **parts),
         policy=LIBRARY.versions[answer.policy],
         decisive=decisive(answer, more.pop("claimed", ()), spoken, words(language), language),
         provider=PROVIDER if outcome == "approved" else None,

@@ -24,7 +24,7 @@ from tests.correspondence.samples import (
     NOBODY,
     content,
     denied,
-    occasion,
+    snapshot,
     texts,
 )
 from tests.policies.vectors import stated_facts
@@ -387,14 +387,14 @@ def test_languages_are_found_by_their_tags(tag, language):
 
 @pytest.mark.parametrize("assignment", [None, "assigned", "waitlisted"])
 def test_an_occasion_is_kept_and_read_back(assignment):
-    made = occasion(denied(), assignment=assignment)
+    made = snapshot(denied(), assignment=assignment)
     assert LetterSnapshot.from_json(made.to_json()) == made
     bare = LetterSnapshot(1, 1, None, made.received_at)
     assert LetterSnapshot.from_json(bare.to_json()) == bare
 
 
 def test_the_essence_tells_each_what_they_may_know():
-    made = occasion(denied())
+    made = snapshot(denied())
     assert "rules for this service are not met" in summary("denied", "requesting", made)
     assert summary("denied", "servicing", made) == "Housing Deposits: not approved."
     assert "Authorization HPSJ-1, from 2026-11-23 to 2027-05-22" in summary(

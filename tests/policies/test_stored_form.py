@@ -131,7 +131,7 @@ DETAILS = {
         True,
     ),
 }
-OCCASIONS = {
+SNAPSHOTS = {
     "bare": LetterSnapshot(1, 1, None, AT),
     "full": LetterSnapshot(
         3,
@@ -168,7 +168,7 @@ KINDS = {
     "answer": (ANSWERS, answer_to_json, answer_from_json),
     "member": (MEMBERS, roster_text, lambda text: roster_from_json(orjson.loads(text))),
     "details": (DETAILS, Details.to_json, Details.from_json),
-    "occasion": (OCCASIONS, LetterSnapshot.to_json, LetterSnapshot.from_json),
+    "occasion": (SNAPSHOTS, LetterSnapshot.to_json, LetterSnapshot.from_json),
 }
 CASES = [(kind, name) for kind, (values, _, _) in KINDS.items() for name in values]
 

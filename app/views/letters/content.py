@@ -36,7 +36,7 @@ class LetterContent:
     to: Addressee
     #: The member's name: in a letter to the member as the roster knows it, else as it was sent.
     member: str | None
-    occasion: LetterSnapshot
+    snapshot: LetterSnapshot
     #: Where the performer reaches the member; only in a letter to the performer.
     member_reached: Addressee | None = None
     policy: Policy | None = None

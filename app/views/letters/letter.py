@@ -81,11 +81,11 @@ class _Writer:
         language = content.language
         data = self.policy.data if self.policy else None
         self.plan: str = translated(data.name, language) if data else self.wording["plan_unknown"]
-        known = data.services.get(content.occasion.service or "") if data else None
+        known = data.services.get(content.snapshot.service or "") if data else None
         self.service: str = (
             translated(known.name, language)
             if known
-            else SERVICES.get(content.occasion.service or "", self.wording["service_unknown"])
+            else SERVICES.get(content.snapshot.service or "", self.wording["service_unknown"])
         )
 
     def address(self) -> tuple[str, ...]:
@@ -97,10 +97,10 @@ class _Writer:
 
     def about(self) -> list[tuple[str, str]]:
         content, labels = self.content, self.wording["labels"]
-        received = written_date(local_date(content.occasion.received_at), self.wording)
+        received = written_date(local_date(content.snapshot.received_at), self.wording)
         rows = [
             (labels["member"], content.member),
-            (labels["cin"], content.occasion.cin),
+            (labels["cin"], content.snapshot.cin),
             (labels["service"], self.service),
             (labels["referral"], content.referral_id),
             (labels["received"], received),
@@ -152,7 +152,7 @@ class _Writer:
     def _reason(self) -> LetterSection | None:
         if self.content.recipient == "servicing":
             return None
-        texts = [self._one_reason(reason) for reason in self.content.occasion.reasons]
+        texts = [self._one_reason(reason) for reason in self.content.snapshot.reasons]
         return self._section("reason", *filter(None, dict.fromkeys(texts)))
 
     def _one_reason(self, reason: Reason) -> str:
@@ -175,7 +175,7 @@ class _Writer:
         wording, data = self.wording, self.policy.data if self.policy else None
         decisive = self.content.decisive
         if not decisive:
-            known = data.services.get(self.content.occasion.service or "") if data else None
+            known = data.services.get(self.content.snapshot.service or "") if data else None
             name = wording["rules_of"].format(service=self.service)
             decisive = (Decisive(name, known.citation if known else ""),)
         items = []
@@ -196,13 +196,13 @@ class _Writer:
 
     def _questions(self, *, open_: bool) -> LetterSection | None:
         """List the open questions, or the unanswered ones; not in a letter to the performer."""
-        wording, occasion = self.wording, self.content.occasion
-        if self.content.recipient == "servicing" or not occasion.missing:
+        wording, snapshot = self.wording, self.content.snapshot
+        if self.content.recipient == "servicing" or not snapshot.missing:
             return None
-        items = [self._question(missing) for missing in occasion.missing]
+        items = [self._question(missing) for missing in snapshot.missing]
         after = []
-        if open_ and occasion.void_due is not None:
-            due = written_date(local_date(occasion.void_due), wording)
+        if open_ and snapshot.void_due is not None:
+            due = written_date(local_date(snapshot.void_due), wording)
             after.append(f"{wording['labels']['due']}: {due}")
         heading = "questions" if open_ else "unanswered"
         return self._section(heading, *self._about_you(), items=items, after=after)
@@ -217,15 +217,15 @@ class _Writer:
 
     def _authorization(self) -> LetterSection:
         wording, labels = self.wording, self.wording["labels"]
-        occasion, provider = self.content.occasion, self.content.provider
+        snapshot, provider = self.content.snapshot, self.content.provider
         items = []
-        if (held := occasion.authorized) is not None:
+        if (held := snapshot.authorized) is not None:
             first, last = (written_date(day, wording) for day in (held.starts_on, held.ends_on))
             items.append(f"{labels['authorization']}: {held.number}")
             items.append(f"{labels['period']} {first} {labels['until']} {last}")
             items += [f"{labels['amount']}: {amount}" for amount in _amount(held.units, wording)]
         texts = wording["provider" if self.to_person else "provider_office"]
-        text = texts.get(occasion.assignment or "", "")
+        text = texts.get(snapshot.assignment or "", "")
         if self.content.recipient == "servicing":  # the performer must reach the member
             after = self._reach("member", self.content.member_reached)
         else:
@@ -264,17 +264,17 @@ class _Writer:
         return ". ".join([contact.name, *(f"{label}: {value}" for label, value in known if value)])
 
     def _by_machine(self) -> bool:
-        return self.content.occasion.decided_by in ("rules", _BY_TIME)
+        return self.content.snapshot.decided_by in ("rules", _BY_TIME)
 
     def _decided_by(self) -> LetterSection:
-        wording, occasion = self.wording["decided_by"], self.content.occasion
-        policy = occasion.policy or self.plan
-        if self.content.outcome == "cancelled" and occasion.reasons == (Reason("withdrawn"),):
+        wording, snapshot = self.wording["decided_by"], self.content.snapshot
+        policy = snapshot.policy or self.plan
+        if self.content.outcome == "cancelled" and snapshot.reasons == (Reason("withdrawn"),):
             return self._section("decided_by", wording["requester"])
         if self._by_machine():
-            key = "clock" if occasion.decided_by == _BY_TIME else "rules"
+            key = "clock" if snapshot.decided_by == _BY_TIME else "rules"
             return self._section("decided_by", wording[key].format(policy=policy))
-        text = wording["person"].format(plan=self.plan, name=occasion.decided_by)
+        text = wording["person"].format(plan=self.plan, name=snapshot.decided_by)
         return self._section("decided_by", text)
 
     def _rights(self) -> LetterSection:

@@ -182,7 +182,7 @@ def content(row: RowMapping, library: Library) -> LetterContent:
     Data of the roster about the member (spelling, address, phone) goes into letters to the member
     only.
     """
-    occasion, sent = LetterSnapshot.from_json(row["about"]), parse(row["sent"])
+    snapshot, sent = LetterSnapshot.from_json(row["about"]), parse(row["sent"])
     copies = [(name, parse(body.encode())) for name, body in orjson.loads(row["copies"] or "[]")]
     roster = parse(row["roster"]) if row["roster"] else None
     person = row["organization_id"] is None and is_family(sent, row["cin"])
@@ -194,7 +194,7 @@ def content(row: RowMapping, library: Library) -> LetterContent:
     question, answer = orjson.loads(row["determined"] or "[null, null]")
     claimed = question_from_json(question).claimed if question else ()
     determination = answer_from_json(answer) if answer else None
-    version = occasion.policy or (determination.policy if determination else None)
+    version = snapshot.policy or (determination.policy if determination else None)
     stated = stated_member(sent, copies)
     to = _to(row, sent, copies, roster)
     return LetterContent(
@@ -205,7 +205,7 @@ def content(row: RowMapping, library: Library) -> LetterContent:
         referral_id=row["referral_id"],
         to=to,
         member=to.name if to_member else stated.name,
-        occasion=occasion,
+        snapshot=snapshot,
         member_reached=stated if row["recipient"] == "servicing" else None,
         policy=library.version(version) if version else None,
         decisive=decisive(
