@@ -9,14 +9,7 @@ import pytest
 
 import app
 from app.model.lifecycle import BusinessStatus, State
-from tests.floors import (
-    FLOORS,
-    arrows_up,
-    between_packages,
-    circle,
-    imports,
-    modules,
-)
+from tests.floors import FLOORS, arrows_up, between_packages, circle, imports, modules
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "app").rglob("*.py"))

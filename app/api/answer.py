@@ -15,9 +15,7 @@ from app.fhir.searchset import history as history_bundle
 from app.fhir.subset import Subset
 from app.model.caller import Caller
 from app.store.database import ReadSource
-from app.store.reading.access import (
-    visibility,
-)
+from app.store.reading.access import visibility
 from app.store.reading.cursor import sign, verify
 from app.store.reading.include import include
 from app.store.reading.query import Query, pairs, read_query
@@ -25,9 +23,7 @@ from app.store.reading.read import Read, history, read_asked
 from app.store.reading.revinclude import bounded, referring
 from app.store.reading.search import Page, search
 from app.store.reading.subset import of_read as subset_of_read
-from app.store.reading.values import (
-    ABOUT_THE_FORM,
-)
+from app.store.reading.values import ABOUT_THE_FORM
 
 
 def of_resource(read: Read) -> Response:

@@ -18,15 +18,7 @@ from app.store.referral.letters import summary
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.criteria import decisive
 from app.views.letters.letter import compose_letter, sources_in_words
-from tests.correspondence.samples import (
-    LIBRARY,
-    LUIS,
-    NOBODY,
-    content,
-    denied,
-    snapshot,
-    texts,
-)
+from tests.correspondence.samples import LIBRARY, LUIS, NOBODY, content, denied, snapshot, texts
 from tests.policies.vectors import stated_facts
 
 LUIS_BY_PHONE = replace(LUIS, phones=("209-555-0112",))

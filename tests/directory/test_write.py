@@ -6,16 +6,7 @@ import pytest
 
 from app.model.caller import Caller
 from app.store.database import begin
-from tests.reading.scene import (
-    CIN,
-    HOSPITAL,
-    OTHER_STAFF,
-    PROVIDER,
-    STAFF,
-    STRANGER,
-    load,
-    matches,
-)
+from tests.reading.scene import CIN, HOSPITAL, OTHER_STAFF, PROVIDER, STAFF, STRANGER, load, matches
 
 PLAN = "https://nowrongdoor.example/fhir/sid/plan"
 CAPACITY = "https://nowrongdoor.example/fhir/StructureDefinition/capacity"

@@ -6,16 +6,7 @@ the way there and back.
 
 import pytest
 
-from tests.generators.conftest import (
-    CONTRACT,
-    NODE,
-    PYTHON,
-    SEEN,
-    generated,
-    ran,
-    script,
-    typed,
-)
+from tests.generators.conftest import CONTRACT, NODE, PYTHON, SEEN, generated, ran, script, typed
 
 pytestmark = pytest.mark.generators
 #: What a client of openapi-generator's Java needs beside what the generator's jar holds.

@@ -5,15 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.journeys.payloads import (
-    EXTRA,
-    a_referral,
-    because,
-    hopeless,
-    incomplete,
-    parameters,
-    to,
-)
+from tests.journeys.payloads import EXTRA, a_referral, because, hopeless, incomplete, parameters, to
 
 PLACES = [
     ("asked for and has room", EXTRA[0], "HPSM", "org-tidepool", "assigned", "org-tidepool"),

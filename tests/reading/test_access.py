@@ -4,15 +4,7 @@ import pytest
 
 from app.model.caller import ROSTER, Caller
 from app.store.database import begin
-from tests.reading.scene import (
-    HOSPITAL,
-    OTHER_STAFF,
-    PROVIDER,
-    STAFF,
-    START,
-    STRANGER,
-    load,
-)
+from tests.reading.scene import HOSPITAL, OTHER_STAFF, PROVIDER, STAFF, START, STRANGER, load
 
 KINDS = ("ServiceRequest", "Task", "ClaimResponse")
 ANOTHER_PROVIDER = Caller("other", "org-redwood-slope", None, frozenset({"system/*.cruds"}))

@@ -7,15 +7,7 @@ from tests.deployed import change
 from tests.journeys.payloads import a_referral
 from tests.journeys.service import issue
 from tests.receiver import Reply
-from tests.subscription.scene import (
-    BACKPORT,
-    PAS,
-    SERVICE_REQUEST,
-    TASK,
-    asked,
-    extension,
-    numbers,
-)
+from tests.subscription.scene import BACKPORT, PAS, SERVICE_REQUEST, TASK, asked, extension, numbers
 
 SECRET = "Bearer nobody-else-reads-this"
 

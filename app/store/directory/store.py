@@ -20,14 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.base.errors import Issue
 from app.base.text import as_key
 from app.fhir.dates import instant
-from app.fhir.directory import (
-    OfferRow,
-    OrganizationRow,
-    cin_of,
-    local_id,
-    npis_of,
-    read_member,
-)
+from app.fhir.directory import OfferRow, OrganizationRow, cin_of, local_id, npis_of, read_member
 from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.service_request import is_reachable
