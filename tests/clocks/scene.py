@@ -2,23 +2,43 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from app.base.clock import ServiceClock
 from app.store.database import create_engine
 from app.workers.clocks import Swept, rules_of, sweep_all
 from app.workers.quarantine import Quarantine
 
 
-async def strike(service: Any, *, workers: int = 1, aside: Quarantine | None = None) -> Swept:
-    """One sweep of all plans at the service's time, by so many workers at once. `aside`: what the
-    sweeps before have set aside.
+class StandingClock(ServiceClock):
+    """Stands at one moment: a second before midnight stays that on a machine that is busy."""
+
+    def __init__(self, moment: datetime) -> None:
+        super().__init__()
+        self._moment = moment
+
+    def now(self) -> datetime:
+        return self._moment
+
+
+async def strike(
+    service: Any,
+    *,
+    workers: int = 1,
+    aside: Quarantine | None = None,
+    moment: datetime | None = None,
+) -> Swept:
+    """One sweep of all plans, by so many workers at once, at a moment or else at the service's
+    time. `aside`: what the sweeps before have set aside.
     """
+    clock = StandingClock(moment or service.clock.now())
     known = rules_of(service.settings)
     engines = [create_engine(service.settings, pool_size=1) for _ in range(workers)]
     base = service.settings.fhir_base
     try:
         swept = await asyncio.gather(
-            *(sweep_all(engine, known, service.clock, base, aside=aside) for engine in engines)
+            *(sweep_all(engine, known, clock, base, aside=aside) for engine in engines)
         )
     finally:
         for engine in engines:
@@ -32,8 +52,9 @@ async def at(service: Any, moment: str, *, workers: int = 1) -> int:
     What each of several workers passed over because another had it locked is the next sweep's.
     """
     service.at(moment)
-    swept = await strike(service, workers=workers)
-    again = await strike(service) if workers > 1 and swept.left else Swept()
+    now = datetime.fromisoformat(moment)
+    swept = await strike(service, workers=workers, moment=now)
+    again = await strike(service, moment=now) if workers > 1 and swept.left else Swept()
     return swept.fired + again.fired
 
 
