@@ -147,9 +147,9 @@ def _openapi(given: argparse.Namespace) -> int:
 
 def _check_policies(_: argparse.Namespace) -> int:
     from app.policy.check import check_policies
-    from app.policy.library import FILES, load_library, read_choice
+    from app.policy.library import load_library, policy_folder, read_choice
 
-    path = Path(settings().policy_path) if settings().policy_path else FILES
+    path = policy_folder(settings().policy_path)
     faults = check_policies(path)
     if faults:
         return _fail("\n".join(faults))

@@ -16,7 +16,6 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -40,10 +39,9 @@ from app.base.settings import settings as process_settings
 from app.fhir.clinical_codes import load_diagnoses, load_hcpcs
 from app.fhir.r4.tables import warm
 from app.journey.finish import illegal
-from app.journey.intake.context import rules
+from app.journey.intake.context import rules_of
 from app.journey.notification.wake import Waker
 from app.model.lifecycle import IllegalMove
-from app.policy.library import FILES, load_library, read_choice
 from app.store.clients import register_demonstration
 from app.store.database import begin, create_engine, wait_for_database
 
@@ -114,9 +112,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     settings = parts.settings
     configure(settings.log_level)
     settings.require_token_secret()
-    files = Path(settings.policy_path) if settings.policy_path else FILES
-    library = load_library(files, read_choice(settings.policy_switches))
-    known = rules(settings, library)
+    known = rules_of(settings)
     warm(COMMON)
     share_turns()
     load_diagnoses()

@@ -26,7 +26,6 @@ from app.api.contract.bodies import (
 from app.api.contract.responses import errors
 from app.api.deployment import SingleRead
 from app.api.web.gate import read_body
-from app.fhir.reference import ID
 from app.model.caller import Caller
 from app.store.database import ReadSource
 from app.store.reading.access import visibility
@@ -74,13 +73,6 @@ _SEARCH_DESCRIPTION = (
 )
 #: No enumeration: an unknown value is ignored with a warning, as an unknown parameter is.
 _ANY = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]*$"}
-_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "The resource's id.",
-    "schema": {"type": "string", "pattern": f"^{ID}$"},
-}
 
 _FAILURES = errors(400, 403, 404)
 

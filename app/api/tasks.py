@@ -38,7 +38,7 @@ from app.fhir.task import (
     read_update,
     reason_of,
 )  # fmt: skip
-from app.journey.answer import answer_current as current_answer
+from app.journey.answer import answer_current
 from app.journey.inform import add_information
 from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import read_tree, read_whole, refuse_faults
@@ -315,7 +315,7 @@ async def update_referral(
         await add_information(connection, draft, [], context, seen)
     else:
         _annotate(draft, context)
-    answer = current_answer(await write_move(connection, draft, context))
+    answer = answer_current(await write_move(connection, draft, context))
     return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
 
 

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.base.errors import Refusal
 from app.base.settings import settings
-from app.policy.library import FILES, Choice, Library, load_library, read_choice
+from app.policy.library import Choice, Library, load_library, policy_folder, read_choice
 from app.policy.model import EligibilityQuestion
 from app.policy.read_files import FileFault
 from app.policy.replay import Difference, depersonalize, replay
@@ -197,8 +197,7 @@ def _progress(total: int) -> Iterator[ReportDone]:
 
 
 def _files() -> Path:
-    named = settings().policy_path
-    return Path(named) if named else FILES
+    return policy_folder(settings().policy_path)
 
 
 def _switches() -> Choice:

@@ -90,6 +90,13 @@ def switched(layer: Layer, chosen: Choice) -> Layer:
 
 
 FILES = Path(__file__).with_name("files")
+
+
+def policy_folder(named: str) -> Path:
+    """The folder of the policy files: the one that POLICY_PATH names, else the package's own."""
+    return Path(named) if named else FILES
+
+
 #: The folder of the criteria that plans share.
 SHARED = "DHCS"
 CALENDARS = "calendars"

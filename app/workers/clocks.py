@@ -16,8 +16,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -27,11 +25,10 @@ from app.base.errors import Refusal, is_too_costly, unavailable
 from app.base.local_time import local_date
 from app.base.settings import Settings
 from app.journey.clock import CLOCK, fire, keep_or_release
-from app.journey.intake.context import RequestContext, rules
+from app.journey.intake.context import RequestContext, rules_of
 from app.journey.waitlist import write_move
 from app.model.caller import UNASSIGNED
 from app.model.record import Alarm
-from app.policy.library import FILES, Library, load_library, read_choice
 from app.policy.rules import Rules
 from app.store.connect import RAISED
 from app.store.database import begin, create_engine, database_answers, fetch, fetch_one
@@ -106,16 +103,6 @@ async def sweep_all(
         total.fired += swept.fired
         total.left += swept.left
     return total
-
-
-def rules_of(settings: Settings) -> Rules:
-    """Loads the rules by which a service with the same settings decides."""
-    return rules(settings, _library(settings.policy_path, settings.policy_switches))
-
-
-@cache
-def _library(path: str, switches: str) -> Library:
-    return load_library(Path(path) if path else FILES, read_choice(switches))
 
 
 # One plan

@@ -55,8 +55,6 @@ class Pace:
     longest_backoff_s: float = 5.0
 
 
-__all__ = ["Pace", "Worker", "deliver_forever"]
-
 _log = logging.getLogger(__name__)
 
 

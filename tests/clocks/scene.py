@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from app.base.clock import ServiceClock
+from app.journey.intake.context import rules_of
 from app.store.database import create_engine
-from app.workers.clocks import Swept, rules_of, sweep_all
+from app.workers.clocks import Swept, sweep_all
 from app.workers.quarantine import Quarantine
 
 

@@ -7,14 +7,14 @@ lists with nulls. Not every one is valid (invariants are not known here): `valid
 from random import Random
 from typing import Any
 
-from app.fhir.r4 import tables as bindings
+from app.fhir.r4 import tables
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.tables import COMPANION, COMPLEX, RESOURCE, TYPE_NAME, Element, resource_table
 
 #: Every resource type of R4 that the tables know.
 TYPES = sorted(
     name
-    for name in bindings.binding_of("CompartmentDefinitionResource.code").codes
+    for name in tables.binding_of("CompartmentDefinitionResource.code").codes
     if resource_table(name)
 )
 UNKNOWN = {

@@ -3,7 +3,7 @@
 import pytest
 
 from app.fhir.bundle import read_bundle
-from app.fhir.r4 import check_resource
+from app.fhir.r4.check import check_resource
 from app.fhir.reference import Place, id_of, place_of, rewrite_references, type_in, unversioned
 from tests.edge.test_bundle import bundle, patient, referral
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.fhir.r4 import check_resource, find_unsupported
+from app.fhir.r4.check import check_resource
+from app.fhir.r4.service import find_unsupported
 from app.fhir.r4.strict_json import dumps, parse
 from tests.edge.resources import DIV, PATIENT, REQUEST
 

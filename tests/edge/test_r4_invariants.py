@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.fhir.r4 import check_resource
+from app.fhir.r4.check import check_resource
 from tests.edge.resources import (
     CLAIM,
     CLINICAL,

@@ -14,7 +14,8 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fhir.r4 import check_resource, find_unsupported
+from app.fhir.r4.check import check_resource
+from app.fhir.r4.service import find_unsupported
 from app.fhir.r4.strict_json import parse
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

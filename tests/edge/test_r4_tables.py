@@ -5,23 +5,21 @@ from importlib import import_module
 
 import pytest
 
-from app.fhir.r4 import tables, warm
-from app.fhir.r4 import tables as bindings
-from app.fhir.r4 import tables as differences
-from app.fhir.r4.tables import COMPLEX, TEXT, resource_table
+from app.fhir.r4 import tables
+from app.fhir.r4.tables import COMPLEX, TEXT, resource_table, warm
 
 #: Every resource type that R4 has and that a payload may hold: the `resource-types` value set.
-TYPES = sorted(bindings.binding_of("CompartmentDefinitionResource.code").codes)
+TYPES = sorted(tables.binding_of("CompartmentDefinitionResource.code").codes)
 MODELLED = [name for name in TYPES if resource_table(name)]
 
 
 def test_every_type_of_r4_is_read_or_known_not_to_be():
     left = set(TYPES) - set(MODELLED)
-    assert left == differences.NOT_MODELLED | {"Resource", "DomainResource"}
+    assert left == tables.NOT_MODELLED | {"Resource", "DomainResource"}
     assert len(MODELLED) == 126
 
 
-@pytest.mark.parametrize("name", sorted(differences.NOT_R4))
+@pytest.mark.parametrize("name", sorted(tables.NOT_R4))
 def test_a_type_that_r4b_added_is_not_read(name):
     assert resource_table(name) is None
 
@@ -40,11 +38,9 @@ def tables_below(names):
 def test_every_binding_and_difference_has_its_element():
     found = tables_below(MODELLED)
     elements = {f"{owner}.{name}" for owner, table in found.items() for name in table.elements}
-    assert (bindings._bindings().keys() | bindings.FORMS.keys()) - elements == set()
-    assert set(differences.TARGETS) <= elements
-    assert {
-        f"{o}.{n}" for o, names in differences.DROPPED.items() for n in names
-    } & elements == set()
+    assert (tables._bindings().keys() | tables.FORMS.keys()) - elements == set()
+    assert set(tables.TARGETS) <= elements
+    assert {f"{o}.{n}" for o, names in tables.DROPPED.items() for n in names} & elements == set()
 
 
 def test_codes_agree_with_those_that_the_models_list_in_full():
@@ -54,7 +50,7 @@ def test_codes_agree_with_those_that_the_models_list_in_full():
         model = getattr(import_module(f"fhir.resources.R4B.{name.lower()}"), name)
         for element, field in tables._fields(model):
             listed = tables._extra(field).get("enum_values")
-            bound = bindings.binding_of(f"{name}.{element}")
+            bound = tables.binding_of(f"{name}.{element}")
             if bound and listed and "+" not in listed:
                 assert set(listed) == bound.codes, f"{name}.{element}"
                 compared += 1
@@ -68,7 +64,7 @@ def test_bound_elements_of_type_code_take_codes_only():
 
 
 def test_a_long_list_of_codes_is_cut_where_it_is_shown():
-    shown = bindings.binding_of("CompartmentDefinitionResource.code").shown
+    shown = tables.binding_of("CompartmentDefinitionResource.code").shown
     assert shown.endswith(", …")
     assert len(re.findall(", ", shown)) == 40
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.fhir.r4 import check_resource
+from app.fhir.r4.check import check_resource
 from app.policy.engine import evaluate
 from app.policy.explain import explain, explain_xhtml
 from app.policy.model import Criterion, Missing, Reason

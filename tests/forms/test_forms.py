@@ -9,7 +9,8 @@ from app.api.deployment import deployment_of
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.fhir.facts_answers import read_response
-from app.fhir.r4 import check_resource, codes
+from app.fhir.r4 import codes
+from app.fhir.r4.check import check_resource
 from app.main import create_app
 from app.model.caller import Caller
 from app.policy.consistency import facts_used

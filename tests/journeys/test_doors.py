@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.fhir import subset as least
+from app.fhir import subset
 from app.store.reading import catalog
 from tests.journeys.payloads import EXTRA, a_bundle, a_coverage, a_member, a_referral, parameters
 
@@ -286,10 +286,10 @@ async def test_what_staff_entered_themselves_they_read_whole(service):
     ]
 
 
-@pytest.mark.parametrize("kind", sorted(least.ASKED))
+@pytest.mark.parametrize("kind", sorted(subset.ASKED))
 def test_the_least_is_asked_for_by_parameters_that_are_served(kind):
     served = {known.name for known in catalog.PARAMETERS[kind]}
-    assert least.ASKED[kind] <= served
+    assert subset.ASKED[kind] <= served
 
 
 async def test_a_plan_that_there_is_not_is_no_filter(service, receiver):

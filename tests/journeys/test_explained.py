@@ -9,7 +9,7 @@ import pytest
 from app.api.deployment import deployment_of
 from app.commands import policy as policy_command
 from app.commands.policy import count, stored
-from app.fhir.r4 import check_resource
+from app.fhir.r4.check import check_resource
 from tests.journeys.payloads import a_referral, example
 from tests.journeys.test_examples import BY
 

@@ -70,7 +70,6 @@ REFERRAL_DECISION: Final = _STRUCTURE + "referral-decision"
 ENCOUNTER_AVOIDABLE: Final = _STRUCTURE + "encounter-avoidable"
 CAPACITY: Final = _STRUCTURE + "capacity"
 AUTHORIZED_REFERRAL: Final = _STRUCTURE + "authorized-referral"
-DETERMINATION: Final = _STRUCTURE + "determination"
 #: On a question of a CommunicationRequest: the `linkId` of the form's item that answers it.
 REQUESTED_FACT: Final = _STRUCTURE + "requested-fact"
 #: On a Subscription: the key that verifies the `v1a` signature of every notification.

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from app.base.settings import Settings, WrongSettings
 from app.fhir.bundle import MEDIA_TYPES
-from app.policy.library import Library
+from app.policy.library import Library, load_library, policy_folder, read_choice
 from app.policy.rules import Rules
 from app.store.referral.draft import Actor
 
@@ -40,3 +41,13 @@ def rules(settings: Settings, library: Library) -> Rules:
     if unknown:
         raise WrongSettings(f"PLANS names {', '.join(unknown)}, which have no policy files")
     return Rules(library, named or tuple(library.plans))
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Loads the rules by which every process with these settings decides."""
+    return rules(settings, _library(settings.policy_path, settings.policy_switches))
+
+
+@cache
+def _library(path: str, switches: str) -> Library:
+    return load_library(policy_folder(path), read_choice(switches))

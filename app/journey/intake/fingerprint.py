@@ -43,21 +43,17 @@ class Fingerprint:
 def fingerprint(tree: Any, full_urls: Iterable[str | None] = ()) -> Fingerprint:
     """Hashes a parsed body: its canonical form, and the form that earlier versions wrote."""
     places = _places(full_urls)
-    text, former = _sorted(tree), _sorted_formerly(tree)
+    text, former = canonical(tree), _canonical_formerly(tree)
     value = _hash(text, places)
     return Fingerprint(value, value if former == text else _hash(former, places))
-
-
-def canonical(tree: Any, full_urls: Iterable[str | None] = ()) -> bytes:
-    """Writes a body in its RFC 8785 form, with entries named by their place."""
-    return _named_by_place(_sorted(tree), _places(full_urls))
 
 
 def _hash(text: bytes, places: dict[bytes, bytes]) -> str:
     return sha256(_named_by_place(text, places)).hexdigest()
 
 
-def _sorted(tree: Any) -> bytes:
+def canonical(tree: Any) -> bytes:
+    """Writes a body in its RFC 8785 form."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
     try:
         return orjson.dumps(tree, default=_number, option=options)
@@ -85,7 +81,7 @@ def _with_decimals(tree: Any) -> Any:
     return Decimal(tree) if type(tree) is int and abs(tree) >= _WHOLE else tree
 
 
-def _sorted_formerly(tree: Any) -> bytes:
+def _canonical_formerly(tree: Any) -> bytes:
     return orjson.dumps(tree, default=_number_formerly, option=orjson.OPT_SORT_KEYS)
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from app.base.errors import Issue
 from app.fhir.payload import Resource
-from app.fhir.r4 import check_resource
+from app.fhir.r4.check import check_resource
 from app.fhir.r4.strict_json import UnreadableJson, parse
 from app.store.directory.record import TYPES
 

@@ -192,8 +192,6 @@ def _turn(resource: Resource) -> tuple[int, str]:
     return _ROSTER, own if kind == "Patient" else patient_of(resource) or f"{kind}/{own}"
 
 
-__all__ = ["LoadCounts", "LoadRefused", "load", "load_resources", "main"]
-
 #: Number of members that are looked for in other rosters at a time.
 _AT_A_TIME = 1_000
 

@@ -13,7 +13,6 @@ least of it (`app.fhir.subset`), so that they can say whose member it is about.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from app.base.errors import not_found
@@ -22,7 +21,7 @@ from app.base.settings import settings
 from app.fhir.reference import is_id
 from app.fhir.subset import SHOWN, least
 from app.model.caller import ROSTER, UNASSIGNED, Caller
-from app.policy.library import FILES
+from app.policy.library import policy_folder
 
 #: The plan key of resources that belong to no plan.
 NO_PLAN = "*"
@@ -72,7 +71,7 @@ def visibility(caller: Caller) -> Visibility:
 @cache
 def plan_keys() -> tuple[str, ...]:
     """Lists every plan key that a referral may have; searches name them, for the indexes."""
-    folder = Path(settings().policy_path) if settings().policy_path else FILES
+    folder = policy_folder(settings().policy_path)
     inside = folder.iterdir() if folder.is_dir() else ()
     named = {entry.name for entry in inside if entry.is_dir()}
     return (*sorted(named), UNASSIGNED)

@@ -12,7 +12,7 @@ from functools import cache
 from app.fhir.r4 import codes
 from app.policy.counties import county_code
 from app.policy.deadlines import URGENT
-from app.store.reading import columns as offers
+from app.store.reading import columns
 from app.store.reading.columns import (
     business_identifier,
     business_status,
@@ -341,7 +341,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "reference",
             "`:identifier`: the county",
             "coverageArea",
-            offer=offers.county,
+            offer=columns.county,
             read=county_code,
         ),
         Parameter(
@@ -349,7 +349,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "token",
             "a county of California (`San Mateo`, `san_mateo`) that it serves",
             "coverageArea.identifier",
-            offer=offers.county,
+            offer=columns.county,
             read=county_code,
             ours=True,
         ),
@@ -365,7 +365,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "token",
             "whether it can take a referral now: it is active, its status is `capacity` or "
             "`additional-assessment-required`, and fewer places are taken than it has",
-            offer=offers.has_room,
+            offer=columns.has_room,
             codes=frozenset({"true", "false"}),
             ours=True,
         ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.fhir import dates as span
+from app.fhir import dates
 
 #: The prefixes of a date. `ap` (approximately) is left out: each server gives this another width.
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
@@ -36,7 +36,7 @@ ABOUT_THE_FORM = frozenset({"_format", "_pretty"})
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f\x85,|][^\x00-\x1f\x7f]*$"
 #: As `TEXT_PATTERN`, but also blanks alone, which a search ignores.
 SEARCH_PATTERN = rf"^([^\S\x00-\x1f]*|{TEXT_PATTERN[1:-1]})$"
-_DATE = re.compile(rf"(?P<prefix>[a-z]{{2}})?{span.PATTERN}\Z", re.ASCII)
+_DATE = re.compile(rf"(?P<prefix>[a-z]{{2}})?{dates.PATTERN}\Z", re.ASCII)
 _REFERENCE = re.compile(
     r"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[^/|]+)(?:/_history/[^/|]+)?\Z"
 )
@@ -160,7 +160,7 @@ def date_range(text: str) -> DateRange:
             "prefixes eq, ne, gt, lt, ge, le, sa, eb."
         )
     try:
-        return DateRange(prefix, *span.span_of(match))
+        return DateRange(prefix, *dates.span_of(match))
     except (ValueError, OverflowError):
         raise UnreadableValue("names a day or an hour that does not exist.") from None
 
