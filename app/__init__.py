@@ -23,7 +23,7 @@ What is known:
 What is ruled:
 
 * `model`     values: the referral, its lifecycle, who may do what, who is told
-* `policy`    the plans' rules as dated files, and the engine that asks them
+* `policy`    the plans' rules as dated files, and the database that asks them
 
 And what all stand on:
 

@@ -198,14 +198,10 @@ async def _recount_places() -> int:
     from rich.console import Console
 
     from app.journey.waitlist import recount
-    from app.store.database import begin, create_engine
+    from app.store.database import opened
 
-    engine = create_engine(settings(), pool_size=1)
-    try:
-        async with begin(engine) as connection:
-            miscounts = await recount(connection)
-    finally:
-        await engine.dispose()
+    async with opened(settings(), size=1) as database:
+        miscounts = await recount(database)
     console = Console()
     for wrong in miscounts:
         line = f"{wrong.plan} {wrong.offer_id}: {wrong.taken} taken, {wrong.held} held by referrals"

@@ -43,7 +43,7 @@ from app.journey.intake.context import rules_of
 from app.journey.notification.wake import Waker
 from app.model.lifecycle import IllegalMove
 from app.store.clients import register_demonstration
-from app.store.database import begin, create_engine, wait_for_database
+from app.store.database import Database, wait_for_database
 
 
 async def illegal_move_handler(request: Request, move: IllegalMove) -> Response:
@@ -107,7 +107,7 @@ _COLLECT_AFTER = (50_000, 20, 20)
 
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[None]:
-    """Opens logs, engine, policies, waker; adds the demonstration's clients if settings say so."""
+    """Opens logs, database, policies, waker; adds the demonstration's clients if settings say so."""
     parts = deployment_of(app)
     settings = parts.settings
     configure(settings.log_level)
@@ -117,13 +117,13 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     share_turns()
     load_diagnoses()
     load_hcpcs()
-    engine, waker = create_engine(settings), Waker(settings)
-    deploy(app, replace(parts, started=Started(known, engine, waker)))
+    database = Database(settings)
+    waker = Waker(database)
+    deploy(app, replace(parts, started=Started(known, database)))
     try:
-        await wait_for_database(engine, settings.database_start_wait_s)
+        await wait_for_database(database, settings.database_start_wait_s)
         if settings.demonstration:
-            async with begin(engine) as connection:
-                await register_demonstration(connection, parts.clock.now())
+            await register_demonstration(database, parts.clock.now())
         # Objects that live now stay; freeze spares the collector looking at them on every pass.
         gc.collect()
         gc.freeze()
@@ -131,7 +131,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await waker.close()
-        await engine.dispose()
+        await database.close()
 
 
 # Finding a route

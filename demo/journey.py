@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from app.base.settings import Settings
 from app.store.clients import DEMONSTRATION, demonstration_secret
-from app.store.database import begin, create_engine
+from app.store.database import Database
 from app.store.directory.load import load_resources
 from demo.receiver import Arrived, Receiver
 from demo.referral import NewMember, hospital_bundle, new_member, roster_entry
@@ -105,10 +105,10 @@ def _make_room(staff: _Client) -> None:
 
 
 async def _enrol(settings: Settings, member: NewMember) -> None:
-    engine = create_engine(settings, pool_size=1)
-    async with begin(engine) as connection:
+    database = Database(settings, size=1)
+    async with database.begin() as connection:
         await load_resources(connection, roster_entry(member), datetime.now(UTC))
-    await engine.dispose()
+    await database.close()
 
 
 def _referral_id(answer: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.base.settings import settings
-from app.store.database import database_url
+from app.store.schema import migrating_url
 from app.store.tables.metadata import metadata
 
 #: Several processes may migrate at once (a rolling deployment); any number that is always the same.
@@ -26,7 +26,7 @@ def migrate(connection: Connection) -> None:
 
 async def migrate_by_command() -> None:
     chosen = settings().migration_database_url or settings().database_url
-    engine = create_async_engine(database_url(chosen), poolclass=NullPool)
+    engine = create_async_engine(migrating_url(chosen), poolclass=NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
         await connection.commit()

@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from app.base.settings import Settings
 from app.commands.migrate import upgrade
-from app.store.database import create_engine
+from app.store.database import Database
 from demo.postgres import EmbeddedPostgres
 from demo.throwaway import home
 from tests.postgres import Cluster, emptying, execute, programs, token
@@ -78,17 +78,17 @@ def database_settings(worker_database) -> Settings:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def worker_engine(database_settings):
-    """The service's own engine on this worker's database, with its restricted role."""
-    engine = create_engine(database_settings)
-    yield engine
-    await engine.dispose()
+async def worker_pool(database_settings):
+    """The service's own database on this worker's database, with its restricted role."""
+    database = Database(database_settings)
+    yield database
+    await database.close()
 
 
 @pytest.fixture
-def engine(worker_engine, database_url):
-    """The service's own engine on an empty database."""
-    return worker_engine
+def database(worker_pool, database_url):
+    """The service's own database on an empty database."""
+    return worker_pool
 
 
 @pytest.fixture

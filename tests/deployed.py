@@ -5,16 +5,15 @@ from functools import cache
 
 from app.api.deployment import Started, deploy, deployment_of
 from app.journey.intake.context import rules
-from app.journey.notification.wake import Waker
 from app.policy.library import load_library
-from app.store.database import create_engine
+from app.store.database import Database
 
 
-def start(app, engine=None, library=None):
-    """What the lifespan opens, of these; the waker is closed by whoever gives it hints."""
+def start(app, database=None, library=None):
+    """What the lifespan opens, of these, without hints to workers: they look by themselves."""
     settings = deployment_of(app).settings
     known = rules(settings, library or _library())
-    change(app, started=Started(known, engine or create_engine(settings), Waker(settings)))
+    change(app, started=Started(known, database or Database(settings)))
 
 
 @cache

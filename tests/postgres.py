@@ -13,9 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
+import pytest
 from sqlalchemy.engine import make_url
 
 from app.commands.migrate import upgrade
+from app.store.database import Database, Transaction, driver_url
+from app.store.statement import compiled
 from app.store.tables.metadata import metadata
 from demo.postgres import EmbeddedPostgres
 
@@ -29,11 +32,6 @@ def programs() -> Path | None:
 
 def in_database(url: str, name: str) -> str:
     return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-def plain(url: str) -> str:
-    """The same for asyncpg without SQLAlchemy."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 class Cluster:
@@ -91,7 +89,7 @@ class Cluster:
 
 
 async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(plain(url))
+    connection = await asyncpg.connect(driver_url(url))
     try:
         await connection.execute(statement)
     finally:
@@ -99,13 +97,41 @@ async def execute(url: str, statement: str) -> None:
 
 
 async def drop_all(url: str, prefix: str) -> None:
-    connection = await asyncpg.connect(plain(url))
+    connection = await asyncpg.connect(driver_url(url))
     try:
         names = "SELECT datname FROM pg_database WHERE starts_with(datname, $1)"
         for row in await connection.fetch(names, prefix):
             await connection.execute(f'DROP DATABASE IF EXISTS "{row["datname"]}" WITH (FORCE)')
     finally:
         await connection.close()
+
+
+async def run(source, expression) -> None:
+    """Sends a Core expression with its values, as the service's own statements are sent."""
+    await source.execute(*compiled(expression).called())
+
+
+@contextmanager
+def statements():
+    """Lists the text of every statement that this process sends meanwhile, transactions apart."""
+    sent = []
+    ways = [
+        (kind, name)
+        for kind in (Database, Transaction)
+        for name in ("fetch", "fetch_one", "execute")
+    ]
+
+    def noting(way):
+        async def noted(source, sql, *values):
+            sent.append(sql)
+            return await way(source, sql, *values)
+
+        return noted
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, name in ways:
+            patch.setattr(kind, name, noting(getattr(kind, name)))
+        yield sent
 
 
 def emptying() -> str:

@@ -3,17 +3,16 @@
 import time
 
 import pytest
-from sqlalchemy import text
 
+from app.store.database import driver_url
 from app.store.tables.metadata import metadata
-from tests.postgres import emptying, execute, plain
+from tests.postgres import emptying, execute
 
 
 @pytest.mark.parametrize("_turn", [1, 2])
-async def test_every_test_starts_with_an_empty_database(engine, database_url, _turn):
-    async with engine.connect() as connection:
-        found = await connection.execute(text("SELECT count(*) FROM webhook_endpoint"))
-        assert found.scalar() == 0
+async def test_every_test_starts_with_an_empty_database(database, database_url, _turn):
+    (found,) = await database.fetch("SELECT count(*) FROM webhook_endpoint")
+    assert found["count"] == 0
     await execute(
         database_url,
         "INSERT INTO webhook_endpoint (organization_id, id, url, event_types, plans, payload,"
@@ -22,9 +21,9 @@ async def test_every_test_starts_with_an_empty_database(engine, database_url, _t
     )
 
 
-async def test_the_engine_has_the_restricted_role(engine):
-    async with engine.connect() as connection:
-        assert (await connection.execute(text("SELECT current_user"))).scalar() == "nwd_service"
+async def test_the_service_has_the_restricted_role(database):
+    (found,) = await database.fetch("SELECT current_user AS role")
+    assert found["role"] == "nwd_service"
 
 
 async def test_emptying_is_quick(database_url):
@@ -43,4 +42,5 @@ async def test_a_server_of_ones_own_can_go_away_and_come_back(own_postgres):
 
 
 def test_urls_for_both_drivers():
-    assert plain("postgresql+asyncpg://nwd@/x?host=/s").startswith("postgresql://nwd@/x?host=")
+    url = "postgresql+asyncpg://nwd@/x?host=/s"
+    assert driver_url(url).startswith("postgresql://nwd@/x?host=")

@@ -12,10 +12,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.commands.migrate import upgrade
-from app.store.schema import configuration, current_revision, head_revision
+from app.base.settings import Settings
+from app.commands.migrate import as_owner, upgrade
+from app.store.database import driver_url, opened
+from app.store.schema import configuration, current_revision, head_revision, migrating_url
 from app.store.tables.metadata import metadata
-from tests.postgres import execute, plain, token
+from tests.postgres import execute, token
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,7 +49,7 @@ def upgrade_on(connection):
 
 
 async def schema(url: str) -> dict[str, list[tuple]]:
-    connection = await asyncpg.connect(plain(url))
+    connection = await asyncpg.connect(driver_url(url))
     try:
         return {k: [tuple(r) for r in await connection.fetch(q)] for k, q in SCHEMA.items()}
     finally:
@@ -55,13 +57,12 @@ async def schema(url: str) -> dict[str, list[tuple]]:
 
 
 async def revision(url: str) -> str | None:
-    engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.connect() as connection:
-        return await current_revision(connection)
+    async with opened(as_owner(Settings(), url), size=1) as database:
+        return await current_revision(database)
 
 
 async def test_migrations_build_exactly_the_tables(fresh_database, bare_database):
-    engine = create_async_engine(bare_database, poolclass=NullPool)
+    engine = create_async_engine(migrating_url(bare_database), poolclass=NullPool)
     await execute(bare_database, "CREATE EXTENSION btree_gist")
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
@@ -94,7 +95,7 @@ async def test_what_was_stored_before_is_read_for_searches(fresh_database):
         VALUES ('*', 'Organization', 'name', 'old', 'o')""",
     )
     await upgrade(fresh_database)
-    connection = await asyncpg.connect(plain(fresh_database))
+    connection = await asyncpg.connect(driver_url(fresh_database))
     try:
         words = await connection.fetchval("SELECT words FROM resource_version")
         index = await connection.fetch("SELECT value FROM directory_index ORDER BY value")
@@ -116,7 +117,7 @@ async def test_what_is_searched_anew_is_read_again(bare_database):
     columns = "plan, type, id, version, referral_id, updated_at, words, body"
     await execute(bare_database, f"INSERT INTO resource_version ({columns}) VALUES {rows}")
     await upgrade(bare_database)
-    connection = await asyncpg.connect(plain(bare_database))
+    connection = await asyncpg.connect(driver_url(bare_database))
     try:
         kept = await connection.fetch("SELECT words FROM resource_version ORDER BY type, version")
     finally:
@@ -132,7 +133,7 @@ async def test_the_databases_owner_need_not_be_a_superuser(bare_database):
     name = make_url(bare_database).database
     await execute(bare_database, f"CREATE ROLE {owner} CREATEROLE; {SERVICE_ROLE.format(owner)}")
     await execute(bare_database, f'ALTER DATABASE "{name}" OWNER TO {owner}')
-    engine = create_async_engine(bare_database, poolclass=NullPool)
+    engine = create_async_engine(migrating_url(bare_database), poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.exec_driver_sql(f"SET ROLE {owner}")
         await connection.run_sync(upgrade_on)
@@ -186,12 +187,10 @@ VALUES ('HPSM', 'r', 'N-1', '9', 'ECM', '9999-01-01', 'infinity', 'open', now(),
 
 
 async def test_what_older_versions_stored_as_infinite_ends_with_the_calendar(bare_database):
-    engine = create_async_engine(bare_database, poolclass=NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(lambda one: command.upgrade(configuration(one), "0001"))
+    await upgrade(bare_database, "0001")
     await execute(bare_database, OLDER_ROWS)
     await upgrade(bare_database)
-    connection = await asyncpg.connect(plain(bare_database))
+    connection = await asyncpg.connect(driver_url(bare_database))
     try:
         ends = await connection.fetchval("SELECT ends_on::text FROM service_authorization")
         due = await connection.fetchval("SELECT isfinite(decision_due) FROM referral")

@@ -14,7 +14,7 @@ from app.fhir.searchset import Stored, searchset
 from app.fhir.searchset import history as history_bundle
 from app.fhir.subset import Subset
 from app.model.caller import Caller
-from app.store.database import ReadSource
+from app.store.database import Source
 from app.store.reading.access import visibility
 from app.store.reading.cursor import sign, verify
 from app.store.reading.include import include
@@ -48,7 +48,7 @@ def of_read(request: Request, read: Read) -> Response:
 
 
 async def of_search(
-    request: Request, source: ReadSource, caller: Caller, kind: str, form: bytes = b""
+    request: Request, source: Source, caller: Caller, kind: str, form: bytes = b""
 ) -> Response:
     """Answers with the page of matches that the query string and `form` ask for."""
     settings = deployment(request).settings
@@ -73,7 +73,7 @@ async def of_search(
 
 
 async def _included(
-    source: ReadSource, query: Query, rows: Sequence[Stored], caller: Caller, base: str
+    source: Source, query: Query, rows: Sequence[Stored], caller: Caller, base: str
 ) -> list[Stored]:
     """The resources that `_include` and `_revinclude` of the query add to the matches `rows`."""
     included = await include(source, query.includes, rows, caller, base)
@@ -83,7 +83,7 @@ async def _included(
 
 
 async def of_history(
-    request: Request, source: ReadSource, caller: Caller, kind: str, resource_id: str
+    request: Request, source: Source, caller: Caller, kind: str, resource_id: str
 ) -> Response:
     """Answers with the page of a resource's versions that the query string asks for."""
     settings = deployment(request).settings

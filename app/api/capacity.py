@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.answer import of_resource
 from app.api.caller import CallerDep, require
@@ -23,6 +22,7 @@ from app.journey.intake.submission import read_tree
 from app.journey.notification.announce import announce_room
 from app.journey.waitlist import promote_waiting
 from app.model.caller import NETWORK, Caller
+from app.store.database import Source
 from app.store.directory.store import stamped
 from app.store.reading.access import visibility
 from app.store.reading.read import check_if_match, read
@@ -91,7 +91,7 @@ async def state_capacity(
 
 
 async def _write(
-    connection: AsyncConnection,
+    connection: Source,
     caller: Caller,
     offer_id: str,
     stated: Stated,
@@ -103,7 +103,7 @@ async def _write(
     404 for an unknown offer; 403 unless the caller is the offer's organization or staff of its
     plan; 412 where `if_match` names another version.
     """
-    row: Any = (await connection.exec_driver_sql(_LOCK, (offer_id,))).first()
+    row = await connection.fetch_one(_LOCK, offer_id)
     if row is None:
         raise not_found(_KIND)
     plan, organization, places, taken, status, version, before = row
@@ -116,18 +116,14 @@ async def _write(
     places = places if stated.places is None else stated.places
     taken = taken if stated.taken is None else stated.taken
     status = status if stated.status is None else stated.status
-    body = (await connection.exec_driver_sql(_BODY, (plan, offer_id, version))).scalar_one()
-    offer = set_capacity(parse(body), places, taken, status)
+    (stored,) = await connection.fetch(_BODY, plan, offer_id, version)
+    offer = set_capacity(parse(stored["body"]), places, taken, status)
     now = max(
         now, before
     )  # another process may have written the last version by a clock ahead of ours
     written = stamped(offer, version + 1, now)
-    await connection.exec_driver_sql(
-        _UPDATE, (plan, offer_id, places, taken, status, version + 1, now)
-    )
-    await connection.exec_driver_sql(
-        _VERSION, (plan, offer_id, version + 1, now, written, words(offer))
-    )
+    await connection.execute(_UPDATE, plan, offer_id, places, taken, status, version + 1, now)
+    await connection.execute(_VERSION, plan, offer_id, version + 1, now, written, words(offer))
     return str(plan)
 
 

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from sqlalchemy import RowMapping
 
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.base.errors import not_found, refuse
 from app.model.caller import DECIDE, Caller
-from app.store.database import begin
+from app.store.database import Row
 from app.store.reading.cursor import Pages
 from app.views.letters import outbox
 from app.views.letters.content import LetterContent
@@ -206,10 +205,9 @@ def _print(content: LetterContent) -> bytes:
 
 
 async def _content(request: Request, caller: Caller, id_: str) -> LetterContent:
-    """The content of a letter. The transaction ends before the letter is printed."""
-    plans, library = _plans(caller), deployment(request).rules.library
-    async with begin(deployment(request).engine) as connection:
-        content = await outbox.letter_content(connection, plans, id_, library)
+    """The content of a letter."""
+    parts = deployment(request)
+    content = await outbox.letter_content(parts.database, _plans(caller), id_, parts.rules.library)
     if content is None:
         raise not_found("letter")
     return content
@@ -230,7 +228,7 @@ def _base(request: Request) -> str:
     return settings.public_url.rstrip("/")
 
 
-def _shown(row: RowMapping, base: str) -> Correspondence:
+def _shown(row: Row, base: str) -> Correspondence:
     own = f"{base}{router.prefix}/{row['id']}"
     written = row["status"] != "skipped"
     return Correspondence(

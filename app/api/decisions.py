@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require, require_scope
 from app.api.capability import fhir
@@ -40,6 +39,7 @@ from app.journey.intake.submission import Copy, read_tree
 from app.journey.refuse import cancel_by_party, deny_by_person, void_by_person
 from app.journey.waitlist import write_move
 from app.model.caller import DECIDE, UNASSIGNED, Caller
+from app.store.database import Source
 from app.store.reading.access import Visibility, shown_least, visibility
 from app.store.reading.read import check_if_match, names_version
 from app.store.referral.draft import Draft
@@ -60,7 +60,7 @@ class SentOperation:
 class Call:
     """One call of an operation: its caller, its body, and its referral, locked."""
 
-    connection: AsyncConnection
+    connection: Source
     caller: Caller
     context: RequestContext
     seen: Visibility
@@ -104,7 +104,7 @@ class Operation:
 
 
 async def _answer(
-    operation: Operation, request: Request, caller: Caller, id_: str, connection: AsyncConnection
+    operation: Operation, request: Request, caller: Caller, id_: str, connection: Source
 ) -> Response:
     """Reads the body, locks the referral, makes the move, writes, answers."""
     operation.may(caller)

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.media import prefers
 from app.model.caller import Caller
+from app.store.database import Source
 from app.store.reading.access import visibility
 from app.store.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
 from app.views.deliveries import store
@@ -89,7 +89,7 @@ async def read_deliveries_page(
 async def _page_of(
     request: Request,
     caller: Caller,
-    connection: AsyncConnection,
+    connection: Source,
     filters: DeliveryFilters,
     path: str = "",
 ) -> DeliveriesPage:

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.api.bearer import Tokens, tokens
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
-from app.journey.notification.wake import Waker
 from app.policy.rules import Rules
-from app.store.database import Reader, begin, has_due_deliveries
+from app.store.database import Database, Transaction
 from app.views.figures import DeliveryMetrics
 
 
@@ -26,8 +24,7 @@ class Started:
     """The parts that a process opens as it starts, and closes as it ends."""
 
     rules: Rules
-    engine: AsyncEngine
-    waker: Waker
+    database: Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +50,13 @@ class Deployment:
         return self._running().rules
 
     @property
-    def engine(self) -> AsyncEngine:
+    def database(self) -> Database:
         """The connections to the database."""
-        return self._running().engine
-
-    @property
-    def waker(self) -> Waker:
-        """Hints to the delivery workers."""
-        return self._running().waker
+        return self._running().database
 
     def _running(self) -> Started:
         if self.started is None:
-            raise RuntimeError("the service has not started: its rules and engine are not there")
+            raise RuntimeError("the service has not started: its rules and database are not there")
         return self.started
 
 
@@ -84,25 +76,19 @@ def deploy(app: FastAPI, parts: Deployment) -> None:
     app.state.deployment = parts
 
 
-async def transaction(request: Request) -> AsyncIterator[AsyncConnection]:
-    """The request's transaction; rolled back unless the handler returns.
-
-    Where the transaction made deliveries due, the delivery workers get a hint after the commit.
-    """
+async def transaction(request: Request) -> AsyncIterator[Transaction]:
+    """The request's transaction; rolled back unless the handler returns."""
     parts = deployment(request)
-    async with begin(parts.engine) as connection:
+    async with parts.database.begin() as connection:
         yield connection
-        due = has_due_deliveries(connection)
-    if due:
-        parts.waker.hint()
 
 
-Connection = Annotated[AsyncConnection, Depends(transaction, scope="function")]
+Connection = Annotated[Transaction, Depends(transaction, scope="function")]
 
 
-async def reader(request: Request) -> Reader:  # async: the framework runs others in a thread
-    """Gives a handler that sends single reads one connection for each read."""
-    return Reader(deployment(request).engine)
+async def database(request: Request) -> Database:  # async: the framework runs others in a thread
+    """Gives a handler the pool: each of its statements is its own transaction."""
+    return deployment(request).database
 
 
-SingleRead = Annotated[Reader, Depends(reader)]
+Statements = Annotated[Database, Depends(database)]

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
+from asyncpg import IntegrityConstraintViolationError
 from fastapi import APIRouter, Request, Response
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.answer import of_resource, refuse_condition
 from app.api.caller import CallerDep, require, require_scope
@@ -39,7 +38,7 @@ from app.journey.intake.submission import read_tree, read_whole
 from app.journey.notification.announce import announce_room
 from app.journey.waitlist import promote_waiting
 from app.model.caller import NETWORK, ROSTER, Caller
-from app.store.database import fetch_one
+from app.store.database import Source
 from app.store.directory.organization import (
     accepted,
     confirmers_in_words,
@@ -170,9 +169,7 @@ _OWNERS = frozenset(
 )  # fmt: skip
 
 
-async def create(
-    request: Request, connection: AsyncConnection, caller: Caller, kind: str
-) -> Response:
+async def create(request: Request, connection: Source, caller: Caller, kind: str) -> Response:
     """Answers a POST: writes a resource under an id of ours."""
     _may_create(caller, kind)
     refuse_condition(request)
@@ -183,7 +180,7 @@ async def create(
 
 
 async def update(
-    request: Request, connection: AsyncConnection, caller: Caller, kind: str, resource_id: str
+    request: Request, connection: Source, caller: Caller, kind: str, resource_id: str
 ) -> Response:
     """Answers a PUT: writes a new version, or a new resource under the caller's id.
 
@@ -212,7 +209,7 @@ async def update(
 
 
 async def _change(
-    request: Request, connection: AsyncConnection, caller: Caller, resource: Resource, current: Read
+    request: Request, connection: Source, caller: Caller, resource: Resource, current: Read
 ) -> Response:
     """Writes a change of an organization, or keeps the change until a second word (202).
 
@@ -291,9 +288,7 @@ def _plan_reference(plan: str) -> dict[str, Any]:
     return {"identifier": {"system": codes.PLAN_ID, "value": plan}}
 
 
-async def _current(
-    connection: AsyncConnection, caller: Caller, kind: str, resource_id: str
-) -> Read | None:
+async def _current(connection: Source, caller: Caller, kind: str, resource_id: str) -> Read | None:
     try:
         return await read(connection, kind, resource_id, visibility(caller))
     except Refusal as refusal:
@@ -304,7 +299,7 @@ async def _current(
 
 async def _store(
     request: Request,
-    connection: AsyncConnection,
+    connection: Source,
     caller: Caller,
     resource: Resource,
     *,
@@ -316,7 +311,7 @@ async def _store(
     with refusals_as_answers(request):
         await write(connection, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
     if resource["resourceType"] == "HealthcareService":
-        row = await fetch_one(connection, _PLAN, (resource["id"],))
+        row = await connection.fetch_one(_PLAN, resource["id"])
         if row is not None:
             await announce_room(connection, row[0], resource["id"], now, settings.fhir_base)
             await promote_waiting(
@@ -338,7 +333,7 @@ def refusals_as_answers(request: Request) -> Iterator[None]:
         yield
     except DirectoryRefused as refused:
         raise _refusal(refused) from None
-    except (IntegrityError, Overtaken):
+    except (IntegrityConstraintViolationError, Overtaken):
         if names_version(request.headers.get("if-match")):
             raise stale() from None
         text = "The same was written by another request just now. Read it again, then repeat."

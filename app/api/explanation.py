@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
@@ -18,7 +17,7 @@ from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
 from app.policy.library import Library
 from app.policy.stored_form import answer_from_json, question_from_json
-from app.store.database import fetch
+from app.store.database import Source
 from app.store.reading.access import SEES_LOCATED, located, visibility
 from app.views.explanation import DeterminationList, ShownDetermination, explanation_shown
 
@@ -66,8 +65,8 @@ async def list_determinations(
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 
-async def _rows(connection: AsyncConnection, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await fetch(connection, _READ, values)]
+async def _rows(connection: Source, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in await connection.fetch(_READ, *values)]
 
 
 def _shown(

@@ -10,7 +10,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from app.api.contract.responses import errors
 from app.api.deployment import deployment
 from app.base.errors import Issue, Refusal
-from app.store.database import begin
 from app.store.schema import current_revision, head_revision
 
 router = APIRouter(tags=["Operations"])
@@ -53,11 +52,8 @@ async def ready(request: Request) -> Response:
     503 names the check that failed. Send no requests here until it is 200 again.
     """
     try:
-        async with (
-            asyncio.timeout(_DATABASE_WAIT_S),
-            begin(deployment(request).engine) as connection,
-        ):
-            revision = await current_revision(connection)
+        async with asyncio.timeout(_DATABASE_WAIT_S):
+            revision = await current_revision(deployment(request).database)
     except (TimeoutError, Refusal):
         raise _not_ready("database", "The database does not answer.") from None
     if revision != head_revision():
@@ -90,8 +86,8 @@ async def metrics(request: Request) -> Response:
     disabled: the same in every process. Not for the public: see to it.
     """
     parts = deployment(request)
-    engine = parts.started.engine if parts.started else None
-    text = generate_latest() + await parts.figures.text(engine, parts.clock)
+    database = parts.started.database if parts.started else None
+    text = generate_latest() + await parts.figures.text(database, parts.clock)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require, require_scope
 from app.api.contract.responses import errors
@@ -18,6 +16,7 @@ from app.api.directory import refusals_as_answers
 from app.base.errors import not_found, refuse
 from app.fhir.r4.strict_json import parse
 from app.model.caller import NETWORK, Caller
+from app.store.database import Row, Source
 from app.store.directory import organization as store
 from app.store.directory.store import write
 from app.store.reading.cursor import Pages
@@ -156,14 +155,14 @@ def _require_access(caller: Caller, letter: str) -> None:
         require_scope(caller, NETWORK)
 
 
-async def _visible_proposal(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
+async def _visible_proposal(connection: Source, caller: Caller, id_: str) -> Row:
     row = await store.one(connection, caller, id_)
     if row is None:
         raise not_found("proposal")
     return row
 
 
-async def _lock_open(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping:
+async def _lock_open(connection: Source, caller: Caller, id_: str) -> Row:
     """Locks the organization of a proposal, and returns the proposal where the caller may decide.
 
     404 for a proposal that concerns others alone, 403 for the proposer, 409 for a decided proposal.
@@ -186,7 +185,7 @@ def _base(request: Request) -> str:
     return base.rstrip("/")
 
 
-def _shown(row: RowMapping, caller: Caller, base: str) -> OrganizationProposal:
+def _shown(row: Row, caller: Caller, base: str) -> OrganizationProposal:
     own = f"{base}{PREFIX}/{row['id']}"
     may_decide = (
         caller.may("Organization", "u")

@@ -24,10 +24,10 @@ from app.api.contract.bodies import (
     versioned,
 )
 from app.api.contract.responses import errors
-from app.api.deployment import SingleRead
+from app.api.deployment import Statements
 from app.api.web.gate import read_body
 from app.model.caller import Caller
-from app.store.database import ReadSource
+from app.store.database import Source
 from app.store.reading.access import visibility
 from app.store.reading.catalog import PARAMETERS, referring
 from app.store.reading.include import INCLUDES
@@ -85,7 +85,7 @@ def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> 
 
 
 async def answer_read(
-    request: Request, caller: Caller, source: ReadSource, kind: str, id: str
+    request: Request, caller: Caller, source: Source, kind: str, id: str
 ) -> Response:
     """Answers a read of any type. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
@@ -93,7 +93,7 @@ async def answer_read(
 
 
 async def answer_vread(
-    request: Request, caller: Caller, source: ReadSource, kind: str, id: str, version: str
+    request: Request, caller: Caller, source: Source, kind: str, id: str, version: str
 ) -> Response:
     """Answers a read of one version. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
@@ -114,7 +114,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         id: str,
         request: Request,
         caller: CallerDep,
-        source: SingleRead,
+        source: Statements,
     ) -> Response:
         return await answer_read(request, caller, source, kind, id)
 
@@ -123,7 +123,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         version: str,
         request: Request,
         caller: CallerDep,
-        source: SingleRead,
+        source: Statements,
     ) -> Response:
         return await answer_vread(request, caller, source, kind, id, version)
 
@@ -158,7 +158,7 @@ def _add_history(router: APIRouter, kind: str, tag: str, example: str) -> None:
         id: str,
         request: Request,
         caller: CallerDep,
-        source: SingleRead,
+        source: Statements,
     ) -> Response:
         require(caller, kind, "r")
         return await of_history(request, source, caller, kind, id)
@@ -239,7 +239,7 @@ async def form_of(request: Request) -> bytes:
 
 
 def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
-    async def search(request: Request, caller: CallerDep, source: SingleRead) -> Response:
+    async def search(request: Request, caller: CallerDep, source: Statements) -> Response:
         require(caller, kind, "s")
         return await of_search(request, source, caller, kind, await form_of(request))
 

@@ -9,14 +9,13 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.context import request_context
 from app.api.contract.bodies import created_headers, fhir_body, fhir_response
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.api.web.gate import read_body
 from app.api.web.media import APPLIED, Day, as_preferred, preferences
 from app.base.heavy_work import to_thread_if_heavy
@@ -29,6 +28,7 @@ from app.journey.intake.submission import read_submission, read_tree
 from app.journey.refer import RepeatPolicy, post
 from app.model.caller import Caller
 from app.store.clients import SCOPED
+from app.store.database import Database
 from app.store.reading.access import visibility
 from app.store.reading.include import visible
 
@@ -55,19 +55,19 @@ def _repeat_policy(request: Request, caller: Caller) -> RepeatPolicy:
     )
 
 
-async def _receive(request: Request, caller: Caller, connection: Connection, kind: str) -> Answer:
+async def _receive(request: Request, caller: Caller, database: Database, kind: str) -> Answer:
     context = request_context(request, caller)
     repeats = _repeat_policy(request, caller)
     tree = await to_thread_if_heavy(read_tree, await read_body(request), [kind])
     for sent in dict.fromkeys(entry_types(tree)):
         if sent in SCOPED:
             require(caller, sent, "c")
-    referenced = await referenced_resources(connection, tree, caller, context)
+    referenced = await referenced_resources(database, tree, caller, context)
     submission = await to_thread_if_heavy(read_submission, tree, context, referenced)
     if submission.if_none_exist is not None:
         condition = read_entry_condition(submission.if_none_exist, context.fhir_base)
         repeats = replace(repeats, condition=condition)
-    return await post(connection, submission, repeats, context)
+    return await post(database, submission, repeats, context)
 
 
 def to_response(answer: Answer) -> Response:
@@ -105,11 +105,11 @@ def to_response(answer: Answer) -> Response:
 async def create_referral(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    database: Statements,
 ) -> Response:
     """One ServiceRequest in, one referral on its way."""
     require(caller, "ServiceRequest", "c")
-    answer = await _receive(request, caller, connection, "ServiceRequest")
+    answer = await _receive(request, caller, database, "ServiceRequest")
     return as_preferred(request, to_response(answer))
 
 
@@ -136,13 +136,13 @@ async def create_referral(
 async def create_referral_bundle(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    database: Statements,
 ) -> Response:
     """A transaction in, all of it or nothing."""
     require(caller, "ServiceRequest", "c")
-    answer = await _receive(request, caller, connection, "Bundle")
+    answer = await _receive(request, caller, database, "Bundle")
     if preferences(request).get("return") == "representation":
-        answer = await represented(connection, answer, caller)
+        answer = await represented(database, answer, caller)
     return to_response(answer)
 
 
@@ -168,7 +168,7 @@ async def create_referral_bundle(
 async def check_referral(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    database: Statements,
     as_of: Annotated[
         Day,
         Query(
@@ -184,11 +184,11 @@ async def check_referral(
     tree = await to_thread_if_heavy(
         read_tree, await read_body(request), ["ServiceRequest", "Bundle"]
     )
-    answer = await check(connection, tree, caller, context, as_of)
+    answer = await check(database, tree, caller, context, as_of)
     return Response(answer, media_type=FHIR_JSON)
 
 
-async def represented(connection: AsyncConnection, answer: Answer, caller: Caller) -> Answer:
+async def represented(database: Database, answer: Answer, caller: Caller) -> Answer:
     """The answer with the current resource in each entry that the caller's scopes may read."""
     bundle = orjson.loads(answer.body)
     entries = bundle["entry"]
@@ -196,7 +196,7 @@ async def represented(connection: AsyncConnection, answer: Answer, caller: Calle
     readable = [key for key in keys if caller.may(key[0], "r")]
     bodies = {
         (stored.type, stored.id): orjson.Fragment(stored.body)
-        for stored in await visible(connection, readable, visibility(caller))
+        for stored in await visible(database, readable, visibility(caller))
     }
     bundle["entry"] = [
         {"resource": bodies[key], **entry} if key in bodies else entry

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
@@ -14,6 +13,7 @@ from app.api.deployment import Connection, deployment
 from app.api.web.media import prefers
 from app.base.errors import not_found, refuse
 from app.model.caller import DECIDE, Caller
+from app.store.database import Source
 from app.views.page import html_response, page
 from app.views.reports import chart, figures, model
 from app.views.reports.figures import ReportPeriod, period, write_csv
@@ -22,9 +22,7 @@ router = APIRouter(prefix="/v1/reports", tags=["Plan staff"])
 
 CSV = "text/csv"
 _FAILURES = errors(400, 403, 404)
-ReadFigures = Callable[
-    [AsyncConnection, str, ReportPeriod, datetime], Awaitable[Sequence[BaseModel]]
-]
+ReadFigures = Callable[[Source, str, ReportPeriod, datetime], Awaitable[Sequence[BaseModel]]]
 
 
 class ReportQuery(BaseModel):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.answer import parameters_of
 from app.api.caller import CallerDep, require
@@ -27,6 +26,7 @@ from app.journey.intake.submission import read_tree
 from app.journey.notification import subscription_keep as keep
 from app.journey.notification.subscription_content import CARRIES
 from app.model.caller import Caller
+from app.store.database import Source
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
@@ -244,7 +244,7 @@ def _number(given: Given, name: str, default: int) -> int:
 async def _statuses(
     request: Request,
     caller: Caller,
-    connection: AsyncConnection,
+    connection: Source,
     ids: Sequence[str],
     wanted: Sequence[str],
 ) -> Response:
@@ -262,9 +262,7 @@ async def _statuses(
     return bundle(statuses(base, shown, f"{base}/Subscription/$status"))
 
 
-async def _status(
-    request: Request, caller: Caller, connection: AsyncConnection, id_: str
-) -> Response:
+async def _status(request: Request, caller: Caller, connection: Source, id_: str) -> Response:
     require(caller, "Subscription", "r")
     row = await keep.find(connection, caller.organization_id, id_)
     base = base_of(request)
@@ -277,7 +275,7 @@ async def _status(
 async def _events(
     request: Request,
     caller: Caller,
-    connection: AsyncConnection,
+    connection: Source,
     id_: str,
     numbers: tuple[int, int],
     content: str | None,

@@ -11,8 +11,6 @@ from typing import Annotated, Any, ClassVar
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.answer import parameters_of, refuse_condition
 from app.api.caller import CallerDep, require
@@ -38,6 +36,7 @@ from app.journey.notification.subscription_content import CARRIES
 from app.journey.notification.subscription_read import WantedSubscription, read_subscription
 from app.journey.notification.targets import Guard
 from app.model.caller import Caller
+from app.store.database import Row, Source
 from app.store.reading.read import check_if_match
 from app.store.reading.reader import Search, read_into, whole_number
 from app.store.reading.subset import IN_READS, narrowed, of_read, unknown
@@ -88,7 +87,7 @@ class SubscriptionSearch(Search):
         self.subset = narrowed(self.subset, name, value)
         self.alone = self.alone or self.subset.counts
 
-    def finds(self, row: RowMapping) -> bool:
+    def finds(self, row: Row) -> bool:
         """Whether a Subscription meets every condition."""
         has = {
             "_id": row["id"],
@@ -161,8 +160,8 @@ _FAULTS = (400, 403, 409, 422)
 async def _wanted(
     request: Request,
     caller: Caller,
-    connection: AsyncConnection,
-    before: RowMapping | None = None,
+    connection: Source,
+    before: Row | None = None,
 ) -> tuple[dict[str, Any], WantedSubscription]:
     """Reads the body, and the Subscription wanted by it.
 
@@ -197,9 +196,7 @@ def _unsendable(request: Request, caller: Caller, tree: Mapping[str, Any]) -> li
     return [Issue("value", blocked, "Subscription.channel.endpoint")] if blocked else []
 
 
-def _answer(
-    request: Request, row: RowMapping, status: int = 200, subset: Subset = _WHOLE
-) -> Response:
+def _answer(request: Request, row: Row, status: int = 200, subset: Subset = _WHOLE) -> Response:
     body = orjson.dumps(keep.as_resource(row, vault_of(request), now_of(request)))
     headers = version_headers(row["version"], row["updated_at"])
     if status == 201:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.answer import of_resource, refuse_condition
 from app.api.caller import CallerDep, require
@@ -54,6 +53,7 @@ from app.journey.serve import (  # fmt: skip
 from app.journey.waitlist import write_move
 from app.model.caller import Caller
 from app.model.lifecycle import Party, State
+from app.store.database import Source
 from app.store.reading.access import visibility
 from app.store.reading.read import check_if_match, names_version, read
 from app.store.referral.changes import Changes
@@ -138,7 +138,7 @@ class _FoundTask:
 
 
 async def _find_task(
-    request: Request, caller: Caller, connection: AsyncConnection, task_id: str, version: str
+    request: Request, caller: Caller, connection: Source, task_id: str, version: str
 ) -> _FoundTask:
     """Locks the referral of a Task. 404, 409 where the Task has ended, 412 for another version."""
     context = request_context(request, caller)
@@ -171,7 +171,7 @@ def _patched_task(current: ResourceTree, steps: Sequence[Mapping[str, Any]]) -> 
 
 
 async def _change_task(
-    request: Request, connection: AsyncConnection, target: _FoundTask, tree: ResourceTree
+    request: Request, connection: Source, target: _FoundTask, tree: ResourceTree
 ) -> Response:
     """Makes the move that the wanted Task asks for; writes nothing where the Task is unchanged."""
     current, opened, caller, context = target.current, target.opened, target.caller, target.context
@@ -240,7 +240,7 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
 
 
 async def _focused(
-    connection: AsyncConnection, caller: Caller, sent: ResourceTree, context: RequestContext
+    connection: Source, caller: Caller, sent: ResourceTree, context: RequestContext
 ) -> Opened:
     """Locks the caller's own referral that the Task is about; 422 for any other, known or not."""
     referral_id = focus_of(sent, context.fhir_base)

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
@@ -13,6 +12,7 @@ from app.api.web.media import prefers
 from app.fhir.r4 import codes
 from app.model.caller import Caller
 from app.policy.deadlines import URGENT
+from app.store.database import Source
 from app.store.reading.access import visibility
 from app.views.page import HTML, html_response
 from app.views.timeline.document import timeline_document
@@ -77,9 +77,7 @@ async def read_timeline_page(
     return timeline_document(shown, deployment(request).clock.now())
 
 
-async def _read(
-    request: Request, caller: Caller, connection: AsyncConnection, id_: str
-) -> Timeline:
+async def _read(request: Request, caller: Caller, connection: Source, id_: str) -> Timeline:
     require(caller, "ServiceRequest", "r")
     gathered = await gather(connection, id_, visibility(caller))
     return timeline(gathered, deployment(request).clock.now())

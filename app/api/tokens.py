@@ -24,7 +24,6 @@ from app.api.web.gate import read_body
 from app.base.errors import Issue, Refusal
 from app.model.caller import Caller, grant
 from app.store.clients import find, secret_matches
-from app.store.database import begin
 
 # The contract: forms, answers, examples
 
@@ -204,11 +203,9 @@ async def request_token(request: Request) -> Response:
     """
     sent = _read_request(await read_body(request), request.headers.getlist("authorization"))
     settings = deployment(request).settings
-    async with begin(deployment(request).engine) as connection:
-        client = await find(
-            connection, sent.client_id, production=settings.environment == "production"
-        )
-    # In a thread and outside the transaction: scrypt is slow, and runs for unknown clients too.
+    production = settings.environment == "production"
+    client = await find(deployment(request).database, sent.client_id, production=production)
+    # In a thread: scrypt is slow, and runs for unknown clients too.
     matched = await asyncio.to_thread(
         secret_matches, sent.secret, client.secret_hash if client else None
     )

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep
 from app.api.deployment import Connection
@@ -34,6 +32,7 @@ from app.journey.notification.endpoint import (
     Statistics,
 )
 from app.model.caller import Caller
+from app.store.database import Row, Source
 
 router = APIRouter(prefix=PREFIX, tags=["Notifications"])
 
@@ -162,9 +161,7 @@ async def read_statistics(
     return Statistics(**await store.statistics(connection, caller.organization_id, id))
 
 
-async def _message(
-    connection: AsyncConnection, caller: Caller, id_: str, message: str
-) -> RowMapping:
+async def _message(connection: Source, caller: Caller, id_: str, message: str) -> Row:
     rows = await store.deliveries(
         connection, caller.organization_id, id_, message=message, before=_NEVER, limit=1
     )

@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
@@ -30,6 +28,7 @@ from app.journey.notification.endpoint import (
 from app.journey.notification.secrets import Secret, Vault, new_secret, public_key
 from app.journey.notification.targets import Guard
 from app.model.caller import UNASSIGNED, Caller
+from app.store.database import Row, Source
 
 # Shared parts of the routes
 
@@ -46,8 +45,8 @@ EndpointId = Annotated[
 
 
 async def own_endpoint(
-    connection: AsyncConnection, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
-) -> RowMapping:
+    connection: Source, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
+) -> Row:
     """The caller's endpoint; 404 for an endpoint of another organization.
 
     403 without `letter` on Subscription: in FHIR an endpoint is a Subscription.
@@ -59,7 +58,7 @@ async def own_endpoint(
     return row
 
 
-def must_be_active(row: RowMapping) -> None:
+def must_be_active(row: Row) -> None:
     """Raises 409 while the endpoint is disabled."""
     if row["status"] != "active":
         raise refuse(409, "conflict", "The endpoint is disabled. Enable it first.")
@@ -242,7 +241,7 @@ async def send_test(
 
 
 async def _with_secret(
-    request: Request, caller: Caller, id_: str, secret: str, connection: AsyncConnection
+    request: Request, caller: Caller, id_: str, secret: str, connection: Source
 ) -> EndpointWithSecret:
     row = await store.endpoint(connection, caller.organization_id, id_)
     if row is None:
@@ -296,7 +295,7 @@ def _vault(request: Request) -> Vault:
     return Vault(deployment(request).settings)
 
 
-def as_owner_reads(row: RowMapping, vault: Vault, now: datetime) -> Endpoint:
+def as_owner_reads(row: Row, vault: Vault, now: datetime) -> Endpoint:
     """The endpoint as its owner reads it at `now`."""
     newest, *older = vault.open_secrets(row["secrets"], now)
     return Endpoint(

@@ -64,6 +64,16 @@ class Settings(BaseSettings):
         description="How long a request waits for a connection before it is answered 503 with "
         "Retry-After.",
     )
+    database_pooled: bool = Field(
+        False,
+        description="DATABASE_URL leads to a pooler in transaction mode, such as PgBouncer. The "
+        "settings of a session are then those of the role, which `migrate` sets.",
+    )
+    database_listen_url: str = Field(
+        "",
+        description="A connection without a pooler, on which a worker hears at once of what is "
+        "due. Empty: DATABASE_URL; behind a pooler the workers then only look every second.",
+    )
     database_start_wait_s: float = Field(
         30.0,
         ge=0,
@@ -149,7 +159,7 @@ class Settings(BaseSettings):
         "INFO", description="Log lines are JSON and never carry a value of a payload."
     )
 
-    @field_validator("database_url", "migration_database_url")
+    @field_validator("database_url", "migration_database_url", "database_listen_url")
     @classmethod
     def _names_a_postgresql(cls, url: str) -> str:
         try:
@@ -226,6 +236,11 @@ class Settings(BaseSettings):
         """Pairs of `WEBHOOK_ALLOW_PRIVATE`: (organization, `host:port`)."""
         pairs = (pair.strip().partition("=") for pair in self.webhook_allow_private.split(","))
         return [(organization, target.lower()) for organization, _, target in pairs if target]
+
+    @property
+    def listen_url(self) -> str:
+        """The URL to listen at; empty where only a pooler leads to the database."""
+        return self.database_listen_url or ("" if self.database_pooled else self.database_url)
 
     @property
     def clock_offset(self) -> timedelta:

@@ -3,15 +3,13 @@
 import sys
 from collections.abc import Sequence
 
-from sqlalchemy import select
-
 from app.base.clock import ServiceClock
 from app.base.settings import settings
 from app.model.caller import is_scope
 from app.store.clients import PROVIDER, REQUESTER, STAFF, register, rotate
-from app.store.database import begin, create_engine
-from app.store.tables.directory import organization
+from app.store.database import opened
 
+_KNOWN = "SELECT 1 FROM organization WHERE id = $1"
 _ROLES = {"requester": REQUESTER, "provider": PROVIDER, "staff": STAFF}
 
 
@@ -20,30 +18,19 @@ async def add(client_id: str, organization_id: str, role: str, scopes: Sequence[
     unknown = [scope for scope in scopes or () if not is_scope(scope)]
     if unknown:
         return _fail(f"Not a scope: {', '.join(unknown)}")
-    engine = create_engine(settings(), pool_size=1)
-    try:
-        async with begin(engine) as connection:
-            organizations = await connection.execute(
-                select(organization.c.id).where(organization.c.id == organization_id)
-            )
-            if organizations.first() is None:
-                return _fail("There is no such organization. Load the network first.")
-            now = ServiceClock.of(settings()).now()
-            granted = frozenset(scopes) if scopes else _ROLES[role]
-            secret = await register(connection, client_id, organization_id, granted, now)
-    finally:
-        await engine.dispose()
+    async with opened(settings(), size=1) as database:
+        if await database.fetch_one(_KNOWN, organization_id) is None:
+            return _fail("There is no such organization. Load the network first.")
+        now = ServiceClock.of(settings()).now()
+        granted = frozenset(scopes) if scopes else _ROLES[role]
+        secret = await register(database, client_id, organization_id, granted, now)
     return _show(secret, "A client with this id exists already.")
 
 
 async def renew(client_id: str) -> int:
     """Replaces a client's secret; tokens in use stay valid for up to five minutes."""
-    engine = create_engine(settings(), pool_size=1)
-    try:
-        async with begin(engine) as connection:
-            secret = await rotate(connection, client_id)
-    finally:
-        await engine.dispose()
+    async with opened(settings(), size=1) as database:
+        secret = await rotate(database, client_id)
     return _show(secret, "There is no client with this id.")
 
 

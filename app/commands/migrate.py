@@ -10,18 +10,20 @@ from typing import Any
 
 from alembic import command
 from alembic.util import CommandError
+from asyncpg import PostgresError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.base.errors import Stopped
 from app.base.settings import Settings
 from app.fhir.r4.strict_json import parse
-from app.store.database import database_url, sqlstate, until_it_answers
+from app.store.database import Database, Row, Source, opened, until_it_answers
+from app.store.database_errors import sqlstate
 from app.store.directory.index import INSERT, TYPES, travelling, words
 from app.store.reading.words import words as found_by
-from app.store.schema import configuration, grant
+from app.store.schema import configuration, grant, migrating_url
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
@@ -31,11 +33,18 @@ async def upgrade(url: str, revision: str = "head") -> None:
     `url` is the owner's. Several processes may call this at once, but one process only once at a
     time. Raises the driver's error if the database is away, or if the owner lacks a right.
     """
-    engine = create_async_engine(database_url(url), poolclass=NullPool)
+    engine = create_async_engine(migrating_url(url), poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade, revision)
     if revision == "head":
-        await reindex(engine)
+        async with opened(as_owner(Settings(), url), size=1) as database:
+            await reindex(database)
+
+
+def as_owner(chosen: Settings, url: str) -> Settings:
+    """Returns the settings of a process that works as the owner, not in the restricted role."""
+    urls = {"database_url": url, "migration_database_url": url, "database_pooled": False}
+    return chosen.model_copy(update=urls)
 
 
 async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
@@ -44,13 +53,12 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
     Raises `DatabaseAway`, or `Stopped` if the owner lacks a right or the schema is unknown.
     """
     # As the owner, because the migration makes the restricted role of the service's sessions.
-    owner = chosen.model_copy(update={"database_url": url, "migration_database_url": url})
-    await until_it_answers(owner)
+    await until_it_answers(as_owner(chosen, url))
     try:
         await upgrade(url)
-    except (DBAPIError, CommandError) as error:
+    except (DBAPIError, PostgresError, CommandError) as error:
         raise Stopped(
-            f"The database was not migrated ({sqlstate(error) or type(error).__name__}). The "
+            f"The database was not migrated ({sqlstate(getattr(error, 'orig', error)) or type(error).__name__}). The "
             "owner must be allowed to create tables, roles and the extension btree_gist, which "
             "comes with PostgreSQL, and the schema must not be newer than this code."
         ) from error
@@ -79,40 +87,45 @@ FROM unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 JOIN resource_version v USING (plan, type, id) ORDER BY v.plan, v.type, v.id, v.version DESC"""
 
 
-async def reindex(engine: AsyncEngine) -> int:
+async def reindex(database: Database) -> int:
     """Fills the words of every version without words; returns the number of versions."""
     done = 0
     while True:
-        async with engine.begin() as connection:
+        async with database.begin() as connection:
             count = await _reindex_batch(connection)
         if not count:
             return done
         done += count
 
 
-async def _reindex_batch(connection: AsyncConnection) -> int:
-    rows: Any = (await connection.exec_driver_sql(_UNREAD)).fetchall()
+async def _reindex_batch(connection: Source) -> int:
+    rows = await connection.fetch(_UNREAD)
     if not rows:
         return 0
-    read = [(*row[:4], found_by(parse(row[5]))) for row in rows]
-    await connection.exec_driver_sql(_READ, _columns(read, 5))
-    keys = sorted({tuple(row[:3]) for row in rows if row[4] is None and row[1] in TYPES})
+    read = [(*_key(row), row["version"], found_by(parse(row["body"]))) for row in rows]
+    await connection.execute(_READ, *_columns(read, 5))
+    directory = [row for row in rows if row["referral_id"] is None and row["type"] in TYPES]
+    keys = sorted({_key(row) for row in directory})
     if keys:
         await _reindex_directory(connection, keys)
     return len(rows)
 
 
-async def _reindex_directory(connection: AsyncConnection, keys: list[Any]) -> None:
+async def _reindex_directory(connection: Source, keys: list[Any]) -> None:
     """Rebuilds the index rows of these directory resources from their current versions."""
     columns = _columns(keys, 3)
-    current: Any = (await connection.exec_driver_sql(_LATEST, columns)).fetchall()
-    await connection.exec_driver_sql(_FORGET, columns)
+    current = await connection.fetch(_LATEST, *columns)
+    await connection.execute(_FORGET, *columns)
     rows = [
         (plan, resource["resourceType"], resource["id"], travelling(entries))
-        for resource, plan in ((parse(body), plan) for body, plan in current)
+        for resource, plan in ((parse(row["body"]), row["plan"]) for row in current)
         if (entries := sorted(words(resource, found_by(resource))))
     ]
-    await connection.exec_driver_sql(INSERT, _columns(rows, 4))
+    await connection.execute(INSERT, *_columns(rows, 4))
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row["plan"], row["type"], row["id"]
 
 
 def _columns(rows: list[Any], width: int) -> tuple[list[Any], ...]:

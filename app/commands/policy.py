@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.base.errors import Refusal
 from app.base.settings import settings
@@ -31,10 +30,10 @@ from app.policy.read_files import FileFault
 from app.policy.replay import Difference, depersonalize, replay
 from app.policy.simulate import Change, PolicyChange, diff, read_candidate, simulate
 from app.policy.stored_form import question_from_json, question_to_json
-from app.store.database import begin, create_engine, fetch, fetch_one
+from app.store.database import Database, opened
 
 ReportDone = Callable[[int], None]
-Work = Callable[[AsyncEngine], Awaitable[int]]
+Work = Callable[[Database], Awaitable[int]]
 
 #: The most differences or changes that are listed; all are counted.
 _LISTED = 50
@@ -46,14 +45,14 @@ class BadLine(ValueError):
 
 def replay_command() -> int:
     """Asks the question of every stored determination again; returns 1 if any answer differs."""
-    return _with_engine(_replay)
+    return _with_database(_replay)
 
 
 def export_command(output: Path | None) -> int:
     """Writes every stored question, without persons, one on each line."""
     try:
         with output.open("wb") if output else nullcontext(sys.stdout.buffer) as file:
-            return _with_engine(lambda engine: _export(engine, file))
+            return _with_database(lambda database: _export(database, file))
     except OSError:
         return _fail(f"{output}: cannot be written.")
 
@@ -92,13 +91,10 @@ def simulate_command(plan: str, file: Path, over: Path) -> int:
     return 0
 
 
-def _with_engine(work: Work) -> int:
+def _with_database(work: Work) -> int:
     async def run() -> int:
-        engine = create_engine(settings(), pool_size=1)
-        try:
-            return await work(engine)
-        finally:
-            await engine.dispose()
+        async with opened(settings(), size=1) as database:
+            return await work(database)
 
     try:
         return asyncio.run(run())
@@ -108,11 +104,11 @@ def _with_engine(work: Work) -> int:
         return _fail(str(fault))
 
 
-async def _replay(engine: AsyncEngine) -> int:
+async def _replay(database: Database) -> int:
     library, console = _library(), Console()
     asked = differing = 0
-    with _progress(await count(engine)) as advance:
-        async for row in stored(engine):
+    with _progress(await count(database)) as advance:
+        async for row in stored(database):
             asked += 1
             differing_parts = differences(library, row)
             differing += bool(differing_parts)
@@ -124,10 +120,10 @@ async def _replay(engine: AsyncEngine) -> int:
     return 1 if differing else 0
 
 
-async def _export(engine: AsyncEngine, file: BinaryIO) -> int:
+async def _export(database: Database, file: BinaryIO) -> int:
     library = _library()
-    with _progress(await count(engine)) as advance:
-        async for row in stored(engine):
+    with _progress(await count(database)) as advance:
+        async for row in stored(database):
             file.write(exported(library, row))
             advance(1)
     file.flush()
@@ -235,22 +231,18 @@ class StoredDetermination:
     answer: str
 
 
-async def count(engine: AsyncEngine) -> int:
+async def count(database: Database) -> int:
     """Counts the determinations that the rules have made."""
-    async with begin(engine) as connection:
-        row = await fetch_one(
-            connection, "SELECT count(*) FROM determination WHERE basis = 'rules'"
-        )
-    return int(row[0]) if row else 0
+    (row,) = await database.fetch("SELECT count(*) FROM determination WHERE basis = 'rules'")
+    return int(row["count"])
 
 
-async def stored(engine: AsyncEngine, size: int = PAGE) -> AsyncIterator[StoredDetermination]:
-    """Reads every determination of the rules, by plan and referral, a short transaction a page."""
+async def stored(database: Database, size: int = PAGE) -> AsyncIterator[StoredDetermination]:
+    """Reads every determination of the rules, by plan and referral, a statement a page."""
     after: tuple[str, str, int] = ("", "", 0)
     while True:
-        async with begin(engine) as connection:
-            rows = await fetch(connection, _NEXT, (*after, size))
-        page = [StoredDetermination(*row) for row in rows]
+        rows = await database.fetch(_NEXT, *after, size)
+        page = [StoredDetermination(**row) for row in rows]
         for row in page:
             yield row
         if len(page) < size:

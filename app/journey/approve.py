@@ -7,8 +7,6 @@ the place in `app.journey.capacity.places.take`.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.errors import Issue, Refusal, refuse
 from app.base.local_time import local_date
 from app.fhir.parameters import Given
@@ -26,6 +24,7 @@ from app.model.lifecycle import UNDER_WAY, Event
 from app.model.record import Details
 from app.policy.model import DeterminationOutcome, EligibilityQuestion, Reason
 from app.policy.policy import Policy
+from app.store.database import Source
 from app.store.referral.draft import Act, Draft
 
 EXCEPTION = "exception-granted"
@@ -46,7 +45,7 @@ HARD = frozenset(
 
 
 async def approve_by_person(
-    connection: AsyncConnection,
+    connection: Source,
     draft: Draft,
     question: EligibilityQuestion | None,
     given: Given,
@@ -91,7 +90,7 @@ async def approve_by_person(
 
 
 async def assign_by_person(
-    connection: AsyncConnection, draft: Draft, given: Given, context: RequestContext
+    connection: Source, draft: Draft, given: Given, context: RequestContext
 ) -> None:
     """Gives an approved referral to the named performer, also while the service goes on.
 
@@ -176,7 +175,7 @@ def _details_of_approval(details: Details, given: Given) -> Details:
     return replace(details, reasons=reasons, missing=(), exception_proposed=False)
 
 
-async def network(connection: AsyncConnection, draft: Draft, context: RequestContext) -> Known:
+async def network(connection: Source, draft: Draft, context: RequestContext) -> Known:
     """Gathers the plan's offers for the service, and the member's authorizations."""
     after = draft.after
     inquiry = Inquiry(

@@ -9,8 +9,6 @@ from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.heavy_work import to_thread_if_heavy
 from app.base.local_time import LOCAL
 from app.fhir.r4.strict_json import dumps
@@ -28,13 +26,14 @@ from app.model.known import NamedOffer, Offer, Placement
 from app.policy.deadlines import decision_due
 from app.policy.explain import explain
 from app.policy.model import DeterminationOutcome
+from app.store.database import Source
 from app.store.reading.access import visibility
 
 _NOON = time(12)
 
 
 async def check(
-    connection: AsyncConnection,
+    connection: Source,
     tree: dict[str, Any],
     caller: Caller,
     context: RequestContext,

@@ -12,8 +12,6 @@ reauthorization keeps the place if it waits for one; else the place is free for 
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.local_time import local_date
 from app.journey.decision.apply import reassign
 from app.journey.finish import finish, policy_of
@@ -25,7 +23,7 @@ from app.model.messages import EventType
 from app.model.notices import notices
 from app.model.record import Alarm, expired, expiring, is_overdue, reminds, voids
 from app.policy.model import Reason
-from app.store.database import fetch_one
+from app.store.database import Source
 from app.store.referral.draft import Act, Actor, Draft
 from app.store.referral.reopen import load_for_move
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
@@ -113,17 +111,15 @@ WHERE a.plan = $1 AND a.previous_id = $2 AND a.status = 'open' AND a.expired_tol
 ORDER BY r.received_at, r.id LIMIT 1 FOR UPDATE OF r"""
 
 
-async def keep_or_release(
-    connection: AsyncConnection, draft: Draft, context: RequestContext
-) -> None:
+async def keep_or_release(connection: Source, draft: Draft, context: RequestContext) -> None:
     """Gives a freed place to the member's reauthorization, or releases it to the waiting list.
 
     The draft is written already. If the member keeps the place, the offer's count stays.
     """
     if not draft.freed:
         return
-    row = await fetch_one(
-        connection, _REAUTHORIZATION, (draft.after.plan, draft.after.id, draft.freed)
+    row = await connection.fetch_one(
+        _REAUTHORIZATION, draft.after.plan, draft.after.id, draft.freed
     )
     if row is None:
         await release_place(connection, draft, context)

@@ -5,8 +5,7 @@ announced. If two people move a referral at once, the guarded update of its row 
 answers the other with 409 (spec.md 2).
 """
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+import asyncpg
 
 from app.base.errors import Refusal, refuse
 from app.base.heavy_work import to_thread_if_heavy
@@ -14,7 +13,8 @@ from app.base.local_time import local_date
 from app.journey.intake.context import RequestContext
 from app.model.lifecycle import Event, IllegalMove, next_state
 from app.policy.policy import Policy
-from app.store.database import constraint
+from app.store.database import Source
+from app.store.database_errors import constraint
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Draft
 from app.store.referral.rows import build_rows
@@ -42,7 +42,7 @@ def policy_of(draft: Draft, context: RequestContext) -> Policy | None:
     return context.rules.library.policy(draft.after.plan, local_date(draft.after.received_at))
 
 
-async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
+async def finish(connection: Source, draft: Draft) -> Changes:
     """Writes the composed move.
 
     Raises 409 if somebody else moved the referral in between, or gave the member an authorization
@@ -54,7 +54,7 @@ async def finish(connection: AsyncConnection, draft: Draft) -> Changes:
     except StaleReferral:
         text = "Somebody else moved the referral in between. Read it again."
         raise refuse(409, "conflict", text) from None
-    except IntegrityError as error:
+    except asyncpg.IntegrityConstraintViolationError as error:
         if constraint(error) not in OVERLAPS:
             raise
         text = (

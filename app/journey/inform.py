@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.errors import Issue, refuse
 from app.base.heavy_work import to_thread_if_heavy
 from app.base.ids import new_id
@@ -48,6 +46,7 @@ from app.policy.deadlines import decision_due
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason
 from app.policy.stated import SourcedFacts
+from app.store.database import Source
 from app.store.reading.access import Visibility
 from app.store.referral.change_of_plan import change_plan
 from app.store.referral.draft import Act, Draft
@@ -108,7 +107,7 @@ def _questions(given: Given) -> list[Missing]:
 
 
 async def add_information(
-    connection: AsyncConnection,
+    connection: Source,
     draft: Draft,
     added: Sequence[Copy],
     context: RequestContext,
@@ -150,7 +149,7 @@ def _with_supporting_info(sent: Mapping[str, Any], added: Sequence[Copy]) -> Map
 
 
 async def _give_to_plan(
-    connection: AsyncConnection,
+    connection: Source,
     draft: Draft,
     identity: Identity,
     submission: Submission,

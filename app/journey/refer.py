@@ -8,8 +8,7 @@ answered from what the winner wrote.
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+import asyncpg
 
 from app.base.errors import busy, not_found, refuse
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
@@ -23,7 +22,8 @@ from app.journey.stages import process
 from app.model.known import Inquiry, Known
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
-from app.store.database import constraint, fetch_one, sqlstate
+from app.store.database import Database, Source
+from app.store.database_errors import DatabaseBusy, constraint, sqlstate
 from app.store.reading.access import Visibility
 from app.store.referral.store import write
 from app.store.tables.decision import OVERLAPS
@@ -48,7 +48,7 @@ class RepeatPolicy:
 
 
 async def post(
-    connection: AsyncConnection,
+    database: Database,
     submission: Submission,
     repeats: RepeatPolicy,
     context: RequestContext,
@@ -59,16 +59,19 @@ async def post(
     """
     for _ in range(_TRIES):
         try:
-            return await _try(connection, submission, repeats, context)
-        except DBAPIError as error:
-            if constraint(error) not in _RACES and sqlstate(error) != _DEADLOCK:
+            async with database.begin() as transaction:
+                return await _try(transaction, submission, repeats, context)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            if constraint(error) not in _RACES:
                 raise
-            await connection.rollback()
+        except DatabaseBusy as error:
+            if sqlstate(error.__cause__) != _DEADLOCK:
+                raise
     raise busy()
 
 
 async def _try(
-    connection: AsyncConnection,
+    connection: Source,
     submission: Submission,
     repeats: RepeatPolicy,
     context: RequestContext,
@@ -107,7 +110,7 @@ def inquire(submission: Submission, repeats: RepeatPolicy, context: RequestConte
 
 
 async def _seen_before(
-    connection: AsyncConnection,
+    connection: Source,
     known: Known,
     submission: Submission,
     repeats: RepeatPolicy,
@@ -159,13 +162,13 @@ WHERE r.plan = $1 AND r.id = $2 ORDER BY v.version DESC LIMIT 1"""
 
 
 async def _existing(
-    connection: AsyncConnection,
+    connection: Source,
     plan: str,
     referral_id: str,
     locations: list[str] | None,
     context: RequestContext,
 ) -> Answer:
-    row = await fetch_one(connection, _CURRENT, (plan, referral_id))
+    row = await connection.fetch_one(_CURRENT, plan, referral_id)
     if row is None:
         raise not_found("ServiceRequest")
     version, at, body, state, status, details, number = row

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.errors import refuse
 from app.fhir.parameters import Given
 from app.fhir.task import TaskUpdate, names_care_manager
@@ -27,7 +25,7 @@ from app.model.known import Assignment, Offer, Placement, Wish
 from app.model.lifecycle import MOVES, Event, IllegalMove, Party
 from app.model.moves import ON_REFERRAL_TASK, ON_SERVICE_TASK, Verdict, event_meant, judge
 from app.model.record import Referral
-from app.store.database import fetch
+from app.store.database import Source
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import Opened
 
@@ -46,7 +44,7 @@ def parties_of(caller: Caller, referral: Referral) -> frozenset[Party]:
 
 
 async def change_referral_task(
-    connection: AsyncConnection,
+    connection: Source,
     opened: Opened,
     caller: Caller,
     update: TaskUpdate,
@@ -78,7 +76,7 @@ async def change_referral_task(
 
 
 async def change_service_task(
-    connection: AsyncConnection,
+    connection: Source,
     opened: Opened,
     caller: Caller,
     update: TaskUpdate,
@@ -100,7 +98,7 @@ async def change_service_task(
 
 
 async def _serve(
-    connection: AsyncConnection,
+    connection: Source,
     draft: Draft,
     event: Event | None,
     update: TaskUpdate,
@@ -131,12 +129,10 @@ def _annotate(draft: Draft, context: RequestContext) -> None:
     annotate(draft, Act(context.actor, draft.details, None))
 
 
-async def _next_candidate(
-    connection: AsyncConnection, draft: Draft, context: RequestContext
-) -> Placement:
+async def _next_candidate(connection: Source, draft: Draft, context: RequestContext) -> Placement:
     """Takes a place with the best offer that has not declined; without a place the member waits."""
     after = draft.after
-    rows = await fetch(connection, _DECLINED, (after.plan, after.id))
+    rows = await connection.fetch(_DECLINED, after.plan, after.id)
     declined = {row[0] for row in rows} | {after.performer_id}
     asked = after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked} if asked else ()))

@@ -9,8 +9,6 @@ gathers, then decides, then applies: `gather` has read the database in one state
 caller's transaction commits before the response leaves.
 """
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.heavy_work import to_thread_if_heavy
 from app.journey.capacity.assign import preference, serving
 from app.journey.capacity.places import take
@@ -23,13 +21,14 @@ from app.journey.receive import receive, requested_units
 from app.model.known import Known, Offer
 from app.model.lifecycle import Event
 from app.policy.rules import Rules
+from app.store.database import Source
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
 from app.store.referral.rows import build_rows
 
 
 async def process(
-    connection: AsyncConnection, submission: Submission, known: Known, context: RequestContext
+    connection: Source, submission: Submission, known: Known, context: RequestContext
 ) -> Changes:
     """Takes one new referral through the five stages; returns the rows that `refer` writes."""
     identity, draft = await intake(submission, known, context)
@@ -75,7 +74,7 @@ def candidates(submission: Submission, case: Case, known: Known) -> list[Offer]:
 
 
 async def settle(
-    connection: AsyncConnection,
+    connection: Source,
     draft: Draft,
     case: Case,
     offers: list[Offer],

@@ -15,8 +15,6 @@ still cross with its promotion: the database then ends one of the two, which is 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.local_time import local_date
 from app.journey.capacity.assign import assignment_to
 from app.journey.capacity.places import hold, release
@@ -25,7 +23,7 @@ from app.journey.finish import finish, policy_of
 from app.journey.intake.context import RequestContext
 from app.model.known import TAKING, NamedOffer, Placement, Wish
 from app.policy.deadlines import URGENT
-from app.store.database import fetch, fetch_one
+from app.store.database import Source
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import load_for_move
@@ -52,7 +50,7 @@ GROUP BY r.plan, r.offer_id ORDER BY 1, 2"""
 
 
 #: A function that hands on the places that a written change has freed.
-Give = Callable[[AsyncConnection, Draft, RequestContext], Awaitable[None]]
+Give = Callable[[Source, Draft, RequestContext], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Miscount:
     held: int
 
 
-async def release_place(connection: AsyncConnection, draft: Draft, context: RequestContext) -> None:
+async def release_place(connection: Source, draft: Draft, context: RequestContext) -> None:
     """Releases the places that a written change freed, and gives them to the next in line."""
     for offer_id in sorted(draft.freed):
         await release(connection, draft.after.plan, offer_id)
@@ -73,7 +71,7 @@ async def release_place(connection: AsyncConnection, draft: Draft, context: Requ
 
 
 async def write_move(
-    connection: AsyncConnection, draft: Draft, context: RequestContext, give: Give = release_place
+    connection: Source, draft: Draft, context: RequestContext, give: Give = release_place
 ) -> Changes:
     """Writes a composed move, then hands on the places that the move frees.
 
@@ -86,7 +84,7 @@ async def write_move(
 
 
 async def promote_waiting(
-    connection: AsyncConnection, plan: str, offer_id: str, context: RequestContext
+    connection: Source, plan: str, offer_id: str, context: RequestContext
 ) -> int:
     """Gives an offer's free places to the referrals that wait; returns how many were placed.
 
@@ -98,13 +96,13 @@ async def promote_waiting(
     while True:
         today = local_date(context.now)
         values = (plan, offer_id, sorted(TAKING), sorted(URGENT), today)
-        row = await fetch_one(connection, _HEAD, values)
+        row = await connection.fetch_one(_HEAD, *values)
         if row is None:
             return placed
         *columns, organization, npi, status = row
         referral = to_referral(columns)
         offer = NamedOffer(offer_id, organization, npi, status)
-        await connection.exec_driver_sql(_TAKE, (plan, offer_id))
+        await connection.execute(_TAKE, plan, offer_id)
         head = await load_for_move(
             connection, referral, now=context.now, fhir_base=context.fhir_base
         )
@@ -113,7 +111,7 @@ async def promote_waiting(
 
 
 async def _place(
-    connection: AsyncConnection, draft: Draft, offer: NamedOffer, context: RequestContext
+    connection: Source, draft: Draft, offer: NamedOffer, context: RequestContext
 ) -> None:
     asked = draft.after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked})) if asked else Wish()
@@ -122,6 +120,6 @@ async def _place(
     await finish(connection, draft)
 
 
-async def recount(connection: AsyncConnection) -> list[Miscount]:
+async def recount(connection: Source) -> list[Miscount]:
     """Lists the offers whose count is wrong; an empty list if every count is right."""
-    return [Miscount(*row) for row in await fetch(connection, _RECOUNT)]
+    return [Miscount(*row) for row in await connection.fetch(_RECOUNT)]

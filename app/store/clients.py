@@ -12,13 +12,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.fhir.bundle import CARRIED
 from app.model.caller import DECIDE, NETWORK, ROSTER
-from app.store.tables.directory import client, organization
+from app.store.database import Source
 
 #: The cost of scrypt: about 50 ms and 16 MB a try (RFC 7914; OWASP's password storage cheat
 #: sheet).
@@ -62,6 +58,20 @@ DEMONSTRATION: dict[str, tuple[str, frozenset[str]]] = {
 }
 
 
+_FIND = """SELECT c.id, c.organization_id, o.plan, c.scopes, c.secret_hash, c.demonstration
+FROM client c LEFT JOIN organization o ON o.id = c.organization_id WHERE c.id = $1 AND c.active"""
+_ADD = """INSERT INTO client
+    (id, organization_id, secret_hash, scopes, active, demonstration, created_at)
+VALUES ($1, $2, $3, $4, true, false, $5) ON CONFLICT DO NOTHING RETURNING id"""
+_ROTATE = "UPDATE client SET secret_hash = $2 WHERE id = $1 RETURNING id"
+_DEMONSTRATE = """INSERT INTO client AS c
+    (id, organization_id, secret_hash, scopes, active, demonstration, created_at)
+VALUES ($1, $2, $3, $4, true, true, $5)
+ON CONFLICT (id) DO UPDATE SET organization_id = excluded.organization_id,
+    secret_hash = excluded.secret_hash, scopes = excluded.scopes, active = true
+WHERE c.demonstration"""
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """A client as the token endpoint needs it. `plan` is set when its organization is a plan."""
@@ -73,31 +83,25 @@ class Client:
     secret_hash: str | None
 
 
-async def find(connection: AsyncConnection, client_id: str, *, production: bool) -> Client | None:
+async def find(source: Source, client_id: str, *, production: bool) -> Client | None:
     """Finds an active client, with the plan that its organization is; None if there is none.
 
     In production no client of the demonstration is found, even if the database has its row.
     """
-    rows = await connection.execute(
-        select(
-            client.c.id,
-            client.c.organization_id,
-            organization.c.plan,
-            client.c.scopes,
-            client.c.secret_hash,
-            client.c.demonstration,
-        )
-        .select_from(client.outerjoin(organization, organization.c.id == client.c.organization_id))
-        .where(client.c.id == client_id, client.c.active)
-    )
-    row = rows.first()
-    if row is None or (production and row.demonstration):
+    row = await source.fetch_one(_FIND, client_id)
+    if row is None or (production and row["demonstration"]):
         return None
-    return Client(row.id, row.organization_id, row.plan, frozenset(row.scopes), row.secret_hash)
+    return Client(
+        row["id"],
+        row["organization_id"],
+        row["plan"],
+        frozenset(row["scopes"]),
+        row["secret_hash"],
+    )
 
 
 async def register(
-    connection: AsyncConnection,
+    source: Source,
     client_id: str,
     organization_id: str,
     scopes: Collection[str],
@@ -105,33 +109,16 @@ async def register(
 ) -> str | None:
     """Adds a client and returns its secret, which is shown only now; None if the id is taken."""
     secret = new_secret()
-    added = await connection.execute(
-        insert(client)
-        .values(
-            id=client_id,
-            organization_id=organization_id,
-            secret_hash=hash_secret(secret),
-            scopes=sorted(scopes),
-            active=True,
-            demonstration=False,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(client.c.id)
-    )
-    return secret if added.first() else None
+    values = (client_id, organization_id, hash_secret(secret), sorted(scopes), now)
+    added = await source.fetch_one(_ADD, *values)
+    return secret if added else None
 
 
-async def rotate(connection: AsyncConnection, client_id: str) -> str | None:
+async def rotate(source: Source, client_id: str) -> str | None:
     """Replaces a client's secret and returns the new one; None when there is no such client."""
     secret = new_secret()
-    changed = await connection.execute(
-        update(client)
-        .where(client.c.id == client_id)
-        .values(secret_hash=hash_secret(secret))
-        .returning(client.c.id)
-    )
-    return secret if changed.first() else None
+    changed = await source.fetch_one(_ROTATE, client_id, hash_secret(secret))
+    return secret if changed else None
 
 
 def demonstration_secret(client_id: str) -> str:
@@ -139,7 +126,7 @@ def demonstration_secret(client_id: str) -> str:
     return f"demo-{client_id}"
 
 
-async def register_demonstration(connection: AsyncConnection, now: datetime) -> None:
+async def register_demonstration(source: Source, now: datetime) -> None:
     """Adds the demonstration's clients, each with the secret `demo-<client>`.
 
     In production the settings refuse this step, and `find` does not find these clients.
@@ -147,19 +134,8 @@ async def register_demonstration(connection: AsyncConnection, now: datetime) -> 
     # Hash before writing: hashing is slow, and processes that start together wait for the rows.
     hashes = {id_: hash_secret(demonstration_secret(id_)) for id_ in DEMONSTRATION}
     for client_id, (organization_id, scopes) in DEMONSTRATION.items():
-        values = {
-            "organization_id": organization_id,
-            "secret_hash": hashes[client_id],
-            "scopes": sorted(scopes),
-            "active": True,
-        }
-        await connection.execute(
-            insert(client)
-            .values(id=client_id, demonstration=True, created_at=now, **values)
-            .on_conflict_do_update(
-                index_elements=[client.c.id], set_=values, where=client.c.demonstration
-            )
-        )
+        values = (client_id, organization_id, hashes[client_id], sorted(scopes), now)
+        await source.execute(_DEMONSTRATE, *values)
 
 
 def new_secret() -> str:

@@ -1,249 +1,272 @@
-"""Makes the engine, sends statements (in a transaction, or as a single read), names driver errors.
+"""The one way to the database: a pool of connections for the service, the clocks and the workers.
 
-No other module turns the driver's errors into answers. `app.api.deployment` opens the transaction
-of a request. A process that starts before its database waits here for a limited time.
+A `Database` sends single statements, each its own transaction, or opens a `Transaction` for several
+that must hold together. Rows are read by name. Statements are constants in the driver's own form
+(`$1`, `$2` …); those whose shape varies come from `app.store.statement`.
+
+Settings of a session go with each new connection. Behind a pooler that gives a connection to
+another client after every transaction (`DATABASE_POOLED`) they cannot: there they are set on the
+role, by `python -m app migrate`. A process that starts before its database waits for it here.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import CursorResult, PoolProxiedConnection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.base.errors import Refusal, Stopped, busy, too_costly, unavailable
+from app.base.errors import Stopped
 from app.base.settings import Settings
+from app.store.database_errors import DATABASE_ERRORS, DRIVER_ERRORS, named_errors
 
 #: The restricted role that the migration creates: it may not change history.
 ROLE = "nwd_service"
+#: The settings of every session: it waits at most 2 s for a lock and 10 s for a statement.
+SESSION: Mapping[str, str] = {
+    "lock_timeout": "2000",
+    "statement_timeout": "10000",
+    "idle_in_transaction_session_timeout": "30000",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "timezone": "UTC",
+}
 
-#: SQLSTATE classes and codes of a database that is away, out of room, or a standby (25006).
-AWAY = ("08", "25006", "53", "57P", "58")
-#: SQLSTATEs of a database that is busy with other transactions.
-LOCKED = ("55P03", "40001", "40P01")
-#: The SQLSTATE class of an error inside PostgreSQL: answered like a database that is away.
-_GIVEN_UP = ("XX",)
-#: The SQLSTATE of a statement that took longer than the limit.
-_TOO_LONG = "57014"
-#: The key in `AsyncConnection.info` under which a transaction notes that it wrote deliveries.
-_DUE = "nwd_due_deliveries"
-
-
-def database_url(url: str) -> str:
-    """Returns the URL with the driver that the service uses, whatever driver it names."""
-    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+_log = logging.getLogger(__name__)
 
 
-def create_engine(settings: Settings, *, pool_size: int | None = None) -> AsyncEngine:
-    """Makes an engine whose sessions wait at most 2 s for a lock and 10 s for a statement."""
-    engine = create_async_engine(
-        database_url(settings.database_url),
-        pool_size=pool_size or settings.database_pool_size,
-        max_overflow=0,
-        pool_timeout=settings.database_wait_s,
-        pool_pre_ping=False,  # a round trip per request; a dead connection is answered 503 once
-        connect_args={
-            "server_settings": {
-                "application_name": "no-wrong-door",
-                "lock_timeout": "2000",
-                "statement_timeout": "10000",
-                "idle_in_transaction_session_timeout": "30000",
-                "jit": "off",
-                "plan_cache_mode": "force_generic_plan",
-                "timezone": "UTC",
-            },
-            "timeout": 5,
-            "command_timeout": 15,
-        },
-    )
-    if not settings.migration_database_url:
-        event.listen(engine.sync_engine, "connect", _take_role)
-    return engine
+class Row(Protocol):
+    """One row of a result, read by the names of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+    def keys(self) -> Iterable[str]: ...
 
 
-def _take_role(connection: Any, _record: Any) -> None:
-    """Takes the restricted role: owner and service have one URL, and so connect as the owner."""
-    cursor = connection.cursor()
-    cursor.execute(f"SET ROLE {ROLE}")
-    cursor.close()
-    connection.commit()
+def driver_url(url: str) -> str:
+    """Returns the URL as the driver reads it, whatever driver of SQLAlchemy's it names."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def sqlstate(error: BaseException) -> str:
-    """Returns the SQLSTATE of a driver error, or an empty string."""
-    cause: Any = error
-    while cause is not None:
-        state = getattr(cause, "sqlstate", None)
-        if isinstance(state, str):
-            return state
-        cause = getattr(cause, "orig", None) or cause.__cause__
-    return ""
+class _Session(asyncpg.Connection):  # type: ignore[misc]  # the driver is untyped
+    """A connection that goes back to the pool without a round trip.
 
-
-def constraint(error: BaseException) -> str:
-    """Returns the name of the constraint that a driver error is about, or an empty string."""
-    cause: Any = error
-    while cause is not None:
-        name = getattr(cause, "constraint_name", None)
-        if isinstance(name, str):
-            return name
-        cause = getattr(cause, "orig", None) or cause.__cause__
-    return ""
-
-
-@contextmanager
-def named_errors() -> Iterator[None]:
-    """Turns the driver's errors into answers on which a caller can act."""
-    try:
-        yield
-    except (PoolTimeout, OSError, TimeoutError, asyncpg.InterfaceError) as error:
-        raise unavailable() from error
-    except (DBAPIError, asyncpg.PostgresError) as error:
-        state = sqlstate(error)
-        if state in LOCKED:
-            raise busy() from error
-        if state == _TOO_LONG:
-            raise too_costly() from error
-        if _lost(error) or not state or state.startswith((*AWAY, *_GIVEN_UP)):
-            raise unavailable() from error
-        raise
-
-
-def _lost(error: Exception) -> bool:
-    """Tells whether the connection was lost; otherwise the statement failed."""
-    if isinstance(error, DBAPIError):
-        kinds = (InterfaceError, OperationalError)
-        return isinstance(error, kinds) or error.connection_invalidated
-    return isinstance(error, asyncpg.PostgresConnectionError)
-
-
-class Reader:
-    """Runs single statements that read, without a transaction around them.
-
-    Each statement sees one snapshot by itself, and so needs no BEGIN and no COMMIT: one round trip
-    instead of three. It holds a connection of the engine's pool only while it runs. Code in which
-    two statements must see one snapshot uses a transaction (`begin`) instead.
+    Nothing here changes a session, so that nothing has to be reset.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def get_reset_query(self) -> str:
+        return ""
 
-    async def fetch(self, sql: str, parameters: Sequence[Any]) -> Sequence[Sequence[Any]]:
-        """Reads the rows. Raises the refusals of `named_errors`."""
-        with named_errors():
-            pooled = await self._engine.raw_connection()
-            while _closed(pooled):  # the server was restarted meanwhile; the next connection is new
-                pooled.invalidate()
-                pooled = await self._engine.raw_connection()
-            driver: Any = pooled.driver_connection
+
+class Database:
+    """A pool of connections to one database, opened with the first statement.
+
+    `name` is what the server calls its sessions. `on_due` is called after each commit that makes
+    deliveries due (`app.journey.notification.wake`).
+    """
+
+    def __init__(self, settings: Settings, *, size: int | None = None, name: str = "") -> None:
+        self._settings = settings
+        self._size = size or settings.database_pool_size
+        self._name = f"no-wrong-door {name}".rstrip()
+        self._opened: asyncpg.Pool | None = None
+        self.on_due: Callable[[], None] = lambda: None
+
+    async def fetch(self, sql: str, *values: Any) -> list[Row]:
+        """Reads the rows of one statement, which is its own transaction."""
+        async with self._connection() as connection:
+            with named_errors():
+                rows: list[Row] = await connection.fetch(sql, *values)
+        return rows
+
+    async def fetch_one(self, sql: str, *values: Any) -> Row | None:
+        """Reads the first row of one statement; None if there is none."""
+        async with self._connection() as connection:
+            with named_errors():
+                row: Row | None = await connection.fetchrow(sql, *values)
+        return row
+
+    async def execute(self, sql: str, *values: Any) -> None:
+        """Runs one statement without reading rows."""
+        async with self._connection() as connection:
+            with named_errors():
+                await connection.execute(sql, *values)
+
+    def deliveries_due(self) -> None:
+        """Hints that deliveries are due: a statement that made them so has committed."""
+        self.on_due()
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator["Transaction"]:
+        """Opens a transaction: committed when its block ends, rolled back if the block raises."""
+        async with self._connection() as connection:
+            transaction = Transaction(connection)
+            with named_errors():
+                started = connection.transaction()
+                await started.start()
             try:
-                rows: list[asyncpg.Record] = await driver.fetch(sql, *parameters)
-            except BaseException as error:
-                if _closed(pooled):
-                    pooled.invalidate(error)
+                yield transaction
+            except BaseException:
+                with suppress(*DRIVER_ERRORS):  # the connection may be lost, and all with it
+                    await started.rollback()
                 raise
-            finally:
-                pooled.close()
-            return rows
+            with named_errors():
+                await started.commit()
+        if transaction.due:
+            self.on_due()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        if self._opened is None:
+            self._opened = await self._open()
+        pool = self._opened
+        with named_errors():
+            try:
+                async with asyncio.timeout(self._settings.database_wait_s):
+                    connection = await pool.acquire()
+            except TimeoutError as error:
+                raise ConnectionError("no connection in time") from error
+        try:
+            yield connection
+        finally:
+            with named_errors():
+                await pool.release(connection)
+
+    async def _open(self) -> asyncpg.Pool:
+        pooled = self._settings.database_pooled
+        return await asyncpg.create_pool(
+            driver_url(self._settings.database_url),
+            min_size=0,
+            max_size=self._size,
+            connection_class=_Session,
+            max_inactive_connection_lifetime=0,
+            timeout=5,
+            command_timeout=15,
+            # A pooler hands a session's prepared statements to nobody else.
+            statement_cache_size=0 if pooled else 1024,
+            server_settings={
+                "application_name": self._name,
+                **({} if pooled else session_settings(self._settings)),
+            },
+        )
+
+    async def close(self) -> None:
+        """Closes the connections; those still in use after 2 s are cut off."""
+        pool, self._opened = self._opened, None
+        if pool is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await pool.close()
 
 
-def _closed(pooled: PoolProxiedConnection) -> bool:
-    driver: Any = pooled.driver_connection
-    closed: bool = driver.is_closed()
-    return closed
+class Transaction:
+    """Statements that hold together, on one connection. `due`: they make deliveries due."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self.due = False
+
+    async def fetch(self, sql: str, *values: Any) -> list[Row]:
+        """Reads the rows of a statement."""
+        with named_errors():
+            rows: list[Row] = await self._connection.fetch(sql, *values)
+        return rows
+
+    async def fetch_one(self, sql: str, *values: Any) -> Row | None:
+        """Reads the first row of a statement; None if there is none."""
+        with named_errors():
+            row: Row | None = await self._connection.fetchrow(sql, *values)
+        return row
+
+    async def execute(self, sql: str, *values: Any) -> None:
+        """Runs a statement without reading rows."""
+        with named_errors():
+            await self._connection.execute(sql, *values)
+
+    def deliveries_due(self) -> None:
+        """Notes that this transaction makes deliveries due; the hint follows its commit."""
+        self.due = True
 
 
-#: The ways to send a statement that reads: in a transaction, or without one.
-ReadSource = AsyncConnection | Reader
+#: The ways to send a statement: by itself, or in a transaction.
+Source = Database | Transaction
 
 
-async def fetch(
-    source: ReadSource, sql: str, parameters: Sequence[Any] = ()
-) -> Sequence[Sequence[Any]]:
-    """Reads the rows of a statement in the driver's own form (`$1`, `$2` …), not SQLAlchemy's."""
-    if isinstance(source, Reader):
-        return await source.fetch(sql, parameters)
-    result: CursorResult[Any] = await source.exec_driver_sql(sql, tuple(parameters))
-    return result.fetchall()
-
-
-async def fetch_one(
-    source: ReadSource, sql: str, parameters: Sequence[Any] = ()
-) -> Sequence[Any] | None:
-    """Reads the first row of a statement; None if there is none."""
-    rows = await fetch(source, sql, parameters)
-    return rows[0] if rows else None
+def session_settings(settings: Settings) -> dict[str, str]:
+    """Lists the settings of a session; the role only where owner and service have one URL."""
+    role = {} if settings.migration_database_url else {"role": ROLE}
+    return {**SESSION, **role}
 
 
 @asynccontextmanager
-async def begin(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Opens a transaction: committed when its block ends, rolled back if the block raises."""
-    with named_errors():
-        async with engine.connect() as connection:
-            connection.info.pop(_DUE, None)  # left by the transaction before on this connection
-            yield connection
-            await connection.commit()
+async def listening(
+    settings: Settings, channel: str, take: Callable[..., None]
+) -> AsyncIterator[asyncio.Event]:
+    """Takes notifications of a channel, on a connection of its own, while the block runs.
 
-
-def note_due_deliveries(connection: AsyncConnection) -> None:
-    """Notes that this transaction makes deliveries due.
-
-    Every function that writes such rows calls this one. So none of its callers has to think of
-    waking the delivery workers (`app.api.deployment`).
+    Yields the event that is set when the connection is lost.
     """
-    connection.info[_DUE] = True
-
-
-def has_due_deliveries(connection: AsyncConnection) -> bool:
-    """Tells whether this transaction makes deliveries due."""
-    return _DUE in connection.info
+    ended = asyncio.Event()
+    with named_errors():
+        connection = await asyncpg.connect(
+            driver_url(settings.listen_url),
+            timeout=5,
+            command_timeout=15,
+            server_settings={"application_name": "no-wrong-door listens"},
+        )
+        try:
+            connection.add_termination_listener(lambda _: ended.set())
+            await connection.add_listener(channel, take)
+            yield ended
+        finally:
+            connection.terminate()
 
 
 # Waiting for the database at the start
-
-log = logging.getLogger(__name__)
 
 
 class DatabaseAway(Stopped):
     """The database did not answer in time."""
 
 
-async def database_answers(engine: AsyncEngine) -> bool:
+async def database_answers(database: Database) -> bool:
     """Tells whether the database answers at all."""
     try:
-        async with begin(engine) as connection:
-            await connection.exec_driver_sql("SELECT 1")
-    except (Refusal, DBAPIError):
+        await database.execute("SELECT 1")
+    except DATABASE_ERRORS:
         return False
     return True
 
 
-async def wait_for_database(engine: AsyncEngine, seconds: float) -> None:
+async def wait_for_database(database: Database, seconds: float) -> None:
     """Waits until the database answers. Raises `DatabaseAway` after so many seconds."""
     deadline = time.monotonic() + seconds
     pause = 0.1
-    while not await database_answers(engine):
+    while not await database_answers(database):
         if time.monotonic() + pause > deadline:
             raise DatabaseAway(
                 f"The database did not answer within {seconds:g} s. Check that it runs, that "
                 "DATABASE_URL names it, and that `python -m app migrate` has been run."
             )
-        log.warning("waiting for the database")
+        _log.warning("waiting for the database")
         await asyncio.sleep(pause)
         pause = min(pause * 2, 2.0)
 
 
 async def until_it_answers(chosen: Settings) -> None:
-    """Waits at most DATABASE_START_WAIT_S, in a process that has no engine yet."""
-    engine = create_engine(chosen, pool_size=1)
+    """Waits at most DATABASE_START_WAIT_S, in a process that has no pool yet."""
+    async with opened(chosen, size=1) as database:
+        await wait_for_database(database, chosen.database_start_wait_s)
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, size: int, name: str = "") -> AsyncIterator[Database]:
+    """Opens a pool for the block, and closes it."""
+    database = Database(settings, size=size, name=name)
     try:
-        await wait_for_database(engine, chosen.database_start_wait_s)
+        yield database
     finally:
-        await engine.dispose()
+        await database.close()

@@ -10,18 +10,17 @@ Alembic version that leaves nothing to migrate.
 
 from typing import Any
 
+import asyncpg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 
 from app.base.errors import Stopped
 from app.base.settings import CHECKOUT
-from app.store.database import ROLE, sqlstate
+from app.store.database import ROLE, Source
 
 _MIGRATIONS = CHECKOUT / "migrations"
-_UNDEFINED_TABLE = "42P01"
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -33,24 +32,23 @@ def configuration(connection: Connection | None = None) -> Config:
     return config
 
 
+def migrating_url(url: str) -> str:
+    """Returns the URL for Alembic, which connects through SQLAlchemy, whatever driver it names."""
+    return make_url(url).set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+
+
 def head_revision() -> str | None:
     """Reads from files the revision that this code expects; None before the first migration."""
     return ScriptDirectory.from_config(configuration()).get_current_head()
 
 
-async def current_revision(connection: AsyncConnection) -> str | None:
-    """Reads the revision of the database; None if nothing has been migrated.
-
-    If the result is None, the connection's transaction is over: PostgreSQL ends it by the error.
-    """
+async def current_revision(source: Source) -> str | None:
+    """Reads the revision of the database; None if nothing has been migrated."""
     try:
-        row = await connection.execute(text("SELECT version_num FROM alembic_version"))
-    except ProgrammingError as error:
-        if sqlstate(error) != _UNDEFINED_TABLE:
-            raise
+        row = await source.fetch_one("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
         return None
-    revision: str | None = row.scalar()
-    return revision
+    return None if row is None else str(row["version_num"])
 
 
 # The service's role

@@ -15,12 +15,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.base.clock import ServiceClock
 from app.base.errors import Refusal
 from app.journey.notification.retry import BLOCKED, BROKEN, DNS, REFUSED, TIMEOUT, TLS
-from app.store.database import begin, fetch
+from app.store.database import Database
 from app.store.reading.access import plan_keys
 
 #: Attempts of the last five minutes are counted.
@@ -62,24 +61,24 @@ class DeliveryMetrics:
         self._text = b""
         self._good_until = 0.0
 
-    async def text(self, engine: AsyncEngine | None, clock: ServiceClock) -> bytes:
+    async def text(self, database: Database | None, clock: ServiceClock) -> bytes:
         """Return the metrics in the text format of Prometheus; `nwd_delivery_figures_up` is 0 if
-        the database did not give the figures. `engine` is None before the service has started.
+        the database did not give the figures. `database` is None before the service has started.
         """
         loop = asyncio.get_running_loop()
         async with self._lock:
             if loop.time() >= self._good_until:
                 now = clock.now()
-                self._text = metrics_text(await _rows(engine, now) if engine else None, now)
+                self._text = metrics_text(await _rows(database, now) if database else None, now)
                 self._good_until = loop.time() + _GOOD_S
             return self._text
 
 
-async def _rows(engine: AsyncEngine, now: datetime) -> Sequence[Sequence[Any]] | None:
+async def _rows(database: Database, now: datetime) -> Sequence[Sequence[Any]] | None:
     try:
-        async with asyncio.timeout(_PATIENCE_S), begin(engine) as connection:
-            await connection.exec_driver_sql(_LIMITS)
-            return await fetch(connection, _FIGURES, (list(plan_keys()), now - RECENT))
+        async with asyncio.timeout(_PATIENCE_S), database.begin() as connection:
+            await connection.execute(_LIMITS)
+            return await connection.fetch(_FIGURES, list(plan_keys()), now - RECENT)
     except (TimeoutError, Refusal):
         return None
 

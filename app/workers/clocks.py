@@ -17,11 +17,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
 from app.base.clock import ServiceClock
-from app.base.errors import Refusal, is_too_costly, unavailable
+from app.base.errors import Refusal, is_too_costly
 from app.base.local_time import local_date
 from app.base.settings import Settings
 from app.journey.clock import CLOCK, fire, keep_or_release
@@ -30,16 +27,14 @@ from app.journey.waitlist import write_move
 from app.model.caller import UNASSIGNED
 from app.model.record import Alarm
 from app.policy.rules import Rules
-from app.store.connect import RAISED
-from app.store.database import begin, create_engine, database_answers, fetch, fetch_one
+from app.store.database import Database, Source, database_answers
+from app.store.database_errors import DATABASE_ERRORS, DatabaseLost
 from app.store.referral.reopen import load_for_move
 from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 from app.workers.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
 
-#: The errors that a database which is away raises through the engine.
-_AWAY = (Refusal, DBAPIError, *RAISED)
 #: The time for which a referral is left alone after its alarm failed for a reason of its own.
 ASIDE = timedelta(minutes=5)
 
@@ -57,27 +52,28 @@ class Swept:
 
 
 async def run_clocks(
-    settings: Settings, clock: ServiceClock, *, stop: asyncio.Event, every: float
+    settings: Settings,
+    database: Database,
+    clock: ServiceClock,
+    *,
+    stop: asyncio.Event,
+    every: float,
 ) -> None:
     """Sweeps all plans every `every` seconds until `stop`; ends a sweep between two alarms."""
     known = await asyncio.to_thread(rules_of, settings)
     aside = Quarantine(ASIDE)
-    engine = create_engine(settings, pool_size=1)
-    try:
-        while not stop.is_set():
-            try:
-                await sweep_all(engine, known, clock, settings.fhir_base, stop, aside)
-            except _AWAY as error:
-                _log.warning("database lost; clocks wait", extra={"error": type(error).__name__})
-            with suppress(TimeoutError):
-                async with asyncio.timeout(every):
-                    await stop.wait()
-    finally:
-        await engine.dispose()
+    while not stop.is_set():
+        try:
+            await sweep_all(database, known, clock, settings.fhir_base, stop, aside)
+        except DATABASE_ERRORS as error:
+            _log.warning("database lost; clocks wait", extra={"error": type(error).__name__})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(every):
+                await stop.wait()
 
 
 async def sweep_all(
-    engine: AsyncEngine,
+    database: Database,
     known: Rules,
     clock: ServiceClock,
     fhir_base: str,
@@ -93,10 +89,10 @@ async def sweep_all(
     for plan in (*known.plans, UNASSIGNED):
         context = RequestContext(known, clock.now(), CLOCK, fhir_base)
         try:
-            swept = await sweep(engine, plan, context, aside, stop=stop)
+            swept = await sweep(database, plan, context, aside, stop=stop)
         except Exception as error:
-            if not await database_answers(engine):
-                raise unavailable() from error
+            if not await database_answers(database):
+                raise DatabaseLost() from error
             failure = {"plan": plan, "error": type(error).__name__}
             _log.exception("clocks of a plan not looked at", extra=failure)
             continue
@@ -148,7 +144,7 @@ WHERE r.plan = $1 AND r.id = $2 FOR UPDATE SKIP LOCKED"""
 
 
 async def sweep(
-    engine: AsyncEngine,
+    database: Database,
     plan: str,
     context: RequestContext,
     aside: Quarantine,
@@ -164,8 +160,7 @@ async def sweep(
     swept = Swept()
     passed_over = aside.still(context.now)
     while True:
-        async with begin(engine) as connection:
-            due = await candidates(connection, plan, context, passed_over, batch)
+        due = await candidates(database, plan, context, passed_over, batch)
         if not due:
             return swept
         for alarm, referral_id in due:
@@ -173,7 +168,7 @@ async def sweep(
                 return swept
             if referral_id in passed_over:
                 continue
-            if await _try_to_fire(engine, plan, referral_id, alarm, context, aside):
+            if await _try_to_fire(database, plan, referral_id, alarm, context, aside):
                 swept.fired += 1
             else:
                 passed_over.add(referral_id)
@@ -181,7 +176,7 @@ async def sweep(
 
 
 async def candidates(
-    connection: AsyncConnection,
+    connection: Source,
     plan: str,
     context: RequestContext,
     passed_over: set[str],
@@ -193,11 +188,11 @@ async def candidates(
     notice = context.rules.clocks(known, today).data.expiring_days_before
     over = context.now - timedelta(seconds=1)
     values = (plan, over, context.now, today, notice, sorted(passed_over), limit)
-    return [(Alarm(alarm), id_) for alarm, id_ in await fetch(connection, _DUE, values)]
+    return [(Alarm(alarm), id_) for alarm, id_ in await connection.fetch(_DUE, *values)]
 
 
 async def _try_to_fire(
-    engine: AsyncEngine,
+    database: Database,
     plan: str,
     referral_id: str,
     alarm: Alarm,
@@ -212,14 +207,14 @@ async def _try_to_fire(
     about = {"plan": plan, "referral_id": referral_id, "alarm": alarm.value}
     for again in (True, False):  # twice, since a lost connection is made anew
         try:
-            async with begin(engine) as connection:
+            async with database.begin() as connection:
                 return await claim_and_fire(connection, plan, referral_id, alarm, context)
         except Exception as error:
             if isinstance(error, Refusal) and error.status < 500 and not is_too_costly(error):
                 _log.warning("clock passed over", extra=about)
                 return False
-            if not await database_answers(engine):
-                raise unavailable() from error
+            if not await database_answers(database):
+                raise DatabaseLost() from error
             if again:
                 continue
             failure = {**about, "error": type(error).__name__}
@@ -229,10 +224,10 @@ async def _try_to_fire(
 
 
 async def claim_and_fire(
-    connection: AsyncConnection, plan: str, referral_id: str, alarm: Alarm, context: RequestContext
+    connection: Source, plan: str, referral_id: str, alarm: Alarm, context: RequestContext
 ) -> bool:
     """Locks one referral and fires its alarm; False if another has the lock or nothing is due."""
-    row = await fetch_one(connection, _LOCK, (plan, referral_id))
+    row = await connection.fetch_one(_LOCK, plan, referral_id)
     if row is None:
         return False
     due = await load_for_move(

@@ -32,8 +32,10 @@ from app.journey.notification.retry import SHORTEST_ASIDE, outcome, set_aside
 from app.journey.notification.secrets import Vault
 from app.journey.notification.subscription_content import attach_full_payload, prepare
 from app.journey.notification.targets import Guard
+from app.journey.notification.wake import CHANNEL
 from app.model.caller import UNASSIGNED
-from app.store.connect import CHANNEL, RAISED, Link, report
+from app.store.database import Database, listening, opened
+from app.store.database_errors import DATABASE_ERRORS, report
 from app.workers.clocks import run_clocks
 from app.workers.metrics import attempted
 from app.workers.quarantine import Quarantine, split_on_failure
@@ -57,6 +59,9 @@ class Pace:
 
 _log = logging.getLogger(__name__)
 
+#: Connections of one worker process: its loops, clocks and keeper use one each, with some to spare.
+_POOL = 8
+
 
 async def deliver_forever(
     settings: Settings,
@@ -70,35 +75,51 @@ async def deliver_forever(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, "lookup"))
     guard = Guard.of(settings)
     pace, clock = pace or Pace(), clock or ServiceClock.of(settings)
-    clocks = asyncio.create_task(run_clocks(settings, clock, stop=stop, every=pace.clocks_s))
-    clocks.add_done_callback(lambda _: stop.set())
-    async with open_session(guard, pace.total_s) as session:
+    async with (
+        opened(settings, size=_POOL, name="worker") as database,
+        open_session(guard, pace.total_s) as session,
+    ):
         sender = Sender(session, guard, Vault(settings))
-        keeper = asyncio.create_task(
-            keep_subscriptions(settings, sender, clock, stop=stop, every=pace.poll_s)
-        )
-        keeper.add_done_callback(lambda _: stop.set())
+        worker = Worker(settings, database, sender, clock, pace)
+        database.on_due = worker.wake
+        beside = [
+            asyncio.create_task(
+                run_clocks(settings, database, clock, stop=stop, every=pace.clocks_s)
+            ),
+            asyncio.create_task(
+                keep_subscriptions(
+                    database, sender, clock, settings.fhir_base, stop=stop, every=pace.poll_s
+                )
+            ),
+        ]
+        for task in beside:
+            task.add_done_callback(lambda _: stop.set())
         try:
-            await Worker(settings, sender, clock, pace).run(stop)
+            await worker.run(stop)
         finally:
             stop.set()
-            await asyncio.gather(clocks, keeper)
+            await asyncio.gather(*beside)
 
 
 class Worker:
     """The deliveries of one process."""
 
-    def __init__(self, settings: Settings, sender: Sender, clock: ServiceClock, pace: Pace) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        sender: Sender,
+        clock: ServiceClock,
+        pace: Pace,
+    ) -> None:
         named = [plan.strip() for plan in settings.plans.split(",") if plan.strip()]
         self._plans = [*named, UNASSIGNED] if named else []
         self._fhir_base = settings.fhir_base
         self._sender = sender
         self._clock = clock
         self._pace = pace
-        self._claiming = Link(settings, "claims")
-        self._recording = Link(settings, "records")
-        self._listening = Link(settings, "listens")
-        self._sweeping = Link(settings, "sweeps")
+        self._database = database
+        self._settings = settings
         self._hints = Hints(self._plans, pace.poll_s)
         self._sending: dict[Claim, asyncio.Task[None]] = {}
         self._sending_per_endpoint: Counter[str] = Counter()
@@ -107,6 +128,10 @@ class Worker:
         self._new_results = asyncio.Event()
         self._claim_quarantine = Quarantine(SHORTEST_ASIDE)
         self._sweep_quarantine = Quarantine(SHORTEST_ASIDE)
+
+    def wake(self) -> None:
+        """Takes the hint that this process has made deliveries due itself: by a clock."""
+        self._hints.wake("")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop`; raises the unexpected error of a loop, and so the process restarts."""
@@ -126,8 +151,6 @@ class Worker:
                 task.result()
         finally:
             await _cancel(stopping, *loops, *self._sending.values())
-            for link in (self._claiming, self._recording, self._listening, self._sweeping):
-                await link.close()
 
     async def _keep_running(self, loop: Any) -> None:
         """Runs a loop; restarts it after errors of the database, with growing pauses."""
@@ -136,7 +159,7 @@ class Worker:
             began = asyncio.get_running_loop().time()
             try:
                 await loop()
-            except RAISED as error:
+            except DATABASE_ERRORS as error:
                 lasted = asyncio.get_running_loop().time() - began
                 pause = 0.1 if lasted > self._pace.longest_backoff_s else pause
                 report(_log, error, loop=loop.__name__)
@@ -146,25 +169,25 @@ class Worker:
     # --- claims ---
 
     async def _listen(self) -> None:
-        await self._hints.listen(self._listening)
+        if not self._settings.listen_url:  # a pooler passes no notifications on: the poll finds all
+            await asyncio.Event().wait()
+        await self._hints.listen(self._settings)
 
     async def _claim(self) -> None:
         while True:
-            for plan in await self._hints.plans(self._claiming):
+            for plan in await self._hints.plans(self._database):
                 await self._claim_quarantine.unless(self._claim_plan, plan, self._clock.now())
             await self._hints.wait()
 
     async def _sweep(self) -> None:
         while True:
-            async with self._sweeping as connection:
-                plans = self._plans or await plans_waiting(connection)
+            plans = self._plans or await plans_waiting(self._database)
             for plan in plans:
                 await self._sweep_quarantine.unless(self._sweep_plan, plan, self._clock.now())
             await asyncio.sleep(self._pace.sweep_s)
 
     async def _sweep_plan(self, plan: str) -> None:
-        async with self._sweeping as connection:
-            await sweep(connection, plan, self._clock.now())
+        await sweep(self._database, plan, self._clock.now())
 
     async def _claim_plan(self, plan: str) -> None:
         room = self._pace.at_once - len(self._sending)
@@ -172,16 +195,15 @@ class Worker:
             self._plans_with_more.add(plan)
             return
         now = self._clock.now()
-        async with self._claiming as connection:
-            claims = await claim(
-                connection,
-                plan,
-                now=now,
-                lease_until=now + timedelta(seconds=self._pace.lease_s),
-                limit=room,
-                per_endpoint=self._pace.per_endpoint,
-                sending=self._sending_per_endpoint,
-            )
+        claims = await claim(
+            self._database,
+            plan,
+            now=now,
+            lease_until=now + timedelta(seconds=self._pace.lease_s),
+            limit=room,
+            per_endpoint=self._pace.per_endpoint,
+            sending=self._sending_per_endpoint,
+        )
         for ready in await split_on_failure(claims, self._prepare, self._set_aside):
             for each in ready:
                 self._start_sending(each)
@@ -193,9 +215,8 @@ class Worker:
         if not claims:
             return []
         plan = claims[0].plan
-        async with self._claiming as connection:
-            made = await prepare(connection, plan, claims, self._fhir_base, self._clock.now())
-            return await attach_full_payload(connection, plan, made, self._fhir_base)
+        made = await prepare(self._database, plan, claims, self._fhir_base, self._clock.now())
+        return await attach_full_payload(self._database, plan, made, self._fhir_base)
 
     async def _set_aside(self, claimed: Claim, error: Exception) -> None:
         """Gives a claim back for a while: its secret cannot be opened, its row is bad, or a bug."""
@@ -248,9 +269,8 @@ class Worker:
 
     async def _hand_back(self, claimed: Claim, wait: timedelta = timedelta(0)) -> None:
         try:
-            async with self._recording as connection:
-                await release(connection, claimed, self._clock.now() + wait)
-        except RAISED:
+            await release(self._database, claimed, self._clock.now() + wait)
+        except DATABASE_ERRORS:
             _log.warning("lease left to end", extra={"message_id": claimed.message_id})
 
     # --- records ---
@@ -271,14 +291,13 @@ class Worker:
         batch = [result for result in self._results if result.claim.plan == plan]
         try:
             await split_on_failure(batch, self._write, self._set_result_aside)
-        except RAISED:
+        except DATABASE_ERRORS:
             self._new_results.set()
             raise
 
     async def _write(self, batch: Sequence[Result]) -> None:
         plan = batch[0].claim.plan
-        async with self._recording as connection:
-            more = await record(connection, plan, batch)
+        more = await record(self._database, plan, batch)
         self._end_results(batch)
         waiting, self._plans_with_more = self._plans_with_more, set()
         if more:
@@ -307,7 +326,7 @@ class Worker:
         try:
             while self._results:
                 await self._record_plan(self._results[0].claim.plan)
-        except RAISED as error:
+        except DATABASE_ERRORS as error:
             _log.warning("results not recorded", extra={"error": type(error).__name__})
 
 
@@ -335,20 +354,17 @@ class Hints:
         self._hinted.update(plans)
         self._awake.set()
 
-    async def listen(self, link: Link) -> None:
-        """Takes notifications until the connection is lost; then raises `ConnectionError`."""
-        lost = asyncio.Event()
-        async with link as connection:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, self._on_notify)
+    async def listen(self, settings: Settings) -> None:
+        """Takes notifications until the connection is lost; then raises `DatabaseLost`."""
+        async with listening(settings, CHANNEL, self._on_notify) as ended:
             self.wake("")  # for commits while nobody listened
-            await lost.wait()
+            await ended.wait()
             raise ConnectionError("the listening connection ended")
 
     def _on_notify(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         self.wake(*payload.split(","))
 
-    async def plans(self, link: Link) -> list[str]:
+    async def plans(self, database: Database) -> list[str]:
         """Returns the hinted plans; when a poll is due, also every plan with deliveries."""
         self._awake.clear()
         hinted, self._hinted = self._hinted, set()
@@ -356,8 +372,7 @@ class Hints:
         if now < self._next_poll:
             return sorted(hinted - {""})
         self._next_poll = now + self._poll_s
-        async with link as connection:
-            served = self._plans or await plans_waiting(connection)
+        served = self._plans or await plans_waiting(database)
         return sorted({*served, *hinted} - {""})
 
     async def wait(self) -> None:

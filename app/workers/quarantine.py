@@ -2,7 +2,7 @@
 
 One poisoned message must not hold up the messages that are made or recorded with it, nor one plan
 the other plans. A database that is away is no such reason: the worker waits for it
-(`app.store.connect.lost`).
+(`app.store.database_errors.worth_waiting`).
 """
 
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from app.store.connect import lost
+from app.store.database_errors import worth_waiting
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ async def split_on_failure(
     try:
         return [await work(items)]
     except Exception as error:
-        if lost(error):
+        if worth_waiting(error):
             raise
         if len(items) == 1:
             await at_fault(items[0], error)
@@ -73,8 +73,8 @@ class Quarantine:
         try:
             await work(plan)
         except Exception as error:
-            if lost(error):
+            if worth_waiting(error):
                 raise
-            if not isinstance(error, TimeoutError):
+            if not isinstance(error.__cause__, TimeoutError):
                 self.put(plan, now)
             _log.exception("plan passed over", extra={"plan": plan, "error": type(error).__name__})

@@ -17,11 +17,11 @@ from typing import Any
 
 from app.base.clock import ServiceClock
 from app.base.ids import new_id
-from app.base.settings import Settings
 from app.fhir.subscription import SubscriptionStanding, notification, problem
 from app.journey.notification.claim import KNOWN_PLANS, Claim
 from app.journey.notification.deliver import Sender
-from app.store.connect import RAISED, Link, lost, report
+from app.store.database import Database
+from app.store.database_errors import DATABASE_ERRORS, report, worth_waiting
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'active'"""
 _END = """UPDATE webhook_endpoint SET status = 'disabled', version = version + 1,
   disabled_reason = 'ended', updated_at = $1, next_beat_at = NULL
 WHERE ends_at <= $1 AND status <> 'disabled'"""
-_UNNUMBERED = f"""{KNOWN_PLANS} SELECT count(*)::int FROM known JOIN delivery d
+_UNNUMBERED = f"""{KNOWN_PLANS} SELECT count(*)::int AS waiting FROM known JOIN delivery d
   ON d.plan = known.plan AND d.endpoint_id = $1 AND d.focus IS NOT NULL
   AND d.event_number IS NULL"""
 
@@ -65,15 +65,21 @@ NO_HANDSHAKE = "handshake"
 
 
 async def keep_subscriptions(
-    settings: Settings, sender: Sender, clock: ServiceClock, *, stop: asyncio.Event, every: float
+    database: Database,
+    sender: Sender,
+    clock: ServiceClock,
+    fhir_base: str,
+    *,
+    stop: asyncio.Event,
+    every: float,
 ) -> None:
     """Looks for due rows every `every` seconds until `stop`; waits for a database that is away."""
-    keeper = Keeper(settings, sender, clock)
+    keeper = Keeper(database, sender, clock, fhir_base)
     try:
         while not stop.is_set():
             try:
                 await keeper.look()
-            except RAISED as error:
+            except DATABASE_ERRORS as error:
                 report(_log, error, loop="keep_subscriptions")
             with suppress(TimeoutError):
                 async with asyncio.timeout(every):
@@ -85,11 +91,13 @@ async def keep_subscriptions(
 class Keeper:
     """The handshakes and heartbeats of one process."""
 
-    def __init__(self, settings: Settings, sender: Sender, clock: ServiceClock) -> None:
-        self._base = settings.fhir_base
+    def __init__(
+        self, database: Database, sender: Sender, clock: ServiceClock, fhir_base: str
+    ) -> None:
+        self._database = database
+        self._base = fhir_base
         self._sender = sender
         self._clock = clock
-        self._link = Link(settings, "subscriptions")
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -98,15 +106,13 @@ class Keeper:
             task.cancel()
         if self._under_way:
             await asyncio.wait(self._under_way)
-        await self._link.close()
 
     async def look(self) -> None:
         """Starts what is due now, `AT_ONCE` at most: a receiver that hangs holds up no other."""
         now = self._clock.now()
-        async with self._link as connection:
-            await connection.execute(_END, now)
-            room = AT_ONCE - len(self._under_way)
-            rows = await connection.fetch(_DUE, now, now + LEASE, room) if room else ()
+        await self._database.execute(_END, now)
+        room = AT_ONCE - len(self._under_way)
+        rows = await self._database.fetch(_DUE, now, now + LEASE, room) if room else ()
         for row in rows:
             task = asyncio.create_task(self._keep(row, now))
             self._under_way.add(task)
@@ -121,7 +127,7 @@ class Keeper:
         except Exception as error:  # noqa: BLE001  a wrong key for the secret, or a bug
             # The lease ends either way, and then another try follows.
             failure = {"endpoint_id": row["id"], "error": type(error).__name__}
-            if lost(error):
+            if worth_waiting(error):
                 _log.warning("database lost", extra=failure)
             else:
                 _log.exception("subscription not kept", extra=failure)
@@ -132,11 +138,12 @@ class Keeper:
         accepted = await self._post(row, "handshake", count, now)
         subscription = (row["organization_id"], row["id"], row["version"])
         after = self._clock.now()
-        async with self._link as connection, connection.transaction():
+        async with self._database.begin() as transaction:
             if not accepted:
-                await connection.execute(_ERROR, *subscription, after, NO_HANDSHAKE)
-            elif await connection.fetchval(_ACTIVE, *subscription, after, _later(row, after)):
-                await connection.execute(_RESUME, row["organization_id"], row["id"], after)
+                await transaction.execute(_ERROR, *subscription, after, NO_HANDSHAKE)
+            elif await transaction.fetch_one(_ACTIVE, *subscription, after, _later(row, after)):
+                await transaction.execute(_RESUME, row["organization_id"], row["id"], after)
+                transaction.deliveries_due()
 
     async def _beat(self, row: Any, now: datetime) -> None:
         last = row["last_event_at"]
@@ -144,15 +151,13 @@ class Keeper:
         if quiet_until is None or quiet_until <= now:
             await self._post(row, "heartbeat", await self._count(row), now)
             quiet_until = _later(row, now)
-        async with self._link as connection:
-            await connection.execute(
-                _NEXT, row["organization_id"], row["id"], row["version"], quiet_until
-            )
+        await self._database.execute(
+            _NEXT, row["organization_id"], row["id"], row["version"], quiet_until
+        )
 
     async def _count(self, row: Any) -> int:
-        async with self._link as connection:
-            waiting: int = await connection.fetchval(_UNNUMBERED, row["id"])
-        return int(row["events"]) + waiting
+        (found,) = await self._database.fetch(_UNNUMBERED, row["id"])
+        return int(row["events"]) + int(found["waiting"])
 
     async def _post(self, row: Any, kind: str, events: int, now: datetime) -> bool:
         """Sends one notification without an event; returns whether a 2xx answered it."""

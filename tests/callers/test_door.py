@@ -13,10 +13,11 @@ from app.commands import client as command
 from app.main import create_app
 from app.store import clients as store
 from app.store.clients import DEMONSTRATION, find, register, register_demonstration, rotate
-from app.store.database import begin, create_engine
+from app.store.database import Database
 from app.store.tables.directory import client as clients
 from app.store.tables.directory import organization
 from tests.deployed import start
+from tests.postgres import run
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 FORM = {"grant_type": "client_credentials"}
@@ -28,22 +29,23 @@ def _cheap_secrets(monkeypatch):
     monkeypatch.setattr(store, "_N", 16)
 
 
-async def furnish(engine):
+async def furnish(database):
     """The demonstration's clients, and one plan among their organizations."""
-    async with begin(engine) as connection:
-        await connection.execute(
+    async with database.begin() as connection:
+        await run(
+            connection,
             organization.insert().values(
                 id="plan-hpsm", name="HPSM", plan="HPSM", active=True, version=1, updated_at=NOW
-            )
+            ),
         )
         await register_demonstration(connection, NOW)
 
 
 @pytest.fixture
-async def app(engine, database_settings):
-    await furnish(engine)
+async def app(database, database_settings):
+    await furnish(database)
     app = create_app(database_settings)
-    start(app, engine)
+    start(app, database)
     return app
 
 
@@ -118,22 +120,22 @@ async def test_a_wrong_secret_and_an_unknown_client_get_the_same_answer(http, na
     assert answer.headers["www-authenticate"].startswith("Basic")
 
 
-async def test_a_client_that_is_switched_off_gets_no_token(engine, http):
-    async with begin(engine) as connection:
-        await connection.execute(update(clients).values(active=False))
+async def test_a_client_that_is_switched_off_gets_no_token(database, http):
+    async with database.begin() as connection:
+        await run(connection, update(clients).values(active=False))
     answer = await http.post("/oauth/token", data={**FORM, **secret("hospital")})
     assert answer.status_code == 401
 
 
-async def test_demonstration_clients_do_not_exist_in_production(engine):
-    await furnish(engine)
-    async with begin(engine) as connection:
+async def test_demonstration_clients_do_not_exist_in_production(database):
+    await furnish(database)
+    async with database.begin() as connection:
         assert await find(connection, "hospital", production=False)
         assert await find(connection, "hospital", production=True) is None
 
 
-async def test_a_registered_client_is_known_in_production_and_its_secret_can_be_renewed(engine):
-    async with begin(engine) as connection:
+async def test_a_registered_client_is_known_in_production_and_its_secret_can_be_renewed(database):
+    async with database.begin() as connection:
         first = await register(connection, "ehr", "org-h", ["system/Task.rs"], NOW)
         assert await register(connection, "ehr", "org-h", ["system/Task.rs"], NOW) is None
         found = await find(connection, "ehr", production=True)
@@ -144,8 +146,8 @@ async def test_a_registered_client_is_known_in_production_and_its_secret_can_be_
         assert await rotate(connection, "nobody") is None
 
 
-async def test_demonstration_clients_take_nobody_elses_place(engine):
-    async with begin(engine) as connection:
+async def test_demonstration_clients_take_nobody_elses_place(database):
+    async with database.begin() as connection:
         await register(connection, "hospital", "org-real", ["system/Task.rs"], NOW)
         await register_demonstration(connection, NOW)
         found = await find(connection, "hospital", production=True)
@@ -153,9 +155,9 @@ async def test_demonstration_clients_take_nobody_elses_place(engine):
         assert found.organization_id == "org-real"
 
 
-async def test_the_command_registers_and_renews(engine, database_settings, monkeypatch, capsys):
+async def test_the_command_registers_and_renews(database, database_settings, monkeypatch, capsys):
     monkeypatch.setattr(command, "settings", lambda: database_settings)
-    await furnish(engine)
+    await furnish(database)
     assert await command.add("ehr", "plan-hpsm", "staff", None) == 0
     shown = capsys.readouterr()
     assert len(shown.out.strip()) == 43
@@ -171,13 +173,13 @@ async def test_a_database_that_is_away_is_told_in_the_dialect_of_the_token_endpo
 ):
     app = create_app(database_settings)
     away = database_settings.model_copy(update={"database_url": "postgresql://x@127.0.0.1:1/x"})
-    start(app, create_engine(away))
+    start(app, Database(away))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
         answer = await http.post("/oauth/token", data={**FORM, **secret("hospital")})
         ready = await http.get("/health/ready")
         live = await http.get("/health/live")
-    await deployment_of(app).engine.dispose()
+    await deployment_of(app).database.close()
     assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
     assert answer.headers["retry-after"] == "2"
     assert (ready.status_code, live.status_code) == (503, 200)
@@ -189,8 +191,8 @@ async def test_readiness_names_a_schema_that_is_not_ours(app, http, bare_databas
     settings = deployment_of(app).settings.model_copy(
         update={"database_url": bare_database, "migration_database_url": bare_database}
     )
-    start(app, create_engine(settings))
+    start(app, Database(settings))
     answer = await http.get("/health/ready")
-    await deployment_of(app).engine.dispose()
+    await deployment_of(app).database.close()
     assert answer.status_code == 503
     assert answer.json()["issue"][0]["details"]["coding"][0]["code"] == "migrations"

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.base.clock import ServiceClock
 from app.journey.intake.context import rules_of
-from app.store.database import create_engine
+from app.store.database import Database
 from app.workers.clocks import Swept, sweep_all
 from app.workers.quarantine import Quarantine
 
@@ -35,15 +35,15 @@ async def strike(
     """
     clock = StandingClock(moment or service.clock.now())
     known = rules_of(service.settings)
-    engines = [create_engine(service.settings, pool_size=1) for _ in range(workers)]
+    databases = [Database(service.settings, size=1) for _ in range(workers)]
     base = service.settings.fhir_base
     try:
         swept = await asyncio.gather(
-            *(sweep_all(engine, known, clock, base, aside=aside) for engine in engines)
+            *(sweep_all(database, known, clock, base, aside=aside) for database in databases)
         )
     finally:
-        for engine in engines:
-            await engine.dispose()
+        for database in databases:
+            await database.close()
     return Swept(sum(each.fired for each in swept), sum(each.left for each in swept))
 
 

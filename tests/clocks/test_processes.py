@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from app.base.settings import Settings
+from app.store.database import driver_url
 from tests.faults.processes import ROOT, free_port
 from tests.journeys.payloads import EXTRA, incomplete
 from tests.journeys.service import JSON, furnish
-from tests.postgres import plain
 
 DAY = 86400
 
@@ -64,7 +64,7 @@ async def test_weeks_pass_for_running_processes_and_nothing_fires_twice(fresh_da
         "DEMONSTRATION": "true",
         "CLOCK_OFFSET_FILE": str(offset),
     }
-    store = await asyncpg.connect(plain(fresh_database))
+    store = await asyncpg.connect(driver_url(fresh_database))
     async with AsyncExitStack() as running:
         http = await running.enter_async_context(httpx.AsyncClient(base_url=base, timeout=30))
         await running.enter_async_context(process("serve", environment, tmp_path / "serve"))

@@ -10,17 +10,18 @@ import pytest
 from app.api.deployment import deployment_of
 from app.api.webhooks import PREFIX
 from app.base.settings import Settings
+from app.journey.notification.wake import Waker
 from app.main import create_app
 from app.model.caller import Caller
+from app.store.database import driver_url
 from tests.delivery.scene import HOSPITAL, Scene
 from tests.deployed import start
-from tests.postgres import plain
 from tests.receiver import Receiver
 
 
 @pytest.fixture
 async def scene(database_url):
-    connection = await asyncpg.connect(plain(database_url))
+    connection = await asyncpg.connect(driver_url(database_url))
     yield Scene(connection, Settings(database_url=database_url, token_secret="t" * 32))
     await connection.close()
 
@@ -40,12 +41,13 @@ class Client(httpx.AsyncClient):
 
 
 @pytest.fixture
-async def api(scene, receiver, engine):
+async def api(scene, receiver, database):
     """Clients of the API by organization: `await api("org-tidepool")`."""
     app = create_app(scene.settings, clock=scene.clock)
-    start(app, engine)
+    start(app, database)
+    waker = Waker(database)
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(deployment_of(app).waker.close)
+        stack.push_async_callback(waker.close)
 
         async def client(organization: str = HOSPITAL) -> Client:
             caller = Caller("a-client", organization, None, frozenset({"system/*.cruds"}))

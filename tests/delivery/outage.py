@@ -19,12 +19,12 @@ import httpx
 import orjson
 
 from app.base.settings import Settings
+from app.store.database import driver_url
 from bench.bodies import PERFORMERS, cin, referral
 from bench.enlarge import enlarge, performers_listen
 from tests.faults.processes import Process, free_port, token
 from tests.journeys.payloads import incomplete
 from tests.journeys.service import JSON, furnish
-from tests.postgres import plain
 from tests.receiver import Received, Receiver
 
 MINUTES = 30
@@ -114,7 +114,7 @@ class Outage:
     @asynccontextmanager
     async def store(self):
         """The owner's look into the database, which may have been restarted since the last."""
-        connection = await asyncpg.connect(plain(self.server.url))
+        connection = await asyncpg.connect(driver_url(self.server.url))
         try:
             yield connection
         finally:

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from app.base.logs import LogLine
-from app.store.connect import DatabaseLost, lost
+from app.store.database_errors import DatabaseLost, named_errors, worth_waiting
 from app.workers.quarantine import split_on_failure
 from tests.delivery.outage import reached
 from tests.delivery.scene import HOSPITAL, PLAN
@@ -139,7 +139,6 @@ async def test_a_statement_that_is_refused_says_so_and_is_tried_again(scene, rec
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (DatabaseLost("refused"), True),
         (ConnectionResetError(), True),
         (asyncpg.ConnectionDoesNotExistError("gone"), True),
         (asyncpg.InterfaceError("connection is closed"), True),
@@ -168,7 +167,9 @@ async def test_a_statement_that_is_refused_says_so_and_is_tried_again(scene, rec
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 def test_what_is_waited_for_and_what_is_set_aside(error, expected):
-    assert lost(error) is expected
+    with pytest.raises(Exception) as raised, named_errors():  # noqa: PT011  of any class
+        raise error
+    assert worth_waiting(raised.value) is expected
 
 
 @pytest.mark.parametrize("bad", [set(), {0}, {6}, {2, 3}, set(range(7))], ids=str)

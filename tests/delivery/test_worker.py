@@ -10,6 +10,7 @@ from standardwebhooks.webhooks import Webhook
 from app.journey.notification.retry import SCHEDULE
 from app.journey.notification.secrets import Secret, new_secret
 from app.journey.notification.wake import Waker
+from app.store.database import Database
 from tests.receiver import Receiver, Reply
 
 
@@ -304,8 +305,8 @@ async def test_a_stopped_worker_finishes_what_is_under_way(scene, receiver):
     assert await scene.states() == ["delivered"]
 
 
-async def test_a_worker_outlives_the_loss_of_its_connections(scene, receiver, worker_engine):
-    await worker_engine.dispose()  # its connections would be lost too, to the next test's surprise
+async def test_a_worker_outlives_the_loss_of_its_connections(scene, receiver, worker_pool):
+    await worker_pool.close()  # its connections would be lost too, to the next test's surprise
     await scene.endpoint(receiver.url())
     async with scene.worker():
         for n in range(4):
@@ -325,7 +326,8 @@ async def test_a_worker_outlives_the_loss_of_its_connections(scene, receiver, wo
 
 async def test_a_hint_is_heard_at_once_and_a_missed_one_is_made_good_by_the_poll(scene, receiver):
     await scene.endpoint(receiver.url())
-    waker = Waker(scene.settings)
+    database = Database(scene.settings, size=1)
+    waker = Waker(database)
     async with scene.worker(poll_s=30):
         await scene.announce("r1")
         waker.hint("HPSM")
@@ -334,19 +336,21 @@ async def test_a_hint_is_heard_at_once_and_a_missed_one_is_made_good_by_the_poll
         waker.hint()
         await receiver.count(2, seconds=2)
     await waker.close()
+    await database.close()
     await scene.announce("r3")
     async with scene.worker(poll_s=0.1):
         await receiver.count(3, seconds=2)
 
 
 async def test_a_hint_never_fails_without_a_database(scene, caplog):
-    waker = Waker(scene.settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/x"}))
+    nowhere = scene.settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/x"})
+    waker = Waker(Database(nowhere, size=1))
     waker.hint()
     async with asyncio.timeout(10):
         while not caplog.records:  # noqa: ASYNC110  the waker's task writes
             await asyncio.sleep(0.01)
     (said,) = caplog.records
-    assert (said.message, said.error) == ("hint not sent", "ConnectionRefusedError")
+    assert (said.message, said.error) == ("hint not sent", "DatabaseLost")
     waker.hint()
     assert not waker._task.done()  # it goes on, and tries the next hint
     await waker.close()

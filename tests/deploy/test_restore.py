@@ -12,12 +12,13 @@ import pytest
 from app.base.errors import Stopped
 from app.base.settings import Settings
 from app.commands.migrate import upgrade, upgrade_when_it_answers
+from app.store.database import driver_url
 from demo.place import program_folder, server_account
 from demo.postgres import EmbeddedPostgres
 from demo.throwaway import home
 from tests.journeys.payloads import EXTRA, a_referral
 from tests.journeys.service import furnish, id_of, serving
-from tests.postgres import plain, programs
+from tests.postgres import programs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text()
@@ -58,8 +59,8 @@ async def test_a_backup_is_restored_on_a_server_that_is_new(own_postgres):
         server = EmbeddedPostgres(folder, durable=False, programs=programs())
         server.start()
         told = {
-            "OLD": plain(own_postgres.url),
-            "NEW": plain(server.url),
+            "OLD": driver_url(own_postgres.url),
+            "NEW": driver_url(server.url),
             "DATABASE_URL": server.url,
             "BACKUP": str(owned(server, "backup") / "nwd.dump"),
         }
@@ -68,7 +69,7 @@ async def test_a_backup_is_restored_on_a_server_that_is_new(own_postgres):
             run(command, **told)
         settings = Settings(database_url=server.url, database_pool_size=1)
         await furnish(settings)  # in the role: what is there is found, and nothing is refused
-        connection = await asyncpg.connect(plain(server.url))
+        connection = await asyncpg.connect(driver_url(server.url))
         await connection.execute("SET ROLE nwd_service")
         assert await connection.fetchval("SELECT count(*) FROM member") > 0
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -85,7 +86,7 @@ async def test_a_server_goes_back_to_a_point_in_time():
         new = EmbeddedPostgres(another, programs=programs())
         new._make(new._data)
         told = {
-            "OLD": plain(old.url),
+            "OLD": driver_url(old.url),
             "WAL": str(owned(old, "wal")),
             "BASE": str(owned(old, "base")),
             "DATA": str(new._data),
@@ -136,7 +137,7 @@ async def test_a_server_goes_back_to_a_point_in_time():
     ],
 )
 async def test_grants_that_went_astray_are_put_right(fresh_database, broken):
-    connection = await asyncpg.connect(plain(fresh_database))
+    connection = await asyncpg.connect(driver_url(fresh_database))
     seen = """SELECT table_name, privilege_type FROM information_schema.role_table_grants
         WHERE grantee = 'nwd_service' ORDER BY 1, 2"""
     before = await connection.fetch(seen)
@@ -148,7 +149,7 @@ async def test_grants_that_went_astray_are_put_right(fresh_database, broken):
 
 
 async def test_who_does_not_own_the_tables_is_told_that_nothing_was_granted(own_postgres):
-    connection = await asyncpg.connect(plain(own_postgres.url))
+    connection = await asyncpg.connect(driver_url(own_postgres.url))
     await connection.execute("CREATE ROLE helper LOGIN CREATEROLE")
     await connection.execute("GRANT nwd_service TO helper WITH ADMIN OPTION")
     await connection.execute("GRANT SELECT ON alembic_version TO helper")

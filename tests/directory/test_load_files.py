@@ -6,17 +6,14 @@ from itertools import pairwise
 
 import orjson
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from app.__main__ import main
 from app.base.errors import Stopped
 from app.base.settings import settings
-from app.store.database import begin
 from app.store.directory.lines import LONGEST
 from app.store.directory.load import MOST, STAGES, LoadRefused, Order, load
 from bench.roster import lines
-from tests.postgres import execute
+from tests.postgres import execute, statements
 from tests.reading.scene import DATA
 
 
@@ -48,9 +45,9 @@ def number_of(roster, kind, id_):
     )
 
 
-async def rows(engine, sql):
-    async with begin(engine) as connection:
-        return (await connection.exec_driver_sql(sql)).fetchall()
+async def rows(database, sql):
+    async with database.begin() as connection:
+        return await connection.fetch(sql)
 
 
 WHOLE = """SELECT count(*), min(json_array_length(facts::json -> 'coverages')),
@@ -58,7 +55,7 @@ WHOLE = """SELECT count(*), min(json_array_length(facts::json -> 'coverages')),
 
 
 async def test_each_member_is_written_once_and_whole_wherever_their_lines_stand(
-    engine, database_settings, tmp_path
+    database, database_settings, tmp_path
 ):
     mixed = list(lines(600))
     patients = [line for line in mixed if b'"resourceType":"Patient"' in line]
@@ -75,20 +72,20 @@ async def test_each_member_is_written_once_and_whole_wherever_their_lines_stand(
         "Patient": 600, "Coverage": 600, "QuestionnaireResponse": 60,
     }  # fmt: skip
     assert (loaded.left_out, told) == (0, [])
-    assert await rows(engine, WHOLE) == [(600, 1, 1, 1)]
+    assert await rows(database, WHOLE) == [(600, 1, 1, 1)]
     again = await load(files[::-1], database_settings, told.append)
     assert (again.counts.written, again.left_out, told) == (0, 0, [])
-    assert await rows(engine, "SELECT max(version) FROM resource_version") == [(1,)]
+    assert await rows(database, "SELECT max(version) FROM resource_version") == [(1,)]
 
 
-async def test_a_bundle_is_loaded_as_its_entries_would_be(engine, database_settings, tmp_path):
+async def test_a_bundle_is_loaded_as_its_entries_would_be(database, database_settings, tmp_path):
     resources = [orjson.loads(line) for line in lines(30)]
     body = {"resourceType": "Bundle", "type": "collection"}
     body["entry"] = [{"resource": resource} for resource in resources]
     file = written(tmp_path / "roster.json", [orjson.dumps(body, option=orjson.OPT_INDENT_2)])
     loaded = await load([file, NETWORK], database_settings, print)
     assert loaded.counts.created["Patient"] == 30
-    assert await rows(engine, WHOLE) == [(30, 1, 1, 1)]
+    assert await rows(database, WHOLE) == [(30, 1, 1, 1)]
     body["entry"][3]["resource"].pop("resourceType")
     written(file, [orjson.dumps(body)])
     with pytest.raises(LoadRefused) as refused:
@@ -104,7 +101,7 @@ class Ended(Exception):
     """Stands for whatever ends a load in the middle."""
 
 
-async def test_what_was_interrupted_is_repeated(engine, database_settings, tmp_path):
+async def test_what_was_interrupted_is_repeated(database, database_settings, tmp_path):
     roster = written(tmp_path / "roster", lines(900))
     done = []
 
@@ -120,12 +117,12 @@ async def test_what_was_interrupted_is_repeated(engine, database_settings, tmp_p
     await load([NETWORK], database_settings, print)
     with pytest.raises(Ended):
         await load([roster], database_settings, print, step)
-    [(some,)] = await rows(engine, "SELECT count(*) FROM member")
+    [(some,)] = await rows(database, "SELECT count(*) FROM member")
     assert 0 < some < 900
     loaded = await load([roster], database_settings, print)
     assert loaded.counts.created["Patient"] == 900 - some
     assert loaded.counts.unchanged["Patient"] == some
-    assert await rows(engine, WHOLE) == [(900, 1, 1, 1)]
+    assert await rows(database, WHOLE) == [(900, 1, 1, 1)]
 
 
 def test_who_cannot_be_placed_is_left_out_with_all_their_lines_and_all_others_are_loaded(
@@ -192,18 +189,14 @@ def _of_plan(line, plan):
 
 @pytest.fixture
 def sent():
-    """Every statement that any engine sends."""
-    statements = []
-
-    def note(*told):
-        statements.append(told[2])
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield statements
-    event.remove(Engine, "before_cursor_execute", note)
+    """Every statement that any database sends."""
+    with statements() as sent:
+        yield sent
 
 
-async def test_every_batch_takes_the_same_few_statements(engine, database_settings, tmp_path, sent):
+async def test_every_batch_takes_the_same_few_statements(
+    database, database_settings, tmp_path, sent
+):
     await load([NETWORK], database_settings, print)
     counted = []
     for batches, first in ((1, 10_000), (2, 20_000), (4, 30_000)):

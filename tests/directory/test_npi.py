@@ -5,20 +5,16 @@ import asyncio
 import asyncpg
 import orjson
 import pytest
-from alembic import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from app.commands.migrate import upgrade
 from app.fhir.directory import npis_of
-from app.store.database import begin
+from app.store.database import driver_url
 from app.store.directory.load import load, load_resources
 from app.store.directory.record import DirectoryRefused
-from app.store.schema import configuration
 from tests.directory.network import NPI, organization
-from tests.postgres import execute, plain
+from tests.postgres import execute
 from tests.reading.scene import OTHER_STAFF, STAFF, START
 from tests.reading.scene import load as load_demonstration
 
@@ -47,7 +43,7 @@ OLD = {"system": NPI, "value": "9000000111", "use": "old"}
     ids=str,
 )
 async def test_a_second_organization_with_an_npi_is_told_which_one_has_it(world, npis):
-    await load_demonstration(world.engine)
+    await load_demonstration(world.database)
     for staff in (STAFF, OTHER_STAFF):
         made = await world.send(staff, "POST", "Organization", organization(None, *npis))
         assert "Organization/org-tidepool" in taken(made)
@@ -60,7 +56,7 @@ async def test_a_second_organization_with_an_npi_is_told_which_one_has_it(world,
 
 @pytest.mark.parametrize("npis", [[], ["9000000777", OLD]], ids=["none", "one it no longer has"])
 async def test_without_an_npi_of_somebody_elses_there_may_be_any_number(world, npis):
-    await load_demonstration(world.engine)
+    await load_demonstration(world.database)
     for _ in range(2 if not npis else 1):
         made = await world.send(STAFF, "POST", "Organization", organization(None, *npis))
         assert made.status_code == 201, made.text
@@ -92,21 +88,21 @@ async def test_of_many_at_once_one_has_it(world):
     assert len(await world.ids(STAFF, "Organization", search)) == 1
 
 
-async def put_all(engine, *resources):
-    async with begin(engine) as connection:
+async def put_all(database, *resources):
+    async with database.begin() as connection:
         return await load_resources(connection, resources, START)
 
 
-async def test_two_of_a_file_may_change_theirs_with_each_other(engine):
-    await put_all(engine, organization("a", "1"), organization("b", "2"))
-    counts = await put_all(engine, organization("a", "2"), organization("b", "1"))
+async def test_two_of_a_file_may_change_theirs_with_each_other(database):
+    await put_all(database, organization("a", "1"), organization("b", "2"))
+    counts = await put_all(database, organization("a", "2"), organization("b", "1"))
     assert counts.updated == {"Organization": 2}
     with pytest.raises(DirectoryRefused):
-        await put_all(engine, organization("c", "1"))
+        await put_all(database, organization("c", "1"))
 
 
 async def test_a_file_with_the_same_npi_twice_is_refused_by_its_line(
-    engine, database_settings, tmp_path
+    database, database_settings, tmp_path
 ):
     file = tmp_path / "network.ndjson"
     lines = [organization("a", "7"), organization("b", "7")]
@@ -118,29 +114,27 @@ async def test_a_file_with_the_same_npi_twice_is_refused_by_its_line(
     assert loaded.left_out == 1
 
 
-async def test_a_load_that_comes_too_late_is_refused_not_broken(engine):
+async def test_a_load_that_comes_too_late_is_refused_not_broken(database):
     """Two transactions: the second has looked before the first was committed."""
-    async with engine.connect() as one:
+    async with database.begin() as one:
         await load_resources(one, [organization("a", "1")], START)
 
         async def late():
             with pytest.raises(DirectoryRefused) as refused:
-                await put_all(engine, organization("b", "1"))
+                await put_all(database, organization("b", "1"))
             ((at, fault),) = refused.value.faults
             assert (at, fault.code) == (("Organization", "b"), "duplicate")
 
         waiting = asyncio.create_task(late())
-        while not (await _waiting(engine)):
+        while not await _waiting(database):
             assert not waiting.done()
-        await one.commit()
-        await waiting
+    await waiting
 
 
-async def _waiting(engine):
-    async with begin(engine) as connection:
-        sql = """SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'
-            AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"""
-        return (await connection.exec_driver_sql(sql)).first()
+async def _waiting(database):
+    sql = """SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'
+        AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"""
+    return await database.fetch_one(sql)
 
 
 USES = st.sampled_from(["official", "usual", "old", None])
@@ -174,12 +168,10 @@ INSERT INTO client (id, organization_id, scopes, active, demonstration, created_
 
 
 async def test_a_database_from_before_keeps_all_that_it_has(bare_database):
-    engine = create_async_engine(bare_database, poolclass=NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(lambda one: command.upgrade(configuration(one), "doors"))
+    await upgrade(bare_database, "doors")
     await execute(bare_database, OLDER)  # of two with one NPI the older keeps it
     await upgrade(bare_database)
-    connection = await asyncpg.connect(plain(bare_database))
+    connection = await asyncpg.connect(driver_url(bare_database))
     try:
         rows = await connection.fetch(
             "SELECT npi, organization_id FROM organization_npi ORDER BY 1"

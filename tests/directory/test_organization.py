@@ -21,7 +21,7 @@ STRANGERS = [
 
 
 async def test_whoever_does_not_contract_with_it_changes_nothing(world):
-    await load(world.engine)
+    await load(world.database)
     for caller, path in STRANGERS:
         before = await stored(world, path)
         for elements in ({"name": "Mine"}, {"active": False}, {"identifier": None}, {}):
@@ -33,7 +33,7 @@ async def test_whoever_does_not_contract_with_it_changes_nothing(world):
 
 
 async def test_an_active_offer_is_a_contract_and_one_that_ended_is_none(world):
-    await load(world.engine)
+    await load(world.database)
     assert (await change(world, STAFF, TIDEPOOL, active=False)).status_code == 200
     assert (await change(world, OTHER_STAFF, TIDEPOOL, active=True)).status_code == 403
     await offered_by(world, "HPSJ", TIDEPOOL, active=False)
@@ -43,7 +43,7 @@ async def test_an_active_offer_is_a_contract_and_one_that_ended_is_none(world):
 
 
 async def test_every_plan_adds_organizations_and_changes_those_that_it_added(world):
-    await load(world.engine)
+    await load(world.database)
     made = await world.send(
         OTHER_STAFF, "POST", "Organization", {"resourceType": "Organization", "name": "New"}
     )
@@ -55,7 +55,7 @@ async def test_every_plan_adds_organizations_and_changes_those_that_it_added(wor
 
 
 async def test_of_two_plans_that_make_one_id_at_once_one_has_it(world):
-    await load(world.engine)
+    await load(world.database)
     for number in range(5):
         path = f"Organization/new-{number}"
         bodies = {
@@ -75,7 +75,7 @@ async def test_of_two_plans_that_make_one_id_at_once_one_has_it(world):
 
 async def test_changes_at_once_lose_none(world):
     """Each is in the history, or was told that another came first."""
-    await load(world.engine)
+    await load(world.database)
     body = await stored(world, TIDEPOOL)
     answers = await asyncio.gather(
         *(
@@ -107,7 +107,7 @@ HPSM, HPSJ = ({"system": PLAN, "value": plan} for plan in ("HPSM", "HPSJ"))
     ids=str,
 )
 async def test_a_plan_stays_the_plan_that_it_is(world, identifier, status):
-    await load(world.engine)
+    await load(world.database)
     answer = await change(
         world, STAFF, "Organization/plan-hpsm", identifier=identifier, language="en"
     )
@@ -124,7 +124,7 @@ async def test_a_plan_stays_the_plan_that_it_is(world, identifier, status):
 )
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_nobody_becomes_a_plan_through_the_api(world, claimed, method):
-    await load(world.engine)
+    await load(world.database)
     body = {"resourceType": "Organization", "id": "org-foghorn", "name": "I", "identifier": claimed}
     path = "Organization" if method == "POST" else "Organization/org-foghorn"
     answer = await world.send(STAFF, method, path, orjson.dumps(body))

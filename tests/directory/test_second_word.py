@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.model.caller import NETWORK, Caller
 from app.store.clients import PROVIDER as PROVIDER_SCOPES
 from app.store.clients import register
-from app.store.database import begin
+from app.store.database import driver_url
 from app.store.directory.load import load_resources
 from app.store.directory.organization import changed
 from tests.directory.network import (
@@ -25,7 +25,6 @@ from tests.directory.network import (
     organization,
     stored,
 )
-from tests.postgres import plain
 from tests.reading.scene import HOSPITAL, OTHER_STAFF, STAFF, STAFF_SCOPES, START, load
 
 #: Any client of its own, with what a provider is granted.
@@ -44,14 +43,14 @@ async def decide(world, caller, proposal, word, **body):
 
 async def speaking(world):
     """The organization has a client of its own."""
-    await load(world.engine)
-    async with begin(world.engine) as connection:
+    await load(world.database)
+    async with world.database.begin() as connection:
         await register(connection, "tidepool", "org-tidepool", PROVIDER_SCOPES, START)
 
 
 async def shared(world):
     """Two plans contract with the organization."""
-    await load(world.engine)
+    await load(world.database)
     await offered_by(world, "HPSJ", FOGHORN)
 
 
@@ -125,10 +124,10 @@ async def test_the_organizations_own_client_gives_the_word(world):
 
 
 async def test_where_nobody_else_can_speak_a_plans_word_is_enough(world):
-    await load(world.engine)
+    await load(world.database)
     assert (await change(world, STAFF, FOGHORN, name="Another")).status_code == 200
     assert (await change(world, STAFF, "Organization/plan-hpsm", name="Us")).status_code == 200
-    async with begin(world.engine) as connection:
+    async with world.database.begin() as connection:
         # Of its clients none can say it: a word that cannot come is not waited for.
         await register(connection, "x", "org-foghorn", {"system/Organization.rs"}, START)
     assert (await change(world, STAFF, FOGHORN, name="One more")).status_code == 200
@@ -176,7 +175,7 @@ async def test_a_proposal_about_a_version_that_is_no_more_is_overtaken(world, ho
     if how == "by an update":
         assert (await change(world, OTHER_STAFF, FOGHORN, language="en")).status_code == 200
     elif how == "by a file":
-        async with begin(world.engine) as connection:
+        async with world.database.begin() as connection:
             loaded = await stored(world, FOGHORN) | {"name": "Loaded"}
             await load_resources(connection, [loaded], START)
         assert (await stored(world, FOGHORN))["name"] == "Loaded"
@@ -256,7 +255,7 @@ async def test_two_plans_propose_at_once_and_both_wait(world):
 async def test_the_database_takes_no_second_word_of_the_first_speakers(world, database_settings):
     await shared(world)
     await proposed(world, STAFF, FOGHORN, name="Another")
-    connection = await asyncpg.connect(plain(database_settings.database_url))
+    connection = await asyncpg.connect(driver_url(database_settings.database_url))
     try:
         with pytest.raises(asyncpg.CheckViolationError):
             await connection.execute(

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from app.model.caller import Caller
-from app.store.database import begin
 from tests.reading.scene import CIN, HOSPITAL, OTHER_STAFF, PROVIDER, STAFF, STRANGER, load, matches
 
 PLAN = "https://nowrongdoor.example/fhir/sid/plan"
@@ -26,8 +25,8 @@ def numbers(offer):
 
 
 async def taken(world, count):
-    async with begin(world.engine) as connection:
-        await connection.exec_driver_sql(
+    async with world.database.begin() as connection:
+        await connection.execute(
             f"UPDATE offer SET taken = {count} WHERE id = 'offer-tidepool-ecm'"
         )
 
@@ -41,7 +40,7 @@ def parameters(**values):
 
 
 async def test_a_plan_creates_reads_and_updates_its_own_member(world):
-    await load(world.engine)
+    await load(world.database)
     made = await world.send(STAFF, "POST", "Patient", PATIENT)
     assert made.status_code == 201, made.text
     where = made.headers["location"]
@@ -62,7 +61,7 @@ async def test_a_plan_creates_reads_and_updates_its_own_member(world):
 
 
 async def test_of_updates_at_once_of_one_version_one_is_written(world):
-    await load(world.engine)
+    await load(world.database)
     stored = (await world.get(STAFF, "Patient/member-01")).json()
     answers = await asyncio.gather(
         *(
@@ -78,7 +77,7 @@ async def test_of_updates_at_once_of_one_version_one_is_written(world):
 
 
 async def test_put_creates_under_the_callers_id_and_again_changes_nothing(world):
-    await load(world.engine)
+    await load(world.database)
     body = PATIENT | {"id": "member-99"}
     first = await world.send(STAFF, "PUT", "Patient/member-99", body)
     assert (first.status_code, first.headers["etag"]) == (201, 'W/"1"')
@@ -154,7 +153,7 @@ REFUSED = [
 async def test_what_is_not_ones_own_or_cannot_be_is_refused(
     world, caller, method, path, body, status
 ):
-    await load(world.engine)
+    await load(world.database)
     answer = await world.send(caller, method, path, body)
     assert answer.status_code == status, answer.text
     assert answer.json()["resourceType"] == "OperationOutcome"
@@ -171,7 +170,7 @@ def about(kind, patient, plan):
 
 @pytest.mark.parametrize("kind", ["Coverage", "QuestionnaireResponse"])
 async def test_another_plans_member_is_as_unknown_as_nobody(world, kind):
-    await load(world.engine)
+    await load(world.database)
     nobody, another = [
         await world.send(OTHER_STAFF, "POST", kind, about(kind, patient, "HPSJ"))
         for patient in ("nobody", "member-01")
@@ -182,7 +181,7 @@ async def test_another_plans_member_is_as_unknown_as_nobody(world, kind):
 
 
 async def test_a_stale_precondition_on_nothing_creates_nothing(world):
-    await load(world.engine)
+    await load(world.database)
     body = PATIENT | {"id": "new"}
     answer = await world.send(STAFF, "PUT", "Patient/new", body, If_Match='W/"1"')
     assert answer.status_code == 412
@@ -190,7 +189,7 @@ async def test_a_stale_precondition_on_nothing_creates_nothing(world):
 
 
 async def test_sixteen_creations_of_one_member_make_one(world):
-    await load(world.engine)
+    await load(world.database)
     answers = await asyncio.gather(
         *(world.send(STAFF, "POST", "Patient", PATIENT) for _ in range(16))
     )
@@ -200,7 +199,7 @@ async def test_sixteen_creations_of_one_member_make_one(world):
 
 
 async def test_an_offer_shows_its_present_numbers_wherever_it_is_read(world):
-    await load(world.engine)
+    await load(world.database)
     await taken(world, 3)
     read = await world.get(HOSPITAL, OFFER)
     assert numbers(read.json()) == (40, 15, "capacity")
@@ -211,7 +210,7 @@ async def test_an_offer_shows_its_present_numbers_wherever_it_is_read(world):
 
 
 async def test_an_offer_that_was_read_can_be_sent_back(world):
-    await load(world.engine)
+    await load(world.database)
     await taken(world, 3)
     offer = (await world.get(PROVIDER, OFFER)).json()
     offer["comment"] = "Open on Saturdays"
@@ -222,7 +221,7 @@ async def test_an_offer_that_was_read_can_be_sent_back(world):
 
 @pytest.mark.parametrize("element", ["providedBy", "program", "eligibility", "coverageArea"])
 async def test_the_contract_of_an_offer_is_the_plans(world, element):
-    await load(world.engine)
+    await load(world.database)
     offer = (await world.get(PROVIDER, OFFER)).json()
     offer.pop(element)
     assert (await world.send(PROVIDER, "PUT", OFFER, offer)).status_code == 403
@@ -234,7 +233,7 @@ async def test_the_contract_of_an_offer_is_the_plans(world, element):
     ids=lambda value: getattr(value, "client_id", value),
 )
 async def test_capacity_is_stated_by_the_owner_or_its_plan(world, caller, status):
-    await load(world.engine)
+    await load(world.database)
     await taken(world, 3)
     body = parameters(places=20, taken=5, status="waitlist")
     answer = await world.send(caller, "POST", f"{OFFER}/$capacity", body)
@@ -249,7 +248,7 @@ async def test_capacity_is_stated_by_the_owner_or_its_plan(world, caller, status
 
 
 async def test_what_is_left_out_stays_and_a_stale_statement_is_refused(world):
-    await load(world.engine)
+    await load(world.database)
     path = f"{OFFER}/$capacity"
     one = await world.send(PROVIDER, "POST", path, parameters(places=9), If_Match='W/"1"')
     assert numbers(one.json()) == (9, 12, "capacity")
@@ -273,14 +272,14 @@ async def test_what_is_left_out_stays_and_a_stale_statement_is_refused(world):
     ids=str,
 )
 async def test_what_is_no_capacity_is_refused(world, values, status):
-    await load(world.engine)
+    await load(world.database)
     answer = await world.send(PROVIDER, "POST", f"{OFFER}/$capacity", parameters(**values))
     assert answer.status_code == status, answer.text
     assert numbers((await world.get(HOSPITAL, OFFER)).json()) == (40, 12, "capacity")
 
 
 async def test_parallel_statements_leave_one_version_each(world):
-    await load(world.engine)
+    await load(world.database)
     path = f"{OFFER}/$capacity"
     answers = await asyncio.gather(
         *(world.send(PROVIDER, "POST", path, parameters(places=30 + n)) for n in range(8))
@@ -291,7 +290,7 @@ async def test_parallel_statements_leave_one_version_each(world):
 
 
 async def test_a_provider_without_the_scope_states_nothing(world):
-    await load(world.engine)
+    await load(world.database)
     caller = Caller("ro", "org-tidepool", None, frozenset({"system/HealthcareService.rs"}))
     answer = await world.send(caller, "POST", f"{OFFER}/$capacity", parameters(places=1))
     assert answer.status_code == 403

@@ -6,11 +6,11 @@ import asyncpg
 import httpx
 import pytest
 
+from app.store.database import driver_url
 from tests.faults.conftest import settings_for
 from tests.faults.processes import Process, process
 from tests.journeys.payloads import EXTRA, a_referral
 from tests.journeys.service import furnish, serving
-from tests.postgres import plain
 
 
 async def test_a_start_without_a_database_ends_with_a_sentence(tmp_path):
@@ -86,7 +86,7 @@ async def test_a_read_does_not_notice_that_the_database_was_away(alone, own_post
 
 async def test_a_standby_answers_reads_and_no_more(alone, own_postgres):
     path = f"/fhir/ServiceRequest/{await alone.refer(a_referral(EXTRA[0]))}"
-    store = await asyncpg.connect(plain(own_postgres.url))
+    store = await asyncpg.connect(driver_url(own_postgres.url))
     await store.execute("ALTER SYSTEM SET default_transaction_read_only = on")
     await store.close()
     await asyncio.to_thread(own_postgres.stop)
@@ -108,7 +108,7 @@ async def settled(service, cin) -> httpx.Response:
 
 async def consistent(service, url, wanted):
     """Every referral is whole: as many authorizations, places and histories as referrals."""
-    service.store = await asyncpg.connect(plain(url))
+    service.store = await asyncpg.connect(driver_url(url))
     counts = await service.counts()
     placed = await service.rows("SELECT sum(taken)::int FROM offer")
     await service.store.close()

@@ -7,11 +7,12 @@ import asyncpg
 import httpx
 import orjson
 
+from app.store.database import driver_url
 from tests.faults.conftest import settings_for
 from tests.faults.processes import process, token
 from tests.journeys.payloads import EXTRA, a_referral, example, visits_before
 from tests.journeys.service import furnish
-from tests.postgres import execute, plain
+from tests.postgres import execute
 
 FOUND = """SELECT (SELECT count(*) FROM referral), (SELECT count(*) FROM idempotency_key),
 (SELECT count(*) FROM referral WHERE holds_place), (SELECT sum(taken) FROM offer)"""
@@ -68,7 +69,7 @@ async def test_killed_and_repeated_every_referral_is_there_once(fresh_database, 
                 assert again.status_code == 201, again.text
                 if number in first:
                     assert again.json()["id"] == first[number].json()["id"]
-    connection = await asyncpg.connect(plain(fresh_database))
+    connection = await asyncpg.connect(driver_url(fresh_database))
     rows = await connection.fetch(FOUND)
     await connection.close()
     referrals, keys, holding, taken = rows[0]

@@ -3,8 +3,8 @@
 import asyncpg
 import pytest
 
+from app.store.database import driver_url
 from tests.journeys.payloads import a_referral, incomplete
-from tests.postgres import plain
 
 APPEND_ONLY = ["referral_history", "determination", "resource_version", "attempt"]
 
@@ -13,7 +13,7 @@ APPEND_ONLY = ["referral_history", "determination", "resource_version", "attempt
 async def as_service(service):
     """A connection with the role that the service has, on a database with one referral."""
     service.referral = await service.refer(a_referral())
-    connection = await asyncpg.connect(plain(service.settings.database_url))
+    connection = await asyncpg.connect(driver_url(service.settings.database_url))
     await connection.execute("SET ROLE nwd_service")
     yield connection
     await connection.close()

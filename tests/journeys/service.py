@@ -20,12 +20,11 @@ from app.api.deployment import deployment_of
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.main import create_app
-from app.store.database import begin, create_engine
+from app.store.database import Database, driver_url
 from app.store.directory.load import load_resources
 from app.store.tables.metadata import metadata
 from app.workers.delivery import Pace, deliver_forever
 from tests.journeys.payloads import EXAMPLES, EXTRA, a_member
-from tests.postgres import plain
 from tests.rosters import read_files
 
 JSON = {"Content-Type": "application/fhir+json"}
@@ -234,11 +233,11 @@ def issue(answer: httpx.Response) -> dict[str, Any]:
 async def furnish(settings: Settings, extra: Sequence[str] = EXTRA) -> None:
     """Loads the demonstration's network and roster, and by default members enough for races."""
     members = [resource for cin in extra for resource in a_member(cin)]
-    engine = create_engine(settings, pool_size=1)
-    async with begin(engine) as connection:
+    database = Database(settings, size=1)
+    async with database.begin() as connection:
         resources = read_files(EXAMPLES / "network.ndjson", EXAMPLES / "roster.ndjson")
         await load_resources(connection, [*resources, *members], datetime(2026, 11, 1, tzinfo=UTC))
-    await engine.dispose()
+    await database.close()
 
 
 @asynccontextmanager
@@ -262,7 +261,7 @@ async def serving(settings: Settings, store: str = "") -> AsyncIterator[Service]
                 await asyncio.sleep(0.01)
             limits = httpx.Limits(max_connections=40, max_keepalive_connections=40)
             async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30) as http:
-                seen = await asyncpg.connect(plain(store or settings.database_url))
+                seen = await asyncpg.connect(driver_url(store or settings.database_url))
                 yield Service(chosen, app, http, seen)
                 await seen.close()
         finally:

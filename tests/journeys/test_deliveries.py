@@ -1,11 +1,10 @@
 """Did they get it? Who sees which deliveries, in what words, as JSON and as a page."""
 
 import pytest
-from sqlalchemy import event
 
-from app.api.deployment import deployment_of
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import EXTRA, a_referral, parameters, to
+from tests.postgres import statements
 from tests.receiver import Reply
 
 HOSPITAL, TIDEPOOL, FOGHORN, PLAN = (
@@ -199,18 +198,9 @@ async def test_the_page_answers_the_question(service, receiver):
 async def test_a_page_of_deliveries_is_one_statement(service, receiver):
     await three_listen(service, receiver)
     await service.refer(a_referral(asks_for=TIDEPOOL))
-    ran = []
-    engine = deployment_of(service.app).engine.sync_engine
-
-    def count(_connection, _cursor, statement, *_):
-        ran.append(statement)
-
-    event.listen(engine, "before_cursor_execute", count)
-    try:
+    with statements() as sent:
         await listed(service, "staff-hpsm")
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
-    assert len(ran) == 1
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(

@@ -120,10 +120,10 @@ async def test_what_is_exported_names_nobody_and_can_be_tried(decided, tmp_path,
 
 
 async def test_more_than_a_page_is_read_to_the_end(decided):
-    engine = deployment_of(decided.app).engine
+    database = deployment_of(decided.app).database
     for size in (1, 2, 4, 6, 7):
-        read = [(row.referral_id, row.seq) async for row in stored(engine, size)]
-        assert len(read) == len(set(read)) == await count(engine) == 6
+        read = [(row.referral_id, row.seq) async for row in stored(database, size)]
+        assert len(read) == len(set(read)) == await count(database) == 6
 
 
 @pytest.mark.parametrize("plan", ["HPSM", "GEN002"])

@@ -9,7 +9,7 @@ import sys
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.base.clock import ServiceClock
-from app.store.database import create_engine
+from app.store.database import Database
 from app.views.figures import DeliveryMetrics
 from tests.deployed import change
 from tests.journeys.payloads import a_referral
@@ -72,9 +72,9 @@ async def test_no_label_says_who_or_where(service, receiver):
 
 async def test_the_other_metrics_are_there_without_a_database(service):
     nowhere = service.settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/x"})
-    engine = create_engine(nowhere, pool_size=1)
-    seen = read((await DeliveryMetrics().text(engine, ServiceClock())).decode())
-    await engine.dispose()
+    database = Database(nowhere, size=1)
+    seen = read((await DeliveryMetrics().text(database, ServiceClock())).decode())
+    await database.close()
     assert seen == {("nwd_delivery_figures_up",): 0}
 
 

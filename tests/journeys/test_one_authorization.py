@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from app.store.database import driver_url
 from tests.journeys.payloads import (
     VISITS,
     a_referral,
@@ -16,7 +17,6 @@ from tests.journeys.payloads import (
     responses,
 )
 from tests.journeys.service import issue
-from tests.postgres import plain
 
 YES = parameters(reason=because("exception-granted"), note="As agreed.")
 
@@ -85,7 +85,7 @@ async def both_waiting(service, held, *values):
     """Holds what the statement holds until two sessions wait for it, then lets go at once: whoever
     waited first is first.
     """
-    holder = await asyncpg.connect(plain(service.settings.database_url))
+    holder = await asyncpg.connect(driver_url(service.settings.database_url))
     try:
         await holder.execute("BEGIN")
         await holder.execute(held, *values)

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
 
-from app.base.errors import Refusal
 from app.base.settings import Settings
 from app.store.clients import PROVIDER, hash_secret
-from app.store.connect import RAISED
+from app.store.database import driver_url
+from app.store.database_errors import DATABASE_ERRORS
 from app.workers.delivery import Pace, deliver_forever
 from tests.clocks.scene import strike
 from tests.faults.wire import CUT_BEFORE, PASS, Wire
 from tests.journeys.service import Service, furnish, serving
-from tests.postgres import Cluster, plain, token
+from tests.postgres import Cluster, token
 from tests.receiver import Receiver, Reply
 
 START = "2026-11-20T10:00-08:00"
@@ -101,7 +100,7 @@ class World:
         await self.service.store.execute(keep)
 
     async def _introduce_foghorn(self) -> None:
-        connection = await asyncpg.connect(plain(self._url))
+        connection = await asyncpg.connect(driver_url(self._url))
         await connection.execute(
             "INSERT INTO client (id, organization_id, secret_hash, scopes, active, demonstration,"
             " created_at) VALUES ('foghorn', 'org-foghorn', $1, $2, true, false, now())",
@@ -176,7 +175,7 @@ class World:
         self.cut(CUT_BEFORE, after=after)
         try:
             await strike(self.service)
-        except (Refusal, DBAPIError, *RAISED):
+        except DATABASE_ERRORS:
             pass  # the process ends, and somebody starts another
         finally:
             await self.heal()

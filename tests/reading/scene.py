@@ -13,7 +13,6 @@ from app.api.deployment import deployment_of
 from app.base.ids import new_id
 from app.main import create_app
 from app.model.caller import DECIDE, NETWORK, ROSTER, Caller
-from app.store.database import begin
 from app.store.directory.load import load_resources
 from app.store.reading.words import words
 from app.store.tables.decision import service_authorization
@@ -26,6 +25,7 @@ from app.store.tables.referral import (
     task,
 )
 from tests.deployed import start
+from tests.postgres import run
 from tests.rosters import read_files
 
 DATA = Path(__file__).parents[2] / "demo" / "data"
@@ -41,9 +41,9 @@ STAFF = Caller("staff-hpsm", "plan-hpsm", "HPSM", STAFF_SCOPES)
 OTHER_STAFF = Caller("staff-hpsj", "plan-hpsj", "HPSJ", STAFF_SCOPES)
 
 
-async def load(engine):
+async def load(database):
     """Network and roster of the demonstration."""
-    async with begin(engine) as connection:
+    async with database.begin() as connection:
         resources = read_files(DATA / "network.ndjson", DATA / "roster.ndjson")
         return await load_resources(connection, resources, START)
 
@@ -52,14 +52,14 @@ async def load(engine):
 class World:
     """Writes referrals and asks the service about them."""
 
-    engine: object
+    database: object
     settings: object
     client: httpx.AsyncClient = None
     tokens: dict = field(default_factory=dict)
 
     def __post_init__(self):
         app = create_app(self.settings)
-        start(app, self.engine)
+        start(app, self.database)
         self.app = app
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=app), base_url="http://test"
@@ -92,7 +92,7 @@ class World:
         return matches(answer.json())
 
     async def refer(self, **options):
-        return await refer(self.engine, **options)
+        return await refer(self.database, **options)
 
 
 def matches(bundle):
@@ -115,7 +115,7 @@ def filled(table, values, at):
 
 
 async def refer(
-    engine,
+    database,
     *,
     at=START,
     plan="HPSM",
@@ -267,8 +267,8 @@ async def refer(
         )
     for kind, copy_id, content in copies:
         store(kind, copy_id, 1, at, content)
-    async with begin(engine) as connection:
+    async with database.begin() as connection:
         ordered = sorted(rows, key=lambda row: row[0] is not referral)
         for table, values in ordered:
-            await connection.execute(insert(table).values(**filled(table, values, at)))
+            await run(connection, insert(table).values(**filled(table, values, at)))
     return referral_id

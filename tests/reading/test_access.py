@@ -3,7 +3,6 @@
 import pytest
 
 from app.model.caller import ROSTER, Caller
-from app.store.database import begin
 from tests.reading.scene import HOSPITAL, OTHER_STAFF, PROVIDER, STAFF, START, STRANGER, load
 
 KINDS = ("ServiceRequest", "Task", "ClaimResponse")
@@ -55,7 +54,7 @@ async def test_a_referral_without_a_plan_is_seen_by_every_plans_staff(world):
 
 
 async def test_a_roster_is_its_plan_staffs_alone(world):
-    await load(world.engine)
+    await load(world.database)
     roster_only = Caller("roster", "plan-hpsm", "HPSM", frozenset({"system/Patient.rs", ROSTER}))
     for caller, status in (
         (STAFF, 200),
@@ -70,7 +69,7 @@ async def test_a_roster_is_its_plan_staffs_alone(world):
 
 @pytest.mark.parametrize("kind", ["Organization", "HealthcareService"])
 async def test_the_network_is_everybodys_to_read(world, kind):
-    await load(world.engine)
+    await load(world.database)
     referral_id = {"Organization": "org-tidepool", "HealthcareService": "offer-tidepool-ecm"}[kind]
     for caller in (HOSPITAL, STRANGER, STAFF, OTHER_STAFF):
         assert (await world.get(caller, f"{kind}/{referral_id}")).status_code == 200
@@ -78,7 +77,7 @@ async def test_the_network_is_everybodys_to_read(world, kind):
 
 
 async def test_copies_that_came_with_a_referral_follow_it(world):
-    await load(world.engine)
+    await load(world.database)
     copy = {"identifier": [{"system": "urn:mrn", "value": "77"}], "name": [{"family": "Sample"}]}
     await world.refer(
         patient="copy-1",
@@ -100,8 +99,8 @@ async def test_copies_that_came_with_a_referral_follow_it(world):
 async def test_who_is_passed_over_later_sees_it_no_more(world):
     referral_id = await world.refer()
     assert await world.ids(PROVIDER, "Task", {"owner": "Organization/org-tidepool"}) != []
-    async with begin(world.engine) as connection:
-        await connection.exec_driver_sql(
+    async with world.database.begin() as connection:
+        await connection.execute(
             "UPDATE party SET until = now() WHERE organization_id = 'org-tidepool'"
         )
     assert (await world.get(PROVIDER, f"ServiceRequest/{referral_id}")).status_code == 404

@@ -133,7 +133,7 @@ async def test_nothing_comes_along_with_no_match(world, asked_for):
 
 async def test_only_what_the_caller_sees(world):
     """An organization is everybody's to read; the Tasks that it owns are its parties'."""
-    await load(world.engine)
+    await load(world.database)
     await a_referral(world)
     await a_referral(world, "two", parties=(("org-open-gate", "requester", None),))
     by = {"_id": "org-tidepool", "_revinclude": "Task:owner"}
@@ -164,7 +164,7 @@ async def test_only_types_that_the_token_may_search(world, scopes, kinds):
 
 
 async def test_an_offer_that_comes_along_shows_its_present_numbers(world):
-    await load(world.engine)
+    await load(world.database)
     offer = (await world.get(HOSPITAL, "HealthcareService/offer-tidepool-ecm")).json()
     bundle = await asked(
         world, HOSPITAL, "Organization", _id="org-tidepool",
@@ -175,7 +175,7 @@ async def test_an_offer_that_comes_along_shows_its_present_numbers(world):
 
 
 async def test_a_member_and_what_covers_them(world):
-    await load(world.engine)
+    await load(world.database)
     wanted = ["Coverage:beneficiary", "QuestionnaireResponse:patient"]
     bundle = await asked(world, STAFF, "Patient", _id="member-01", _revinclude=wanted)
     assert set(entries(bundle, "include")) == {
@@ -216,7 +216,7 @@ async def test_what_comes_along_is_bounded_in_bytes(world):
     ],
 )
 async def test_references_to_one_type_are_followed(world, wanted, found):
-    await load(world.engine)
+    await load(world.database)
     await a_referral(world)
     bundle = await asked(world, HOSPITAL, "Task", _include=wanted)
     assert {kind for kind, _ in entries(bundle, "include")} == found
@@ -246,7 +246,7 @@ async def test_more_than_a_search_may_ask_is_too_much(world):
 @pytest.mark.parametrize("kind", sorted(PARAMETERS))
 async def test_every_one_that_is_claimed_is_answered(world, kind):
     """A statement that PostgreSQL refuses would be a 500."""
-    await load(world.engine)
+    await load(world.database)
     await a_referral(world)
     for name in referring(kind):
         for caller in (HOSPITAL, STAFF):
@@ -263,7 +263,7 @@ async def test_every_one_that_is_claimed_is_answered(world, kind):
     ],
 )
 async def test_a_reference_is_followed_in_every_form(world, reference):
-    await load(world.engine)
+    await load(world.database)
     body = {"requester": {"reference": reference}}
     await world.refer(referral_id="one", body=body)
     bundle = await asked(world, HOSPITAL, "ServiceRequest", _include="ServiceRequest:requester")

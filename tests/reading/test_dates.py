@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.store.database import begin
 from app.store.reading.access import SqlStatement
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.match import between, found_by
@@ -88,14 +87,14 @@ STORED = {
 
 
 async def holds(connection, statement, condition, rows):
-    sql = f"SELECT {condition} FROM {rows} WITH ORDINALITY r(one, n) ORDER BY r.n"
-    return list((await connection.exec_driver_sql(sql, tuple(statement.values))).scalars())
+    sql = f"SELECT {condition} AS held FROM {rows} WITH ORDINALITY r(one, n) ORDER BY r.n"
+    return [row["held"] for row in await connection.fetch(sql, *statement.values)]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-async def test_a_stored_date_or_period_is_matched_as_r4_has_it(engine, prefix):
+async def test_a_stored_date_or_period_is_matched_as_r4_has_it(database, prefix):
     assert len(STORED) > 40
-    async with begin(engine) as connection:
+    async with database.begin() as connection:
         for text in TEXTS:
             statement = SqlStatement()
             rows = f"unnest({statement.bind(list(STORED), 'text[]')})"
@@ -105,8 +104,8 @@ async def test_a_stored_date_or_period_is_matched_as_r4_has_it(engine, prefix):
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-async def test_a_moment_of_our_own_is_matched_as_r4_has_it(engine, prefix):
-    async with begin(engine) as connection:
+async def test_a_moment_of_our_own_is_matched_as_r4_has_it(database, prefix):
+    async with database.begin() as connection:
         for text in TEXTS:
             statement = SqlStatement()
             rows = f"unnest({statement.bind(GRID[::4], 'timestamptz[]')})"

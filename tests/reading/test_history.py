@@ -6,8 +6,8 @@ import orjson
 import pytest
 from sqlalchemy import insert
 
-from app.store.database import begin
 from app.store.tables.referral import resource_version
+from tests.postgres import run
 from tests.reading.scene import HOSPITAL, PROVIDER, START, STRANGER, filled, link
 
 STRICT = {"Prefer": "handling=strict"}
@@ -33,9 +33,9 @@ async def write(world, referral, number, size=0):
         "plan": "HPSM", "type": "ServiceRequest", "id": referral, "version": number,
         "referral_id": referral, "updated_at": at, "body": orjson.dumps(body),
     }  # fmt: skip
-    async with begin(world.engine) as connection:
+    async with world.database.begin() as connection:
         values = filled(resource_version, row, at)
-        await connection.execute(insert(resource_version).values(**values))
+        await run(connection, insert(resource_version).values(**values))
 
 
 def numbers(bundle):

@@ -3,8 +3,8 @@
 import pytest
 from sqlalchemy import update
 
-from app.store.database import begin
 from app.store.tables.directory import offer
+from tests.postgres import run
 from tests.reading.scene import HOSPITAL, STAFF, link, load
 
 OFFER = "offer-tidepool-ecm"
@@ -27,7 +27,7 @@ WRITTEN = [
 @pytest.mark.parametrize("written", WRITTEN)
 @pytest.mark.parametrize("name", ["county", "coverage-area:identifier"])
 async def test_a_county_is_found_however_it_is_written(world, name, written):
-    await load(world.engine)
+    await load(world.database)
     asked = {"service": "ECM", "plan": "HPSM", "_sort": "_id"}
     by_code = await world.ids(HOSPITAL, "HealthcareService", {**asked, "county": "san_mateo"})
     assert OFFER in by_code
@@ -48,19 +48,19 @@ async def test_a_county_is_found_however_it_is_written(world, name, written):
     ids=str,
 )
 async def test_another_county_does_not_find_it(world, asked):
-    await load(world.engine)
+    await load(world.database)
     assert OFFER not in await world.ids(HOSPITAL, "HealthcareService", {"_id": OFFER, **asked})
 
 
 @pytest.mark.parametrize("asked", [f"{COUNTY}|", "San Mateo"])
 async def test_any_county_of_ours(world, asked):
-    await load(world.engine)
+    await load(world.database)
     found = await world.ids(HOSPITAL, "HealthcareService", {"_id": OFFER, "county": asked})
     assert found == [OFFER]
 
 
 async def test_a_word_that_is_no_county_is_pointed_out(world):
-    await load(world.engine)
+    await load(world.database)
     bundle = (await world.get(HOSPITAL, "HealthcareService", {"county": "Atlantis"})).json()
     [only] = bundle["entry"]
     [issue] = only["resource"]["issue"]
@@ -68,7 +68,7 @@ async def test_a_word_that_is_no_county_is_pointed_out(world):
 
 
 async def test_an_offer_that_names_its_county_in_words_is_found_by_its_code(world):
-    await load(world.engine)
+    await load(world.database)
     mine = (await world.get(STAFF, f"HealthcareService/{OFFER}")).json()
     mine["coverageArea"] = [{"display": "San Mateo County"}]
     written = await world.send(STAFF, "PUT", f"HealthcareService/{OFFER}", mine, If_Match="*")
@@ -95,10 +95,10 @@ ROOM = [
 
 @pytest.mark.parametrize(("row", "room"), ROOM, ids=str)
 async def test_who_has_room_now(world, row, room):
-    await load(world.engine)
+    await load(world.database)
     if row:
-        async with begin(world.engine) as connection:
-            await connection.execute(update(offer).where(offer.c.id == OFFER).values(**row))
+        async with world.database.begin() as connection:
+            await run(connection, update(offer).where(offer.c.id == OFFER).values(**row))
     for asked, found in (
         ({"has-room": "true"}, room),
         ({"has-room": "false"}, not room),
@@ -112,7 +112,7 @@ async def test_who_has_room_now(world, row, room):
 
 
 async def test_pages_of_those_with_room(world):
-    await load(world.engine)
+    await load(world.database)
     asked = {"has-room": "true", "county": "San Mateo", "_count": "1"}
     first = (await world.get(HOSPITAL, "HealthcareService", asked)).json()
     following = link(first, "next").split("/fhir/", 1)[1]

@@ -225,7 +225,7 @@ DIRECTORY_SEARCHES = [
 
 @pytest.mark.parametrize(("kind", "parameters", "found"), DIRECTORY_SEARCHES, ids=str)
 async def test_network_and_roster_are_found(world, kind, parameters, found):
-    await load(world.engine)
+    await load(world.database)
     assert await world.ids(STAFF, kind, parameters) == found
 
 

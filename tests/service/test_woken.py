@@ -1,13 +1,11 @@
 """Whoever makes deliveries due wakes the workers after the commit, and nobody else does."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.api.deployment import deployment_of
-from tests.deployed import change
 from tests.journeys.payloads import a_referral, because, hopeless, parameters, unique
 from tests.service.scene import approved, capacity, move, put
 
@@ -36,16 +34,16 @@ async def hints(service, receiver):
     """The hints, while hospital, performer and plan listen."""
     for client in ("hospital", "ecm-provider", "staff-hpsm"):
         await service.listen(receiver, client, client)
-    started, counted = deployment_of(service.app).started, Hints()
-    change(service.app, started=replace(started, waker=counted))
+    database, counted = deployment_of(service.app).database, Hints()
+    given, database.on_due = database.on_due, counted.hint
     yield counted
-    change(service.app, started=started)
+    database.on_due = given
 
 
 def test_every_file_that_makes_deliveries_due_notes_it():
     texts = {file: file.read_text() for file in APP.rglob("*.py")}
     writers = {file for file, text in texts.items() if DUE.search(" ".join(text.split()))}
-    noting = {file for file in writers if "note_due_deliveries(connection)" in texts[file]}
+    noting = {file for file in writers if "connection.deliveries_due()" in texts[file]}
     assert len(noting) == 3
     assert {file.name for file in writers - noting} == THE_WORKERS
 

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.journey.capacity.assign import assignment_to, placement_waiting
 from app.model.known import TAKING, NamedOffer, Offer, Placement, Wish
-from app.store.database import fetch_one
+from app.store.database import Source
 
 # Locks offers in the order of their ids, not of the preference. An offer that fills up while this
 # statement waits for its row stays locked; in the order of preference, two referrals with opposite
@@ -29,9 +27,7 @@ _HOLD = "SELECT 1 FROM offer WHERE plan = $1 AND id = ANY($2::text[]) ORDER BY i
 _RELEASE = "UPDATE offer SET taken = taken - 1 WHERE plan = $1 AND id = $2 AND taken > 0"
 
 
-async def take(
-    connection: AsyncConnection, plan: str, ordered: Sequence[Offer], wish: Wish
-) -> Placement:
+async def take(connection: Source, plan: str, ordered: Sequence[Offer], wish: Wish) -> Placement:
     """Takes a place with the first offer that still has one once its row is locked.
 
     The row lock decides the race: of N approvals for the last place exactly one gets it. The others
@@ -52,21 +48,21 @@ async def take(
 
 
 async def _try_to_take(
-    connection: AsyncConnection, plan: str, offers: Sequence[NamedOffer], wish: Wish
+    connection: Source, plan: str, offers: Sequence[NamedOffer], wish: Wish
 ) -> Placement | None:
     ids = [offer.id for offer in offers]
-    row = await fetch_one(connection, _TAKE, (plan, ids, sorted(TAKING)))
+    row = await connection.fetch_one(_TAKE, plan, ids, sorted(TAKING))
     if row is None:
         return None
     offer = next(offer for offer in offers if offer.id == row[0])
     return Placement(assignment_to(offer, wish), replace(offer, status=row[1]))
 
 
-async def hold(connection: AsyncConnection, plan: str, offer_ids: Sequence[str]) -> None:
+async def hold(connection: Source, plan: str, offer_ids: Sequence[str]) -> None:
     """Locks offers, in the order of their ids, until the end of the transaction."""
-    await connection.exec_driver_sql(_HOLD, (plan, list(offer_ids)))
+    await connection.execute(_HOLD, plan, list(offer_ids))
 
 
-async def release(connection: AsyncConnection, plan: str, offer_id: str) -> None:
+async def release(connection: Source, plan: str, offer_id: str) -> None:
     """Gives one place back to the offer."""
-    await connection.exec_driver_sql(_RELEASE, (plan, offer_id))
+    await connection.execute(_RELEASE, plan, offer_id)

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.errors import Refusal, refuse
 from app.base.text import as_key
 from app.journey.intake.submission import Submission
 from app.model.known import Known, Twin
-from app.store.database import fetch
+from app.store.database import Source
 from app.store.reading.access import SqlStatement, Visibility, plan_keys, sees_referral
 from app.store.reading.query import MAX_ALTERNATIVES, pairs
 from app.store.reading.subset import MAX_CONDITIONS
@@ -183,7 +182,7 @@ def duplicate(first: Twin) -> Refusal:
 
 
 async def matching(
-    connection: AsyncConnection, condition: Condition, seen: Visibility
+    connection: Source, condition: Condition, seen: Visibility
 ) -> list[tuple[str, str]]:
     """Finds (plan, id) of referrals that the caller may see and that carry every identifier.
 
@@ -206,7 +205,7 @@ async def matching(
             " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM "
             f"referral_business_identifier x WHERE x.plan = ANY ({plans}) AND ({matches}))"
         )
-    rows = await fetch(connection, sql + " LIMIT 2", statement.values)
+    rows = await connection.fetch(sql + " LIMIT 2", *statement.values)
     return [(row[0], row[1]) for row in rows]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.text import as_key
 from app.model.known import (
@@ -23,7 +22,7 @@ from app.model.known import (
     Twin,
 )
 from app.model.notices import Listening
-from app.store.database import fetch_one
+from app.store.database import Source
 from app.store.referral.store import AUTHORIZATION_COLUMNS, to_authorization
 
 #: LATERAL with a limit looks up the identifiers one by one. Otherwise PostgreSQL, while its
@@ -63,27 +62,24 @@ _SQL = f"""SELECT
             WHERE plan = ANY ($6::text[]) AND service = $8 AND active))"""
 
 
-async def gather(connection: AsyncConnection, inquiry: Inquiry) -> Known:
+async def gather(connection: Source, inquiry: Inquiry) -> Known:
     """Reads everything that the decision on this submission needs, in one round trip."""
-    row = await fetch_one(
-        connection,
+    row = await connection.fetch_one(
         _SQL,
-        (
-            inquiry.organization_id,
-            inquiry.client_id,
-            inquiry.idempotency_key,
-            [as_key(system) for system, _ in inquiry.identifiers],
-            [as_key(value) for _, value in inquiry.identifiers],
-            list(inquiry.plans),
-            inquiry.cin,
-            inquiry.service,
-            list(inquiry.organization_ids),
-            [as_key(npi) for npi in inquiry.npis],
-            [as_key(system) for system, _ in inquiry.based_on_identifiers],
-            [as_key(value) for _, value in inquiry.based_on_identifiers],
-            list(inquiry.based_on),
-            list(inquiry.staff_plans),
-        ),
+        inquiry.organization_id,
+        inquiry.client_id,
+        inquiry.idempotency_key,
+        [as_key(system) for system, _ in inquiry.identifiers],
+        [as_key(value) for _, value in inquiry.identifiers],
+        list(inquiry.plans),
+        inquiry.cin,
+        inquiry.service,
+        list(inquiry.organization_ids),
+        [as_key(npi) for npi in inquiry.npis],
+        [as_key(system) for system, _ in inquiry.based_on_identifiers],
+        [as_key(value) for _, value in inquiry.based_on_identifiers],
+        list(inquiry.based_on),
+        list(inquiry.staff_plans),
     )
     replay, *lists = row or (None,) * 8
     twins, members, held, offers, organizations, based_on, listening = (

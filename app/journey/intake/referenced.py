@@ -14,7 +14,7 @@ from app.fhir.r4.strict_json import parse
 from app.fhir.reference import place_of, unversioned
 from app.journey.intake.context import RequestContext
 from app.model.caller import Caller
-from app.store.database import ReadSource
+from app.store.database import Source
 from app.store.reading.access import Visibility, visibility
 from app.store.reading.include import visible
 
@@ -25,7 +25,7 @@ _KINDS = WHOM.keys() | {"Patient", "Organization"}
 
 
 async def referenced_resources(
-    source: ReadSource, tree: Resource, caller: Caller, context: RequestContext
+    source: Source, tree: Resource, caller: Caller, context: RequestContext
 ) -> ReferencedResources:
     """Fetches the resources that a payload references and that its sender may see and read."""
     kinds = frozenset(kind for kind in _KINDS if caller.may(kind, "r"))
@@ -34,7 +34,7 @@ async def referenced_resources(
 
 
 async def referenced_before(
-    source: ReadSource, request: Resource, known: ReferencedResources, requester: str, base: str
+    source: Source, request: Resource, known: ReferencedResources, requester: str, base: str
 ) -> ReferencedResources:
     """Returns `known`, plus the further resources that a stored referral references.
 
@@ -47,7 +47,7 @@ async def referenced_before(
 
 
 async def _fetch(
-    source: ReadSource, named: Mapping[str, tuple[str, str]], seen: Visibility
+    source: Source, named: Mapping[str, tuple[str, str]], seen: Visibility
 ) -> ReferencedResources:
     if not named:
         return []

@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.ids import new_id
 from app.model.caller import UNASSIGNED
 from app.model.messages import About, EventType, thin_payload
-from app.store.database import fetch_one, note_due_deliveries
+from app.store.database import Source
 
 
 def writing(where: str, given: str = "") -> str:
@@ -40,7 +38,7 @@ _TO_ALL = f"WITH {writing('e.organization_id = ANY ($6::text[])')}"
 
 
 async def announce(
-    connection: AsyncConnection,
+    connection: Source,
     event_type: EventType,
     organizations: Sequence[str],
     about: About,
@@ -54,8 +52,8 @@ async def announce(
     message = new_id()
     body = thin_payload(event_type, now, about, base)
     values = (about.plan or UNASSIGNED, message, event_type.value, body, now, list(organizations))
-    await connection.exec_driver_sql(_TO_ALL, values)
-    note_due_deliveries(connection)
+    await connection.execute(_TO_ALL, *values)
+    connection.deliveries_due()
 
 
 # An offer's capacity
@@ -65,14 +63,14 @@ _CONCERNED = """SELECT o.organization_id, o.service, (SELECT p.id FROM organizat
 
 
 async def announce_room(
-    connection: AsyncConnection, plan: str, offer_id: str, now: datetime, base: str
+    connection: Source, plan: str, offer_id: str, now: datetime, base: str
 ) -> None:
     """Tells an offer's organization and plan that its capacity was stated anew.
 
     Writes `capacity.changed` in the transaction of the change. The message holds no numbers: its
     link leads to them.
     """
-    row: Any = await fetch_one(connection, _CONCERNED, (plan, offer_id))
+    row: Any = await connection.fetch_one(_CONCERNED, plan, offer_id)
     if row is None:
         return
     owner, service, plan_organization = row

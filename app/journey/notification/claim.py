@@ -14,7 +14,8 @@ message may join a stream whose head waits for its next attempt. `sweep` loses a
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from app.store.database import Source
 
 #: Seconds of an endpoint's rate that may be saved up: more than the time between two polls.
 _SAVED_S = 2.0
@@ -135,13 +136,13 @@ class Claim:
     mime: str = "application/json"
 
 
-async def plans_waiting(connection: Any) -> list[str]:
+async def plans_waiting(source: Source) -> list[str]:
     """Lists the plans with deliveries that are pending or held."""
-    return [row["plan"] for row in await connection.fetch(_PLANS)]
+    return [row["plan"] for row in await source.fetch(_PLANS)]
 
 
 async def claim(
-    connection: Any,
+    source: Source,
     plan: str,
     *,
     now: datetime,
@@ -158,15 +159,15 @@ async def claim(
     """
     busy = list(sending)
     under_way = [sending[endpoint] for endpoint in busy]
-    rows = await connection.fetch(
+    rows = await source.fetch(
         _CLAIM, plan, now, limit, per_endpoint, busy, under_way, lease_until, _SAVED_S
     )
-    return [Claim(**dict(row)) for row in rows]
+    return [Claim(**row) for row in rows]
 
 
-async def release(connection: Any, claimed: Claim, due: datetime) -> None:
+async def release(source: Source, claimed: Claim, due: datetime) -> None:
     """Gives back a delivery without a result; its attempt does not count in the schedule."""
-    await connection.execute(
+    await source.execute(
         _RELEASE,
         claimed.plan,
         claimed.message_id,
@@ -207,11 +208,11 @@ WHERE d.plan = $1 AND d.message_id = blocked.message_id AND d.endpoint_id = bloc
 """
 
 
-async def sweep(connection: Any, plan: str, now: datetime) -> None:
+async def sweep(source: Source, plan: str, now: datetime) -> None:
     """Holds the deliveries of disabled endpoints, resumes those of active endpoints.
 
     A delivery behind a waiting head gets the due time of the head.
     """
-    await connection.execute(_HOLD, plan)
-    await connection.execute(_RESUME, plan, now)
-    await connection.execute(_WAIT_FOR_HEAD, plan, now)
+    await source.execute(_HOLD, plan)
+    await source.execute(_RESUME, plan, now)
+    await source.execute(_WAIT_FOR_HEAD, plan, now)

@@ -24,6 +24,7 @@ from app.journey.notification.retry import (
 )
 from app.model.caller import UNASSIGNED
 from app.model.messages import About, EventType, thin_payload
+from app.store.database import Database, Source
 
 #: The reasons for a disabled endpoint, as its owner reads them.
 GONE, BLOCKED_TARGET, FAILING = "gone", "blocked-target", "failing"
@@ -59,7 +60,7 @@ WITH result AS (
 )
 SELECT EXISTS (
   SELECT FROM result r JOIN delivery f ON f.plan = $1 AND f.endpoint_id = r.endpoint_id
-    AND f.referral_id = r.referral_id AND f.seq > r.seq AND f.state = 'pending')
+    AND f.referral_id = r.referral_id AND f.seq > r.seq AND f.state = 'pending') AS more
 """
 
 #: Locks endpoints before their deliveries, in one order: numbering and recording may wait for each
@@ -130,23 +131,27 @@ class Result:
         return self.outcome.at if isinstance(self.outcome, Retry) else self.now
 
 
-async def record(connection: Any, plan: str, results: Sequence[Result]) -> bool:
+async def record(database: Database, plan: str, results: Sequence[Result]) -> bool:
     """Writes the results of one plan; returns whether a stream among them has more to send."""
     consequences = [c for result in results for c in _consequences(result)]
     columns = list(zip(*(_row(result) for result in results), strict=True))
     if not consequences:
-        more: bool = await connection.fetchval(_RECORD, plan, *columns)
-        return more
-    async with connection.transaction():
+        return await _record(database, plan, columns)
+    async with database.begin() as transaction:
         claims = [result.claim for result in results]
         organizations = [claim.organization_id for claim in claims]
-        await connection.fetch(
+        await transaction.execute(
             LOCK_ENDPOINTS, organizations, [claim.endpoint_id for claim in claims]
         )
-        more = await connection.fetchval(_RECORD, plan, *columns)
+        more = await _record(transaction, plan, columns)
         for statement, *values in consequences:
-            await connection.execute(statement, *values)
+            await transaction.execute(statement, *values)
     return more
+
+
+async def _record(source: Source, plan: str, columns: Sequence[Any]) -> bool:
+    (row,) = await source.fetch(_RECORD, plan, *columns)
+    return bool(row["more"])
 
 
 def _row(result: Result) -> tuple[Any, ...]:

@@ -6,21 +6,22 @@ index.
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import RowMapping, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam
 
 from app.base.ids import new_id
 from app.journey.notification.claim import KNOWN_PLANS
 from app.model.caller import UNASSIGNED
 from app.model.messages import TEST, About, thin_payload
-from app.store.database import note_due_deliveries
+from app.store.database import Row, Source
+from app.store.statement import Compiled, compiled
 from app.store.tables.notification import webhook_endpoint as table
 
-_MINE = "d.organization_id = :organization AND d.endpoint_id = :endpoint"
+_MINE = "d.organization_id = $1::text AND d.endpoint_id = $2::text"
 
-_LIST = text(f"""{KNOWN_PLANS}
+_LIST = f"""{KNOWN_PLANS}
 SELECT d.plan, d.message_id, d.state, d.attempts, d.created_at, d.delivered_at, m.event_type,
   m.occurred_at, d.seq AS sequence,
   CASE WHEN m.event_type = '{TEST}' THEN NULL ELSE d.referral_id END AS referral_id,
@@ -28,47 +29,47 @@ SELECT d.plan, d.message_id, d.state, d.attempts, d.created_at, d.delivered_at, 
 FROM known CROSS JOIN LATERAL (
   SELECT * FROM delivery d
   WHERE d.plan = known.plan AND {_MINE}
-    AND (CAST(:message AS text) IS NULL OR d.message_id = :message)
-    AND (CAST(:state AS text) IS NULL OR d.state = :state)
-    AND (d.created_at, d.message_id) < (:before_at, :before_id)
-  ORDER BY d.created_at DESC, d.message_id DESC LIMIT :limit) AS d
+    AND ($3::text IS NULL OR d.message_id = $3)
+    AND ($4::text IS NULL OR d.state = $4)
+    AND (d.created_at, d.message_id) < ($5, $6)
+  ORDER BY d.created_at DESC, d.message_id DESC LIMIT $7) AS d
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-ORDER BY d.created_at DESC, d.message_id DESC LIMIT :limit
-""")
+ORDER BY d.created_at DESC, d.message_id DESC LIMIT $7
+"""
 
-_ATTEMPTS = text(f"""{KNOWN_PLANS}
+_ATTEMPTS = f"""{KNOWN_PLANS}
 SELECT a.* FROM known
-JOIN delivery d ON d.plan = known.plan AND d.message_id = :message AND {_MINE}
+JOIN delivery d ON d.plan = known.plan AND d.message_id = $3 AND {_MINE}
 JOIN attempt a ON a.plan = d.plan AND a.message_id = d.message_id AND a.endpoint_id = d.endpoint_id
 ORDER BY a.number
-""")
+"""
 
-_RESEND = text(f"""{KNOWN_PLANS}
+_RESEND = f"""{KNOWN_PLANS}
 UPDATE delivery d
-SET state = 'pending', round_start = d.attempts, manual = true, next_attempt_at = :now,
+SET state = 'pending', round_start = d.attempts, manual = true, next_attempt_at = $3::timestamptz,
   lease_until = NULL
 FROM known
 WHERE d.plan = known.plan AND {_MINE}
-  AND (CAST(:message AS text) IS NULL OR d.message_id = :message)
-  AND (CAST(:since AS timestamptz) IS NULL OR d.created_at >= :since)
-  AND (:delivered OR d.state <> 'delivered') AND d.state <> 'held'
-  AND (d.lease_until IS NULL OR d.lease_until <= :now)
+  AND ($4::text IS NULL OR d.message_id = $4)
+  AND ($5::timestamptz IS NULL OR d.created_at >= $5)
+  AND ($6::bool OR d.state <> 'delivered') AND d.state <> 'held'
+  AND (d.lease_until IS NULL OR d.lease_until <= $3::timestamptz)
 RETURNING d.plan
-""")
+"""
 
-_HOLD = text(f"""{KNOWN_PLANS}
+_HOLD = f"""{KNOWN_PLANS}
 UPDATE delivery d SET state = 'held' FROM known
 WHERE d.plan = known.plan AND {_MINE} AND d.state = 'pending'
-""")
+"""
 
-_RESUME = text(f"""{KNOWN_PLANS}
+_RESUME = f"""{KNOWN_PLANS}
 UPDATE delivery d
-SET state = 'pending', round_start = d.attempts, next_attempt_at = :now, lease_until = NULL
+SET state = 'pending', round_start = d.attempts, next_attempt_at = $3, lease_until = NULL
 FROM known
 WHERE d.plan = known.plan AND {_MINE} AND d.state = 'held'
-""")
+"""
 
-_COUNT = text(f"""{KNOWN_PLANS}
+_COUNT = f"""{KNOWN_PLANS}
 SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
   count(*) FILTER (WHERE d.state = 'held') AS held,
   count(*) FILTER (WHERE d.state = 'dead') AS dead,
@@ -76,96 +77,86 @@ SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
   min(d.created_at) FILTER (WHERE d.state IN ('pending', 'held')) AS oldest_waiting,
   max(d.delivered_at) AS last_delivered_at
 FROM known JOIN delivery d ON d.plan = known.plan AND {_MINE}
-""")
+"""
 
-_TEST = text("""
+_TEST = """
 WITH written AS (
   INSERT INTO message (plan, id, referral_id, seq, event_type, body, occurred_at)
-  VALUES (:plan, :message, :message, 1, :type, :body, :now))
+  VALUES ($1::text, $2::text, $2::text, 1, $3, $4, $5::timestamptz))
 INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id, seq, state,
   attempts, next_attempt_at, created_at)
-VALUES (:plan, :message, :endpoint, :organization, :message, 1, 'pending', 0, :now, :now)
-""")
+VALUES ($1::text, $2::text, $6, $7, $2::text, 1, 'pending', 0, $5::timestamptz, $5::timestamptz)
+"""
+_MINE_OF_KIND = """SELECT * FROM webhook_endpoint
+WHERE organization_id = $1 AND kind = $2 ORDER BY id"""
+_ONE = """SELECT * FROM webhook_endpoint WHERE organization_id = $1 AND id = $2 AND kind = $3"""
+_LOCKED = """SELECT * FROM webhook_endpoint
+WHERE organization_id = $1 AND id = $2 AND kind = $3 FOR UPDATE"""
 
 
-async def endpoints(
-    connection: AsyncConnection, organization: str, kind: str = "webhook"
-) -> list[RowMapping]:
+async def endpoints(connection: Source, organization: str, kind: str = "webhook") -> list[Row]:
     """Lists an organization's endpoints of a kind (webhook, subscription), oldest first."""
-    rows = await connection.execute(
-        table.select()
-        .where(table.c.organization_id == organization, table.c.kind == kind)
-        .order_by(table.c.id)
-    )
-    return list(rows.mappings())
+    return await connection.fetch(_MINE_OF_KIND, organization, kind)
 
 
 async def endpoint(
-    connection: AsyncConnection,
+    connection: Source,
     organization: str,
     id_: str,
     *,
     lock: bool = False,
     kind: str = "webhook",
-) -> RowMapping | None:
+) -> Row | None:
     """Reads one endpoint of an organization; `lock` keeps others from changing it meanwhile."""
-    query = table.select().where(
-        table.c.organization_id == organization, table.c.id == id_, table.c.kind == kind
-    )
-    rows = await connection.execute(query.with_for_update() if lock else query)
-    return rows.mappings().one_or_none()
+    return await connection.fetch_one(_LOCKED if lock else _ONE, organization, id_, kind)
 
 
-async def add(connection: AsyncConnection, row: dict[str, Any]) -> None:
+async def add(connection: Source, row: dict[str, Any]) -> None:
     """Stores a new endpoint."""
-    await connection.execute(table.insert().values(row))
+    await connection.execute(*_adding(tuple(row)).called(**row))
 
 
-async def change(
-    connection: AsyncConnection, organization: str, id_: str, values: dict[str, Any]
-) -> None:
+@cache
+def _adding(columns: tuple[str, ...]) -> Compiled:
+    return compiled(table.insert().values({name: bindparam(name) for name in columns}))
+
+
+async def change(connection: Source, organization: str, id_: str, values: dict[str, Any]) -> None:
     """Changes columns of one endpoint."""
-    await connection.execute(
-        table.update()
-        .where(table.c.organization_id == organization, table.c.id == id_)
-        .values(values)
-    )
+    statement = _changing(tuple(values))
+    await connection.execute(*statement.called(of=organization, key=id_, **values))
 
 
-async def hold(connection: AsyncConnection, organization: str, id_: str) -> None:
+@cache
+def _changing(columns: tuple[str, ...]) -> Compiled:
+    own = (table.c.organization_id == bindparam("of"), table.c.id == bindparam("key"))
+    marks = {name: bindparam(name) for name in columns}
+    return compiled(table.update().where(*own).values(marks))
+
+
+async def hold(connection: Source, organization: str, id_: str) -> None:
     """Holds the deliveries of a disabled endpoint until it is enabled."""
-    await connection.execute(_HOLD, {"organization": organization, "endpoint": id_})
+    await connection.execute(_HOLD, organization, id_)
 
 
-async def resume(connection: AsyncConnection, organization: str, id_: str, now: datetime) -> None:
+async def resume(connection: Source, organization: str, id_: str, now: datetime) -> None:
     """Makes held deliveries due now, with the whole retry schedule before them."""
-    values = {"organization": organization, "endpoint": id_, "now": now}
-    await connection.execute(_RESUME, values)
-    note_due_deliveries(connection)
+    await connection.execute(_RESUME, organization, id_, now)
+    connection.deliveries_due()
 
 
-async def send_test(connection: AsyncConnection, organization: str, id_: str, now: datetime) -> str:
+async def send_test(connection: Source, organization: str, id_: str, now: datetime) -> str:
     """Writes a test message for one endpoint, whatever its filters; returns the message's id."""
     message = new_id()
     body = thin_payload(TEST, now, About(endpoint_id=id_), "")
-    await connection.execute(
-        _TEST,
-        {
-            "plan": UNASSIGNED,
-            "message": message,
-            "type": TEST,
-            "body": body,
-            "now": now,
-            "endpoint": id_,
-            "organization": organization,
-        },
-    )
-    note_due_deliveries(connection)
+    values = (UNASSIGNED, message, TEST, body, now, id_, organization)
+    await connection.execute(_TEST, *values)
+    connection.deliveries_due()
     return message
 
 
 async def deliveries(
-    connection: AsyncConnection,
+    connection: Source,
     organization: str,
     id_: str,
     *,
@@ -173,33 +164,18 @@ async def deliveries(
     state: str | None = None,
     before: tuple[datetime, str],
     limit: int,
-) -> list[RowMapping]:
+) -> list[Row]:
     """Lists an endpoint's messages, newest first, before a moment (and id, if equal)."""
-    rows = await connection.execute(
-        _LIST,
-        {
-            "organization": organization,
-            "endpoint": id_,
-            "message": message,
-            "state": state,
-            "before_at": before[0],
-            "before_id": before[1],
-            "limit": limit,
-        },
-    )
-    return list(rows.mappings())
+    return await connection.fetch(_LIST, organization, id_, message, state, *before, limit)
 
 
-async def attempts(
-    connection: AsyncConnection, organization: str, id_: str, message: str
-) -> list[RowMapping]:
+async def attempts(connection: Source, organization: str, id_: str, message: str) -> list[Row]:
     """Lists the attempts of one message at one endpoint."""
-    values = {"organization": organization, "endpoint": id_, "message": message}
-    return list((await connection.execute(_ATTEMPTS, values)).mappings())
+    return await connection.fetch(_ATTEMPTS, organization, id_, message)
 
 
 async def resend(
-    connection: AsyncConnection,
+    connection: Source,
     organization: str,
     id_: str,
     now: datetime,
@@ -212,22 +188,12 @@ async def resend(
 
     Returns the plan of each message. Leaves deliveries alone that are being sent or held.
     """
-    rows = await connection.execute(
-        _RESEND,
-        {
-            "organization": organization,
-            "endpoint": id_,
-            "message": message,
-            "since": since,
-            "delivered": delivered,
-            "now": now,
-        },
-    )
-    note_due_deliveries(connection)
-    return list(rows.scalars())
+    rows = await connection.fetch(_RESEND, organization, id_, now, message, since, delivered)
+    connection.deliveries_due()
+    return [row["plan"] for row in rows]
 
 
-async def statistics(connection: AsyncConnection, organization: str, id_: str) -> RowMapping:
+async def statistics(connection: Source, organization: str, id_: str) -> Row:
     """Counts deliveries by state, with the oldest waiting and the last delivered."""
-    values = {"organization": organization, "endpoint": id_}
-    return (await connection.execute(_COUNT, values)).mappings().one()
+    (row,) = await connection.fetch(_COUNT, organization, id_)
+    return row

@@ -6,7 +6,7 @@ carries the same bytes, and the present state is there to be read. The worker se
 Numbers: the events of a FHIR Subscription have numbers without gaps, given before the first attempt
 under a lock on the Subscription. A delivery keeps its number over retries, restarts and `$events`.
 The lock and the numbers are two statements, because the second must see what the former holder of
-the lock wrote. `Run` executes a statement on the worker's connection or on a request's.
+the lock wrote.
 
 Subscriptions: `prepare` numbers the claimed deliveries, then makes their notifications with one
 query.
@@ -18,7 +18,7 @@ over `MOST_BYTES`, where its links lead to the rest. `app.fhir` writes the Bundl
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -35,9 +35,7 @@ from app.fhir.subscription import (
 )
 from app.journey.notification.claim import KNOWN_PLANS, Claim
 from app.journey.notification.record import LOCK_ENDPOINTS
-
-#: Executes a statement with its parameters, and returns the rows.
-Run = Callable[..., Awaitable[Sequence[Sequence[Any]]]]
+from app.store.database import Database, Source
 
 # Event numbers
 
@@ -69,18 +67,18 @@ _OF_ENDPOINT = f"""{KNOWN_PLANS}, fresh AS (
 
 
 async def number_messages(
-    run: Run, plan: str, deliveries: Sequence[tuple[str, str, str]], now: datetime
+    source: Source, plan: str, deliveries: Sequence[tuple[str, str, str]], now: datetime
 ) -> None:
     """Numbers deliveries of a plan: (message, endpoint, organization). Needs a transaction."""
     messages, endpoints, organizations = (list(each) for each in zip(*deliveries, strict=True))
-    await run(LOCK_ENDPOINTS, organizations, endpoints)
-    await run(_OF_MESSAGES, now, plan, messages, endpoints)
+    await source.execute(LOCK_ENDPOINTS, organizations, endpoints)
+    await source.execute(_OF_MESSAGES, now, plan, messages, endpoints)
 
 
-async def number_all(run: Run, organization: str, endpoint: str, now: datetime) -> None:
+async def number_all(source: Source, organization: str, endpoint: str, now: datetime) -> None:
     """Numbers every delivery of a Subscription that has no number. Needs a transaction."""
-    await run(LOCK_ENDPOINTS, [organization], [endpoint])
-    await run(_OF_ENDPOINT, now, endpoint)
+    await source.execute(LOCK_ENDPOINTS, [organization], [endpoint])
+    await source.execute(_OF_ENDPOINT, now, endpoint)
 
 
 # Subscriptions
@@ -133,7 +131,7 @@ CROSS JOIN LATERAL (SELECT v.body FROM resource_version v
 
 
 async def bundled(
-    run: Run, events: Sequence[tuple[str, str, NotificationEvent]], base: str
+    source: Source, events: Sequence[tuple[str, str, NotificationEvent]], base: str
 ) -> list[NotificationEvent]:
     """Makes PAS' response Bundle the body of each event of PAS' topic: (message, referral, event).
 
@@ -145,7 +143,9 @@ async def bundled(
         for name in _references(event)
     ]
     rows = (
-        await run(_REFERRED_TO, *(list(each) for each in zip(*named, strict=True))) if named else ()
+        await source.fetch(_REFERRED_TO, *(list(each) for each in zip(*named, strict=True)))
+        if named
+        else ()
     )
     referred_to: dict[str, dict[str, bytes]] = {}
     for message, name, body in rows:
@@ -193,30 +193,30 @@ JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.en
 
 
 async def prepare(
-    connection: Any, plan: str, claims: Sequence[Claim], base: str, now: datetime
+    database: Database, plan: str, claims: Sequence[Claim], base: str, now: datetime
 ) -> list[Claim]:
     """Returns the claims in their order; those of Subscriptions have a notification as body.
 
-    `connection`: the worker's own. `base`: this service's FHIR base URL. Leaves out a claim whose
+    `base`: this service's FHIR base URL. Leaves out a claim whose
     referral has moved to another plan.
     """
     subscribed = [claim for claim in claims if claim.subscribed]
     if not subscribed:
         return list(claims)
-    async with connection.transaction():
+    async with database.begin() as transaction:
         await number_messages(
-            connection.fetch,
+            transaction,
             plan,
             [(each.message_id, each.endpoint_id, each.organization_id) for each in subscribed],
             now,
         )
-    rows = await connection.fetch(
+    rows = await database.fetch(
         _EVENTS_OF_CLAIMS,
         plan,
         [each.message_id for each in subscribed],
         [each.endpoint_id for each in subscribed],
     )
-    bodies = {(row[0], row[1]): await _body(connection.fetch, row, base, now) for row in rows}
+    bodies = {(row[0], row[1]): await _body(database, row, base, now) for row in rows}
     # A delivery whose referral moved to another plan is claimed there once the lease has ended.
     return [
         replace(each, body=bodies[each.message_id, each.endpoint_id]) if each.subscribed else each
@@ -225,13 +225,13 @@ async def prepare(
     ]
 
 
-async def _body(run: Run, row: Sequence[Any], base: str, now: datetime) -> bytes:
+async def _body(source: Source, row: Sequence[Any], base: str, now: datetime) -> bytes:
     message, endpoint, referral, number, about, occurred_at, topic, focus, content, resource = row
     # The standing at this event, so that a later attempt repeats the same number.
     standing = SubscriptionStanding(endpoint, topic, "active", number)
     event = NotificationEvent(number, occurred_at, about, resource)
     if focus == OF_PAS:
-        (event,) = await bundled(run, [(message, referral, event)], base)
+        (event,) = await bundled(source, [(message, referral, event)], base)
     return notification(
         base, standing, "event-notification", content, id_=message, at=now, events=[event]
     )
@@ -257,16 +257,16 @@ WHERE {ENTITLED} AND {vouched("$4::text[]")}"""
 
 
 async def attach_full_payload(
-    connection: Any, plan: str, claims: Sequence[Claim], base: str
+    source: Source, plan: str, claims: Sequence[Claim], base: str
 ) -> list[Claim]:
     """Returns the claims in their order, with full bodies where asked for and allowed.
 
-    `connection`: the worker's own. `base`: this service's FHIR base URL.
+    `base`: this service's FHIR base URL.
     """
     wanted = [claim for claim in claims if claim.full_payload and not claim.subscribed]
     if not wanted:
         return list(claims)
-    rows = await connection.fetch(
+    rows = await source.fetch(
         _RESOURCES,
         plan,
         [claim.message_id for claim in wanted],

@@ -10,8 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.errors import Issue, not_found, refuse
 from app.base.ids import new_id
@@ -37,7 +35,7 @@ from app.journey.notification.subscription_content import (
 )
 from app.journey.notification.subscription_read import WantedSubscription
 from app.model.caller import Caller
-from app.store.database import fetch
+from app.store.database import Row, Source
 from app.store.reading.match import tokens
 from app.store.reading.values import token
 
@@ -63,12 +61,12 @@ CROSS JOIN LATERAL (
   UNION SELECT id FROM organization WHERE id = w.value) AS o"""
 
 
-async def identify(connection: AsyncConnection, wanted: WantedSubscription) -> list[Issue]:
+async def identify(connection: Source, wanted: WantedSubscription) -> list[Issue]:
     """Resolves the identifiers of PAS' filter to organizations; a fault if one names none."""
     if not wanted.identifiers:
         return []
     words = [as_key(each) for each in tokens([token(text) for text in wanted.identifiers])]
-    rows = await fetch(connection, _IDENTIFIED, (words,))
+    rows = await connection.fetch(_IDENTIFIED, words)
     if set(words) - {row[0] for row in rows}:
         text = "org-identifier takes identifiers of organizations that this network knows."
         return [Issue("not-found", text, "Subscription.criteria.extension")]
@@ -77,13 +75,13 @@ async def identify(connection: AsyncConnection, wanted: WantedSubscription) -> l
 
 
 async def create(
-    connection: AsyncConnection,
+    connection: Source,
     caller: Caller,
     tree: Mapping[str, Any],
     wanted: WantedSubscription,
     vault: Vault,
     now: datetime,
-) -> RowMapping:
+) -> Row:
     """Stores a new Subscription, `requested` until its handshake is answered."""
     organization = caller.organization_id
     if len(await all_of(connection, organization)) >= MOST:
@@ -105,14 +103,14 @@ async def create(
 
 
 async def update(
-    connection: AsyncConnection,
-    row: RowMapping,
+    connection: Source,
+    row: Row,
     caller: Caller,
     tree: Mapping[str, Any],
     wanted: WantedSubscription,
     vault: Vault,
     now: datetime,
-) -> RowMapping:
+) -> Row:
     """Stores another version: `off` stops it, any other status asks for a new handshake."""
     columns = _columns(tree, wanted, vault, vault.open_headers(row["headers"]), now)
     columns |= {"version": row["version"] + 1, "client_id": caller.client_id}
@@ -120,7 +118,7 @@ async def update(
     return await find(connection, row["organization_id"], row["id"])
 
 
-async def end(connection: AsyncConnection, row: RowMapping, now: datetime) -> None:
+async def end(connection: Source, row: Row, now: datetime) -> None:
     """Ends a Subscription for good: it gets no more messages; the messages sent stay on record."""
     await store.change(
         connection,
@@ -138,13 +136,13 @@ async def end(connection: AsyncConnection, row: RowMapping, now: datetime) -> No
 
 
 async def find(
-    connection: AsyncConnection,
+    connection: Source,
     organization: str,
     id_: str,
     *,
     lock: bool = False,
     deleted: bool = False,
-) -> RowMapping:
+) -> Row:
     """Reads one Subscription of the organization.
 
     404 for another organization's; 410 for a deleted Subscription, unless `deleted` allows it.
@@ -157,12 +155,12 @@ async def find(
     return row
 
 
-def is_deleted(row: RowMapping) -> bool:
+def is_deleted(row: Row) -> bool:
     """Whether the Subscription has ended for good."""
     return bool(row["disabled_reason"] == "deleted")
 
 
-async def all_of(connection: AsyncConnection, organization: str) -> list[RowMapping]:
+async def all_of(connection: Source, organization: str) -> list[Row]:
     """Lists the organization's Subscriptions that were not deleted, oldest first."""
     rows = await store.endpoints(connection, organization, "subscription")
     return [row for row in rows if not is_deleted(row)]
@@ -200,7 +198,7 @@ def _columns(
     }
 
 
-def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
+def as_resource(row: Row, vault: Vault, now: datetime) -> dict[str, Any]:
     """Writes the Subscription as the resource that its owner reads."""
     secret = vault.open_secrets(row["secrets"], now)[0]
     wrong = problem(row["status"], row["disabled_reason"], row["failing_since"])
@@ -215,11 +213,9 @@ def as_resource(row: RowMapping, vault: Vault, now: datetime) -> dict[str, Any]:
     )
 
 
-async def standings(
-    connection: AsyncConnection, rows: Sequence[RowMapping]
-) -> list[SubscriptionStanding]:
+async def standings(connection: Source, rows: Sequence[Row]) -> list[SubscriptionStanding]:
     """Computes the standing of each Subscription; counts events without a number too."""
-    counts = await fetch(connection, _UNNUMBERED, ([row["id"] for row in rows],))
+    counts = await connection.fetch(_UNNUMBERED, [row["id"] for row in rows])
     waiting: dict[str, int] = {row[0]: row[1] for row in counts}
     return [
         SubscriptionStanding(
@@ -234,8 +230,8 @@ async def standings(
 
 
 async def events(
-    connection: AsyncConnection,
-    row: RowMapping,
+    connection: Source,
+    row: Row,
     first: int,
     last: int,
     *,
@@ -245,14 +241,11 @@ async def events(
 ) -> tuple[SubscriptionStanding, list[NotificationEvent]]:
     """Reads the events numbered `first` to `last`, both included; first numbers the new events."""
 
-    async def run(sql: str, *parameters: Any) -> Sequence[Sequence[Any]]:
-        return await fetch(connection, sql, parameters)
-
     organization = row["organization_id"]
-    await number_all(run, organization, row["id"], now)
-    rows = await fetch(connection, _EVENTS, (row["id"], first, last, full, organization))
+    await number_all(connection, organization, row["id"], now)
+    rows = await connection.fetch(_EVENTS, row["id"], first, last, full, organization)
     numbered = [(each[0], each[1], NotificationEvent(*each[2:])) for each in rows]
     (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
-        return stands, await bundled(run, numbered, base)
+        return stands, await bundled(connection, numbered, base)
     return stands, [event for _, _, event in numbered]

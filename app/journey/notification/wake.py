@@ -1,19 +1,20 @@
 """Sends hints to the delivery workers that a delivery was committed. The workers also poll.
 
-The NOTIFY goes out after the commit, on a connection of its own and never inside a transaction (a
+The NOTIFY goes out after the commit, as a statement of its own and never inside a transaction (a
 notification pending at commit takes a lock over the whole database server). Hints that arrive while
 another is on its way are joined.
 """
 
 import asyncio
 import logging
-from typing import Any
 
-from app.base.settings import Settings
-from app.store.connect import CHANNEL, RAISED, connect
+from app.store.database import Database
+from app.store.database_errors import DATABASE_ERRORS
 
 _log = logging.getLogger(__name__)
 
+#: The channel of the hints.
+CHANNEL = "nwd_deliver"
 #: The shortest time between two NOTIFYs, in seconds; the first hint goes at once.
 GAP_S = 0.005
 #: The pause after the database refused a hint, in seconds.
@@ -21,14 +22,17 @@ PAUSE_S = 1.0
 
 
 class Waker:
-    """Sends hints in the background, from the first hint until `close`."""
+    """Sends hints in the background, from the first hint until `close`.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    It takes the hint of every commit of `database` that makes deliveries due.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._plans: set[str] = set()
         self._hinted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._connection: Any = None
+        database.on_due = self.hint
 
     def hint(self, plan: str = "") -> None:
         """Hints that a delivery of this plan (of some plan, if empty) may be due.
@@ -46,27 +50,16 @@ class Waker:
             self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
-        self._drop()
 
     async def _run(self) -> None:
         while True:
             await self._hinted.wait()
             self._hinted.clear()
             plans, self._plans = self._plans, set()
+            payload = ",".join(sorted(plans)) if "" not in plans else ""
             try:
-                await self._notify(",".join(sorted(plans)) if "" not in plans else "")
+                await self._database.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
                 await asyncio.sleep(GAP_S)
-            except RAISED as error:
+            except DATABASE_ERRORS as error:
                 _log.warning("hint not sent", extra={"error": type(error).__name__})
-                self._drop()
                 await asyncio.sleep(PAUSE_S)
-
-    async def _notify(self, payload: str) -> None:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._settings, "hints")
-        await self._connection.execute("SELECT pg_notify($1, $2)", CHANNEL, payload)
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.terminate()

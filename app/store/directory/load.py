@@ -27,11 +27,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+from asyncpg import IntegrityConstraintViolationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.base.clock import ServiceClock
 from app.base.errors import Refusal, Stopped
@@ -39,7 +38,7 @@ from app.base.settings import Settings, settings
 from app.fhir.directory import cin_of
 from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import parse
-from app.store.database import begin, create_engine
+from app.store.database import Database, Source, opened
 from app.store.directory.lines import Advance, FileLine, fault_in_words, open_file, read_lines
 from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, key
 from app.store.directory.resolve import patient_of
@@ -209,7 +208,7 @@ class Loaded:
 
 
 async def load_resources(
-    connection: AsyncConnection, resources: Sequence[Resource], now: datetime
+    connection: Source, resources: Sequence[Resource], now: datetime
 ) -> LoadCounts:
     """Upserts checked resources with their own ids. Raises `DirectoryRefused` with every fault."""
     return await write(connection, resources, now)
@@ -230,20 +229,16 @@ async def load(
     loaded = Loaded()
     with Order(paths) as order:
         order.read(step("reading", sum(path.stat().st_size for path in paths if path.is_file())))
-        engine = create_engine(chosen, pool_size=max(STAGES.values()))
-        try:
-            await _write_all(engine, order, ServiceClock.of(chosen), loaded, tell, step)
+        async with opened(chosen, size=max(STAGES.values())) as database:
+            await _write_all(database, order, ServiceClock.of(chosen), loaded, tell, step)
             for patients in order.patients(_AT_A_TIME):
-                async with begin(engine) as connection:
-                    for shared in await in_several_rosters(connection, patients):
-                        tell(shared)
-        finally:
-            await engine.dispose()
+                for shared in await in_several_rosters(database, patients):
+                    tell(shared)
     return loaded
 
 
 async def _write_all(
-    engine: AsyncEngine,
+    database: Database,
     order: Order,
     clock: ServiceClock,
     loaded: Loaded,
@@ -255,7 +250,7 @@ async def _write_all(
 
     async def write_some(batches: Iterator[LoadBatch]) -> None:
         for batch in batches:
-            await _load_batch(engine, batch, clock, loaded, tell)
+            await _load_batch(database, batch, clock, loaded, tell)
             advance(len(batch.resources))
 
     for stage, at_once in STAGES.items():
@@ -269,13 +264,13 @@ async def _write_all(
 
 
 async def _load_batch(
-    engine: AsyncEngine, batch: LoadBatch, clock: ServiceClock, loaded: Loaded, tell: Tell
+    database: Database, batch: LoadBatch, clock: ServiceClock, loaded: Loaded, tell: Tell
 ) -> None:
     """Writes a batch; leaves out all lines about a member of whom a resource is refused."""
     resources = batch.resources
     while resources:
         try:
-            loaded.counts.add(await _write(engine, resources, clock))
+            loaded.counts.add(await _write(database, resources, clock))
         except DirectoryRefused as refused:
             for at, fault in refused.faults:
                 tell(fault_in_words(batch.places[at], fault))
@@ -288,14 +283,14 @@ async def _load_batch(
 
 
 async def _write(
-    engine: AsyncEngine, resources: Sequence[Resource], clock: ServiceClock
+    database: Database, resources: Sequence[Resource], clock: ServiceClock
 ) -> LoadCounts:
     """Writes in one transaction; tries once more if another writer was faster."""
     for _ in range(2):
         try:
-            async with begin(engine) as connection:
+            async with database.begin() as connection:
                 return await write(connection, resources, clock.now())
-        except IntegrityError:
+        except IntegrityConstraintViolationError:
             continue
     raise Stopped("Others write the same just now.")
 

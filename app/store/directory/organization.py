@@ -19,9 +19,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.errors import Issue, refuse
 from app.base.ids import new_id
 from app.fhir.directory import read_organization
@@ -30,7 +27,7 @@ from app.fhir.payload import Resource, identifiers
 from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import dumps, parse
 from app.model.caller import Caller
-from app.store.database import fetch_one
+from app.store.database import Row, Source
 from app.store.directory.record import Overtaken
 from app.store.directory.store import examine, plain
 
@@ -58,10 +55,10 @@ class ProposalStanding:
 
 
 async def standing_of(
-    connection: AsyncConnection, organization_id: str, *, production: bool
+    connection: Source, organization_id: str, *, production: bool
 ) -> ProposalStanding | None:
     """Reads an organization's standing; None if the organization is not in the network."""
-    row = await fetch_one(connection, _STANDING, (organization_id, production))
+    row = await connection.fetch_one(_STANDING, organization_id, production)
     if row is None:
         return None
     plan, made_by, offering, speaks = row
@@ -182,13 +179,13 @@ class ProposalsQuery:
     limit: int = 50
 
 
-async def lock(connection: AsyncConnection, organization_id: str) -> None:
+async def lock(connection: Source, organization_id: str) -> None:
     """Locks the organization and its proposals until the transaction ends."""
-    await connection.exec_driver_sql(_LOCK, (organization_id,))
+    await connection.execute(_LOCK, organization_id)
 
 
 async def propose(
-    connection: AsyncConnection,
+    connection: Source,
     caller: Caller,
     resource: Resource,
     changes: Sequence[str],
@@ -201,30 +198,30 @@ async def propose(
     same proposer. Raises the errors that writing the change would raise.
     """
     await lock(connection, resource["id"])
-    current = await fetch_one(connection, _VERSION, (resource["id"],))
+    current = await connection.fetch_one(_VERSION, resource["id"])
     if current is None or current[0] != after:
         raise Overtaken
     await examine(connection, [resource])
-    own = await fetch_one(connection, _OWN, (resource["id"], caller.organization_id))
+    own = await connection.fetch_one(_OWN, resource["id"], caller.organization_id)
     if own is not None and plain(parse(own[2])) == plain(resource):
         return str(own[0])
     await take_back(connection, caller, resource["id"], now)
     id_ = new_id()
     values = (id_, resource["id"], after, list(changes), dumps(resource))
     by = (caller.client_id, caller.organization_id, now)
-    await connection.exec_driver_sql(_ADD, (*values, *by))
+    await connection.execute(_ADD, *values, *by)
     return id_
 
 
 async def take_back(
-    connection: AsyncConnection, caller: Caller, organization_id: str, now: datetime
+    connection: Source, caller: Caller, organization_id: str, now: datetime
 ) -> None:
     """Ends the open proposal of the caller's organization, which has sent another change."""
-    await connection.exec_driver_sql(_TAKE_BACK, (organization_id, caller.organization_id, now))
+    await connection.execute(_TAKE_BACK, organization_id, caller.organization_id, now)
 
 
 async def decide(
-    connection: AsyncConnection,
+    connection: Source,
     caller: Caller,
     id_: str,
     state: str,
@@ -233,19 +230,17 @@ async def decide(
 ) -> None:
     """Records the decision about a proposal, and who made the decision."""
     by = (caller.client_id, caller.organization_id, now, note)
-    await connection.exec_driver_sql(_DECIDE, (id_, state, *by))
+    await connection.execute(_DECIDE, id_, state, *by)
 
 
-async def one(connection: AsyncConnection, caller: Caller, id_: str) -> RowMapping | None:
+async def one(connection: Source, caller: Caller, id_: str) -> Row | None:
     """Reads a proposal with its body; None if there is none, or none that concerns the caller."""
     sql = f"SELECT {_SHOWN}, p.body {_CONCERNS} AND p.id = $3::text"
     values = (caller.organization_id, caller.plan, id_)
-    return (await connection.exec_driver_sql(sql, values)).mappings().first()
+    return await connection.fetch_one(sql, *values)
 
 
-async def listed(
-    connection: AsyncConnection, caller: Caller, wanted: ProposalsQuery
-) -> Sequence[RowMapping]:
+async def listed(connection: Source, caller: Caller, wanted: ProposalsQuery) -> Sequence[Row]:
     """Lists proposals that concern the caller, oldest first; one more than `limit` if any."""
     values: list[Any] = [caller.organization_id, caller.plan]
     conditions = ""
@@ -260,4 +255,4 @@ async def listed(
     values.append(wanted.limit + 1)
     sql = f"""SELECT {_SHOWN} {_CONCERNS}{conditions}
     ORDER BY p.proposed_at, p.id LIMIT ${len(values)}::int"""
-    return (await connection.exec_driver_sql(sql, tuple(values))).mappings().fetchall()
+    return await connection.fetch(sql, *values)

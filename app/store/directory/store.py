@@ -15,7 +15,6 @@ from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.errors import Issue
 from app.base.text import as_key
@@ -25,7 +24,7 @@ from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.service_request import is_reachable
 from app.policy.stored_form import roster_to_json
-from app.store.database import fetch
+from app.store.database import Source
 from app.store.directory.index import INSERT, travelling, words
 from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, Overtaken, key
 from app.store.directory.resolve import Batch, StoredDirectory, patient_of, resolve
@@ -46,9 +45,9 @@ CROSS JOIN {PLANS.removesuffix("p")}q JOIN member o ON o.plan = q.plan AND o.cin
 WHERE o.plan <> m.plan ORDER BY 1, 2"""
 
 
-async def in_several_rosters(connection: AsyncConnection, patients: Sequence[str]) -> list[str]:
+async def in_several_rosters(connection: Source, patients: Sequence[str]) -> list[str]:
     """Words each pair of one of these Patients and a Patient of another plan with the same CIN."""
-    rows = await fetch(connection, _SHARED, (list(patients),))
+    rows = await connection.fetch(_SHARED, list(patients))
     return [f"{one}: {other} has the same CIN, too." for one, other in rows]
 
 
@@ -118,7 +117,7 @@ WHERE (member.cin, member.birth_date, member.facts, member.reachable)
 
 
 async def write(
-    connection: AsyncConnection,
+    connection: Source,
     resources: Sequence[Resource],
     now: datetime,
     *,
@@ -157,7 +156,7 @@ async def write(
     return counts
 
 
-async def examine(connection: AsyncConnection, resources: Sequence[Resource]) -> None:
+async def examine(connection: Source, resources: Sequence[Resource]) -> None:
     """Raises `DirectoryRefused` with every fault that `write` would find, and writes nothing."""
     resolve(resources, await _known(connection, resources))
 
@@ -189,22 +188,22 @@ def _columns(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ...]
     return tuple([row[index] for row in listed] for index in range(width))
 
 
-async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> StoredDirectory:
+async def _known(connection: Source, resources: Sequence[Resource]) -> StoredDirectory:
     keys = {key(one) for one in resources}
     keys |= {("Patient", patient) for one in resources if (patient := patient_of(one))}
-    located: Any = await connection.exec_driver_sql(_LOCATED, _columns(sorted(keys), 2))
+    located: Any = await connection.fetch(_LOCATED, *_columns(sorted(keys), 2))
     owners = {
         owner
         for one in resources
         if (owner := local_id((one.get("providedBy") or {}).get("reference"), "Organization"))
     }
-    organizations: Any = await connection.exec_driver_sql(_ORGANIZATIONS, (sorted(owners),))
+    organizations: Any = await connection.fetch(_ORGANIZATIONS, sorted(owners))
     cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
-    members: Any = await connection.exec_driver_sql(_CINS, (sorted(cins),))
+    members: Any = await connection.fetch(_CINS, sorted(cins))
     npis = {
         npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
     }
-    held: Any = await connection.exec_driver_sql(_HELD, (sorted(npis),))
+    held: Any = await connection.fetch(_HELD, sorted(npis))
     return StoredDirectory(
         located={(row[0], row[1]): (row[2], row[3]) for row in located},
         organizations={row[0]: (row[1], row[2]) for row in organizations},
@@ -213,12 +212,12 @@ async def _known(connection: AsyncConnection, resources: Sequence[Resource]) -> 
     )
 
 
-async def _lock(connection: AsyncConnection, resources: Sequence[Resource], batch: Batch) -> None:
+async def _lock(connection: Source, resources: Sequence[Resource], batch: Batch) -> None:
     """Locks each resource and each member, so that only one request at a time writes them."""
     rows = sorted((*key(one), batch.plans[key(one)]) for one in resources)
-    await connection.exec_driver_sql(_LOCATE, _columns(rows, 3))
+    await connection.execute(_LOCATE, *_columns(rows, 3))
     keys = {key(one) for one in resources} | {("Patient", p) for p in batch.patients.values()}
-    held: Any = await connection.exec_driver_sql(_LOCK, _columns(sorted(keys), 2))
+    held: Any = await connection.fetch(_LOCK, *_columns(sorted(keys), 2))
     lost = [(row[2], row[3]) for row in held if (row[0], row[1]) != (_plan(batch, row), False)]
     if lost:
         text = "This id was taken just now. Choose another."
@@ -231,17 +230,17 @@ def _plan(batch: Batch, row: Sequence[Any]) -> str:
 
 
 async def _current(
-    connection: AsyncConnection, keys: Sequence[Key]
+    connection: Source, keys: Sequence[Key]
 ) -> dict[Key, tuple[int, Resource, datetime]]:
     """Reads (version, resource, time of writing) of the keys that exist."""
     if not keys:
         return {}
-    rows: Any = await connection.exec_driver_sql(_CURRENT, _columns(keys, 2))
+    rows: Any = await connection.fetch(_CURRENT, *_columns(keys, 2))
     return {(row[0], row[1]): (row[2], parse(row[3]), row[4]) for row in rows}
 
 
 async def _write_versions(
-    connection: AsyncConnection,
+    connection: Source,
     batch: Batch,
     changed: Sequence[tuple[Resource, int]],
     now: datetime,
@@ -250,19 +249,19 @@ async def _write_versions(
         (batch.plans[key(one)], *key(one), version, stamped(one, version, now), found_by(one))
         for one, version in changed
     ]
-    await connection.exec_driver_sql(_VERSIONS, (*_columns(rows, 6), now))
+    await connection.execute(_VERSIONS, *_columns(rows, 6), now)
     rewritten = [row[:3] for row in rows if row[3] > 1]
     if rewritten:
-        await connection.exec_driver_sql(_FORGET, _columns(rewritten, 3))
+        await connection.execute(_FORGET, *_columns(rewritten, 3))
     index = [
         (*row[:3], travelling(sorted(words(one, row[5]))))
         for row, (one, _) in zip(rows, changed, strict=True)
     ]
-    await connection.exec_driver_sql(INSERT, _columns(index, 4))
+    await connection.execute(INSERT, *_columns(index, 4))
 
 
 async def _write_network(
-    connection: AsyncConnection,
+    connection: Source,
     batch: Batch,
     changed: Sequence[tuple[Resource, int]],
     now: datetime,
@@ -277,9 +276,9 @@ async def _write_network(
     ]
     if organizations:
         columns = _columns(organizations, 6)
-        await connection.exec_driver_sql(_ORGANIZATION, (*columns, now, by))
-        await connection.exec_driver_sql(_NPIS, (columns[0],))
-        await connection.exec_driver_sql(_OVERTAKE, (columns[0], now))
+        await connection.execute(_ORGANIZATION, *columns, now, by)
+        await connection.execute(_NPIS, columns[0])
+        await connection.execute(_OVERTAKE, columns[0], now)
         await _claim(connection, [batch.organizations[id_] for id_ in columns[0]])
     offers = [
         _offer(batch.offers[one["id"]], batch.npis[one["id"]], version)
@@ -287,7 +286,7 @@ async def _write_network(
         if one["resourceType"] == "HealthcareService"
     ]
     if offers:
-        await connection.exec_driver_sql(_OFFER, (*_columns(offers, 12), now, taken_in_all))
+        await connection.execute(_OFFER, *_columns(offers, 12), now, taken_in_all)
 
 
 def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
@@ -299,7 +298,7 @@ def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
 
 
 async def _members(
-    connection: AsyncConnection,
+    connection: Source,
     batch: Batch,
     changed: Sequence[Resource],
     versions: Mapping[Key, tuple[int, Resource, datetime]],
@@ -318,15 +317,15 @@ async def _members(
                 former.add((batch.plans[at], before))
     if former - present:
         rows = [("Patient", patient) for _, patient in sorted(former - present)]
-        await connection.exec_driver_sql(_LOCK, _columns(rows, 2))
+        await connection.execute(_LOCK, *_columns(rows, 2))
     return sorted(present | former)
 
 
-async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -> None:
+async def _claim(connection: Source, rows: Sequence[OrganizationRow]) -> None:
     """Gives organizations their NPIs and no others. Refuses an NPI that another has just taken."""
-    await connection.exec_driver_sql(_RELEASE, ([row.id for row in rows],))
+    await connection.execute(_RELEASE, [row.id for row in rows])
     claims = sorted((npi, row.id) for row in rows for npi in row.npis)
-    made: Any = await connection.exec_driver_sql(_CLAIM, _columns(claims, 2))
+    made: Any = await connection.fetch(_CLAIM, *_columns(claims, 2))
     lost = dict(claims).keys() - {row[0] for row in made}
     if lost:
         text = "Another organization was given this NPI just now. Use that one, or correct it."
@@ -336,7 +335,7 @@ async def _claim(connection: AsyncConnection, rows: Sequence[OrganizationRow]) -
 
 
 async def _write_members(
-    connection: AsyncConnection,
+    connection: Source,
     pairs: Sequence[tuple[str, str]],
     resources: Sequence[Resource],
     now: datetime,
@@ -344,7 +343,7 @@ async def _write_members(
     """Writes each member's row anew from all that the roster now holds about them."""
     if not pairs:
         return
-    about: Any = await connection.exec_driver_sql(_ABOUT, _columns(pairs, 2))
+    about: Any = await connection.fetch(_ABOUT, *_columns(pairs, 2))
     held = {key(one): one for one in resources}
     keys = {("Patient", patient) for _, patient in pairs} | {(row[0], row[1]) for row in about}
     others = await _current(connection, sorted(keys - held.keys()))
@@ -366,4 +365,4 @@ async def _write_members(
         cin, post = as_key(member.cin or ""), is_reachable(self)
         rows.append((plan, patient, cin, member.birth_date, facts, post))
     rows.sort(key=itemgetter(0, 2))  # every writer has this order, so that no deadlock arises
-    await connection.exec_driver_sql(_MEMBER, (*_columns(rows, 6), now))
+    await connection.execute(_MEMBER, *_columns(rows, 6), now)

@@ -13,7 +13,7 @@ import orjson
 from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
-from app.store.database import ReadSource, fetch
+from app.store.database import Source
 from app.store.reading.access import (
     NETWORK_TYPES,
     WHOLE,
@@ -70,7 +70,7 @@ def read_include(kind: str, value: str) -> Followed | None:
 
 
 async def include(
-    source: ReadSource,
+    source: Source,
     followed: Sequence[Followed],
     rows: Sequence[Stored],
     caller: Caller,
@@ -92,7 +92,7 @@ async def include(
 
 
 async def visible(
-    source: ReadSource, wanted: Sequence[tuple[str, str]], seen: Visibility
+    source: Source, wanted: Sequence[tuple[str, str]], seen: Visibility
 ) -> list[Stored]:
     """Reads the current versions of those (type, id) in `wanted` that the client may see.
 
@@ -108,7 +108,7 @@ async def visible(
     )
     return [
         Stored(kind, id_, version, body if whole else await shown_least(kind, body))
-        for kind, id_, version, body, whole in await fetch(source, _SQL, parameters)
+        for kind, id_, version, body, whole in await source.fetch(_SQL, *parameters)
     ]
 
 

@@ -22,7 +22,7 @@ from app.fhir.dates import span
 from app.fhir.outcome import tags
 from app.fhir.render_provenance import JSON, move_named
 from app.fhir.searchset import Stored
-from app.store.database import ReadSource, fetch, fetch_one
+from app.store.database import Source
 from app.store.reading.access import (
     SEES_LOCATED,
     WHOLE,
@@ -72,12 +72,12 @@ class Read:
     numbers: tuple[int, int, str] | None = None
 
 
-async def read(source: ReadSource, kind: str, resource_id: str, seen: Visibility) -> Read:
+async def read(source: Source, kind: str, resource_id: str, seen: Visibility) -> Read:
     """Reads the current version; 404 if there is none that this caller may see."""
     if move := named_move(kind, resource_id):
         return await read_move(source, resource_id, *move, seen)
     sql = _READ_OFFER if kind == "HealthcareService" else _READ
-    row = await fetch_one(source, sql, located(kind, resource_id, seen))
+    row = await source.fetch_one(sql, *located(kind, resource_id, seen))
     if row is None:
         raise not_found(kind)
     numbers = (row[4], row[5], row[6]) if len(row) > 4 and row[4] is not None else None
@@ -85,7 +85,7 @@ async def read(source: ReadSource, kind: str, resource_id: str, seen: Visibility
 
 
 async def vread(
-    source: ReadSource, kind: str, resource_id: str, version: str, seen: Visibility
+    source: Source, kind: str, resource_id: str, version: str, seen: Visibility
 ) -> Read:
     """Reads one version by its number; 404 if there is none that this caller may see."""
     if not (version.isascii() and version.isdigit() and int(version[:20]) <= _MAX_VERSION):
@@ -93,7 +93,7 @@ async def vread(
     if (move := named_move(kind, resource_id)) and int(version) == 1:
         return await read_move(source, resource_id, *move, seen)
     parameters = (*located(kind, resource_id, seen), int(version))
-    row = await fetch_one(source, _VREAD, parameters)
+    row = await source.fetch_one(_VREAD, *parameters)
     if row is None:
         raise not_found(f"version of a {kind}")
     return Read(await as_seen(kind, resource_id, row), row[1])
@@ -111,12 +111,12 @@ def named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
 
 
 async def read_move(
-    source: ReadSource, resource_id: str, referral_id: str, number: int, seen: Visibility
+    source: Source, resource_id: str, referral_id: str, number: int, seen: Visibility
 ) -> Read:
     """Reads the Provenance of one move; it is made from history and has one version only."""
     check_id("Provenance", resource_id)
     parameters = (*located("ServiceRequest", referral_id, seen), number)
-    row = await fetch_one(source, _MOVE, parameters)
+    row = await source.fetch_one(_MOVE, *parameters)
     if row is None:
         raise not_found("Provenance")
     return Read(Stored("Provenance", resource_id, row[0], row[2]), row[1])
@@ -274,7 +274,7 @@ def _take(query: HistoryQuery, name: str, value: str) -> str | None:
 
 
 async def history(
-    source: ReadSource,
+    source: Source,
     kind: str,
     resource_id: str,
     seen: Visibility,
@@ -293,7 +293,7 @@ async def history(
         MAX_BYTES,
         asked.count,
     )
-    rows = await fetch(source, _SQL, parameters)
+    rows = await source.fetch(_SQL, *parameters)
     known, fitting, rest = rows[0][:3]
     if not known:
         raise not_found(kind)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from app.base.errors import Issue
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
-from app.store.database import ReadSource
+from app.store.database import Source
 from app.store.reading.access import visibility
 from app.store.reading.parameters import Parameter, SearchCriterion
 from app.store.reading.query import Query
@@ -23,7 +23,7 @@ MAX_SHOWN, MAX_BYTES = 200, 5_000_000
 
 
 async def referring(
-    source: ReadSource, query: Query, rows: Sequence[Stored], caller: Caller, base: str
+    source: Source, query: Query, rows: Sequence[Stored], caller: Caller, base: str
 ) -> list[Page]:
     """Searches the resources that refer to the rows: one page for each `_revinclude`."""
     asked = [each for each in query.revincludes if rows and caller.may(each[0], "s")]

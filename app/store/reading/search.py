@@ -14,7 +14,7 @@ from app.fhir import render_provenance
 from app.fhir.render_provenance import JSON, OF_KEY
 from app.fhir.searchset import Stored
 from app.fhir.subset import ASKED
-from app.store.database import ReadSource, fetch
+from app.store.database import Source
 from app.store.reading import match
 from app.store.reading.access import (
     NETWORK_TYPES,
@@ -63,13 +63,11 @@ class Page:
     numbers: dict[str, tuple[int, int, str]]
 
 
-async def search(
-    source: ReadSource, query: Query, seen: Visibility, position: Position | None
-) -> Page:
+async def search(source: Source, query: Query, seen: Visibility, position: Position | None) -> Page:
     """Reads the page after `position`, by one statement for any query."""
     statement = SqlStatement()
     sql = compose_search(statement, query, seen, position)
-    return await _page(query, await fetch(source, sql, statement.values))
+    return await _page(query, await source.fetch(sql, *statement.values))
 
 
 def compose_search(

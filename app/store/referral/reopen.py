@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.base.errors import not_found, refuse
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
@@ -19,7 +18,7 @@ from app.model.notices import Listening
 from app.model.record import Details, InformationRequest, Referral
 from app.policy.model import EligibilityQuestion, Missing
 from app.policy.stored_form import question_from_json
-from app.store.database import fetch, fetch_one
+from app.store.database import Source
 from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Visibility, located
 from app.store.referral.asker import asker
 from app.store.referral.draft import Draft
@@ -76,7 +75,7 @@ class Opened:
 
 
 async def reopen(
-    connection: AsyncConnection,
+    connection: Source,
     resource_id: str,
     seen: Visibility,
     *,
@@ -90,7 +89,7 @@ async def reopen(
     403 for plan staff while the referral has no plan: until then staff may only say which member
     it is about (`identifying`).
     """
-    row = await fetch_one(connection, _LOCK, located(kind, resource_id, seen))
+    row = await connection.fetch_one(_LOCK, *located(kind, resource_id, seen))
     if row is None:
         raise not_found(kind)
     before = to_referral(row)
@@ -102,7 +101,7 @@ async def reopen(
 
 
 async def load_for_move(
-    connection: AsyncConnection, before: Referral, *, now: datetime, fhir_base: str
+    connection: Source, before: Referral, *, now: datetime, fhir_base: str
 ) -> Opened:
     """Reads a referral whose row this transaction has locked, with all that a move needs.
 
@@ -110,7 +109,7 @@ async def load_for_move(
     made this change runs ahead of ours.
     """
     keys = (before.plan, before.id, before.organization_id, before.service)
-    beside = await fetch_one(connection, _BESIDE, keys)
+    beside = await connection.fetch_one(_BESIDE, *keys)
     if beside is None:
         raise not_found("ServiceRequest")
     sent, own_task, service_body, authorization, asked, question, plan_organization, *last = beside
@@ -162,9 +161,9 @@ def _moment(text: str | None) -> datetime | None:
 
 
 async def copies(
-    connection: AsyncConnection, plan: str, referral_id: str
+    connection: Source, plan: str, referral_id: str
 ) -> list[tuple[str, dict[str, Any]]]:
     """Reads the resources that were sent with a referral or later, each with its `Type/id`."""
-    rows = await fetch(connection, _COPIES, (plan, referral_id))
+    rows = await connection.fetch(_COPIES, plan, referral_id)
     mark_if_heavy(sum(len(body) for _, _, body in rows))
     return [(f"{kind}/{id_}", await to_thread_if_heavy(parse, body)) for kind, id_, body in rows]

@@ -12,13 +12,12 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
 from app.base.local_time import stored_day
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Authorization, Referral
-from app.store.database import fetch_one, note_due_deliveries
+from app.store.database import Source
 from app.store.referral.changes import Changes
 from app.store.tables.decision import information_request, service_authorization
 from app.store.tables.notification import delivery, message
@@ -204,7 +203,7 @@ def _depart(parameters: _Parameters, changes: Changes) -> str:
     )
 
 
-async def write(connection: AsyncConnection, changes: Changes) -> None:
+async def write(connection: Source, changes: Changes) -> None:
     """Writes one move. Raises `StaleReferral` if the referral has changed since it was read.
 
     A unique violation is raised as the driver's error: the caller knows which repeated request it
@@ -219,11 +218,11 @@ async def write(connection: AsyncConnection, changes: Changes) -> None:
     if changes.recipients:
         parts.append(f'"{delivery.name}_rows" AS ({_fan_out(parameters, changes)})')
     sql = f"WITH {', '.join(parts)} SELECT count(*) FROM moved"
-    row = await fetch_one(connection, sql, parameters.values)
+    row = await connection.fetch_one(sql, *parameters.values)
     if row is None or row[0] != 1:
         raise StaleReferral
     if changes.recipients:
-        note_due_deliveries(connection)
+        connection.deliveries_due()
 
 
 #: The columns of `r`, in the order that `to_referral` reads.

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.model.caller import UNASSIGNED
-from app.store.database import fetch
+from app.store.database import Source
 from app.store.reading.access import SEES_LOCATED, SqlStatement, Visibility, located, plan_keys
 from app.views.deliveries.model import Channel, Outcome
 
@@ -69,16 +67,16 @@ class DeliveriesQuery:
     limit: int = 50
 
 
-async def deliveries_page(connection: AsyncConnection, wanted: DeliveriesQuery) -> Sequence[Any]:
+async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequence[Any]:
     """Read the rows of one page, the newest first, and one more row if there is a next page."""
     statement = SqlStatement()
     found, order = _found(statement, wanted)
-    return await fetch(connection, f"WITH {found} {_SHOWN} ORDER BY {order}", statement.values)
+    return await connection.fetch(f"WITH {found} {_SHOWN} ORDER BY {order}", *statement.values)
 
 
-async def letters(connection: AsyncConnection, referral: str, seen: Visibility) -> Sequence[Any]:
+async def letters(connection: Source, referral: str, seen: Visibility) -> Sequence[Any]:
     """Read the letters of a referral; none if the caller is not a party to the referral."""
-    return await fetch(connection, _LETTERS, located("ServiceRequest", referral, seen))
+    return await connection.fetch(_LETTERS, *located("ServiceRequest", referral, seen))
 
 
 def _found(statement: SqlStatement, wanted: DeliveriesQuery) -> tuple[str, str]:

@@ -11,8 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.render_communication import letter_sent
@@ -20,7 +18,7 @@ from app.policy.library import Library
 from app.policy.phrases import phrases
 from app.policy.stored_form import answer_from_json, question_from_json
 from app.policy.vocabulary import language_of, words
-from app.store.database import fetch_one
+from app.store.database import Row, Source
 from app.store.reading.words import words as found_by
 from app.store.referral.snapshot import LetterSnapshot
 from app.views.letters.addressee import (
@@ -133,7 +131,7 @@ class CorrespondenceQuery:
     limit: int = 50
 
 
-async def listed(connection: AsyncConnection, wanted: CorrespondenceQuery) -> Sequence[RowMapping]:
+async def listed(connection: Source, wanted: CorrespondenceQuery) -> Sequence[Row]:
     """Read the rows, the oldest first, as it has waited longest; one more row if a next page
     exists.
     """
@@ -152,31 +150,28 @@ async def listed(connection: AsyncConnection, wanted: CorrespondenceQuery) -> Se
     values.append(wanted.limit + 1)
     sql = f"""SELECT {_COLUMNS} FROM {_FROM} WHERE {" AND ".join(conditions)}
     ORDER BY c.created_at, c.id LIMIT ${len(values)}::int"""
-    result = await connection.exec_driver_sql(sql, tuple(values))
-    return result.mappings().fetchall()
+    return await connection.fetch(sql, *values)
 
 
-async def one(connection: AsyncConnection, plans: Sequence[str], id_: str) -> RowMapping | None:
+async def one(connection: Source, plans: Sequence[str], id_: str) -> Row | None:
     """Read one row; None: no such row for the plans of the caller."""
     sql = f"SELECT {_COLUMNS} FROM {_FROM} WHERE c.plan = ANY ($1::text[]) AND c.id = $2::text"
-    result = await connection.exec_driver_sql(sql, (list(plans), id_))
-    return result.mappings().first()
+    return await connection.fetch_one(sql, list(plans), id_)
 
 
 async def letter_content(
-    connection: AsyncConnection, plans: Sequence[str], id_: str, library: Library
+    connection: Source, plans: Sequence[str], id_: str, library: Library
 ) -> LetterContent | None:
     """Read the content of a letter; None: no such row for the plans of the caller, or the letter is
     skipped.
     """
-    result = await connection.exec_driver_sql(_LETTER, (list(plans), id_))
-    row = result.mappings().first()
+    row = await connection.fetch_one(_LETTER, list(plans), id_)
     if row is None or row["status"] == "skipped":
         return None
     return content(row, library)
 
 
-def content(row: RowMapping, library: Library) -> LetterContent:
+def content(row: Row, library: Library) -> LetterContent:
     """Turn the stored row into the content of a letter.
 
     Data of the roster about the member (spelling, address, phone) goes into letters to the member
@@ -216,7 +211,7 @@ def content(row: RowMapping, library: Library) -> LetterContent:
     )
 
 
-def _to(row: RowMapping, sent: Any, copies: Copies, roster: Any) -> Addressee:
+def _to(row: Row, sent: Any, copies: Copies, roster: Any) -> Addressee:
     if row["recipient"] == "member":
         now = parse(row["roster_now"]) if row["roster_now"] else None
         return member(sent, copies, roster, now, released=row["released"])
@@ -225,15 +220,15 @@ def _to(row: RowMapping, sent: Any, copies: Copies, roster: Any) -> Addressee:
     return addressee(parse(row["organization"]) if row["organization"] else None)
 
 
-async def lock(connection: AsyncConnection, plans: Sequence[str], id_: str) -> Sequence[Any] | None:
+async def lock(connection: Source, plans: Sequence[str], id_: str) -> Sequence[Any] | None:
     """Lock a row, so that no other request marks the letter meanwhile. Returns plan, id, status,
     Communication, referral id, and whether the member is known.
     """
-    return await fetch_one(connection, _LOCK, (list(plans), id_))
+    return await connection.fetch_one(_LOCK, list(plans), id_)
 
 
 async def mark_sent(
-    connection: AsyncConnection,
+    connection: Source,
     row: Sequence[Any],
     *,
     at: datetime,
@@ -248,11 +243,11 @@ async def mark_sent(
     sent = letter_sent(parse(body), at=at, how=how)
     version = int(sent["meta"]["versionId"])
     values = (plan, id_, how, at, by, note, version, referral_id, dumps(sent), found_by(sent))
-    await connection.exec_driver_sql(_SENT, values)
+    await connection.execute(_SENT, *values)
 
 
 async def release(
-    connection: AsyncConnection, row: Sequence[Any], *, at: datetime, by: str, note: str
+    connection: Source, row: Sequence[Any], *, at: datetime, by: str, note: str
 ) -> None:
     """Release a letter: from now on it may go to the address that only the referral states."""
-    await connection.exec_driver_sql(_RELEASE, (row[0], row[1], at, by, note))
+    await connection.execute(_RELEASE, row[0], row[1], at, by, note)

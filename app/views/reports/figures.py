@@ -14,11 +14,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.local_time import LOCAL, local_date
 from app.fhir.r4 import codes
-from app.store.database import fetch
+from app.store.database import Source
 from app.store.tables.referral import IS_URGENT
 from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
 
@@ -130,10 +128,10 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 
 
 async def timeliness(
-    connection: AsyncConnection, plan: str, period: ReportPeriod, now: datetime
+    connection: Source, plan: str, period: ReportPeriod, now: datetime
 ) -> list[Timeliness]:
     """Compare the decisions of the period with their due dates, by track."""
-    rows: Any = await fetch(connection, _TIMELINESS, (plan, period.start, period.end, now))
+    rows: Any = await connection.fetch(_TIMELINESS, plan, period.start, period.end, now)
     return [
         Timeliness(
             track=row.track,
@@ -151,10 +149,10 @@ async def timeliness(
 
 
 async def outcomes(
-    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
+    connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Outcomes]:
     """Count the referrals received in the period by their present state, for each service."""
-    rows: Any = await fetch(connection, _OUTCOMES, (plan, period.start, period.end))
+    rows: Any = await connection.fetch(_OUTCOMES, plan, period.start, period.end)
     return [
         Outcomes(
             service=row.service,
@@ -171,10 +169,10 @@ async def outcomes(
 
 
 async def reasons(
-    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
+    connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Reasons]:
     """Count how often each reason was given, by outcome."""
-    rows: Any = await fetch(connection, _REASONS, (plan, period.start, period.end))
+    rows: Any = await connection.fetch(_REASONS, plan, period.start, period.end)
     return [
         Reasons(
             outcome=row.outcome,
@@ -187,10 +185,10 @@ async def reasons(
 
 
 async def sources(
-    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
+    connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Sources]:
     """Count the referrals by source (as the form states) and by kind of organization."""
-    rows: Sequence[Any] = await fetch(connection, _SOURCES, (plan, period.start, period.end))
+    rows: Sequence[Any] = await connection.fetch(_SOURCES, plan, period.start, period.end)
     return [
         Sources(source=source, organization_kind=kind, referrals=number, urgent=urgent)
         for source, kind, number, urgent in rows
@@ -198,10 +196,10 @@ async def sources(
 
 
 async def prior_authorization(
-    connection: AsyncConnection, plan: str, period: ReportPeriod, _now: datetime
+    connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[PriorAuthorization]:
     """Compute the figures of CMS-0057-F, by track."""
-    rows: Any = await fetch(connection, _PRIOR_AUTHORIZATION, (plan, period.start, period.end))
+    rows: Any = await connection.fetch(_PRIOR_AUTHORIZATION, plan, period.start, period.end)
     return [
         PriorAuthorization(
             track=row.track,

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.base.errors import not_found
-from app.store.database import fetch, fetch_one
+from app.store.database import Source
 from app.store.reading.access import SEES_LOCATED, Visibility, located
 from app.views.letters.outbox import REASON, STATUS
 
@@ -73,23 +71,23 @@ class Found:
     staff: bool
 
 
-async def gather(connection: AsyncConnection, referral_id: str, seen: Visibility) -> Found:
+async def gather(connection: Source, referral_id: str, seen: Visibility) -> Found:
     """Read the rows that the caller may see. Raises 404 if the caller is not a party to the
     referral.
     """
     kind = "ServiceRequest"
-    referral: Any = await fetch_one(connection, _REFERRAL, located(kind, referral_id, seen))
+    referral: Any = await connection.fetch_one(_REFERRAL, *located(kind, referral_id, seen))
     if referral is None:
         raise not_found("referral")
     key = (referral.plan, referral.id)
     staff = referral.plan in seen.staff_plans
     return Found(
         referral=referral,
-        history=await fetch(connection, _HISTORY, key),
-        determinations=await fetch(connection, _DETERMINATIONS, key),
-        requests=await fetch(connection, _REQUESTS, key),
-        letters=await fetch(connection, _LETTERS, key),
-        messages=await fetch(connection, _MESSAGES, (*key, staff, seen.organization_id)),
-        authorization=await fetch_one(connection, _AUTHORIZATION, key),
+        history=await connection.fetch(_HISTORY, *key),
+        determinations=await connection.fetch(_DETERMINATIONS, *key),
+        requests=await connection.fetch(_REQUESTS, *key),
+        letters=await connection.fetch(_LETTERS, *key),
+        messages=await connection.fetch(_MESSAGES, *key, staff, seen.organization_id),
+        authorization=await connection.fetch_one(_AUTHORIZATION, *key),
         staff=staff,
     )

@@ -108,7 +108,7 @@ def _pending(standing: QueueStanding, now: datetime, fhir: str) -> list[Step]:
 
 def _approve(standing: QueueStanding, fhir: str) -> Step:
     if standing.details.recommendation != DeterminationOutcome.DENIED.value:
-        hint = "Nothing need be sent. A `performer` chooses another than the engine would."
+        hint = "Nothing need be sent. A `performer` chooses another than the database would."
         return _post("approve", "Approve the referral", f"{fhir}/$approve", hint=hint)
     proposed = standing.details.exception_proposed
     return _post(

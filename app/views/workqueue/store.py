@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from app.model.lifecycle import BusinessStatus
-from app.store.database import fetch, fetch_one
+from app.store.database import Source
 from app.store.tables.referral import IS_URGENT, WAITING
 from app.views.letters.outbox import OVERTAKEN
 from app.views.workqueue.model import Held, Waits
@@ -108,7 +106,7 @@ class WorkQueueQuery:
     limit: int = 50
 
 
-async def queue_page(connection: AsyncConnection, wanted: WorkQueueQuery) -> Sequence[Any]:
+async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Any]:
     """Read the rows of one page, and one more row if there is a next page."""
     overdue = wanted.waits is Waits.OVERDUE
     after = wanted.after or (None, None, None)
@@ -125,24 +123,24 @@ async def queue_page(connection: AsyncConnection, wanted: WorkQueueQuery) -> Seq
         *after,
         wanted.limit + 1,
     )
-    return await fetch(connection, _PAGE, values)
+    return await connection.fetch(_PAGE, *values)
 
 
-async def counts(connection: AsyncConnection, plans: Sequence[str], now: datetime) -> Sequence[int]:
+async def counts(connection: Source, plans: Sequence[str], now: datetime) -> Sequence[int]:
     """Count the referrals: waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`);
     then letters to send, and dead deliveries.
     """
-    row = await fetch_one(connection, _COUNTS, (list(plans), now))
+    row = await connection.fetch_one(_COUNTS, list(plans), now)
     return row if row is not None else [0] * 13
 
 
-async def not_told(connection: AsyncConnection, plans: Sequence[str]) -> Sequence[Any]:
+async def not_told(connection: Source, plans: Sequence[str]) -> Sequence[Any]:
     """Read the disabled endpoints for which messages about referrals of these plans wait."""
-    return await fetch(connection, _NOT_TOLD, (list(plans),))
+    return await connection.fetch(_NOT_TOLD, list(plans))
 
 
 async def claim(
-    connection: AsyncConnection, plans: Sequence[str], referral: str, client: str, now: datetime
+    connection: Source, plans: Sequence[str], referral: str, client: str, now: datetime
 ) -> str | None:
     """Claim an item, and return the client that has it now: this client, or another that was first.
     None: no such item waits in these plans.
@@ -150,19 +148,17 @@ async def claim(
     Two clients that claim at once write the same row: the second gets the name of the first.
     """
     values = (list(plans), referral, client, now)
-    row = await fetch_one(connection, _CLAIM, values)
-    row = row or await fetch_one(connection, _HOLDER, (list(plans), referral))
+    row = await connection.fetch_one(_CLAIM, *values)
+    row = row or await connection.fetch_one(_HOLDER, list(plans), referral)
     return row[0] if row else None
 
 
-async def release(connection: AsyncConnection, plans: Sequence[str], referral: str) -> None:
+async def release(connection: Source, plans: Sequence[str], referral: str) -> None:
     """Release an item: no client has it any more."""
-    await connection.exec_driver_sql(_RELEASE, (list(plans), referral))
+    await connection.execute(_RELEASE, list(plans), referral)
 
 
-async def determination(
-    connection: AsyncConnection, plans: Sequence[str], referral: str
-) -> str | None:
+async def determination(connection: Source, plans: Sequence[str], referral: str) -> str | None:
     """Read the last answer of the rules, as stored."""
-    row = await fetch_one(connection, _DETERMINATION, (list(plans), referral))
+    row = await connection.fetch_one(_DETERMINATION, list(plans), referral)
     return row[0] if row else None

@@ -1,0 +1,44 @@
+"""Compiles statements whose shape varies: Core expressions become text and parameters of the driver.
+
+A statement is compiled once for each shape. So whoever builds one keeps it in a cache whose key is
+the shape (which columns, which criteria), and gives the values of each call by name:
+
+    @cache
+    def _rename(columns: tuple[str, ...]) -> Compiled:
+        marks = {name: bindparam(name) for name in columns}
+        return compiled(client.update().where(client.c.id == bindparam("key")).values(marks))
+
+    await source.execute(*_rename(("active",)).called(key="hospital", active=False))
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+_DRIVER: Any = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The text of a statement, the names of its parameters in order, and the constants among them."""
+
+    sql: str
+    names: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    def called(self, **values: Any) -> tuple[Any, ...]:
+        """Returns text and parameters, as `Source.fetch` takes them. KeyError if one is missing."""
+        given = {**self.constants, **values}
+        return (self.sql, *(given[name] for name in self.names))
+
+
+def compiled(expression: ClauseElement) -> Compiled:
+    """Compiles a Core expression for the driver."""
+    made: Any = expression.compile(dialect=_DRIVER)
+    constants = {
+        name: bind.effective_value for bind, name in made.bind_names.items() if not bind.required
+    }
+    return Compiled(made.string, tuple(made.positiontup), constants)
