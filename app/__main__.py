@@ -107,6 +107,7 @@ def _deliver(_: argparse.Namespace) -> int:
 async def _deliver_until_stopped() -> None:
     import signal
 
+    from app.base.lateness import lateness_watched
     from app.base.logs import configure
     from app.store.database import until_it_answers
     from app.workers.delivery import deliver_forever
@@ -119,7 +120,8 @@ async def _deliver_until_stopped() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     chosen = settings()
     with serve_metrics(chosen.host, chosen.worker_metrics_port):
-        await deliver_forever(chosen, stop=stop)
+        async with lateness_watched("worker", chosen.loop_monitor_ms):
+            await deliver_forever(chosen, stop=stop)
 
 
 def _migrate(_: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
 """Puts the web application together: its routes, its layers, and what a process opens and closes.
 
 Each file of `app.api` brings its own `router`; this module joins them. The layers, from the outside
-in: `Envelope` (ids, log line), `Gate` (size, media types), the routes. `running` opens what a
-process needs before its first request, and closes it after the last.
+in: `Envelope` (ids, log line), in development `LoopMonitor` (what holds the event loop), `Gate`
+(size, media types), the routes. `running` opens what a process needs before its first request, and
+closes it after the last.
 
 `Branches` finds a route among a dozen instead of among all, by the first two words of the path,
 because the framework tries every route in turn. Measured with 174 routes, in microseconds of CPU
@@ -26,13 +27,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.caller import is_stranger
 from app.api.contract.document import describe
 from app.api.deployment import Deployment, Started, deploy, deployment_of
+from app.api.forms import publish
 from app.api.routes import routers
 from app.api.web.envelope import Envelope
 from app.api.web.gate import Gate
+from app.api.web.loop_monitor import LoopMonitor
 from app.api.web.refusals import http_handler, refusal_handler, respond, validation_handler
 from app.base.clock import ServiceClock
 from app.base.errors import Refusal
 from app.base.heavy_work import share_turns
+from app.base.lateness import lateness_watched
 from app.base.logs import configure
 from app.base.settings import Settings
 from app.base.settings import settings as process_settings
@@ -77,6 +81,8 @@ def create_app(settings: Settings | None = None, *, clock: ServiceClock | None =
     app.router.middleware_stack = Branches(app.router.middleware_stack, app.router.routes)
     limit = chosen.body_limit_mb * 1024 * 1024
     app.add_middleware(Gate, body_limit=limit, is_stranger=is_stranger)
+    if chosen.loop_monitor_ms:
+        app.add_middleware(LoopMonitor, limit_ms=chosen.loop_monitor_ms)
     app.add_middleware(Envelope)
     describe(app)
     return app
@@ -117,6 +123,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     share_turns()
     load_diagnoses()
     load_hcpcs()
+    publish(known.library)
     database = Database(settings)
     waker = Waker(database)
     deploy(app, replace(parts, started=Started(known, database)))
@@ -128,7 +135,8 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_COLLECT_AFTER)
-        yield
+        async with lateness_watched("service", settings.loop_monitor_ms):
+            yield
     finally:
         await waker.close()
         await database.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from bench import loop
 from bench.bodies import CIN, cin, referral
 from bench.load import Measured, path_of, request, turn
 from bench.scene import Process, Scene
@@ -88,6 +89,8 @@ class Bench:
         found["check"] = await self._turns(8, self._checks)
         found["commit"] = await self._commits()
         found |= {name: few[name] for name in ("read", "search")}
+        found["loop"] = await loop.held(self, (self._decisions, self._reads, self._searches))
+        self._on_step("the event loop")
         found["stock"] = await self._many(few)
         found["memory"] = [*memory, await self._memory(), *await self._soak()]
         return found

@@ -6,8 +6,9 @@ from typing import Any
 from rich.table import Table
 
 #: Steps of the progress bar: start, two rates, three loads, deliveries, a receiver that hangs,
-#: four kinds of question, commits, the stock and three kinds of question, the stages alone.
-STEPS = 18
+#: four kinds of question, commits, the event loop, the stock and three kinds of question, the
+#: stages alone.
+STEPS = 19
 
 _WORDS = {"decided": "referral", "read": "read", "search": "search"}
 
@@ -31,6 +32,9 @@ def rows(results: dict[str, Any]) -> Iterator[Row]:
     yield from _beside("searches by patient and status, 5 of 10", results["search"], 0.50)
     yield _ratio("$check, to a bare read", results["check"]["ratio"], None)
     yield from _told(results)
+    held = results["loop"]
+    yield _below("longest step on the event loop, 99.9th percentile", held["step_ms"], 20)
+    yield _below("  how late its timers came, 99.9th percentile", held["late_ms"], None)
     yield from _in_the_long_run(results)
     alone = results["inprocess"]
     yield _below("policy evaluation", alone["evaluate_ms"], 0.3)

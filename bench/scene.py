@@ -77,7 +77,7 @@ class Scene:
         self.url = make_url(server.url).set(drivername="postgresql").render_as_string(False)
         self.receiver = receiver
         self.members = members
-        self.port, self.floor_port = _free_port(), _free_port()
+        self.port, self.floor_port = free_port(), free_port()
         self._environment = {
             **os.environ,
             "DATABASE_URL": server.url,
@@ -196,7 +196,8 @@ class Scene:
             )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]

@@ -122,6 +122,7 @@ def _environment(url: str, port: int, receiver: Receiver, kept: Path) -> Setting
         PORT=str(port),
         PUBLIC_URL=f"http://127.0.0.1:{port}",
         DEMONSTRATION="true",
+        LOOP_MONITOR_MS=os.environ.get("LOOP_MONITOR_MS") or "20",
         WEBHOOK_ALLOW_PRIVATE=",".join(
             f"{organization}=127.0.0.1:{receiver.port}"
             for organization, _ in DEMONSTRATION.values()

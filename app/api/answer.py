@@ -8,6 +8,7 @@ from fastapi import Request, Response
 from app.api.deployment import deployment
 from app.api.web.media import is_strict
 from app.base.errors import refuse
+from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.fhir.directory import with_numbers
 from app.fhir.outcome import FHIR_JSON, NO_STORE, is_known, version_headers
 from app.fhir.searchset import Stored, searchset
@@ -32,7 +33,7 @@ def of_resource(read: Read) -> Response:
     return Response(_current(read.stored.body, read.numbers), headers=headers, media_type=FHIR_JSON)
 
 
-def of_read(request: Request, read: Read) -> Response:
+async def of_read(request: Request, read: Read) -> Response:
     """The answer to a read, limited to what `_summary` and `_elements` ask for.
 
     304 where `If-None-Match` names the current version; never for an offer, because the numbers of
@@ -43,7 +44,10 @@ def of_read(request: Request, read: Read) -> Response:
     known = is_known(request.headers.get("if-none-match"), headers["ETag"])
     if known and read.numbers is None:
         return Response(status_code=304, headers=headers)
-    body = subset.of(stored.type, _current(stored.body, read.numbers))
+    if not subset.whole:
+        mark_if_heavy(len(stored.body))
+    whole = _current(stored.body, read.numbers)
+    body = await to_thread_if_heavy(subset.of, stored.type, whole)
     return Response(body, headers=headers, media_type=FHIR_JSON)
 
 
@@ -63,7 +67,7 @@ async def of_search(
         links.append(("next", query.link(base, sign(page.after, secret, bound_to))))
     body = searchset(
         base,
-        rows_as_sent(page, query.subset),
+        await rows_as_sent(page, query.subset),
         included=await _included(source, query, page.rows, caller, base),
         links=links,
         total=_total(query, page),
@@ -78,8 +82,8 @@ async def _included(
     """The resources that `_include` and `_revinclude` of the query add to the matches `rows`."""
     included = await include(source, query.includes, rows, caller, base)
     pages = await referring(source, query, rows, caller, base)
-    referring_rows = (row for page in pages for row in rows_as_sent(page, Subset()))
-    return included + bounded(query, referring_rows, [*rows, *included])
+    referring_rows = [row for page in pages for row in await rows_as_sent(page, Subset())]
+    return included + bounded(query, iter(referring_rows), [*rows, *included])
 
 
 async def of_history(
@@ -109,10 +113,16 @@ def _total(query: Query, page: Page) -> int | None:
     return len(page.rows) if first and page.after is None else page.total
 
 
-def rows_as_sent(page: Page, subset: Subset) -> list[Stored]:
+async def rows_as_sent(page: Page, subset: Subset) -> list[Stored]:
     """The rows as sent: offers with their current numbers, every row limited to `subset`."""
     if not page.numbers and subset.whole:
         return page.rows
+    if not subset.whole:
+        mark_if_heavy(sum(len(row.body) for row in page.rows))
+    return await to_thread_if_heavy(_narrowed, page, subset)
+
+
+def _narrowed(page: Page, subset: Subset) -> list[Stored]:
     return [
         replace(row, body=subset.of(row.type, _current(row.body, page.numbers.get(row.id))))
         for row in page.rows

@@ -50,7 +50,7 @@ class Published:
 
 @lru_cache(maxsize=1)
 def publish(library: Library) -> Published:
-    """Renders all forms from the policies, at the first request."""
+    """Renders all forms from the policies; a process that serves calls this once at its start."""
     words = load_words()
     forms = {name: render(form, words) for name, form in build_forms(library).items()}
     return Published(forms, {name: orjson.dumps(form) for name, form in forms.items()})

@@ -89,7 +89,7 @@ async def answer_read(
 ) -> Response:
     """Answers a read of any type. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
-    return of_read(request, await read(source, kind, id, visibility(caller)))
+    return await of_read(request, await read(source, kind, id, visibility(caller)))
 
 
 async def answer_vread(
@@ -97,7 +97,7 @@ async def answer_vread(
 ) -> Response:
     """Answers a read of one version. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
-    return of_read(request, await vread(source, kind, id, version, visibility(caller)))
+    return await of_read(request, await vread(source, kind, id, version, visibility(caller)))
 
 
 def read_responses(kind: str, examples: list[str]) -> dict[int | str, dict[str, Any]]:

@@ -27,6 +27,7 @@ FIELDS = (
     "route",
     "status",
     "ms",
+    "cpu_ms",
     "client",
     "plan",
     "loop",

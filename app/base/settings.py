@@ -158,6 +158,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Log lines are JSON and never carry a value of a payload."
     )
+    loop_monitor_ms: float = Field(
+        0.0,
+        ge=0,
+        description="Development: logs every step of a request that holds the event loop for more "
+        "milliseconds, with its route, and shows all steps in the metrics. 0: off.",
+    )
 
     @field_validator("database_url", "migration_database_url", "database_listen_url")
     @classmethod

@@ -118,28 +118,34 @@ def load_diagnoses(path: Path = _DIAGNOSES_FILE) -> Diagnoses:
     return table
 
 
-@lru_cache(maxsize=8192)
 def effects(system: str, code: str) -> tuple[Effect, ...]:
     """Look up the effects of one diagnosis code; empty for an unknown system or unlisted code."""
     if system in codes.ICD_SYSTEMS:
-        kind = "ICD-10-CM"
-    elif system in codes.HCPCS_SYSTEMS:
-        kind = "HCPCS"
-    else:
-        return ()
+        return _effects("ICD-10-CM", _plain(code))
+    if system in codes.HCPCS_SYSTEMS:
+        return _effects("HCPCS", _plain(code))
+    return ()
+
+
+@lru_cache(maxsize=8192)
+def _effects(system: str, plain: str) -> tuple[Effect, ...]:
     listed: dict[Effect, None] = {}
     for row in load_diagnoses().facts:
-        if row.enabled and row.system == kind and _matches_any(code, row.codes):
+        if row.enabled and row.system == system and _matches_any(plain, row.codes):
             listed.update(dict.fromkeys((name, None) for name in row.makes_true))
             listed.update(dict.fromkeys(row.add.items()))
     return tuple(listed)
 
 
-@lru_cache(maxsize=8192)
 def encounter_reason(code: str) -> str:
     """Look up `substance-use`, `mental-health` or `other` for an ICD-10-CM code (facts.md 4.2)."""
+    return _reason(_plain(code))
+
+
+@lru_cache(maxsize=8192)
+def _reason(plain: str) -> str:
     for row in load_diagnoses().encounter_reasons:
-        if row.enabled and _matches_any(code, row.codes):
+        if row.enabled and _matches_any(plain, row.codes):
             return row.reason
     return "other"
 
@@ -150,8 +156,16 @@ def pregnancy_answers() -> Mapping[str, bool]:
     return {row.code: row.pregnant for row in load_diagnoses().pregnancy_status if row.enabled}
 
 
-def _matches_any(code: str, patterns: Iterable[str]) -> bool:
-    plain = code.replace(".", "").upper()
+#: No code of the tables is as long; of a longer one that a client sends no more is remembered.
+_MOST_LETTERS = 16
+
+
+def _plain(code: str) -> str:
+    """Write a code in upper case, without dots, and no longer than any code can be."""
+    return code.replace(".", "").upper()[:_MOST_LETTERS]
+
+
+def _matches_any(plain: str, patterns: Iterable[str]) -> bool:
     return any(_matches(plain, pattern.replace(".", "")) for pattern in patterns)
 
 

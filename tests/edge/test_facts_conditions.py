@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.fhir import clinical_codes
 from app.fhir.clinical_codes import encounter_reason, load_diagnoses
 from tests.edge.payloads import facts_of, item, request, response, values_of
 
@@ -180,6 +181,14 @@ def test_lists_of_form_and_diagnosis_are_united_whatever_form_came_last() -> Non
 )
 def test_what_an_encounter_was_for(code: str, reason: str) -> None:
     assert encounter_reason(code) == reason
+
+
+def test_no_more_of_a_code_is_remembered_than_any_code_has() -> None:
+    long = "F10." + "2" * 100_000
+    assert encounter_reason(long) == "substance-use"
+    before = clinical_codes._reason.cache_info().currsize
+    assert encounter_reason(long + "0") == "substance-use"
+    assert clinical_codes._reason.cache_info().currsize == before
 
 
 def test_every_row_has_evidence_and_a_switch() -> None:

@@ -146,6 +146,7 @@ def outcome(answer: httpx.Response) -> list[dict]:
         ("GET", "/fhir/metadata?_format=xml", {}, b"", 406, NO),
         ("POST", "/fhir/Probe", FHIR, b"x" * (5 * MEGABYTE + 1), 413, "too-long"),
         ("POST", "/v1/strict", of("application/json"), b" " * (256 * 1024 + 1), 413, "too-long"),
+        ("POST", "/fhir/Probe/_search", {}, b"a" * (64 * 1024 + 1), 413, "too-long"),
         ("GET", "/fhir/Probe/" + "a" * 9000, {}, b"", 414, "too-long"),
         ("GET", "/fhir/Probe?name=" + "a" * 9000, {}, b"", 414, "too-long"),
         ("GET", "/fhir/metadata", {"X-Long": "a" * 40_000}, b"", 431, "too-long"),

@@ -74,3 +74,10 @@ def test_warm_leaves_nothing_to_compile():
     before = tables._compile.cache_info().misses
     tables_below(["Goal"])
     assert tables._compile.cache_info().misses == before
+
+
+def test_only_names_of_r4_are_remembered():
+    before = tables._table_of_type.cache_info().currsize
+    assert [resource_table(f"Patient{word}") for word in ("s", "like", "x" * 10_000)] == [None] * 3
+    assert resource_table("PATIENT") is None
+    assert tables._table_of_type.cache_info().currsize == before

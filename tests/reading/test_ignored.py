@@ -89,3 +89,10 @@ async def test_a_long_name_is_cut(world):
 async def test_what_would_show_more_than_was_asked_for_is_never_ignored(world, name):
     """Whoever lost a link's cursor would read the first page again."""
     assert (await world.get(HOSPITAL, f"Task?{name}=")).status_code == 400
+
+
+async def test_names_of_more_elements_than_any_type_has_are_refused(world):
+    asked = "Task?_elements=" + ",".join(f"e{number}" for number in range(101))
+    answer = await world.get(HOSPITAL, asked)
+    assert answer.status_code == 400
+    assert "up to 100 names" in answer.text

@@ -148,12 +148,12 @@ _SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
 def observe(method: str, route: str, status: int, seconds: float) -> None:
     """Counts one answered request. Unknown methods share one label, so that labels stay few."""
-    counter, histogram = _series(method if method in _METHODS else "other", route, status)
+    counter, histogram = _series(method if method in METHODS else "other", route, status)
     counter.inc()
     histogram.observe(seconds)
 

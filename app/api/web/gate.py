@@ -24,8 +24,16 @@ from urllib.parse import parse_qs
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.web.media import JSON, check_accept, check_content, is_gzip, taken, wrong_encoding
-from app.api.web.refusals import TOKEN_PATH, respond, wrong_method
+from app.api.web.media import (
+    FORM,
+    JSON,
+    check_accept,
+    check_content,
+    is_gzip,
+    taken,
+    wrong_encoding,
+)
+from app.api.web.refusals import respond, wrong_method
 from app.base.errors import Refusal, refuse
 from app.base.heavy_work import SMALL, mark_if_heavy
 from app.fhir.r4.strict_json import UnreadableJson, parse
@@ -33,8 +41,8 @@ from app.fhir.r4.strict_json import UnreadableJson, parse
 _LONGEST_TARGET = 8 * 1024
 _LARGEST_HEADERS = 32 * 1024
 _MOST_HEADERS = 100
-#: Bytes of a form with a client's id, secret and scopes.
-_TOKEN_FORM = 64 * 1024
+#: Bytes of a form: of a search, or of a client's id, secret and scopes.
+_LARGEST_FORM = 64 * 1024
 #: Bytes of a `/v1` body; none is long, for the framework reads it on the event loop.
 _LARGEST_JSON = 256 * 1024
 
@@ -63,9 +71,10 @@ class Gate:
         await self._heavy.answer(self._app, scope, _replay(body, receive), send, len(body))
 
     def _largest(self, scope: Scope) -> int:
-        if scope["path"] == TOKEN_PATH:
-            return _TOKEN_FORM
-        return _LARGEST_JSON if taken(scope["method"], scope["path"]) == JSON else self._limit
+        types = taken(scope["method"], scope["path"])
+        if types == FORM:
+            return _LARGEST_FORM
+        return _LARGEST_JSON if types == JSON else self._limit
 
     async def _body(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
         """The body for the handler; empty where the caller will be refused."""

@@ -22,7 +22,7 @@ FHIR = ("application/fhir+json", "application/json")
 #: The type of `/v1` bodies, which the framework reads.
 JSON = ("application/json",)
 _PATCH = ("application/json-patch+json",)
-_FORM = ("application/x-www-form-urlencoded",)
+FORM = ("application/x-www-form-urlencoded",)
 
 _ANY = {"*/*", "application/*"}
 #: Letters and reports have other forms beside JSON: their handlers read `Accept` themselves.
@@ -35,7 +35,7 @@ _REFUSED = re.compile(r"^q=0(\.0*)?$")
 def taken(method: str, path: str) -> tuple[str, ...]:
     """The media types that a path takes as request body; the first is recommended."""
     if path == "/oauth/token" or (path.startswith("/fhir/") and path.endswith("/_search")):
-        return _FORM
+        return FORM
     if path.startswith("/fhir"):
         return _PATCH if method == "PATCH" else FHIR
     return JSON

@@ -91,10 +91,21 @@ class Table:
         self.choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-@cache
 def resource_table(name: str) -> Table | None:
     """The table of a resource type; None if R4 has no such type, or we have no model of it."""
-    if name in NOT_R4 or not name.isascii() or not name.isalpha():
+    # A client may send any name: only those of R4 are looked for, and remembered.
+    return _table_of_type(name) if name in _types() else None
+
+
+@cache
+def _types() -> frozenset[str]:
+    """The names of R4's resource types, by the value set that R4 itself has of them."""
+    return _bindings()["CapabilityStatementRestResource.type"].codes
+
+
+@cache
+def _table_of_type(name: str) -> Table | None:
+    if name in NOT_R4:
         return None
     try:
         module = import_module(_MODELS + name.lower())

@@ -15,6 +15,8 @@ from app.fhir.subset import SUMMARIES, Subset
 from app.store.reading.values import TEXT_PATTERN, Described, UnreadableValue, words
 
 SUBSET = frozenset({"_summary", "_elements"})
+#: No type has as many elements of its own.
+_MOST_ELEMENTS = 100
 _OF_READS = [word for word in SUMMARIES if word != "count"]
 
 
@@ -25,8 +27,9 @@ def narrowed(subset: Subset, name: str, value: str) -> Subset:
             raise UnreadableValue(f"takes one of {', '.join(SUMMARIES)}.")
         return replace(subset, summary=value)
     names = frozenset(word.strip() for word in words(value))
-    if not names:
-        raise UnreadableValue("takes the names of elements, separated by commas.")
+    if not names or len(names) > _MOST_ELEMENTS:
+        text = f"takes up to {_MOST_ELEMENTS} names of elements, separated by commas."
+        raise UnreadableValue(text)
     return replace(subset, elements=names)
 
 
