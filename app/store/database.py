@@ -21,7 +21,13 @@ from sqlalchemy.engine import make_url
 
 from app.base.errors import Stopped
 from app.base.settings import Settings
-from app.store.database_errors import DATABASE_ERRORS, DRIVER_ERRORS, named_errors
+from app.store.database_errors import (
+    DATABASE_ERRORS,
+    DRIVER_ERRORS,
+    DatabaseLost,
+    named_errors,
+    raise_named,
+)
 
 #: The restricted role that the migration creates: it may not change history.
 ROLE = "nwd_service"
@@ -77,23 +83,35 @@ class Database:
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Reads the rows of one statement, which is its own transaction."""
-        async with self._connection() as connection:
-            with named_errors():
-                rows: list[Row] = await connection.fetch(sql, *values)
+        connection = await self._take()
+        try:
+            rows: list[Row] = await connection.fetch(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
+        finally:
+            await self._give_back(connection)
         return rows
 
     async def fetch_one(self, sql: str, *values: Any) -> Row | None:
         """Reads the first row of one statement; None if there is none."""
-        async with self._connection() as connection:
-            with named_errors():
-                row: Row | None = await connection.fetchrow(sql, *values)
+        connection = await self._take()
+        try:
+            row: Row | None = await connection.fetchrow(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
+        finally:
+            await self._give_back(connection)
         return row
 
     async def execute(self, sql: str, *values: Any) -> None:
         """Runs one statement without reading rows."""
-        async with self._connection() as connection:
-            with named_errors():
-                await connection.execute(sql, *values)
+        connection = await self._take()
+        try:
+            await connection.execute(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
+        finally:
+            await self._give_back(connection)
 
     def deliveries_due(self) -> None:
         """Hints that deliveries are due: a statement that made them so has committed."""
@@ -102,7 +120,8 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Transaction"]:
         """Opens a transaction: committed when its block ends, rolled back if the block raises."""
-        async with self._connection() as connection:
+        connection = await self._take()
+        try:
             transaction = Transaction(connection)
             with named_errors():
                 started = connection.transaction()
@@ -115,25 +134,25 @@ class Database:
                 raise
             with named_errors():
                 await started.commit()
+        finally:
+            await self._give_back(connection)
         if transaction.due:
             self.on_due()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
+    async def _take(self) -> Any:
+        """Takes a connection from the pool; waits for one as long as a request may wait."""
         if self._opened is None:
             self._opened = await self._open()
-        pool = self._opened
-        with named_errors():
-            try:
-                async with asyncio.timeout(self._settings.database_wait_s):
-                    connection = await pool.acquire()
-            except TimeoutError as error:
-                raise ConnectionError("no connection in time") from error
         try:
-            yield connection
-        finally:
+            async with asyncio.timeout(self._settings.database_wait_s):
+                return await self._opened.acquire()
+        except (TimeoutError, *DRIVER_ERRORS) as error:
+            raise DatabaseLost from error
+
+    async def _give_back(self, connection: Any) -> None:
+        if self._opened is not None:
             with named_errors():
-                await pool.release(connection)
+                await self._opened.release(connection)
 
     async def _open(self) -> asyncpg.Pool:
         pooled = self._settings.database_pooled
@@ -147,6 +166,7 @@ class Database:
             command_timeout=15,
             # A pooler hands a session's prepared statements to nobody else.
             statement_cache_size=0 if pooled else 1024,
+            max_cacheable_statement_size=0,  # the statement of a move is long; 0 is no limit
             server_settings={
                 "application_name": self._name,
                 **({} if pooled else session_settings(self._settings)),
@@ -171,20 +191,26 @@ class Transaction:
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Reads the rows of a statement."""
-        with named_errors():
+        try:
             rows: list[Row] = await self._connection.fetch(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
         return rows
 
     async def fetch_one(self, sql: str, *values: Any) -> Row | None:
         """Reads the first row of a statement; None if there is none."""
-        with named_errors():
+        try:
             row: Row | None = await self._connection.fetchrow(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
         return row
 
     async def execute(self, sql: str, *values: Any) -> None:
         """Runs a statement without reading rows."""
-        with named_errors():
+        try:
             await self._connection.execute(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
 
     def deliveries_due(self) -> None:
         """Notes that this transaction makes deliveries due; the hint follows its commit."""
