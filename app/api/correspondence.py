@@ -4,7 +4,6 @@ A letter is composed when a caller asks for it, from the snapshot of the moment 
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -151,10 +150,12 @@ async def mark_sent(
 ) -> Correspondence:
     """By whom: the client that says so."""
     row = await _locked(connection, caller, id)
-    if row[2] == "waiting":
+    if row["status"] == "waiting":
         raise refuse(409, "conflict", "It waits for a release: see its `reason`.")
-    if row[2] not in ("to-send", "failed"):
-        text = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
+    if row["status"] not in ("to-send", "failed"):
+        text = (
+            "It was told already." if row["status"] == "sent" else "There is nobody to send it to."
+        )
         raise refuse(409, "conflict", text)
     now = deployment(request).clock.now()
     by = caller.client_id
@@ -180,16 +181,16 @@ async def release_letter(
 ) -> Correspondence:
     """By whom and why is kept."""
     row = await _locked(connection, caller, id)
-    if row[2] != "waiting":
+    if row["status"] != "waiting":
         raise refuse(409, "conflict", "It does not wait for a release.")
-    if not row[5]:
+    if not row["known"]:
         raise refuse(409, "conflict", "Nobody knows yet who the member is: first identify them.")
     now = deployment(request).clock.now()
     await outbox.release(connection, row, at=now, by=caller.client_id, note=released.note)
     return await read_correspondence(id, request, caller, connection)
 
 
-async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[Any]:
+async def _locked(connection: Connection, caller: Caller, id_: str) -> Row:
     """Locks a piece of correspondence, so that nobody else changes it; 404 for another plan's."""
     row = await outbox.lock(connection, _plans(caller), id_)
     if row is None:

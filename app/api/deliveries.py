@@ -11,7 +11,7 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection, deployment
 from app.api.web.media import prefers
 from app.model.caller import Caller
-from app.store.database import Source
+from app.store.database import Row, Source
 from app.store.reading.access import visibility
 from app.store.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
 from app.views.deliveries import store
@@ -105,7 +105,7 @@ async def _page_of(
         limit=filters.limit,
     )
     rows = await store.deliveries_page(connection, wanted)
-    letters: Sequence[Any] = ()
+    letters: Sequence[Row] = ()
     if filters.referral is not None and caller.may("ServiceRequest", "r"):
         letters = await store.letters(connection, filters.referral, wanted.seen)
     shown = rows[: filters.limit]
@@ -124,5 +124,5 @@ def _after(position: Position | None) -> tuple[Any, str, str] | None:
     return position.at, message, endpoint
 
 
-def _next(pages: Pages, last: Any) -> str:
-    return pages.next(last.created_at, f"{last.message_id}/{last.endpoint_id}")
+def _next(pages: Pages, last: Row) -> str:
+    return pages.next(last["created_at"], f"{last['message_id']}/{last['endpoint_id']}")

@@ -313,9 +313,9 @@ async def _store(
     if resource["resourceType"] == "HealthcareService":
         row = await connection.fetch_one(_PLAN, resource["id"])
         if row is not None:
-            await announce_room(connection, row[0], resource["id"], now, settings.fhir_base)
+            await announce_room(connection, row["plan"], resource["id"], now, settings.fhir_base)
             await promote_waiting(
-                connection, row[0], resource["id"], request_context(request, caller)
+                connection, row["plan"], resource["id"], request_context(request, caller)
             )
     stored = await read(connection, resource["resourceType"], resource["id"], visibility(caller))
     response = of_resource(stored)

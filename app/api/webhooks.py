@@ -298,8 +298,9 @@ def _vault(request: Request) -> Vault:
 def as_owner_reads(row: Row, vault: Vault, now: datetime) -> Endpoint:
     """The endpoint as its owner reads it at `now`."""
     newest, *older = vault.open_secrets(row["secrets"], now)
+    stored = set(row.keys())
     return Endpoint(
-        **{name: row[name] for name in Endpoint.model_fields if name in row},
+        **{name: row[name] for name in Endpoint.model_fields if name in stored},
         header_names=sorted(vault.open_headers(row["headers"])),
         public_key=public_key(newest.value),
         old_secret_expires_at=older[0].expires_at if older else None,

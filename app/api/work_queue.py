@@ -5,7 +5,7 @@ links to these operations.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
@@ -16,6 +16,7 @@ from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.policy.explain import explain
 from app.policy.stored_form import answer_from_json
+from app.store.database import Row
 from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
 from app.views.workqueue import store
@@ -93,7 +94,7 @@ async def read_item(
     settings = deployment(request).settings
     seen = visibility(caller)
     shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
-    sees_all = seen.has(shown.plan, rows[0].organization_id)
+    sees_all = seen.has(shown.plan, rows[0]["organization_id"])
     answer = await store.determination(connection, plans, id) if sees_all else None
     library = deployment(request).rules.library
     explanation = explain(answer_from_json(answer), library) if answer else None
@@ -159,5 +160,5 @@ def _after(position: Position | None) -> tuple[int, datetime, str] | None:
     return int(rank), position.at, referral
 
 
-def _next(pages: Pages, last: Any) -> str:
-    return pages.next(last.at, f"{last.rank}:{last.id}")
+def _next(pages: Pages, last: Row) -> str:
+    return pages.next(last["at"], f"{last['rank']}:{last['id']}")

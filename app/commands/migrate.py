@@ -57,10 +57,11 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
     try:
         await upgrade(url)
     except (DBAPIError, PostgresError, CommandError) as error:
+        what = sqlstate(getattr(error, "orig", error)) or type(error).__name__
         raise Stopped(
-            f"The database was not migrated ({sqlstate(getattr(error, 'orig', error)) or type(error).__name__}). The "
-            "owner must be allowed to create tables, roles and the extension btree_gist, which "
-            "comes with PostgreSQL, and the schema must not be newer than this code."
+            f"The database was not migrated ({what}). The owner must be allowed to create tables, "
+            "roles and the extension btree_gist, which comes with PostgreSQL, and the schema must "
+            "not be newer than this code."
         ) from error
 
 

@@ -188,7 +188,8 @@ async def candidates(
     notice = context.rules.clocks(known, today).data.expiring_days_before
     over = context.now - timedelta(seconds=1)
     values = (plan, over, context.now, today, notice, sorted(passed_over), limit)
-    return [(Alarm(alarm), id_) for alarm, id_ in await connection.fetch(_DUE, *values)]
+    rows = await connection.fetch(_DUE, *values)
+    return [(Alarm(row["alarm"]), row["id"]) for row in rows]
 
 
 async def _try_to_fire(

@@ -6,7 +6,6 @@ whose filters match. An event of a referral is announced by its move (`app.store
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from app.base.ids import new_id
 from app.model.caller import UNASSIGNED
@@ -59,7 +58,7 @@ async def announce(
 # An offer's capacity
 
 _CONCERNED = """SELECT o.organization_id, o.service, (SELECT p.id FROM organization p
-    WHERE p.plan = o.plan) FROM offer o WHERE o.plan = $1 AND o.id = $2"""
+    WHERE p.plan = o.plan) AS plan_organization FROM offer o WHERE o.plan = $1 AND o.id = $2"""
 
 
 async def announce_room(
@@ -70,10 +69,10 @@ async def announce_room(
     Writes `capacity.changed` in the transaction of the change. The message holds no numbers: its
     link leads to them.
     """
-    row: Any = await connection.fetch_one(_CONCERNED, plan, offer_id)
+    row = await connection.fetch_one(_CONCERNED, plan, offer_id)
     if row is None:
         return
-    owner, service, plan_organization = row
-    about = About(plan=plan, service=service, performer_id=owner, offer_id=offer_id)
-    recipients = sorted({owner, plan_organization} - {None})
+    owner = row["organization_id"]
+    about = About(plan=plan, service=row["service"], performer_id=owner, offer_id=offer_id)
+    recipients = sorted({owner, row["plan_organization"]} - {None})
     await announce(connection, EventType.CAPACITY_CHANGED, recipients, about, now, base)

@@ -130,7 +130,7 @@ async def change(connection: Source, organization: str, id_: str, values: dict[s
 @cache
 def _changing(columns: tuple[str, ...]) -> Compiled:
     own = (table.c.organization_id == bindparam("of"), table.c.id == bindparam("key"))
-    marks = {name: bindparam(name) for name in columns}
+    marks: dict[str, Any] = {name: bindparam(name) for name in columns}
     return compiled(table.update().where(*own).values(marks))
 
 

@@ -35,7 +35,7 @@ from app.fhir.subscription import (
 )
 from app.journey.notification.claim import KNOWN_PLANS, Claim
 from app.journey.notification.record import LOCK_ENDPOINTS
-from app.store.database import Database, Source
+from app.store.database import Database, Row, Source
 
 # Event numbers
 
@@ -148,8 +148,8 @@ async def bundled(
         else ()
     )
     referred_to: dict[str, dict[str, bytes]] = {}
-    for message, name, body in rows:
-        referred_to.setdefault(message, {})[name] = body
+    for row in rows:
+        referred_to.setdefault(row["message_id"], {})[row["name"]] = row["body"]
     return [
         _bundle(event, message, referred_to.get(message, {}), base) for message, _, event in events
     ]
@@ -184,8 +184,9 @@ def _literal(node: Any) -> Iterator[str]:
 
 
 _EVENTS_OF_CLAIMS = f"""SELECT d.message_id, d.endpoint_id, d.referral_id, d.event_number, d.focus,
-  m.occurred_at, e.topic, e.focus, e.content,
+  m.occurred_at, e.topic, e.focus AS kind, e.content,
   CASE WHEN e.content = 'full-resource' AND {ENTITLED} AND {FOCUS_VOUCHED} THEN {BODY} END
+    AS body
 FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
 JOIN delivery d ON d.plan = $1 AND d.message_id = c.message_id AND d.endpoint_id = c.endpoint_id
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
@@ -216,7 +217,10 @@ async def prepare(
         [each.message_id for each in subscribed],
         [each.endpoint_id for each in subscribed],
     )
-    bodies = {(row[0], row[1]): await _body(database, row, base, now) for row in rows}
+    bodies = {
+        (row["message_id"], row["endpoint_id"]): await _body(database, row, base, now)
+        for row in rows
+    }
     # A delivery whose referral moved to another plan is claimed there once the lease has ended.
     return [
         replace(each, body=bodies[each.message_id, each.endpoint_id]) if each.subscribed else each
@@ -225,15 +229,15 @@ async def prepare(
     ]
 
 
-async def _body(source: Source, row: Sequence[Any], base: str, now: datetime) -> bytes:
-    message, endpoint, referral, number, about, occurred_at, topic, focus, content, resource = row
+async def _body(source: Source, row: Row, base: str, now: datetime) -> bytes:
+    message, number = row["message_id"], row["event_number"]
     # The standing at this event, so that a later attempt repeats the same number.
-    standing = SubscriptionStanding(endpoint, topic, "active", number)
-    event = NotificationEvent(number, occurred_at, about, resource)
-    if focus == OF_PAS:
-        (event,) = await bundled(source, [(message, referral, event)], base)
+    standing = SubscriptionStanding(row["endpoint_id"], row["topic"], "active", number)
+    event = NotificationEvent(number, row["occurred_at"], row["focus"], row["body"])
+    if row["kind"] == OF_PAS:
+        (event,) = await bundled(source, [(message, row["referral_id"], event)], base)
     return notification(
-        base, standing, "event-notification", content, id_=message, at=now, events=[event]
+        base, standing, "event-notification", row["content"], id_=message, at=now, events=[event]
     )
 
 
@@ -273,7 +277,7 @@ async def attach_full_payload(
         [claim.endpoint_id for claim in wanted],
         list(TYPES),
     )
-    resources: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    resources: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         resources[row["message_id"], row["endpoint_id"]].append(row)
     return [
@@ -282,7 +286,7 @@ async def attach_full_payload(
     ]
 
 
-def _with_full_payload(claim: Claim, rows: Sequence[Any] | None, base: str) -> Claim:
+def _with_full_payload(claim: Claim, rows: Sequence[Row] | None, base: str) -> Claim:
     if not rows:
         return claim
     body = full_payload(

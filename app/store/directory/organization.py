@@ -33,10 +33,10 @@ from app.store.directory.store import examine, plain
 
 _STANDING = """SELECT o.plan, o.made_by, ARRAY(SELECT p.plan FROM organization p
     WHERE p.plan IS NOT NULL AND EXISTS (SELECT 1 FROM offer f WHERE f.plan = p.plan
-        AND f.organization_id = o.id AND f.active)),
+        AND f.organization_id = o.id AND f.active)) AS offering,
     EXISTS (SELECT 1 FROM client c CROSS JOIN unnest(c.scopes) s
         WHERE c.organization_id = o.id AND c.active AND NOT (c.demonstration AND $2::bool)
-        AND s ~ '^system/([*]|Organization)[.][a-z]*u')
+        AND s ~ '^system/([*]|Organization)[.][a-z]*u') AS speaks
 FROM organization o WHERE o.id = $1::text"""
 
 
@@ -61,9 +61,8 @@ async def standing_of(
     row = await connection.fetch_one(_STANDING, organization_id, production)
     if row is None:
         return None
-    plan, made_by, offering, speaks = row
-    contracting = frozenset(offering) | ({made_by} if made_by else set())
-    return ProposalStanding(organization_id, plan, contracting, speaks)
+    contracting = frozenset(row["offering"]) | ({row["made_by"]} - {None})
+    return ProposalStanding(organization_id, row["plan"], contracting, row["speaks"])
 
 
 def may_change(caller: Caller, standing: ProposalStanding | None) -> None:
@@ -199,12 +198,12 @@ async def propose(
     """
     await lock(connection, resource["id"])
     current = await connection.fetch_one(_VERSION, resource["id"])
-    if current is None or current[0] != after:
+    if current is None or current["version"] != after:
         raise Overtaken
     await examine(connection, [resource])
     own = await connection.fetch_one(_OWN, resource["id"], caller.organization_id)
-    if own is not None and plain(parse(own[2])) == plain(resource):
-        return str(own[0])
+    if own is not None and plain(parse(own["body"])) == plain(resource):
+        return str(own["id"])
     await take_back(connection, caller, resource["id"], now)
     id_ = new_id()
     values = (id_, resource["id"], after, list(changes), dumps(resource))

@@ -8,10 +8,9 @@ description, or the body of an answer. `show.py` puts the rows into words.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from app.model.caller import UNASSIGNED
-from app.store.database import Source
+from app.store.database import Row, Source
 from app.store.reading.access import SEES_LOCATED, SqlStatement, Visibility, located, plan_keys
 from app.views.deliveries.model import Channel, Outcome
 
@@ -67,14 +66,14 @@ class DeliveriesQuery:
     limit: int = 50
 
 
-async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequence[Any]:
+async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequence[Row]:
     """Read the rows of one page, the newest first, and one more row if there is a next page."""
     statement = SqlStatement()
     found, order = _found(statement, wanted)
     return await connection.fetch(f"WITH {found} {_SHOWN} ORDER BY {order}", *statement.values)
 
 
-async def letters(connection: Source, referral: str, seen: Visibility) -> Sequence[Any]:
+async def letters(connection: Source, referral: str, seen: Visibility) -> Sequence[Row]:
     """Read the letters of a referral; none if the caller is not a party to the referral."""
     return await connection.fetch(_LETTERS, *located("ServiceRequest", referral, seen))
 

@@ -220,16 +220,16 @@ def _to(row: Row, sent: Any, copies: Copies, roster: Any) -> Addressee:
     return addressee(parse(row["organization"]) if row["organization"] else None)
 
 
-async def lock(connection: Source, plans: Sequence[str], id_: str) -> Sequence[Any] | None:
+async def lock(connection: Source, plans: Sequence[str], id_: str) -> Row | None:
     """Lock a row, so that no other request marks the letter meanwhile. Returns plan, id, status,
-    Communication, referral id, and whether the member is known.
+    Communication (`body`), referral id, and whether the member is `known`.
     """
     return await connection.fetch_one(_LOCK, list(plans), id_)
 
 
 async def mark_sent(
     connection: Source,
-    row: Sequence[Any],
+    row: Row,
     *,
     at: datetime,
     how: str,
@@ -239,15 +239,12 @@ async def mark_sent(
     """Mark a letter as sent: write the row and the next version of its Communication, as one
     statement.
     """
-    plan, id_, _, body, referral_id, _ = row
-    sent = letter_sent(parse(body), at=at, how=how)
+    sent = letter_sent(parse(row["body"]), at=at, how=how)
     version = int(sent["meta"]["versionId"])
-    values = (plan, id_, how, at, by, note, version, referral_id, dumps(sent), found_by(sent))
-    await connection.execute(_SENT, *values)
+    written = (version, row["referral_id"], dumps(sent), found_by(sent))
+    await connection.execute(_SENT, row["plan"], row["id"], how, at, by, note, *written)
 
 
-async def release(
-    connection: Source, row: Sequence[Any], *, at: datetime, by: str, note: str
-) -> None:
+async def release(connection: Source, row: Row, *, at: datetime, by: str, note: str) -> None:
     """Release a letter: from now on it may go to the address that only the referral states."""
-    await connection.execute(_RELEASE, row[0], row[1], at, by, note)
+    await connection.execute(_RELEASE, row["plan"], row["id"], at, by, note)

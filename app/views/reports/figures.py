@@ -108,8 +108,8 @@ WHERE h.plan = $1::text AND h.event IN ('approve', 'deny', 'void', 'cancel')
     AND h.at >= $2::timestamptz AND h.at < $3::timestamptz
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 
-_SOURCES = f"""SELECT s.source, coalesce(k.kind, 'Unknown') AS kind, sum(s.referrals)::int,
-    sum(s.urgent)::int
+_SOURCES = f"""SELECT s.source, coalesce(k.kind, 'Unknown') AS kind,
+    sum(s.referrals)::int AS referrals, sum(s.urgent)::int AS urgent
 FROM (SELECT coalesce(d.source, 'not-stated') AS source, r.organization_id, count(*) AS referrals,
         count(*) FILTER (WHERE {IS_URGENT}) AS urgent
     FROM referral r LEFT JOIN LATERAL (
@@ -131,18 +131,18 @@ async def timeliness(
     connection: Source, plan: str, period: ReportPeriod, now: datetime
 ) -> list[Timeliness]:
     """Compare the decisions of the period with their due dates, by track."""
-    rows: Any = await connection.fetch(_TIMELINESS, plan, period.start, period.end, now)
+    rows = await connection.fetch(_TIMELINESS, plan, period.start, period.end, now)
     return [
         Timeliness(
-            track=row.track,
-            decided=row.decided,
-            in_time=row.in_time,
-            late=row.decided - row.in_time,
-            in_time_percent=percent(row.in_time, row.decided),
-            average_hours=_rounded(row.average),
-            median_hours=_rounded(row.median),
-            longest_hours=_rounded(row.longest),
-            overdue_now=row.overdue,
+            track=row["track"],
+            decided=row["decided"],
+            in_time=row["in_time"],
+            late=row["decided"] - row["in_time"],
+            in_time_percent=percent(row["in_time"], row["decided"]),
+            average_hours=_rounded(row["average"]),
+            median_hours=_rounded(row["median"]),
+            longest_hours=_rounded(row["longest"]),
+            overdue_now=row["overdue"],
         )
         for row in rows
     ]
@@ -152,17 +152,17 @@ async def outcomes(
     connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Outcomes]:
     """Count the referrals received in the period by their present state, for each service."""
-    rows: Any = await connection.fetch(_OUTCOMES, plan, period.start, period.end)
+    rows = await connection.fetch(_OUTCOMES, plan, period.start, period.end)
     return [
         Outcomes(
-            service=row.service,
-            received=row.received,
-            approved=row.approved,
-            denied=row.denied,
-            void=row.void,
-            cancelled=row.cancelled,
-            pending=row.pending,
-            approved_percent=percent(row.approved, row.approved + row.denied),
+            service=row["service"],
+            received=row["received"],
+            approved=row["approved"],
+            denied=row["denied"],
+            void=row["void"],
+            cancelled=row["cancelled"],
+            pending=row["pending"],
+            approved_percent=percent(row["approved"], row["approved"] + row["denied"]),
         )
         for row in rows
     ]
@@ -172,13 +172,13 @@ async def reasons(
     connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Reasons]:
     """Count how often each reason was given, by outcome."""
-    rows: Any = await connection.fetch(_REASONS, plan, period.start, period.end)
+    rows = await connection.fetch(_REASONS, plan, period.start, period.end)
     return [
         Reasons(
-            outcome=row.outcome,
-            reason=row.code or "text",
-            meaning=codes.REASONS.get(row.code, "In words only"),
-            referrals=row.referrals,
+            outcome=row["outcome"],
+            reason=row["code"] or "text",
+            meaning=codes.REASONS.get(row["code"], "In words only"),
+            referrals=row["referrals"],
         )
         for row in rows
     ]
@@ -188,10 +188,15 @@ async def sources(
     connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Sources]:
     """Count the referrals by source (as the form states) and by kind of organization."""
-    rows: Sequence[Any] = await connection.fetch(_SOURCES, plan, period.start, period.end)
+    rows = await connection.fetch(_SOURCES, plan, period.start, period.end)
     return [
-        Sources(source=source, organization_kind=kind, referrals=number, urgent=urgent)
-        for source, kind, number, urgent in rows
+        Sources(
+            source=row["source"],
+            organization_kind=row["kind"],
+            referrals=row["referrals"],
+            urgent=row["urgent"],
+        )
+        for row in rows
     ]
 
 
@@ -199,21 +204,21 @@ async def prior_authorization(
     connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[PriorAuthorization]:
     """Compute the figures of CMS-0057-F, by track."""
-    rows: Any = await connection.fetch(_PRIOR_AUTHORIZATION, plan, period.start, period.end)
+    rows = await connection.fetch(_PRIOR_AUTHORIZATION, plan, period.start, period.end)
     return [
         PriorAuthorization(
-            track=row.track,
-            requests=row.requests,
-            approved=row.approved,
-            denied=row.denied,
-            approved_percent=percent(row.approved, row.requests),
-            denied_percent=percent(row.denied, row.requests),
+            track=row["track"],
+            requests=row["requests"],
+            approved=row["approved"],
+            denied=row["denied"],
+            approved_percent=percent(row["approved"], row["requests"]),
+            denied_percent=percent(row["denied"], row["requests"]),
             approved_after_extension_percent=None,
             approved_after_appeal_percent=None,
-            average_hours=_rounded(row.average),
-            median_hours=_rounded(row.median),
-            average_days=_rounded(row.average, 24),
-            median_days=_rounded(row.median, 24),
+            average_hours=_rounded(row["average"]),
+            median_hours=_rounded(row["median"]),
+            average_days=_rounded(row["average"], 24),
+            median_days=_rounded(row["median"], 24),
         )
         for row in rows
     ]

@@ -6,10 +6,9 @@ organization. Plan staff see all messages, and the notes. `tell.py` puts the row
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.base.errors import not_found
-from app.store.database import Source
+from app.store.database import Row, Source
 from app.store.reading.access import SEES_LOCATED, Visibility, located
 from app.views.letters.outbox import REASON, STATUS
 
@@ -60,13 +59,13 @@ FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2"""
 class Found:
     """The rows about one referral; each list is in the order of time."""
 
-    referral: Any
-    history: Sequence[Any]
-    determinations: Sequence[Any]
-    requests: Sequence[Any]
-    letters: Sequence[Any]
-    messages: Sequence[Any]
-    authorization: Any
+    referral: Row
+    history: Sequence[Row]
+    determinations: Sequence[Row]
+    requests: Sequence[Row]
+    letters: Sequence[Row]
+    messages: Sequence[Row]
+    authorization: Row | None
     #: The caller is staff of the referral's plan.
     staff: bool
 
@@ -76,11 +75,11 @@ async def gather(connection: Source, referral_id: str, seen: Visibility) -> Foun
     referral.
     """
     kind = "ServiceRequest"
-    referral: Any = await connection.fetch_one(_REFERRAL, *located(kind, referral_id, seen))
+    referral = await connection.fetch_one(_REFERRAL, *located(kind, referral_id, seen))
     if referral is None:
         raise not_found("referral")
-    key = (referral.plan, referral.id)
-    staff = referral.plan in seen.staff_plans
+    key = (referral["plan"], referral["id"])
+    staff = referral["plan"] in seen.staff_plans
     return Found(
         referral=referral,
         history=await connection.fetch(_HISTORY, *key),

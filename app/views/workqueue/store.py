@@ -5,16 +5,16 @@ plans of the caller. `show.py` puts the rows into words.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from app.model.lifecycle import BusinessStatus
-from app.store.database import Source
-from app.store.tables.referral import IS_URGENT, WAITING
+from app.store.database import Row, Source
+from app.store.tables.referral import IS_URGENT
 from app.views.letters.outbox import OVERTAKEN
 from app.views.workqueue.model import Held, Waits
 
 #: The condition repeats the words of the index, so that PostgreSQL uses the index.
-_WAITS = f"r.business_status IN ({', '.join(repr(word) for word in WAITING)})"
+_WAITS = """r.business_status IN
+    ('in-review', 'information-needed', 'unassigned', 'waitlisted')"""
 #: Urgent referrals before routine ones; of either, those that wait for a decision before those that
 #: wait for a performer.
 _RANK = f"""(CASE WHEN {IS_URGENT} THEN 0 ELSE 2 END
@@ -51,16 +51,20 @@ ORDER BY q.rank, q.at, q.id"""
 
 _COUNTS = f"""SELECT w.*,
   (SELECT count(*) FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.status = 'to-send'
-    AND NOT {OVERTAKEN}),
+    AND NOT {OVERTAKEN}) AS letters_to_send,
   (SELECT count(*) FROM delivery d WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead')
-FROM (SELECT count(*),
-    count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz),
-    count(*) FILTER (WHERE {IS_URGENT}),
-    {", ".join(f"count(*) FILTER (WHERE r.business_status = '{word}')" for word in WAITING)},
-    count(*) FILTER (WHERE age < '2 days'),
-    count(*) FILTER (WHERE age >= '2 days' AND age < '6 days'),
-    count(*) FILTER (WHERE age >= '6 days' AND age < '11 days'),
-    count(*) FILTER (WHERE age >= '11 days')
+    AS undelivered_messages
+FROM (SELECT count(*) AS waiting,
+    count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz) AS overdue,
+    count(*) FILTER (WHERE {IS_URGENT}) AS urgent,
+    count(*) FILTER (WHERE r.business_status = 'in-review') AS "in-review",
+    count(*) FILTER (WHERE r.business_status = 'information-needed') AS "information-needed",
+    count(*) FILTER (WHERE r.business_status = 'unassigned') AS "unassigned",
+    count(*) FILTER (WHERE r.business_status = 'waitlisted') AS "waitlisted",
+    count(*) FILTER (WHERE age < '2 days') AS "0 to 1 day",
+    count(*) FILTER (WHERE age >= '2 days' AND age < '6 days') AS "2 to 5 days",
+    count(*) FILTER (WHERE age >= '6 days' AND age < '11 days') AS "6 to 10 days",
+    count(*) FILTER (WHERE age >= '11 days') AS "11 days or more"
   FROM (SELECT r.*, $2::timestamptz - r.received_at AS age FROM referral r
     WHERE r.plan = ANY ($1::text[]) AND {_WAITS}) r) w"""
 AGES = ("0 to 1 day", "2 to 5 days", "6 to 10 days", "11 days or more")
@@ -106,7 +110,7 @@ class WorkQueueQuery:
     limit: int = 50
 
 
-async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Any]:
+async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Row]:
     """Read the rows of one page, and one more row if there is a next page."""
     overdue = wanted.waits is Waits.OVERDUE
     after = wanted.after or (None, None, None)
@@ -126,15 +130,15 @@ async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Any
     return await connection.fetch(_PAGE, *values)
 
 
-async def counts(connection: Source, plans: Sequence[str], now: datetime) -> Sequence[int]:
+async def counts(connection: Source, plans: Sequence[str], now: datetime) -> Row:
     """Count the referrals: waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`);
     then letters to send, and dead deliveries.
     """
-    row = await connection.fetch_one(_COUNTS, list(plans), now)
-    return row if row is not None else [0] * 13
+    (row,) = await connection.fetch(_COUNTS, list(plans), now)
+    return row
 
 
-async def not_told(connection: Source, plans: Sequence[str]) -> Sequence[Any]:
+async def not_told(connection: Source, plans: Sequence[str]) -> Sequence[Row]:
     """Read the disabled endpoints for which messages about referrals of these plans wait."""
     return await connection.fetch(_NOT_TOLD, list(plans))
 
@@ -150,7 +154,7 @@ async def claim(
     values = (list(plans), referral, client, now)
     row = await connection.fetch_one(_CLAIM, *values)
     row = row or await connection.fetch_one(_HOLDER, list(plans), referral)
-    return row[0] if row else None
+    return row["assignee"] if row else None
 
 
 async def release(connection: Source, plans: Sequence[str], referral: str) -> None:
@@ -161,4 +165,4 @@ async def release(connection: Source, plans: Sequence[str], referral: str) -> No
 async def determination(connection: Source, plans: Sequence[str], referral: str) -> str | None:
     """Read the last answer of the rules, as stored."""
     row = await connection.fetch_one(_DETERMINATION, list(plans), referral)
-    return row[0] if row else None
+    return row["answer"] if row else None
