@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.api.web.media import prefers
 from app.model.caller import Caller
 from app.store.database import Row, Source
@@ -55,12 +55,12 @@ class DeliveryFilters(PageFilters):
 async def list_deliveries(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     filters: Annotated[DeliveryFilters, Query()],
 ) -> DeliveriesPage | Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
-    page = await _page_of(request, caller, connection, filters)
+    page = await _page_of(request, caller, source, filters)
     if prefers(request.headers.get("accept", ""), HTML):
         return deliveries_document(page, filters.referral, deployment(request).clock.now())
     return page
@@ -77,12 +77,12 @@ async def list_deliveries(
 async def read_deliveries_page(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     filters: Annotated[DeliveryFilters, Query()],
 ) -> Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
-    page = await _page_of(request, caller, connection, filters, path=".html")
+    page = await _page_of(request, caller, source, filters, path=".html")
     return deliveries_document(page, filters.referral, deployment(request).clock.now())
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
@@ -51,11 +51,11 @@ async def list_determinations(
     ],
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
 ) -> Response:
     """404 for a referral that is not the caller's to see."""
     require(caller, _KIND, "r")
-    rows = await connection.fetch(_READ, *located(_KIND, id, visibility(caller)))
+    rows = await source.fetch(_READ, *located(_KIND, id, visibility(caller)))
     if not rows:
         raise not_found("referral")
     library = deployment(request).rules.library
