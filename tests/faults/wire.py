@@ -1,18 +1,45 @@
-"""A wire between the service and PostgreSQL: it counts round trips, and can be cut at a COMMIT.
+"""A wire between the service and PostgreSQL: it counts round trips, and can be cut at a commit.
 
 Speaks as much of the frontend protocol as it takes to tell messages apart (PostgreSQL docs, 54.7):
-each `Q` (simple query) and each `S` (sync) is one round trip.
+each `Q` (simple query) and each `S` (sync) is one round trip. A statement without a transaction
+around it commits at its sync. Hints to the workers are no request's, and not counted.
 """
 
 import asyncio
+import re
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine import make_url
 
-#: What to do when a COMMIT comes by.
+#: Statements that write.
+WRITES = re.compile(r"\b(INSERT INTO|UPDATE \w+ SET|DELETE FROM)\b")
+#: What to do when a commit comes by.
 PASS, CUT_BEFORE, CUT_AFTER = "pass", "cut before it arrives", "cut before it is answered"
+
+
+class Talk:
+    """What one connection says, as far as it takes to know when it commits."""
+
+    def __init__(self) -> None:
+        #: The text of the statement that runs, or ran last.
+        self.said = ""
+        self._prepared: dict[bytes, str] = {}
+        self._in_transaction = False
+
+    def hears(self, kind: bytes, body: bytes) -> bool:
+        """Whether this message commits: a COMMIT, or the end of a statement that writes by itself."""
+        if kind == b"P":
+            name, text, _ = body.split(b"\0", 2)
+            self._prepared[name] = text.decode()
+        elif kind == b"B":
+            self.said = self._prepared.get(body.split(b"\0", 2)[1], "")
+        elif kind == b"Q":
+            self.said = body.rstrip(b"\0;").decode()
+            self._in_transaction = self.said.startswith("BEGIN")
+            return self.said.startswith("COMMIT")
+        return kind == b"S" and not self._in_transaction and bool(WRITES.search(self.said))
 
 
 class Wire:
@@ -21,10 +48,10 @@ class Wire:
     def __init__(self, url: str, folder: Path) -> None:
         self._target = make_url(url)
         self._folder = folder
-        #: By connection. Hints to the workers are no request's: they go whenever they are ready.
+        #: By connection.
         self.round_trips: dict[int, list[str]] = {}
         self.at_commit = PASS
-        #: How many COMMITs come through before that is done.
+        #: How many commits come through before that is done.
         self.let_pass = 0
         self._silent = False
         self._open: set[asyncio.StreamWriter] = set()
@@ -70,14 +97,14 @@ class Wire:
         length = await reader.readexactly(4)  # the startup message has no type
         startup = await reader.readexactly(int.from_bytes(length) - 4)
         back.write(length + startup)
-        counted = b"no-wrong-door hints\0" not in startup
+        talk = Talk()
         while True:
             head = await reader.readexactly(5)
             body = await reader.readexactly(int.from_bytes(head[1:]) - 4)
-            if counted and head[:1] in b"QS":
-                said = body.rstrip(b"\0;").decode() or "statement"
+            commits = talk.hears(head[:1], body)
+            if head[:1] in b"QS" and "pg_notify" not in talk.said:
+                said = talk.said if head[:1] == b"Q" else "statement"
                 self.round_trips.setdefault(id(reader), []).append(said)
-            commits = head[:1] == b"Q" and body.upper().startswith(b"COMMIT")
             if commits and self.at_commit != PASS and self.let_pass:
                 self.let_pass -= 1
                 commits = False

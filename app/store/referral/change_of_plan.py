@@ -7,7 +7,7 @@ starts at the locator or at the referral's row. The caller holds the referral's 
 no change before this move.
 """
 
-from app.store.database import Source
+from app.store.database import Transaction
 from app.store.tables.metadata import metadata
 
 _REFERRAL = "UPDATE referral SET plan = $2 WHERE plan = $1 AND id = $3"
@@ -25,11 +25,11 @@ WHERE a.plan = $1 AND m.referral_id = $3"""
 _COPIED = frozenset({"resource_version", "attempt"})
 
 
-async def change_plan(connection: Source, referral_id: str, before: str, after: str) -> None:
+async def change_plan(transaction: Transaction, referral_id: str, before: str, after: str) -> None:
     """Puts all rows of the referral under the new plan, in the caller's transaction."""
     keys = (before, after, referral_id)
     for statement in (_VERSIONS, _ATTEMPTS, _REFERRAL, *_updates_of_other_tables()):
-        await connection.execute(statement, *keys)
+        await transaction.execute(statement, *keys)
 
 
 def _updates_of_other_tables() -> list[str]:
