@@ -19,6 +19,7 @@ from app.policy.stored_form import answer_from_json
 from app.store.database import Row
 from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
+from app.views.letters.outbox import letters_to_send
 from app.views.workqueue import store
 from app.views.workqueue.model import Explained, Queue, WorkQueueFilters
 from app.views.workqueue.show import counted, item, notice
@@ -69,7 +70,9 @@ async def read_queue(
     return Queue(
         items=[item(row, now, pages.public_url, visibility(caller)) for row in shown],
         notices=[notice(row, pages.public_url) for row in await store.not_told(source, plans)],
-        counts=counted(await store.counts(source, plans, now)),
+        counts=counted(
+            await store.counts(source, plans, now), await letters_to_send(source, plans)
+        ),
         next=_next(pages, shown[-1]) if len(rows) > filters.limit else None,
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from app.base.errors import not_found
 from app.store.database import Row, Source
 from app.store.reading.access import SEES_LOCATED, Visibility, located
-from app.views.letters.outbox import REASON, STATUS
+from app.views.letters.outbox import told_of
 
 _REFERRAL = f"""SELECT r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.received_at,
     r.decision_due, r.void_due, r.priority, p.name AS plan_name, r.closed_at, r.updated_at,
@@ -37,11 +37,6 @@ FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
 
 _REQUESTS = """SELECT seq, asked, asked_at, void_due, attempts, reminded_at, answered_at
 FROM information_request WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
-
-_LETTERS = f"""SELECT c.outcome, c.recipient, {STATUS} AS status, {REASON} AS reason, c.created_at,
-    coalesce(o.name, c.organization_id) AS organization
-FROM correspondence c LEFT JOIN organization o ON o.id = c.organization_id
-WHERE c.plan = $1 AND c.referral_id = $2 ORDER BY c.created_at, c.id"""
 
 _MESSAGES = """SELECT m.id, m.event_type, m.occurred_at, d.state, d.attempts, d.delivered_at,
     d.next_attempt_at, coalesce(o.name, d.organization_id) AS organization
@@ -85,7 +80,7 @@ async def gather(connection: Source, referral_id: str, seen: Visibility) -> Foun
         history=await connection.fetch(_HISTORY, *key),
         determinations=await connection.fetch(_DETERMINATIONS, *key),
         requests=await connection.fetch(_REQUESTS, *key),
-        letters=await connection.fetch(_LETTERS, *key),
+        letters=await told_of(connection, *key),
         messages=await connection.fetch(_MESSAGES, *key, staff, seen.organization_id),
         authorization=await connection.fetch_one(_AUTHORIZATION, *key),
         staff=staff,

@@ -295,8 +295,8 @@ def notice(row: Row, public_url: str) -> Notice:
     )
 
 
-def counted(row: Row) -> Counts:
-    """Show the counts that `store.counts` reads."""
+def counted(row: Row, letters: int) -> Counts:
+    """Show the counts that `store.counts` reads, and the number of letters to send."""
     overdue = Counted(what=Waits.OVERDUE, referrals=row["overdue"])
     return Counts(
         waiting=row["waiting"],
@@ -304,7 +304,7 @@ def counted(row: Row) -> Counts:
         urgent=row["urgent"],
         by_reason=[*(Counted(what=word, referrals=row[word]) for word in WAITING), overdue],
         by_age=[Counted(what=word, referrals=row[word]) for word in AGES],
-        letters_to_send=row["letters_to_send"],
+        letters_to_send=letters,
         undelivered_messages=row["undelivered_messages"],
     )
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from app.model.lifecycle import BusinessStatus
 from app.store.database import Row, Source
 from app.store.tables.referral import IS_URGENT
-from app.views.letters.outbox import OVERTAKEN
 from app.views.workqueue.model import Held, Waits
 
 #: The condition repeats the words of the index, so that PostgreSQL uses the index.
@@ -49,11 +48,8 @@ LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::j
     AND v.type = 'ServiceRequest' AND v.id = q.id ORDER BY v.version DESC LIMIT 1) sent ON true
 ORDER BY q.rank, q.at, q.id"""
 
-_COUNTS = f"""SELECT w.*,
-  (SELECT count(*) FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.status = 'to-send'
-    AND NOT {OVERTAKEN}) AS letters_to_send,
-  (SELECT count(*) FROM delivery d WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead')
-    AS undelivered_messages
+_COUNTS = f"""SELECT w.*, (SELECT count(*) FROM delivery d
+    WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead') AS undelivered_messages
 FROM (SELECT count(*) AS waiting,
     count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz) AS overdue,
     count(*) FILTER (WHERE {IS_URGENT}) AS urgent,
@@ -132,7 +128,7 @@ async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Row
 
 async def counts(connection: Source, plans: Sequence[str], now: datetime) -> Row:
     """Count the referrals: waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`);
-    then letters to send, and dead deliveries.
+    and the dead deliveries.
     """
     (row,) = await connection.fetch(_COUNTS, list(plans), now)
     return row
