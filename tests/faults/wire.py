@@ -29,7 +29,7 @@ class Talk:
         self._in_transaction = False
 
     def hears(self, kind: bytes, body: bytes) -> bool:
-        """Whether this message commits: a COMMIT, or the end of a statement that writes by itself."""
+        """Whether this message commits: a COMMIT, or the end of a statement that writes alone."""
         if kind == b"P":
             name, text, _ = body.split(b"\0", 2)
             self._prepared[name] = text.decode()
