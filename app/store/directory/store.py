@@ -32,40 +32,44 @@ from app.store.reading.words import words as found_by
 
 #: The plans that have members, found by one step in the index for each plan. Every key of `member`
 #: begins with the plan, and so a CIN or an id is looked up plan by plan.
-PLANS = """(WITH RECURSIVE p(plan) AS (
+_ROSTERS = """WITH RECURSIVE found(plan) AS (
     (SELECT plan FROM member ORDER BY plan LIMIT 1)
     UNION ALL
-    SELECT (SELECT m.plan FROM member m WHERE m.plan > p.plan ORDER BY m.plan LIMIT 1)
-    FROM p WHERE p.plan IS NOT NULL
-) SELECT plan FROM p WHERE plan IS NOT NULL) AS p"""
-_SHARED = f"""SELECT m.plan || ' Patient/' || m.id AS one, o.plan || ' Patient/' || o.id AS other
-FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(id)
+    SELECT (SELECT m.plan FROM member m WHERE m.plan > found.plan ORDER BY m.plan LIMIT 1)
+    FROM found WHERE found.plan IS NOT NULL
+) SELECT plan FROM found WHERE plan IS NOT NULL"""
+_SHARED = """SELECT m.plan || ' Patient/' || m.id AS one, o.plan || ' Patient/' || o.id AS other
+FROM unnest($1::text[]) AS p(plan) CROSS JOIN unnest($2::text[]) AS k(id)
 JOIN member m ON m.plan = p.plan AND m.id = k.id
-CROSS JOIN {PLANS.removesuffix("p")}q JOIN member o ON o.plan = q.plan AND o.cin = m.cin
+CROSS JOIN unnest($1::text[]) AS q(plan) JOIN member o ON o.plan = q.plan AND o.cin = m.cin
 WHERE o.plan <> m.plan ORDER BY 1, 2"""
 
 
 async def in_several_rosters(connection: Source, patients: Sequence[str]) -> list[str]:
     """Words each pair of one of these Patients and a Patient of another plan with the same CIN."""
-    rows = await connection.fetch(_SHARED, list(patients))
+    rows = await connection.fetch(_SHARED, await _rosters(connection), list(patients))
     return [f"{row['one']}: {row['other']} has the same CIN, too." for row in rows]
 
 
-_KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
-_LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL AS copy
-FROM {_KEYS} JOIN locator l USING (type, id)"""
+async def _rosters(connection: Source) -> list[str]:
+    """Lists the plans that have members."""
+    return [row["plan"] for row in await connection.fetch(_ROSTERS)]
+
+
+_LOCATED = """SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL AS copy
+FROM unnest($1::text[], $2::text[]) AS k(type, id) JOIN locator l USING (type, id)"""
 _ORGANIZATIONS = """SELECT id, npi, plan FROM organization
 WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
 _HELD = "SELECT npi, organization_id FROM organization_npi WHERE npi = ANY ($1::text[])"
-_CINS = f"""SELECT m.plan, m.cin, m.id FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(cin)
-JOIN member m ON m.plan = p.plan AND m.cin = k.cin"""
+_CINS = """SELECT m.plan, m.cin, m.id FROM unnest($1::text[]) AS p(plan)
+CROSS JOIN unnest($2::text[]) AS k(cin) JOIN member m ON m.plan = p.plan AND m.cin = k.cin"""
 _LOCATE = """INSERT INTO locator (type, id, plan)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"""
 _LOCK = """SELECT l.plan, l.referral_id IS NOT NULL AS copy, l.type, l.id FROM locator l
 WHERE (l.type, l.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY l.type, l.id FOR UPDATE"""
-_CURRENT = f"""SELECT k.type, k.id, v.version, v.body, v.updated_at FROM {_KEYS}
-JOIN locator l ON l.type = k.type AND l.id = k.id
+_CURRENT = """SELECT k.type, k.id, v.version, v.body, v.updated_at
+FROM unnest($1::text[], $2::text[]) AS k(type, id) JOIN locator l ON l.type = k.type AND l.id = k.id
 CROSS JOIN LATERAL (SELECT v.version, v.body, v.updated_at FROM resource_version v
     WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
 _VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
@@ -204,7 +208,8 @@ async def _known(connection: Source, resources: Sequence[Resource]) -> StoredDir
     }
     organizations = await connection.fetch(_ORGANIZATIONS, sorted(owners))
     cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
-    members = await connection.fetch(_CINS, sorted(cins))
+    plans = await _rosters(connection) if cins else []
+    members = await connection.fetch(_CINS, plans, sorted(cins))
     npis = {
         npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
     }
