@@ -74,8 +74,8 @@ def _upgrade(connection: Connection, revision: str) -> None:
 # The search words of earlier versions
 
 _BATCH = 500
-_UNREAD = f"""SELECT plan, type, id, version, referral_id, body FROM resource_version
-WHERE words IS NULL LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"""
+_UNREAD = """SELECT plan, type, id, version, referral_id, body FROM resource_version
+WHERE words IS NULL LIMIT $1::int FOR UPDATE SKIP LOCKED"""
 _READ = """UPDATE resource_version v SET words = k.words
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[])
     k(plan, type, id, version, words)
@@ -100,7 +100,7 @@ async def reindex(database: Database) -> int:
 
 
 async def _reindex_batch(connection: Source) -> int:
-    rows = await connection.fetch(_UNREAD)
+    rows = await connection.fetch(_UNREAD, _BATCH)
     if not rows:
         return 0
     read = [(*_key(row), row["version"], found_by(parse(row["body"]))) for row in rows]
