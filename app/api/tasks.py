@@ -29,14 +29,7 @@ from app.fhir.payload import ResourceTree
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.r4.strict_json import dumps
-from app.fhir.task import (
-    asks_to_cancel,
-    focus_of,
-    is_adopted,
-    read_adopted,
-    read_update,
-    reason_of,
-)  # fmt: skip
+from app.fhir.task import asks_to_cancel, focus_of, is_adopted, read_adopted, read_update, reason_of
 from app.journey.answer import answer_current
 from app.journey.inform import add_information
 from app.journey.intake.context import RequestContext

@@ -11,14 +11,16 @@ from contextlib import suppress
 
 from app.journey.finish import NeedsLocks, finish
 from app.journey.intake.context import RequestContext
-from app.journey.waitlist import write_move
-from app.store.database import Database, Source
+from app.journey.waitlist import release_place
+from app.store.database import Database, Source, Transaction
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Draft
 from app.store.referral.store import PlaceGone, StaleReferral
 
 #: Reads a referral through the source that it gets, checks the request, and composes the move.
 Compose = Callable[[Source], Awaitable[Draft]]
+#: Hands on the places that a written change has freed.
+Give = Callable[[Transaction, Draft, RequestContext], Awaitable[None]]
 
 
 async def make_move(database: Database, compose: Compose, context: RequestContext) -> Changes:
@@ -35,3 +37,16 @@ async def make_move(database: Database, compose: Compose, context: RequestContex
                 return await write_move(transaction, draft, context)
     async with database.begin() as transaction:
         return await write_move(transaction, await compose(transaction), context)
+
+
+async def write_move(
+    transaction: Transaction, draft: Draft, context: RequestContext, give: Give = release_place
+) -> Changes:
+    """Writes a composed move, then hands on the places that the move frees.
+
+    `give` hands the places on; the default gives them to the next in line. Raises where `finish`
+    does.
+    """
+    changes = await finish(transaction, draft)
+    await give(transaction, draft, context)
+    return changes

@@ -12,7 +12,6 @@ still cross with its promotion: the database then ends one of the two, which is 
 `Retry-After` and has written nothing.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.base.local_time import local_date
@@ -24,7 +23,6 @@ from app.journey.intake.context import RequestContext
 from app.model.known import TAKING, NamedOffer, Placement, Wish
 from app.policy.deadlines import URGENT
 from app.store.database import Source, Transaction
-from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import load_for_move
 
@@ -48,10 +46,6 @@ WHERE r.holds_place AND NOT EXISTS (SELECT 1 FROM offer o
 GROUP BY r.plan, r.offer_id ORDER BY 1, 2"""
 
 
-#: A function that hands on the places that a written change has freed.
-Give = Callable[[Transaction, Draft, RequestContext], Awaitable[None]]
-
-
 @dataclass(frozen=True, slots=True)
 class Miscount:
     """An offer whose count of taken places differs from the count of referrals that hold one."""
@@ -67,19 +61,6 @@ async def release_place(transaction: Transaction, draft: Draft, context: Request
     for offer_id in sorted(draft.freed):
         await release(transaction, draft.after.plan, offer_id)
         await promote_waiting(transaction, draft.after.plan, offer_id, context)
-
-
-async def write_move(
-    transaction: Transaction, draft: Draft, context: RequestContext, give: Give = release_place
-) -> Changes:
-    """Writes a composed move, then hands on the places that the move frees.
-
-    `give` hands the places on; the default gives them to the next in line. Raises `Refusal` where
-    `finish` does.
-    """
-    changes = await finish(transaction, draft)
-    await give(transaction, draft, context)
-    return changes
 
 
 async def promote_waiting(

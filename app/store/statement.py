@@ -1,4 +1,4 @@
-"""Compiles statements whose shape varies: Core expressions become the driver's text and values.
+"""Compiles statements whose shape varies: Core expressions become the driver's text and parameters.
 
 A statement is compiled once for each shape. So whoever builds one keeps it in a cache whose key is
 the shape (which columns, which criteria), and gives the values of each call by name:
@@ -32,7 +32,7 @@ _DRIVER: Any = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A statement's text, the names of its parameters in order, and the constants among them."""
+    """The text of a statement, the names of its parameters in order, and its constants."""
 
     sql: str
     names: tuple[str, ...]

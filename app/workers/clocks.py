@@ -23,7 +23,7 @@ from app.base.local_time import local_date
 from app.base.settings import Settings
 from app.journey.clock import CLOCK, fire, keep_or_release
 from app.journey.intake.context import RequestContext, rules_of
-from app.journey.waitlist import write_move
+from app.journey.move import write_move
 from app.model.caller import UNASSIGNED
 from app.model.record import Alarm
 from app.policy.rules import Rules

@@ -99,19 +99,19 @@ _HAS_ROOM: ColumnElement[bool] = and_(
 )
 
 
-class Rows(NamedTuple):
-    """Rows of one table in a shape: their columns, and their number; None for any number."""
+class TableRows(NamedTuple):
+    """TableRows of one table in a shape: their columns, and their number; None for any number."""
 
     table: Table
     columns: tuple[str, ...]
     number: int | None
 
 
-class Shape(NamedTuple):
+class MoveShape(NamedTuple):
     """What a statement writes and checks. `place`: it takes one, or waits for one."""
 
     new: bool
-    rows: tuple[Rows, ...]
+    rows: tuple[TableRows, ...]
     departs: bool
     fans_out: bool
     place: Literal["take", "wait"] | None
@@ -124,7 +124,7 @@ def mark(table: Table, row: int, name: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def statement(shape: Shape) -> Compiled:
+def statement(shape: MoveShape) -> Compiled:
     """Composes the statement of a shape; `mark` names the parameters of its rows."""
     moved = (_insert_referral() if shape.new else _update_referral()).cte("moved")
     checks = [_check(moved, "version")]
@@ -202,7 +202,7 @@ def _wait() -> CTE:
     )
 
 
-def _insert(rows: Rows) -> Insert:
+def _insert(rows: TableRows) -> Insert:
     table, columns, number = rows
     if number is None:
         arrays = [bindparam(mark(table, 0, n), type_=ARRAY(table.columns[n].type)) for n in columns]

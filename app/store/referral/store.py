@@ -17,7 +17,7 @@ from app.model.record import Authorization, Referral
 from app.store.database import Row, Source
 from app.store.database_errors import constraint, sqlstate
 from app.store.referral.changes import Changes
-from app.store.referral.statement import MOST_VALUES, Rows, Shape, mark, statement
+from app.store.referral.statement import MOST_VALUES, MoveShape, TableRows, mark, statement
 from app.store.tables.decision import service_authorization
 from app.store.tables.notification import message
 from app.store.tables.referral import referral, task
@@ -41,10 +41,10 @@ async def write(source: Source, changes: Changes) -> None:
     A unique violation is raised as the driver's error: the caller knows which repeated request it
     means.
     """
-    shape = Shape(
+    shape = MoveShape(
         new=changes.before is None,
         rows=tuple(
-            Rows(table, tuple(rows[0]), len(rows) if len(rows) <= MOST_VALUES else None)
+            TableRows(table, tuple(rows[0]), len(rows) if len(rows) <= MOST_VALUES else None)
             for table, rows in changes.rows.items()
         ),
         departs=bool(changes.departed),
