@@ -31,11 +31,12 @@ from app.store.database_errors import (
 
 #: The restricted role that the migration creates: it may not change history.
 ROLE = "nwd_service"
-#: The settings of every session: it waits at most 2 s for a lock and 10 s for a statement.
+#: The settings of every session, as PostgreSQL shows them: it waits at most 2 s for a lock and 10 s
+#: for a statement.
 SESSION: Mapping[str, str] = {
-    "lock_timeout": "2000",
-    "statement_timeout": "10000",
-    "idle_in_transaction_session_timeout": "30000",
+    "lock_timeout": "2s",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
     "timezone": "UTC",
@@ -67,12 +68,21 @@ async def _keep(_connection: Any) -> None:
 class Database:
     """A pool of connections to one database, opened with the first statement.
 
-    `name` is what the server calls its sessions. `on_due` is called after each commit that makes
-    deliveries due (`app.journey.notification.wake`).
+    `name` is what the server calls its sessions, `planner` holds settings besides those of every
+    session. `on_due` is called after each commit that makes deliveries due
+    (`app.journey.notification.wake`).
     """
 
-    def __init__(self, settings: Settings, *, size: int | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        size: int | None = None,
+        name: str = "",
+        planner: Mapping[str, str] | None = None,
+    ) -> None:
         self._settings = settings
+        self._planner = planner or {}
         self._size = size or settings.database_pool_size
         self._name = f"no-wrong-door {name}".rstrip()
         self._opened: asyncpg.Pool | None = None
@@ -161,12 +171,12 @@ class Database:
             max_inactive_connection_lifetime=0,
             timeout=5,
             command_timeout=15,
-            # A pooler hands a session's prepared statements to nobody else.
+            # A pooler may run each statement in another session: none knows what one prepared.
             statement_cache_size=0 if pooled else 1024,
             max_cacheable_statement_size=0,  # the statement of a move is long; 0 is no limit
             server_settings={
                 "application_name": self._name,
-                **({} if pooled else session_settings(self._settings)),
+                **({} if pooled else {**session_settings(self._settings), **self._planner}),
             },
         )
 
@@ -280,15 +290,37 @@ async def wait_for_database(database: Database, seconds: float) -> None:
 
 
 async def until_it_answers(chosen: Settings) -> None:
-    """Waits at most DATABASE_START_WAIT_S, in a process that has no pool yet."""
+    """Waits at most DATABASE_START_WAIT_S, in a process that has no pool yet.
+
+    Raises `Stopped` if a pooler's sessions lack settings, which this process cannot set.
+    """
     async with opened(chosen, size=1) as database:
         await wait_for_database(database, chosen.database_start_wait_s)
+        if chosen.database_pooled:
+            await _check_session(database)
+
+
+_UNSET = """SELECT s.name FROM unnest($1::text[], $2::text[]) AS s(name, value)
+WHERE current_setting(s.name) <> s.value"""
+
+
+async def _check_session(database: Database) -> None:
+    wanted = {"role": ROLE, **SESSION}
+    rows = await database.fetch(_UNSET, list(wanted), list(wanted.values()))
+    if rows:
+        raise Stopped(
+            "Behind a pooler the login of DATABASE_URL brings the settings of its sessions, and "
+            f"these are not set: {', '.join(row['name'] for row in rows)}. `python -m app migrate` "
+            "sets them; let the pooler connect anew then (PgBouncer: RECONNECT)."
+        )
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, size: int, name: str = "") -> AsyncIterator[Database]:
+async def opened(
+    settings: Settings, *, size: int, name: str = "", planner: Mapping[str, str] | None = None
+) -> AsyncIterator[Database]:
     """Opens a pool for the block, and closes it."""
-    database = Database(settings, size=size, name=name)
+    database = Database(settings, size=size, name=name, planner=planner)
     try:
         yield database
     finally:

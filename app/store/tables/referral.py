@@ -17,7 +17,6 @@ from sqlalchemy import (
 )
 
 from app.model.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
-from app.policy.deadlines import URGENT
 from app.store.tables.metadata import finite, metadata, moment, text
 
 
@@ -43,8 +42,6 @@ ONLY_MOVES = f"({' OR '.join(_LISTED)}) IS TRUE"
 
 #: Business statuses in which a referral waits for a person or a clock: the work queue has these.
 WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
-#: An SQL condition: the row `r` of `referral` is on the 72-hour track.
-IS_URGENT = _one_of("r.priority", sorted(URGENT))
 
 referral = Table(
     "referral",
