@@ -1,4 +1,4 @@
-"""Compiles statements whose shape varies: Core expressions become text and parameters of the driver.
+"""Compiles statements whose shape varies: Core expressions become the driver's text and values.
 
 A statement is compiled once for each shape. So whoever builds one keeps it in a cache whose key is
 the shape (which columns, which criteria), and gives the values of each call by name:
@@ -15,15 +15,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ClauseElement
+from sqlalchemy import (
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    Text,
+    bindparam,
+    literal,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+SqlExpression = ColumnElement[Any]
+SqlCondition = ColumnElement[bool]
 
 _DRIVER: Any = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The text of a statement, the names of its parameters in order, and the constants among them."""
+    """A statement's text, the names of its parameters in order, and the constants among them."""
 
     sql: str
     names: tuple[str, ...]
@@ -42,3 +54,20 @@ def compiled(expression: ClauseElement) -> Compiled:
         name: bind.effective_value for bind, name in made.bind_names.items() if not bind.required
     }
     return Compiled(made.string, tuple(made.positiontup), constants)
+
+
+def constant(value: str | int) -> SqlExpression:
+    """Makes a value of our own part of the text: the planner knows it, and no call sends it."""
+    made = literal(value)
+    written = made.compile(dialect=_DRIVER, compile_kwargs={"literal_binds": True})
+    return literal_column(str(written), made.type)
+
+
+def text_given(name: str) -> BindParameter[str]:
+    """Makes the parameter of this name, a text."""
+    return bindparam(name, type_=Text())
+
+
+def texts_given(name: str) -> BindParameter[Any]:
+    """Makes the parameter of this name, an array of texts."""
+    return bindparam(name, type_=ARRAY(Text()))
