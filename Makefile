@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help run test check check-more bench openapi policies migrate fmt clean \
-        format lint types imports dead contract suite postgresql-15 image browser foreign generators outage bulk fuzz wheels
+        format lint types imports dead contract suite postgresql-15 pgbouncer image browser foreign generators outage bulk fuzz wheels
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ test: suite ## the whole suite, in parallel, on a throwaway PostgreSQL (ARGS="te
 
 check: format lint types imports dead policies contract suite ## all that must hold, from PyPI alone
 
-check-more: postgresql-15 image browser foreign generators outage bulk fuzz wheels ## what needs other packages, or minutes
+check-more: postgresql-15 pgbouncer image browser foreign generators outage bulk fuzz wheels ## what needs other packages, or minutes
 
 bench: $(READY) ## referrals per second beside the floors of this machine
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -64,6 +64,8 @@ suite: $(READY)
 # The parts of `check-more`.
 postgresql-15: $(READY)
 	.ci/postgresql-15
+pgbouncer: $(READY)
+	.ci/marked pgbouncer tests/pgbouncer
 image: $(READY)
 	.ci/image
 browser: $(READY)

@@ -113,7 +113,7 @@ _COLLECT_AFTER = (50_000, 20, 20)
 
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[None]:
-    """Opens logs, database, policies, waker; adds the demonstration's clients if settings say so."""
+    """Opens logs, policies, database and waker; adds the demonstration's clients if it is one."""
     parts = deployment_of(app)
     settings = parts.settings
     configure(settings.log_level)

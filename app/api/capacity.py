@@ -106,21 +106,20 @@ async def _write(
     row = await connection.fetch_one(_LOCK, offer_id)
     if row is None:
         raise not_found(_KIND)
-    plan, organization, places, taken, status, version, before = row
+    plan, version = row["plan"], row["version"]
     staff = caller.plan == plan and (caller.staff or NETWORK in caller.scopes)
-    if not staff and organization != caller.organization_id:
+    if not staff and row["organization_id"] != caller.organization_id:
         raise refuse(
             403, "forbidden", "Its own organization or its plan states an offer's capacity."
         )
     check_if_match(if_match, version)
-    places = places if stated.places is None else stated.places
-    taken = taken if stated.taken is None else stated.taken
-    status = status if stated.status is None else stated.status
+    places = row["places"] if stated.places is None else stated.places
+    taken = row["taken_outside"] if stated.taken is None else stated.taken
+    status = row["capacity_status"] if stated.status is None else stated.status
     (stored,) = await connection.fetch(_BODY, plan, offer_id, version)
     offer = set_capacity(parse(stored["body"]), places, taken, status)
-    now = max(
-        now, before
-    )  # another process may have written the last version by a clock ahead of ours
+    # Another process may have written the last version by a clock ahead of ours.
+    now = max(now, row["updated_at"])
     written = stamped(offer, version + 1, now)
     await connection.execute(_UPDATE, plan, offer_id, places, taken, status, version + 1, now)
     await connection.execute(_VERSION, plan, offer_id, version + 1, now, written, words(offer))

@@ -4,17 +4,16 @@ A letter is composed when a caller asks for it, from the snapshot of the moment 
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Connection, Statements, deployment
 from app.base.errors import not_found, refuse
 from app.model.caller import DECIDE, Caller
-from app.store.database import Row
+from app.store.database import Row, Source
 from app.store.reading.cursor import Pages
 from app.views.letters import outbox
 from app.views.letters.content import LetterContent
@@ -65,7 +64,7 @@ def _document(media: str, description: str, example: str) -> dict[int | str, dic
 async def list_correspondence(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     filters: Annotated[CorrespondenceFilters, Query()],
 ) -> Outbox:
     """One page."""
@@ -80,7 +79,7 @@ async def list_correspondence(
         after=(after.at, after.id) if after else None,
         limit=filters.limit,
     )
-    rows = await outbox.listed(connection, wanted)
+    rows = await outbox.listed(source, wanted)
     base, following = _base(request), None
     if len(rows) > filters.limit:
         last = rows[filters.limit - 1]
@@ -97,13 +96,10 @@ async def list_correspondence(
     responses=_READING,
 )
 async def read_correspondence(
-    id: CorrespondenceId, request: Request, caller: CallerDep, connection: Connection
+    id: CorrespondenceId, request: Request, caller: CallerDep, source: Statements
 ) -> Correspondence:
     """404 for another plan's."""
-    row = await outbox.one(connection, _plans(caller), id)
-    if row is None:
-        raise not_found(_KIND)
-    return _shown(row, _base(request))
+    return await _found(request, caller, source, id)
 
 
 @router.get(
@@ -151,15 +147,17 @@ async def mark_sent(
 ) -> Correspondence:
     """By whom: the client that says so."""
     row = await _locked(connection, caller, id)
-    if row[2] == "waiting":
+    if row["status"] == "waiting":
         raise refuse(409, "conflict", "It waits for a release: see its `reason`.")
-    if row[2] not in ("to-send", "failed"):
-        text = "It was told already." if row[2] == "sent" else "There is nobody to send it to."
+    if row["status"] not in ("to-send", "failed"):
+        text = (
+            "It was told already." if row["status"] == "sent" else "There is nobody to send it to."
+        )
         raise refuse(409, "conflict", text)
     now = deployment(request).clock.now()
     by = caller.client_id
     await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
-    return await read_correspondence(id, request, caller, connection)
+    return await _found(request, caller, connection, id)
 
 
 @router.post(
@@ -180,16 +178,23 @@ async def release_letter(
 ) -> Correspondence:
     """By whom and why is kept."""
     row = await _locked(connection, caller, id)
-    if row[2] != "waiting":
+    if row["status"] != "waiting":
         raise refuse(409, "conflict", "It does not wait for a release.")
-    if not row[5]:
+    if not row["known"]:
         raise refuse(409, "conflict", "Nobody knows yet who the member is: first identify them.")
     now = deployment(request).clock.now()
     await outbox.release(connection, row, at=now, by=caller.client_id, note=released.note)
-    return await read_correspondence(id, request, caller, connection)
+    return await _found(request, caller, connection, id)
 
 
-async def _locked(connection: Connection, caller: Caller, id_: str) -> Sequence[Any]:
+async def _found(request: Request, caller: Caller, source: Source, id_: str) -> Correspondence:
+    row = await outbox.one(source, _plans(caller), id_)
+    if row is None:
+        raise not_found(_KIND)
+    return _shown(row, _base(request))
+
+
+async def _locked(connection: Source, caller: Caller, id_: str) -> Row:
     """Locks a piece of correspondence, so that nobody else changes it; 404 for another plan's."""
     row = await outbox.lock(connection, _plans(caller), id_)
     if row is None:

@@ -15,7 +15,7 @@ from app.api.capability import fhir
 from app.api.context import request_context
 from app.api.contract.bodies import fhir_body, fhir_response, versioned
 from app.api.contract.responses import errors
-from app.api.deployment import Connection
+from app.api.deployment import Statements
 from app.api.web.gate import read_body
 from app.base.errors import refuse
 from app.base.heavy_work import to_thread_if_heavy
@@ -36,10 +36,10 @@ from app.journey.approve import approve_by_person, assign_by_person
 from app.journey.inform import add_information, ask_by_person, read_added
 from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import Copy, read_tree
+from app.journey.move import make_move
 from app.journey.refuse import cancel_by_party, deny_by_person, void_by_person
-from app.journey.waitlist import write_move
 from app.model.caller import DECIDE, UNASSIGNED, Caller
-from app.store.database import Source
+from app.store.database import Database, Source
 from app.store.reading.access import Visibility, shown_least, visibility
 from app.store.reading.read import check_if_match, names_version
 from app.store.referral.draft import Draft
@@ -58,9 +58,9 @@ class SentOperation:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of an operation: its caller, its body, and its referral, locked."""
+    """One call of an operation: its caller, its body, and its referral."""
 
-    connection: Source
+    source: Source
     caller: Caller
     context: RequestContext
     seen: Visibility
@@ -104,26 +104,29 @@ class Operation:
 
 
 async def _answer(
-    operation: Operation, request: Request, caller: Caller, id_: str, connection: Source
+    operation: Operation, request: Request, caller: Caller, id_: str, database: Database
 ) -> Response:
-    """Reads the body, locks the referral, makes the move, writes, answers."""
+    """Reads the body, makes the move, answers with the referral as it then is."""
     operation.may(caller)
     sent = await _read(operation, request, caller)
     context, seen = request_context(request, caller), visibility(caller)
-    opened = await reopen(
-        connection,
-        id_,
-        seen,
-        now=context.now,
-        fhir_base=context.fhir_base,
-        identifying=operation.identifying,
-    )
     header = request.headers.get("if-match")
-    check_if_match(header, opened.draft.after.version)
-    await operation.move(
-        Call(connection, caller, context, seen, sent, opened, names_version(header))
-    )
-    changes = await write_move(connection, opened.draft, context)
+
+    async def compose(source: Source) -> Draft:
+        opened = await reopen(
+            source,
+            id_,
+            seen,
+            now=context.now,
+            fhir_base=context.fhir_base,
+            identifying=operation.identifying,
+        )
+        check_if_match(header, opened.draft.after.version)
+        matched = names_version(header)
+        await operation.move(Call(source, caller, context, seen, sent, opened, matched))
+        return opened.draft
+
+    changes = await make_move(database, compose, context)
     answer, after, body = answer_current(changes), changes.after, None
     # The new information may have moved the referral to another plan.
     if not seen.has(after.plan, after.organization_id):
@@ -153,7 +156,7 @@ def _require_update(caller: Caller) -> None:
 
 async def _approve(call: Call) -> None:
     await approve_by_person(
-        call.connection,
+        call.source,
         call.draft,
         call.opened.question,
         call.given,
@@ -175,13 +178,13 @@ async def _ask(call: Call) -> None:
 
 
 async def _assign(call: Call) -> None:
-    await assign_by_person(call.connection, call.draft, call.given, call.context)
+    await assign_by_person(call.source, call.draft, call.given, call.context)
 
 
 async def _add(call: Call) -> None:
     _by_requester_or_staff(call)
     _require_identity_only(call)
-    await add_information(call.connection, call.draft, call.sent.added, call.context, call.seen)
+    await add_information(call.source, call.draft, call.sent.added, call.context, call.seen)
 
 
 async def _cancel(call: Call) -> None:
@@ -323,9 +326,9 @@ def _add_route(operation: Operation) -> None:
     """Adds the route of an operation."""
 
     async def answer(
-        request: Request, caller: CallerDep, id: str, connection: Connection
+        request: Request, caller: CallerDep, id: str, database: Statements
     ) -> Response:
-        return await _answer(operation, request, caller, id, connection)
+        return await _answer(operation, request, caller, id, database)
 
     example, text = f"referral-after-{operation.name}", "The referral as it now is."
     router.add_api_route(

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.api.web.media import prefers
 from app.model.caller import Caller
-from app.store.database import Source
+from app.store.database import Row, Source
 from app.store.reading.access import visibility
 from app.store.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
 from app.views.deliveries import store
@@ -55,12 +55,12 @@ class DeliveryFilters(PageFilters):
 async def list_deliveries(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     filters: Annotated[DeliveryFilters, Query()],
 ) -> DeliveriesPage | Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
-    page = await _page_of(request, caller, connection, filters)
+    page = await _page_of(request, caller, source, filters)
     if prefers(request.headers.get("accept", ""), HTML):
         return deliveries_document(page, filters.referral, deployment(request).clock.now())
     return page
@@ -77,12 +77,12 @@ async def list_deliveries(
 async def read_deliveries_page(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     filters: Annotated[DeliveryFilters, Query()],
 ) -> Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
     require(caller, "Subscription", "r")
-    page = await _page_of(request, caller, connection, filters, path=".html")
+    page = await _page_of(request, caller, source, filters, path=".html")
     return deliveries_document(page, filters.referral, deployment(request).clock.now())
 
 
@@ -105,7 +105,7 @@ async def _page_of(
         limit=filters.limit,
     )
     rows = await store.deliveries_page(connection, wanted)
-    letters: Sequence[Any] = ()
+    letters: Sequence[Row] = ()
     if filters.referral is not None and caller.may("ServiceRequest", "r"):
         letters = await store.letters(connection, filters.referral, wanted.seen)
     shown = rows[: filters.limit]
@@ -124,5 +124,5 @@ def _after(position: Position | None) -> tuple[Any, str, str] | None:
     return position.at, message, endpoint
 
 
-def _next(pages: Pages, last: Any) -> str:
-    return pages.next(last.created_at, f"{last.message_id}/{last.endpoint_id}")
+def _next(pages: Pages, last: Row) -> str:
+    return pages.next(last["created_at"], f"{last['message_id']}/{last['endpoint_id']}")

@@ -38,7 +38,7 @@ from app.journey.intake.submission import read_tree, read_whole
 from app.journey.notification.announce import announce_room
 from app.journey.waitlist import promote_waiting
 from app.model.caller import NETWORK, ROSTER, Caller
-from app.store.database import Source
+from app.store.database import Transaction
 from app.store.directory.organization import (
     accepted,
     confirmers_in_words,
@@ -169,7 +169,7 @@ _OWNERS = frozenset(
 )  # fmt: skip
 
 
-async def create(request: Request, connection: Source, caller: Caller, kind: str) -> Response:
+async def create(request: Request, connection: Transaction, caller: Caller, kind: str) -> Response:
     """Answers a POST: writes a resource under an id of ours."""
     _may_create(caller, kind)
     refuse_condition(request)
@@ -180,7 +180,7 @@ async def create(request: Request, connection: Source, caller: Caller, kind: str
 
 
 async def update(
-    request: Request, connection: Source, caller: Caller, kind: str, resource_id: str
+    request: Request, connection: Transaction, caller: Caller, kind: str, resource_id: str
 ) -> Response:
     """Answers a PUT: writes a new version, or a new resource under the caller's id.
 
@@ -209,7 +209,7 @@ async def update(
 
 
 async def _change(
-    request: Request, connection: Source, caller: Caller, resource: Resource, current: Read
+    request: Request, connection: Transaction, caller: Caller, resource: Resource, current: Read
 ) -> Response:
     """Writes a change of an organization, or keeps the change until a second word (202).
 
@@ -288,7 +288,9 @@ def _plan_reference(plan: str) -> dict[str, Any]:
     return {"identifier": {"system": codes.PLAN_ID, "value": plan}}
 
 
-async def _current(connection: Source, caller: Caller, kind: str, resource_id: str) -> Read | None:
+async def _current(
+    connection: Transaction, caller: Caller, kind: str, resource_id: str
+) -> Read | None:
     try:
         return await read(connection, kind, resource_id, visibility(caller))
     except Refusal as refusal:
@@ -299,7 +301,7 @@ async def _current(connection: Source, caller: Caller, kind: str, resource_id: s
 
 async def _store(
     request: Request,
-    connection: Source,
+    connection: Transaction,
     caller: Caller,
     resource: Resource,
     *,
@@ -313,9 +315,9 @@ async def _store(
     if resource["resourceType"] == "HealthcareService":
         row = await connection.fetch_one(_PLAN, resource["id"])
         if row is not None:
-            await announce_room(connection, row[0], resource["id"], now, settings.fhir_base)
+            await announce_room(connection, row["plan"], resource["id"], now, settings.fhir_base)
             await promote_waiting(
-                connection, row[0], resource["id"], request_context(request, caller)
+                connection, row["plan"], resource["id"], request_context(request, caller)
             )
     stored = await read(connection, resource["resourceType"], resource["id"], visibility(caller))
     response = of_resource(stored)

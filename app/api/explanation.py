@@ -4,20 +4,19 @@ Determinations are kept beside the FHIR resources, not in `Task.text`: a narrati
 intake more than the referral's whole Task, and few readers would open the narrative.
 """
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
 from app.policy.library import Library
 from app.policy.stored_form import answer_from_json, question_from_json
-from app.store.database import Source
+from app.store.database import Row
 from app.store.reading.access import SEES_LOCATED, located, visibility
 from app.views.explanation import DeterminationList, ShownDetermination, explanation_shown
 
@@ -52,31 +51,25 @@ async def list_determinations(
     ],
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
 ) -> Response:
     """404 for a referral that is not the caller's to see."""
     require(caller, _KIND, "r")
-    rows = await _rows(connection, located(_KIND, id, visibility(caller)))
+    rows = await source.fetch(_READ, *located(_KIND, id, visibility(caller)))
     if not rows:
         raise not_found("referral")
     library = deployment(request).rules.library
-    shown = [_shown(library, *row) for row in rows if row[0] is not None]
+    shown = [_shown(library, row) for row in rows if row["seq"] is not None]
     body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 
-async def _rows(connection: Source, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await connection.fetch(_READ, *values)]
-
-
-def _shown(
-    library: Library, number: int, made_at: datetime, basis: str, question: str, answer: str
-) -> ShownDetermination:
+def _shown(library: Library, row: Row) -> ShownDetermination:
     return explanation_shown(
         library,
-        question_from_json(question),
-        answer_from_json(answer),
-        number=number,
-        made_at=made_at,
-        basis=basis,
+        question_from_json(row["question"]),
+        answer_from_json(row["answer"]),
+        number=row["seq"],
+        made_at=row["at"],
+        basis=row["basis"],
     )

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.caller import CallerDep, require, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Connection, Statements, deployment
 from app.api.directory import refusals_as_answers
 from app.base.errors import not_found, refuse
 from app.fhir.r4.strict_json import parse
@@ -60,7 +60,7 @@ ProposalId = Annotated[
 async def list_proposals(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     filters: Annotated[ProposalFilters, Query()],
 ) -> OrganizationProposals:
     """One page."""
@@ -73,7 +73,7 @@ async def list_proposals(
         after=(after.at, after.id) if after else None,
         limit=filters.limit,
     )
-    rows = await store.listed(connection, caller, wanted)
+    rows = await store.listed(source, caller, wanted)
     items = [_shown(row, caller, pages.public_url) for row in rows[: filters.limit]]
     last = items[-1] if len(rows) > filters.limit else None
     return OrganizationProposals(
@@ -90,11 +90,11 @@ async def list_proposals(
     responses=_READING,
 )
 async def read_proposal(
-    id: ProposalId, request: Request, caller: CallerDep, connection: Connection
+    id: ProposalId, request: Request, caller: CallerDep, source: Statements
 ) -> Response:
     """404 for what concerns others alone."""
     _require_access(caller, "r")
-    row = await _visible_proposal(connection, caller, id)
+    row = await _visible_proposal(source, caller, id)
     shown = _shown(row, caller, _base(request)).model_dump(mode="json")
     body = orjson.dumps({**shown, "resource": orjson.Fragment(row["body"])})
     return Response(body, headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.api.web.media import prefers
 from app.base.errors import not_found, refuse
 from app.model.caller import DECIDE, Caller
@@ -64,12 +64,12 @@ class AskedForm(ReportQuery):
 async def read_page(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     asked: Annotated[ReportQuery, Query()],
 ) -> Response:
     """By plan staff."""
     plan, days, now = _read_query(request, caller, asked)
-    scope = (connection, plan, days, now)
+    scope = (source, plan, days, now)
     timeliness = await figures.timeliness(*scope)
     outcomes = await figures.outcomes(*scope)
     return page(
@@ -121,11 +121,11 @@ def _add(
     async def read_report(
         request: Request,
         caller: CallerDep,
-        connection: Connection,
+        source: Statements,
         asked: Annotated[AskedForm, Query()],
     ) -> Any:
         plan, days, now = _read_query(request, caller, asked)
-        rows = await figures_of(connection, plan, days, now)
+        rows = await figures_of(source, plan, days, now)
         as_csv = asked.format == "csv" or (
             asked.format is None and prefers(request.headers.get("accept", ""), CSV)
         )

@@ -14,7 +14,7 @@ from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.contract.bodies import fhir_body, fhir_response
 from app.api.contract.responses import errors
-from app.api.deployment import Connection
+from app.api.deployment import Connection, Statements
 from app.api.subscriptions import PREFIX, SubscriptionId, base_of, bundle, now_of
 from app.api.web.gate import read_body
 from app.base.errors import refuse
@@ -58,34 +58,34 @@ async def _posted(request: Request) -> Given:
     return read_parts(await to_thread_if_heavy(read_tree, body, ["Parameters"]) if body else None)
 
 
-async def read_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
+async def read_statuses(request: Request, caller: CallerDep, source: Statements) -> Response:
     """Answers `$status` by GET: of all Subscriptions, or of those that the query chooses."""
     pairs = parameters_of(request)
     ids, words = ([value for name, value in pairs if name == each] for each in ("id", "status"))
-    return await _statuses(request, caller, connection, ids, words)
+    return await _statuses(request, caller, source, ids, words)
 
 
-async def ask_statuses(request: Request, caller: CallerDep, connection: Connection) -> Response:
+async def ask_statuses(request: Request, caller: CallerDep, source: Statements) -> Response:
     """Answers `$status` by POST: of all Subscriptions, or of those that the Parameters choose."""
     require(caller, "Subscription", "r")
     given = await _posted(request)
     ids = _strings(given, "id")
-    return await _statuses(request, caller, connection, ids, _strings(given, "status"))
+    return await _statuses(request, caller, source, ids, _strings(given, "status"))
 
 
 async def read_status(
-    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, source: Statements
 ) -> Response:
     """Answers `$status` of one Subscription by GET."""
-    return await _status(request, caller, connection, id)
+    return await _status(request, caller, source, id)
 
 
 async def ask_status(
-    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, source: Statements
 ) -> Response:
     """Answers `$status` of one Subscription by POST; valid Parameters change nothing."""
     await _posted(request)
-    return await _status(request, caller, connection, id)
+    return await _status(request, caller, source, id)
 
 
 async def read_events(

@@ -17,7 +17,7 @@ from app.api.caller import CallerDep, require
 from app.api.capability import Searched, fhir
 from app.api.contract.bodies import created_headers, fhir_body, fhir_response, in_query, versioned
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Connection, Statements, deployment
 from app.api.reads import SearchRoutes, add_search, described_few, form_of
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred, is_strict
@@ -218,20 +218,16 @@ def _answer(request: Request, row: Row, status: int = 200, subset: Subset = _WHO
     },
     openapi_extra={**_BODY, **fhir("Subscription", interaction="create")},
 )
-async def create_subscription(
-    request: Request, caller: CallerDep, connection: Connection
-) -> Response:
+async def create_subscription(request: Request, caller: CallerDep, source: Statements) -> Response:
     """The worker sends the handshake after the answer."""
     require(caller, "Subscription", "c")
     refuse_condition(request)
-    tree, wanted = await _wanted(request, caller, connection)
-    row = await keep.create(connection, caller, tree, wanted, vault_of(request), now_of(request))
+    tree, wanted = await _wanted(request, caller, source)
+    row = await keep.create(source, caller, tree, wanted, vault_of(request), now_of(request))
     return as_preferred(request, _answer(request, row, 201))
 
 
-async def search_subscriptions(
-    request: Request, caller: CallerDep, connection: Connection
-) -> Response:
+async def search_subscriptions(request: Request, caller: CallerDep, source: Statements) -> Response:
     """Answers with the Subscriptions that the query or the form asks for."""
     require(caller, "Subscription", "s")
     search = read_search(parameters_of(request, await form_of(request)), strict=is_strict(request))
@@ -243,7 +239,7 @@ async def search_subscriptions(
             row["version"],
             search.subset.of("Subscription", orjson.dumps(keep.as_resource(row, vault, now))),
         )
-        for row in await keep.all_of(connection, caller.organization_id)
+        for row in await keep.all_of(source, caller.organization_id)
         if search.finds(row)
     ]
     page, total = [] if search.alone else stored, len(stored)
@@ -283,12 +279,12 @@ add_search(router, "", _SEARCH, search_subscriptions)
     },
 )
 async def read_one(
-    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, source: Statements
 ) -> Response:
     """Another organization's is 404."""
     require(caller, "Subscription", "r")
     subset = of_read(parameters_of(request))
-    row = await keep.find(connection, caller.organization_id, id)
+    row = await keep.find(source, caller.organization_id, id)
     return _answer(request, row, subset=subset)
 
 

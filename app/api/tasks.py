@@ -6,7 +6,7 @@ checks the version that it is made on, writes, and answers with the resource.
 operations of plan staff.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from app.api.capability import fhir
 from app.api.context import request_context
 from app.api.contract.bodies import created_headers, fhir_body, fhir_response, patch_body, versioned
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred
 from app.base.errors import Refusal, refuse
@@ -29,18 +29,12 @@ from app.fhir.payload import ResourceTree
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.service import find_unsupported
 from app.fhir.r4.strict_json import dumps
-from app.fhir.task import (
-    asks_to_cancel,
-    focus_of,
-    is_adopted,
-    read_adopted,
-    read_update,
-    reason_of,
-)  # fmt: skip
+from app.fhir.task import asks_to_cancel, focus_of, is_adopted, read_adopted, read_update, reason_of
 from app.journey.answer import answer_current
 from app.journey.inform import add_information
 from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import read_tree, read_whole, refuse_faults
+from app.journey.move import make_move
 from app.journey.refuse import cancel_by_party
 from app.journey.revise import read_revision
 from app.journey.serve import (  # fmt: skip
@@ -50,10 +44,9 @@ from app.journey.serve import (  # fmt: skip
     parties_of,
     require_annotation,
 )
-from app.journey.waitlist import write_move
 from app.model.caller import Caller
 from app.model.lifecycle import Party, State
-from app.store.database import Source
+from app.store.database import Database, Source
 from app.store.reading.access import visibility
 from app.store.reading.read import check_if_match, names_version, read
 from app.store.referral.changes import Changes
@@ -89,14 +82,17 @@ _MOVES = (
     },
 )
 async def update_task(
-    request: Request, caller: CallerDep, id: str, connection: Connection
+    request: Request, caller: CallerDep, id: str, database: Statements
 ) -> Response:
     """By the performer, the requester or plan staff."""
     require(caller, "Task", "u")
     version = required_version(request)
     tree = await to_thread_if_heavy(read_whole, await read_body(request), "Task", id)
-    target = await _find_task(request, caller, connection, id, version)
-    return as_preferred(request, await _change_task(request, connection, target, tree))
+
+    def wanted(_current: ResourceTree) -> ResourceTree:
+        return tree
+
+    return as_preferred(request, await _change_task(request, caller, database, id, version, wanted))
 
 
 @router.patch(
@@ -112,38 +108,35 @@ async def update_task(
     openapi_extra={**patch_body(["task-look", "task-patch"]), **fhir("Task", interaction="patch")},
 )
 async def patch_task(
-    request: Request, caller: CallerDep, id: str, connection: Connection
+    request: Request, caller: CallerDep, id: str, database: Statements
 ) -> Response:
     """As an update with the patched Task."""
     require(caller, "Task", "u")
     version = required_version(request)
     steps = await to_thread_if_heavy(read_patch, await read_body(request))
-    target = await _find_task(request, caller, connection, id, version)
-    tree = await to_thread_if_heavy(_patched_task, target.current, steps)
-    return as_preferred(request, await _change_task(request, connection, target, tree))
+
+    def wanted(current: ResourceTree) -> ResourceTree:
+        return _patched_task(current, steps)
+
+    return as_preferred(request, await _change_task(request, caller, database, id, version, wanted))
 
 
 @dataclass(frozen=True, slots=True)
 class _FoundTask:
-    """A Task that somebody changes: its current version, and its referral, locked."""
+    """A Task that somebody changes: its current version, and its referral."""
 
     current: ResourceTree
     opened: Opened
-    caller: Caller
-    context: RequestContext
     #: Whether the Task is the performer's own service Task.
     performers: bool
-    #: The `If-Match` that was sent.
-    version: str
 
 
 async def _find_task(
-    request: Request, caller: Caller, connection: Source, task_id: str, version: str
+    source: Source, caller: Caller, context: RequestContext, task_id: str, version: str
 ) -> _FoundTask:
-    """Locks the referral of a Task. 404, 409 where the Task has ended, 412 for another version."""
-    context = request_context(request, caller)
+    """Reads the referral of a Task. 404, 409 where the Task has ended, 412 for another version."""
     opened = await reopen(
-        connection,
+        source,
         task_id,
         visibility(caller),
         now=context.now,
@@ -155,7 +148,7 @@ async def _find_task(
     if current is None or current["id"] != task_id:
         raise refuse(409, "conflict", "This Task has ended: the referral is with another.")
     check_if_match(version, int(current["meta"]["versionId"]))
-    return _FoundTask(dict(current), opened, caller, context, performers, version)
+    return _FoundTask(dict(current), opened, performers)
 
 
 def _patched_task(current: ResourceTree, steps: Sequence[Mapping[str, Any]]) -> ResourceTree:
@@ -170,25 +163,55 @@ def _patched_task(current: ResourceTree, steps: Sequence[Mapping[str, Any]]) -> 
     return tree
 
 
+class _Unchanged(Exception):
+    """The resource is as it is wanted already: nothing is written."""
+
+
 async def _change_task(
-    request: Request, connection: Source, target: _FoundTask, tree: ResourceTree
+    request: Request,
+    caller: Caller,
+    database: Database,
+    task_id: str,
+    version: str,
+    wanted: Callable[[ResourceTree], ResourceTree],
 ) -> Response:
     """Makes the move that the wanted Task asks for; writes nothing where the Task is unchanged."""
-    current, opened, caller, context = target.current, target.opened, target.caller, target.context
-    performers, task_id = target.performers, target.current["id"]
+    context = request_context(request, caller)
+
+    async def compose(source: Source) -> Draft:
+        target = await _find_task(source, caller, context, task_id, version)
+        tree = await to_thread_if_heavy(wanted, target.current)
+        await _move_task(request, source, caller, target, tree, context, version)
+        return target.opened.draft
+
+    try:
+        return task_answer(await make_move(database, compose, context), task_id)
+    except _Unchanged:
+        return of_resource(await read(database, "Task", task_id, visibility(caller)))
+
+
+async def _move_task(
+    request: Request,
+    source: Source,
+    caller: Caller,
+    target: _FoundTask,
+    tree: ResourceTree,
+    context: RequestContext,
+    version: str,
+) -> None:
+    current, opened, performers = target.current, target.opened, target.performers
     update = await to_thread_if_heavy(
         read_update, tree, current, base=context.fhir_base, performers=performers
     )
     if not update:
-        return of_resource(await read(connection, "Task", task_id, visibility(caller)))
+        raise _Unchanged
     if update.grown or update.output is not None:
         check_size(request, {**current, **update.grown, "output": update.output or []})
     if performers:
-        await change_service_task(connection, opened, caller, update, context)
+        await change_service_task(source, opened, caller, update, context)
     else:
-        matched = names_version(target.version)
-        await change_referral_task(connection, opened, caller, update, context, matched=matched)
-    return task_answer(await write_move(connection, opened.draft, context), task_id)
+        matched = names_version(version)
+        await change_referral_task(source, opened, caller, update, context, matched=matched)
 
 
 @router.post(
@@ -208,7 +231,7 @@ async def _change_task(
     },
     openapi_extra={**fhir_body("Task", ["task-adopt"]), **fhir("Task", interaction="create")},
 )
-async def adopt_task(request: Request, caller: CallerDep, connection: Connection) -> Response:
+async def adopt_task(request: Request, caller: CallerDep, database: Statements) -> Response:
     """By the requester."""
     require(caller, "Task", "c")
     refuse_condition(request)
@@ -217,32 +240,44 @@ async def adopt_task(request: Request, caller: CallerDep, connection: Connection
     if cancels:
         require(caller, "ServiceRequest", "u")
     context, seen = request_context(request, caller), visibility(caller)
-    opened = await _focused(connection, caller, sent, context)
-    draft = opened.draft
-    own: Mapping[str, Any] = draft.adopted or {}
-    added = read_adopted(sent, own)
-    where = f"{context.fhir_base}/Task/{draft.after.id}/_history/"
-    if not added and not cancels:
-        answer = of_resource(await read(connection, "Task", draft.after.id, seen))
-        answer.headers["Location"] = where + str(draft.after.version)
+    status = 201
+
+    async def compose(source: Source) -> Draft:
+        nonlocal status
+        draft = (await _focused(source, caller, sent, context)).draft
+        own: Mapping[str, Any] = draft.adopted or {}
+        added = read_adopted(sent, own)
+        if not added and not cancels:
+            raise _Unchanged
+        status = 200 if is_adopted(own) else 201
+        draft.adopted = {**own, **added}
+        check_size(request, {"resourceType": "Task", **draft.adopted})
+        if cancels:
+            cancel_by_party(draft, reason_of(sent), context)
+        else:
+            _annotate(draft, context)
+        return draft
+
+    try:
+        changes = await make_move(database, compose, context)
+    except _Unchanged:
+        current = await read(database, "Task", focus_of(sent, context.fhir_base) or "", seen)
+        answer = of_resource(current)
+        answer.headers["Location"] = _location(context, current.stored.id, current.stored.version)
         return as_preferred(request, answer)
-    status = 200 if is_adopted(own) else 201
-    draft.adopted = {**own, **added}
-    check_size(request, {"resourceType": "Task", **draft.adopted})
-    if cancels:
-        cancel_by_party(draft, reason_of(sent), context)
-    else:
-        _annotate(draft, context)
-    changes = await write_move(connection, draft, context)
-    version = str(changes.after.version)
-    answer = task_answer(changes, draft.after.id, status, {"Location": where + version})
-    return as_preferred(request, answer)
+    after = changes.after
+    located = {"Location": _location(context, after.id, after.version)}
+    return as_preferred(request, task_answer(changes, after.id, status, located))
+
+
+def _location(context: RequestContext, task_id: str, version: int) -> str:
+    return f"{context.fhir_base}/Task/{task_id}/_history/{version}"
 
 
 async def _focused(
-    connection: Source, caller: Caller, sent: ResourceTree, context: RequestContext
+    source: Source, caller: Caller, sent: ResourceTree, context: RequestContext
 ) -> Opened:
-    """Locks the caller's own referral that the Task is about; 422 for any other, known or not."""
+    """Reads the caller's own referral that the Task is about; 422 for any other, known or not."""
     referral_id = focus_of(sent, context.fhir_base)
     text = "Point `focus` to a ServiceRequest of yours: a Task is about a referral."
     unknown = refuse(422, "not-found", text, "Task.focus")
@@ -250,7 +285,7 @@ async def _focused(
         raise unknown
     try:
         opened = await reopen(
-            connection,
+            source,
             referral_id,
             visibility(caller),
             now=context.now,
@@ -289,33 +324,40 @@ def _annotate(draft: Draft, context: RequestContext) -> None:
     },
 )
 async def update_referral(
-    request: Request, caller: CallerDep, id: str, connection: Connection
+    request: Request, caller: CallerDep, id: str, database: Statements
 ) -> Response:
     """The requester's revoke and additions only."""
     require(caller, "ServiceRequest", "u")
     version = required_version(request)
     sent = await to_thread_if_heavy(read_whole, await read_body(request), "ServiceRequest", id)
     context, seen = request_context(request, caller), visibility(caller)
-    opened = await reopen(connection, id, seen, now=context.now, fhir_base=context.fhir_base)
-    draft = opened.draft
-    if Party.REQUESTER not in parties_of(caller, draft.after):
-        raise refuse(403, "forbidden", "Only its requester updates a referral.")
-    check_if_match(version, draft.after.version)
-    revision = await to_thread_if_heavy(read_revision, sent, draft.sent)
-    if not revision:
-        same = of_resource(await read(connection, "ServiceRequest", id, seen))
+
+    async def compose(source: Source) -> Draft:
+        opened = await reopen(source, id, seen, now=context.now, fhir_base=context.fhir_base)
+        draft = opened.draft
+        if Party.REQUESTER not in parties_of(caller, draft.after):
+            raise refuse(403, "forbidden", "Only its requester updates a referral.")
+        check_if_match(version, draft.after.version)
+        revision = await to_thread_if_heavy(read_revision, sent, draft.sent)
+        if not revision:
+            raise _Unchanged
+        draft.sent = {**draft.sent, **revision.grown}
+        if revision.grown:
+            check_size(request, draft.sent)
+        if revision.taken_back is not None:
+            mistaken = revision.taken_back == "entered-in-error"
+            cancel_by_party(draft, revision.given, context, mistaken=mistaken)
+        elif revision.informs and draft.after.state is State.PENDING:
+            await add_information(source, draft, [], context, seen)
+        else:
+            _annotate(draft, context)
+        return draft
+
+    try:
+        answer = answer_current(await make_move(database, compose, context))
+    except _Unchanged:
+        same = of_resource(await read(database, "ServiceRequest", id, seen))
         return as_preferred(request, same)
-    draft.sent = {**draft.sent, **revision.grown}
-    if revision.grown:
-        check_size(request, draft.sent)
-    if revision.taken_back is not None:
-        mistaken = revision.taken_back == "entered-in-error"
-        cancel_by_party(draft, revision.given, context, mistaken=mistaken)
-    elif revision.informs and draft.after.state is State.PENDING:
-        await add_information(connection, draft, [], context, seen)
-    else:
-        _annotate(draft, context)
-    answer = answer_current(await write_move(connection, draft, context))
     return as_preferred(request, Response(answer.body, 200, answer.headers, media_type=FHIR_JSON))
 
 

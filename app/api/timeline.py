@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.api.web.media import prefers
 from app.fhir.r4 import codes
 from app.model.caller import Caller
@@ -52,10 +52,10 @@ _FAILURES = errors(400, 403, 404)
     },
 )
 async def read_timeline(
-    id: TimelineReferralId, request: Request, caller: CallerDep, connection: Connection
+    id: TimelineReferralId, request: Request, caller: CallerDep, source: Statements
 ) -> Timeline | Response:
     """By any party."""
-    shown = await _read(request, caller, connection, id)
+    shown = await _read(request, caller, source, id)
     if prefers(request.headers.get("accept", ""), HTML):
         return timeline_document(shown, deployment(request).clock.now())
     return shown
@@ -70,10 +70,10 @@ async def read_timeline(
     responses={200: html_response("The page."), **_FAILURES},
 )
 async def read_timeline_page(
-    id: TimelineReferralId, request: Request, caller: CallerDep, connection: Connection
+    id: TimelineReferralId, request: Request, caller: CallerDep, source: Statements
 ) -> Response:
     """By any party."""
-    shown = await _read(request, caller, connection, id)
+    shown = await _read(request, caller, source, id)
     return timeline_document(shown, deployment(request).clock.now())
 
 
@@ -87,18 +87,18 @@ def timeline(found: Found, now: datetime) -> Timeline:
     """The timeline of a referral, in words, from its rows."""
     referral = found.referral
     return Timeline(
-        referral=referral.id,
-        plan=referral.plan,
-        plan_name=referral.plan_name,
-        service=referral.service,
-        service_name=codes.SERVICES.get(referral.service) if referral.service else None,
-        cin=referral.cin,
-        requester=referral.requester,
-        performer=referral.performer,
-        urgent=referral.priority in URGENT,
-        received=referral.received_at,
-        state=referral.state,
-        business_status=referral.business_status,
+        referral=referral["id"],
+        plan=referral["plan"],
+        plan_name=referral["plan_name"],
+        service=referral["service"],
+        service_name=codes.SERVICES.get(referral["service"]) if referral["service"] else None,
+        cin=referral["cin"],
+        requester=referral["requester"],
+        performer=referral["performer"],
+        urgent=referral["priority"] in URGENT,
+        received=referral["received_at"],
+        state=referral["state"],
+        business_status=referral["business_status"],
         now=state_in_words(referral),
         stages=stages(found),
         clocks=clocks(found, now),

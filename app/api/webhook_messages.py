@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 
 from app.api.caller import CallerDep
-from app.api.deployment import Connection
+from app.api.deployment import Statements
 from app.api.webhooks import (
     CHANGING,
     PREFIX,
@@ -59,15 +59,15 @@ PageLimit = Annotated[int, Query(ge=1, le=200, description="Messages a page.")]
 async def list_messages(
     id: EndpointId,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     state: MessageState = None,
     before: Before = None,
     limit: PageLimit = 50,
 ) -> Deliveries:
     """List the messages for an endpoint, newest first."""
-    await own_endpoint(connection, caller, id)
+    await own_endpoint(source, caller, id)
     rows = await store.deliveries(
-        connection,
+        source,
         caller.organization_id,
         id,
         state=state,
@@ -90,11 +90,11 @@ async def list_attempts(
     id: EndpointId,
     message_id: MessageId,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
 ) -> AttemptList:
     """List the attempts to deliver one message, in order."""
-    await _message(connection, caller, id, message_id)
-    rows = await store.attempts(connection, caller.organization_id, id, message_id)
+    await _message(source, caller, id, message_id)
+    rows = await store.attempts(source, caller.organization_id, id, message_id)
     return AttemptList(attempts=[Attempt(**row) for row in rows])
 
 
@@ -109,13 +109,13 @@ async def redeliver(
     message_id: MessageId,
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
 ) -> Delivery:
     """Send one message again, under the same `webhook-id`, with the whole schedule before it."""
-    must_be_active(await own_endpoint(connection, caller, id, "u"))
-    await _message(connection, caller, id, message_id)
+    must_be_active(await own_endpoint(source, caller, id, "u"))
+    await _message(source, caller, id, message_id)
     plans = await store.resend(
-        connection,
+        source,
         caller.organization_id,
         id,
         now_of(request),
@@ -124,7 +124,7 @@ async def redeliver(
     )
     if not plans:
         raise refuse(409, "conflict", "The message is being sent at this moment.", Retry_After="20")
-    return Delivery(**await _message(connection, caller, id, message_id))
+    return Delivery(**await _message(source, caller, id, message_id))
 
 
 @router.post(
@@ -135,12 +135,12 @@ async def recover(
     request: Request,
     caller: CallerDep,
     recovery: Recovery,
-    connection: Connection,
+    source: Statements,
 ) -> Recovered:
     """Send again everything since a moment that did not arrive, under the same ids, in order."""
-    must_be_active(await own_endpoint(connection, caller, id, "u"))
+    must_be_active(await own_endpoint(source, caller, id, "u"))
     plans = await store.resend(
-        connection,
+        source,
         caller.organization_id,
         id,
         now_of(request),
@@ -154,11 +154,11 @@ async def recover(
 async def read_statistics(
     id: EndpointId,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
 ) -> Statistics:
     """How the endpoint is doing: counts by state, the oldest that waits, the last delivered."""
-    await own_endpoint(connection, caller, id)
-    return Statistics(**await store.statistics(connection, caller.organization_id, id))
+    await own_endpoint(source, caller, id)
+    return Statistics(**await store.statistics(source, caller.organization_id, id))
 
 
 async def _message(connection: Source, caller: Caller, id_: str, message: str) -> Row:

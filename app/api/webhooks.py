@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Connection, Statements, deployment
 from app.base.errors import Issue, Refusal, not_found, refuse
 from app.base.ids import new_id
 from app.fhir.searchset import TYPES
@@ -115,13 +115,11 @@ async def create_endpoint(
 
 
 @router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 403))
-async def list_endpoints(
-    request: Request, caller: CallerDep, connection: Connection
-) -> list[Endpoint]:
+async def list_endpoints(request: Request, caller: CallerDep, source: Statements) -> list[Endpoint]:
     """List your organization's endpoints, oldest first."""
     require(caller, "Subscription", "s")
     vault, now = _vault(request), now_of(request)
-    rows = await store.endpoints(connection, caller.organization_id)
+    rows = await store.endpoints(source, caller.organization_id)
     return [as_owner_reads(row, vault, now) for row in rows]
 
 
@@ -130,10 +128,10 @@ async def read_endpoint(
     id: EndpointId,
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
 ) -> Endpoint:
     """Read one endpoint."""
-    row = await own_endpoint(connection, caller, id)
+    row = await own_endpoint(source, caller, id)
     return as_owner_reads(row, _vault(request), now_of(request))
 
 
@@ -231,12 +229,12 @@ async def send_test(
     id: EndpointId,
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
 ) -> TestSent:
     """Send an `endpoint.test` message, whatever the filters."""
-    must_be_active(await own_endpoint(connection, caller, id, "u"))
+    must_be_active(await own_endpoint(source, caller, id, "u"))
     now = now_of(request)
-    message = await store.send_test(connection, caller.organization_id, id, now)
+    message = await store.send_test(source, caller.organization_id, id, now)
     return TestSent(message_id=message)
 
 
@@ -298,8 +296,9 @@ def _vault(request: Request) -> Vault:
 def as_owner_reads(row: Row, vault: Vault, now: datetime) -> Endpoint:
     """The endpoint as its owner reads it at `now`."""
     newest, *older = vault.open_secrets(row["secrets"], now)
+    stored = set(row.keys())
     return Endpoint(
-        **{name: row[name] for name in Endpoint.model_fields if name in row},
+        **{name: row[name] for name in Endpoint.model_fields if name in stored},
         header_names=sorted(vault.open_headers(row["headers"])),
         public_key=public_key(newest.value),
         old_secret_expires_at=older[0].expires_at if older else None,

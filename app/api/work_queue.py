@@ -5,19 +5,21 @@ links to these operations.
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, deployment
+from app.api.deployment import Statements, deployment
 from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.policy.explain import explain
 from app.policy.stored_form import answer_from_json
+from app.store.database import Row
 from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
+from app.views.letters.outbox import letters_to_send
 from app.views.workqueue import store
 from app.views.workqueue.model import Explained, Queue, WorkQueueFilters
 from app.views.workqueue.show import counted, item, notice
@@ -45,7 +47,7 @@ _CHANGING = errors(400, 403, 404, 409)
 async def read_queue(
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    source: Statements,
     filters: Annotated[WorkQueueFilters, Query()],
 ) -> Queue:
     """The page, and the counts of the whole queue."""
@@ -63,12 +65,14 @@ async def read_queue(
         after=_after(pages.after(filters.cursor)),
         limit=filters.limit,
     )
-    rows = await store.queue_page(connection, wanted)
+    rows = await store.queue_page(source, wanted)
     shown = rows[: filters.limit]
     return Queue(
         items=[item(row, now, pages.public_url, visibility(caller)) for row in shown],
-        notices=[notice(row, pages.public_url) for row in await store.not_told(connection, plans)],
-        counts=counted(await store.counts(connection, plans, now)),
+        notices=[notice(row, pages.public_url) for row in await store.not_told(source, plans)],
+        counts=counted(
+            await store.counts(source, plans, now), await letters_to_send(source, plans)
+        ),
         next=_next(pages, shown[-1]) if len(rows) > filters.limit else None,
     )
 
@@ -81,20 +85,20 @@ async def read_queue(
     responses=_READING,
 )
 async def read_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, connection: Connection
+    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
 ) -> Explained:
     """One item; 404 where it does not wait, or not for this caller."""
     plans = _plans(caller)
     now = deployment(request).clock.now()
     wanted = store.WorkQueueQuery(plans=plans, now=now, referral=id, limit=1)
-    rows = await store.queue_page(connection, wanted)
+    rows = await store.queue_page(source, wanted)
     if not rows:
         raise not_found("waiting referral")
     settings = deployment(request).settings
     seen = visibility(caller)
     shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
-    sees_all = seen.has(shown.plan, rows[0].organization_id)
-    answer = await store.determination(connection, plans, id) if sees_all else None
+    sees_all = seen.has(shown.plan, rows[0]["organization_id"])
+    answer = await store.determination(source, plans, id) if sees_all else None
     library = deployment(request).rules.library
     explanation = explain(answer_from_json(answer), library) if answer else None
     return Explained(**shown.model_dump(), explanation=explanation)
@@ -110,13 +114,13 @@ async def read_item(
     responses=_CHANGING,
 )
 async def claim_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, connection: Connection
+    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
 ) -> Explained:
     """The item as it now is."""
     plans = _plans(caller)
     now = deployment(request).clock.now()
-    holder = await store.claim(connection, plans, id, caller.client_id, now)
-    shown = await read_item(id, request, caller, connection)
+    holder = await store.claim(source, plans, id, caller.client_id, now)
+    shown = await read_item(id, request, caller, source)
     if holder is None:
         raise busy()  # released between the claim and the read
     if holder != caller.client_id:
@@ -134,11 +138,11 @@ async def claim_item(
     responses=_CHANGING,
 )
 async def release_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, connection: Connection
+    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
 ) -> Explained:
     """The item as it now is."""
-    await store.release(connection, _plans(caller), id)
-    return await read_item(id, request, caller, connection)
+    await store.release(source, _plans(caller), id)
+    return await read_item(id, request, caller, source)
 
 
 def _plans(caller: Caller, wanted: str | None = None) -> list[str]:
@@ -159,5 +163,5 @@ def _after(position: Position | None) -> tuple[int, datetime, str] | None:
     return int(rank), position.at, referral
 
 
-def _next(pages: Pages, last: Any) -> str:
-    return pages.next(last.at, f"{last.rank}:{last.id}")
+def _next(pages: Pages, last: Row) -> str:
+    return pages.next(last["at"], f"{last['rank']}:{last['id']}")

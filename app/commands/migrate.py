@@ -12,6 +12,7 @@ from alembic import command
 from alembic.util import CommandError
 from asyncpg import PostgresError
 from sqlalchemy import Connection
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -23,7 +24,7 @@ from app.store.database import Database, Row, Source, opened, until_it_answers
 from app.store.database_errors import sqlstate
 from app.store.directory.index import INSERT, TYPES, travelling, words
 from app.store.reading.words import words as found_by
-from app.store.schema import configuration, grant, migrating_url
+from app.store.schema import configuration, grant, migrating_url, put_settings_on
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
@@ -50,18 +51,28 @@ def as_owner(chosen: Settings, url: str) -> Settings:
 async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
     """Runs `upgrade` for a command: waits for the database first, and explains a failure.
 
-    Raises `DatabaseAway`, or `Stopped` if the owner lacks a right or the schema is unknown.
+    Behind a pooler it then sets on the service's login what its sessions need. Raises
+    `DatabaseAway`, or `Stopped` if the owner lacks a right or the schema is unknown.
     """
+    if chosen.database_pooled and not chosen.migration_database_url:
+        raise Stopped(
+            "Behind a pooler the service needs a login of its own, and migrations a connection "
+            "without the pooler: set MIGRATION_DATABASE_URL to the owner's."
+        )
     # As the owner, because the migration makes the restricted role of the service's sessions.
     await until_it_answers(as_owner(chosen, url))
     try:
         await upgrade(url)
     except (DBAPIError, PostgresError, CommandError) as error:
+        what = sqlstate(getattr(error, "orig", error)) or type(error).__name__
         raise Stopped(
-            f"The database was not migrated ({sqlstate(getattr(error, 'orig', error)) or type(error).__name__}). The "
-            "owner must be allowed to create tables, roles and the extension btree_gist, which "
-            "comes with PostgreSQL, and the schema must not be newer than this code."
+            f"The database was not migrated ({what}). The owner must be allowed to create tables, "
+            "roles and the extension btree_gist, which comes with PostgreSQL, and the schema must "
+            "not be newer than this code."
         ) from error
+    if chosen.database_pooled:
+        async with opened(as_owner(chosen, url), size=1) as owner:
+            await put_settings_on(make_url(chosen.database_url).username or "", owner)
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
@@ -73,8 +84,8 @@ def _upgrade(connection: Connection, revision: str) -> None:
 # The search words of earlier versions
 
 _BATCH = 500
-_UNREAD = f"""SELECT plan, type, id, version, referral_id, body FROM resource_version
-WHERE words IS NULL LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"""
+_UNREAD = """SELECT plan, type, id, version, referral_id, body FROM resource_version
+WHERE words IS NULL LIMIT $1::int FOR UPDATE SKIP LOCKED"""
 _READ = """UPDATE resource_version v SET words = k.words
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[])
     k(plan, type, id, version, words)
@@ -99,7 +110,7 @@ async def reindex(database: Database) -> int:
 
 
 async def _reindex_batch(connection: Source) -> int:
-    rows = await connection.fetch(_UNREAD)
+    rows = await connection.fetch(_UNREAD, _BATCH)
     if not rows:
         return 0
     read = [(*_key(row), row["version"], found_by(parse(row["body"]))) for row in rows]

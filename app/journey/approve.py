@@ -12,7 +12,7 @@ from app.base.local_time import local_date
 from app.fhir.parameters import Given
 from app.fhir.service_request import read_named, read_referral
 from app.journey.capacity.assign import preference, serving
-from app.journey.capacity.places import hold, take
+from app.journey.capacity.places import hold, place
 from app.journey.decision.apply import Grant, approve, reassign
 from app.journey.finish import policy_of, require_move
 from app.journey.intake.context import RequestContext
@@ -45,7 +45,7 @@ HARD = frozenset(
 
 
 async def approve_by_person(
-    connection: Source,
+    source: Source,
     draft: Draft,
     question: EligibilityQuestion | None,
     given: Given,
@@ -74,12 +74,12 @@ async def approve_by_person(
                 "with its ETag; `*` confirms nothing."
             )
             raise refuse(428, "conflict", text)
-    known = await network(connection, draft, context)
+    known = await network(source, draft, context)
     wish = _wish(draft, given, context.fhir_base)
     ordered = ordered_offers(draft, known, wish)
     if given.reference("performer") is not None:
         _require_offer(ordered, wish, given)
-    placement = await take(connection, draft.after.plan, ordered, wish)
+    placement = await place(source, draft.after.plan, ordered, wish)
     request = read_referral(draft.sent, (), local_date(draft.after.received_at))
     units = requested_units(question) if question else None
     latest = context.rules.latest_start(draft.after.plan, local_date(context.now))
@@ -90,7 +90,7 @@ async def approve_by_person(
 
 
 async def assign_by_person(
-    connection: Source, draft: Draft, given: Given, context: RequestContext
+    source: Source, draft: Draft, given: Given, context: RequestContext
 ) -> None:
     """Gives an approved referral to the named performer, also while the service goes on.
 
@@ -99,15 +99,15 @@ async def assign_by_person(
     """
     require_move(draft, Event.ASSIGN)
     wish = _named_performer(given, context.fhir_base)
-    known = await network(connection, draft, context)
+    known = await network(source, draft, context)
     ordered = [offer for offer in ordered_offers(draft, known, wish) if wish.names(offer)]
     _require_offer(ordered, wish, given)
     before = draft.after
     if before.performer_id in {offer.organization_id for offer in ordered}:
         raise refuse(409, "conflict", "The referral is with this performer already.")
     rows = [offer.id for offer in ordered] + ([before.offer_id] if before.offer_id else [])
-    await hold(connection, before.plan, rows)
-    placement = await take(connection, before.plan, ordered, wish)
+    await hold(source, before.plan, rows)
+    placement = await place(source, before.plan, ordered, wish)
     if before.business_status in UNDER_WAY and placement.assignment is Assignment.WAITLISTED:
         text = "This performer has no room. A service that has begun is not moved to wait."
         raise refuse(409, "conflict", text)
@@ -175,7 +175,7 @@ def _details_of_approval(details: Details, given: Given) -> Details:
     return replace(details, reasons=reasons, missing=(), exception_proposed=False)
 
 
-async def network(connection: Source, draft: Draft, context: RequestContext) -> Known:
+async def network(source: Source, draft: Draft, context: RequestContext) -> Known:
     """Gathers the plan's offers for the service, and the member's authorizations."""
     after = draft.after
     inquiry = Inquiry(
@@ -185,7 +185,7 @@ async def network(connection: Source, draft: Draft, context: RequestContext) -> 
         cin=after.cin,
         service=after.service,
     )
-    return await gather(connection, inquiry)
+    return await gather(source, inquiry)
 
 
 def _wish(draft: Draft, given: Given, base: str) -> Wish:

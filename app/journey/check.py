@@ -33,7 +33,7 @@ _NOON = time(12)
 
 
 async def check(
-    connection: Source,
+    source: Source,
     tree: dict[str, Any],
     caller: Caller,
     context: RequestContext,
@@ -44,12 +44,12 @@ async def check(
     With `on`, the referral counts as received at noon local time of that day.
     """
     asked = context.now if on is None else datetime.combine(on, _NOON, LOCAL)
-    referenced = await referenced_resources(connection, tree, caller, context)
+    referenced = await referenced_resources(source, tree, caller, context)
     submission = await to_thread_if_heavy(
         read_submission, tree, replace(context, now=asked), referenced
     )
     repeats = RepeatPolicy(caller.client_id, None, None, visibility(caller))
-    known = await gather(connection, inquire(submission, repeats, context))
+    known = await gather(source, inquire(submission, repeats, context))
     request, plans = submission.request, context.rules.plans
     identity = (
         identify(request, known.members, plans, submission.on)

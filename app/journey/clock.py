@@ -23,10 +23,9 @@ from app.model.messages import EventType
 from app.model.notices import notices
 from app.model.record import Alarm, expired, expiring, is_overdue, reminds, voids
 from app.policy.model import Reason
-from app.store.database import Source
+from app.store.database import Transaction
 from app.store.referral.draft import Act, Actor, Draft
 from app.store.referral.reopen import load_for_move
-from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 
 #: The actor of a move that no person and no rule makes.
 CLOCK = Actor("clock", None)
@@ -102,7 +101,7 @@ _WORK: dict[Alarm, Callable[[Draft, RequestContext], bool]] = {
 
 # The place of an expired authorization
 
-_REAUTHORIZATION = f"""SELECT {REFERRAL_COLUMNS}, o.organization_id, o.npi, o.capacity_status
+_REAUTHORIZATION = """SELECT r.id, r.offer_id, o.organization_id, o.npi, o.capacity_status
 FROM service_authorization a
 JOIN referral r ON r.plan = a.plan AND r.id = a.referral_id
 JOIN offer o ON o.plan = r.plan AND o.id = r.offer_id
@@ -111,25 +110,22 @@ WHERE a.plan = $1 AND a.previous_id = $2 AND a.status = 'open' AND a.expired_tol
 ORDER BY r.received_at, r.id LIMIT 1 FOR UPDATE OF r"""
 
 
-async def keep_or_release(connection: Source, draft: Draft, context: RequestContext) -> None:
+async def keep_or_release(transaction: Transaction, draft: Draft, context: RequestContext) -> None:
     """Gives a freed place to the member's reauthorization, or releases it to the waiting list.
 
     The draft is written already. If the member keeps the place, the offer's count stays.
     """
     if not draft.freed:
         return
-    row = await connection.fetch_one(
-        _REAUTHORIZATION, draft.after.plan, draft.after.id, draft.freed
-    )
+    plan = draft.after.plan
+    row = await transaction.fetch_one(_REAUTHORIZATION, plan, draft.after.id, draft.freed)
     if row is None:
-        await release_place(connection, draft, context)
+        await release_place(transaction, draft, context)
         return
-    *columns, organization, npi, status = row
-    reauthorization = to_referral(columns)
-    kept = NamedOffer(str(reauthorization.offer_id), organization, npi, status)
+    kept = NamedOffer(row["offer_id"], row["organization_id"], row["npi"], row["capacity_status"])
     reopened = await load_for_move(
-        connection, reauthorization, now=context.now, fhir_base=context.fhir_base
+        transaction, plan, row["id"], now=context.now, fhir_base=context.fhir_base
     )
     act = Act(CLOCK, reopened.draft.details, policy_of(reopened.draft, context))
     reassign(reopened.draft, act, Placement(Assignment.ASSIGNED, kept))
-    await finish(connection, reopened.draft)
+    await finish(transaction, reopened.draft)

@@ -1,8 +1,8 @@
 """The service finishes a move: it checks that the move is legal, and writes it in one statement.
 
 Every operation on a referral shares these functions. An illegal move is 409: nothing is written or
-announced. If two people move a referral at once, the guarded update of its row lets one succeed and
-answers the other with 409 (spec.md 2).
+announced. If two people move a referral at once, the guarded update of its row lets one succeed.
+The other's move is composed anew, on the referral as it now is (`app.journey.move`).
 """
 
 import asyncpg
@@ -18,7 +18,7 @@ from app.store.database_errors import constraint
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Draft
 from app.store.referral.rows import build_rows
-from app.store.referral.store import StaleReferral, write
+from app.store.referral.store import write
 from app.store.tables.decision import OVERLAPS
 
 
@@ -42,18 +42,20 @@ def policy_of(draft: Draft, context: RequestContext) -> Policy | None:
     return context.rules.library.policy(draft.after.plan, local_date(draft.after.received_at))
 
 
-async def finish(connection: Source, draft: Draft) -> Changes:
+class NeedsLocks(Exception):
+    """The move takes several statements, and so a transaction that has locked the referral."""
+
+
+async def finish(source: Source, draft: Draft) -> Changes:
     """Writes the composed move.
 
-    Raises 409 if somebody else moved the referral in between, or gave the member an authorization
-    of the service for an overlapping period.
+    Raises 409 if somebody gave the member an authorization of the service for an overlapping period
+    in the same moment. Raises `StaleReferral` or `PlaceGone` if somebody else was faster: then the
+    caller decides again.
     """
     changes = await to_thread_if_heavy(build_rows, draft)
     try:
-        await write(connection, changes)
-    except StaleReferral:
-        text = "Somebody else moved the referral in between. Read it again."
-        raise refuse(409, "conflict", text) from None
+        await write(source, changes)
     except asyncpg.IntegrityConstraintViolationError as error:
         if constraint(error) not in OVERLAPS:
             raise

@@ -29,7 +29,7 @@ from app.fhir.render_referral import copy
 from app.fhir.service_request import read_referral
 from app.journey.decision.apply import ask
 from app.journey.eligibility.check import Identity, identify
-from app.journey.finish import policy_of, require_move
+from app.journey.finish import NeedsLocks, policy_of, require_move
 from app.journey.intake.context import RequestContext
 from app.journey.intake.fingerprint import Fingerprint
 from app.journey.intake.gather import gather
@@ -46,7 +46,7 @@ from app.policy.deadlines import decision_due
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason
 from app.policy.stated import SourcedFacts
-from app.store.database import Source
+from app.store.database import Source, Transaction
 from app.store.reading.access import Visibility
 from app.store.referral.change_of_plan import change_plan
 from app.store.referral.draft import Act, Draft
@@ -107,7 +107,7 @@ def _questions(given: Given) -> list[Missing]:
 
 
 async def add_information(
-    connection: Source,
+    source: Source,
     draft: Draft,
     added: Sequence[Copy],
     context: RequestContext,
@@ -116,16 +116,16 @@ async def add_information(
     """Keeps the resources with the referral, stops the void clock and asks the rules again."""
     require_move(draft, Event.ADD_INFORMATION)
     after = draft.after
-    sent_along = await copies(connection, after.plan, after.id)
+    sent_along = await copies(source, after.plan, after.id)
     earlier = await referenced_before(
-        connection, draft.sent, sent_along, after.organization_id, context.fhir_base
+        source, draft.sent, sent_along, after.organization_id, context.fhir_base
     )
     submission = await to_thread_if_heavy(_resubmission, draft, earlier, added, context)
     repeats = RepeatPolicy(context.actor.name, None, None, seen)
-    known = await gather(connection, replace(inquire(submission, repeats, context), identifiers=()))
+    known = await gather(source, replace(inquire(submission, repeats, context), identifiers=()))
     identity = identify(submission.request, known.members, context.rules.plans, submission.on)
     if draft.after.plan == UNASSIGNED and identity.plan is not None:
-        await _give_to_plan(connection, draft, identity, submission, known, context)
+        await _give_to_plan(source, draft, identity, submission, known, context)
     elif identity.key != draft.after.plan:
         identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
     draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
@@ -137,7 +137,7 @@ async def add_information(
     ordered = candidates(submission, case, known)
     request = submission.request
     draft.about(identity.member_id, request.cin, request.service)
-    await settle(connection, draft, case, ordered, submission, context)
+    await settle(source, draft, case, ordered, submission, context)
 
 
 def _with_supporting_info(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
@@ -149,7 +149,7 @@ def _with_supporting_info(sent: Mapping[str, Any], added: Sequence[Copy]) -> Map
 
 
 async def _give_to_plan(
-    connection: Source,
+    source: Source,
     draft: Draft,
     identity: Identity,
     submission: Submission,
@@ -160,8 +160,10 @@ async def _give_to_plan(
 
     From now on due dates follow the plan's own clocks, still counted from receipt.
     """
+    if not isinstance(source, Transaction):
+        raise NeedsLocks
     plan, after = identity.key, draft.after
-    await change_plan(connection, after.id, after.plan, plan)
+    await change_plan(source, after.id, after.plan, plan)
     asked = after.asked_performer_id or asked_performer(submission, known, identity)
     clocks = context.rules.clocks(plan, submission.on)
     due = decision_due(after.received_at, after.priority, clocks)

@@ -1,9 +1,9 @@
 """A requester refers a member: the post starts the journey; a repeat finds the same referral.
 
 `post` gathers what the database knows, answers a repeat as before, or else takes the referral
-through its stages (`app.journey.stages`) and writes it. A unique index decides between parallel
-posts of the same referral: the database rolls the loser's transaction back, and the loser is
-answered from what the winner wrote.
+through its stages (`app.journey.stages`) and writes it: two statements, each its own transaction. A
+unique index decides between parallel posts of the same referral: of the loser nothing is written,
+and it is answered from what the winner wrote.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from app.model.record import Details
 from app.store.database import Database, Source
 from app.store.database_errors import DatabaseBusy, constraint, sqlstate
 from app.store.reading.access import Visibility
-from app.store.referral.store import write
+from app.store.referral.store import PlaceGone, write
 from app.store.tables.decision import OVERLAPS
 
 #: The constraints that a parallel post violates: the same post, or another referral of the same
@@ -34,7 +34,7 @@ from app.store.tables.decision import OVERLAPS
 _RACES = ("pk_referral_identifier", "pk_idempotency_key", *OVERLAPS)
 #: SQLSTATE of PostgreSQL when it ends one of several transactions that wait for each other.
 _DEADLOCK = "40P01"
-_TRIES = 3
+_TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,18 @@ async def post(
 ) -> Answer:
     """Answers a post: creates the referral, or answers a repeat with the first referral.
 
-    Tries again after a lost race, at most three times in all; then raises `busy()`.
+    Tries again after a lost race, at most four times in all; then raises `busy()`. After a race for
+    a place it tries in a transaction that locks the offers first: this try loses no such race.
     """
+    under_locks = False
     for _ in range(_TRIES):
         try:
+            if not under_locks:
+                return await _try(database, submission, repeats, context)
             async with database.begin() as transaction:
                 return await _try(transaction, submission, repeats, context)
+        except PlaceGone:
+            under_locks = True
         except asyncpg.IntegrityConstraintViolationError as error:
             if constraint(error) not in _RACES:
                 raise
@@ -71,22 +77,22 @@ async def post(
 
 
 async def _try(
-    connection: Source,
+    source: Source,
     submission: Submission,
     repeats: RepeatPolicy,
     context: RequestContext,
 ) -> Answer:
-    known = await gather(connection, inquire(submission, repeats, context))
-    answer = await _seen_before(connection, known, submission, repeats, context)
+    known = await gather(source, inquire(submission, repeats, context))
+    answer = await _seen_before(source, known, submission, repeats, context)
     if answer is not None:
         return answer
-    changes = await process(connection, submission, known, context)
+    changes = await process(source, submission, known, context)
     answer = await to_thread_if_heavy(
         answer_created, changes, submission.locations, context.fhir_base
     )
     if repeats.key:
         remember(changes, repeats.client_id, repeats.key, submission.fingerprint.value, answer)
-    await write(connection, changes)
+    await write(source, changes)
     return answer
 
 
@@ -110,7 +116,7 @@ def inquire(submission: Submission, repeats: RepeatPolicy, context: RequestConte
 
 
 async def _seen_before(
-    connection: Source,
+    source: Source,
     known: Known,
     submission: Submission,
     repeats: RepeatPolicy,
@@ -120,19 +126,19 @@ async def _seen_before(
     if answer is not None:
         return answer
     if repeats.condition is not None:
-        matches = await matching(connection, repeats.condition, repeats.seen)
+        matches = await matching(source, repeats.condition, repeats.seen)
         if len(matches) > 1:
             text = "The condition matches several referrals; name one of them."
             raise refuse(412, "multiple-matches", text)
         if matches:
             plan, id_ = matches[0]
             return await _existing(
-                connection, plan, id_, _existing_locations(submission, id_, known), context
+                source, plan, id_, _existing_locations(submission, id_, known), context
             )
     first = twin(known, submission)
     if first is None:
         return None
-    return await _existing(connection, first.plan, first.referral_id, first.locations, context)
+    return await _existing(source, first.plan, first.referral_id, first.locations, context)
 
 
 def _existing_locations(submission: Submission, referral_id: str, known: Known) -> list[str] | None:
@@ -156,32 +162,38 @@ def _existing_locations(submission: Submission, referral_id: str, known: Known) 
 
 _CURRENT = """SELECT v.version, v.updated_at, v.body, r.state, r.business_status, r.details,
     (SELECT a.number FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2)
+    AS number
 FROM referral r JOIN resource_version v ON v.plan = r.plan AND v.type = 'ServiceRequest'
     AND v.id = r.id
 WHERE r.plan = $1 AND r.id = $2 ORDER BY v.version DESC LIMIT 1"""
 
 
 async def _existing(
-    connection: Source,
+    source: Source,
     plan: str,
     referral_id: str,
     locations: list[str] | None,
     context: RequestContext,
 ) -> Answer:
-    row = await connection.fetch_one(_CURRENT, plan, referral_id)
+    row = await source.fetch_one(_CURRENT, plan, referral_id)
     if row is None:
         raise not_found("ServiceRequest")
-    version, at, body, state, status, details, number = row
+    status, body = row["business_status"], row["body"]
     decided = Decided(
         referral_id,
-        State(state),
+        State(row["state"]),
         BusinessStatus(status) if status else None,
-        Details.from_json(details),
-        number,
+        Details.from_json(row["details"]),
+        row["number"],
     )
     if locations is not None:
         return answer_transaction(decided, locations, None, "200 OK", context.fhir_base)
     mark_if_heavy(len(body))
     return await to_thread_if_heavy(
-        answer_existing, decided, version, at, body, base=context.fhir_base
+        answer_existing,
+        decided,
+        row["version"],
+        row["updated_at"],
+        body,
+        base=context.fhir_base,
     )

@@ -15,7 +15,7 @@ from app.fhir.parameters import Given
 from app.fhir.task import TaskUpdate, names_care_manager
 from app.journey.approve import approve_by_person, network, ordered_offers
 from app.journey.capacity.places import hold as hold_offers
-from app.journey.capacity.places import take
+from app.journey.capacity.places import place
 from app.journey.decision.apply import decline
 from app.journey.finish import policy_of, require_move
 from app.journey.intake.context import RequestContext
@@ -44,7 +44,7 @@ def parties_of(caller: Caller, referral: Referral) -> frozenset[Party]:
 
 
 async def change_referral_task(
-    connection: Source,
+    source: Source,
     opened: Opened,
     caller: Caller,
     update: TaskUpdate,
@@ -67,7 +67,7 @@ async def change_referral_task(
     _require_reason(event, update)
     given = _given_of(update)
     if event is Event.APPROVE:
-        await approve_by_person(connection, draft, opened.question, given, context, matched=matched)
+        await approve_by_person(source, draft, opened.question, given, context, matched=matched)
     elif event is Event.DENY:
         deny_by_person(draft, given, context)
     else:
@@ -76,7 +76,7 @@ async def change_referral_task(
 
 
 async def change_service_task(
-    connection: Source,
+    source: Source,
     opened: Opened,
     caller: Caller,
     update: TaskUpdate,
@@ -94,11 +94,11 @@ async def change_service_task(
             raise refuse(422, "business-rule", text, "Task.output")
         kept["output"] = update.output
     draft.service_kept = kept
-    await _serve(connection, draft, event, update, context)
+    await _serve(source, draft, event, update, context)
 
 
 async def _serve(
-    connection: Source,
+    source: Source,
     draft: Draft,
     event: Event | None,
     update: TaskUpdate,
@@ -110,7 +110,7 @@ async def _serve(
     _require_reason(event, update)
     act = Act(context.actor, draft.details, policy_of(draft, context))
     if event is Event.DECLINE:
-        decline(draft, act, await _next_candidate(connection, draft, context), update.reasons())
+        decline(draft, act, await _next_candidate(source, draft, context), update.reasons())
     else:
         draft.move(event, act, reasons=update.reasons())
 
@@ -129,22 +129,22 @@ def _annotate(draft: Draft, context: RequestContext) -> None:
     annotate(draft, Act(context.actor, draft.details, None))
 
 
-async def _next_candidate(connection: Source, draft: Draft, context: RequestContext) -> Placement:
+async def _next_candidate(source: Source, draft: Draft, context: RequestContext) -> Placement:
     """Takes a place with the best offer that has not declined; without a place the member waits."""
     after = draft.after
-    rows = await connection.fetch(_DECLINED, after.plan, after.id)
-    declined = {row[0] for row in rows} | {after.performer_id}
+    rows = await source.fetch(_DECLINED, after.plan, after.id)
+    declined = {row["organization_id"] for row in rows} | {after.performer_id}
     asked = after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked} if asked else ()))
-    known = await network(connection, draft, context)
+    known = await network(source, draft, context)
     able: Sequence[Offer] = [
         offer
         for offer in ordered_offers(draft, known, wish)
         if offer.organization_id not in declined
     ]
     held = [after.offer_id] if after.offer_id else []
-    await hold_offers(connection, after.plan, [*held, *(offer.id for offer in able)])
-    placement = await take(connection, after.plan, able, wish)
+    await hold_offers(source, after.plan, [*held, *(offer.id for offer in able)])
+    placement = await place(source, after.plan, able, wish)
     if placement.assignment is Assignment.ASSIGNED:  # not the performer before
         return replace(placement, assignment=Assignment.ALTERNATE)
     return placement

@@ -11,7 +11,7 @@ caller's transaction commits before the response leaves.
 
 from app.base.heavy_work import to_thread_if_heavy
 from app.journey.capacity.assign import preference, serving
-from app.journey.capacity.places import take
+from app.journey.capacity.places import place
 from app.journey.decision.apply import Grant, approve, ask
 from app.journey.decision.decide import decide
 from app.journey.eligibility.check import Case, Identity, check_eligibility, identify
@@ -28,7 +28,7 @@ from app.store.referral.rows import build_rows
 
 
 async def process(
-    connection: Source, submission: Submission, known: Known, context: RequestContext
+    source: Source, submission: Submission, known: Known, context: RequestContext
 ) -> Changes:
     """Takes one new referral through the five stages; returns the rows that `refer` writes."""
     identity, draft = await intake(submission, known, context)
@@ -37,7 +37,7 @@ async def process(
 
     offers = candidates(submission, case, known)
 
-    await settle(connection, draft, case, offers, submission, context)
+    await settle(source, draft, case, offers, submission, context)
 
     return await to_thread_if_heavy(notification, draft)
 
@@ -74,7 +74,7 @@ def candidates(submission: Submission, case: Case, known: Known) -> list[Offer]:
 
 
 async def settle(
-    connection: Source,
+    source: Source,
     draft: Draft,
     case: Case,
     offers: list[Offer],
@@ -91,7 +91,7 @@ async def settle(
     draft.checked(case.county, previous)
     act = Act(context.by_rules, case.details, case.policy)
     if event is Event.APPROVE:
-        placement = await take(connection, draft.after.plan, offers, submission.wish)
+        placement = await place(source, draft.after.plan, offers, submission.wish)
         units = requested_units(case.question)
         wanted_from = submission.request.occurrence_start
         approve(draft, act, Grant(placement, case.previous, wanted_from, units))

@@ -12,7 +12,6 @@ still cross with its promotion: the database then ends one of the two, which is 
 `Retry-After` and has written nothing.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.base.local_time import local_date
@@ -23,13 +22,11 @@ from app.journey.finish import finish, policy_of
 from app.journey.intake.context import RequestContext
 from app.model.known import TAKING, NamedOffer, Placement, Wish
 from app.policy.deadlines import URGENT
-from app.store.database import Source
-from app.store.referral.changes import Changes
+from app.store.database import Source, Transaction
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import load_for_move
-from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 
-_HEAD = f"""SELECT {REFERRAL_COLUMNS}, o.organization_id, o.npi, o.capacity_status
+_HEAD = """SELECT r.id, o.organization_id, o.npi, o.capacity_status
 FROM offer o JOIN referral r ON r.plan = o.plan AND r.offer_id = o.id
 WHERE o.plan = $1 AND o.id = $2 AND o.active AND o.capacity_status = ANY($3::text[])
   AND o.taken + o.taken_outside < o.places
@@ -39,7 +36,7 @@ WHERE o.plan = $1 AND o.id = $2 AND o.active AND o.capacity_status = ANY($3::tex
 ORDER BY (r.priority = ANY($4::text[])) DESC, r.received_at, r.id
 LIMIT 1 FOR UPDATE OF r"""
 _TAKE = "UPDATE offer SET taken = taken + 1 WHERE plan = $1 AND id = $2"
-_RECOUNT = """SELECT o.plan, o.id, o.taken, count(r.id)
+_RECOUNT = """SELECT o.plan, o.id AS offer_id, o.taken, count(r.id) AS held
 FROM offer o LEFT JOIN referral r ON r.plan = o.plan AND r.offer_id = o.id AND r.holds_place
 GROUP BY o.plan, o.id, o.taken HAVING o.taken <> count(r.id)
 UNION ALL
@@ -47,10 +44,6 @@ SELECT r.plan, r.offer_id, 0, count(*) FROM referral r
 WHERE r.holds_place AND NOT EXISTS (SELECT 1 FROM offer o
     WHERE o.plan = r.plan AND o.id = r.offer_id)
 GROUP BY r.plan, r.offer_id ORDER BY 1, 2"""
-
-
-#: A function that hands on the places that a written change has freed.
-Give = Callable[[Source, Draft, RequestContext], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,63 +56,48 @@ class Miscount:
     held: int
 
 
-async def release_place(connection: Source, draft: Draft, context: RequestContext) -> None:
+async def release_place(transaction: Transaction, draft: Draft, context: RequestContext) -> None:
     """Releases the places that a written change freed, and gives them to the next in line."""
     for offer_id in sorted(draft.freed):
-        await release(connection, draft.after.plan, offer_id)
-        await promote_waiting(connection, draft.after.plan, offer_id, context)
-
-
-async def write_move(
-    connection: Source, draft: Draft, context: RequestContext, give: Give = release_place
-) -> Changes:
-    """Writes a composed move, then hands on the places that the move frees.
-
-    `give` hands the places on; the default gives them to the next in line. Raises `Refusal` where
-    `finish` does.
-    """
-    changes = await finish(connection, draft)
-    await give(connection, draft, context)
-    return changes
+        await release(transaction, draft.after.plan, offer_id)
+        await promote_waiting(transaction, draft.after.plan, offer_id, context)
 
 
 async def promote_waiting(
-    connection: Source, plan: str, offer_id: str, context: RequestContext
+    transaction: Transaction, plan: str, offer_id: str, context: RequestContext
 ) -> int:
     """Gives an offer's free places to the referrals that wait; returns how many were placed.
 
     The caller has already written the change that freed the places. The list of an offer that takes
     nobody (`no-capacity`, `waitlist`) stays as it is.
     """
-    await hold(connection, plan, [offer_id])
+    await hold(transaction, plan, [offer_id])
     placed = 0
     while True:
         today = local_date(context.now)
         values = (plan, offer_id, sorted(TAKING), sorted(URGENT), today)
-        row = await connection.fetch_one(_HEAD, *values)
+        row = await transaction.fetch_one(_HEAD, *values)
         if row is None:
             return placed
-        *columns, organization, npi, status = row
-        referral = to_referral(columns)
-        offer = NamedOffer(offer_id, organization, npi, status)
-        await connection.execute(_TAKE, plan, offer_id)
+        offer = NamedOffer(offer_id, row["organization_id"], row["npi"], row["capacity_status"])
+        await transaction.execute(_TAKE, plan, offer_id)
         head = await load_for_move(
-            connection, referral, now=context.now, fhir_base=context.fhir_base
+            transaction, plan, row["id"], now=context.now, fhir_base=context.fhir_base
         )
-        await _place(connection, head.draft, offer, context)
+        await _place(transaction, head.draft, offer, context)
         placed += 1
 
 
 async def _place(
-    connection: Source, draft: Draft, offer: NamedOffer, context: RequestContext
+    transaction: Transaction, draft: Draft, offer: NamedOffer, context: RequestContext
 ) -> None:
     asked = draft.after.asked_performer_id
     wish = Wish(organization_ids=frozenset({asked})) if asked else Wish()
     act = Act(context.by_rules, draft.details, policy_of(draft, context))
     reassign(draft, act, Placement(assignment_to(offer, wish), offer))
-    await finish(connection, draft)
+    await finish(transaction, draft)
 
 
-async def recount(connection: Source) -> list[Miscount]:
+async def recount(source: Source) -> list[Miscount]:
     """Lists the offers whose count is wrong; an empty list if every count is right."""
-    return [Miscount(*row) for row in await connection.fetch(_RECOUNT)]
+    return [Miscount(**row) for row in await source.fetch(_RECOUNT)]

@@ -77,10 +77,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The answer to the question who has room: the assignment, and its offer."""
+    """The answer to the question who has room: the assignment, and its offer.
+
+    `proposed`: the answer is by the numbers that were read; the statement that writes the referral
+    takes the place, or waits for one.
+    """
 
     assignment: Assignment
     offer: NamedOffer | None = None
+    proposed: bool = False
 
     @property
     def performer_id(self) -> str | None:

@@ -1,4 +1,4 @@
-"""The finding: the answer of the rules for one service in one county. The database makes a finding
+"""The finding: the answer of the rules for one service in one county. The engine makes a finding
 into a determination.
 """
 

@@ -1,4 +1,4 @@
-"""The question to the policy database, its answer, and the values of which both are made.
+"""The question to the policy engine, its answer, and the values of which both are made.
 
 PURE: frozen values only. Stages build an `EligibilityQuestion`; `app.policy.engine.evaluate`
 answers with a `Determination`. Both are stored as plain JSON (`app.policy.stored_form`), so that a

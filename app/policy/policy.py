@@ -1,6 +1,6 @@
 """One plan's policy at one date: the data of its file, and its criteria compiled into nodes.
 
-`library.py` builds the policies when it loads the files; `database.py` asks them, in order. The
+`library.py` builds the policies when it loads the files; `engine.py` asks them, in order. The
 compiler gives each name of a parsed criterion its meaning. A name that is no fact of the
 dictionary, no count and no definition, or a fact that is used against its type, is a fault of the
 policy file: such a fault stops the start.

@@ -1,6 +1,6 @@
 """The schema of a policy: the keys and values that a plan's dated file may hold.
 
-`library.py` knows where the files are and how a file extends another. `database.py` gives the values
+`library.py` knows where the files are and how a file extends another. `engine.py` gives the values
 their meaning for a referral; for clocks, correspondence and terms, the stage that uses them does.
 """
 

@@ -21,15 +21,22 @@ from sqlalchemy.engine import make_url
 
 from app.base.errors import Stopped
 from app.base.settings import Settings
-from app.store.database_errors import DATABASE_ERRORS, DRIVER_ERRORS, named_errors
+from app.store.database_errors import (
+    DATABASE_ERRORS,
+    DRIVER_ERRORS,
+    DatabaseLost,
+    named_errors,
+    raise_named,
+)
 
 #: The restricted role that the migration creates: it may not change history.
 ROLE = "nwd_service"
-#: The settings of every session: it waits at most 2 s for a lock and 10 s for a statement.
+#: The settings of every session, as PostgreSQL shows them: it waits at most 2 s for a lock and 10 s
+#: for a statement.
 SESSION: Mapping[str, str] = {
-    "lock_timeout": "2000",
-    "statement_timeout": "10000",
-    "idle_in_transaction_session_timeout": "30000",
+    "lock_timeout": "2s",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
     "timezone": "UTC",
@@ -51,25 +58,31 @@ def driver_url(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-class _Session(asyncpg.Connection):  # type: ignore[misc]  # the driver is untyped
-    """A connection that goes back to the pool without a round trip.
+async def _keep(_connection: Any) -> None:
+    """Takes a connection back into the pool as it is.
 
-    Nothing here changes a session, so that nothing has to be reset.
+    Nothing here changes a session, so that nothing has to be reset, which is a round trip.
     """
-
-    def get_reset_query(self) -> str:
-        return ""
 
 
 class Database:
     """A pool of connections to one database, opened with the first statement.
 
-    `name` is what the server calls its sessions. `on_due` is called after each commit that makes
-    deliveries due (`app.journey.notification.wake`).
+    `name` is what the server calls its sessions, `planner` holds settings besides those of every
+    session. `on_due` is called after each commit that makes deliveries due
+    (`app.journey.notification.wake`).
     """
 
-    def __init__(self, settings: Settings, *, size: int | None = None, name: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        size: int | None = None,
+        name: str = "",
+        planner: Mapping[str, str] | None = None,
+    ) -> None:
         self._settings = settings
+        self._planner = planner or {}
         self._size = size or settings.database_pool_size
         self._name = f"no-wrong-door {name}".rstrip()
         self._opened: asyncpg.Pool | None = None
@@ -77,23 +90,35 @@ class Database:
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Reads the rows of one statement, which is its own transaction."""
-        async with self._connection() as connection:
-            with named_errors():
-                rows: list[Row] = await connection.fetch(sql, *values)
+        connection = await self._take()
+        try:
+            rows: list[Row] = await connection.fetch(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
+        finally:
+            await self._give_back(connection)
         return rows
 
     async def fetch_one(self, sql: str, *values: Any) -> Row | None:
         """Reads the first row of one statement; None if there is none."""
-        async with self._connection() as connection:
-            with named_errors():
-                row: Row | None = await connection.fetchrow(sql, *values)
+        connection = await self._take()
+        try:
+            row: Row | None = await connection.fetchrow(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
+        finally:
+            await self._give_back(connection)
         return row
 
     async def execute(self, sql: str, *values: Any) -> None:
         """Runs one statement without reading rows."""
-        async with self._connection() as connection:
-            with named_errors():
-                await connection.execute(sql, *values)
+        connection = await self._take()
+        try:
+            await connection.execute(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
+        finally:
+            await self._give_back(connection)
 
     def deliveries_due(self) -> None:
         """Hints that deliveries are due: a statement that made them so has committed."""
@@ -102,7 +127,8 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Transaction"]:
         """Opens a transaction: committed when its block ends, rolled back if the block raises."""
-        async with self._connection() as connection:
+        connection = await self._take()
+        try:
             transaction = Transaction(connection)
             with named_errors():
                 started = connection.transaction()
@@ -115,25 +141,25 @@ class Database:
                 raise
             with named_errors():
                 await started.commit()
+        finally:
+            await self._give_back(connection)
         if transaction.due:
             self.on_due()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
+    async def _take(self) -> Any:
+        """Takes a connection from the pool; waits for one as long as a request may wait."""
         if self._opened is None:
             self._opened = await self._open()
-        pool = self._opened
-        with named_errors():
-            try:
-                async with asyncio.timeout(self._settings.database_wait_s):
-                    connection = await pool.acquire()
-            except TimeoutError as error:
-                raise ConnectionError("no connection in time") from error
         try:
-            yield connection
-        finally:
+            async with asyncio.timeout(self._settings.database_wait_s):
+                return await self._opened.acquire()
+        except (TimeoutError, *DRIVER_ERRORS) as error:
+            raise DatabaseLost from error
+
+    async def _give_back(self, connection: Any) -> None:
+        if self._opened is not None:
             with named_errors():
-                await pool.release(connection)
+                await self._opened.release(connection)
 
     async def _open(self) -> asyncpg.Pool:
         pooled = self._settings.database_pooled
@@ -141,15 +167,16 @@ class Database:
             driver_url(self._settings.database_url),
             min_size=0,
             max_size=self._size,
-            connection_class=_Session,
+            reset=_keep,
             max_inactive_connection_lifetime=0,
             timeout=5,
             command_timeout=15,
-            # A pooler hands a session's prepared statements to nobody else.
+            # A pooler may run each statement in another session: none knows what one prepared.
             statement_cache_size=0 if pooled else 1024,
+            max_cacheable_statement_size=0,  # the statement of a move is long; 0 is no limit
             server_settings={
                 "application_name": self._name,
-                **({} if pooled else session_settings(self._settings)),
+                **({} if pooled else {**session_settings(self._settings), **self._planner}),
             },
         )
 
@@ -171,20 +198,26 @@ class Transaction:
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Reads the rows of a statement."""
-        with named_errors():
+        try:
             rows: list[Row] = await self._connection.fetch(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
         return rows
 
     async def fetch_one(self, sql: str, *values: Any) -> Row | None:
         """Reads the first row of a statement; None if there is none."""
-        with named_errors():
+        try:
             row: Row | None = await self._connection.fetchrow(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
         return row
 
     async def execute(self, sql: str, *values: Any) -> None:
         """Runs a statement without reading rows."""
-        with named_errors():
+        try:
             await self._connection.execute(sql, *values)
+        except DRIVER_ERRORS as error:
+            raise_named(error)
 
     def deliveries_due(self) -> None:
         """Notes that this transaction makes deliveries due; the hint follows its commit."""
@@ -257,15 +290,37 @@ async def wait_for_database(database: Database, seconds: float) -> None:
 
 
 async def until_it_answers(chosen: Settings) -> None:
-    """Waits at most DATABASE_START_WAIT_S, in a process that has no pool yet."""
+    """Waits at most DATABASE_START_WAIT_S, in a process that has no pool yet.
+
+    Raises `Stopped` if a pooler's sessions lack settings, which this process cannot set.
+    """
     async with opened(chosen, size=1) as database:
         await wait_for_database(database, chosen.database_start_wait_s)
+        if chosen.database_pooled:
+            await _check_session(database)
+
+
+_UNSET = """SELECT s.name FROM unnest($1::text[], $2::text[]) AS s(name, value)
+WHERE current_setting(s.name) <> s.value"""
+
+
+async def _check_session(database: Database) -> None:
+    wanted = {"role": ROLE, **SESSION}
+    rows = await database.fetch(_UNSET, list(wanted), list(wanted.values()))
+    if rows:
+        raise Stopped(
+            "Behind a pooler the login of DATABASE_URL brings the settings of its sessions, and "
+            f"these are not set: {', '.join(row['name'] for row in rows)}. `python -m app migrate` "
+            "sets them; let the pooler connect anew then (PgBouncer: RECONNECT)."
+        )
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, size: int, name: str = "") -> AsyncIterator[Database]:
+async def opened(
+    settings: Settings, *, size: int, name: str = "", planner: Mapping[str, str] | None = None
+) -> AsyncIterator[Database]:
     """Opens a pool for the block, and closes it."""
-    database = Database(settings, size=size, name=name)
+    database = Database(settings, size=size, name=name, planner=planner)
     try:
         yield database
     finally:

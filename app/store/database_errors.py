@@ -8,6 +8,7 @@ database has refused a statement or a value. `constraint` tells which rule of th
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import asyncpg
 
@@ -68,32 +69,35 @@ class StatementTooLong(Refusal):
 DATABASE_ERRORS = (DatabaseLost, DatabaseBusy, StatementTooLong, asyncpg.PostgresError)
 
 
+def named(error: BaseException) -> BaseException:
+    """Returns the error of this module that stands for a driver's error; else the error itself."""
+    state = sqlstate(error)
+    if isinstance(error, TimeoutError) or state.startswith(_GIVEN_UP):
+        return StatementLost()
+    if isinstance(error, ValueError):  # a value that cannot be sent
+        return error
+    if not isinstance(error, asyncpg.PostgresError) or not state or state.startswith(_AWAY):
+        return DatabaseLost()
+    if state in _LOCKED:
+        return DatabaseBusy()
+    return StatementTooLong() if state == _TOO_LONG else error
+
+
 @contextmanager
 def named_errors() -> Iterator[None]:
     """Turns the driver's errors into those of this module."""
     try:
         yield
     except DRIVER_ERRORS as error:
-        kind = _class_of(error)
-        if kind is None:
-            raise
-        raise kind() from error
+        raise_named(error)
 
 
-def _class_of(
-    error: BaseException,
-) -> type[DatabaseLost | DatabaseBusy | StatementTooLong] | None:
-    """Returns the class of an error; None if the database refused a statement."""
-    state = sqlstate(error)
-    if isinstance(error, TimeoutError) or state.startswith(_GIVEN_UP):
-        return StatementLost
-    if isinstance(error, ValueError):  # a value that cannot be sent
-        return None
-    if not isinstance(error, asyncpg.PostgresError) or not state or state.startswith(_AWAY):
-        return DatabaseLost
-    if state in _LOCKED:
-        return DatabaseBusy
-    return StatementTooLong if state == _TOO_LONG else None
+def raise_named(error: BaseException) -> NoReturn:
+    """Raises the error of this module that stands for a driver's error; else the error itself."""
+    known = named(error)
+    if known is error:
+        raise error
+    raise known from error
 
 
 def sqlstate(error: BaseException | None) -> str:

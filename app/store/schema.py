@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 
 from app.base.errors import Stopped
 from app.base.settings import CHECKOUT
-from app.store.database import ROLE, Source
+from app.store.database import ROLE, SESSION, Database, Source
 
 _MIGRATIONS = CHECKOUT / "migrations"
 
@@ -105,3 +105,33 @@ def wrongly_granted(connection: Connection) -> list[str]:
         return [ROLE]
     parameters: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING))
     return [row[0] for row in connection.exec_driver_sql(_WRONG, parameters)]
+
+
+# The service's login behind a pooler
+
+_SETTINGS_MISSING = """SELECT format('ALTER ROLE %I IN DATABASE %I SET %I = %L', $1::text,
+    current_database(), s.name, s.value) AS statement
+FROM unnest($2::text[], $3::text[]) AS s(name, value)
+WHERE NOT EXISTS (SELECT FROM pg_db_role_setting k JOIN pg_roles r ON r.oid = k.setrole
+    JOIN pg_database d ON d.oid = k.setdatabase CROSS JOIN unnest(k.setconfig) AS known
+    WHERE r.rolname = $1::text AND d.datname = current_database()
+    AND lower(known) = lower(s.name || '=' || s.value))"""
+
+
+async def put_settings_on(login: str, owner: Database) -> None:
+    """Gives the sessions of a login the settings that the service's sessions need.
+
+    Raises `Stopped` with what is to be run by hand if the owner may not change the login.
+    """
+    wanted = {"role": ROLE, **SESSION}
+    rows = await owner.fetch(_SETTINGS_MISSING, login, list(wanted), list(wanted.values()))
+    statements = [row["statement"] for row in rows]
+    try:
+        async with owner.begin() as transaction:
+            for statement in statements:
+                await transaction.execute(statement)
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedObjectError) as error:
+        raise Stopped(
+            f"The login {login} is not there, or not the owner's to change. Let an administrator "
+            f"of the server run, in this database: {'; '.join(statements)};"
+        ) from error

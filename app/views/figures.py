@@ -10,7 +10,6 @@ address.
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -19,7 +18,7 @@ from prometheus_client.registry import Collector
 from app.base.clock import ServiceClock
 from app.base.errors import Refusal
 from app.journey.notification.retry import BLOCKED, BROKEN, DNS, REFUSED, TIMEOUT, TLS
-from app.store.database import Database
+from app.store.database import Database, Row
 from app.store.reading.access import plan_keys
 
 #: Attempts of the last five minutes are counted.
@@ -33,17 +32,15 @@ RESULTS = ("2xx", "3xx", "4xx", "5xx", BLOCKED, TIMEOUT, DNS, TLS, REFUSED, BROK
 
 _LIMITS = """SELECT set_config('statement_timeout', '2000', true),
     set_config('plan_cache_mode', 'force_custom_plan', true)"""
-_FIGURES = f"""SELECT 'state', '{WAITING[0]}', '', count(*), min(d.created_at)
+#: Each state by itself, because each has its own partial index.
+_FIGURES = """SELECT 'state' AS kind, 'pending' AS word, '' AS reason, count(*) AS number,
+    min(d.created_at) AS since
 FROM unnest($1::text[]) AS known(plan)
-JOIN delivery d ON d.plan = known.plan AND d.state = '{WAITING[0]}'
-{
-    "".join(
-        f'''UNION ALL SELECT 'state', '{state}', '', count(*), NULL
-FROM unnest($1::text[]) AS known(plan)
-JOIN delivery d ON d.plan = known.plan AND d.state = '{state}' '''
-        for state in WAITING[1:]
-    )
-}
+JOIN delivery d ON d.plan = known.plan AND d.state = 'pending'
+UNION ALL SELECT 'state', 'held', '', count(*), NULL
+FROM unnest($1::text[]) AS known(plan) JOIN delivery d ON d.plan = known.plan AND d.state = 'held'
+UNION ALL SELECT 'state', 'dead', '', count(*), NULL
+FROM unnest($1::text[]) AS known(plan) JOIN delivery d ON d.plan = known.plan AND d.state = 'dead'
 UNION ALL SELECT 'result', coalesce(a.error, a.status / 100 || 'xx'), '', count(*), NULL
 FROM unnest($1::text[]) AS known(plan)
 JOIN attempt a ON a.plan = known.plan AND a.at > $2::timestamptz
@@ -74,7 +71,7 @@ class DeliveryMetrics:
             return self._text
 
 
-async def _rows(database: Database, now: datetime) -> Sequence[Sequence[Any]] | None:
+async def _rows(database: Database, now: datetime) -> Sequence[Row] | None:
     try:
         async with asyncio.timeout(_PATIENCE_S), database.begin() as connection:
             await connection.execute(_LIMITS)
@@ -83,7 +80,7 @@ async def _rows(database: Database, now: datetime) -> Sequence[Sequence[Any]] | 
         return None
 
 
-def metrics_text(rows: Sequence[Sequence[Any]] | None, now: datetime) -> bytes:
+def metrics_text(rows: Sequence[Row] | None, now: datetime) -> bytes:
     """Turn the rows into metrics in the text format."""
     registry = CollectorRegistry()
     registry.register(_Collector(rows, now))
@@ -91,7 +88,7 @@ def metrics_text(rows: Sequence[Sequence[Any]] | None, now: datetime) -> bytes:
 
 
 class _Collector(Collector):
-    def __init__(self, rows: Sequence[Sequence[Any]] | None, now: datetime) -> None:
+    def __init__(self, rows: Sequence[Row] | None, now: datetime) -> None:
         self._rows, self._now = rows, now
 
     def collect(self) -> Iterator[Metric]:
@@ -99,14 +96,14 @@ class _Collector(Collector):
         yield GaugeMetricFamily("nwd_delivery_figures_up", up, value=self._rows is not None)
         if self._rows is None:
             return
-        counts = {(kind, word): number for kind, word, _, number, _ in self._rows}
+        counts = {(row["kind"], row["word"]): row["number"] for row in self._rows}
         waiting = GaugeMetricFamily(
             "nwd_deliveries", "Deliveries that have not arrived", labels=["state"]
         )
         for state in WAITING:
             waiting.add_metric([state], counts.get(("state", state), 0))
         yield waiting
-        since = next((row[4] for row in self._rows if row[4] is not None), self._now)
+        since = next((row["since"] for row in self._rows if row["since"]), self._now)
         yield GaugeMetricFamily(
             "nwd_delivery_oldest_waiting_seconds",
             "Age of the oldest message that is pending",
@@ -123,7 +120,7 @@ class _Collector(Collector):
         disabled = GaugeMetricFamily(
             "nwd_endpoints_disabled", "Endpoints not sent to, by reason", labels=["kind", "reason"]
         )
-        for kind, word, reason, number, _ in self._rows:
-            if kind == "disabled":
-                disabled.add_metric([word, reason], number)
+        for row in self._rows:
+            if row["kind"] == "disabled":
+                disabled.add_metric([row["word"], row["reason"]], row["number"])
         yield disabled

@@ -23,14 +23,13 @@ from app.base.local_time import local_date
 from app.base.settings import Settings
 from app.journey.clock import CLOCK, fire, keep_or_release
 from app.journey.intake.context import RequestContext, rules_of
-from app.journey.waitlist import write_move
+from app.journey.move import write_move
 from app.model.caller import UNASSIGNED
 from app.model.record import Alarm
 from app.policy.rules import Rules
-from app.store.database import Database, Source, database_answers
+from app.store.database import Database, Transaction, database_answers
 from app.store.database_errors import DATABASE_ERRORS, DatabaseLost
 from app.store.referral.reopen import load_for_move
-from app.store.referral.store import REFERRAL_COLUMNS, to_referral
 from app.workers.quarantine import Quarantine
 
 _log = logging.getLogger(__name__)
@@ -139,8 +138,7 @@ SELECT alarm, id FROM (
 ) AS clocks ORDER BY due, rank, id LIMIT $7
 """
 
-_LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM referral r
-WHERE r.plan = $1 AND r.id = $2 FOR UPDATE SKIP LOCKED"""
+_LOCK = "SELECT 1 FROM referral WHERE plan = $1 AND id = $2 FOR UPDATE SKIP LOCKED"
 
 
 async def sweep(
@@ -176,7 +174,7 @@ async def sweep(
 
 
 async def candidates(
-    connection: Source,
+    database: Database,
     plan: str,
     context: RequestContext,
     passed_over: set[str],
@@ -188,7 +186,7 @@ async def candidates(
     notice = context.rules.clocks(known, today).data.expiring_days_before
     over = context.now - timedelta(seconds=1)
     values = (plan, over, context.now, today, notice, sorted(passed_over), limit)
-    return [(Alarm(alarm), id_) for alarm, id_ in await connection.fetch(_DUE, *values)]
+    return [(Alarm(row["alarm"]), row["id"]) for row in await database.fetch(_DUE, *values)]
 
 
 async def _try_to_fire(
@@ -207,8 +205,8 @@ async def _try_to_fire(
     about = {"plan": plan, "referral_id": referral_id, "alarm": alarm.value}
     for again in (True, False):  # twice, since a lost connection is made anew
         try:
-            async with database.begin() as connection:
-                return await claim_and_fire(connection, plan, referral_id, alarm, context)
+            async with database.begin() as transaction:
+                return await claim_and_fire(transaction, plan, referral_id, alarm, context)
         except Exception as error:
             if isinstance(error, Refusal) and error.status < 500 and not is_too_costly(error):
                 _log.warning("clock passed over", extra=about)
@@ -224,16 +222,15 @@ async def _try_to_fire(
 
 
 async def claim_and_fire(
-    connection: Source, plan: str, referral_id: str, alarm: Alarm, context: RequestContext
+    transaction: Transaction, plan: str, referral_id: str, alarm: Alarm, context: RequestContext
 ) -> bool:
     """Locks one referral and fires its alarm; False if another has the lock or nothing is due."""
-    row = await connection.fetch_one(_LOCK, plan, referral_id)
-    if row is None:
+    if await transaction.fetch_one(_LOCK, plan, referral_id) is None:
         return False
     due = await load_for_move(
-        connection, to_referral(row), now=context.now, fhir_base=context.fhir_base
+        transaction, plan, referral_id, now=context.now, fhir_base=context.fhir_base
     )
     if not fire(due.draft, alarm, context):
         return False
-    await write_move(connection, due.draft, context, keep_or_release)
+    await write_move(transaction, due.draft, context, keep_or_release)
     return True

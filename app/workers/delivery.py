@@ -59,8 +59,12 @@ class Pace:
 
 _log = logging.getLogger(__name__)
 
-#: Connections of one worker process: its loops, clocks and keeper use one each, with some to spare.
-_POOL = 8
+#: Connections of one worker process: its loops and the keeper use one each, with some to spare; the
+#: clocks have their own.
+_POOL, _CLOCKS = 8, 2
+#: A queue's statistics are always wrong: the table is full one minute and empty the next. So the
+#: database plans with index probes only.
+_PROBES = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 
 async def deliver_forever(
@@ -76,15 +80,16 @@ async def deliver_forever(
     guard = Guard.of(settings)
     pace, clock = pace or Pace(), clock or ServiceClock.of(settings)
     async with (
-        opened(settings, size=_POOL, name="worker") as database,
+        opened(settings, size=_POOL, name="worker", planner=_PROBES) as database,
+        opened(settings, size=_CLOCKS, name="clocks") as clocks,
         open_session(guard, pace.total_s) as session,
     ):
         sender = Sender(session, guard, Vault(settings))
         worker = Worker(settings, database, sender, clock, pace)
-        database.on_due = worker.wake
+        database.on_due = clocks.on_due = worker.wake
         beside = [
             asyncio.create_task(
-                run_clocks(settings, database, clock, stop=stop, every=pace.clocks_s)
+                run_clocks(settings, clocks, clock, stop=stop, every=pace.clocks_s)
             ),
             asyncio.create_task(
                 keep_subscriptions(

@@ -18,8 +18,10 @@ from typing import Any
 from app.base.clock import ServiceClock
 from app.base.ids import new_id
 from app.fhir.subscription import SubscriptionStanding, notification, problem
-from app.journey.notification.claim import KNOWN_PLANS, Claim
+from app.journey.notification.claim import Claim
 from app.journey.notification.deliver import Sender
+from app.journey.notification.store import resume
+from app.journey.notification.subscription_keep import unnumbered
 from app.store.database import Database
 from app.store.database_errors import DATABASE_ERRORS, report, worth_waiting
 
@@ -43,11 +45,6 @@ _ACTIVE = """UPDATE webhook_endpoint SET status = 'active', version = version + 
   disabled_reason = NULL, failing_since = NULL, paused_until = NULL, updated_at = $4,
   next_beat_at = $5
 WHERE organization_id = $1 AND id = $2 AND status = 'requested' AND version = $3 RETURNING id"""
-_RESUME = f"""{KNOWN_PLANS}
-UPDATE delivery d SET state = 'pending', round_start = d.attempts, next_attempt_at = $3,
-  lease_until = NULL
-FROM known
-WHERE d.plan = known.plan AND d.endpoint_id = $2 AND d.organization_id = $1 AND d.state = 'held'"""
 _ERROR = """UPDATE webhook_endpoint SET status = 'error', version = version + 1,
   disabled_reason = $5, updated_at = $4, next_beat_at = NULL
 WHERE organization_id = $1 AND id = $2 AND status = 'requested' AND version = $3"""
@@ -56,9 +53,6 @@ WHERE organization_id = $1 AND id = $2 AND version = $3 AND status = 'active'"""
 _END = """UPDATE webhook_endpoint SET status = 'disabled', version = version + 1,
   disabled_reason = 'ended', updated_at = $1, next_beat_at = NULL
 WHERE ends_at <= $1 AND status <> 'disabled'"""
-_UNNUMBERED = f"""{KNOWN_PLANS} SELECT count(*)::int AS waiting FROM known JOIN delivery d
-  ON d.plan = known.plan AND d.endpoint_id = $1 AND d.focus IS NOT NULL
-  AND d.event_number IS NULL"""
 
 #: The reason for a Subscription in error, as its owner reads it.
 NO_HANDSHAKE = "handshake"
@@ -142,8 +136,7 @@ class Keeper:
             if not accepted:
                 await transaction.execute(_ERROR, *subscription, after, NO_HANDSHAKE)
             elif await transaction.fetch_one(_ACTIVE, *subscription, after, _later(row, after)):
-                await transaction.execute(_RESUME, row["organization_id"], row["id"], after)
-                transaction.deliveries_due()
+                await resume(transaction, row["organization_id"], row["id"], after)
 
     async def _beat(self, row: Any, now: datetime) -> None:
         last = row["last_event_at"]
@@ -156,8 +149,8 @@ class Keeper:
         )
 
     async def _count(self, row: Any) -> int:
-        (found,) = await self._database.fetch(_UNNUMBERED, row["id"])
-        return int(row["events"]) + int(found["waiting"])
+        waiting = await unnumbered(self._database, [row["id"]])
+        return int(row["events"]) + waiting.get(row["id"], 0)
 
     async def _post(self, row: Any, kind: str, events: int, now: datetime) -> bool:
         """Sends one notification without an event; returns whether a 2xx answered it."""

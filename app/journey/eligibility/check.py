@@ -1,7 +1,7 @@
 """Eligibility: asks the plan's published rules about the member, as of the date of receipt.
 
 PURE. `identify` names the member and the plan; `check_eligibility` joins the facts stated of the
-member with the authorizations that the member holds, and puts the question to the policy database.
+member with the authorizations that the member holds, and puts the question to the policy engine.
 
 The CIN (the member's number) is looked up over the rosters of all plans served
 (`app.journey.intake.gather`). A roster entry counts only if birth date and plan, where stated,

@@ -21,19 +21,16 @@ from app.store.database import Source
 _SAVED_S = 2.0
 
 
-def _known_plans(condition: str = "true") -> str:
-    """Makes the CTE `known`: plans with such deliveries. A loose index scan, one probe a plan."""
-    return f"""WITH RECURSIVE known AS (
-  (SELECT plan FROM delivery WHERE {condition} ORDER BY plan LIMIT 1)
+# A loose index scan: one probe for each plan.
+_PLANS = """
+WITH RECURSIVE waiting AS (
+  (SELECT plan FROM delivery WHERE state IN ('pending', 'held') ORDER BY plan LIMIT 1)
   UNION ALL
-  SELECT next.plan FROM known CROSS JOIN LATERAL (
-    SELECT plan FROM delivery WHERE {condition} AND plan > known.plan
+  SELECT next.plan FROM waiting CROSS JOIN LATERAL (
+    SELECT plan FROM delivery WHERE state IN ('pending', 'held') AND plan > waiting.plan
     ORDER BY plan LIMIT 1) AS next
-)"""
-
-
-KNOWN_PLANS = _known_plans()
-_PLANS = _known_plans("state IN ('pending', 'held')") + " SELECT plan FROM known"
+) SELECT plan FROM waiting
+"""
 
 # queue:   the endpoints with pending deliveries, one probe each, however long their backlog.
 # limited: the endpoints with a rate, locked, so that no two workers spend the same allowance. A

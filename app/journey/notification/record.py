@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.base.ids import new_id
-from app.journey.notification.announce import writing
+from app.journey.notification.announce import announce
 from app.journey.notification.claim import Claim
 from app.journey.notification.retry import (
     GIVE_UP_ON_ENDPOINT,
@@ -22,9 +21,8 @@ from app.journey.notification.retry import (
     Gone,
     Retry,
 )
-from app.model.caller import UNASSIGNED
-from app.model.messages import About, EventType, thin_payload
-from app.store.database import Database, Source
+from app.model.messages import About, EventType
+from app.store.database import Database, Source, Transaction
 
 #: The reasons for a disabled endpoint, as its owner reads them.
 GONE, BLOCKED_TARGET, FAILING = "gone", "blocked-target", "failing"
@@ -81,19 +79,10 @@ _PAUSE = """
 UPDATE webhook_endpoint SET paused_until = $3
 WHERE organization_id = $1 AND id = $2 AND (paused_until IS NULL OR paused_until < $3)
 """
-# Tells the organization's other endpoints, unless somebody disabled this one in the same moment.
-_DISABLE = f"""
-WITH disabled AS (
-  UPDATE webhook_endpoint SET status = CASE kind WHEN 'webhook' THEN 'disabled' ELSE 'error' END,
-    disabled_reason = $8::text, updated_at = $5, version = version + 1, next_beat_at = NULL
-  WHERE organization_id = $6 AND id = $7 AND status = 'active' RETURNING id
-), {
-    writing(
-        "e.organization_id = $6 AND e.id <> $7 AND e.status = 'active'"
-        " AND EXISTS (SELECT FROM disabled)",
-        given="FROM disabled",
-    )
-}
+_DISABLE = """
+UPDATE webhook_endpoint SET status = CASE kind WHEN 'webhook' THEN 'disabled' ELSE 'error' END,
+  disabled_reason = $3, updated_at = $4, version = version + 1, next_beat_at = NULL
+WHERE organization_id = $1 AND id = $2 AND status = 'active' RETURNING id
 """
 _HOLD = """
 UPDATE delivery SET state = 'held' WHERE plan = $1 AND endpoint_id = $2 AND state = 'pending'
@@ -133,9 +122,8 @@ class Result:
 
 async def record(database: Database, plan: str, results: Sequence[Result]) -> bool:
     """Writes the results of one plan; returns whether a stream among them has more to send."""
-    consequences = [c for result in results for c in _consequences(result)]
     columns = list(zip(*(_row(result) for result in results), strict=True))
-    if not consequences:
+    if not any(_reason_to_disable(result) or _marks(result) for result in results):
         return await _record(database, plan, columns)
     async with database.begin() as transaction:
         claims = [result.claim for result in results]
@@ -144,8 +132,8 @@ async def record(database: Database, plan: str, results: Sequence[Result]) -> bo
             LOCK_ENDPOINTS, organizations, [claim.endpoint_id for claim in claims]
         )
         more = await _record(transaction, plan, columns)
-        for statement, *values in consequences:
-            await transaction.execute(statement, *values)
+        for result in results:
+            await _change_endpoint(transaction, result)
     return more
 
 
@@ -175,16 +163,35 @@ def _row(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _consequences(result: Result) -> list[tuple[Any, ...]]:
-    """Lists the statements, with values, that change the endpoint of an attempt; mostly none."""
-    claim, now = result.claim, result.now
-    endpoint = (claim.organization_id, claim.endpoint_id)
+async def _change_endpoint(transaction: Transaction, result: Result) -> None:
+    """Writes into the endpoint of an attempt what follows for it; mostly nothing."""
     reason = _reason_to_disable(result)
     if reason is not None:
-        return [
-            (_DISABLE, *_notice(claim, reason, now), *endpoint, reason),
-            (_HOLD, claim.plan, claim.endpoint_id),
-        ]
+        await _disable(transaction, result, reason)
+        return
+    for statement, *values in _marks(result):
+        await transaction.execute(statement, *values)
+
+
+async def _disable(transaction: Transaction, result: Result, reason: str) -> None:
+    """Disables an endpoint, and tells the organization's other endpoints.
+
+    Tells nobody if somebody else disabled it in the same moment.
+    """
+    claim, now = result.claim, result.now
+    endpoint = (claim.organization_id, claim.endpoint_id)
+    if await transaction.fetch_one(_DISABLE, *endpoint, reason, now) is not None:
+        kind = "subscription" if claim.subscribed else "webhook"
+        about = About(endpoint_id=claim.endpoint_id, endpoint_kind=kind, disabled_reason=reason)
+        event, to = EventType.ENDPOINT_DISABLED, [claim.organization_id]
+        await announce(transaction, event, to, about, now, "", active=True)
+    await transaction.execute(_HOLD, claim.plan, claim.endpoint_id)
+
+
+def _marks(result: Result) -> list[tuple[Any, ...]]:
+    """Lists the statements, with values, that mark an endpoint well, failing or paused."""
+    claim, now = result.claim, result.now
+    endpoint = (claim.organization_id, claim.endpoint_id)
     if isinstance(result.outcome, Delivered):
         return [(_MARK_WELL, *endpoint, now)] if claim.failing_since is not None else []
     statements: list[tuple[Any, ...]] = []
@@ -193,14 +200,6 @@ def _consequences(result: Result) -> list[tuple[Any, ...]]:
     if isinstance(result.outcome, Retry) and result.outcome.pause is not None:
         statements.append((_PAUSE, *endpoint, result.outcome.pause))
     return statements
-
-
-def _notice(claim: Claim, reason: str, now: datetime) -> tuple[Any, ...]:
-    """Makes the message of a disabled endpoint: plan, id, type, body, time, as for `writing`."""
-    kind = "subscription" if claim.subscribed else "webhook"
-    about = About(endpoint_id=claim.endpoint_id, endpoint_kind=kind, disabled_reason=reason)
-    event = EventType.ENDPOINT_DISABLED
-    return UNASSIGNED, new_id(), event.value, thin_payload(event, now, about, ""), now
 
 
 def _reason_to_disable(result: Result) -> str | None:

@@ -1,8 +1,7 @@
 """Reads and changes one organization's endpoints and their deliveries.
 
 Every statement names the organization, so that nobody reaches another organization's endpoint.
-Deliveries are stored by plan: a loose index scan finds the plans, then each plan is read by its
-index.
+Deliveries are stored by plan: every statement names all plans, and each is read by its index.
 """
 
 from datetime import datetime
@@ -12,71 +11,74 @@ from typing import Any
 from sqlalchemy import bindparam
 
 from app.base.ids import new_id
-from app.journey.notification.claim import KNOWN_PLANS
 from app.model.caller import UNASSIGNED
 from app.model.messages import TEST, About, thin_payload
 from app.store.database import Row, Source
+from app.store.reading.access import plan_keys
 from app.store.statement import Compiled, compiled
 from app.store.tables.notification import webhook_endpoint as table
 
-_MINE = "d.organization_id = $1::text AND d.endpoint_id = $2::text"
-
-_LIST = f"""{KNOWN_PLANS}
+# Parameters of those that read deliveries: $1 all plans, $2 organization, $3 endpoint.
+_LIST = """
 SELECT d.plan, d.message_id, d.state, d.attempts, d.created_at, d.delivered_at, m.event_type,
   m.occurred_at, d.seq AS sequence,
-  CASE WHEN m.event_type = '{TEST}' THEN NULL ELSE d.referral_id END AS referral_id,
+  CASE WHEN m.event_type <> 'endpoint.test' THEN d.referral_id END AS referral_id,
   CASE WHEN d.state = 'pending' THEN d.next_attempt_at END AS next_attempt_at
-FROM known CROSS JOIN LATERAL (
+FROM unnest($1::text[]) AS known(plan) CROSS JOIN LATERAL (
   SELECT * FROM delivery d
-  WHERE d.plan = known.plan AND {_MINE}
-    AND ($3::text IS NULL OR d.message_id = $3)
-    AND ($4::text IS NULL OR d.state = $4)
-    AND (d.created_at, d.message_id) < ($5, $6)
-  ORDER BY d.created_at DESC, d.message_id DESC LIMIT $7) AS d
+  WHERE d.plan = known.plan AND d.organization_id = $2::text AND d.endpoint_id = $3::text
+    AND ($4::text IS NULL OR d.message_id = $4)
+    AND ($5::text IS NULL OR d.state = $5)
+    AND (d.created_at, d.message_id) < ($6, $7)
+  ORDER BY d.created_at DESC, d.message_id DESC LIMIT $8) AS d
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-ORDER BY d.created_at DESC, d.message_id DESC LIMIT $7
+ORDER BY d.created_at DESC, d.message_id DESC LIMIT $8
 """
 
-_ATTEMPTS = f"""{KNOWN_PLANS}
-SELECT a.* FROM known
-JOIN delivery d ON d.plan = known.plan AND d.message_id = $3 AND {_MINE}
+_ATTEMPTS = """
+SELECT a.* FROM unnest($1::text[]) AS known(plan)
+JOIN delivery d ON d.plan = known.plan AND d.message_id = $4
+  AND d.organization_id = $2::text AND d.endpoint_id = $3::text
 JOIN attempt a ON a.plan = d.plan AND a.message_id = d.message_id AND a.endpoint_id = d.endpoint_id
 ORDER BY a.number
 """
 
-_RESEND = f"""{KNOWN_PLANS}
+_RESEND = """
 UPDATE delivery d
-SET state = 'pending', round_start = d.attempts, manual = true, next_attempt_at = $3::timestamptz,
+SET state = 'pending', round_start = d.attempts, manual = true, next_attempt_at = $4::timestamptz,
   lease_until = NULL
-FROM known
-WHERE d.plan = known.plan AND {_MINE}
-  AND ($4::text IS NULL OR d.message_id = $4)
-  AND ($5::timestamptz IS NULL OR d.created_at >= $5)
-  AND ($6::bool OR d.state <> 'delivered') AND d.state <> 'held'
-  AND (d.lease_until IS NULL OR d.lease_until <= $3::timestamptz)
+FROM unnest($1::text[]) AS known(plan)
+WHERE d.plan = known.plan AND d.organization_id = $2::text AND d.endpoint_id = $3::text
+  AND ($5::text IS NULL OR d.message_id = $5)
+  AND ($6::timestamptz IS NULL OR d.created_at >= $6)
+  AND ($7::bool OR d.state <> 'delivered') AND d.state <> 'held'
+  AND (d.lease_until IS NULL OR d.lease_until <= $4::timestamptz)
 RETURNING d.plan
 """
 
-_HOLD = f"""{KNOWN_PLANS}
-UPDATE delivery d SET state = 'held' FROM known
-WHERE d.plan = known.plan AND {_MINE} AND d.state = 'pending'
+_HOLD = """
+UPDATE delivery d SET state = 'held' FROM unnest($1::text[]) AS known(plan)
+WHERE d.plan = known.plan AND d.organization_id = $2::text AND d.endpoint_id = $3::text
+  AND d.state = 'pending'
 """
 
-_RESUME = f"""{KNOWN_PLANS}
+_RESUME = """
 UPDATE delivery d
-SET state = 'pending', round_start = d.attempts, next_attempt_at = $3, lease_until = NULL
-FROM known
-WHERE d.plan = known.plan AND {_MINE} AND d.state = 'held'
+SET state = 'pending', round_start = d.attempts, next_attempt_at = $4, lease_until = NULL
+FROM unnest($1::text[]) AS known(plan)
+WHERE d.plan = known.plan AND d.organization_id = $2::text AND d.endpoint_id = $3::text
+  AND d.state = 'held'
 """
 
-_COUNT = f"""{KNOWN_PLANS}
+_COUNT = """
 SELECT count(*) FILTER (WHERE d.state = 'pending') AS pending,
   count(*) FILTER (WHERE d.state = 'held') AS held,
   count(*) FILTER (WHERE d.state = 'dead') AS dead,
   count(*) FILTER (WHERE d.state = 'delivered') AS delivered,
   min(d.created_at) FILTER (WHERE d.state IN ('pending', 'held')) AS oldest_waiting,
   max(d.delivered_at) AS last_delivered_at
-FROM known JOIN delivery d ON d.plan = known.plan AND {_MINE}
+FROM unnest($1::text[]) AS known(plan) JOIN delivery d ON d.plan = known.plan
+  AND d.organization_id = $2::text AND d.endpoint_id = $3::text
 """
 
 _TEST = """
@@ -130,18 +132,18 @@ async def change(connection: Source, organization: str, id_: str, values: dict[s
 @cache
 def _changing(columns: tuple[str, ...]) -> Compiled:
     own = (table.c.organization_id == bindparam("of"), table.c.id == bindparam("key"))
-    marks = {name: bindparam(name) for name in columns}
+    marks: dict[str, Any] = {name: bindparam(name) for name in columns}
     return compiled(table.update().where(*own).values(marks))
 
 
 async def hold(connection: Source, organization: str, id_: str) -> None:
     """Holds the deliveries of a disabled endpoint until it is enabled."""
-    await connection.execute(_HOLD, organization, id_)
+    await connection.execute(_HOLD, list(plan_keys()), organization, id_)
 
 
 async def resume(connection: Source, organization: str, id_: str, now: datetime) -> None:
     """Makes held deliveries due now, with the whole retry schedule before them."""
-    await connection.execute(_RESUME, organization, id_, now)
+    await connection.execute(_RESUME, list(plan_keys()), organization, id_, now)
     connection.deliveries_due()
 
 
@@ -166,12 +168,13 @@ async def deliveries(
     limit: int,
 ) -> list[Row]:
     """Lists an endpoint's messages, newest first, before a moment (and id, if equal)."""
-    return await connection.fetch(_LIST, organization, id_, message, state, *before, limit)
+    mine = (list(plan_keys()), organization, id_)
+    return await connection.fetch(_LIST, *mine, message, state, *before, limit)
 
 
 async def attempts(connection: Source, organization: str, id_: str, message: str) -> list[Row]:
     """Lists the attempts of one message at one endpoint."""
-    return await connection.fetch(_ATTEMPTS, organization, id_, message)
+    return await connection.fetch(_ATTEMPTS, list(plan_keys()), organization, id_, message)
 
 
 async def resend(
@@ -188,12 +191,13 @@ async def resend(
 
     Returns the plan of each message. Leaves deliveries alone that are being sent or held.
     """
-    rows = await connection.fetch(_RESEND, organization, id_, now, message, since, delivered)
+    mine = (list(plan_keys()), organization, id_)
+    rows = await connection.fetch(_RESEND, *mine, now, message, since, delivered)
     connection.deliveries_due()
     return [row["plan"] for row in rows]
 
 
 async def statistics(connection: Source, organization: str, id_: str) -> Row:
     """Counts deliveries by state, with the oldest waiting and the last delivered."""
-    (row,) = await connection.fetch(_COUNT, organization, id_)
+    (row,) = await connection.fetch(_COUNT, list(plan_keys()), organization, id_)
     return row

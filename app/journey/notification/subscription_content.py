@@ -33,16 +33,22 @@ from app.fhir.subscription import (
     notification,
     response_bundle,
 )
-from app.journey.notification.claim import KNOWN_PLANS, Claim
+from app.journey.notification.claim import Claim
 from app.journey.notification.record import LOCK_ENDPOINTS
-from app.store.database import Database, Source
+from app.store.database import Database, Row, Source
+from app.store.reading.access import plan_keys
 
 # Event numbers
 
-_FRESH = """SELECT d.plan, d.message_id, d.endpoint_id, d.organization_id,
+_NUMBER = """WITH fresh AS (
+  SELECT d.plan, d.message_id, d.endpoint_id, d.organization_id,
     row_number() OVER (PARTITION BY d.endpoint_id ORDER BY d.created_at, d.referral_id, d.seq)::int
-    AS n"""
-_GIVE = """, given AS (
+    AS n
+  FROM unnest($2::text[], $3::text[], $4::text[]) AS c(plan, message_id, endpoint_id)
+  JOIN delivery d ON d.plan = c.plan AND d.message_id = c.message_id
+    AND d.endpoint_id = c.endpoint_id
+  WHERE d.event_number IS NULL AND d.focus IS NOT NULL
+), given AS (
   UPDATE delivery d SET event_number = e.events + fresh.n
   FROM fresh JOIN webhook_endpoint e
     ON e.organization_id = fresh.organization_id AND e.id = fresh.endpoint_id
@@ -52,18 +58,10 @@ _GIVE = """, given AS (
   SELECT organization_id, endpoint_id, count(*)::int AS events FROM fresh GROUP BY 1, 2
 )
 UPDATE webhook_endpoint e SET events = e.events + counted.events, last_event_at = $1::timestamptz
-FROM counted WHERE e.organization_id = counted.organization_id AND e.id = counted.endpoint_id
-RETURNING e.id"""
-
-_OF_MESSAGES = f"""WITH fresh AS (
-  {_FRESH} FROM unnest($3::text[], $4::text[]) AS c(message_id, endpoint_id)
-  JOIN delivery d ON d.plan = $2::text AND d.message_id = c.message_id
-    AND d.endpoint_id = c.endpoint_id
-  WHERE d.event_number IS NULL AND d.focus IS NOT NULL){_GIVE}"""
-
-_OF_ENDPOINT = f"""{KNOWN_PLANS}, fresh AS (
-  {_FRESH} FROM known JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $2::text
-    AND d.event_number IS NULL AND d.focus IS NOT NULL){_GIVE}"""
+FROM counted WHERE e.organization_id = counted.organization_id AND e.id = counted.endpoint_id"""
+_WITHOUT_NUMBER = """SELECT d.plan, d.message_id FROM unnest($1::text[]) AS known(plan)
+JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $2::text
+  AND d.event_number IS NULL AND d.focus IS NOT NULL"""
 
 
 async def number_messages(
@@ -72,13 +70,16 @@ async def number_messages(
     """Numbers deliveries of a plan: (message, endpoint, organization). Needs a transaction."""
     messages, endpoints, organizations = (list(each) for each in zip(*deliveries, strict=True))
     await source.execute(LOCK_ENDPOINTS, organizations, endpoints)
-    await source.execute(_OF_MESSAGES, now, plan, messages, endpoints)
+    await source.execute(_NUMBER, now, [plan] * len(messages), messages, endpoints)
 
 
 async def number_all(source: Source, organization: str, endpoint: str, now: datetime) -> None:
     """Numbers every delivery of a Subscription that has no number. Needs a transaction."""
     await source.execute(LOCK_ENDPOINTS, [organization], [endpoint])
-    await source.execute(_OF_ENDPOINT, now, endpoint)
+    rows = await source.fetch(_WITHOUT_NUMBER, list(plan_keys()), endpoint)
+    if rows:
+        plans, messages = [row["plan"] for row in rows], [row["message_id"] for row in rows]
+        await source.execute(_NUMBER, now, plans, messages, [endpoint] * len(rows))
 
 
 # Subscriptions
@@ -93,15 +94,11 @@ ENTITLED = """(EXISTS (SELECT 1 FROM party p WHERE p.plan = d.plan
   OR EXISTS (SELECT 1 FROM organization o WHERE o.id = d.organization_id AND o.plan = d.plan))"""
 
 
-def vouched(types: str) -> str:
-    """Makes the SQL that tests whether a client may still read each of `types` (an SQL array).
-
-    The client is the one that asked for full content at endpoint `e`; if it is not on record, any
-    client of its organization will do.
-    """
-    return f"""EXISTS (SELECT 1 FROM client c WHERE c.organization_id = e.organization_id
+#: SQL: whether a client may still read each type of `carried.types`. The client is the one that
+#: asked for full content at endpoint `e`; if it is not on record, any of its organization will do.
+_VOUCHED = """EXISTS (SELECT 1 FROM client c WHERE c.organization_id = e.organization_id
   AND c.active AND (e.client_id IS NULL OR c.id = e.client_id)
-  AND NOT EXISTS (SELECT 1 FROM unnest({types}) t WHERE NOT EXISTS (
+  AND NOT EXISTS (SELECT 1 FROM unnest(carried.types) t WHERE NOT EXISTS (
     SELECT 1 FROM unnest(c.scopes) s WHERE s LIKE 'system/%'
       AND split_part(s, '.', 1) IN ('system/*', 'system/' || t)
       AND split_part(split_part(s, '.', 2), '?', 1) LIKE '%r%')))"""
@@ -109,11 +106,6 @@ def vouched(types: str) -> str:
 
 #: Type in focus → the types that a notification carries: for PAS, also the types referred to.
 CARRIES = {OF_PAS: (OF_PAS, "Organization", "Patient", "ServiceRequest")}
-#: SQL: whether the client of a Subscription at endpoint `e` may read the types that it carries.
-FOCUS_VOUCHED = vouched(
-    f"CASE WHEN e.focus = '{OF_PAS}' THEN"
-    f" ARRAY[{', '.join(repr(kind) for kind in CARRIES[OF_PAS])}] ELSE ARRAY[e.focus] END"
-)
 #: SQL: the resource in focus of delivery `d`, in its last version at the time of message `m`.
 BODY = """(SELECT v.body FROM resource_version v WHERE v.plan = d.plan
     AND v.type = split_part(d.focus, '/', 1) AND v.id = split_part(d.focus, '/', 2)
@@ -148,8 +140,8 @@ async def bundled(
         else ()
     )
     referred_to: dict[str, dict[str, bytes]] = {}
-    for message, name, body in rows:
-        referred_to.setdefault(message, {})[name] = body
+    for row in rows:
+        referred_to.setdefault(row["message_id"], {})[row["name"]] = row["body"]
     return [
         _bundle(event, message, referred_to.get(message, {}), base) for message, _, event in events
     ]
@@ -184,12 +176,15 @@ def _literal(node: Any) -> Iterator[str]:
 
 
 _EVENTS_OF_CLAIMS = f"""SELECT d.message_id, d.endpoint_id, d.referral_id, d.event_number, d.focus,
-  m.occurred_at, e.topic, e.focus, e.content,
-  CASE WHEN e.content = 'full-resource' AND {ENTITLED} AND {FOCUS_VOUCHED} THEN {BODY} END
+  m.occurred_at, e.topic, e.focus AS kind, e.content,
+  CASE WHEN e.content = 'full-resource' AND {ENTITLED} AND {_VOUCHED} THEN {BODY} END
+    AS body
 FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
 JOIN delivery d ON d.plan = $1 AND d.message_id = c.message_id AND d.endpoint_id = c.endpoint_id
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id"""
+JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id
+CROSS JOIN LATERAL (SELECT CASE WHEN e.focus = $4::text THEN $5::text[]
+  ELSE ARRAY[e.focus] END AS types) AS carried"""
 
 
 async def prepare(
@@ -215,8 +210,13 @@ async def prepare(
         plan,
         [each.message_id for each in subscribed],
         [each.endpoint_id for each in subscribed],
+        OF_PAS,
+        list(CARRIES[OF_PAS]),
     )
-    bodies = {(row[0], row[1]): await _body(database, row, base, now) for row in rows}
+    bodies = {
+        (row["message_id"], row["endpoint_id"]): await _body(database, row, base, now)
+        for row in rows
+    }
     # A delivery whose referral moved to another plan is claimed there once the lease has ended.
     return [
         replace(each, body=bodies[each.message_id, each.endpoint_id]) if each.subscribed else each
@@ -225,15 +225,15 @@ async def prepare(
     ]
 
 
-async def _body(source: Source, row: Sequence[Any], base: str, now: datetime) -> bytes:
-    message, endpoint, referral, number, about, occurred_at, topic, focus, content, resource = row
+async def _body(source: Source, row: Row, base: str, now: datetime) -> bytes:
+    message, number = row["message_id"], row["event_number"]
     # The standing at this event, so that a later attempt repeats the same number.
-    standing = SubscriptionStanding(endpoint, topic, "active", number)
-    event = NotificationEvent(number, occurred_at, about, resource)
-    if focus == OF_PAS:
-        (event,) = await bundled(source, [(message, referral, event)], base)
+    standing = SubscriptionStanding(row["endpoint_id"], row["topic"], "active", number)
+    event = NotificationEvent(number, row["occurred_at"], row["focus"], row["body"])
+    if row["kind"] == OF_PAS:
+        (event,) = await bundled(source, [(message, row["referral_id"], event)], base)
     return notification(
-        base, standing, "event-notification", content, id_=message, at=now, events=[event]
+        base, standing, "event-notification", row["content"], id_=message, at=now, events=[event]
     )
 
 
@@ -253,7 +253,8 @@ CROSS JOIN LATERAL (
     AND v.updated_at <= m.occurred_at
   ORDER BY v.type, v.id, v.version DESC) AS v
 JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id
-WHERE {ENTITLED} AND {vouched("$4::text[]")}"""
+CROSS JOIN (SELECT $4::text[] AS types) AS carried
+WHERE {ENTITLED} AND {_VOUCHED}"""
 
 
 async def attach_full_payload(
@@ -273,7 +274,7 @@ async def attach_full_payload(
         [claim.endpoint_id for claim in wanted],
         list(TYPES),
     )
-    resources: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    resources: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         resources[row["message_id"], row["endpoint_id"]].append(row)
     return [
@@ -282,7 +283,7 @@ async def attach_full_payload(
     ]
 
 
-def _with_full_payload(claim: Claim, rows: Sequence[Any] | None, base: str) -> Claim:
+def _with_full_payload(claim: Claim, rows: Sequence[Row] | None, base: str) -> Claim:
     if not rows:
         return claim
     body = full_payload(

@@ -24,7 +24,6 @@ from app.fhir.subscription import (
     problem,
 )
 from app.journey.notification import store
-from app.journey.notification.claim import KNOWN_PLANS
 from app.journey.notification.secrets import Secret, Vault, new_secret, public_key
 from app.journey.notification.subscription_content import (
     BODY,
@@ -36,6 +35,7 @@ from app.journey.notification.subscription_content import (
 from app.journey.notification.subscription_read import WantedSubscription
 from app.model.caller import Caller
 from app.store.database import Row, Source
+from app.store.reading.access import plan_keys
 from app.store.reading.match import tokens
 from app.store.reading.values import token
 
@@ -44,16 +44,17 @@ MOST = 50
 #: The most events in one answer of `$events`.
 MOST_EVENTS = 1000
 
-_EVENTS = f"""{KNOWN_PLANS}
+_EVENTS = f"""
 SELECT d.message_id, d.referral_id, d.event_number, m.occurred_at, d.focus,
-  CASE WHEN $4::bool AND {ENTITLED} THEN {BODY} END
-FROM known JOIN delivery d ON d.plan = known.plan AND d.endpoint_id = $1
-  AND d.event_number BETWEEN $2 AND $3
+  CASE WHEN $6::bool AND {ENTITLED} THEN {BODY} END AS body
+FROM unnest($1::text[]) AS known(plan) JOIN delivery d ON d.plan = known.plan
+  AND d.endpoint_id = $3 AND d.event_number BETWEEN $4 AND $5
 JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-WHERE d.organization_id = $5 ORDER BY d.event_number LIMIT {MOST_EVENTS}"""
-_UNNUMBERED = f"""{KNOWN_PLANS} SELECT d.endpoint_id, count(*)::int FROM known JOIN delivery d
-  ON d.plan = known.plan AND d.endpoint_id = ANY ($1) AND d.focus IS NOT NULL
-  AND d.event_number IS NULL GROUP BY 1"""
+WHERE d.organization_id = $2 ORDER BY d.event_number LIMIT $7"""
+_UNNUMBERED = """SELECT d.endpoint_id, count(*)::int AS waiting
+FROM unnest($1::text[]) AS known(plan) JOIN delivery d ON d.plan = known.plan
+  AND d.endpoint_id = ANY ($2::text[]) AND d.focus IS NOT NULL AND d.event_number IS NULL
+GROUP BY 1"""
 _IDENTIFIED = """SELECT w.value, o.id FROM unnest($1::text[]) AS w(value)
 CROSS JOIN LATERAL (
   SELECT id FROM directory_index WHERE plan = '*' AND type = 'Organization'
@@ -67,10 +68,10 @@ async def identify(connection: Source, wanted: WantedSubscription) -> list[Issue
         return []
     words = [as_key(each) for each in tokens([token(text) for text in wanted.identifiers])]
     rows = await connection.fetch(_IDENTIFIED, words)
-    if set(words) - {row[0] for row in rows}:
+    if set(words) - {row["value"] for row in rows}:
         text = "org-identifier takes identifiers of organizations that this network knows."
         return [Issue("not-found", text, "Subscription.criteria.extension")]
-    wanted.requesters = sorted({row[1] for row in rows})
+    wanted.requesters = sorted({row["id"] for row in rows})
     return []
 
 
@@ -213,10 +214,15 @@ def as_resource(row: Row, vault: Vault, now: datetime) -> dict[str, Any]:
     )
 
 
+async def unnumbered(connection: Source, ids: Sequence[str]) -> dict[str, int]:
+    """Counts the events without a number of each of these Subscriptions that has some."""
+    rows = await connection.fetch(_UNNUMBERED, list(plan_keys()), list(ids))
+    return {row["endpoint_id"]: row["waiting"] for row in rows}
+
+
 async def standings(connection: Source, rows: Sequence[Row]) -> list[SubscriptionStanding]:
     """Computes the standing of each Subscription; counts events without a number too."""
-    counts = await connection.fetch(_UNNUMBERED, [row["id"] for row in rows])
-    waiting: dict[str, int] = {row[0]: row[1] for row in counts}
+    waiting = await unnumbered(connection, [row["id"] for row in rows])
     return [
         SubscriptionStanding(
             row["id"],
@@ -240,12 +246,16 @@ async def events(
     now: datetime,
 ) -> tuple[SubscriptionStanding, list[NotificationEvent]]:
     """Reads the events numbered `first` to `last`, both included; first numbers the new events."""
-
     organization = row["organization_id"]
     await number_all(connection, organization, row["id"], now)
-    rows = await connection.fetch(_EVENTS, row["id"], first, last, full, organization)
-    numbered = [(each[0], each[1], NotificationEvent(*each[2:])) for each in rows]
+    mine = (list(plan_keys()), organization, row["id"])
+    rows = await connection.fetch(_EVENTS, *mine, first, last, full, MOST_EVENTS)
+    numbered = [(each["message_id"], each["referral_id"], _event(each)) for each in rows]
     (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
         return stands, await bundled(connection, numbered, base)
     return stands, [event for _, _, event in numbered]
+
+
+def _event(row: Row) -> NotificationEvent:
+    return NotificationEvent(row["event_number"], row["occurred_at"], row["focus"], row["body"])

@@ -17,7 +17,10 @@ the first. A write of the organization overtakes its open proposals (`app.store.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
+
+from sqlalchemy import ColumnElement, DateTime, Integer, Select, bindparam, or_, select, tuple_
 
 from app.base.errors import Issue, refuse
 from app.base.ids import new_id
@@ -30,13 +33,15 @@ from app.model.caller import Caller
 from app.store.database import Row, Source
 from app.store.directory.record import Overtaken
 from app.store.directory.store import examine, plain
+from app.store.statement import Compiled, compiled, text_given
+from app.store.tables.directory import offer, organization, organization_proposal
 
 _STANDING = """SELECT o.plan, o.made_by, ARRAY(SELECT p.plan FROM organization p
     WHERE p.plan IS NOT NULL AND EXISTS (SELECT 1 FROM offer f WHERE f.plan = p.plan
-        AND f.organization_id = o.id AND f.active)),
+        AND f.organization_id = o.id AND f.active)) AS offering,
     EXISTS (SELECT 1 FROM client c CROSS JOIN unnest(c.scopes) s
         WHERE c.organization_id = o.id AND c.active AND NOT (c.demonstration AND $2::bool)
-        AND s ~ '^system/([*]|Organization)[.][a-z]*u')
+        AND s ~ '^system/([*]|Organization)[.][a-z]*u') AS speaks
 FROM organization o WHERE o.id = $1::text"""
 
 
@@ -61,9 +66,8 @@ async def standing_of(
     row = await connection.fetch_one(_STANDING, organization_id, production)
     if row is None:
         return None
-    plan, made_by, offering, speaks = row
-    contracting = frozenset(offering) | ({made_by} if made_by else set())
-    return ProposalStanding(organization_id, plan, contracting, speaks)
+    contracting = frozenset(row["offering"]) | ({row["made_by"]} - {None})
+    return ProposalStanding(organization_id, row["plan"], contracting, row["speaks"])
 
 
 def may_change(caller: Caller, standing: ProposalStanding | None) -> None:
@@ -160,13 +164,6 @@ _ADD = """INSERT INTO organization_proposal (id, organization_id, based_on, chan
 VALUES ($1, $2, $3, $4::text[], $5, 'open', $6, $7, $8)"""
 _DECIDE = """UPDATE organization_proposal SET state = $2::text, decided_by = $3::text,
     decided_for = $4::text, decided_at = $5::timestamptz, note = $6::text WHERE id = $1::text"""
-_SHOWN = """p.id, p.organization_id, o.name, p.based_on, p.changes, p.state, p.proposed_for,
-    p.proposed_at, p.decided_for, p.decided_at, p.note"""
-#: The callers whom a proposal concerns: its organization, its proposer, contracting plans ($2).
-_CONCERNS = """FROM organization_proposal p JOIN organization o ON o.id = p.organization_id
-WHERE (p.organization_id = $1::text OR p.proposed_for = $1::text OR o.made_by = $2::text
-    OR EXISTS (SELECT 1 FROM offer f WHERE f.plan = $2::text AND f.organization_id = o.id
-        AND f.active))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +196,12 @@ async def propose(
     """
     await lock(connection, resource["id"])
     current = await connection.fetch_one(_VERSION, resource["id"])
-    if current is None or current[0] != after:
+    if current is None or current["version"] != after:
         raise Overtaken
     await examine(connection, [resource])
     own = await connection.fetch_one(_OWN, resource["id"], caller.organization_id)
-    if own is not None and plain(parse(own[2])) == plain(resource):
-        return str(own[0])
+    if own is not None and plain(parse(own["body"])) == plain(resource):
+        return str(own["id"])
     await take_back(connection, caller, resource["id"], now)
     id_ = new_id()
     values = (id_, resource["id"], after, list(changes), dumps(resource))
@@ -235,24 +232,66 @@ async def decide(
 
 async def one(connection: Source, caller: Caller, id_: str) -> Row | None:
     """Reads a proposal with its body; None if there is none, or none that concerns the caller."""
-    sql = f"SELECT {_SHOWN}, p.body {_CONCERNS} AND p.id = $3::text"
-    values = (caller.organization_id, caller.plan, id_)
-    return await connection.fetch_one(sql, *values)
+    statement = _one().called(own=caller.organization_id, plan=caller.plan, id=id_)
+    return await connection.fetch_one(*statement)
 
 
 async def listed(connection: Source, caller: Caller, wanted: ProposalsQuery) -> Sequence[Row]:
     """Lists proposals that concern the caller, oldest first; one more than `limit` if any."""
-    values: list[Any] = [caller.organization_id, caller.plan]
-    conditions = ""
-    for column, value in (("state", wanted.state), ("organization_id", wanted.organization)):
-        if value is not None:
-            values.append(value)
-            conditions += f" AND p.{column} = ${len(values)}::text"
-    if wanted.after is not None:
-        values += wanted.after
-        at = len(values)
-        conditions += f" AND (p.proposed_at, p.id) > (${at - 1}::timestamptz, ${at}::text)"
-    values.append(wanted.limit + 1)
-    sql = f"""SELECT {_SHOWN} {_CONCERNS}{conditions}
-    ORDER BY p.proposed_at, p.id LIMIT ${len(values)}::int"""
-    return await connection.fetch(sql, *values)
+    at, id_ = wanted.after or (None, None)
+    shape = (wanted.state is not None, wanted.organization is not None, wanted.after is not None)
+    statement = _page(*shape).called(
+        own=caller.organization_id,
+        plan=caller.plan,
+        state=wanted.state,
+        organization=wanted.organization,
+        at=at,
+        id=id_,
+        rows=wanted.limit + 1,
+    )
+    return await connection.fetch(*statement)
+
+
+_p = organization_proposal.alias("p")
+
+
+def _proposals(*more: ColumnElement[Any]) -> Select[Any]:
+    """Selects what concerns the caller: of or by its organization, or of one its plan offers."""
+    o, f = organization.alias("o"), offer.alias("f")
+    plan = text_given("plan")
+    offered = (f.c.plan == plan, f.c.organization_id == o.c.id, f.c.active)
+    return (
+        select(
+            _p.c.id, _p.c.organization_id, o.c.name, _p.c.based_on, _p.c.changes, _p.c.state,
+            _p.c.proposed_for, _p.c.proposed_at, _p.c.decided_for, _p.c.decided_at, _p.c.note,
+            *more,
+        )
+        .join_from(_p, o, o.c.id == _p.c.organization_id)
+        .where(
+            or_(
+                _p.c.organization_id == text_given("own"),
+                _p.c.proposed_for == text_given("own"),
+                o.c.made_by == plan,
+                select(f.c.id).where(*offered).exists(),
+            )
+        )
+    )  # fmt: skip
+
+
+@cache
+def _one() -> Compiled:
+    return compiled(_proposals(_p.c.body).where(_p.c.id == text_given("id")))
+
+
+@cache
+def _page(state: bool, organization: bool, after: bool) -> Compiled:
+    """Makes the statement of a page, once for each set of filters."""
+    rows = _proposals().order_by(_p.c.proposed_at, _p.c.id)
+    if state:
+        rows = rows.where(_p.c.state == text_given("state"))
+    if organization:
+        rows = rows.where(_p.c.organization_id == text_given("organization"))
+    if after:
+        at = bindparam("at", type_=DateTime(timezone=True))
+        rows = rows.where(tuple_(_p.c.proposed_at, _p.c.id) > tuple_(at, text_given("id")))
+    return compiled(rows.limit(bindparam("rows", type_=Integer())))

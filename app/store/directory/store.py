@@ -24,7 +24,7 @@ from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.service_request import is_reachable
 from app.policy.stored_form import roster_to_json
-from app.store.database import Source
+from app.store.database import Row, Source
 from app.store.directory.index import INSERT, travelling, words
 from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, Overtaken, key
 from app.store.directory.resolve import Batch, StoredDirectory, patient_of, resolve
@@ -32,40 +32,44 @@ from app.store.reading.words import words as found_by
 
 #: The plans that have members, found by one step in the index for each plan. Every key of `member`
 #: begins with the plan, and so a CIN or an id is looked up plan by plan.
-PLANS = """(WITH RECURSIVE p(plan) AS (
+_ROSTERS = """WITH RECURSIVE found(plan) AS (
     (SELECT plan FROM member ORDER BY plan LIMIT 1)
     UNION ALL
-    SELECT (SELECT m.plan FROM member m WHERE m.plan > p.plan ORDER BY m.plan LIMIT 1)
-    FROM p WHERE p.plan IS NOT NULL
-) SELECT plan FROM p WHERE plan IS NOT NULL) AS p"""
-_SHARED = f"""SELECT m.plan || ' Patient/' || m.id, o.plan || ' Patient/' || o.id
-FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(id)
+    SELECT (SELECT m.plan FROM member m WHERE m.plan > found.plan ORDER BY m.plan LIMIT 1)
+    FROM found WHERE found.plan IS NOT NULL
+) SELECT plan FROM found WHERE plan IS NOT NULL"""
+_SHARED = """SELECT m.plan || ' Patient/' || m.id AS one, o.plan || ' Patient/' || o.id AS other
+FROM unnest($1::text[]) AS p(plan) CROSS JOIN unnest($2::text[]) AS k(id)
 JOIN member m ON m.plan = p.plan AND m.id = k.id
-CROSS JOIN {PLANS.removesuffix("p")}q JOIN member o ON o.plan = q.plan AND o.cin = m.cin
+CROSS JOIN unnest($1::text[]) AS q(plan) JOIN member o ON o.plan = q.plan AND o.cin = m.cin
 WHERE o.plan <> m.plan ORDER BY 1, 2"""
 
 
 async def in_several_rosters(connection: Source, patients: Sequence[str]) -> list[str]:
     """Words each pair of one of these Patients and a Patient of another plan with the same CIN."""
-    rows = await connection.fetch(_SHARED, list(patients))
-    return [f"{one}: {other} has the same CIN, too." for one, other in rows]
+    rows = await connection.fetch(_SHARED, await _rosters(connection), list(patients))
+    return [f"{row['one']}: {row['other']} has the same CIN, too." for row in rows]
 
 
-_KEYS = "unnest($1::text[], $2::text[]) AS k(type, id)"
-_LOCATED = f"""SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL
-FROM {_KEYS} JOIN locator l USING (type, id)"""
+async def _rosters(connection: Source) -> list[str]:
+    """Lists the plans that have members."""
+    return [row["plan"] for row in await connection.fetch(_ROSTERS)]
+
+
+_LOCATED = """SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL AS copy
+FROM unnest($1::text[], $2::text[]) AS k(type, id) JOIN locator l USING (type, id)"""
 _ORGANIZATIONS = """SELECT id, npi, plan FROM organization
 WHERE id = ANY ($1::text[]) OR plan IS NOT NULL"""
 _HELD = "SELECT npi, organization_id FROM organization_npi WHERE npi = ANY ($1::text[])"
-_CINS = f"""SELECT m.plan, m.cin, m.id FROM {PLANS} CROSS JOIN unnest($1::text[]) AS k(cin)
-JOIN member m ON m.plan = p.plan AND m.cin = k.cin"""
+_CINS = """SELECT m.plan, m.cin, m.id FROM unnest($1::text[]) AS p(plan)
+CROSS JOIN unnest($2::text[]) AS k(cin) JOIN member m ON m.plan = p.plan AND m.cin = k.cin"""
 _LOCATE = """INSERT INTO locator (type, id, plan)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING"""
-_LOCK = """SELECT l.plan, l.referral_id IS NOT NULL, l.type, l.id FROM locator l
+_LOCK = """SELECT l.plan, l.referral_id IS NOT NULL AS copy, l.type, l.id FROM locator l
 WHERE (l.type, l.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY l.type, l.id FOR UPDATE"""
-_CURRENT = f"""SELECT k.type, k.id, v.version, v.body, v.updated_at FROM {_KEYS}
-JOIN locator l ON l.type = k.type AND l.id = k.id
+_CURRENT = """SELECT k.type, k.id, v.version, v.body, v.updated_at
+FROM unnest($1::text[], $2::text[]) AS k(type, id) JOIN locator l ON l.type = k.type AND l.id = k.id
 CROSS JOIN LATERAL (SELECT v.version, v.body, v.updated_at FROM resource_version v
     WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
 _VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
@@ -188,27 +192,33 @@ def _columns(rows: Iterable[Sequence[Any]], width: int) -> tuple[list[Any], ...]
     return tuple([row[index] for row in listed] for index in range(width))
 
 
+def _key_of(row: Row) -> Key:
+    """Returns type and id of a row."""
+    return row["type"], row["id"]
+
+
 async def _known(connection: Source, resources: Sequence[Resource]) -> StoredDirectory:
     keys = {key(one) for one in resources}
     keys |= {("Patient", patient) for one in resources if (patient := patient_of(one))}
-    located: Any = await connection.fetch(_LOCATED, *_columns(sorted(keys), 2))
+    located = await connection.fetch(_LOCATED, *_columns(sorted(keys), 2))
     owners = {
         owner
         for one in resources
         if (owner := local_id((one.get("providedBy") or {}).get("reference"), "Organization"))
     }
-    organizations: Any = await connection.fetch(_ORGANIZATIONS, sorted(owners))
+    organizations = await connection.fetch(_ORGANIZATIONS, sorted(owners))
     cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
-    members: Any = await connection.fetch(_CINS, sorted(cins))
+    plans = await _rosters(connection) if cins else []
+    members = await connection.fetch(_CINS, plans, sorted(cins))
     npis = {
         npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
     }
-    held: Any = await connection.fetch(_HELD, sorted(npis))
+    held = await connection.fetch(_HELD, sorted(npis))
     return StoredDirectory(
-        located={(row[0], row[1]): (row[2], row[3]) for row in located},
-        organizations={row[0]: (row[1], row[2]) for row in organizations},
-        cins={(row[0], row[1]): row[2] for row in members},
-        npis={row[0]: row[1] for row in held},
+        located={_key_of(row): (row["plan"], row["copy"]) for row in located},
+        organizations={row["id"]: (row["npi"], row["plan"]) for row in organizations},
+        cins={(row["plan"], row["cin"]): row["id"] for row in members},
+        npis={row["npi"]: row["organization_id"] for row in held},
     )
 
 
@@ -217,16 +227,15 @@ async def _lock(connection: Source, resources: Sequence[Resource], batch: Batch)
     rows = sorted((*key(one), batch.plans[key(one)]) for one in resources)
     await connection.execute(_LOCATE, *_columns(rows, 3))
     keys = {key(one) for one in resources} | {("Patient", p) for p in batch.patients.values()}
-    held: Any = await connection.fetch(_LOCK, *_columns(sorted(keys), 2))
-    lost = [(row[2], row[3]) for row in held if (row[0], row[1]) != (_plan(batch, row), False)]
+    held = await connection.fetch(_LOCK, *_columns(sorted(keys), 2))
+    lost = [
+        _key_of(row)
+        for row in held
+        if row["copy"] or row["plan"] != batch.plans.get(_key_of(row), row["plan"])
+    ]
     if lost:
         text = "This id was taken just now. Choose another."
         raise DirectoryRefused([(at, Issue("conflict", text, f"{at[0]}.id")) for at in lost])
-
-
-def _plan(batch: Batch, row: Sequence[Any]) -> str:
-    """Returns the plan that the batch expects for an id; the row's for a Patient of no batch."""
-    return batch.plans.get((row[2], row[3]), str(row[0]))
 
 
 async def _current(
@@ -235,8 +244,8 @@ async def _current(
     """Reads (version, resource, time of writing) of the keys that exist."""
     if not keys:
         return {}
-    rows: Any = await connection.fetch(_CURRENT, *_columns(keys, 2))
-    return {(row[0], row[1]): (row[2], parse(row[3]), row[4]) for row in rows}
+    rows = await connection.fetch(_CURRENT, *_columns(keys, 2))
+    return {_key_of(row): (row["version"], parse(row["body"]), row["updated_at"]) for row in rows}
 
 
 async def _write_versions(
@@ -325,8 +334,8 @@ async def _claim(connection: Source, rows: Sequence[OrganizationRow]) -> None:
     """Gives organizations their NPIs and no others. Refuses an NPI that another has just taken."""
     await connection.execute(_RELEASE, [row.id for row in rows])
     claims = sorted((npi, row.id) for row in rows for npi in row.npis)
-    made: Any = await connection.fetch(_CLAIM, *_columns(claims, 2))
-    lost = dict(claims).keys() - {row[0] for row in made}
+    made = await connection.fetch(_CLAIM, *_columns(claims, 2))
+    lost = dict(claims).keys() - {row["npi"] for row in made}
     if lost:
         text = "Another organization was given this NPI just now. Use that one, or correct it."
         fault = Issue("duplicate", text, "Organization.identifier")
@@ -343,9 +352,9 @@ async def _write_members(
     """Writes each member's row anew from all that the roster now holds about them."""
     if not pairs:
         return
-    about: Any = await connection.fetch(_ABOUT, *_columns(pairs, 2))
+    about = await connection.fetch(_ABOUT, *_columns(pairs, 2))
     held = {key(one): one for one in resources}
-    keys = {("Patient", patient) for _, patient in pairs} | {(row[0], row[1]) for row in about}
+    keys = {("Patient", patient) for _, patient in pairs} | {_key_of(row) for row in about}
     others = await _current(connection, sorted(keys - held.keys()))
     stored = [held[at] if at in held else others[at][1] for at in sorted(keys)]
     themselves = {one["id"]: one for one in stored if one["resourceType"] == "Patient"}

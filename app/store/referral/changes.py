@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Table
 
+from app.model.known import Placement
 from app.model.record import Referral
 
 
@@ -18,6 +19,8 @@ class Changes:
     rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
     #: (message id, organization) pairs: which organization gets which message.
     recipients: list[tuple[str, str]] = field(default_factory=list)
+    #: The placement that the statement makes good; None where nobody is placed, or under locks.
+    proposed: Placement | None = None
     #: Organizations that stop being parties with this change.
     departed: list[str] = field(default_factory=list)
 

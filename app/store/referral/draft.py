@@ -73,6 +73,8 @@ class Draft:
     ended_task: EndedTask | None = None
     #: Organizations that stopped being parties before this change.
     passed_over: frozenset[str] = frozenset()
+    #: The placement that the statement that writes this change is to make good.
+    proposed: Placement | None = None
     #: Offers with a place that this change frees: `app.journey.waitlist` gives the place on.
     freed: list[str] = field(default_factory=list)
     #: The open request for information; by id, all requests that this change opens, renews or ends.
@@ -187,6 +189,7 @@ class Draft:
         performer gave; where somebody else made the move, the Task is cancelled.
         """
         performer = placement.performer_id
+        self.proposed = placement if placement.proposed else None
         if row.on_service_task:
             self.leaves(former, performer, row.on_service_task, reasons)
         else:

@@ -1,7 +1,7 @@
-"""Locks a stored referral and reads it into a draft, so that the next move starts from the truth.
+"""Reads a stored referral into a draft, so that the next move starts from the truth.
 
-Two statements: the first one locks the referral; the second one reads the rows beside it, when
-nobody else can move the referral any more.
+One statement reads the referral with the rows beside it; the statement that writes the move then
+checks that the referral still has this version. In a transaction the referral is locked first.
 """
 
 from dataclasses import dataclass
@@ -18,46 +18,47 @@ from app.model.notices import Listening
 from app.model.record import Details, InformationRequest, Referral
 from app.policy.model import EligibilityQuestion, Missing
 from app.policy.stored_form import question_from_json
-from app.store.database import Source
+from app.store.database import Row, Source, Transaction
 from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Visibility, located
 from app.store.referral.asker import asker
 from app.store.referral.draft import Draft
-from app.store.referral.store import (
-    AUTHORIZATION_COLUMNS,
-    REFERRAL_COLUMNS,
-    to_authorization,
-    to_referral,
-)
+from app.store.referral.store import REFERRAL_COLUMNS, to_authorization, to_referral
 
-_LOCK = f"""SELECT {REFERRAL_COLUMNS} FROM locator l {WHOLE}
-JOIN referral r ON r.plan = l.plan AND r.id = l.referral_id
-WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST} FOR UPDATE OF r"""
-
-_BESIDE = f"""SELECT
-(SELECT body FROM resource_version WHERE plan = $1 AND type = 'ServiceRequest' AND id = $2
-    ORDER BY version DESC LIMIT 1),
-(SELECT body FROM resource_version WHERE plan = $1 AND type = 'Task' AND id = $2
-    ORDER BY version DESC LIMIT 1),
-(SELECT body FROM resource_version WHERE plan = $1 AND type = 'Task' AND id = (
-    SELECT id FROM task WHERE plan = $1 AND referral_id = $2 AND kind = 'service'
-    AND status NOT IN ('cancelled', 'rejected') ORDER BY id DESC LIMIT 1)
-    ORDER BY version DESC LIMIT 1),
-(SELECT json_build_array({AUTHORIZATION_COLUMNS})::text FROM service_authorization
-    WHERE plan = $1 AND referral_id = $2),
+#: What is read beside a row `r` of `referral`.
+_BESIDE = """
+(SELECT body FROM resource_version v WHERE v.plan = r.plan AND v.type = 'ServiceRequest'
+    AND v.id = r.id ORDER BY version DESC LIMIT 1) AS sent,
+(SELECT body FROM resource_version v WHERE v.plan = r.plan AND v.type = 'Task'
+    AND v.id = r.id ORDER BY version DESC LIMIT 1) AS own_task,
+(SELECT body FROM resource_version v WHERE v.plan = r.plan AND v.type = 'Task' AND v.id = (
+    SELECT id FROM task t WHERE t.plan = r.plan AND t.referral_id = r.id AND t.kind = 'service'
+    AND t.status NOT IN ('cancelled', 'rejected') ORDER BY id DESC LIMIT 1)
+    ORDER BY version DESC LIMIT 1) AS service_task,
+(SELECT row_to_json(a)::text FROM service_authorization a
+    WHERE a.plan = r.plan AND a.referral_id = r.id) AS authorized,
 (SELECT json_build_array(id, seq, asked::json, actor, asked_at, void_due, remind_at, attempts,
-    reminded_at)::text FROM information_request
-    WHERE plan = $1 AND referral_id = $2 AND ended_at IS NULL ORDER BY seq DESC LIMIT 1),
-(SELECT question FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq DESC LIMIT 1),
-(SELECT id FROM organization WHERE plan = $1),
-(SELECT plan FROM organization WHERE id = $3),
-(SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
+    reminded_at)::text FROM information_request i WHERE i.plan = r.plan AND i.referral_id = r.id
+    AND i.ended_at IS NULL ORDER BY seq DESC LIMIT 1) AS asked,
+(SELECT question FROM determination d WHERE d.plan = r.plan AND d.referral_id = r.id
+    ORDER BY seq DESC LIMIT 1) AS question,
+(SELECT id FROM organization o WHERE o.plan = r.plan) AS plan_organization,
+(SELECT plan FROM organization o WHERE o.id = r.organization_id) AS entered_by,
+(SELECT json_agg(json_build_array(organization_id, plans, event_types))::text
+    FROM webhook_endpoint e
     WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
-        AND filter_statuses || filter_owners || filter_requesters = '{{}}' AND organization_id IN (
-        SELECT organization_id FROM party WHERE plan = $1 AND referral_id = $2
-        UNION ALL SELECT organization_id FROM offer
-            WHERE plan = $1 AND service = $4::text AND active)),
-(SELECT array_agg(organization_id) FROM (SELECT organization_id FROM party
-    WHERE plan = $1 AND referral_id = $2 GROUP BY 1 HAVING bool_and(until IS NOT NULL)) gone)"""
+        AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
+        SELECT organization_id FROM party p WHERE p.plan = r.plan AND p.referral_id = r.id
+        UNION ALL SELECT organization_id FROM offer f
+            WHERE f.plan = r.plan AND f.service = r.service AND f.active)) AS listening,
+(SELECT array_agg(organization_id) FROM (SELECT organization_id FROM party p
+    WHERE p.plan = r.plan AND p.referral_id = r.id
+    GROUP BY 1 HAVING bool_and(until IS NOT NULL)) g) AS gone"""
+_LOCATED = f"""FROM locator l {WHOLE}
+JOIN referral r ON r.plan = l.plan AND r.id = l.referral_id
+WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
+_LOCK = f"SELECT 1 {_LOCATED} FOR UPDATE OF r"
+_OPEN = f"SELECT {REFERRAL_COLUMNS}, {_BESIDE} {_LOCATED}"
+_LOAD = f"SELECT {REFERRAL_COLUMNS}, {_BESIDE} FROM referral r WHERE r.plan = $1 AND r.id = $2"
 
 _COPIES = """SELECT DISTINCT ON (type, id) type, id, body FROM resource_version
 WHERE plan = $1 AND referral_id = $2
@@ -68,14 +69,14 @@ ORDER BY type, id, version DESC"""
 
 @dataclass(slots=True)
 class Opened:
-    """A locked referral: its draft, and the last question about it that the rules answered."""
+    """A referral that somebody moves: its draft, and the last question that the rules answered."""
 
     draft: Draft
     question: EligibilityQuestion | None
 
 
 async def reopen(
-    connection: Source,
+    source: Source,
     resource_id: str,
     seen: Visibility,
     *,
@@ -84,12 +85,15 @@ async def reopen(
     kind: str = "ServiceRequest",
     identifying: bool = False,
 ) -> Opened:
-    """Locks a referral that the caller may see, by its id or by the id of a Task; 404 otherwise.
+    """Reads a referral that the caller may see, by its id or by the id of a Task; 404 otherwise.
 
-    403 for plan staff while the referral has no plan: until then staff may only say which member
-    it is about (`identifying`).
+    In a transaction also locks it. 403 for plan staff while the referral has no plan: until then
+    staff may only say which member it is about (`identifying`).
     """
-    row = await connection.fetch_one(_LOCK, *located(kind, resource_id, seen))
+    keys = located(kind, resource_id, seen)
+    if isinstance(source, Transaction):
+        await source.execute(_LOCK, *keys)
+    row = await source.fetch_one(_OPEN, *keys)
     if row is None:
         raise not_found(kind)
     before = to_referral(row)
@@ -97,42 +101,46 @@ async def reopen(
     if before.plan == UNASSIGNED and seen.staff and not may_open:
         text = "Its plan is not known yet. First say with $add-information whose member it is."
         raise refuse(403, "forbidden", text)
-    return await load_for_move(connection, before, now=now, fhir_base=fhir_base)
+    return await _opened(row, before, now, fhir_base)
 
 
 async def load_for_move(
-    connection: Source, before: Referral, *, now: datetime, fhir_base: str
+    transaction: Transaction, plan: str, referral_id: str, *, now: datetime, fhir_base: str
 ) -> Opened:
-    """Reads a referral whose row this transaction has locked, with all that a move needs.
-
-    The time of the draft is never before the last change, even if the clock of the process that
-    made this change runs ahead of ours.
-    """
-    keys = (before.plan, before.id, before.organization_id, before.service)
-    beside = await connection.fetch_one(_BESIDE, *keys)
-    if beside is None:
+    """Reads a referral whose row this transaction has locked, with all that a move needs."""
+    row = await transaction.fetch_one(_LOAD, plan, referral_id)
+    if row is None:
         raise not_found("ServiceRequest")
-    sent, own_task, service_body, authorization, asked, question, plan_organization, *last = beside
-    entered_by, listening, gone = last
+    return await _opened(row, to_referral(row), now, fhir_base)
+
+
+async def _opened(row: Row, before: Referral, now: datetime, fhir_base: str) -> Opened:
+    """Makes the draft of a referral that was read.
+
+    Its time is never before the last change, even if the clock of the process that made this change
+    runs ahead of ours.
+    """
+    sent, own_task, service_body = row["sent"], row["own_task"], row["service_task"]
     mark_if_heavy(len(sent) + len(own_task) + len(service_body or b""))
     request = await to_thread_if_heavy(parse, sent)
     service = await to_thread_if_heavy(parse, service_body) if service_body else None
+    authorized, question = row["authorized"], row["question"]
     draft = Draft(
         before=before,
         after=before,
         at=max(now, before.updated_at),
         sent=request,
         details=Details.from_json(before.details),
-        plan_organization=plan_organization,
+        plan_organization=row["plan_organization"],
         adopted=await to_thread_if_heavy(parse, own_task),
         service_task_id=service["id"] if service else None,
         service_kept=service,
-        passed_over=frozenset(gone or ()),
+        passed_over=frozenset(row["gone"] or ()),
         asker=asker(request, before.cin),
-        entered_by_plan=entered_by is not None,
-        listening=tuple(Listening(*row) for row in orjson.loads(listening or "[]")),
-        authorization=to_authorization(orjson.loads(authorization)) if authorization else None,
-        open_request=_open_request(asked),
+        entered_by_plan=row["entered_by"] is not None,
+        listening=tuple(Listening(*each) for each in orjson.loads(row["listening"] or "[]")),
+        authorization=to_authorization(orjson.loads(authorized)) if authorized else None,
+        open_request=_open_request(row["asked"]),
         fhir_base=fhir_base,
     )
     return Opened(draft, question_from_json(question) if question else None)
@@ -160,10 +168,10 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-async def copies(
-    connection: Source, plan: str, referral_id: str
-) -> list[tuple[str, dict[str, Any]]]:
+async def copies(source: Source, plan: str, referral_id: str) -> list[tuple[str, dict[str, Any]]]:
     """Reads the resources that were sent with a referral or later, each with its `Type/id`."""
-    rows = await connection.fetch(_COPIES, plan, referral_id)
-    mark_if_heavy(sum(len(body) for _, _, body in rows))
-    return [(f"{kind}/{id_}", await to_thread_if_heavy(parse, body)) for kind, id_, body in rows]
+    rows = await source.fetch(_COPIES, plan, referral_id)
+    mark_if_heavy(sum(len(row["body"]) for row in rows))
+    return [
+        (f"{row['type']}/{row['id']}", await to_thread_if_heavy(parse, row["body"])) for row in rows
+    ]

@@ -38,7 +38,7 @@ from app.store.tables.referral import locator, resource_version, task
 def build_rows(draft: Draft) -> Changes:
     """Finishes the draft and returns the rows of the change."""
     draft.finish()
-    changes = Changes(draft.before, draft.after, departed=draft.departed)
+    changes = Changes(draft.before, draft.after, proposed=draft.proposed, departed=draft.departed)
     _resources(draft, changes)
     _requests(draft, changes)
     _authorization(draft, changes)

@@ -1,184 +1,114 @@
 """Writes referrals, and turns their rows into values; no other module does.
 
-A move is one statement: the guarded update (or the insert) of the referral and all rows beside it,
-as data-modifying CTEs. So a decision costs one round trip, and the database has either all of its
-rows or none.
+A move is one statement (`app.store.referral.statement`): so a decision costs one round trip, and
+the database has either all of its rows or none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Literal
 
+import asyncpg
 import orjson
-from sqlalchemy import Boolean, Date, DateTime, Integer, LargeBinary, Table
-from sqlalchemy.types import TypeEngine
 
 from app.base.local_time import stored_day
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Authorization, Referral
-from app.store.database import Source
+from app.store.database import Row, Source
+from app.store.database_errors import constraint, sqlstate
 from app.store.referral.changes import Changes
-from app.store.tables.decision import information_request, service_authorization
-from app.store.tables.notification import delivery, message
-from app.store.tables.referral import party, referral, task
+from app.store.referral.statement import MOST_VALUES, MoveShape, TableRows, mark, statement
+from app.store.tables.decision import service_authorization
+from app.store.tables.notification import message
+from app.store.tables.referral import referral, task
 
 _COLUMNS = [column.name for column in referral.columns]
-_CASTS: list[tuple[type[TypeEngine[Any]], str]] = [
-    (Integer, "int"),
-    (DateTime, "timestamptz"),
-    (Date, "date"),
-    (Boolean, "bool"),
-    (LargeBinary, "bytea"),
-]
-#: At most so many rows go as VALUES, since the driver looks at every element of an array several
-#: times. More rows go as arrays: a statement has at most 32,767 parameters, and the text of the
-#: statement is then one for every number of rows.
-_MOST_VALUES = 8
-#: Tables whose row may exist already → the columns that are then updated.
-_UPSERT: dict[Table, str] = {
-    task: "ON CONFLICT (plan, id) DO UPDATE SET"
-    " status = excluded.status, version = excluded.version,"
-    " business_status = excluded.business_status, owner_id = excluded.owner_id,"
-    " updated_at = excluded.updated_at",
-    service_authorization: "ON CONFLICT (plan, referral_id) DO UPDATE SET"
-    " performer_id = excluded.performer_id, status = excluded.status,"
-    " expiring_told_at = excluded.expiring_told_at, expired_told_at = excluded.expired_told_at,"
-    " updated_at = excluded.updated_at",
-    information_request: "ON CONFLICT (plan, referral_id, seq) DO UPDATE SET"
-    " attempts = excluded.attempts, reminded_at = excluded.reminded_at,"
-    " answered_at = excluded.answered_at, ended_at = excluded.ended_at",
-    party: "ON CONFLICT (plan, organization_id, referral_id, role) DO UPDATE SET until = NULL",
-}
-
-#: Writes a delivery for each endpoint that a message goes to. `told` picks one Task for a
-#: Subscription, among the Tasks that its filters let through: first the service Task that its own
-#: organization has, then the referral's Task, then the service Task of another organization.
-#: Topics other than Task are about the referral.
-_FAN_OUT = """INSERT INTO delivery (plan, message_id, endpoint_id, organization_id, referral_id,
-    seq, state, attempts, next_attempt_at, created_at, focus)
-SELECT ${plan}, m.message_id, e.id, e.organization_id, ${referral}, m.seq,
-    CASE e.status WHEN 'active' THEN 'pending' ELSE 'held' END, 0, ${now}, ${now},
-    CASE WHEN e.focus = 'Task' OR e.focus = 'ClaimResponse' AND NOT ${authorized}
-        THEN 'Task/' || told.task_id ELSE e.focus || '/' || ${referral} END
-FROM unnest(${ids}::text[], ${types}::text[], ${seqs}::int[], ${organizations}::text[])
-    AS m(message_id, event_type, seq, organization_id)
-JOIN webhook_endpoint e ON e.organization_id = m.organization_id
-    AND (e.event_types = '{}' OR m.event_type = ANY (e.event_types))
-    AND (e.plans = '{}' OR ${plan} = ANY (e.plans))
-LEFT JOIN LATERAL (
-    SELECT t.task_id FROM unnest(${tasks}::text[], ${statuses}::text[], ${owners}::text[],
-        ${requesters}::text[]) WITH ORDINALITY AS t(task_id, status, owner, requester, place)
-    WHERE e.kind = 'subscription' AND e.status <> 'disabled'
-        AND (e.ends_at IS NULL OR e.ends_at > ${now})
-        AND (e.filter_statuses = '{}' OR t.status = ANY (e.filter_statuses))
-        AND (e.filter_owners = '{}' OR ${performer} = ANY (e.filter_owners) AND e.focus <> 'Task'
-            OR t.owner = ANY (e.filter_owners) AND e.focus = 'Task')
-        AND (e.filter_requesters = '{}'
-            OR ${requester} = ANY (e.filter_requesters) AND e.focus <> 'Task'
-            OR t.requester = ANY (e.filter_requesters) AND e.focus = 'Task')
-    ORDER BY t.place > 1 AND t.owner = e.organization_id DESC NULLS LAST,
-        t.place LIMIT 1) AS told ON true
-WHERE e.kind = 'webhook' OR told.task_id IS NOT NULL"""
+#: The SQLSTATE of a check that failed (`nwd_require`); its constraint is the name of the check.
+_CHECK_FAILED = "NW001"
 
 
 class StaleReferral(Exception):
     """The referral changed between our reading and our writing: somebody else moved it."""
 
 
-def _cast(table: Table, name: str) -> str:
-    kind = table.columns[name].type
-    return next((cast for base, cast in _CASTS if isinstance(kind, base)), "text")
+class PlaceGone(Exception):
+    """The offer has no place any more, or has one again: somebody else was faster."""
 
 
-class _Parameters:
-    """Numbers the parameters of one statement."""
+async def write(source: Source, changes: Changes) -> None:
+    """Writes one move. Raises `StaleReferral` or `PlaceGone` if what was read is no longer so.
 
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-
-    def add(self, value: Any) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}"
-
-
-@lru_cache(maxsize=1024)
-def _insert_sql(table: Table, names: tuple[str, ...], count: int | None, first: int) -> str:
-    """Inserts `count` rows as VALUES, or (None) any number of rows as one array a column."""
-    columns = ", ".join(f'"{name}"' for name in names)
-    casts = [_cast(table, name) for name in names]
-    numbers = iter(range(first, first + (count or 1) * len(names)))
-    if count is None:
-        arrays = ", ".join(f"${next(numbers)}::{cast}[]" for cast in casts)
-        rows = f"SELECT * FROM unnest({arrays})"
-    else:
-        rows = "VALUES " + ", ".join(
-            f"({', '.join(f'${next(numbers)}::{cast}' for cast in casts)})" for _ in range(count)
-        )
-    return f'INSERT INTO "{table.name}" ({columns}) {rows} {_UPSERT.get(table, "")}'
-
-
-def _insert(parameters: _Parameters, table: Table, rows: Sequence[Mapping[str, Any]]) -> str:
-    names = tuple(rows[0])
-    first = len(parameters.values) + 1
-    if len(rows) > _MOST_VALUES:
-        parameters.values.extend([row[name] for row in rows] for name in names)
-        return _insert_sql(table, names, None, first)
-    for row in rows:
-        parameters.values.extend([row[name] for name in names])
-    return _insert_sql(table, names, len(rows), first)
-
-
-@cache
-def _referral_sql(new: bool, first: int) -> str:
-    if new:
-        marks = ", ".join(
-            f"${first + index}::{_cast(referral, name)}" for index, name in enumerate(_COLUMNS)
-        )
-        return f"INSERT INTO referral ({', '.join(_COLUMNS)}) VALUES ({marks}) RETURNING 1"
-    sets = ", ".join(
-        f"{name} = ${first + index}::{_cast(referral, name)}"
-        for index, name in enumerate(_COLUMNS)
-        if name not in ("plan", "id")
+    A unique violation is raised as the driver's error: the caller knows which repeated request it
+    means.
+    """
+    shape = MoveShape(
+        new=changes.before is None,
+        rows=tuple(
+            TableRows(table, tuple(rows[0]), len(rows) if len(rows) <= MOST_VALUES else None)
+            for table, rows in changes.rows.items()
+        ),
+        departs=bool(changes.departed),
+        fans_out=bool(changes.recipients),
+        place=_place(changes),
     )
-    guard = first + len(_COLUMNS)
-    return (
-        f"UPDATE referral SET {sets} WHERE plan = ${first} AND id = ${first + 1}"
-        f" AND version = ${guard}::int AND state = ${guard + 1} RETURNING 1"
-    )
+    try:
+        await source.execute(*statement(shape).called(**_values(changes)))
+    except asyncpg.PostgresError as error:
+        if sqlstate(error) != _CHECK_FAILED:
+            raise
+        raise (PlaceGone if constraint(error) == "place" else StaleReferral) from error
+    if changes.recipients:
+        source.deliveries_due()
 
 
-def _write_referral(parameters: _Parameters, changes: Changes) -> str:
-    sql = _referral_sql(changes.before is None, len(parameters.values) + 1)
-    parameters.values.extend(getattr(changes.after, name) for name in _COLUMNS)
+def _values(changes: Changes) -> dict[str, Any]:
+    """Lists the parameters of the statement by name."""
+    after = changes.after
+    values = {mark(referral, 0, name): getattr(after, name) for name in _COLUMNS}
+    for table, rows in changes.rows.items():
+        if len(rows) > MOST_VALUES:
+            values |= {mark(table, 0, name): [row[name] for row in rows] for name in rows[0]}
+            continue
+        for number, row in enumerate(rows):
+            values |= {mark(table, number, name): value for name, value in row.items()}
     if changes.before is not None:
-        parameters.values.extend((changes.before.version, changes.before.state.value))
-    return sql
+        values["read_version"] = changes.before.version
+        values["read_state"] = changes.before.state.value
+    if changes.departed:
+        values["departed"] = changes.departed
+    if changes.proposed is not None and changes.proposed.offer is not None:
+        values["offer"] = changes.proposed.offer.id
+        values["offer_status"] = changes.proposed.offer.status
+    return values | (_fan_out(changes) if changes.recipients else {})
 
 
-def _fan_out(parameters: _Parameters, changes: Changes) -> str:
+def _place(changes: Changes) -> Literal["take", "wait"] | None:
+    if changes.proposed is None or changes.proposed.offer is None:
+        return None
+    return "take" if changes.proposed.performer_id else "wait"
+
+
+def _fan_out(changes: Changes) -> dict[str, Any]:
+    after = changes.after
     rows = {row["id"]: row for row in changes.rows[message]}
     named = [(rows[message_id], organization) for message_id, organization in changes.recipients]
-    marks = {
-        "plan": parameters.add(changes.after.plan) + "::text",
-        "referral": parameters.add(changes.after.id) + "::text",
-        "now": parameters.add(changes.after.updated_at) + "::timestamptz",
-        "ids": parameters.add([row["id"] for row, _ in named]),
-        "types": parameters.add([row["event_type"] for row, _ in named]),
-        "seqs": parameters.add([row["seq"] for row, _ in named]),
-        "organizations": parameters.add([organization for _, organization in named]),
-        "authorized": parameters.add(service_authorization in changes.rows) + "::bool",
-        "performer": parameters.add(changes.after.performer_id or changes.after.asked_performer_id)
-        + "::text",
-        "requester": parameters.add(changes.after.organization_id) + "::text",
-    }
     tasks = _tasks(changes)
-    for index, name in enumerate(("tasks", "statuses", "owners", "requesters")):
-        marks[name] = parameters.add([each[index] for each in tasks])
-    sql = _FAN_OUT
-    for name, mark in marks.items():
-        sql = sql.replace("${" + name + "}", mark)
-    return sql
+    return {
+        "plan": after.plan,
+        "referral": after.id,
+        "now": after.updated_at,
+        "messages": [row["id"] for row, _ in named],
+        "types": [row["event_type"] for row, _ in named],
+        "seqs": [row["seq"] for row, _ in named],
+        "organizations": [organization for _, organization in named],
+        "authorized": service_authorization in changes.rows,
+        "performer": after.performer_id or after.asked_performer_id,
+        "requester": after.organization_id,
+        "tasks": [each[0] for each in tasks],
+        "statuses": [each[1] for each in tasks],
+        "owners": [each[2] for each in tasks],
+        "requesters": [each[3] for each in tasks],
+    }
 
 
 def _tasks(changes: Changes) -> list[tuple[str, str, str | None, str | None]]:
@@ -192,70 +122,32 @@ def _tasks(changes: Changes) -> list[tuple[str, str, str | None, str | None]]:
     ]
 
 
-def _depart(parameters: _Parameters, changes: Changes) -> str:
-    """Ends the part of performers that were passed over or decline: they see no later change."""
-    after = changes.after
-    return (
-        f"UPDATE party SET until = {parameters.add(after.updated_at)}::timestamptz"
-        f" WHERE plan = {parameters.add(after.plan)} AND referral_id = {parameters.add(after.id)}"
-        f" AND organization_id = ANY ({parameters.add(changes.departed)}::text[])"
-        " AND role <> 'requester' AND until IS NULL"
-    )
-
-
-async def write(connection: Source, changes: Changes) -> None:
-    """Writes one move. Raises `StaleReferral` if the referral has changed since it was read.
-
-    A unique violation is raised as the driver's error: the caller knows which repeated request it
-    means.
-    """
-    parameters = _Parameters()
-    parts = [f"moved AS ({_write_referral(parameters, changes)})"]
-    for table, rows in changes.rows.items():
-        parts.append(f'"{table.name}_rows" AS ({_insert(parameters, table, rows)})')
-    if changes.departed:
-        parts.append(f"departed AS ({_depart(parameters, changes)})")
-    if changes.recipients:
-        parts.append(f'"{delivery.name}_rows" AS ({_fan_out(parameters, changes)})')
-    sql = f"WITH {', '.join(parts)} SELECT count(*) FROM moved"
-    row = await connection.fetch_one(sql, *parameters.values)
-    if row is None or row[0] != 1:
-        raise StaleReferral
-    if changes.recipients:
-        connection.deliveries_due()
-
-
-#: The columns of `r`, in the order that `to_referral` reads.
+#: The columns of `r` that `to_referral` reads. Not `r.*`: a column that a migration adds while the
+#: service runs would end its prepared statements.
 REFERRAL_COLUMNS = ", ".join("r." + name for name in _COLUMNS)
 
 
-def to_referral(row: Sequence[Any]) -> Referral:
-    """Reads a row of `referral`, with its columns in the table's order."""
-    values = dict(zip(_COLUMNS, row, strict=True))
+def to_referral(row: Row) -> Referral:
+    """Reads a row of `referral`, by the names of its columns."""
+    values = {name: row[name] for name in _COLUMNS}
     values["state"] = State(values["state"])
     status = values["business_status"]
     values["business_status"] = None if status is None else BusinessStatus(status)
     return Referral(**values)
 
 
-#: The columns of `service_authorization`, in the order that `to_authorization` reads.
-AUTHORIZATION_COLUMNS = """number, service, performer_id, starts_on, ends_on, units, previous_id,
-    status, expiring_told_at, expired_told_at"""
-
-
-def to_authorization(row: Sequence[Any]) -> Authorization:
-    """Reads a row of `service_authorization` from the JSON array that the database makes of it."""
-    number, service, performer, starts, ends, units, previous, status, *moments = row
-    expiring, expired = (moment and datetime.fromisoformat(moment) for moment in moments)
+def to_authorization(row: Mapping[str, Any]) -> Authorization:
+    """Reads a row of `service_authorization` from the JSON object that the database makes of it."""
+    expiring, expired = row["expiring_told_at"], row["expired_told_at"]
     return Authorization(
-        number=number,
-        service=service,
-        performer_id=performer,
-        starts_on=stored_day(starts),
-        ends_on=stored_day(ends),
-        units=orjson.loads(units) if units else None,
-        previous_id=previous,
-        status=status,
-        expiring_told_at=expiring,
-        expired_told_at=expired,
+        number=row["number"],
+        service=row["service"],
+        performer_id=row["performer_id"],
+        starts_on=stored_day(row["starts_on"]),
+        ends_on=stored_day(row["ends_on"]),
+        units=orjson.loads(row["units"]) if row["units"] else None,
+        previous_id=row["previous_id"],
+        status=row["status"],
+        expiring_told_at=expiring and datetime.fromisoformat(expiring),
+        expired_told_at=expired and datetime.fromisoformat(expired),
     )

@@ -9,7 +9,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -18,7 +17,6 @@ from sqlalchemy import (
 )
 
 from app.model.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
-from app.policy.deadlines import URGENT
 from app.store.tables.metadata import finite, metadata, moment, text
 
 
@@ -44,8 +42,6 @@ ONLY_MOVES = f"({' OR '.join(_LISTED)}) IS TRUE"
 
 #: Business statuses in which a referral waits for a person or a clock: the work queue has these.
 WAITING = ["in-review", "information-needed", "unassigned", "waitlisted"]
-#: An SQL condition: the row `r` of `referral` is on the 72-hour track.
-IS_URGENT = _one_of("r.priority", sorted(URGENT))
 
 referral = Table(
     "referral",
@@ -169,9 +165,6 @@ referral_history = Table(
     Column("request_id", Text),
     Column("correlation_id", Text),
     CheckConstraint(ONLY_MOVES, name="move"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
     Index(
         "ix_referral_history_ended",
         "plan",
@@ -190,9 +183,6 @@ party = Table(
     text("role", primary_key=True, comment="requester | asked | performer"),
     moment("since"),
     Column("until", DateTime(timezone=True), comment="set when passed over or declining"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
     Index("ix_party_referral", "plan", "referral_id"),
 )
 
@@ -251,9 +241,6 @@ task = Table(
     Column("owner_id", Text),
     Column("version", Integer, nullable=False),
     moment("updated_at"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
     Index("ix_task_referral", "plan", "referral_id"),
 )
 

@@ -19,7 +19,7 @@ class Named(BaseModel):
     )
 
 
-class Source(BaseModel):
+class CitedSource(BaseModel):
     """Where a statement comes from: seed and line, or document and page; and its words."""
 
     citation: str = Field(examples=["S003:L97"])
@@ -32,7 +32,7 @@ class Note(BaseModel):
     """One thing to know."""
 
     text: str = Field(examples=["There is no cost to the member."])
-    source: Source
+    source: CitedSource
 
 
 class ContactEntry(BaseModel):
@@ -58,7 +58,7 @@ class ChannelEntry(BaseModel):
     how: str = Field(examples=["Complete the ECM Referral Form and fax it."])
     forms: list[str] = Field(examples=[["ECM Referral Form"]])
     contact: str | None = Field(description="A key of `contacts`.", examples=["referrals"])
-    source: Source
+    source: CitedSource
 
 
 class CoreServiceEntry(BaseModel):
@@ -66,7 +66,7 @@ class CoreServiceEntry(BaseModel):
 
     name: Named
     description: str = Field(examples=["Contact and engage the member in their care."])
-    source: Source
+    source: CitedSource
 
 
 class ContactOnlyEntry(BaseModel):
@@ -79,7 +79,7 @@ class ContactOnlyEntry(BaseModel):
     who: str = Field(examples=["Anyone who experiences a health care transition."])
     helps_with: list[str] = Field(examples=[["Scheduling medical visits"]])
     contact: ContactEntry
-    source: Source
+    source: CitedSource
 
 
 class CountyEntry(BaseModel):
@@ -143,7 +143,7 @@ class Availability(BaseModel):
         description="From when; null where there is no date.", examples=["2022-01-01"]
     )
     note: str | None = Field(examples=[None])
-    source: Source | None = Field(description="Null where the plan does not list the service.")
+    source: CitedSource | None = Field(description="Null where the plan does not list the service.")
 
 
 class ServiceEntry(BaseModel):
@@ -184,7 +184,7 @@ class Way(BaseModel):
     expression: str = Field(
         description="As the policy file states it.", examples=["adult and homeless"]
     )
-    source: Source
+    source: CitedSource
     secondary: bool = Field(
         description="The source is another plan's document: a recommendation.", examples=[False]
     )
@@ -216,7 +216,7 @@ class PopulationEntry(BaseModel):
         description="`person`: the plan lists it, and the rules neither approve nor deny by it."
     )
     where: list[PopulationWhere]
-    source: Source
+    source: CitedSource
 
 
 class PopulationList(BaseModel):

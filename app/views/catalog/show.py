@@ -19,6 +19,7 @@ from app.views.catalog.model import (
     Availability,
     AvailabilityStatus,
     ChannelEntry,
+    CitedSource,
     Comparison,
     ContactEntry,
     ContactOnlyEntry,
@@ -34,7 +35,6 @@ from app.views.catalog.model import (
     PopulationWhere,
     ServiceEntry,
     ServiceList,
-    Source,
     Way,
 )
 
@@ -284,5 +284,5 @@ def _named(words: TranslatedWords) -> Named:
     return Named(en=words.en, es=words.es, hmn=words.hmn)
 
 
-def _source(citation: str, quote: str | None) -> Source:
-    return Source(citation=citation, quote=quote)
+def _source(citation: str, quote: str | None) -> CitedSource:
+    return CitedSource(citation=citation, quote=quote)

@@ -12,6 +12,7 @@ import orjson
 from fastapi import Response
 
 from app.model.messages import MEANINGS, TEST, WHY_OFF, EventType
+from app.store.database import Row
 from app.views.deliveries.model import Channel, DeliveriesPage, LetterTold, Outcome, Told, Try
 from app.views.page import page
 from app.views.spans import moment
@@ -27,46 +28,46 @@ _ERRORS = {
 }
 
 
-def delivery_shown(row: Any, organization_id: str, public_url: str) -> Told:
+def delivery_shown(row: Row, organization_id: str, public_url: str) -> Told:
     """Show one delivery to a caller of the organization `organization_id`."""
-    tries = [Try(**_tried(each)) for each in orjson.loads(row.tries or "[]")]
+    tries = [Try(**_tried(each)) for each in orjson.loads(row["tries"] or "[]")]
     state = _state(row, tries)
     waits = state in (Outcome.PENDING, Outcome.FAILING)
-    path = f"{_PREFIX}/{row.endpoint_id}/messages/{row.message_id}/redeliver"
-    may = state is Outcome.DEAD and row.organization_id == organization_id
+    path = f"{_PREFIX}/{row['endpoint_id']}/messages/{row['message_id']}/redeliver"
+    may = state is Outcome.DEAD and row["organization_id"] == organization_id
     return Told(
-        message_id=row.message_id,
-        event_type=row.event_type,
-        meaning=meaning(row.event_type),
-        occurred_at=row.occurred_at,
-        plan=row.plan,
-        referral=None if row.referral_id == row.message_id else row.referral_id,
-        sequence=row.seq,
-        organization=row.organization_id,
-        organization_name=row.organization,
-        kind=Channel(row.kind),
-        endpoint=row.endpoint_id,
-        event_number=row.event_number,
+        message_id=row["message_id"],
+        event_type=row["event_type"],
+        meaning=meaning(row["event_type"]),
+        occurred_at=row["occurred_at"],
+        plan=row["plan"],
+        referral=None if row["referral_id"] == row["message_id"] else row["referral_id"],
+        sequence=row["seq"],
+        organization=row["organization_id"],
+        organization_name=row["organization"],
+        kind=Channel(row["kind"]),
+        endpoint=row["endpoint_id"],
+        event_number=row["event_number"],
         state=state,
         in_words=_in_words(row, state, tries),
-        attempts=row.attempts,
+        attempts=row["attempts"],
         tries=tries,
-        next_attempt_at=row.next_attempt_at if waits else None,
-        delivered_at=row.delivered_at,
-        redeliver=public_url + path if may and row.status == "active" else None,
+        next_attempt_at=row["next_attempt_at"] if waits else None,
+        delivered_at=row["delivered_at"],
+        redeliver=public_url + path if may and row["status"] == "active" else None,
     )
 
 
-def letter(row: Any) -> LetterTold:
+def letter(row: Row) -> LetterTold:
     """Show one letter."""
     return LetterTold(
-        outcome=row.outcome,
-        recipient=row.recipient,
-        organization_name=row.organization,
-        status=row.status,
-        medium=row.medium,
-        sent_at=row.sent_at,
-        reason=row.reason,
+        outcome=row["outcome"],
+        recipient=row["recipient"],
+        organization_name=row["organization"],
+        status=row["status"],
+        medium=row["medium"],
+        sent_at=row["sent_at"],
+        reason=row["reason"],
     )
 
 
@@ -83,35 +84,37 @@ def _tried(each: list[Any]) -> dict[str, Any]:
     )
 
 
-def _state(row: Any, tries: list[Try]) -> Outcome:
-    if row.state == "pending" and tries and not _fine(tries[-1]):
+def _state(row: Row, tries: list[Try]) -> Outcome:
+    if row["state"] == "pending" and tries and not _fine(tries[-1]):
         return Outcome.FAILING
-    return Outcome(row.state)
+    return Outcome(row["state"])
 
 
 def _fine(each: Try) -> bool:
     return each.status is not None and 200 <= each.status < 300
 
 
-def _in_words(row: Any, state: Outcome, tries: list[Try]) -> str:
+def _in_words(row: Row, state: Outcome, tries: list[Try]) -> str:
     last = f": {answered(tries[-1])}" if tries and not _fine(tries[-1]) else ""
     match state:
-        case Outcome.DELIVERED if row.attempts == 1:
+        case Outcome.DELIVERED if row["attempts"] == 1:
             return "Delivered at the first attempt."
         case Outcome.DELIVERED:
-            return f"Delivered after {row.attempts} attempts."
+            return f"Delivered after {row['attempts']} attempts."
         case Outcome.FAILING:
-            return f"Not delivered yet, after {_counted(row.attempts)}{last}. It is tried again."
+            return f"Not delivered yet, after {_counted(row['attempts'])}{last}. It is tried again."
         case Outcome.DEAD:
-            return f"Given up after {_counted(row.attempts)}{last}. It is kept, to be redelivered."
-        case Outcome.HELD if row.kind == Channel.SUBSCRIPTION:
+            return (
+                f"Given up after {_counted(row['attempts'])}{last}. It is kept, to be redelivered."
+            )
+        case Outcome.HELD if row["kind"] == Channel.SUBSCRIPTION:
             return "Held until the Subscription is active."
         case Outcome.HELD:
-            why = WHY_OFF.get(row.disabled_reason or "", "is disabled")
+            why = WHY_OFF.get(row["disabled_reason"] or "", "is disabled")
             return f"Held until the endpoint is enabled again: it {why}."
-    if row.attempts:
+    if row["attempts"]:
         return "Being sent again."
-    behind = row.next_attempt_at > row.created_at
+    behind = row["next_attempt_at"] > row["created_at"]
     return "Waits for an earlier message about the same referral." if behind else "To be sent now."
 
 

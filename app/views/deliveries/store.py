@@ -3,45 +3,46 @@
 One statement reads a page. Of the endpoint of another organization, the statement reads only the
 id, the kind, whether the endpoint is active, and why not; never its URL, its headers, its
 description, or the body of an answer. `show.py` puts the rows into words.
+
+The statement of a page is made once for each combination of filters (`_Shape`): other filters need
+other indexes. All deliveries of a plan are read by their key, whose message ids rise with time.
+Others are read by endpoint and time, or from the few messages of one referral.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Integer,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
 from app.model.caller import UNASSIGNED
-from app.store.database import Source
-from app.store.reading.access import SEES_LOCATED, SqlStatement, Visibility, located, plan_keys
+from app.store.database import Row, Source
+from app.store.reading.access import SEES_LOCATED, Visibility, located, plan_keys
+from app.store.statement import Compiled, compiled, constant, text_given, texts_given
+from app.store.tables.directory import organization
+from app.store.tables.notification import attempt, delivery, message, webhook_endpoint
 from app.views.deliveries.model import Channel, Outcome
-
-#: Plan staff see deliveries to others about referrals of their plan, but no tests of endpoints.
-_OTHERS = "d.plan = ANY ({staff}) AND d.referral_id <> d.message_id"
-_LAST_FAILED = """coalesce((SELECT a.status IS NULL OR a.status NOT BETWEEN 200 AND 299
-    FROM attempt a WHERE a.plan = d.plan AND a.message_id = d.message_id
-    AND a.endpoint_id = d.endpoint_id ORDER BY a.number DESC LIMIT 1), false)"""
-#: Each state is written out, so that PostgreSQL uses the partial indexes of the states.
-_STATES = {
-    Outcome.PENDING: f"d.state = 'pending' AND NOT {_LAST_FAILED}",
-    Outcome.FAILING: f"d.state = 'pending' AND {_LAST_FAILED}",
-    Outcome.DELIVERED: "d.state = 'delivered'",
-    Outcome.DEAD: "d.state = 'dead'",
-    Outcome.HELD: "d.state = 'held'",
-}
-_COLUMNS = """d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq, d.state,
-    d.attempts, d.next_attempt_at, d.delivered_at, d.created_at, d.event_number"""
-
-_SHOWN = f"""SELECT {_COLUMNS}, m.event_type, m.occurred_at, e.kind, e.status, e.disabled_reason,
-  coalesce(o.name, d.organization_id) AS organization, tried.tries
-FROM found d
-JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id
-LEFT JOIN organization o ON o.id = d.organization_id
-CROSS JOIN LATERAL (
-  SELECT json_agg(json_build_array(a.number, a.at, a.status, a.error, a.duration_ms, a.manual)
-      ORDER BY a.number)::text AS tries
-  FROM (SELECT * FROM attempt a WHERE a.plan = d.plan AND a.message_id = d.message_id
-      AND a.endpoint_id = d.endpoint_id ORDER BY a.number DESC LIMIT 10) a) AS tried"""
 
 _LETTERS = f"""SELECT c.outcome, c.recipient, c.status, c.medium, c.sent_at, c.reason,
     coalesce(o.name, c.organization_id) AS organization
@@ -67,87 +68,200 @@ class DeliveriesQuery:
     limit: int = 50
 
 
-async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequence[Any]:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which filters a query has; a state is part of the shape, since states have own indexes."""
+
+    staff: bool
+    referral: bool
+    endpoint: bool
+    kind: bool
+    after: bool
+    state: Outcome | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all deliveries of the caller's plan are asked for."""
+        return self.staff and not (self.referral or self.endpoint or self.kind)
+
+
+async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequence[Row]:
     """Read the rows of one page, the newest first, and one more row if there is a next page."""
-    statement = SqlStatement()
-    found, order = _found(statement, wanted)
-    return await connection.fetch(f"WITH {found} {_SHOWN} ORDER BY {order}", *statement.values)
+    seen = wanted.seen
+    shape = _Shape(
+        staff=seen.staff,
+        referral=wanted.referral is not None,
+        endpoint=wanted.endpoint is not None,
+        kind=wanted.kind is not None,
+        after=wanted.after is not None,
+        state=wanted.state,
+    )
+    at, last_message, last_endpoint = wanted.after or (None, None, None)
+    statement = _page(shape).called(
+        organization=seen.organization_id,
+        staff=[*seen.staff_plans, UNASSIGNED],
+        plans=list(plan_keys()),
+        referral=wanted.referral,
+        endpoint=wanted.endpoint,
+        kind=wanted.kind and wanted.kind.value,
+        at=at,
+        last_message=last_message,
+        last_endpoint=last_endpoint,
+        rows=wanted.limit + 1,
+    )
+    return await connection.fetch(*statement)
 
 
-async def letters(connection: Source, referral: str, seen: Visibility) -> Sequence[Any]:
+async def letters(connection: Source, referral: str, seen: Visibility) -> Sequence[Row]:
     """Read the letters of a referral; none if the caller is not a party to the referral."""
     return await connection.fetch(_LETTERS, *located("ServiceRequest", referral, seen))
 
 
-def _found(statement: SqlStatement, wanted: DeliveriesQuery) -> tuple[str, str]:
-    """Write the CTEs of the page, the last one named `found`, and the order of the rows.
+# The statement of a page
 
-    All deliveries of a plan are read by their key, whose message ids rise with time. Others are
-    read by endpoint and time, or from the few messages of one referral.
-    """
-    narrow = wanted.referral or wanted.endpoint or wanted.kind
-    whole = wanted.seen.staff and not narrow
-    key = ("message_id", "endpoint_id") if whole else ("created_at", "message_id", "endpoint_id")
-    order = ", ".join(f"d.{name} DESC" for name in key)
-    which = _which(statement, wanted, key)
-    last = f"ORDER BY {order} LIMIT {statement.bind(wanted.limit + 1, 'int')}"
-    if whole and wanted.state not in (None, Outcome.DELIVERED):
-        # Few rows have such a state: read them by the index of the state, then sort them.
-        few = f"few AS MATERIALIZED (SELECT {_COLUMNS} FROM delivery d WHERE {which})"
-        return f"{few}, found AS (SELECT * FROM few d {last})", order
-    if wanted.referral is not None:
-        source = (
-            f"SELECT {_COLUMNS} FROM message s JOIN delivery d ON d.plan = s.plan"
-            f" AND d.message_id = s.id WHERE s.plan = ANY ({_plans(statement)})"
-            f" AND s.referral_id = {statement.bind(wanted.referral)} AND {which}"
+_d = delivery.alias("d")
+_ROWS = bindparam("rows", type_=Integer())
+_STAFF_PLAN = _d.c.plan == func.any(texts_given("staff"))
+_MINE = _d.c.organization_id == text_given("organization")
+
+
+@cache
+def _page(shape: _Shape) -> Compiled:
+    """Selects the deliveries of a page, then what is shown of each."""
+    found = _found(shape)
+    o, e, m = organization.alias("o"), webhook_endpoint.alias("e"), message.alias("m")
+    shown = (
+        select(
+            found,
+            m.c.event_type,
+            m.c.occurred_at,
+            e.c.kind,
+            e.c.status,
+            e.c.disabled_reason,
+            func.coalesce(o.c.name, found.c.organization_id).label("organization"),
+            _tries(found).label("tries"),
         )
+        .join_from(found, m, and_(m.c.plan == found.c.plan, m.c.id == found.c.message_id))
+        .join(
+            e, and_(e.c.organization_id == found.c.organization_id, e.c.id == found.c.endpoint_id)
+        )
+        .outerjoin(o, o.c.id == found.c.organization_id)
+    )
+    return compiled(shown.order_by(*_newest(shape, found)))
+
+
+def _tries(found: FromClause) -> ColumnElement[Any]:
+    """Selects the last ten attempts, in order, as JSON."""
+    last = (
+        select(attempt)
+        .where(
+            attempt.c.plan == found.c.plan,
+            attempt.c.message_id == found.c.message_id,
+            attempt.c.endpoint_id == found.c.endpoint_id,
+        )
+        .order_by(attempt.c.number.desc())
+        .limit(constant(10))
+        .correlate(found)
+        .subquery("a")
+    )
+    each = func.json_build_array(
+        last.c.number, last.c.at, last.c.status, last.c.error, last.c.duration_ms, last.c.manual
+    )
+    listed = func.json_agg(aggregate_order_by(each, last.c.number))
+    return select(cast(listed, Text())).scalar_subquery()
+
+
+def _newest(shape: _Shape, rows: FromClause) -> list[ColumnElement[Any]]:
+    """Orders rows from the newest; the message ids of a plan rise with time."""
+    key = (rows.c.message_id.desc(), rows.c.endpoint_id.desc())
+    return list(key) if shape.whole else [rows.c.created_at.desc(), *key]
+
+
+def _found(shape: _Shape) -> Subquery:
+    """Selects the deliveries of the page."""
+    few = shape.whole and shape.state not in (None, Outcome.DELIVERED)
+    if few:  # Few rows have such a state: read them by the index of the state, then sort them.
+        kept = _deliveries(shape).cte("few").prefix_with("MATERIALIZED")
+        return _first(shape, select(kept), kept).subquery("d")
+    if shape.referral:
+        s = message.alias("s")
+        source = _deliveries(shape).join(s, and_(s.c.plan == _d.c.plan, s.c.id == _d.c.message_id))
+        about = (
+            s.c.plan == func.any(texts_given("plans")),
+            s.c.referral_id == text_given("referral"),
+        )
+        return _first(shape, source.where(*about), _d).subquery("d")
+    known = func.unnest(texts_given("plans")).table_valued(column("plan", Text()), name="known")
+    by, rows = known.render_derived(), _deliveries(shape)
+    rows = rows.where(_d.c.plan == by.c.plan)
+    sources: FromClause = by
+    if not shape.whole:
+        w = _endpoints(shape)
+        rows = rows.where(_d.c.endpoint_id == w.c.id)
+        sources = by.join(w, true())
+    each = _first(shape, rows, _d).lateral("each")
+    return _first(shape, select(each).select_from(sources.join(each, true())), each).subquery("d")
+
+
+def _first(shape: _Shape, rows: Select[Any], source: FromClause) -> Select[Any]:
+    return rows.order_by(*_newest(shape, source)).limit(_ROWS)
+
+
+def _endpoints(shape: _Shape) -> Subquery:
+    """Selects the endpoints: the one asked for, those of the caller, or for staff all of a kind."""
+    e = webhook_endpoint.alias("w")
+    if shape.endpoint:
+        return select(text_given("endpoint").label("id")).subquery("w")
+    if shape.staff and shape.kind:
+        return select(e.c.id).where(e.c.kind == text_given("kind")).subquery("w")
+    return select(e.c.id).where(e.c.organization_id == text_given("organization")).subquery("w")
+
+
+def _deliveries(shape: _Shape) -> Select[Any]:
+    """Selects from `delivery` what the caller may see and the filters let pass."""
+    rows = select(
+        _d.c.plan, _d.c.message_id, _d.c.endpoint_id, _d.c.organization_id, _d.c.referral_id,
+        _d.c.seq, _d.c.state, _d.c.attempts, _d.c.next_attempt_at, _d.c.delivered_at,
+        _d.c.created_at, _d.c.event_number,
+    )  # fmt: skip
+    if shape.staff:
+        # Plan staff see deliveries to others about referrals of their plan, but no tests.
+        others = and_(_STAFF_PLAN, _d.c.referral_id != _d.c.message_id)
+        rows = rows.where(or_(others, _MINE))
+        if not (shape.referral or shape.endpoint):
+            rows = rows.where(_STAFF_PLAN)
     else:
-        plans, endpoints, by = _plans(statement), "", ""
-        if not whole:
-            endpoints = f"CROSS JOIN {_endpoints(statement, wanted)} AS w"
-            by = "AND d.endpoint_id = w.id"
-        source = (
-            f"SELECT each.* FROM unnest({plans}) AS known(plan) {endpoints} CROSS JOIN LATERAL ("
-            f"SELECT {_COLUMNS} FROM delivery d WHERE d.plan = known.plan {by} AND {which} {last}"
-            ") AS each"
+        rows = rows.where(_MINE)
+    if shape.state is not None:
+        rows = rows.where(_in_state(shape.state))
+    if shape.kind:
+        k = webhook_endpoint.alias("k")
+        own = and_(k.c.organization_id == _d.c.organization_id, k.c.id == _d.c.endpoint_id)
+        rows = rows.where(select(k.c.id).where(own, k.c.kind == text_given("kind")).exists())
+    if shape.after:
+        key = (_d.c.message_id, _d.c.endpoint_id)
+        last = (text_given("last_message"), text_given("last_endpoint"))
+        if shape.whole:
+            return rows.where(tuple_(*key) < tuple_(*last))
+        at = bindparam("at", type_=DateTime(timezone=True))
+        return rows.where(tuple_(_d.c.created_at, *key) < tuple_(at, *last))
+    return rows
+
+
+def _in_state(state: Outcome) -> ColumnElement[bool]:
+    """Tests the state as it is shown: of those that are pending, some fail at present."""
+    if state not in (Outcome.PENDING, Outcome.FAILING):
+        return _d.c.state == constant(state.value)
+    last = (
+        select(attempt.c.status.is_(None) | ~attempt.c.status.between(constant(200), constant(299)))
+        .where(
+            attempt.c.plan == _d.c.plan,
+            attempt.c.message_id == _d.c.message_id,
+            attempt.c.endpoint_id == _d.c.endpoint_id,
         )
-    return f"found AS (SELECT * FROM ({source}) d {last})", order
-
-
-def _endpoints(statement: SqlStatement, wanted: DeliveriesQuery) -> str:
-    """Select the endpoints: the one asked for, those of the caller, or for staff all of a kind."""
-    if wanted.endpoint is not None:
-        return f"(SELECT {statement.bind(wanted.endpoint)} AS id)"
-    if wanted.seen.staff and wanted.kind is not None:
-        kind = statement.bind(wanted.kind.value)
-        return f"(SELECT id FROM webhook_endpoint WHERE kind = {kind})"
-    mine = statement.bind(wanted.seen.organization_id)
-    return f"(SELECT id FROM webhook_endpoint WHERE organization_id = {mine})"
-
-
-def _which(statement: SqlStatement, wanted: DeliveriesQuery, key: Sequence[str]) -> str:
-    """Write the conditions on `d`, beginning with the organization that may see the row."""
-    mine = f"d.organization_id = {statement.bind(wanted.seen.organization_id)}"
-    conditions = [mine]
-    if wanted.seen.staff:
-        staff = statement.bind([*wanted.seen.staff_plans, UNASSIGNED], "text[]")
-        conditions = [f"({_OTHERS.format(staff=staff)} OR {mine})"]
-        if wanted.referral is None and wanted.endpoint is None:
-            conditions.append(f"d.plan = ANY ({staff})")
-    if wanted.state is not None:
-        conditions.append(_STATES[wanted.state])
-    if wanted.kind is not None:
-        conditions.append(
-            "EXISTS (SELECT FROM webhook_endpoint k WHERE k.organization_id = d.organization_id"
-            f" AND k.id = d.endpoint_id AND k.kind = {statement.bind(wanted.kind.value)})"
-        )
-    if wanted.after is not None:
-        casts = ("timestamptz", "text", "text")
-        last = list(zip(wanted.after, casts, strict=True))[-len(key) :]
-        marks = ", ".join(statement.bind(value, cast) for value, cast in last)
-        conditions.append(f"({', '.join('d.' + name for name in key)}) < ({marks})")
-    return " AND ".join(conditions)
-
-
-def _plans(statement: SqlStatement) -> str:
-    return statement.bind(list(plan_keys()), "text[]")
+        .order_by(attempt.c.number.desc())
+        .limit(constant(1))
+    )
+    failed = func.coalesce(last.scalar_subquery(), false())
+    pending = _d.c.state == constant(Outcome.PENDING.value)
+    return and_(pending, failed if state is Outcome.FAILING else ~failed)

@@ -16,8 +16,8 @@ from typing import Any
 
 from app.base.local_time import LOCAL, local_date
 from app.fhir.r4 import codes
-from app.store.database import Source
-from app.store.tables.referral import IS_URGENT
+from app.policy.deadlines import URGENT
+from app.store.database import Row, Source
 from app.views.reports.model import Outcomes, PriorAuthorization, Reasons, Sources, Timeliness
 
 _LONGEST = timedelta(days=3660)
@@ -63,32 +63,25 @@ def _end_of_month(day: date) -> date:
     return following - timedelta(days=1)
 
 
-_TRACK = f"(CASE WHEN {IS_URGENT} THEN 'expedited' ELSE 'standard' END)"
-#: A due moment is a whole second; a decision within that second is still in time
-#: (`is_over` of `app.policy.deadlines`).
-_DECIDED = f"""SELECT {_TRACK} AS track, h.to_state,
-    h.at < r.decision_due + interval '1 second' AS in_time,
-    (extract(epoch FROM h.at - r.received_at) / 3600)::float8 AS hours
-FROM referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id
-WHERE h.plan = $1::text AND h.event IN ('approve', 'deny')
-    AND h.at >= $2::timestamptz AND h.at < $3::timestamptz"""
-_TRACKS = "(VALUES (1, 'standard'), (2, 'expedited')) t(number, track)"
-_MEDIAN = "percentile_cont(0.5) WITHIN GROUP (ORDER BY d.hours)"
-
-_TIMELINESS = f"""SELECT t.track, count(d.hours) AS decided,
+#: Decisions by track. A due moment is a whole second; a decision within that second is still in
+#: time (`is_over` of `app.policy.deadlines`).
+_DECISIONS = """SELECT t.track, count(d.hours) AS decided,
     count(*) FILTER (WHERE d.in_time) AS in_time,
-    avg(d.hours) AS average, {_MEDIAN} AS median, max(d.hours) AS longest,
-    (SELECT count(*) FROM referral r WHERE r.plan = $1 AND r.state = 'pending'
-        AND r.decision_due <= $4::timestamptz - interval '1 second'
-        AND {_TRACK} = t.track) AS overdue
-FROM {_TRACKS} LEFT JOIN ({_DECIDED}) d ON d.track = t.track
-GROUP BY t.number, t.track ORDER BY t.number"""
-
-_PRIOR_AUTHORIZATION = f"""SELECT t.track, count(d.hours) AS requests,
     count(*) FILTER (WHERE d.to_state = 'approved') AS approved,
     count(*) FILTER (WHERE d.to_state = 'denied') AS denied,
-    avg(d.hours) AS average, {_MEDIAN} AS median
-FROM {_TRACKS} LEFT JOIN ({_DECIDED}) d ON d.track = t.track
+    avg(d.hours) AS average, max(d.hours) AS longest,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY d.hours) AS median,
+    (SELECT count(*) FROM referral r WHERE r.plan = $1 AND r.state = 'pending'
+        AND r.decision_due <= $4::timestamptz - interval '1 second'
+        AND (r.priority = ANY ($5::text[])) = (t.track = 'expedited')) AS overdue
+FROM (VALUES (1, 'standard'), (2, 'expedited')) t(number, track) LEFT JOIN (
+    SELECT CASE WHEN r.priority = ANY ($5::text[]) THEN 'expedited' ELSE 'standard' END AS track,
+        h.to_state, h.at < r.decision_due + interval '1 second' AS in_time,
+        (extract(epoch FROM h.at - r.received_at) / 3600)::float8 AS hours
+    FROM referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id
+    WHERE h.plan = $1::text AND h.event IN ('approve', 'deny')
+        AND h.at >= $2::timestamptz AND h.at < $3::timestamptz
+) d ON d.track = t.track
 GROUP BY t.number, t.track ORDER BY t.number"""
 
 _OUTCOMES = """SELECT coalesce(r.service, 'unknown') AS service, count(*) AS received,
@@ -108,19 +101,19 @@ WHERE h.plan = $1::text AND h.event IN ('approve', 'deny', 'void', 'cancel')
     AND h.at >= $2::timestamptz AND h.at < $3::timestamptz
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 
-_SOURCES = f"""SELECT s.source, coalesce(k.kind, 'Unknown') AS kind, sum(s.referrals)::int,
-    sum(s.urgent)::int
+_SOURCES = """SELECT s.source, coalesce(k.kind, 'Unknown') AS kind,
+    sum(s.referrals)::int AS referrals, sum(s.urgent)::int AS urgent
 FROM (SELECT coalesce(d.source, 'not-stated') AS source, r.organization_id, count(*) AS referrals,
-        count(*) FILTER (WHERE {IS_URGENT}) AS urgent
+        count(*) FILTER (WHERE r.priority = ANY ($4::text[])) AS urgent
     FROM referral r LEFT JOIN LATERAL (
-        SELECT d.question::jsonb #>> '{{facts,values,referral_source,value}}' AS source
+        SELECT d.question::jsonb #>> '{facts,values,referral_source,value}' AS source
         FROM determination d WHERE d.plan = r.plan AND d.referral_id = r.id
         ORDER BY d.seq DESC LIMIT 1) d ON true
     WHERE r.plan = $1::text
         AND r.received_at >= $2::timestamptz AND r.received_at < $3::timestamptz
     GROUP BY 1, 2) s
 LEFT JOIN LATERAL (
-    SELECT coalesce(v.body #>> '{{type,0,coding,0,display}}', v.body #>> '{{type,0,text}}') AS kind
+    SELECT coalesce(v.body #>> '{type,0,coding,0,display}', v.body #>> '{type,0,text}') AS kind
     FROM (SELECT convert_from(v.body, 'UTF8')::jsonb AS body FROM resource_version v
         WHERE v.plan = '*' AND v.type = 'Organization' AND v.id = s.organization_id
         ORDER BY v.version DESC LIMIT 1) v) k ON true
@@ -131,18 +124,18 @@ async def timeliness(
     connection: Source, plan: str, period: ReportPeriod, now: datetime
 ) -> list[Timeliness]:
     """Compare the decisions of the period with their due dates, by track."""
-    rows: Any = await connection.fetch(_TIMELINESS, plan, period.start, period.end, now)
+    rows = await _decisions(connection, plan, period, now)
     return [
         Timeliness(
-            track=row.track,
-            decided=row.decided,
-            in_time=row.in_time,
-            late=row.decided - row.in_time,
-            in_time_percent=percent(row.in_time, row.decided),
-            average_hours=_rounded(row.average),
-            median_hours=_rounded(row.median),
-            longest_hours=_rounded(row.longest),
-            overdue_now=row.overdue,
+            track=row["track"],
+            decided=row["decided"],
+            in_time=row["in_time"],
+            late=row["decided"] - row["in_time"],
+            in_time_percent=percent(row["in_time"], row["decided"]),
+            average_hours=_rounded(row["average"]),
+            median_hours=_rounded(row["median"]),
+            longest_hours=_rounded(row["longest"]),
+            overdue_now=row["overdue"],
         )
         for row in rows
     ]
@@ -152,17 +145,17 @@ async def outcomes(
     connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Outcomes]:
     """Count the referrals received in the period by their present state, for each service."""
-    rows: Any = await connection.fetch(_OUTCOMES, plan, period.start, period.end)
+    rows = await connection.fetch(_OUTCOMES, plan, period.start, period.end)
     return [
         Outcomes(
-            service=row.service,
-            received=row.received,
-            approved=row.approved,
-            denied=row.denied,
-            void=row.void,
-            cancelled=row.cancelled,
-            pending=row.pending,
-            approved_percent=percent(row.approved, row.approved + row.denied),
+            service=row["service"],
+            received=row["received"],
+            approved=row["approved"],
+            denied=row["denied"],
+            void=row["void"],
+            cancelled=row["cancelled"],
+            pending=row["pending"],
+            approved_percent=percent(row["approved"], row["approved"] + row["denied"]),
         )
         for row in rows
     ]
@@ -172,13 +165,13 @@ async def reasons(
     connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Reasons]:
     """Count how often each reason was given, by outcome."""
-    rows: Any = await connection.fetch(_REASONS, plan, period.start, period.end)
+    rows = await connection.fetch(_REASONS, plan, period.start, period.end)
     return [
         Reasons(
-            outcome=row.outcome,
-            reason=row.code or "text",
-            meaning=codes.REASONS.get(row.code, "In words only"),
-            referrals=row.referrals,
+            outcome=row["outcome"],
+            reason=row["code"] or "text",
+            meaning=codes.REASONS.get(row["code"], "In words only"),
+            referrals=row["referrals"],
         )
         for row in rows
     ]
@@ -188,35 +181,48 @@ async def sources(
     connection: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Sources]:
     """Count the referrals by source (as the form states) and by kind of organization."""
-    rows: Sequence[Any] = await connection.fetch(_SOURCES, plan, period.start, period.end)
+    rows = await connection.fetch(_SOURCES, plan, period.start, period.end, sorted(URGENT))
     return [
-        Sources(source=source, organization_kind=kind, referrals=number, urgent=urgent)
-        for source, kind, number, urgent in rows
+        Sources(
+            source=row["source"],
+            organization_kind=row["kind"],
+            referrals=row["referrals"],
+            urgent=row["urgent"],
+        )
+        for row in rows
     ]
 
 
 async def prior_authorization(
-    connection: Source, plan: str, period: ReportPeriod, _now: datetime
+    connection: Source, plan: str, period: ReportPeriod, now: datetime
 ) -> list[PriorAuthorization]:
     """Compute the figures of CMS-0057-F, by track."""
-    rows: Any = await connection.fetch(_PRIOR_AUTHORIZATION, plan, period.start, period.end)
+    rows = await _decisions(connection, plan, period, now)
     return [
         PriorAuthorization(
-            track=row.track,
-            requests=row.requests,
-            approved=row.approved,
-            denied=row.denied,
-            approved_percent=percent(row.approved, row.requests),
-            denied_percent=percent(row.denied, row.requests),
+            track=row["track"],
+            requests=row["decided"],
+            approved=row["approved"],
+            denied=row["denied"],
+            approved_percent=percent(row["approved"], row["decided"]),
+            denied_percent=percent(row["denied"], row["decided"]),
             approved_after_extension_percent=None,
             approved_after_appeal_percent=None,
-            average_hours=_rounded(row.average),
-            median_hours=_rounded(row.median),
-            average_days=_rounded(row.average, 24),
-            median_days=_rounded(row.median, 24),
+            average_hours=_rounded(row["average"]),
+            median_hours=_rounded(row["median"]),
+            average_days=_rounded(row["average"], 24),
+            median_days=_rounded(row["median"], 24),
         )
         for row in rows
     ]
+
+
+async def _decisions(
+    connection: Source, plan: str, period: ReportPeriod, now: datetime
+) -> list[Row]:
+    """Computes the figures of the decisions of the period, a row for each track."""
+    values = (plan, period.start, period.end, now, sorted(URGENT))
+    return await connection.fetch(_DECISIONS, *values)
 
 
 def percent(part: int, whole: int) -> float | None:

@@ -6,12 +6,11 @@ organization. Plan staff see all messages, and the notes. `tell.py` puts the row
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.base.errors import not_found
-from app.store.database import Source
+from app.store.database import Row, Source
 from app.store.reading.access import SEES_LOCATED, Visibility, located
-from app.views.letters.outbox import REASON, STATUS
+from app.views.letters.outbox import told_of
 
 _REFERRAL = f"""SELECT r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.received_at,
     r.decision_due, r.void_due, r.priority, p.name AS plan_name, r.closed_at, r.updated_at,
@@ -39,11 +38,6 @@ FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
 _REQUESTS = """SELECT seq, asked, asked_at, void_due, attempts, reminded_at, answered_at
 FROM information_request WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
 
-_LETTERS = f"""SELECT c.outcome, c.recipient, {STATUS} AS status, {REASON} AS reason, c.created_at,
-    coalesce(o.name, c.organization_id) AS organization
-FROM correspondence c LEFT JOIN organization o ON o.id = c.organization_id
-WHERE c.plan = $1 AND c.referral_id = $2 ORDER BY c.created_at, c.id"""
-
 _MESSAGES = """SELECT m.id, m.event_type, m.occurred_at, d.state, d.attempts, d.delivered_at,
     d.next_attempt_at, coalesce(o.name, d.organization_id) AS organization
 FROM message m LEFT JOIN delivery d ON d.plan = m.plan AND d.message_id = m.id
@@ -60,13 +54,13 @@ FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2"""
 class Found:
     """The rows about one referral; each list is in the order of time."""
 
-    referral: Any
-    history: Sequence[Any]
-    determinations: Sequence[Any]
-    requests: Sequence[Any]
-    letters: Sequence[Any]
-    messages: Sequence[Any]
-    authorization: Any
+    referral: Row
+    history: Sequence[Row]
+    determinations: Sequence[Row]
+    requests: Sequence[Row]
+    letters: Sequence[Row]
+    messages: Sequence[Row]
+    authorization: Row | None
     #: The caller is staff of the referral's plan.
     staff: bool
 
@@ -76,17 +70,17 @@ async def gather(connection: Source, referral_id: str, seen: Visibility) -> Foun
     referral.
     """
     kind = "ServiceRequest"
-    referral: Any = await connection.fetch_one(_REFERRAL, *located(kind, referral_id, seen))
+    referral = await connection.fetch_one(_REFERRAL, *located(kind, referral_id, seen))
     if referral is None:
         raise not_found("referral")
-    key = (referral.plan, referral.id)
-    staff = referral.plan in seen.staff_plans
+    key = (referral["plan"], referral["id"])
+    staff = referral["plan"] in seen.staff_plans
     return Found(
         referral=referral,
         history=await connection.fetch(_HISTORY, *key),
         determinations=await connection.fetch(_DETERMINATIONS, *key),
         requests=await connection.fetch(_REQUESTS, *key),
-        letters=await connection.fetch(_LETTERS, *key),
+        letters=await told_of(connection, *key),
         messages=await connection.fetch(_MESSAGES, *key, staff, seen.organization_id),
         authorization=await connection.fetch_one(_AUTHORIZATION, *key),
         staff=staff,

@@ -5,12 +5,12 @@ PURE; `gather.py` reads the rows and determines their columns.
 
 from collections.abc import Sequence
 from datetime import datetime, time
-from typing import Any
 
 from app.base.local_time import LOCAL, storable
 from app.fhir.r4 import codes
 from app.model.lifecycle import BusinessStatus, State
 from app.policy.deadlines import expires
+from app.store.database import Row
 from app.views.spans import due_in_words, moment
 from app.views.timeline.gather import Found
 from app.views.timeline.model import Clock, Mark, Running, Stage
@@ -27,12 +27,12 @@ _NOW = {
 }
 
 
-def state_in_words(referral: Any) -> str:
+def state_in_words(referral: Row) -> str:
     """Word the state of a referral, with what it waits for or how the service goes."""
-    if referral.business_status in _NOW:
-        return _NOW[BusinessStatus(referral.business_status)]
-    state: str = codes.STATES[referral.state]
-    status = referral.business_status
+    if referral["business_status"] in _NOW:
+        return _NOW[BusinessStatus(referral["business_status"])]
+    state: str = codes.STATES[referral["state"]]
+    status = referral["business_status"]
     if status is None:
         return state
     text = codes.BUSINESS_STATUSES.get(status, status)
@@ -42,7 +42,9 @@ def state_in_words(referral: Any) -> str:
 def stages(found: Found) -> list[Stage]:
     """Word the five stages of the journey."""
     referral = found.referral
-    received = Stage(name="intake", mark=Mark.DONE, text=f"Received {moment(referral.received_at)}")
+    received = Stage(
+        name="intake", mark=Mark.DONE, text=f"Received {moment(referral['received_at'])}"
+    )
     return [
         received,
         _eligibility(found),
@@ -53,8 +55,8 @@ def stages(found: Found) -> list[Stage]:
 
 
 def _eligibility(found: Found) -> Stage:
-    pending = found.referral.state == State.PENDING
-    last = found.determinations[-1].outcome if found.determinations else None
+    pending = found.referral["state"] == State.PENDING
+    last = found.determinations[-1]["outcome"] if found.determinations else None
     mark, text = {
         "approved": (Mark.DONE, "The criteria are met"),
         "denied": (Mark.NO, "The criteria are not met"),
@@ -64,11 +66,11 @@ def _eligibility(found: Found) -> Stage:
     return Stage(name="eligibility", mark=mark, text=text)
 
 
-def _capacity(referral: Any) -> Stage:
-    status, performer = referral.business_status, referral.performer or "a performer"
-    if referral.state == State.PENDING:
+def _capacity(referral: Row) -> Stage:
+    status, performer = referral["business_status"], referral["performer"] or "a performer"
+    if referral["state"] == State.PENDING:
         mark, text = Mark.AHEAD, "A place is taken on approval"
-    elif referral.state != State.APPROVED:
+    elif referral["state"] != State.APPROVED:
         mark, text = Mark.STOPPED, "No place is needed"
     elif status == BusinessStatus.WAITLISTED:
         mark, text = Mark.WAITING, "On a waiting list"
@@ -83,20 +85,20 @@ def _capacity(referral: Any) -> Stage:
 
 def _decision(found: Found) -> Stage:
     referral = found.referral
-    if referral.state == State.PENDING:
-        waits = _NOW.get(referral.business_status, "Pending").partition(": ")[2]
+    if referral["state"] == State.PENDING:
+        waits = _NOW.get(referral["business_status"], "Pending").partition(": ")[2]
         text = f"{waits[:1].upper()}{waits[1:]}" or "Pending"
         return Stage(name="decision", mark=Mark.WAITING, text=text)
-    mark, text = _DECIDED[State(referral.state)]
+    mark, text = _DECIDED[State(referral["state"])]
     at = decided_at(found.history)
     when = f" {moment(at)}" if at else ""
     return Stage(name="decision", mark=mark, text=f"{text}{when}")
 
 
 def _notification(found: Found) -> Stage:
-    states = [row.state for row in found.messages if row.state is not None]
+    states = [row["state"] for row in found.messages if row["state"] is not None]
     delivered = states.count("delivered")
-    waiting = sum(row.status in ("to-send", "waiting") for row in found.letters)
+    waiting = sum(row["status"] in ("to-send", "waiting") for row in found.letters)
     if "dead" in states:
         mark, text = Mark.ATTENTION, "A message could not be delivered"
     elif "pending" in states or "held" in states:
@@ -105,19 +107,23 @@ def _notification(found: Found) -> Stage:
         mark, text = Mark.WAITING, f"Letters to send: {waiting}"
     elif delivered:
         mark, text = Mark.DONE, f"Messages delivered: {delivered}"
-    elif any(row.status == "sent" for row in found.letters):
+    elif any(row["status"] == "sent" for row in found.letters):
         mark, text = Mark.DONE, "Everybody was told"
-    elif found.referral.state == State.PENDING:
+    elif found.referral["state"] == State.PENDING:
         mark, text = Mark.AHEAD, "Told once it is decided"
     else:
         mark, text = Mark.AHEAD, "Nobody was to be told by message"
     return Stage(name="notification", mark=mark, text=text)
 
 
-def decided_at(history: Sequence[Any]) -> datetime | None:
+def decided_at(history: Sequence[Row]) -> datetime | None:
     """Return the moment at which the referral was decided; None while it is pending."""
     return next(
-        (r.at for r in history if r.from_state == State.PENDING and r.to_state != State.PENDING),
+        (
+            row["at"]
+            for row in history
+            if row["from_state"] == State.PENDING and row["to_state"] != State.PENDING
+        ),
         None,
     )
 
@@ -126,28 +132,30 @@ def clocks(found: Found, now: datetime) -> list[Clock]:
     """Word the clocks: the decision, each request for information, and the authorization."""
     referral = found.referral
     decided = decided_at(found.history)
-    stopped = referral.state in (State.VOID, State.CANCELLED) and not _was_approved(found)
-    began, due = referral.received_at, referral.decision_due
+    stopped = referral["state"] in (State.VOID, State.CANCELLED) and not _was_approved(found)
+    began, due = referral["received_at"], referral["decision_due"]
     listed = [_clock("decision", "The plan decides", began, due, decided, now, stopped=stopped)]
     for number, row in enumerate(found.requests, 1):
         title = "Information is due" + (f" (request {number})" if number > 1 else "")
-        listed.append(_information(row, title, decided, now, ran_out=referral.state == State.VOID))
+        listed.append(
+            _information(row, title, decided, now, ran_out=referral["state"] == State.VOID)
+        )
     if found.authorization is not None:
         listed.append(_authorization(found.authorization, now))
     return listed
 
 
 def _was_approved(found: Found) -> bool:
-    return any(row.to_state == State.APPROVED for row in found.history)
+    return any(row["to_state"] == State.APPROVED for row in found.history)
 
 
 def _information(
-    row: Any, title: str, decided: datetime | None, now: datetime, *, ran_out: bool
+    row: Row, title: str, decided: datetime | None, now: datetime, *, ran_out: bool
 ) -> Clock:
-    ended = row.answered_at or decided
-    clock = _clock("information", title, row.asked_at, row.void_due, ended, now, stopped=True)
-    if ran_out and row.answered_at is None:
-        text = f"ran out {moment(row.void_due)}"
+    ended = row["answered_at"] or decided
+    clock = _clock("information", title, row["asked_at"], row["void_due"], ended, now, stopped=True)
+    if ran_out and row["answered_at"] is None:
+        text = f"ran out {moment(row['void_due'])}"
         return clock.model_copy(update={"state": Running.RAN_OUT, "in_words": text})
     return clock
 
@@ -175,13 +183,13 @@ def _clock(
     )
 
 
-def _authorization(row: Any, now: datetime) -> Clock:
+def _authorization(row: Row, now: datetime) -> Clock:
     """Word the clock of an authorization: from its first day to the end of its last, local time."""
     began, due = (
-        datetime.combine(storable(row.starts_on), time(), LOCAL),
-        expires(storable(row.ends_on)),
+        datetime.combine(storable(row["starts_on"]), time(), LOCAL),
+        expires(storable(row["ends_on"])),
     )
-    over = row.status == "ended"
+    over = row["status"] == "ended"
     if over:
         state, text = Running.STOPPED, "ended"
     elif now > due:

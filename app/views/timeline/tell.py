@@ -13,6 +13,7 @@ from app.fhir.r4 import codes
 from app.model.lifecycle import MOVES
 from app.model.messages import MEANINGS, EventType
 from app.policy.vocabulary import words_of
+from app.store.database import Row
 from app.views.spans import moment
 from app.views.timeline.gather import Found
 from app.views.timeline.model import Entry, Kind
@@ -45,22 +46,22 @@ def entries(found: Found) -> list[Entry]:
 
 
 def _moves(found: Found) -> Iterator[Entry]:
-    asked = {request.seq: request for request in found.requests}
+    asked = {request["seq"]: request for request in found.requests}
     for row in found.history:
         by = actor_in_words(row)
-        title = _TITLES.get(row.event, row.event.replace("-", " ").capitalize())
-        text = _MOVES.get(row.event, "Done by {by}.").replace("{by}", by)
-        details = reasons(orjson.loads(row.reason)) if row.event in _REASONED else []
-        if row.event in _PLACED:
+        title = _TITLES.get(row["event"], row["event"].replace("-", " ").capitalize())
+        text = _MOVES.get(row["event"], "Done by {by}.").replace("{by}", by)
+        details = reasons(orjson.loads(row["reason"])) if row["event"] in _REASONED else []
+        if row["event"] in _PLACED:
             details += _placed(row)
-        if row.seq in asked and row.event == "request-information":
-            details.append(f"To be answered by {moment(asked[row.seq].void_due)}")
-            details += [missing["question"] for missing in orjson.loads(asked[row.seq].asked)]
-        if row.note and found.staff:
-            details.append(f"Note: {row.note}")
+        if row["seq"] in asked and row["event"] == "request-information":
+            details.append(f"To be answered by {moment(asked[row['seq']]['void_due'])}")
+            details += [missing["question"] for missing in orjson.loads(asked[row["seq"]]["asked"])]
+        if row["note"] and found.staff:
+            details.append(f"Note: {row['note']}")
         yield Entry(
-            at=row.at,
-            kind=Kind.RECEIVED if row.event == "receive" else Kind.MOVE,
+            at=row["at"],
+            kind=Kind.RECEIVED if row["event"] == "receive" else Kind.MOVE,
             title=title,
             text=text[:1].upper() + text[1:],
             by=by,
@@ -68,17 +69,17 @@ def _moves(found: Found) -> Iterator[Entry]:
         )
 
 
-def _placed(row: Any) -> list[str]:
+def _placed(row: Row) -> list[str]:
     """Word the place of the referral after a move: its performer, or that the referral waits."""
-    status = codes.BUSINESS_STATUSES.get(row.business_status)
-    return [": ".join(filter(None, [status, row.placed_with]))] if status else []
+    status = codes.BUSINESS_STATUSES.get(row["business_status"])
+    return [": ".join(filter(None, [status, row["placed_with"]]))] if status else []
 
 
-def actor_in_words(row: Any) -> str:
+def actor_in_words(row: Row) -> str:
     """Name the actor of a move: an organization, the rules or the clock."""
-    if row.organization is None:
-        return {"rules": "the rules", "clock": "the clock"}.get(row.actor, "the plan")
-    return str(row.organization)
+    if row["organization"] is None:
+        return {"rules": "the rules", "clock": "the clock"}.get(row["actor"], "the plan")
+    return str(row["organization"])
 
 
 def reasons(stored: Sequence[dict[str, Any]]) -> list[str]:
@@ -91,17 +92,17 @@ def reasons(stored: Sequence[dict[str, Any]]) -> list[str]:
     return list(filter(None, texts))
 
 
-def _determination(row: Any) -> Entry:
-    because = reasons(_json(row.reasons))
-    populations = [codes.POPULATIONS.get(code, code) for code in _json(row.populations)]
+def _determination(row: Row) -> Entry:
+    because = reasons(_json(row["reasons"]))
+    populations = [codes.POPULATIONS.get(code, code) for code in _json(row["populations"])]
     details = [*because, *(f"Met: {name}" for name in populations)]
-    if row.policy:
-        details.append(f"Policy {row.policy}, as of {row.as_of}")
+    if row["policy"]:
+        details.append(f"Policy {row['policy']}, as of {row['as_of']}")
     return Entry(
-        at=row.at,
+        at=row["at"],
         kind=Kind.DETERMINATION,
         title="Looked at by the rules",
-        text=_ANSWERS.get(row.outcome, row.outcome),
+        text=_ANSWERS.get(row["outcome"], row["outcome"]),
         by="the rules",
         details=details,
     )
@@ -111,53 +112,56 @@ def _json(value: Any) -> Any:
     return orjson.loads(value) if isinstance(value, str | bytes) else value or []
 
 
-def _reminders(requests: Sequence[Any]) -> Iterator[Entry]:
+def _reminders(requests: Sequence[Row]) -> Iterator[Entry]:
     for row in requests:
-        if row.reminded_at is not None:
+        if row["reminded_at"] is not None:
             yield Entry(
-                at=row.reminded_at,
+                at=row["reminded_at"],
                 kind=Kind.REMINDER,
                 title="Reminder",
-                text=f"The requester was reminded: answers are due {moment(row.void_due)}.",
+                text=f"The requester was reminded: answers are due {moment(row['void_due'])}.",
                 by="the clock",
-                details=[f"Attempts to obtain the information: {row.attempts}"],
+                details=[f"Attempts to obtain the information: {row['attempts']}"],
             )
 
 
-def _authorization(row: Any) -> Iterator[Entry]:
+def _authorization(row: Row | None) -> Iterator[Entry]:
     if row is None:
         return
     yield Entry(
-        at=row.created_at,
+        at=row["created_at"],
         kind=Kind.AUTHORIZATION,
         title="Authorization",
-        text=f"Authorized from {row.starts_on} to {row.ends_on}.",
+        text=f"Authorized from {row['starts_on']} to {row['ends_on']}.",
         by=None,
-        details=[f"Number {row.number}", *(["It has ended"] if row.status == "ended" else [])],
+        details=[
+            f"Number {row['number']}",
+            *(["It has ended"] if row["status"] == "ended" else []),
+        ],
     )
 
 
-def _letter(row: Any) -> Entry:
-    recipient = row.organization or _RECIPIENTS.get(row.recipient, row.recipient)
-    state = _LETTER_STATES.get(row.status, row.status)
+def _letter(row: Row) -> Entry:
+    recipient = row["organization"] or _RECIPIENTS.get(row["recipient"], row["recipient"])
+    state = _LETTER_STATES.get(row["status"], row["status"])
     return Entry(
-        at=row.created_at,
+        at=row["created_at"],
         kind=Kind.LETTER,
         title="Correspondence",
-        text=f"{row.outcome.replace('-', ' ').capitalize()}, to {recipient}: {state}.",
+        text=f"{row['outcome'].replace('-', ' ').capitalize()}, to {recipient}: {state}.",
         by=None,
-        details=[row.reason] if row.reason else [],
+        details=[row["reason"]] if row["reason"] else [],
     )
 
 
-def _messages(rows: Sequence[Any]) -> Iterator[Entry]:
-    for _, group in groupby(rows, key=lambda row: row.id):
+def _messages(rows: Sequence[Row]) -> Iterator[Entry]:
+    for _, group in groupby(rows, key=lambda row: row["id"]):
         sent = list(group)
-        kind = sent[0].event_type
+        kind = sent[0]["event_type"]
         known = kind in {each.value for each in EventType}
-        reached = [_delivery(row) for row in sent if row.state is not None]
+        reached = [_delivery(row) for row in sent if row["state"] is not None]
         yield Entry(
-            at=sent[0].occurred_at,
+            at=sent[0]["occurred_at"],
             kind=Kind.MESSAGE,
             title="Announced",
             text=f"{MEANINGS[EventType(kind)] if known else ''} ({kind})".strip(),
@@ -166,8 +170,8 @@ def _messages(rows: Sequence[Any]) -> Iterator[Entry]:
         )
 
 
-def _delivery(row: Any) -> str:
-    state = _DELIVERIES.get(row.state, row.state)
-    when = f" {moment(row.delivered_at)}" if row.delivered_at else ""
-    tries = "" if row.attempts < 2 else f", {row.attempts} attempts"
-    return f"{row.organization}: {state}{when}{tries}"
+def _delivery(row: Row) -> str:
+    state = _DELIVERIES.get(row["state"], row["state"])
+    when = f" {moment(row['delivered_at'])}" if row["delivered_at"] else ""
+    tries = "" if row["attempts"] < 2 else f", {row['attempts']} attempts"
+    return f"{row['organization']}: {state}{when}{tries}"

@@ -49,7 +49,7 @@ class Step(BaseModel):
     hint: str | None = Field(
         None,
         description="What to fill in or to think of before sending it.",
-        examples=["Nothing need be sent; `performer` chooses another than the database would."],
+        examples=["Nothing need be sent; `performer` chooses another than the engine would."],
     )
 
 

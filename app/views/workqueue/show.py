@@ -5,7 +5,6 @@ hint of a step says what its operation requires. PURE; `store.py` reads the rows
 their columns.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +19,7 @@ from app.model.lifecycle import BusinessStatus, State
 from app.model.messages import WHY_OFF
 from app.model.record import Details
 from app.policy.model import DeterminationOutcome
+from app.store.database import Row
 from app.store.reading.access import Visibility
 from app.store.tables.referral import WAITING
 from app.views.spans import due_in_words, span
@@ -108,7 +108,7 @@ def _pending(standing: QueueStanding, now: datetime, fhir: str) -> list[Step]:
 
 def _approve(standing: QueueStanding, fhir: str) -> Step:
     if standing.details.recommendation != DeterminationOutcome.DENIED.value:
-        hint = "Nothing need be sent. A `performer` chooses another than the database would."
+        hint = "Nothing need be sent. A `performer` chooses another than the engine would."
         return _post("approve", "Approve the referral", f"{fhir}/$approve", hint=hint)
     proposed = standing.details.exception_proposed
     return _post(
@@ -239,96 +239,98 @@ _RECOMMENDED = {
 }
 
 
-def item(row: Any, now: datetime, public_url: str, seen: Visibility) -> Item:
+def item(row: Row, now: datetime, public_url: str, seen: Visibility) -> Item:
     """Show one item to staff.
 
     A referral of another organization whose plan is not known shows no service, no reasons but
     `member-unidentified`, and no missing facts: staff see only enough to identify the member.
     """
-    details, service = Details.from_json(row.details), row.service
-    pending = row.state == State.PENDING
-    if not seen.has(row.plan, row.organization_id):
+    details, service = Details.from_json(row["details"]), row["service"]
+    pending = row["state"] == State.PENDING
+    if not seen.has(row["plan"], row["organization_id"]):
         known = tuple(each for each in details.reasons if each.code == _UNIDENTIFIED)
         details, service = Details(reasons=known), None
-        next_steps = identifying(row.id, public_url)
+        next_steps = identifying(row["id"], public_url)
     else:
         next_steps = steps(_standing(row, details), now, public_url)
     return Item(
-        referral=row.id,
-        plan=row.plan,
+        referral=row["id"],
+        plan=row["plan"],
         service=service,
         service_name=codes.SERVICES.get(service) if service else None,
-        member=Member(cin=row.cin, name=_name(row.name)),
-        requester=row.requester,
-        urgent=row.urgent,
-        received=row.received_at,
-        due=row.decision_due if pending else None,
+        member=Member(cin=row["cin"], name=_name(row["name"])),
+        requester=row["requester"],
+        urgent=row["urgent"],
+        received=row["received_at"],
+        due=row["decision_due"] if pending else None,
         due_in_words=_due(row, now),
-        overdue=pending and row.decision_due < now,
-        information_due=row.void_due if pending else None,
-        waits=Waits(row.business_status),
+        overdue=pending and row["decision_due"] < now,
+        information_due=row["void_due"] if pending else None,
+        waits=Waits(row["business_status"]),
         waits_in_words=_waits(row, details),
         why=[_why(reason.code, reason.text) for reason in details.reasons],
         recommendation=details.recommendation,
         questions=[Question(fact=m.fact, question=m.question) for m in details.missing],
-        assignee=Assignee(client=row.assignee, since=row.claimed_at) if row.assignee else None,
+        assignee=Assignee(client=row["assignee"], since=row["claimed_at"])
+        if row["assignee"]
+        else None,
         next=next_steps,
     )
 
 
-def notice(row: Any, public_url: str) -> Notice:
+def notice(row: Row, public_url: str) -> Notice:
     """Show an organization whose endpoint is disabled; of the endpoint, only the id is shown."""
-    waiting = f"{row.messages} message" + ("" if row.messages == 1 else "s")
-    why = f"its endpoint {WHY_OFF[row.disabled_reason]}"
+    waiting = f"{row['messages']} message" + ("" if row["messages"] == 1 else "s")
+    why = f"its endpoint {WHY_OFF[row['disabled_reason']]}"
     return Notice(
-        organization=row.organization_id,
-        organization_name=row.organization,
-        endpoint=row.id,
-        reason=row.disabled_reason,
-        since=row.updated_at,
-        messages=row.messages,
-        text=f"{row.organization} is not told any more: {why}. {waiting} "
+        organization=row["organization_id"],
+        organization_name=row["organization"],
+        endpoint=row["id"],
+        reason=row["disabled_reason"],
+        since=row["updated_at"],
+        messages=row["messages"],
+        text=f"{row['organization']} is not told any more: {why}. {waiting} "
         "about referrals of your plan did not arrive. Call them.",
-        deliveries=f"{public_url}/v1/deliveries?endpoint={row.id}",
+        deliveries=f"{public_url}/v1/deliveries?endpoint={row['id']}",
     )
 
 
-def counted(row: Sequence[int]) -> Counts:
-    """Name the counts that `store.counts` reads."""
-    waiting, overdue, urgent, *rest = row
-    reasons, ages = rest[: len(WAITING)], rest[len(WAITING) : -2]
-    by_reason = [
-        Counted(what=word, referrals=number) for word, number in zip(WAITING, reasons, strict=True)
-    ]
+def counted(row: Row, letters: int) -> Counts:
+    """Show the counts that `store.counts` reads, and the number of letters to send."""
+    overdue = Counted(what=Waits.OVERDUE, referrals=row["overdue"])
     return Counts(
-        waiting=waiting,
-        overdue=overdue,
-        urgent=urgent,
-        by_reason=[*by_reason, Counted(what=Waits.OVERDUE, referrals=overdue)],
-        by_age=[
-            Counted(what=word, referrals=number) for word, number in zip(AGES, ages, strict=True)
-        ],
-        letters_to_send=rest[-2],
-        undelivered_messages=rest[-1],
+        waiting=row["waiting"],
+        overdue=row["overdue"],
+        urgent=row["urgent"],
+        by_reason=[*(Counted(what=word, referrals=row[word]) for word in WAITING), overdue],
+        by_age=[Counted(what=word, referrals=row[word]) for word in AGES],
+        letters_to_send=letters,
+        undelivered_messages=row["undelivered_messages"],
     )
 
 
-def _standing(row: Any, details: Details) -> QueueStanding:
+def _standing(row: Row, details: Details) -> QueueStanding:
     return QueueStanding(
-        row.id, row.plan, State(row.state), row.service, row.member_id, row.void_due, details
+        row["id"],
+        row["plan"],
+        State(row["state"]),
+        row["service"],
+        row["member_id"],
+        row["void_due"],
+        details,
     )
 
 
-def _due(row: Any, now: datetime) -> str:
-    if row.state == State.PENDING:
-        return due_in_words(row.decision_due, now)
-    return f"approved; received {span(now - row.received_at)} ago"
+def _due(row: Row, now: datetime) -> str:
+    if row["state"] == State.PENDING:
+        return due_in_words(row["decision_due"], now)
+    return f"approved; received {span(now - row['received_at'])} ago"
 
 
-def _waits(row: Any, details: Details) -> str:
-    match BusinessStatus(row.business_status):
+def _waits(row: Row, details: Details) -> str:
+    match BusinessStatus(row["business_status"]):
         case BusinessStatus.INFORMATION_NEEDED:
-            until = row.void_due.astimezone(LOCAL) if row.void_due else None
+            until = row["void_due"].astimezone(LOCAL) if row["void_due"] else None
             asked = "The requester was asked for information."
             if until is None:
                 return asked

@@ -5,42 +5,39 @@ plans of the caller. `show.py` puts the rows into words.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from app.model.lifecycle import BusinessStatus
-from app.store.database import Source
-from app.store.tables.referral import IS_URGENT, WAITING
-from app.views.letters.outbox import OVERTAKEN
+from app.policy.deadlines import URGENT
+from app.store.database import Row, Source
+from app.store.tables.referral import WAITING
 from app.views.workqueue.model import Held, Waits
 
-#: The condition repeats the words of the index, so that PostgreSQL uses the index.
-_WAITS = f"r.business_status IN ({', '.join(repr(word) for word in WAITING)})"
 #: Urgent referrals before routine ones; of either, those that wait for a decision before those that
-#: wait for a performer.
-_RANK = f"""(CASE WHEN {IS_URGENT} THEN 0 ELSE 2 END
-    + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END)"""
-_AT = "(CASE WHEN r.state = 'pending' THEN r.decision_due ELSE r.received_at END)"
-
-_COLUMNS = """r.plan, r.id, r.state, r.business_status, r.organization_id, r.service, r.member_id,
-    r.cin, r.patient_id, r.received_at, r.decision_due, r.void_due, r.details"""
-
-#: The name comes from the Patient of the roster or of the referral, else from the Patient that the
-#: ServiceRequest contains.
-_PAGE = f"""SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
+#: wait for a performer. The condition repeats the words of the index of what waits, so that
+#: PostgreSQL uses the index. The name comes from the Patient of the roster or of the referral, else
+#: from the Patient that the ServiceRequest contains.
+_PAGE = """SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
     coalesce(known.name, sent.name)::text AS name FROM (
-  SELECT {_COLUMNS}, {IS_URGENT} AS urgent, {_RANK} AS rank, {_AT} AS at, w.assignee, w.claimed_at
+  SELECT r.plan, r.id, r.state, r.business_status, r.organization_id, r.service, r.member_id,
+    r.cin, r.patient_id, r.received_at, r.decision_due, r.void_due, r.details,
+    k.urgent, k.rank, k.at, w.assignee, w.claimed_at
   FROM referral r LEFT JOIN work_item w ON w.plan = r.plan AND w.referral_id = r.id
-  WHERE r.plan = ANY ($1::text[]) AND {_WAITS}
+  CROSS JOIN LATERAL (SELECT r.priority = ANY ($14::text[]) AS urgent,
+    CASE WHEN r.priority = ANY ($14::text[]) THEN 0 ELSE 2 END
+      + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END AS rank,
+    CASE WHEN r.state = 'pending' THEN r.decision_due ELSE r.received_at END AS at) k
+  WHERE r.plan = ANY ($1::text[])
+    AND r.business_status IN ('in-review', 'information-needed', 'unassigned', 'waitlisted')
     AND ($2::text IS NULL OR r.id = $2)
     AND ($3::text IS NULL OR r.business_status = $3)
     AND (NOT $4::bool OR (r.state = 'pending' AND r.decision_due < $5::timestamptz))
-    AND ($6::bool IS NULL OR ({IS_URGENT}) = $6)
+    AND ($6::bool IS NULL OR k.urgent = $6)
     AND ($7::text IS NULL OR w.assignee = $7) AND (NOT $8::bool OR w.assignee IS NULL)
     AND ($9::timestamptz IS NULL OR (r.state = 'pending' AND r.decision_due < $9))
-    AND ($10::int IS NULL OR ({_RANK}, {_AT}, r.id) > ($10, $11::timestamptz, $12::text))
-  ORDER BY rank, at, r.id LIMIT $13::int) q
+    AND ($10::int IS NULL OR (k.rank, k.at, r.id) > ($10, $11::timestamptz, $12::text))
+  ORDER BY k.rank, k.at, r.id LIMIT $13::int) q
 LEFT JOIN organization o ON o.id = q.organization_id
-LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{{name,0}}' AS name
+LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{name,0}' AS name
     FROM resource_version v WHERE v.plan = q.plan AND v.type = 'Patient'
     AND v.id = coalesce(q.member_id, q.patient_id) ORDER BY v.version DESC LIMIT 1) known ON true
 LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::jsonb,
@@ -49,20 +46,22 @@ LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::j
     AND v.type = 'ServiceRequest' AND v.id = q.id ORDER BY v.version DESC LIMIT 1) sent ON true
 ORDER BY q.rank, q.at, q.id"""
 
-_COUNTS = f"""SELECT w.*,
-  (SELECT count(*) FROM correspondence c WHERE c.plan = ANY ($1::text[]) AND c.status = 'to-send'
-    AND NOT {OVERTAKEN}),
-  (SELECT count(*) FROM delivery d WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead')
-FROM (SELECT count(*),
-    count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz),
-    count(*) FILTER (WHERE {IS_URGENT}),
-    {", ".join(f"count(*) FILTER (WHERE r.business_status = '{word}')" for word in WAITING)},
-    count(*) FILTER (WHERE age < '2 days'),
-    count(*) FILTER (WHERE age >= '2 days' AND age < '6 days'),
-    count(*) FILTER (WHERE age >= '6 days' AND age < '11 days'),
-    count(*) FILTER (WHERE age >= '11 days')
+_COUNTS = """SELECT w.*, (SELECT count(*) FROM delivery d
+    WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead') AS undelivered_messages
+FROM (SELECT count(*) AS waiting,
+    count(*) FILTER (WHERE r.state = 'pending' AND r.decision_due < $2::timestamptz) AS overdue,
+    count(*) FILTER (WHERE r.priority = ANY ($3::text[])) AS urgent,
+    count(*) FILTER (WHERE r.business_status = 'in-review') AS "in-review",
+    count(*) FILTER (WHERE r.business_status = 'information-needed') AS "information-needed",
+    count(*) FILTER (WHERE r.business_status = 'unassigned') AS "unassigned",
+    count(*) FILTER (WHERE r.business_status = 'waitlisted') AS "waitlisted",
+    count(*) FILTER (WHERE age < '2 days') AS "0 to 1 day",
+    count(*) FILTER (WHERE age >= '2 days' AND age < '6 days') AS "2 to 5 days",
+    count(*) FILTER (WHERE age >= '6 days' AND age < '11 days') AS "6 to 10 days",
+    count(*) FILTER (WHERE age >= '11 days') AS "11 days or more"
   FROM (SELECT r.*, $2::timestamptz - r.received_at AS age FROM referral r
-    WHERE r.plan = ANY ($1::text[]) AND {_WAITS}) r) w"""
+    WHERE r.plan = ANY ($1::text[]) AND r.business_status IN
+      ('in-review', 'information-needed', 'unassigned', 'waitlisted')) r) w"""
 AGES = ("0 to 1 day", "2 to 5 days", "6 to 10 days", "11 days or more")
 
 #: At most fifty: more disabled endpoints have one common cause, not fifty.
@@ -76,14 +75,14 @@ JOIN webhook_endpoint e ON e.organization_id = w.organization_id AND e.id = w.en
 LEFT JOIN organization o ON o.id = e.organization_id
 ORDER BY e.updated_at, e.id LIMIT 50"""
 
-_CLAIM = f"""INSERT INTO work_item AS w (plan, referral_id, assignee, claimed_at)
+_CLAIM = """INSERT INTO work_item AS w (plan, referral_id, assignee, claimed_at)
 SELECT r.plan, r.id, $3::text, $4::timestamptz FROM referral r
-WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND {_WAITS}
+WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND r.business_status = ANY ($5::text[])
 ON CONFLICT (plan, referral_id) DO UPDATE SET assignee = excluded.assignee,
     claimed_at = excluded.claimed_at WHERE w.assignee IS NULL RETURNING assignee"""
-_HOLDER = f"""SELECT w.assignee FROM referral r
+_HOLDER = """SELECT w.assignee FROM referral r
 JOIN work_item w ON w.plan = r.plan AND w.referral_id = r.id
-WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND {_WAITS}"""
+WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND r.business_status = ANY ($3::text[])"""
 _RELEASE = """UPDATE work_item SET assignee = NULL, claimed_at = NULL
 WHERE plan = ANY ($1::text[]) AND referral_id = $2::text"""
 _DETERMINATION = """SELECT answer FROM determination WHERE plan = ANY ($1::text[])
@@ -106,7 +105,7 @@ class WorkQueueQuery:
     limit: int = 50
 
 
-async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Any]:
+async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Row]:
     """Read the rows of one page, and one more row if there is a next page."""
     overdue = wanted.waits is Waits.OVERDUE
     after = wanted.after or (None, None, None)
@@ -122,19 +121,20 @@ async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Any
         wanted.due_before,
         *after,
         wanted.limit + 1,
+        sorted(URGENT),
     )
     return await connection.fetch(_PAGE, *values)
 
 
-async def counts(connection: Source, plans: Sequence[str], now: datetime) -> Sequence[int]:
+async def counts(connection: Source, plans: Sequence[str], now: datetime) -> Row:
     """Count the referrals: waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`);
-    then letters to send, and dead deliveries.
+    and the dead deliveries.
     """
-    row = await connection.fetch_one(_COUNTS, list(plans), now)
-    return row if row is not None else [0] * 13
+    (row,) = await connection.fetch(_COUNTS, list(plans), now, sorted(URGENT))
+    return row
 
 
-async def not_told(connection: Source, plans: Sequence[str]) -> Sequence[Any]:
+async def not_told(connection: Source, plans: Sequence[str]) -> Sequence[Row]:
     """Read the disabled endpoints for which messages about referrals of these plans wait."""
     return await connection.fetch(_NOT_TOLD, list(plans))
 
@@ -147,10 +147,10 @@ async def claim(
 
     Two clients that claim at once write the same row: the second gets the name of the first.
     """
-    values = (list(plans), referral, client, now)
+    values = (list(plans), referral, client, now, WAITING)
     row = await connection.fetch_one(_CLAIM, *values)
-    row = row or await connection.fetch_one(_HOLDER, list(plans), referral)
-    return row[0] if row else None
+    row = row or await connection.fetch_one(_HOLDER, list(plans), referral, WAITING)
+    return row["assignee"] if row else None
 
 
 async def release(connection: Source, plans: Sequence[str], referral: str) -> None:
@@ -161,4 +161,4 @@ async def release(connection: Source, plans: Sequence[str], referral: str) -> No
 async def determination(connection: Source, plans: Sequence[str], referral: str) -> str | None:
     """Read the last answer of the rules, as stored."""
     row = await connection.fetch_one(_DETERMINATION, list(plans), referral)
-    return row[0] if row else None
+    return row["answer"] if row else None
