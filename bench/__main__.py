@@ -19,16 +19,17 @@ import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench.measure import Bench, Length
-from bench.report import STEPS, table
+from bench.measure import Bench
+from bench.report import STEPS, costs, stored, table
 from bench.scene import ROOT, scene
+from bench.turns import Length
 from demo.signals import ended_by_signals
 
 RESULTS = ROOT / "bench" / "results"
-_FULL = Length(turn_s=2.0, turns=3, paced_s=8.0, searched=20, stock=50_000)
-_QUICK = Length(turn_s=0.2, turns=1, paced_s=0.3, searched=1, stock=100)
+_FULL = Length(turn_s=2.0, turns=3, paced_s=8.0, counted=5, searched=20, few=10_000, stock=50_000)
+_QUICK = Length(turn_s=0.2, turns=1, paced_s=0.3, counted=1, searched=1, few=100, stock=100)
 #: The members of the roster: more than a run without a soak refers.
-_MEMBERS = 30_000
+_MEMBERS = 80_000
 
 
 async def run(length: Length, progress: Progress, *, quick: bool) -> dict[str, Any]:
@@ -83,7 +84,8 @@ def main() -> int:
     columns = (TextColumn("{task.description:>28}"), BarColumn(), TimeElapsedColumn())
     with ended_by_signals(), Progress(*columns, console=console, transient=True) as progress:
         results = uvloop.run(run(length, progress, quick=given.quick))
-    console.print(table(results))
+    for shown in (table, costs, stored):
+        console.print(shown(results))
     console.print(f"Written to {write(results, given.results)}")
     return 0
 

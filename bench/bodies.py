@@ -26,21 +26,29 @@ def npi(performer: int) -> str:
     return str(9_100_000_000 + performer)
 
 
-def referral(number: int, *, member: int | None = None, run: str = "bench") -> bytes:
-    """The `number`-th referral of a run, for the member of that number unless another is named."""
-    return orjson.dumps(_referral(number, number if member is None else member, run))
+def referral(
+    number: int, *, member: int | None = None, asks_for: str | None = None, stated: bool = True
+) -> bytes:
+    """The `number`-th referral, for the member of that number unless another is named, to the
+    performer with this NPI (or to each in turn); one that states no facts is asked for them.
+    """
+    performer = asks_for or npi(number % PERFORMERS)
+    body = _referral(number, number if member is None else member, performer)
+    if not stated:
+        body["contained"].pop()
+        del body["supportingInfo"]
+    return orjson.dumps(body)
 
 
 def _coding(system: str, code: str) -> dict[str, Any]:
     return {"coding": [{"system": f"{BASE}/CodeSystem/{system}", "code": code}]}
 
 
-def _referral(number: int, member: int, run: str) -> dict[str, Any]:
-    performer = number % PERFORMERS
+def _referral(number: int, member: int, performer: str) -> dict[str, Any]:
     return {
         "resourceType": "ServiceRequest",
         "contained": [_patient(member), _coverage(member), _answers()],
-        "identifier": [{"system": "https://bench.example/referrals", "value": f"{run}-{number}"}],
+        "identifier": [{"system": "https://bench.example/referrals", "value": f"bench-{number}"}],
         "status": "active",
         "intent": "order",
         "priority": "routine",
@@ -50,7 +58,7 @@ def _referral(number: int, member: int, run: str) -> dict[str, Any]:
         "requester": {"identifier": {"system": NPI, "value": "9000000101"}},
         "performer": [
             {
-                "identifier": {"system": NPI, "value": npi(performer)},
+                "identifier": {"system": NPI, "value": performer},
                 "display": f"Performer {performer} (generated)",
             }
         ],

@@ -7,9 +7,9 @@ from typing import Any
 from bench.bodies import PERFORMERS
 
 _MEMBERS = """
-INSERT INTO member (plan, id, cin, birth_date, facts, version, updated_at)
+INSERT INTO member (plan, id, cin, birth_date, facts, reachable, version, updated_at)
 SELECT plan, 'bench-' || n, (9100000 + n) || 'XA', birth_date,
-    replace(facts, cin, (9100000 + n) || 'XA'), version, updated_at
+    replace(facts, cin, (9100000 + n) || 'XA'), reachable, version, updated_at
 FROM member, generate_series(0, $1::int - 1) n WHERE plan = 'HPSM' AND cin = '9000001XA'
 """
 _ORGANIZATIONS = """

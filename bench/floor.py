@@ -5,7 +5,7 @@ token, no check, no rule. `python -m bench.floor PORT DATABASE_URL` serves it.
 """
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -18,6 +18,9 @@ from starlette.routing import Route
 from uuid_utils import uuid7
 
 POOL = 12  # as the service has by default
+_SETTINGS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}  # as the service's
+
+Prepare = Callable[[Starlette, asyncpg.Pool], Awaitable[None]]
 
 SCHEMA = """
 CREATE TABLE floor_resource (plan text, id text, patient text NOT NULL, status text NOT NULL,
@@ -68,29 +71,33 @@ async def _search(request: Request) -> Response:
     return Response(orjson.dumps(bundle), media_type="application/fhir+json")
 
 
-@asynccontextmanager
-async def _running(app: Starlette) -> AsyncIterator[None]:
-    async with asyncpg.create_pool(sys.argv[2], min_size=POOL, max_size=POOL) as pool:
-        app.state.pool = pool
-        yield
+def serve(routes: list[Route], prepare: Prepare | None = None) -> None:
+    """Serves on the port that the command line names, with a pool on the database that it names
+    next. `prepare` is given the application and its pool before the first request.
+    """
 
+    @asynccontextmanager
+    async def running(app: Starlette) -> AsyncIterator[None]:
+        async with asyncpg.create_pool(
+            sys.argv[2], min_size=POOL, max_size=POOL, server_settings=_SETTINGS,
+            max_cacheable_statement_size=0,
+        ) as pool:  # fmt: skip
+            app.state.pool = pool
+            if prepare:
+                await prepare(app, pool)
+            yield
 
-def main() -> None:
-    """Serves until it is stopped."""
-    app = Starlette(
-        routes=[
-            Route("/floor", _post, methods=["POST"]),
-            Route("/floor", _search),
-            Route("/floor/{id}", _read),
-        ],
-        lifespan=_running,
-    )
-    port = int(sys.argv[1])
     uvicorn.run(
-        app, port=port, loop="uvloop", http="httptools", ws="none", log_config=None,
-        access_log=False, server_header=False,
+        Starlette(routes=routes, lifespan=running), port=int(sys.argv[1]), loop="uvloop",
+        http="httptools", ws="none", log_config=None, access_log=False, server_header=False,
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    serve(
+        [
+            Route("/floor", _post, methods=["POST"]),
+            Route("/floor", _search),
+            Route("/floor/{id}", _read),
+        ]
+    )

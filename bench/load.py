@@ -6,7 +6,7 @@ a Content-Length, one request under way per connection.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
@@ -157,6 +157,22 @@ async def turn(
     for line in lines:
         line.close()
     return answers
+
+
+async def send(port: int, requests: Iterable[bytes]) -> list[Answer]:
+    """The answers to requests sent one after the other; `Wrong` for one that is no success."""
+    line = await Connection.open(port)
+    answers = [await line.send(one) for one in requests]
+    line.close()
+    for answer in answers:
+        if answer.status not in (200, 201):
+            raise Wrong(f"{answer.status}: {answer.body[:400]!r}")
+    return answers
+
+
+def location_id(answer: Answer) -> str:
+    """The id in its Location."""
+    return path_of(answer.header("location") or "").rpartition("/")[2]
 
 
 def path_of(location: str) -> str:

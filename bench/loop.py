@@ -7,15 +7,12 @@ cost in it.
 import itertools
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.load import Connection, Measured, request, turn
-from bench.scene import free_port
-
-if TYPE_CHECKING:
-    from bench.measure import Bench, Side
+from bench.load import Measured, request, send, turn
+from bench.scene import Scene, free_port
+from bench.sides import Side
 
 _CONNECTIONS = 8
 #: The share of the steps that take no longer than what is told.
@@ -25,23 +22,18 @@ Counts = dict[float, float]
 
 
 async def held(
-    bench: "Bench", kinds: Iterable[Callable[[], Awaitable[tuple["Side", "Side"]]]]
+    scene: Scene, kinds: Iterable[Callable[[], Awaitable[tuple[Side, Side]]]], seconds: float
 ) -> dict[str, float]:
     """One turn of each kind of request: the longest step in milliseconds, 99.9th percentile, and
     how late the loop was; `count`: the steps.
     """
     port = free_port()
-    service = await bench.scene.run("-m", "app", "serve", PORT=str(port), LOOP_MONITOR_MS="20")
-    try:
-        await bench.scene.answers(service, port, "/health/live")
+    async with scene.serving(port, LOOP_MONITOR_MS="20") as service:
         for kind in kinds:
             side = replace((await kind())[0], port=port, process=service)
-            await turn(Measured(_CONNECTIONS), port, side.make, bench.length.turn_s, side.status)
-        line = await Connection.open(port)
-        text = (await line.send(request("GET", "/metrics"))).body.decode()
-        line.close()
-    finally:
-        await service.stop()
+            await turn(Measured(_CONNECTIONS), port, side.make, seconds, side.status)
+        (metrics,) = await send(port, [request("GET", "/metrics")])
+    text = metrics.body.decode()
     steps, late = (counts(text, f"nwd_loop_{name}_seconds") for name in ("step", "late"))
     return {
         "step_ms": 1000 * percentile(steps, _SHARE),

@@ -1,55 +1,27 @@
-"""The measurements: service and floor take turns, so that what else the machine does meets both."""
+"""The measurements, in order."""
 
 import asyncio
 import itertools
-import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 
 from bench import loop
-from bench.bodies import CIN, cin, referral
-from bench.load import Measured, path_of, request, turn
-from bench.scene import Process, Scene
-from bench.stock import grow, rows_of_a_referral
+from bench.bodies import npi
+from bench.cost import Costs
+from bench.load import Measured, location_id, send, turn
+from bench.processes import Process
+from bench.scene import Scene, free_port
+from bench.sides import Sides
+from bench.turns import Length, Turns
 from bench.webhooks import Webhooks
+from bench.whole import Whole
+from bench.written import position, written_since
+from bench.years import Years
 
-_FHIR = "application/fhir+json"
 _ONE_ROW = "INSERT INTO floor_history VALUES ('HPSM', $1, 1, 'row', now(), 'x')"
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """How long things take: seconds of a turn, turns of each kind, seconds of paced sending; how
-    many members are searched for, how many referrals are added to the stock, and how many are
-    posted at the end to watch the memory.
-    """
-
-    turn_s: float
-    turns: int
-    paced_s: float
-    searched: int
-    stock: int
-    soak: int = 0
-
-    @property
-    def soaks(self) -> int:
-        """How many times the memory is taken in the soak."""
-        return min(10, self.soak)
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Service or floor: where requests go, and the requests."""
-
-    name: str
-    port: int
-    process: Process
-    make: Callable[[], bytes]
-    status: int
 
 
 class Bench:
@@ -59,39 +31,44 @@ class Bench:
         self, scene: Scene, service: Process, floor: Process, length: Length,
         on_step: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self.scene, self.service, self.floor = scene, service, floor
-        self.length = length
-        self._on_step = on_step
-        self._number, self._floor_number = itertools.count(), itertools.count()
-        self._bearer: dict[str, tuple[float, str]] = {}
+        self.scene, self.service = scene, service
+        self.length, self._on_step = length, on_step
         # The last members of the roster have ten referrals each, for the searches.
-        self._searched = range(scene.members - length.searched, scene.members)
-        self._read: dict[str, list[str]] = {"service": [], "floor": []}
+        searched = range(scene.members - length.searched, scene.members)
+        self.sides = Sides(scene, service, floor, searched)
+        self.turns = Turns(self.sides, length, on_step)
 
     async def everything(self) -> dict[str, Any]:
         """All measurements with the database, by name."""
-        found: dict[str, Any] = {"webhook": {}, "decided": {}}
-        webhooks = Webhooks(self.scene, self.length.paced_s, self._number)
+        found: dict[str, Any] = {"cost": await Costs(self.sides, self.length.counted).everything()}
+        self._on_step("what requests ask of the database")
+        found |= {"webhook": {}, "decided": {}}
+        webhooks = Webhooks(self.scene, self.length.paced_s, self.sides.number)
         for rate in (20, 100):
             found["webhook"][rate] = await webhooks.paced(rate)
             self._on_step(f"webhooks at {rate} a second")
         await self._analyze()
         for connections in (1, 8, 32):
-            found["decided"][connections] = await self._turns(connections, self._decisions)
+            found["decided"][connections] = await self.turns.of(connections, self.sides.decisions)
         memory = [await self._memory()]
+        found["same_rows"] = await self._same_rows()
         found["deliveries"] = await webhooks.sustained()
         self._on_step("deliveries")
+        whole = Whole(self.sides, self.length.turn_s, self.length.turns)
+        found["whole"] = await whole.referral()
+        self._on_step("until all have heard")
+        found["processes"] = await whole.two_processes()
+        self._on_step("two processes")
         found["hanging"] = await webhooks.hanging(3 * self.length.turns)
         self._on_step("a receiver that hangs")
         await self._have_ten()
-        await self._analyze()
-        few = await self._stored_now()
-        found["check"] = await self._turns(8, self._checks)
         found["commit"] = await self._commits()
-        found |= {name: few[name] for name in ("read", "search")}
-        found["loop"] = await loop.held(self, (self._decisions, self._reads, self._searches))
+        found["stock"] = await Years(self.turns).measure()
+        found |= {name: found["stock"]["before"][name] for name in ("read", "search")}
+        found["check"] = await self.turns.of(8, self.sides.checks)
+        kinds = (self.sides.decisions, self.sides.reads, self.sides.searches)
+        found["loop"] = await loop.held(self.scene, kinds, self.length.turn_s)
         self._on_step("the event loop")
-        found["stock"] = await self._many(few)
         found["memory"] = [*memory, await self._memory(), *await self._soak()]
         return found
 
@@ -100,138 +77,41 @@ class Bench:
         async with self.scene.database() as connection:
             await connection.execute("VACUUM ANALYZE")
 
-    async def _stored_now(self) -> dict[str, Any]:
-        """What a post, a read and a search cost with what is stored at the moment."""
-        return {
-            "decided": await self._turns(8, self._decisions),
-            "read": await self._turns(8, self._reads),
-            "search": await self._turns(8, self._searches),
-        }
-
-    async def _many(self, few: dict[str, Any]) -> dict[str, Any]:
-        """The same with a large stock: how many times as much each costs, floor by floor."""
+    async def _same_rows(self) -> dict[str, Any]:
+        """Referrals decided beside the floor that writes their rows without any rule."""
         async with self.scene.database() as connection:
-            before = await connection.fetchval("SELECT count(*) FROM referral")
-            stored = await grow(connection, self.length.stock)
-            rows = await rows_of_a_referral(connection)
-        self._on_step("a stock of referrals")
-        many = await self._stored_now()
-        cost = {name: few[name]["ratio"] / many[name]["ratio"] for name in few}
-        return {"few": before, "many": stored, "rows": rows, "cost": cost, "measured": many}
+            since = await position(connection)
+            posts = await self.sides.referrals(2, asks_for=npi(0))
+            models = map(location_id, await send(self.scene.port, posts))
+            names = (await written_since(connection, since)).tables
+        port = free_port()
+        arguments = ("-m", "bench.same_rows", str(port), self.scene.url, *models, *names)
+        async with self.scene.running(*arguments) as floor:
+            await self.scene.answers(floor, port, "/")
+            return await self.turns.of(8, lambda: self.sides.same_rows(port, floor))
 
     async def _memory(self) -> tuple[int, float]:
         """Referrals stored by the service, and the megabytes that its process holds."""
-        return next(self._number), self.service.memory()
+        return next(self.sides.number), self.service.memory()
 
     async def _soak(self) -> list[tuple[int, float]]:
         """More referrals at 8 connections, and the memory after each tenth of them."""
         found = []
         for _ in range(self.length.soaks):
-            make = await self._post("/fhir/ServiceRequest")
+            make = await self.sides.post()
             most = self.length.soak // self.length.soaks
             await turn(Measured(8), self.scene.port, make, 3600, 201, most=most)
             found.append(await self._memory())
             self._on_step(f"{found[-1][0]:,} referrals")
         return found
 
-    # --- requests ---
-
-    async def _token(self, client: str = "hospital") -> str:
-        """A token that outlives the next turn."""
-        got, bearer = self._bearer.get(client, (0.0, ""))
-        if time.monotonic() - got > 120:
-            bearer = await self.scene.token(client)
-            self._bearer[client] = time.monotonic(), bearer
-        return bearer
-
-    async def _post(self, path: str) -> Callable[[], bytes]:
-        bearer = await self._token()
-        return lambda: self._referral(path, bearer)
-
-    def _referral(self, path: str, bearer: str, member: int | None = None) -> bytes:
-        number = next(self._floor_number if path == "/floor" else self._number)
-        body = referral(number, member=member)
-        return request("POST", path, body, Content_Type=_FHIR, Authorization=bearer)
-
-    async def _decisions(self) -> tuple[Side, Side]:
-        return (
-            self._side("service", await self._post("/fhir/ServiceRequest"), 201),
-            self._side("floor", await self._post("/floor"), 201),
-        )
-
-    async def _reads(self) -> tuple[Side, Side]:
-        bearer = await self._token()
-        sides = []
-        for name in ("service", "floor"):
-            paths = itertools.cycle(self._read[name])
-            make = _get(paths, bearer)
-            sides.append(self._side(name, make, 200))
-        return sides[0], sides[1]
-
-    async def _searches(self) -> tuple[Side, Side]:
-        bearer = await self._token()
-        who = [cin(number) for number in self._searched]
-        asked = "/fhir/ServiceRequest?status=active&_count=5&patient.identifier={}%7C{}"
-        ours = itertools.cycle([asked.format(CIN, one) for one in who])
-        theirs = itertools.cycle([f"/floor?status=active&patient={one}" for one in who])
-        return (
-            self._side("service", _get(ours, bearer), 200),
-            self._side("floor", _get(theirs, bearer), 200),
-        )
-
-    async def _checks(self) -> tuple[Side, Side]:
-        """`$check` beside the floor's read: what deciding costs without writing."""
-        make = await self._post("/fhir/ServiceRequest/$check")
-        return self._side("service", make, 200), (await self._reads())[1]
-
-    def _side(self, name: str, make: Callable[[], bytes], status: int) -> Side:
-        ours = name == "service"
-        port = self.scene.port if ours else self.scene.floor_port
-        return Side(name, port, self.service if ours else self.floor, make, status)
-
-    # --- turns ---
-
-    async def _turns(
-        self, connections: int, sides: Callable[[], Awaitable[tuple[Side, Side]]]
-    ) -> dict[str, Any]:
-        """Floor and service in turns; what each showed, and the ratio of every pair of turns."""
-        seen = {"service": Measured(connections), "floor": Measured(connections)}
-        ratios = []
-        for _ in range(self.length.turns):
-            rates = {}
-            for side in reversed(await sides()):
-                rates[side.name] = await self._one(side, seen[side.name])
-            ratios.append(rates["service"] / rates["floor"])
-        self._on_step(f"{connections} connections")
-        return {
-            **{name: _shown(measured) for name, measured in seen.items()},
-            "ratio": statistics.median(ratios),
-            "ratios": ratios,
-        }
-
-    async def _one(self, side: Side, measured: Measured) -> float:
-        before, began = len(measured.times), measured.seconds
-        cpu = side.process.cpu()
-        answers = await turn(measured, side.port, side.make, self.length.turn_s, side.status)
-        measured.cpu += side.process.cpu() - cpu
-        if side.status == 201:
-            found = [answer.header("location") or "" for answer in answers[:50]]
-            self._read[side.name] = [path_of(one) for one in found]
-        return (len(measured.times) - before) / (measured.seconds - began)
-
     async def _have_ten(self) -> None:
         """Ten referrals for each member that is searched for, on both sides."""
-        members = itertools.chain.from_iterable([one] * 10 for one in self._searched)
-        pairs = list(members)
+        members = [member for member in self.sides.searched for _ in range(10)]
         ports = ((self.scene.port, "/fhir/ServiceRequest"), (self.scene.floor_port, "/floor"))
         for port, path in ports:
-            bearer = await self._token()
-            each = iter(pairs)
-
-            def make(path: str = path, each: Iterator[int] = each, bearer: str = bearer) -> bytes:
-                return self._referral(path, bearer, next(each))
-
-            await turn(Measured(2), port, make, 600, 201, most=len(pairs))
+            make = await self.sides.post(path, iter(members))
+            await turn(Measured(2), port, make, 600, 201, most=len(members))
 
     # --- the database alone ---
 
@@ -249,20 +129,3 @@ class Bench:
             await asyncio.gather(*(work() for _ in range(connections)))
         self._on_step("commits")
         return next(count) / self.length.turn_s
-
-
-def _get(paths: Any, bearer: str) -> Callable[[], bytes]:
-    return lambda: request("GET", next(paths), Authorization=bearer)
-
-
-def _shown(measured: Measured) -> dict[str, float]:
-    count = len(measured.times)
-    return {
-        "rate": measured.rate,
-        "p50_ms": measured.percentile(0.50),
-        "p95_ms": measured.percentile(0.95),
-        "p99_ms": measured.percentile(0.99),
-        "cpu_ms": 1000 * measured.cpu / count,
-        "count": count,
-        "shed": measured.shed,
-    }

@@ -15,7 +15,6 @@ from typing import Any
 
 import asyncpg
 import orjson
-import psutil
 from sqlalchemy.engine import make_url
 
 from app.commands.migrate import upgrade
@@ -24,6 +23,7 @@ from bench.bodies import PERFORMING
 from bench.enlarge import enlarge, performers_listen
 from bench.floor import SCHEMA
 from bench.load import HOST, Connection, Wrong, request
+from bench.processes import Postgres, Process
 from bench.receiver import Receiver
 from demo.postgres import EmbeddedPostgres
 from demo.throwaway import home
@@ -36,49 +36,16 @@ CLIENTS = {"hospital": [], "practice": ["referral.approved"]}
 _LISTENS = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'LISTEN %'"
 
 
-class Process:
-    """One process of the scene and the CPU that it and its children have used."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._seen = psutil.Process(process.pid)
-
-    def memory(self) -> float:
-        """Megabytes that it holds."""
-        held: int = self._seen.memory_info().rss
-        return held / 2**20
-
-    def cpu(self) -> float:
-        """Seconds of CPU so far."""
-        times = self._seen.cpu_times()
-        return times.user + times.system
-
-    def check(self) -> None:
-        """`RuntimeError` when the process has ended."""
-        if self._process.returncode is not None:
-            raise RuntimeError(f"a process of the scene ended with {self._process.returncode}")
-
-    async def ended(self) -> None:
-        """Waits for a command that ends by itself; `RuntimeError` when it failed."""
-        if await self._process.wait():
-            self.check()
-
-    async def stop(self) -> None:
-        """Asks it to end, and waits."""
-        if self._process.returncode is None:
-            self._process.terminate()
-        await self._process.wait()
-
-
 class Scene:
     """The running scene: ports, the database, and the CPU of each part."""
 
     def __init__(self, server: EmbeddedPostgres, receiver: Receiver, members: int) -> None:
         self.url = make_url(server.url).set(drivername="postgresql").render_as_string(False)
+        self.postgres = Postgres(server.home)
         self.receiver = receiver
         self.members = members
         self.port, self.floor_port = free_port(), free_port()
-        self._environment = {
+        self.settings = {
             **os.environ,
             "DATABASE_URL": server.url,
             "PORT": str(self.port),
@@ -91,22 +58,28 @@ class Scene:
             "TOKEN_SECRET": "bench only: of no use to anybody",
         }
 
-    async def run(self, *arguments: str, **more: str) -> Process:
-        """Starts a Python module in a process of its own; its log lines are written nowhere."""
+    async def run(
+        self, *arguments: str, out: int = asyncio.subprocess.DEVNULL, **more: str
+    ) -> Process:
+        """Starts a Python module in a process of its own; `more` are settings besides."""
         return Process(
             await asyncio.create_subprocess_exec(
                 sys.executable,
                 *arguments,
                 cwd=ROOT,
-                env={**self._environment, **more},
-                stdout=asyncio.subprocess.DEVNULL,
+                env={**self.settings, **more},
+                stdout=out,
             )
         )
 
+    async def said(self, *arguments: str) -> bytes:
+        """What a command prints that ends by itself; `RuntimeError` when it fails."""
+        return await (await self.run(*arguments, out=asyncio.subprocess.PIPE)).ended()
+
     @asynccontextmanager
-    async def running(self, *arguments: str) -> AsyncIterator[Process]:
+    async def running(self, *arguments: str, **more: str) -> AsyncIterator[Process]:
         """The same, ended at the end."""
-        process = await self.run(*arguments)
+        process = await self.run(*arguments, **more)
         try:
             yield process
         finally:
@@ -114,12 +87,13 @@ class Scene:
 
     async def prepare(self) -> None:
         """Migrates, loads the demonstration's network and enlarges it."""
-        await upgrade(self._environment["DATABASE_URL"])
+        await upgrade(self.settings["DATABASE_URL"])
         files = [str(DATA / name) for name in ("network.ndjson", "roster.ndjson")]
         await (await self.run("-m", "app", "load", *files)).ended()
         async with self.database() as connection:
             await enlarge(connection, self.members)
             await connection.execute(SCHEMA)
+            await connection.execute("CREATE EXTENSION pg_walinspect")
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Any]:
@@ -179,14 +153,30 @@ class Scene:
         return made
 
     @asynccontextmanager
-    async def delivering(self) -> AsyncIterator[Process]:
+    async def serving(self, port: int, **more: str) -> AsyncIterator[Process]:
+        """One more process of the service, from the moment at which it answers."""
+        async with self.running("-m", "app", "serve", PORT=str(port), **more) as service:
+            await self.answers(service, port, "/health/live")
+            yield service
+
+    @asynccontextmanager
+    async def delivering(self, **more: str) -> AsyncIterator[Process]:
         """A delivery worker, from the moment at which it listens."""
-        async with self.running("-m", "app", "deliver") as worker, self.database() as connection:
+        async with (
+            self.running("-m", "app", "deliver", **more) as worker,
+            self.database() as connection,
+        ):
             async with asyncio.timeout(60):
                 while not await connection.fetchval(_LISTENS):
                     worker.check()
                     await asyncio.sleep(0.05)
             yield worker
+
+    async def quiet(self, seconds: float) -> None:
+        """Waits until nothing is left to deliver; `TimeoutError` after so many seconds."""
+        async with asyncio.timeout(seconds):
+            while await self.waiting():  # noqa: ASYNC110  another process delivers
+                await asyncio.sleep(0.1)
 
     async def waiting(self) -> int:
         """Deliveries that are due and not made."""

@@ -29,10 +29,10 @@ class Webhooks:
     async def paced(self, rate: int) -> dict[str, Any]:
         """Referrals at a fixed rate, by client: from the answer to the receipt of its approval."""
         async with self._scene.delivering():
-            await self._until_quiet(60)
+            await self._scene.quiet(60)
             since = len(self._scene.receiver.arrived)
             answered = await self._send_at(rate, self._seconds)
-            await self._until_quiet(60)
+            await self._scene.quiet(60)
         told = self._told(since)
         if _missing(answered, told):
             raise Wrong(f"{_missing(answered, told)} approvals were never told")
@@ -65,7 +65,7 @@ class Webhooks:
             while _missing(answered, told := self._told(since)):  # noqa: ASYNC110  not ours to wake
                 await asyncio.sleep(0.05)
         receiver.let_go()
-        await self._until_quiet(60)
+        await self._scene.quiet(60)
         measured = Measured(1)
         for client, moments in answered.items():
             measured.times += [told[client][id_] - ended for id_, (_, ended) in moments.items()]
@@ -118,18 +118,13 @@ class Webhooks:
         arrived = self._scene.receiver.arrived
         since = len(arrived)
         async with self._scene.delivering():
-            await self._until_quiet(600)
+            await self._scene.quiet(600)
         rate = waiting / (arrived[-1][0] - arrived[since][0])
         since, bare = len(arrived), min(waiting, _BARE)
         target = f"http://127.0.0.1:{self._scene.receiver.port}/bare"
-        await (await self._scene.run("-m", "bench.bare_sender", target, str(bare))).ended()
+        await self._scene.said("-m", "bench.bare_sender", target, str(bare))
         floor = bare / (arrived[-1][0] - arrived[since][0])
         return {"service": rate, "floor": floor, "ratio": rate / floor, "count": waiting}
-
-    async def _until_quiet(self, seconds: float) -> None:
-        async with asyncio.timeout(seconds):
-            while await self._scene.waiting():  # noqa: ASYNC110  another process delivers
-                await asyncio.sleep(0.1)
 
 
 def _missing(answered: dict[str, Moments], told: dict[str, dict[str, float]]) -> int:

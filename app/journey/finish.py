@@ -1,8 +1,8 @@
 """The service finishes a move: it checks that the move is legal, and writes it in one statement.
 
 Every operation on a referral shares these functions. An illegal move is 409: nothing is written or
-announced. If two people move a referral at once, the guarded update of its row lets one succeed; the
-other is decided again, on the referral as it now is (`app.journey.move`).
+announced. If two people move a referral at once, the guarded update of its row lets one succeed.
+The other's move is composed anew, on the referral as it now is (`app.journey.move`).
 """
 
 import asyncpg
@@ -50,8 +50,8 @@ async def finish(source: Source, draft: Draft) -> Changes:
     """Writes the composed move.
 
     Raises 409 if somebody gave the member an authorization of the service for an overlapping period
-    in the same moment. Raises `StaleReferral` or `PlaceGone` if somebody else was faster: the caller
-    decides again.
+    in the same moment. Raises `StaleReferral` or `PlaceGone` if somebody else was faster: then the
+    caller decides again.
     """
     changes = await to_thread_if_heavy(build_rows, draft)
     try:

@@ -1,4 +1,4 @@
-"""Compiles statements whose shape varies: Core expressions become the driver's text and parameters.
+"""Compiles statements whose shape varies: Core expressions become the driver's text and values.
 
 A statement is compiled once for each shape. So whoever builds one keeps it in a cache whose key is
 the shape (which columns, which criteria), and gives the values of each call by name:
@@ -27,12 +27,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
+SqlExpression = ColumnElement[Any]
+SqlCondition = ColumnElement[bool]
+
 _DRIVER: Any = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """The text of a statement, the names of its parameters in order, and its constants."""
+    """A statement's text, the names of its parameters in order, and the constants among them."""
 
     sql: str
     names: tuple[str, ...]
@@ -53,7 +56,7 @@ def compiled(expression: ClauseElement) -> Compiled:
     return Compiled(made.string, tuple(made.positiontup), constants)
 
 
-def constant(value: str | int) -> ColumnElement[Any]:
+def constant(value: str | int) -> SqlExpression:
     """Makes a value of our own part of the text: the planner knows it, and no call sends it."""
     made = literal(value)
     written = made.compile(dialect=_DRIVER, compile_kwargs={"literal_binds": True})

@@ -22,8 +22,10 @@ END $$"""
 
 
 def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute(REQUIRE)
 
 
 def downgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("DROP FUNCTION nwd_require(boolean, text)")

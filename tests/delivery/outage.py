@@ -258,7 +258,7 @@ class Outage:
 
 def body(number: int) -> bytes:
     if story(number) == "approved":
-        return referral(number, run="outage")
+        return referral(number)
     asked = f"org-bench-{number % PERFORMERS}"
     said = incomplete(cin(number), asks_for=asked, identifier=f"outage-{number}")
     return orjson.dumps(said)

@@ -230,9 +230,11 @@ def issue(answer: httpx.Response) -> dict[str, Any]:
     return only
 
 
-async def furnish(settings: Settings, extra: Sequence[str] = EXTRA) -> None:
+async def furnish(
+    settings: Settings, extra: Sequence[str] = EXTRA, more: Sequence[dict[str, Any]] = ()
+) -> None:
     """Loads the demonstration's network and roster, and by default members enough for races."""
-    members = [resource for cin in extra for resource in a_member(cin)]
+    members = [*(resource for cin in extra for resource in a_member(cin)), *more]
     database = Database(settings, size=1)
     async with database.begin() as connection:
         resources = read_files(EXAMPLES / "network.ndjson", EXAMPLES / "roster.ndjson")

@@ -10,13 +10,17 @@ from itertools import product
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import DateTime, Text, bindparam, column, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from app.store.reading.access import SqlStatement
+from app.store.reading.access import Visibility
 from app.store.reading.catalog import PARAMETERS
-from app.store.reading.match import between, found_by
-from app.store.reading.parameters import SearchCriterion
+from app.store.reading.match import CHANGED, WORDS
+from app.store.reading.parameters import Arm, GivenValues, SearchCriterion
+from app.store.reading.query import LAST_UPDATED
 from app.store.reading.values import PREFIXES, date_range
 from app.store.reading.words import words
+from app.store.statement import compiled
 
 CALIFORNIA = ZoneInfo("America/Los_Angeles")
 FIRST = datetime(2025, 12, 29, tzinfo=UTC)
@@ -86,9 +90,24 @@ STORED = {
 }
 
 
-async def holds(connection, statement, condition, rows):
-    sql = f"SELECT {condition} AS held FROM {rows} WITH ORDINALITY r(one, n) ORDER BY r.n"
-    return [row["held"] for row in await connection.fetch(sql, *statement.values)]
+NOBODY = Visibility("", (), ())
+
+
+async def holds(connection, rule, asked, kind, rows):
+    """Whether the criterion holds for each of the rows, in their order."""
+    each = (
+        func.unnest(bindparam("rows", type_=ARRAY(kind)))
+        .table_valued(column("one", kind), with_ordinality="place")
+        .render_derived(name="r")
+    )
+    one = each.c.one
+    values = rule.values(asked, NOBODY)
+    given = GivenValues(asked.parameter, "", tuple(values), "asked_", Arm(each, one, one, one), one)
+    condition = rule.condition(given).label("held")
+    statement = compiled(select(condition).select_from(each).order_by(each.c.place))
+    sent = {f"asked_{name}": value for name, value in values.items()}
+    found = await connection.fetch(*statement.called(rows=rows, **sent))
+    return [row["held"] for row in found]
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -96,20 +115,28 @@ async def test_a_stored_date_or_period_is_matched_as_r4_has_it(database, prefix)
     assert len(STORED) > 40
     async with database.begin() as connection:
         for text in TEXTS:
-            statement = SqlStatement()
-            rows = f"unnest({statement.bind(list(STORED), 'text[]')})"
             asked = SearchCriterion(OCCURRENCE, ranges=(date_range(prefix + text),))
-            found = await holds(connection, statement, found_by(statement, "r.one", asked), rows)
+            found = await holds(connection, WORDS, asked, Text(), list(STORED))
             assert found == [RULES[prefix](one, within(text)) for one in STORED.values()], text
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 async def test_a_moment_of_our_own_is_matched_as_r4_has_it(database, prefix):
+    moments = range(0, len(GRID), 4)
     async with database.begin() as connection:
         for text in TEXTS:
-            statement = SqlStatement()
-            rows = f"unnest({statement.bind(GRID[::4], 'timestamptz[]')})"
-            condition = between(statement, "r.one", date_range(prefix + text))
-            found = await holds(connection, statement, condition, rows)
-            moments = range(0, len(GRID), 4)
+            asked = SearchCriterion(LAST_UPDATED, ranges=(date_range(prefix + text),))
+            found = await holds(connection, CHANGED, asked, DateTime(timezone=True), GRID[::4])
             assert found == [RULES[prefix]({n}, within(text)) for n in moments], text
+
+
+@pytest.mark.parametrize("others", [["2026-03-08"], ["2026", "2026-03-08"]], ids=len)
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_of_several_dates_one_must_fit(database, prefix, others):
+    named = [("lt", "2026-01-01"), ("eq", "2026-12"), *((prefix, text) for text in others)]
+    asked = SearchCriterion(OCCURRENCE, ranges=tuple(date_range(p + text) for p, text in named))
+    async with database.begin() as connection:
+        found = await holds(connection, WORDS, asked, Text(), list(STORED))
+    assert found == [
+        any(RULES[p](one, within(text)) for p, text in named) for one in STORED.values()
+    ]

@@ -12,20 +12,24 @@ decides the race, and the loser reads the winner's answer (spec.md 7, Repeatable
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urlsplit
 
 import orjson
+from sqlalchemy import select, tuple_
 
 from app.base.errors import Refusal, refuse
-from app.base.text import as_key
 from app.journey.intake.submission import Submission
 from app.model.known import Known, Twin
 from app.store.database import Source
-from app.store.reading.access import SqlStatement, Visibility, plan_keys, sees_referral
+from app.store.reading.access import Visibility, seen_by, sees_referral
+from app.store.reading.columns import identifier_values, with_identifier
 from app.store.reading.query import MAX_ALTERNATIVES, pairs
 from app.store.reading.subset import MAX_CONDITIONS
+from app.store.reading.tables import REFERRAL
 from app.store.reading.values import ABOUT_THE_FORM, Token, UnreadableValue, split, token
 from app.store.referral.changes import Changes
+from app.store.statement import Compiled, compiled, constant, texts_given
 from app.store.tables.referral import idempotency_key
 
 #: The identifiers that a referral must all carry, each in one of several forms.
@@ -188,25 +192,24 @@ async def matching(
 
     At most two, because two already are several.
     """
-    statement = SqlStatement()
-    sql = "SELECT r.plan, r.id FROM referral r WHERE " + sees_referral(statement, seen, few=True)
-    plans = statement.bind(list(plan_keys()), "text[]")
-    for alternatives in condition:
-        matches = " OR ".join(
-            f"x.value = {statement.bind(as_key(each.code or ''))}"
-            + (
-                f" AND x.system = {statement.bind(as_key(each.system))}"
-                if each.system is not None
-                else ""
-            )
-            for each in alternatives
-        )
-        sql += (
-            " AND (r.plan, r.id) IN (SELECT x.plan, x.referral_id FROM "
-            f"referral_business_identifier x WHERE x.plan = ANY ({plans}) AND ({matches}))"
-        )
-    rows = await connection.fetch(sql + " LIMIT 2", *statement.values)
-    return [(row[0], row[1]) for row in rows]
+    values = seen_by(seen)
+    for number, alternatives in enumerate(condition):
+        for name, each in identifier_values(alternatives).items():
+            values[f"{name}{number}"] = each
+    rows = await connection.fetch(*_carrying(len(condition), staff=seen.staff).called(**values))
+    return [(row["plan"], row["id"]) for row in rows]
+
+
+@cache
+def _carrying(identifiers: int, *, staff: bool) -> Compiled:
+    """Makes the statement that finds referrals with so many identifiers."""
+    key = tuple_(REFERRAL.c.plan, REFERRAL.c.id)
+    carried = (
+        key.in_(with_identifier(texts_given(f"values{number}"), texts_given(f"of{number}")))
+        for number in range(identifiers)
+    )
+    seen = sees_referral(staff=staff, few=True)
+    return compiled(select(REFERRAL.c.plan, REFERRAL.c.id).where(seen, *carried).limit(constant(2)))
 
 
 def remember(changes: Changes, client_id: str, key: str, fingerprint: str, answer: Answer) -> None:

@@ -42,7 +42,8 @@ _SQL = """SELECT
     taken + taken_outside, capacity_status))::text FROM offer
     WHERE plan = ANY ($6::text[]) AND service = $8 AND active) AS offers,
 (SELECT json_agg(json_build_array(id, npi, plan))::text FROM organization
-    WHERE plan = ANY ($6::text[]) OR id = ANY ($9::text[]) OR npi = ANY ($10::text[])) AS organizations,
+    WHERE plan = ANY ($6::text[]) OR id = ANY ($9::text[]) OR npi = ANY ($10::text[]))
+    AS organizations,
 (SELECT json_agg(b.id)::text FROM (
     SELECT i.plan, i.id FROM unnest($11::text[], $12::text[]) w (system, value)
         CROSS JOIN LATERAL (SELECT plan, referral_id AS id FROM referral_business_identifier b
@@ -50,7 +51,8 @@ _SQL = """SELECT
             OFFSET 0) i
     UNION SELECT plan, id FROM locator WHERE type = 'ServiceRequest' AND id = ANY ($13::text[])) b
     WHERE b.plan = ANY ($14::text[]) OR EXISTS (SELECT 1 FROM party p WHERE p.plan = b.plan
-        AND p.organization_id = $1 AND p.referral_id = b.id AND p.until IS NULL OFFSET 0)) AS based_on,
+        AND p.organization_id = $1 AND p.referral_id = b.id AND p.until IS NULL OFFSET 0))
+    AS based_on,
 (SELECT json_agg(json_build_array(organization_id, plans, event_types))::text FROM webhook_endpoint
     WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
         AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (

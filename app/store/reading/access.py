@@ -1,10 +1,10 @@
-"""SQL conditions for what a caller sees: parties see their referrals, plan staff their plan's.
+"""Conditions for what a caller sees: parties see their referrals, plan staff see their plan's.
 
 A resource of a referral is visible to those who see the referral. Every other resource belongs to a
 roster (visible to its plan's staff only) or to the network (visible to every authenticated caller).
 A resource that the caller may not see is not found: reads answer 404, searches leave it out. The
 routes check whether a scope allows the request at all. The text of a statement contains no value of
-a caller: all values are bound.
+a caller: all values are given by name, and `seen_by` lists them.
 
 Before a referral's plan is known, its parties see the referral; the staff of every plan see the
 least of it (`app.fhir.subset`), so that they can say whose member it is about.
@@ -15,6 +15,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from sqlalchemy import (
+    Select,
+    and_,
+    any_,
+    case,
+    false,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+
 from app.base.errors import not_found
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.base.settings import settings
@@ -22,22 +35,22 @@ from app.fhir.reference import is_id
 from app.fhir.subset import SHOWN, least
 from app.model.caller import ROSTER, UNASSIGNED, Caller
 from app.policy.library import policy_folder
+from app.store.reading.tables import PLACE, REFERRAL
+from app.store.statement import SqlCondition, SqlExpression, constant, text_given, texts_given
+from app.store.tables.referral import party
 
 #: The plan key of resources that belong to no plan.
 NO_PLAN = "*"
 #: Types of the network: every authenticated caller reads those that belong to no referral.
 NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
 
-
-class SqlStatement:
-    """Collects the parameters of one statement while its text is put together."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-
-    def bind(self, value: Any, cast: str = "text") -> str:
-        self.values.append(value)
-        return f"${len(self.values)}::{cast}"
+#: Every plan key that a referral may have, for the indexes.
+PLANS = texts_given("plans")
+_ORGANIZATION = text_given("organization")
+#: The plans of the directory's rows that a search shows (`directory_plans`).
+DIRECTORY_PLANS = texts_given("directory")
+_STAFF, _ROSTER = texts_given("staff"), texts_given("roster")
+_PARTY = party.alias("p")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,34 +90,131 @@ def plan_keys() -> tuple[str, ...]:
     return (*sorted(named), UNASSIGNED)
 
 
-def sees_referral(
-    statement: SqlStatement, seen: Visibility, *, few: bool = False, least: bool = False
-) -> str:
-    """Composes the condition that the caller sees a row of `r` (table referral).
+def directory_plans(kind: str, seen: Visibility) -> Sequence[str]:
+    """Lists the plan keys to search: all for the network, the caller's roster plans for rosters."""
+    return (*plan_keys(), NO_PLAN) if kind in NETWORK_TYPES else seen.roster_plans
 
-    The condition names the plans first, so that the database can use its keys. With `least` it also
-    holds for referrals of which staff see the least. With `few` the other conditions of the search
-    leave few rows, and so each row is checked by itself (`OFFSET 0` keeps the planner from starting
-    at the parties); otherwise the search starts from the referrals that the organization is a
-    party to.
+
+def seen_by(seen: Visibility, *, least: bool = False) -> dict[str, Any]:
+    """Returns the values of the conditions of this module.
+
+    With `least`, a search also finds the referrals of which staff see the least.
     """
-    plans = statement.bind(list(plan_keys()), "text[]")
-    organization = statement.bind(seen.organization_id)
-    party = (
-        "(r.plan, r.id) IN (SELECT p.plan, p.referral_id FROM party p"
-        f" WHERE p.plan = ANY ({plans}) AND p.organization_id = {organization}"
-        " AND p.until IS NULL)"
-    )
-    if few:
-        party = (
-            "EXISTS (SELECT 1 FROM party p WHERE p.plan = r.plan"
-            f" AND p.organization_id = {organization} AND p.referral_id = r.id"
-            " AND p.until IS NULL OFFSET 0)"
+    staff = seen.staff_plans
+    return {
+        "plans": plan_keys(),
+        "organization": seen.organization_id,
+        "staff": (*staff, UNASSIGNED) if least and staff else staff,
+        "roster": seen.roster_plans,
+    }
+
+
+def _party_to(plan: SqlExpression, referral_id: SqlExpression) -> Select[Any]:
+    """Selects the caller's own part in one referral, for a row that is checked by itself.
+
+    `OFFSET 0` keeps the planner from reading all parts of the organization first.
+    """
+    return (
+        select(constant(1))
+        .where(
+            _PARTY.c.plan == plan,
+            _PARTY.c.organization_id == _ORGANIZATION,
+            _PARTY.c.referral_id == referral_id,
+            _PARTY.c.until.is_(None),
         )
-    if seen.staff:
-        keys = [*seen.staff_plans, *([UNASSIGNED] if least else [])]
-        party = f"(r.plan = ANY ({statement.bind(keys, 'text[]')}) OR {party})"
-    return f"r.plan = ANY ({plans}) AND {party}"
+        .offset(constant(0))
+        .correlate_except(_PARTY)
+    )
+
+
+def sees_referral(*, staff: bool, few: bool = False) -> SqlCondition:
+    """Makes the condition that the caller sees a row of `REFERRAL`.
+
+    The condition names the plans first, so that the database can use its keys. With `few` the other
+    conditions of the search leave few rows, and so each row is checked by itself; otherwise the
+    search starts from the referrals that the organization is a party to.
+    """
+    plan, id_ = REFERRAL.c.plan, REFERRAL.c.id
+    if few:
+        seen: SqlCondition = _party_to(plan, id_).exists()
+    else:
+        parts = select(_PARTY.c.plan, _PARTY.c.referral_id).where(
+            _PARTY.c.plan == any_(PLANS),
+            _PARTY.c.organization_id == _ORGANIZATION,
+            _PARTY.c.until.is_(None),
+        )
+        seen = tuple_(plan, id_).in_(parts)
+    if staff:
+        seen = or_(plan == any_(_STAFF), seen)
+    return and_(plan == any_(PLANS), seen)
+
+
+def sees_place() -> SqlCondition:
+    """Makes the condition that the caller sees all of the resource at a row of `PLACE`."""
+    network = PLACE.c.type.in_([constant(kind) for kind in sorted(NETWORK_TYPES)])
+    return case(
+        (PLACE.c.referral_id.is_(None), or_(network, PLACE.c.plan == any_(_ROSTER))),
+        else_=or_(
+            PLACE.c.plan == any_(_STAFF),
+            _party_to(PLACE.c.plan, PLACE.c.referral_id).exists(),
+        ),
+    )
+
+
+def whole_or_least(*, staff: bool) -> tuple[SqlCondition, SqlCondition]:
+    """Makes two conditions on a row of `PLACE`: the caller sees all of it, and sees it at all.
+
+    Only staff find resources of which they see the least.
+    """
+    if not staff:
+        return true(), sees_place()
+    shown = PLACE.c.type.in_([constant(kind) for kind in SHOWN])
+    least = and_(PLACE.c.plan == constant(UNASSIGNED), PLACE.c.referral_id.is_not(None), shown)
+    return sees_place(), or_(sees_place(), least)
+
+
+def sees_least(plan: SqlExpression, referral_id: SqlExpression, *, staff: bool) -> SqlCondition:
+    """Makes the condition that the caller sees only the least of a referral's resource."""
+    if not staff:
+        return false()
+    alone = not_(_party_to(plan, referral_id).exists())
+    return and_(plan == constant(UNASSIGNED), referral_id.is_not(None), alone)
+
+
+def check_id(kind: str, resource_id: str) -> str:
+    """Refuses an id that FHIR does not allow (404): the database would refuse some of its bytes."""
+    if not is_id(resource_id):
+        raise not_found(kind)
+    return resource_id
+
+
+#: The row of `PLACE` of one resource, by its type and id.
+AT_ID: SqlCondition = and_(PLACE.c.type == text_given("kind"), PLACE.c.id == text_given("id"))
+
+
+def at_id(kind: str, resource_id: str, seen: Visibility) -> dict[str, Any]:
+    """Returns the values of `AT_ID` and of `seen_by`; 404 for a text that cannot be an id."""
+    return {"kind": kind, "id": check_id(kind, resource_id), **seen_by(seen)}
+
+
+async def shown_least(kind: str, body: bytes) -> bytes:
+    """The least of a referral whose plan is not known, for staff who look for it."""
+    mark_if_heavy(len(body))
+    return await to_thread_if_heavy(least, kind, body)
+
+
+# The text of the same conditions, for the statements that are still text.
+
+
+class SqlStatement:
+    """Collects the parameters of one statement while its text is put together."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def bind(self, value: Any, cast: str = "text") -> str:
+        self.values.append(value)
+        return f"${len(self.values)}::{cast}"
 
 
 #: A condition on `l` (table locator): parameters type, id, organization, staff plans, roster plans,
@@ -114,30 +224,11 @@ SEES_LOCATED = """(CASE WHEN l.referral_id IS NULL
     ELSE l.plan = ANY ($4::text[]) OR EXISTS (
         SELECT 1 FROM party p WHERE p.plan = l.plan AND p.organization_id = $3::text
         AND p.referral_id = l.referral_id AND p.until IS NULL) END)"""
-
-
 #: A join to `l` that adds `s.whole`: whether the caller sees all of the resource. Beside it, a
 #: condition by which staff also find the resources of which they see the least.
 WHOLE = f"CROSS JOIN LATERAL (SELECT {SEES_LOCATED} AS whole) s"
 WHOLE_OR_LEAST = f"""(s.whole OR (l.plan = '{UNASSIGNED}' AND l.referral_id IS NOT NULL
     AND l.type = ANY ('{{{",".join(SHOWN)}}}'::text[]) AND cardinality($4::text[]) > 0))"""
-
-
-def least_of(statement: SqlStatement, seen: Visibility, plan: str, referral: str) -> str:
-    """Composes whether the caller sees only the least of a row; `plan`, `referral`: its columns."""
-    if not seen.staff:
-        return "false"
-    organization = statement.bind(seen.organization_id)
-    return f"""({plan} = '{UNASSIGNED}' AND {referral} IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM party p WHERE p.plan = {plan} AND p.organization_id = {organization}
-        AND p.referral_id = {referral} AND p.until IS NULL))"""
-
-
-def check_id(kind: str, resource_id: str) -> str:
-    """Refuses an id that FHIR does not allow (404): the database would refuse some of its bytes."""
-    if not is_id(resource_id):
-        raise not_found(kind)
-    return resource_id
 
 
 def located(kind: str, resource_id: str, seen: Visibility) -> tuple[Any, ...]:
@@ -150,9 +241,3 @@ def located(kind: str, resource_id: str, seen: Visibility) -> tuple[Any, ...]:
         list(seen.roster_plans),
         kind in NETWORK_TYPES,
     )
-
-
-async def shown_least(kind: str, body: bytes) -> bytes:
-    """The least of a referral whose plan is not known, for staff who look for it."""
-    mark_if_heavy(len(body))
-    return await to_thread_if_heavy(least, kind, body)

@@ -24,6 +24,8 @@ from app.store.reading.columns import (
     request_status,
 )
 from app.store.reading.parameters import Parameter
+from app.store.reading.tables import REFERRAL, TASK
+from app.store.statement import constant
 
 _REQUEST_CODES = frozenset(
     {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
@@ -70,7 +72,7 @@ _REFERRAL = Parameter(
     "referral",
     "reference",
     "the referral it belongs to",
-    column=refers("ServiceRequest", "r.id"),
+    column=refers("ServiceRequest", REFERRAL.c.id),
     targets=("ServiceRequest",),
     ours=True,
 )
@@ -97,7 +99,7 @@ _SERVICE_REQUEST = (
         "service",
         "token",
         "our code of the service (`ECM`, `RC` …)",
-        column=holds("r.service", codes.CALAIM_SERVICE),
+        column=holds(REFERRAL.c.service, codes.CALAIM_SERVICE),
         ours=True,
     ),
     Parameter("category", "token", "ECM or Community Supports", "category.coding"),
@@ -105,11 +107,14 @@ _SERVICE_REQUEST = (
         "priority",
         "token",
         "how urgent",
-        column=holds("r.priority", codes.REQUEST_PRIORITY),
+        column=holds(REFERRAL.c.priority, codes.REQUEST_PRIORITY),
         codes=_PRIORITIES,
     ),
     Parameter(
-        "intent", "token", "proposal, plan, order …", column=holds("r.intent", codes.REQUEST_INTENT)
+        "intent",
+        "token",
+        "proposal, plan, order …",
+        column=holds(REFERRAL.c.intent, codes.REQUEST_INTENT),
     ),
     Parameter("authored", "date", "when it was written", "authoredOn"),
     Parameter("requester", "reference", "who asks, as sent", "requester"),
@@ -133,7 +138,7 @@ _TASK = (
         "status",
         "token",
         "the task's status",
-        column=holds("t.status", codes.TASK_STATUS),
+        column=holds(TASK.c.status, codes.TASK_STATUS),
         codes=_TASK_CODES,
     ),
     Parameter("business-status", "token", "our state or business status", column=business_status),
@@ -141,15 +146,15 @@ _TASK = (
         "focus",
         "reference",
         "the referral",
-        column=refers("ServiceRequest", "t.referral_id"),
+        column=refers("ServiceRequest", TASK.c.referral_id),
         targets=("ServiceRequest",),
     ),
     Parameter(
         "owner",
         "reference",
         "who must act",
-        column=refers("Organization", "t.owner_id"),
-        present="t.owner_id IS NOT NULL",
+        column=refers("Organization", TASK.c.owner_id),
+        present=TASK.c.owner_id.is_not(None),
         targets=("Organization",),
     ),
     Parameter(
@@ -163,7 +168,7 @@ _TASK = (
         "reference",
         "the referral's task",
         column=part_of,
-        present="t.kind = 'service'",
+        present=TASK.c.kind == constant("service"),
         targets=("Task",),
     ),
     Parameter("code", "token", "what is to be done", "code.coding"),
@@ -171,7 +176,7 @@ _TASK = (
         "priority",
         "token",
         "how urgent",
-        column=holds("r.priority", codes.REQUEST_PRIORITY),
+        column=holds(REFERRAL.c.priority, codes.REQUEST_PRIORITY),
         codes=_PRIORITIES,
     ),
     Parameter("modified", "date", "when it last changed", "lastModified"),
@@ -266,7 +271,7 @@ PARAMETERS: dict[str, tuple[Parameter, ...]] = {
             "target",
             "reference",
             "the referral it is about",
-            column=refers("ServiceRequest", "r.id"),
+            column=refers("ServiceRequest", REFERRAL.c.id),
             targets=("ServiceRequest",),
         ),
         Parameter("recorded", "date", "when", "recorded"),

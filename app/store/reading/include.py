@@ -6,22 +6,25 @@ others are left out, as if they did not exist (FHIR R4, "Search", including othe
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import orjson
+from sqlalchemy import Text, and_, column, func, select, true
 
 from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
 from app.store.database import Source
 from app.store.reading.access import (
-    NETWORK_TYPES,
-    WHOLE,
-    WHOLE_OR_LEAST,
     Visibility,
+    seen_by,
     shown_least,
     visibility,
+    whole_or_least,
 )
+from app.store.reading.tables import PLACE, current
+from app.store.statement import Compiled, compiled, texts_given
 
 #: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, the includes
 #: that its clients ask of a server.
@@ -46,13 +49,6 @@ INCLUDES: dict[str, dict[str, str]] = {
 _INCLUDE = re.compile(r"([A-Za-z]+):([a-z-]+)(?::([A-Z][A-Za-z]*))?")
 #: Types that are not shown in their stored form: an offer's numbers change without a new version.
 _NOT_AS_STORED = frozenset({"HealthcareService", "Provenance"})
-_WHOLE = WHOLE.replace("$6::bool", "l.type = ANY ($6::text[])")
-_SQL = f"""SELECT l.type, l.id, v.version, v.body, s.whole
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY wanted (type, id, place)
-JOIN locator l ON l.type = wanted.type AND l.id = wanted.id {_WHOLE}
-CROSS JOIN LATERAL (SELECT v.version, v.body FROM resource_version v
-    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
-WHERE {WHOLE_OR_LEAST} ORDER BY wanted.place"""
 
 
 class Followed(NamedTuple):
@@ -98,18 +94,37 @@ async def visible(
 
     Whoever calls this function checks the scopes.
     """
-    parameters = (
-        [kind for kind, _ in wanted],
-        [id_ for _, id_ in wanted],
-        seen.organization_id,
-        list(seen.staff_plans),
-        list(seen.roster_plans),
-        list(NETWORK_TYPES),
-    )
+    if not wanted:
+        return []
+    values = {"kinds": [kind for kind, _ in wanted], "ids": [id_ for _, id_ in wanted]}
+    rows = await source.fetch(*_visible(staff=seen.staff).called(**values, **seen_by(seen)))
     return [
-        Stored(kind, id_, version, body if whole else await shown_least(kind, body))
-        for kind, id_, version, body, whole in await source.fetch(_SQL, *parameters)
+        Stored(
+            row["type"],
+            row["id"],
+            row["version"],
+            row["body"] if row["whole"] else await shown_least(row["type"], row["body"]),
+        )
+        for row in rows
     ]
+
+
+@cache
+def _visible(*, staff: bool) -> Compiled:
+    wanted = (
+        func.unnest(texts_given("kinds"), texts_given("ids"))
+        .table_valued(column("type", Text()), column("id", Text()), with_ordinality="place")
+        .render_derived(name="wanted")
+    )
+    whole, visible_at_all = whole_or_least(staff=staff)
+    v = current(PLACE.c.plan, PLACE.c.type, PLACE.c.id, "version", "body").lateral("v")
+    named = and_(PLACE.c.type == wanted.c.type, PLACE.c.id == wanted.c.id)
+    return compiled(
+        select(PLACE.c.type, PLACE.c.id, v.c.version, v.c.body, whole.label("whole"))
+        .select_from(wanted.join(PLACE, named).join(v, true()))
+        .where(visible_at_all)
+        .order_by(wanted.c.place)
+    )
 
 
 def _referred(

@@ -1,42 +1,69 @@
-"""SQL conditions on the words stored beside a version, for each kind of search parameter.
+"""Conditions on the words stored beside a version, for each kind of search parameter.
 
 `app.store.reading.values` has parsed the values of a client; they always are parameters of the
 statement, never parts of its text. Our own code made both sides of a comparison: nothing is cast,
 and nothing depends on the database's locale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    DateTime,
+    Text,
+    and_,
+    any_,
+    column,
+    false,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import TypeEngine
 
 from app.base.text import as_key, plain
-from app.store.reading.access import SqlStatement
-from app.store.reading.parameters import SearchCriterion
-from app.store.reading.values import DateRange, Reference, Token
+from app.store.reading.access import DIRECTORY_PLANS, Visibility
+from app.store.reading.parameters import GivenValues, SearchCriterion, SearchRule, Values
+from app.store.reading.tables import VERSION
+from app.store.reading.values import PREFIXES, DateRange, Reference, Token
+from app.store.statement import SqlCondition, SqlExpression, constant
+from app.store.tables.directory import directory_index
 
 #: The control characters between the parts of a word, and between words
 #: (see `app.store.reading.words`).
 PART, END = "\x1f", "\x1e"
+_WILD = str.maketrans({mark: "\\" + mark for mark in "\\%_"})
+#: An array of texts.
+TEXTS = ARRAY(Text())
+_MOMENT = DateTime(timezone=True)
+MILLISECOND: SqlExpression = literal_column("interval '1 millisecond'")
 
 
-def any_of(conditions: Sequence[str]) -> str:
-    """Joins conditions of which one must hold; without conditions, nothing is found."""
-    return f"({' OR '.join(conditions)})" if conditions else "false"
+# Words
 
 
-def found_by(statement: SqlStatement, words: str, asked: SearchCriterion) -> str:
-    """Composes a criterion on a column (or an expression) that holds words."""
-    name = asked.parameter.indexed_as
-    if asked.modifier == "missing":
-        return f"strpos({words}, {statement.bind(END + name + PART)}) > 0"
-    if asked.ranges:
-        return _dated(statement, words, name, asked.ranges)
-    if asked.texts:
-        return _text(statement, words, name, asked.texts)
-    return any_of([has(statement, words, name, value) for value in values(asked)])
+def pattern(part: str) -> str:
+    """Returns the LIKE pattern of every text that has this part."""
+    return f"%{part.translate(_WILD)}%"
 
 
-def has(statement: SqlStatement, words: str, name: str, value: str) -> str:
-    """Composes the condition that a value is among the words."""
-    return f"strpos({words}, {statement.bind(END + name + PART + value + END)}) > 0"
+def has_any(text: SqlExpression, patterns: SqlExpression) -> SqlCondition:
+    """Makes the condition that a text fits one of the patterns, for any number of these.
+
+    With `coalesce` the planner does not expect that nearly nothing fits: if it did, it would start
+    from these few rows, and read every text to find them.
+    """
+    return func.coalesce(text.like(any_(patterns)), false())
+
+
+def has_values(name: str, values: Iterable[str]) -> list[str]:
+    """Lists the patterns of words that have one of the values under a name."""
+    return [pattern(END + name + PART + value + END) for value in values]
 
 
 def values(asked: SearchCriterion) -> list[str]:
@@ -67,83 +94,156 @@ def references(asked: Sequence[Reference], base: str) -> list[str]:
     return words
 
 
-def _text(statement: SqlStatement, words: str, name: str, texts: Sequence[str]) -> str:
-    """Composes the condition that a word of the stored text begins with one of the texts."""
-    each = [f"strpos(w, {statement.bind(' ' + plain(text))}) > 0" for text in texts if plain(text)]
-    return _among(statement, words, name, each)
-
-
-def _dated(statement: SqlStatement, words: str, name: str, ranges: Sequence[DateRange]) -> str:
-    """Compares stretches of time: a date's word is its first moment and the first one after it."""
-    start = len(name + PART) + 1
-    low, high = f'substr(w, {start}, 26) COLLATE "C"', f'substr(w, {start + 27}, 26) COLLATE "C"'
-    each = [compared(statement, low, high, stretch, "text") for stretch in ranges]
-    return _among(statement, words, name, each)
-
-
-def _among(statement: SqlStatement, words: str, name: str, conditions: Sequence[str]) -> str:
-    begins = statement.bind(name + PART)
-    return (
-        f"EXISTS (SELECT 1 FROM unnest(string_to_array({words}, {statement.bind(END)})) w"
-        f" WHERE starts_with(w, {begins}) AND w <> {begins} AND {any_of(conditions)})"
-    )
-
-
-#: FHIR R4, "Search", prefixes: compares a stored stretch of time [low, high) with the stretch
-#: [first, after) that was asked for. `eq`: the stored stretch is within, `gt` reaches beyond, `lt`
-#: begins before, `sa` begins after, `eb` ends before; `ge` and `le`: `gt` and `lt`, or `eq`.
-_INSIDE = "({low} >= {first} AND {high} <= {after})"
-_PREFIXES = {
-    "eq": _INSIDE,
-    "ne": "NOT " + _INSIDE,
-    "gt": "{high} > {after}",
-    "lt": "{low} < {first}",
-    "ge": "({high} > {after} OR {low} >= {first} AND {high} <= {after})",
-    "le": "({low} < {first} OR {low} >= {first} AND {high} <= {after})",
-    "sa": "{low} >= {after}",
-    "eb": "{high} <= {first}",
-}
-
-
-def compared(statement: SqlStatement, low: str, high: str, stretch: DateRange, cast: str) -> str:
-    """Compares a stored stretch of time (two SQL expressions) with the stretch asked for."""
-    rule = _PREFIXES[stretch.prefix]
-    ends: dict[str, object] = (
-        {"first": stretch.first, "after": stretch.after}
-        if cast == "text"
-        else {"first": stretch.low, "after": stretch.high}
-    )
-    bound = {name: statement.bind(end, cast) for name, end in ends.items() if f"{{{name}}}" in rule}
-    return rule.format(low=low, high=high, **bound)
-
-
-def between(statement: SqlStatement, moment: str, stretch: DateRange) -> str:
-    """Compares a moment of our own column, as the millisecond that the resource shows."""
-    low = f"date_trunc('milliseconds', {moment})"
-    return compared(statement, low, f"({low} + interval '1 millisecond')", stretch, "timestamptz")
-
-
-def indexed(statement: SqlStatement, plans: str, asked: SearchCriterion) -> str:
-    """Composes a criterion by the directory's index, on the row `v` (resource_version)."""
-    name = asked.parameter.indexed_as
-    condition = _index(statement, asked)
-    return (
-        "(v.plan, v.id) IN (SELECT i.plan, i.id FROM directory_index i"
-        f" WHERE i.plan = ANY ({plans}) AND i.type = v.type"
-        f" AND i.name = {statement.bind(name)} AND {condition})"
-    )
-
-
-def _index(statement: SqlStatement, asked: SearchCriterion) -> str:
+def _word_values(asked: SearchCriterion, _seen: Visibility) -> Values:
     if asked.modifier == "missing":
-        return "true"
-    if asked.texts:
-        each = [plain(text) for text in asked.texts]
-        holds = [f"strpos(i.value, {statement.bind(' ' + text)}) > 0" for text in each if text]
-        return any_of([*holds, f"i.value = {statement.bind(END)}"])
+        return {}
     if asked.ranges:
-        low, high = 'substr(i.value, 1, 26) COLLATE "C"', 'substr(i.value, 28, 26) COLLATE "C"'
-        each = [compared(statement, low, high, stretch, "text") for stretch in asked.ranges]
-        return f"i.value <> '' AND {any_of(each)}"
-    bound = [as_key(value) for value in values(asked)]
-    return f"i.value = ANY ({statement.bind(bound, 'text[]')})"
+        return range_values(asked.ranges, lambda each: (each.first, each.after))
+    if asked.texts:
+        return _text_values(asked)
+    return {"words": has_values(asked.parameter.indexed_as, values(asked))}
+
+
+def _text_values(asked: SearchCriterion) -> Values:
+    """Returns the patterns of texts that begin a word; a text of nothing finds nothing."""
+    return {"texts": [pattern(" " + text) for text in map(plain, asked.texts) if text]}
+
+
+def _found_by_words(given: GivenValues) -> SqlCondition:
+    """Makes the condition of a criterion on a row's words."""
+    name = given.parameter.indexed_as
+    if given.modifier == "missing":
+        return func.strpos(given.words, constant(END + name + PART)) > constant(0)
+    if "words" in given:
+        return has_any(given.words, given.texts("words"))
+    begins = constant(name + PART)
+    split = func.string_to_array(given.words, constant(END))
+    each = func.unnest(split).table_valued(column("word", Text())).render_derived(name="w")
+    word = each.c.word
+    if "texts" in given:
+        fits = has_any(word, given.texts("texts"))
+    else:
+        start = len(name + PART) + 1
+        fits = compared(given, *_ends(word, start), Text())
+    return (
+        select(constant(1))
+        .where(func.starts_with(word, begins), word != begins, fits)
+        .correlate_except(each)
+        .exists()
+    )
+
+
+#: Compares a criterion with the words stored beside the row.
+WORDS = SearchRule(_found_by_words, _word_values)
+
+
+# Dates
+
+
+def _ends(word: SqlExpression, start: int) -> tuple[SqlExpression, SqlExpression]:
+    """Takes the first moment of a date's word, and the first one after it; they sort by bytes."""
+    low, high = (func.substr(word, constant(at), constant(26)) for at in (start, start + 27))
+    return low.collate("C"), high.collate("C")
+
+
+def _fits(prefix: str, low: Any, high: Any, first: Any, after: Any) -> SqlCondition:
+    """Compares a stored stretch of time [low, high) with the stretch [first, after) asked for.
+
+    FHIR R4, "Search", prefixes. `eq`: the stored stretch is within, `gt` reaches beyond, `lt`
+    begins before, `sa` begins after, `eb` ends before; `ge` and `le`: `gt` and `lt`, or `eq`.
+    """
+    inside: SqlCondition = and_(low >= first, high <= after)
+    fits: Mapping[str, SqlCondition] = {
+        "eq": inside,
+        "ne": not_(inside),
+        "gt": high > after,
+        "lt": low < first,
+        "ge": or_(high > after, inside),
+        "le": or_(low < first, inside),
+        "sa": low >= after,
+        "eb": high <= first,
+    }
+    return fits[prefix]
+
+
+def range_values(
+    ranges: Sequence[DateRange], ends: Callable[[DateRange], tuple[Any, Any]]
+) -> Values:
+    """Returns the stretches of each prefix: the two ends of one, or two arrays of ends."""
+    found: dict[str, Any] = {}
+    for prefix in PREFIXES:
+        stretches = [ends(each) for each in ranges if each.prefix == prefix]
+        if len(stretches) == 1:
+            found[prefix + "_first"], found[prefix + "_after"] = stretches[0]
+        elif stretches:
+            found[prefix + "_firsts"], found[prefix + "_afters"] = zip(*stretches, strict=True)
+    return found
+
+
+def compared(
+    given: GivenValues, low: SqlExpression, high: SqlExpression, kind: TypeEngine[Any]
+) -> SqlCondition:
+    """Compares a stored stretch of time with those that were asked for: one of them must fit."""
+    fits: list[SqlCondition] = []
+    for prefix in PREFIXES:
+        if prefix + "_first" in given:
+            first = given.value(prefix + "_first", kind)
+            fits.append(_fits(prefix, low, high, first, given.value(prefix + "_after", kind)))
+        elif prefix + "_firsts" in given:
+            arrays = (given.value(prefix + end, ARRAY(kind)) for end in ("_firsts", "_afters"))
+            each = func.unnest(*arrays).table_valued(
+                column("first", kind), column("after", kind)
+            ).render_derived(name=prefix)  # fmt: skip
+            one = select(constant(1)).where(_fits(prefix, low, high, *each.c))
+            fits.append(one.correlate_except(each).exists())
+    return or_(false(), *fits)
+
+
+def _changed(given: GivenValues) -> SqlCondition:
+    """Compares a moment of our own column, as the millisecond that the resource shows."""
+    low = func.date_trunc(constant("milliseconds"), given.arm.at, type_=_MOMENT)
+    high = low.op("+")(MILLISECOND)
+    return compared(given, low, high, _MOMENT)
+
+
+#: Compares a criterion with the time of the row's last change.
+CHANGED = SearchRule(
+    _changed, lambda asked, _: range_values(asked.ranges, lambda each: (each.low, each.high))
+)
+
+
+# The directory's index
+
+
+def _index_values(asked: SearchCriterion, seen: Visibility) -> Values:
+    if asked.modifier == "missing" or asked.ranges or asked.texts:
+        return _word_values(asked, seen)
+    return {"keys": [as_key(value) for value in values(asked)]}
+
+
+def _found_by_index(given: GivenValues) -> SqlCondition:
+    """Makes the condition of a criterion on a row of `VERSION`: the index has it."""
+    i = directory_index.alias("i")
+    found = select(i.c.plan, i.c.id).where(
+        i.c.plan == any_(DIRECTORY_PLANS),
+        i.c.type == VERSION.c.type,
+        i.c.name == constant(given.parameter.indexed_as),
+        _index(given, i.c.value),
+    )
+    indexed = tuple_(VERSION.c.plan, VERSION.c.id).in_(found.correlate_except(i))
+    # The index also finds names that are too long for it.
+    return and_(indexed, _found_by_words(given)) if "texts" in given else indexed
+
+
+def _index(given: GivenValues, value: SqlExpression) -> SqlCondition:
+    if given.modifier == "missing":
+        return true()
+    if "texts" in given:
+        return or_(has_any(value, given.texts("texts")), value == constant(END))
+    if "keys" in given:
+        return value == any_(given.texts("keys"))
+    return and_(value != constant(""), compared(given, *_ends(value, 1), Text()))
+
+
+#: Compares a criterion with the directory's index.
+INDEXED = SearchRule(_found_by_index, _index_values)

@@ -20,45 +20,21 @@ from urllib.parse import urlencode
 from app.base.errors import Issue, Refusal, not_found, refuse
 from app.fhir.dates import span
 from app.fhir.outcome import tags
-from app.fhir.render_provenance import JSON, move_named
 from app.fhir.searchset import Stored
-from app.store.database import Source
-from app.store.reading.access import (
-    SEES_LOCATED,
-    WHOLE,
-    WHOLE_OR_LEAST,
-    Visibility,
-    check_id,
-    located,
-    shown_least,
+from app.store.database import Row, Source
+from app.store.reading.access import Visibility, at_id, check_id, shown_least
+from app.store.reading.by_id import (
+    current_by_id,
+    history_by_id,
+    move_by_id,
+    numbered_by_id,
+    offer_by_id,
 )
 from app.store.reading.cursor import Position
+from app.store.reading.provenance import move_named
 from app.store.reading.reader import CURSOR, MAX_COUNT
 from app.store.reading.subset import empty, is_empty, is_fault, unknown
 from app.store.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN, Described
-
-_READ = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
-CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
-    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
-WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
-
-_VREAD = f"""SELECT v.version, v.updated_at, v.body, s.whole FROM locator l {WHOLE}
-JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
-    AND v.version = $7::int
-WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
-
-#: Reads an offer with its present numbers, which change without a new version.
-_READ_OFFER = f"""SELECT v.version, v.updated_at, v.body, true, o.places, o.taken + o.taken_outside,
-    o.capacity_status FROM locator l
-CROSS JOIN LATERAL (SELECT v.version, v.updated_at, v.body FROM resource_version v
-    WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v
-LEFT JOIN offer o ON o.plan = l.plan AND o.id = l.id
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
-
-#: Reads a move of a referral as a Provenance, visible to every caller who sees the referral.
-_MOVE = f"""SELECT 1 AS version, h.at, convert_to({JSON}::text, 'UTF8'), true FROM locator l
-JOIN referral_history h ON h.plan = l.plan AND h.referral_id = l.referral_id AND h.seq = $7::int
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
 
 _MAX_VERSION = 2**31 - 1
 
@@ -76,12 +52,15 @@ async def read(source: Source, kind: str, resource_id: str, seen: Visibility) ->
     """Reads the current version; 404 if there is none that this caller may see."""
     if move := named_move(kind, resource_id):
         return await read_move(source, resource_id, *move, seen)
-    sql = _READ_OFFER if kind == "HealthcareService" else _READ
-    row = await source.fetch_one(sql, *located(kind, resource_id, seen))
+    offered = kind == "HealthcareService"
+    statement = offer_by_id() if offered else current_by_id(staff=seen.staff)
+    row = await source.fetch_one(*statement.called(**at_id(kind, resource_id, seen)))
     if row is None:
         raise not_found(kind)
-    numbers = (row[4], row[5], row[6]) if len(row) > 4 and row[4] is not None else None
-    return Read(await as_seen(kind, resource_id, row), row[1], numbers)
+    numbers = None
+    if offered and row["places"] is not None:
+        numbers = row["places"], row["taken"], row["capacity_status"]
+    return Read(await as_seen(kind, resource_id, row), row["updated_at"], numbers)
 
 
 async def vread(
@@ -92,17 +71,17 @@ async def vread(
         raise not_found(f"version of a {kind}")
     if (move := named_move(kind, resource_id)) and int(version) == 1:
         return await read_move(source, resource_id, *move, seen)
-    parameters = (*located(kind, resource_id, seen), int(version))
-    row = await source.fetch_one(_VREAD, *parameters)
+    values = {**at_id(kind, resource_id, seen), "version": int(version)}
+    row = await source.fetch_one(*numbered_by_id(staff=seen.staff).called(**values))
     if row is None:
         raise not_found(f"version of a {kind}")
-    return Read(await as_seen(kind, resource_id, row), row[1])
+    return Read(await as_seen(kind, resource_id, row), row["updated_at"])
 
 
-async def as_seen(kind: str, resource_id: str, row: Any) -> Stored:
-    """Returns all that the caller may see of a row (version, moment, body, whole)."""
-    version, _, body, whole, *_ = row
-    return Stored(kind, resource_id, version, body if whole else await shown_least(kind, body))
+async def as_seen(kind: str, resource_id: str, row: Row) -> Stored:
+    """Returns all that the caller may see of a row (version, body, whole)."""
+    body = row["body"] if row["whole"] else await shown_least(kind, row["body"])
+    return Stored(kind, resource_id, row["version"], body)
 
 
 def named_move(kind: str, resource_id: str) -> tuple[str, int] | None:
@@ -115,11 +94,11 @@ async def read_move(
 ) -> Read:
     """Reads the Provenance of one move; it is made from history and has one version only."""
     check_id("Provenance", resource_id)
-    parameters = (*located("ServiceRequest", referral_id, seen), number)
-    row = await source.fetch_one(_MOVE, *parameters)
+    values = {**at_id("ServiceRequest", referral_id, seen), "number": number}
+    row = await source.fetch_one(*move_by_id().called(**values))
     if row is None:
         raise not_found("Provenance")
-    return Read(Stored("Provenance", resource_id, row[0], row[2]), row[1])
+    return Read(Stored("Provenance", resource_id, row["version"], row["body"]), row["updated_at"])
 
 
 def check_if_match(header: str | None, version: int) -> None:
@@ -159,32 +138,6 @@ def bad_if_match() -> Refusal:
 #: A page ends before the version that would make it larger; it always shows one version.
 MAX_BYTES = 5_000_000
 _EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-
-#: Compares versions by the millisecond that they show, and not by the stored microsecond.
-_SQL = f"""WITH known AS (
-    SELECT v.plan, v.type, v.id, v.version, v.updated_at, octet_length(v.body) AS size, s.whole,
-        date_trunc('milliseconds', v.updated_at) AS since,
-        lead(date_trunc('milliseconds', v.updated_at)) OVER (ORDER BY v.version) AS until
-    FROM locator l {WHOLE}
-    JOIN resource_version v ON v.plan = l.plan AND v.type = l.type AND v.id = l.id
-    WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}),
-fitting AS (
-    SELECT * FROM known WHERE since >= $7::timestamptz
-    AND since < $9::timestamptz AND coalesce(until > $8::timestamptz, true)),
-rest AS (
-    SELECT *, sum(size) OVER (ORDER BY version DESC) - size AS before
-    FROM fitting WHERE version < coalesce($10::int, version + 1)),
-page AS (
-    SELECT * FROM rest WHERE before = 0 OR before + size <= $11::bigint
-    ORDER BY version DESC LIMIT $12::int)
-SELECT t.known, t.fitting, t.rest, p.version, p.updated_at, b.body,
-    p.whole
-FROM (SELECT (SELECT count(*) FROM known), (SELECT count(*) FROM fitting),
-    (SELECT count(*) FROM rest)) t (known, fitting, rest)
-LEFT JOIN page p ON true
-LEFT JOIN resource_version b ON b.plan = p.plan AND b.type = p.type AND b.id = p.id
-    AND b.version = p.version
-ORDER BY p.version DESC"""
 
 _MOMENT = {"type": "string", "pattern": MOMENT_PATTERN}
 #: Parameters of every history, for the contract.
@@ -285,22 +238,26 @@ async def history(
     if move := named_move(kind, resource_id):
         made = await read_move(source, resource_id, *move, seen)
         return _only(replace(made.stored, at=made.updated_at), asked)
-    parameters = (
-        *located(kind, resource_id, seen),
-        asked.since,
-        *asked.at,
-        int(after.id) if after else None,
-        MAX_BYTES,
-        asked.count,
-    )
-    rows = await source.fetch(_SQL, *parameters)
-    known, fitting, rest = rows[0][:3]
-    if not known:
+    since, until = asked.at
+    values = {
+        **at_id(kind, resource_id, seen),
+        "since": asked.since,
+        "from": since,
+        "until": until,
+        "before": int(after.id) if after else None,
+        "bytes": MAX_BYTES,
+        "count": asked.count,
+    }
+    rows = await source.fetch(*history_by_id(staff=seen.staff).called(**values))
+    if not rows[0]["known"]:
         raise not_found(kind)
     shown = [
-        replace(await as_seen(kind, resource_id, row[3:]), at=row[4]) for row in rows if row[3]
+        replace(await as_seen(kind, resource_id, row), at=row["updated_at"])
+        for row in rows
+        if row["version"]
     ]
-    return Versions(shown, _after(shown) if rest > len(shown) else None, fitting)
+    more = rows[0]["rest"] > len(shown)
+    return Versions(shown, _after(shown) if more else None, rows[0]["fitting"])
 
 
 def _after(shown: Sequence[Stored]) -> Position | None:

@@ -1,40 +1,65 @@
-"""Composes one search as one statement: what the caller may see, what it asks, where a page begins.
+"""Reads one page of a search by one statement: what the caller sees, what it asks, where it begins.
 
-Criteria come from `app.store.reading.query`, columns and paths from `app.store.reading.catalog`;
-`ARMS` names the tables that have the rows of each resource type. Rows are ordered by id (ours sort
-by the moment they were made), or by the time of the last change and then by id: so a page never
-repeats or loses a row because other rows were written meanwhile.
+Criteria come from `app.store.reading.query`, rules from `app.store.reading.catalog`; `ARMS` names
+the tables that have the rows of each resource type. Rows are ordered by id (ours sort by the moment
+they were made), or by the time of the last change and then by id: so a page never repeats or loses
+a row because other rows were written meanwhile.
+
+A statement is made once for each shape and called with the values of a request. Clients choose the
+shapes, so that only those asked for last are kept.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from app.fhir import render_provenance
-from app.fhir.render_provenance import JSON, OF_KEY
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    FromClause,
+    Select,
+    and_,
+    any_,
+    bindparam,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
 from app.fhir.searchset import Stored
 from app.fhir.subset import ASKED
-from app.store.database import Source
-from app.store.reading import match
+from app.store.database import Row, Source
+from app.store.reading import provenance
 from app.store.reading.access import (
-    NETWORK_TYPES,
-    NO_PLAN,
-    SqlStatement,
+    DIRECTORY_PLANS,
     Visibility,
-    least_of,
-    plan_keys,
+    directory_plans,
+    seen_by,
+    sees_least,
     sees_referral,
     shown_least,
 )
 from app.store.reading.cursor import Position
-from app.store.reading.parameters import Arm, SearchCriterion
+from app.store.reading.match import CHANGED, INDEXED, WORDS
+from app.store.reading.parameters import Arm, GivenValues, Parameter, SearchRule
 from app.store.reading.query import ID, LAST_UPDATED, Query
-
-_ORDER = {
-    "_id": "id",
-    "_lastUpdated": "at, id",
-    "-_lastUpdated": "at DESC, id",
-}
+from app.store.reading.tables import MOVE, REFERRAL, TASK, VERSION, current
+from app.store.statement import (
+    Compiled,
+    SqlCondition,
+    SqlExpression,
+    compiled,
+    constant,
+    text_given,
+)
+from app.store.tables.decision import service_authorization
+from app.store.tables.directory import offer
+from app.store.tables.referral import resource_version
 
 #: Parameters that leave few rows, however many are stored.
 _NARROW = frozenset(
@@ -42,14 +67,9 @@ _NARROW = frozenset(
     | {"focus", "part-of", "referral", "target"}
 )
 _ANY = frozenset({"_id", "_lastUpdated"})
-#: Columns and join that add an offer's present numbers.
-_NUMBERS = (
-    ", o.places, o.taken + o.taken_outside, o.capacity_status",
-    "LEFT JOIN offer o ON o.plan = k.plan AND o.id = k.id",
-)
-#: Adds the body of a Provenance of ours: a move of a referral is no stored version.
-_MADE = f"""UNION ALL SELECT 1, convert_to({JSON}::text, 'UTF8'), h.referral_id
-    FROM referral_history h WHERE {OF_KEY}"""
+#: How many statements are kept.
+_SHAPES = 512
+_LIMIT = bindparam("limit", type_=BigInteger())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,188 +83,287 @@ class Page:
     numbers: dict[str, tuple[int, int, str]]
 
 
+class Asked(NamedTuple):
+    """A criterion without its values: their names only, for each arm."""
+
+    parameter: Parameter
+    modifier: str
+    negated: bool
+    names: tuple[tuple[str, ...], ...]
+
+
+class SearchShape(NamedTuple):
+    """All that the text of a search depends on."""
+
+    kind: str
+    criteria: tuple[Asked, ...]
+    sort: str
+    #: Whether the page begins after a position; whether all matches are counted.
+    follows: bool
+    counted: bool
+    #: Whether the caller is plan staff.
+    staff: bool
+
+
 async def search(source: Source, query: Query, seen: Visibility, position: Position | None) -> Page:
     """Reads the page after `position`, by one statement for any query."""
-    statement = SqlStatement()
-    sql = compose_search(statement, query, seen, position)
-    return await _page(query, await source.fetch(sql, *statement.values))
+    return await _page(query, await source.fetch(*call(query, seen, position)))
 
 
-def compose_search(
-    statement: SqlStatement, query: Query, seen: Visibility, position: Position | None
-) -> str:
-    """Composes the text of the search; puts its parameters into `statement`."""
-    selected = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
-    order = _ORDER[query.sort]
-    keys = " UNION ALL ".join(
-        f"(SELECT * FROM ({arm}) x WHERE {_after(statement, query.sort, position)}"
-        f" ORDER BY {order} LIMIT {query.count + 1})"
-        for arm in selected
+def call(query: Query, seen: Visibility, position: Position | None) -> tuple[Any, ...]:
+    """Returns text and parameters of the search, as `Source.fetch` takes them."""
+    sources = arms(query.kind)
+    values = seen_by(seen, least=_least(query))
+    values |= {"limit": query.count + 1, "directory": directory_plans(query.kind, seen)}
+    if position is not None:
+        values |= {"last_id": position.id, "last_at": position.at}
+    criteria = []
+    for number, asked in enumerate(query.criteria):
+        names = []
+        for place, arm in enumerate(sources):
+            found = _rule(arm, asked.parameter, asked.modifier).values(asked, seen)
+            for name, value in found.items():
+                values[f"{_prefix(number, place)}{name}"] = value
+            names.append(tuple(found))
+        negated = asked.modifier == "not" or asked.missing
+        criteria.append(Asked(asked.parameter, asked.modifier, negated, tuple(names)))
+    shape = SearchShape(
+        query.kind, tuple(criteria), query.sort, position is not None, _counts(query), seen.staff
     )
-    if len(selected) > 1:
-        keys = f"(SELECT * FROM ({keys}) u ORDER BY {order} LIMIT {query.count + 1})"
-    total = "NULL::bigint"
-    if query.total or query.count == 0:
-        counted = [_arm(statement, query, seen, arm) for arm in arms(query.kind)]
-        total = "(SELECT count(*) FROM (" + " UNION ALL ".join(counted) + ") n)"
-    numbers, offer = _NUMBERS if query.kind == "HealthcareService" else ("", "")
-    made = _MADE if query.kind == "Provenance" else ""
-    least = least_of(statement, seen, "k.plan", "b.referral_id")
-    return f"""SELECT k.id, k.at, b.version, b.body, t.total, {least}{numbers}
-FROM (SELECT {total} AS total) t LEFT JOIN {keys} k ON true
-LEFT JOIN LATERAL ((SELECT c.version, c.body, c.referral_id
-    FROM resource_version c WHERE c.plan = k.plan AND c.type = {statement.bind(query.kind)}
-    AND c.id = k.id ORDER BY c.version DESC LIMIT 1)
-    {made}) b ON true {offer}
-ORDER BY {order}"""
+    return _statement(shape).called(**values)
 
 
-def _arm(statement: SqlStatement, query: Query, seen: Visibility, arm: Arm) -> str:
-    """Selects the keys (plan, id, time) of the matching rows of one arm that the caller sees."""
-    few = any(criterion.parameter.name in _NARROW for criterion in query.criteria)
-    asked, shown = {each.parameter.name for each in query.criteria}, ASKED.get(query.kind)
-    least = shown is not None and asked <= _ANY | shown
-    conditions = [
-        sees_referral(statement, seen, few=few, least=least)
-        if arm.owned
-        else _directory(statement, query, seen)
-    ]
-    if "resource_version v" in arm.source:
-        conditions.append(f"v.type = {statement.bind(query.kind)} AND {LATEST}")
-    words = False
-    for criterion in query.criteria:
-        sql, needs_words = _condition(statement, query, criterion, seen, arm)
-        conditions.append(sql)
-        words = words or needs_words
-    source = arm.source + (_words(statement, query.kind, arm) if words else "")
-    where = " AND ".join(conditions)
-    return f"SELECT {arm.plan} AS plan, {arm.id} AS id, {arm.at} AS at FROM {source} WHERE {where}"
+def _prefix(number: int, place: int) -> str:
+    """Tells the values of one criterion on one arm from those of the others."""
+    return f"c{number}_{place}_"
 
 
-def _words(statement: SqlStatement, kind: str, arm: Arm) -> str:
-    """Joins the words of the current version, for conditions on elements that have no column."""
-    return (
-        " CROSS JOIN LATERAL (SELECT c.words"
-        f" FROM resource_version c WHERE c.plan = {arm.plan} AND c.type = {statement.bind(kind)}"
-        f" AND c.id = {arm.id} ORDER BY c.version DESC LIMIT 1) b"
+def _least(query: Query) -> bool:
+    """Tells whether the search also finds referrals of which staff see the least."""
+    shown = ASKED.get(query.kind)
+    if shown is None:
+        return False
+    return all(
+        each.parameter.name in shown or each.parameter.name in _ANY for each in query.criteria
     )
 
 
-def _directory(statement: SqlStatement, query: Query, seen: Visibility) -> str:
-    return (
-        f"v.referral_id IS NULL AND v.plan = ANY ({_directory_plans(statement, query.kind, seen)})"
-    )
+def _counts(query: Query) -> bool:
+    return bool(query.total) or query.count == 0
 
 
-def _directory_plans(statement: SqlStatement, kind: str, seen: Visibility) -> str:
-    """Binds the plan keys to search: all for the network, the caller's roster plans for rosters."""
-    network = kind in NETWORK_TYPES
-    return statement.bind([*plan_keys(), NO_PLAN] if network else list(seen.roster_plans), "text[]")
-
-
-def _condition(
-    statement: SqlStatement, query: Query, criterion: SearchCriterion, seen: Visibility, arm: Arm
-) -> tuple[str, bool]:
-    """Composes one criterion on one arm; returns with it whether it needs the joined words."""
-    sql, needs_words = _positive(statement, query, criterion, seen, arm)
-    negated = criterion.modifier == "not" or (criterion.modifier == "missing" and criterion.missing)
-    return (f"NOT coalesce({sql}, false)" if negated else sql), needs_words
-
-
-def _positive(
-    statement: SqlStatement, query: Query, criterion: SearchCriterion, seen: Visibility, arm: Arm
-) -> tuple[str, bool]:
-    known = criterion.parameter
-    if known is ID:
-        ids = [token.code for token in criterion.tokens]
-        return f"{arm.id} = ANY ({statement.bind(ids, 'text[]')})", False
-    if known is LAST_UPDATED:
-        each = [match.between(statement, arm.at, stretch) for stretch in criterion.ranges]
-        return match.any_of(each), False
-    if not arm.owned:
-        if known.offer is not None and (criterion.tokens or known.kind == "token"):
-            return known.offer(statement, criterion, seen), False
-        plans = _directory_plans(statement, query.kind, seen)
-        sql = match.indexed(statement, plans, criterion)
-        if criterion.texts:  # the index also finds names that are too long for it
-            sql = f"({sql} AND {match.found_by(statement, 'v.words', criterion)})"
-        return sql, False
-    if criterion.modifier == "missing" and known.present:
-        return known.present, False
-    if known.column is not None:
-        return known.column(statement, criterion, seen), False
-    return match.found_by(statement, arm.words or "b.words", criterion), not arm.words
-
-
-def _after(statement: SqlStatement, sort: str, position: Position | None) -> str:
-    if position is None:
-        return "true"
-    last_id = statement.bind(position.id)
-    if sort == "_id":
-        return f"id > {last_id}"
-    at = statement.bind(position.at, "timestamptz")
-    sign = "<" if sort.startswith("-") else ">"
-    return f"(at {sign} {at} OR (at = {at} AND id > {last_id}))"
-
-
-async def _page(query: Query, rows: Any) -> Page:
-    matches = [row for row in rows if row[0] is not None]
+async def _page(query: Query, rows: Sequence[Row]) -> Page:
+    matches = [row for row in rows if row["id"] is not None]
     shown = matches[: query.count]
-    more = len(matches) > query.count and bool(shown)
-    last: tuple[str, datetime] | None = (shown[-1][0], shown[-1][1]) if more else None
+    last = shown[-1] if shown and len(matches) > query.count else None
+    kind = query.kind
     return Page(
         rows=[
-            Stored(query.kind, id_, version, await shown_least(query.kind, body) if few else body)
-            for id_, _, version, body, _, few, *_ in shown
+            Stored(
+                kind,
+                row["id"],
+                row["version"],
+                await shown_least(kind, row["body"]) if row["least"] else row["body"],
+            )
+            for row in shown
         ],
-        after=Position(last[1], last[0]) if last else None,
-        total=rows[0][4] if rows else None,
-        numbers={row[0]: row[6:9] for row in shown if len(row) > 6 and row[6] is not None},
+        after=Position(last["at"], last["id"]) if last else None,
+        total=rows[0]["total"] if _counts(query) else None,
+        numbers={
+            row["id"]: (row["places"], row["taken"], row["capacity_status"])
+            for row in shown
+            if kind == "HealthcareService" and row["places"] is not None
+        },
     )
 
 
-_BESIDE = """resource_version v JOIN referral r ON r.plan = v.plan AND r.id = v.referral_id"""
-#: A condition: the row `v` is the current version of its resource.
-LATEST = """NOT EXISTS (SELECT 1 FROM resource_version w WHERE w.plan = v.plan AND w.type = v.type
-    AND w.id = v.id AND w.version > v.version)"""
+# The statement of a shape
 
-_CHILD_ARM = Arm(_BESIDE, "v.plan", "v.id", "v.updated_at")
-_DIRECTORY_ARM = Arm("resource_version v", "v.plan", "v.id", "v.updated_at", owned=False)
+
+@lru_cache(maxsize=_SHAPES)
+def _statement(shape: SearchShape) -> Compiled:
+    matching = [_matching(shape, place, arm) for place, arm in enumerate(arms(shape.kind))]
+    key = _keys(shape, matching)
+    body = _body(shape.kind, key)
+    rows = key.outerjoin(body, true())
+    columns: list[SqlExpression] = [
+        key.c.id,
+        key.c.at,
+        body.c.version,
+        body.c.body,
+        sees_least(key.c.plan, body.c.referral_id, staff=shape.staff).label("least"),
+    ]
+    if shape.counted:
+        all_keys = union_all(*matching).subquery("n")
+        counted = select(func.count().label("total")).select_from(all_keys).subquery("counted")
+        rows = counted.outerjoin(key, true()).outerjoin(body, true())
+        columns.append(counted.c.total)
+    if shape.kind == "HealthcareService":  # with an offer's present numbers
+        rows = rows.outerjoin(offer, and_(offer.c.plan == key.c.plan, offer.c.id == key.c.id))
+        taken = (offer.c.taken + offer.c.taken_outside).label("taken")
+        columns += [offer.c.places, taken, offer.c.capacity_status]
+    return compiled(select(*columns).select_from(rows).order_by(*_order(shape, key)))
+
+
+def _keys(shape: SearchShape, matching: Sequence[Select[Any]]) -> FromClause:
+    """Selects the keys (plan, id, time) of the page from those of all matches."""
+    pages = []
+    for each in matching:
+        x = each.subquery("x")
+        found = select(x).where(_after(shape, x)) if shape.follows else select(x)
+        pages.append(found.order_by(*_order(shape, x)).limit(_LIMIT))
+    if len(pages) == 1:
+        return pages[0].subquery("k")
+    u = union_all(*pages).subquery("u")
+    return select(u).order_by(*_order(shape, u)).limit(_LIMIT).subquery("k")
+
+
+def _order(shape: SearchShape, rows: FromClause) -> tuple[SqlExpression, ...]:
+    match shape.sort:
+        case "_lastUpdated":
+            return rows.c.at, rows.c.id
+        case "-_lastUpdated":
+            return rows.c.at.desc(), rows.c.id
+        case _:
+            return (rows.c.id,)
+
+
+def _after(shape: SearchShape, rows: FromClause) -> SqlCondition:
+    at, id_ = bindparam("last_at", type_=DateTime(timezone=True)), text_given("last_id")
+    if shape.sort == "_id":
+        return rows.c.id > id_
+    further = rows.c.at < at if shape.sort.startswith("-") else rows.c.at > at
+    return or_(further, and_(rows.c.at == at, rows.c.id > id_))
+
+
+def _body(kind: str, key: FromClause) -> FromClause:
+    """Selects the current version of each key's resource; or the move that is its Provenance."""
+    stored = current(
+        key.c.plan, constant(kind), key.c.id, "version", "body", "referral_id"
+    )  # fmt: skip
+    if kind != "Provenance":
+        return stored.lateral("b")
+    made = (
+        select(
+            constant(1).label("version"), provenance.body().label("body"), MOVE.c.referral_id
+        )
+        .where(provenance.of_key(key))
+        .correlate(key)
+    )  # fmt: skip
+    return union_all(stored, made).lateral("b")
+
+
+def _matching(shape: SearchShape, place: int, arm: Arm) -> Select[Any]:
+    """Selects the keys (plan, id, time) of the matching rows of one arm that the caller sees."""
+    few = any(asked.parameter.name in _NARROW for asked in shape.criteria)
+    if arm.owned:
+        conditions = [sees_referral(staff=shape.staff, few=few)]
+    else:
+        conditions = [VERSION.c.referral_id.is_(None), VERSION.c.plan == any_(DIRECTORY_PLANS)]
+    if arm.plan.table is VERSION:
+        conditions += [VERSION.c.type == constant(shape.kind), _latest()]
+    source, words = arm.source, arm.words
+    rules = [_rule(arm, asked.parameter, asked.modifier) for asked in shape.criteria]
+    if words is None and not arm.owned:
+        words = VERSION.c.words
+    elif words is None:
+        b = current(arm.plan, constant(shape.kind), arm.id, "words").lateral("b")
+        words = b.c.words
+        if WORDS in rules:  # a condition on an element that has no column
+            source = source.join(b, true())
+    for number, (asked, rule) in enumerate(zip(shape.criteria, rules, strict=True)):
+        prefix = _prefix(number, place)
+        given = GivenValues(asked.parameter, asked.modifier, asked.names[place], prefix, arm, words)
+        condition = rule.condition(given)
+        conditions.append(not_(func.coalesce(condition, false())) if asked.negated else condition)
+    columns = (arm.plan.label("plan"), arm.id.label("id"), arm.at.label("at"))
+    return select(*columns).select_from(source).where(*conditions)
+
+
+def _latest() -> SqlCondition:
+    """Makes the condition that a row of `VERSION` is the current version of its resource."""
+    w = resource_version.alias("w")
+    return not_(
+        select(constant(1))
+        .where(
+            w.c.plan == VERSION.c.plan,
+            w.c.type == VERSION.c.type,
+            w.c.id == VERSION.c.id,
+            w.c.version > VERSION.c.version,
+        )
+        .correlate_except(w)
+        .exists()
+    )
+
+
+# Rules of the arms
+
+_BY_ID = SearchRule(
+    lambda given: given.arm.id == any_(given.texts("ids")),
+    lambda asked, _: {"ids": [token.code for token in asked.tokens]},
+)
+
+
+def _is_present(given: GivenValues) -> SqlCondition:
+    present = given.parameter.present
+    return true() if present is None else present
+
+
+_PRESENT = SearchRule(_is_present, lambda *_: {})
+
+
+def _rule(arm: Arm, known: Parameter, modifier: str) -> SearchRule:
+    """Returns the rule by which an arm answers a parameter."""
+    if known is ID:
+        return _BY_ID
+    if known is LAST_UPDATED:
+        return CHANGED
+    if not arm.owned:
+        of_offer = known.kind == "token" or modifier == "identifier"
+        return known.offer if known.offer is not None and of_offer else INDEXED
+    if modifier == "missing" and known.present is not None:
+        return _PRESENT
+    return known.column if known.column is not None else WORDS
+
+
+# Where the rows of a type are
+
+_VERSION_KEY = (VERSION.c.plan, VERSION.c.id, VERSION.c.updated_at)
+_BESIDE = Arm(
+    VERSION.join(
+        REFERRAL,
+        and_(REFERRAL.c.plan == VERSION.c.plan, REFERRAL.c.id == VERSION.c.referral_id),
+    ),
+    *_VERSION_KEY,
+)
+_DIRECTORY = Arm(VERSION, *_VERSION_KEY, owned=False)
+
+
+def _joined(table: Any) -> FromClause:
+    """Joins a table of rows of referrals with their referrals."""
+    of_referral = and_(REFERRAL.c.plan == table.c.plan, REFERRAL.c.id == table.c.referral_id)
+    joined: FromClause = table.join(REFERRAL, of_referral)
+    return joined
+
+
+_AUTHORIZED = service_authorization.alias("a")
 ARMS: dict[str, tuple[Arm, ...]] = {
-    "ServiceRequest": (Arm("referral r", "r.plan", "r.id", "r.updated_at"),),
-    "Task": (
-        Arm(
-            "task t JOIN referral r ON r.plan = t.plan AND r.id = t.referral_id",
-            "t.plan",
-            "t.id",
-            "t.updated_at",
-        ),
-    ),
+    "ServiceRequest": (Arm(REFERRAL, REFERRAL.c.plan, REFERRAL.c.id, REFERRAL.c.updated_at),),
+    "Task": (Arm(_joined(TASK), TASK.c.plan, TASK.c.id, TASK.c.updated_at),),
     "ClaimResponse": (
-        Arm(
-            "service_authorization a JOIN referral r ON r.plan = a.plan AND r.id = a.referral_id",
-            "r.plan",
-            "r.id",
-            "a.updated_at",
-        ),
+        Arm(_joined(_AUTHORIZED), REFERRAL.c.plan, REFERRAL.c.id, _AUTHORIZED.c.updated_at),
     ),
-    "HealthcareService": (_DIRECTORY_ARM,),
+    "HealthcareService": (_DIRECTORY,),
     # Each move of a referral is shown as a Provenance, beside those that referrers sent.
     "Provenance": (
-        Arm(
-            "referral_history h JOIN referral r ON r.plan = h.plan AND r.id = h.referral_id",
-            "h.plan",
-            render_provenance.ID,
-            "h.at",
-            words=render_provenance.WORDS,
-        ),
-        _CHILD_ARM,
+        Arm(_joined(MOVE), MOVE.c.plan, provenance.ID, MOVE.c.at, words=provenance.words()),
+        _BESIDE,
     ),
-    **dict.fromkeys(("Patient", "Coverage", "Organization"), (_CHILD_ARM, _DIRECTORY_ARM)),
-    "QuestionnaireResponse": (_CHILD_ARM, _DIRECTORY_ARM),
+    **dict.fromkeys(("Patient", "Coverage", "Organization"), (_BESIDE, _DIRECTORY)),
+    "QuestionnaireResponse": (_BESIDE, _DIRECTORY),
 }
 
 
 def arms(kind: str) -> tuple[Arm, ...]:
     """Returns the arms of a type; rows of most types are stored beside a referral."""
-    return ARMS.get(kind, (_CHILD_ARM,))
+    return ARMS.get(kind, (_BESIDE,))

@@ -5,7 +5,6 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
-    ForeignKeyConstraint,
     Index,
     Integer,
     Table,
@@ -30,9 +29,6 @@ determination = Table(
     text("answer", comment="JSON: reasons, populations, criteria, missing facts"),
     moment("at"),
     finite("as_of"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
 )
 
 information_request = Table(
@@ -54,9 +50,6 @@ information_request = Table(
         "ended_at",
         DateTime(timezone=True),
         comment="answered, or no longer asked: decided, void, cancelled, asked anew",
-    ),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     ),
     finite("void_due", "remind_at"),
     Index(
@@ -90,9 +83,6 @@ service_authorization = Table(
     Column("expired_told_at", DateTime(timezone=True)),
     moment("created_at"),
     moment("updated_at"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
     CheckConstraint("ends_on >= starts_on", name="period"),
     finite("starts_on", "ends_on"),
     CheckConstraint("status IN ('open', 'ended')", name="status"),

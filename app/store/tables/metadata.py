@@ -2,7 +2,9 @@
 
 Rules of the schema since the first migration: the plan comes first in every key of a table that
 belongs to a plan; the application makes ids and times; no triggers, no advisory locks. So the
-database can be partitioned or distributed by plan later (docs/decisions/0003).
+database can be partitioned or distributed by plan later (docs/decisions/0003). No foreign keys:
+all rows of a change are written by one statement, and nothing deletes a referral or a message, so
+that no row can be left behind. A check of a foreign key costs more than the row.
 """
 
 from typing import Any

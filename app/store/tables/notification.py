@@ -6,7 +6,6 @@ from sqlalchemy import (
     Column,
     DateTime,
     Double,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -163,9 +162,6 @@ delivery = Table(
     ),
     moment("created_at"),
     CheckConstraint("state IN ('pending', 'delivered', 'dead', 'held')", name="state"),
-    ForeignKeyConstraint(
-        ["plan", "message_id"], ["message.plan", "message.id"], onupdate="CASCADE"
-    ),
     Index(
         "ix_delivery_due",
         "plan",

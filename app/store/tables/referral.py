@@ -9,7 +9,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
-    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -166,9 +165,6 @@ referral_history = Table(
     Column("request_id", Text),
     Column("correlation_id", Text),
     CheckConstraint(ONLY_MOVES, name="move"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
     Index(
         "ix_referral_history_ended",
         "plan",
@@ -187,9 +183,6 @@ party = Table(
     text("role", primary_key=True, comment="requester | asked | performer"),
     moment("since"),
     Column("until", DateTime(timezone=True), comment="set when passed over or declining"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
     Index("ix_party_referral", "plan", "referral_id"),
 )
 
@@ -248,9 +241,6 @@ task = Table(
     Column("owner_id", Text),
     Column("version", Integer, nullable=False),
     moment("updated_at"),
-    ForeignKeyConstraint(
-        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
-    ),
     Index("ix_task_referral", "plan", "referral_id"),
 )
 

@@ -1,0 +1,180 @@
+"""The statements that read one resource by its id, each made once: one for staff, one for others.
+
+Each finds the plan of the id, whether the caller may see the resource, and the bytes to send. Their
+values are those of `app.store.reading.access.at_id`, and what a function here names besides.
+"""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    FromClause,
+    Integer,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+)
+
+from app.store.reading import provenance
+from app.store.reading.access import AT_ID, sees_place, whole_or_least
+from app.store.reading.tables import MOVE, PLACE, VERSION, current
+from app.store.statement import Compiled, SqlCondition, SqlExpression, compiled, constant
+from app.store.tables.directory import offer
+
+
+def _current() -> FromClause:
+    columns = ("version", "updated_at", "body")
+    return current(PLACE.c.plan, PLACE.c.type, PLACE.c.id, *columns).lateral("v")
+
+
+def _is_of_place() -> SqlCondition:
+    """Makes the condition that a row of `VERSION` is a version of the resource at `PLACE`."""
+    return and_(
+        VERSION.c.plan == PLACE.c.plan,
+        VERSION.c.type == PLACE.c.type,
+        VERSION.c.id == PLACE.c.id,
+    )
+
+
+@cache
+def current_by_id(*, staff: bool) -> Compiled:
+    """Reads the current version."""
+    whole, seen = whole_or_least(staff=staff)
+    v = _current()
+    return compiled(
+        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"))
+        .select_from(PLACE.join(v, true()))
+        .where(AT_ID, seen)
+    )
+
+
+@cache
+def numbered_by_id(*, staff: bool) -> Compiled:
+    """Reads one version, by `version`."""
+    whole, seen = whole_or_least(staff=staff)
+    asked = and_(_is_of_place(), VERSION.c.version == bindparam("version", type_=Integer()))
+    v = VERSION.c
+    return compiled(
+        select(v.version, v.updated_at, v.body, whole.label("whole"))
+        .select_from(PLACE.join(VERSION, asked))
+        .where(AT_ID, seen)
+    )
+
+
+@cache
+def offer_by_id() -> Compiled:
+    """Reads an offer with its present numbers, which change without a new version."""
+    v, of_place = _current(), and_(offer.c.plan == PLACE.c.plan, offer.c.id == PLACE.c.id)
+    taken = (offer.c.taken + offer.c.taken_outside).label("taken")
+    numbers = (offer.c.places, taken, offer.c.capacity_status)
+    return compiled(
+        select(v.c.version, v.c.updated_at, v.c.body, true().label("whole"), *numbers)
+        .select_from(PLACE.join(v, true()).outerjoin(offer, of_place))
+        .where(AT_ID, sees_place())
+    )
+
+
+@cache
+def move_by_id() -> Compiled:
+    """Reads a move of a referral by `number`, as a Provenance: for all who see the referral."""
+    of_referral = and_(
+        MOVE.c.plan == PLACE.c.plan,
+        MOVE.c.referral_id == PLACE.c.referral_id,
+        MOVE.c.seq == bindparam("number", type_=Integer()),
+    )
+    return compiled(
+        select(
+            constant(1).label("version"),
+            MOVE.c.at.label("updated_at"),
+            provenance.body().label("body"),
+        )
+        .select_from(PLACE.join(MOVE, of_referral))
+        .where(AT_ID, sees_place())
+    )
+
+
+@cache
+def history_by_id(*, staff: bool) -> Compiled:
+    """Reads a page of a history, and how many versions are known, fit, and are left (`rest`).
+
+    Versions fit if stored at `since` or later, and current at some point from `from` to before
+    `until`; the page begins before the version `before`, and has at most `count` versions and
+    `bytes` bytes, or one version. Times are compared by the millisecond that is shown, not by the
+    stored microsecond.
+    """
+    known = _known(staff=staff).cte("known")
+    fitting = (
+        select(known)
+        .where(
+            known.c.since >= _moment("since"),
+            known.c.since < _moment("until"),
+            func.coalesce(known.c.until > _moment("from"), true()),
+        )
+        .cte("fitting")
+    )
+    size = func.sum(fitting.c.size).over(order_by=fitting.c.version.desc()) - fitting.c.size
+    before = bindparam("before", type_=Integer())
+    rest = (
+        select(fitting, size.label("before"))
+        .where(fitting.c.version < func.coalesce(before, fitting.c.version + constant(1)))
+        .cte("rest")
+    )
+    most = bindparam("bytes", type_=BigInteger())
+    page = (
+        select(rest)
+        .where(or_(rest.c.before == constant(0), rest.c.before + rest.c.size <= most))
+        .order_by(rest.c.version.desc())
+        .limit(bindparam("count", type_=Integer()))
+        .cte("page")
+    )
+    counted = select(
+        *(
+            select(func.count()).select_from(each).scalar_subquery().label(each.name)
+            for each in (known, fitting, rest)
+        )
+    ).subquery("t")
+    return compiled(
+        select(counted, page.c.version, page.c.updated_at, VERSION.c.body, page.c.whole)
+        .select_from(
+            counted.outerjoin(page, true()).outerjoin(
+                VERSION,
+                and_(
+                    VERSION.c.plan == page.c.plan,
+                    VERSION.c.type == page.c.type,
+                    VERSION.c.id == page.c.id,
+                    VERSION.c.version == page.c.version,
+                ),
+            )
+        )
+        .order_by(page.c.version.desc())
+    )
+
+
+def _known(*, staff: bool) -> Any:
+    """Selects all versions, with the stretch of time in which each was current, but no body."""
+    whole, seen = whole_or_least(staff=staff)
+    shown = func.date_trunc(constant("milliseconds"), VERSION.c.updated_at)
+    return (
+        select(
+            VERSION.c.plan,
+            VERSION.c.type,
+            VERSION.c.id,
+            VERSION.c.version,
+            VERSION.c.updated_at,
+            func.octet_length(VERSION.c.body).label("size"),
+            whole.label("whole"),
+            shown.label("since"),
+            func.lead(shown).over(order_by=VERSION.c.version).label("until"),
+        )
+        .select_from(PLACE.join(VERSION, _is_of_place()))
+        .where(AT_ID, seen)
+    )
+
+
+def _moment(name: str) -> SqlExpression:
+    return bindparam(name, type_=DateTime(timezone=True))
