@@ -205,18 +205,6 @@ async def shown_least(kind: str, body: bytes) -> bytes:
 
 # The text of the same conditions, for the statements that are still text.
 
-
-class SqlStatement:
-    """Collects the parameters of one statement while its text is put together."""
-
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-
-    def bind(self, value: Any, cast: str = "text") -> str:
-        self.values.append(value)
-        return f"${len(self.values)}::{cast}"
-
-
 #: A condition on `l` (table locator): parameters type, id, organization, staff plans, roster plans,
 #: and whether the type is the network's.
 SEES_LOCATED = """(CASE WHEN l.referral_id IS NULL
