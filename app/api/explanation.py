@@ -4,9 +4,11 @@ Determinations are kept beside the FHIR resources, not in `Task.text`: a narrati
 intake more than the referral's whole Task, and few readers would open the narrative.
 """
 
+from functools import cache
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy import and_, select
 
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
@@ -17,16 +19,25 @@ from app.fhir.reference import ID
 from app.policy.library import Library
 from app.policy.stored_form import answer_from_json, question_from_json
 from app.store.database import Row
-from app.store.reading.access import SEES_LOCATED, located, visibility
+from app.store.reading.access import AT_ID, at_id, sees_place, visibility
+from app.store.reading.tables import PLACE
+from app.store.statement import Compiled, compiled
+from app.store.tables.decision import determination
 from app.views.explanation import DeterminationList, ShownDetermination, explanation_shown
 
 router = APIRouter()
 
 _KIND = "ServiceRequest"
-_READ = f"""SELECT d.seq, d.at, d.basis, d.question, d.answer FROM locator l
-LEFT JOIN determination d ON d.plan = l.plan AND d.referral_id = l.referral_id
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}
-ORDER BY d.seq"""
+
+
+@cache
+def _determinations() -> Compiled:
+    """Selects them by the referral's id; of a referral without any, one row of nulls."""
+    d = determination.alias("d")
+    own = and_(d.c.plan == PLACE.c.plan, d.c.referral_id == PLACE.c.referral_id)
+    rows = select(d.c.seq, d.c.at, d.c.basis, d.c.question, d.c.answer)
+    seen = rows.select_from(PLACE.outerjoin(d, own)).where(AT_ID, sees_place())
+    return compiled(seen.order_by(d.c.seq))
 
 
 @router.get(
@@ -55,7 +66,8 @@ async def list_determinations(
 ) -> Response:
     """404 for a referral that is not the caller's to see."""
     require(caller, _KIND, "r")
-    rows = await source.fetch(_READ, *located(_KIND, id, visibility(caller)))
+    at = at_id(_KIND, id, visibility(caller))
+    rows = await source.fetch(*_determinations().called(**at))
     if not rows:
         raise not_found("referral")
     library = deployment(request).rules.library

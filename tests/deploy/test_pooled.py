@@ -86,3 +86,15 @@ async def test_one_url_for_owner_and_service_is_not_enough(fresh_database):
     settings = Settings(database_url=fresh_database, database_pooled=True)
     with pytest.raises(Stopped, match="MIGRATION_DATABASE_URL"):
         await upgrade_when_it_answers(fresh_database, settings)
+
+
+async def test_settings_of_the_planner_go_with_a_session_and_not_through_a_pooler(
+    fresh_database, login
+):
+    settings = pooled(fresh_database, login)
+    alone = settings.model_copy(update={"database_pooled": False})
+    shown = {}
+    for name, chosen in (("alone", alone), ("pooled", settings)):
+        async with opened(chosen, size=1, planner={"enable_seqscan": "off"}) as database:
+            shown[name] = (await database.fetch_one("SHOW enable_seqscan"))["enable_seqscan"]
+    assert shown == {"alone": "off", "pooled": "on"}

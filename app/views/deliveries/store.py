@@ -38,19 +38,18 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from app.model.caller import UNASSIGNED
 from app.store.database import Row, Source
-from app.store.reading.access import SEES_LOCATED, Visibility, located, plan_keys
+from app.store.reading.access import AT_ID, Visibility, at_id, plan_keys, sees_place
+from app.store.reading.tables import PLACE
 from app.store.statement import Compiled, compiled, constant, text_given, texts_given
 from app.store.tables.directory import organization
-from app.store.tables.notification import attempt, delivery, message, webhook_endpoint
+from app.store.tables.notification import (
+    attempt,
+    correspondence,
+    delivery,
+    message,
+    webhook_endpoint,
+)
 from app.views.deliveries.model import Channel, Outcome
-
-_LETTERS = f"""SELECT c.outcome, c.recipient, c.status, c.medium, c.sent_at, c.reason,
-    coalesce(o.name, c.organization_id) AS organization
-FROM locator l JOIN correspondence c ON c.plan = l.plan AND c.referral_id = l.referral_id
-LEFT JOIN organization o ON o.id = c.organization_id
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}
-    AND c.medium IS DISTINCT FROM 'endpoint'
-ORDER BY c.created_at, c.id"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +113,20 @@ async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequen
 
 async def letters(connection: Source, referral: str, seen: Visibility) -> Sequence[Row]:
     """Read the letters of a referral; none if the caller is not a party to the referral."""
-    return await connection.fetch(_LETTERS, *located("ServiceRequest", referral, seen))
+    return await connection.fetch(*_letters().called(**at_id("ServiceRequest", referral, seen)))
+
+
+@cache
+def _letters() -> Compiled:
+    c, o = correspondence.alias("c"), organization.alias("o")
+    told = func.coalesce(o.c.name, c.c.organization_id).label("organization")
+    rows = (
+        select(c.c.outcome, c.c.recipient, c.c.status, c.c.medium, c.c.sent_at, c.c.reason, told)
+        .join_from(PLACE, c, and_(c.c.plan == PLACE.c.plan, c.c.referral_id == PLACE.c.referral_id))
+        .outerjoin(o, o.c.id == c.c.organization_id)
+        .where(AT_ID, sees_place(), c.c.medium.is_distinct_from(constant("endpoint")))
+    )
+    return compiled(rows.order_by(c.c.created_at, c.c.id))
 
 
 # The statement of a page

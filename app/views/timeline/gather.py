@@ -6,21 +6,17 @@ organization. Plan staff see all messages, and the notes. `tell.py` puts the row
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import and_, func, select
 
 from app.base.errors import not_found
 from app.store.database import Row, Source
-from app.store.reading.access import SEES_LOCATED, Visibility, located
+from app.store.reading.access import AT_ID, Visibility, at_id, sees_place
+from app.store.reading.tables import PLACE, REFERRAL
+from app.store.statement import Compiled, compiled
+from app.store.tables.directory import organization
 from app.views.letters.outbox import told_of
-
-_REFERRAL = f"""SELECT r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.received_at,
-    r.decision_due, r.void_due, r.priority, p.name AS plan_name, r.closed_at, r.updated_at,
-    coalesce(q.name, r.organization_id) AS requester,
-    coalesce(s.name, r.performer_id) AS performer
-FROM locator l JOIN referral r ON r.plan = l.plan AND r.id = l.referral_id
-LEFT JOIN organization p ON p.plan = r.plan
-LEFT JOIN organization q ON q.id = r.organization_id
-LEFT JOIN organization s ON s.id = r.performer_id
-WHERE l.type = $1::text AND l.id = $2::text AND {SEES_LOCATED}"""
 
 _HISTORY = """SELECT h.seq, h.from_state, h.to_state, h.event, h.business_status, h.actor, h.at,
     h.reason, h.note, h.policy, coalesce(o.name, h.organization_id) AS organization,
@@ -70,7 +66,7 @@ async def gather(connection: Source, referral_id: str, seen: Visibility) -> Foun
     referral.
     """
     kind = "ServiceRequest"
-    referral = await connection.fetch_one(_REFERRAL, *located(kind, referral_id, seen))
+    referral = await connection.fetch_one(*_referral().called(**at_id(kind, referral_id, seen)))
     if referral is None:
         raise not_found("referral")
     key = (referral["plan"], referral["id"])
@@ -85,3 +81,24 @@ async def gather(connection: Source, referral_id: str, seen: Visibility) -> Foun
         authorization=await connection.fetch_one(_AUTHORIZATION, *key),
         staff=staff,
     )
+
+
+@cache
+def _referral() -> Compiled:
+    r, p, q, s = REFERRAL.c, *(organization.alias(name) for name in ("p", "q", "s"))
+    return compiled(
+        select(
+            r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.received_at,
+            r.decision_due, r.void_due, r.priority, r.closed_at, r.updated_at,
+            p.c.name.label("plan_name"),
+            func.coalesce(q.c.name, r.organization_id).label("requester"),
+            func.coalesce(s.c.name, r.performer_id).label("performer"),
+        )
+        .join_from(
+            PLACE, REFERRAL, and_(r.plan == PLACE.c.plan, r.id == PLACE.c.referral_id)
+        )
+        .outerjoin(p, p.c.plan == r.plan)
+        .outerjoin(q, q.c.id == r.organization_id)
+        .outerjoin(s, s.c.id == r.performer_id)
+        .where(AT_ID, sees_place())
+    )  # fmt: skip
