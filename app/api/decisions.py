@@ -108,7 +108,7 @@ async def _answer(
 ) -> Response:
     """Reads the body, makes the move, answers with the referral as it then is."""
     operation.may(caller)
-    sent = await _read(operation, request, caller)
+    sent = await _read(operation, request, caller, id_)
     context, seen = request_context(request, caller), visibility(caller)
     header = request.headers.get("if-match")
 
@@ -134,13 +134,14 @@ async def _answer(
     return Response(body or answer.body, 200, answer.headers, media_type=FHIR_JSON)
 
 
-async def _read(operation: Operation, request: Request, caller: Caller) -> SentOperation:
+async def _read(operation: Operation, request: Request, caller: Caller, id_: str) -> SentOperation:
     body = await read_body(request)
     if operation.takes is not None:
         tree = await to_thread_if_heavy(read_tree, body, ["Parameters"]) if body else None
         return SentOperation(given(tree, operation.takes))
     tree = await to_thread_if_heavy(read_tree, body, ["Parameters", "Bundle"])
-    added = await to_thread_if_heavy(read_added, tree, request_context(request, caller).documents)
+    documents = request_context(request, caller).documents
+    added = await to_thread_if_heavy(read_added, tree, id_, documents)
     for kind in dict.fromkeys(item.type for item in added):
         require(caller, kind, "c")
     return SentOperation(added=added)

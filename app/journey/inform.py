@@ -16,7 +16,7 @@ from typing import Any
 
 from app.base.errors import Issue, refuse
 from app.base.heavy_work import to_thread_if_heavy
-from app.base.ids import new_id
+from app.base.ids import id_of_part, new_id
 from app.base.local_time import local_date
 from app.fhir.bundle import CARRIED, MAX_ENTRIES, MEDIA_TYPES, document_faults
 from app.fhir.facts import read_facts, read_patient
@@ -226,8 +226,10 @@ def _completed_request(
 # Reading the resources that were added
 
 
-def read_added(tree: ResourceTree, documents: Sequence[str] = MEDIA_TYPES) -> list[Copy]:
-    """Reads the resources of Parameters or of a Bundle, and gives each a new id.
+def read_added(
+    tree: ResourceTree, referral_id: str, documents: Sequence[str] = MEDIA_TYPES
+) -> list[Copy]:
+    """Reads the resources of Parameters or of a Bundle, and gives each a new id of the referral's.
 
     Rewrites references between the entries of a Bundle to the new ids. Raises 422 with all faults.
     """
@@ -245,7 +247,7 @@ def read_added(tree: ResourceTree, documents: Sequence[str] = MEDIA_TYPES) -> li
         listed = given(tree, {"resource": RESOURCES}).resources("resource")
         entries = [(f"Parameters.parameter[{i}].resource", None, r) for i, r in enumerate(listed)]
     _require_addable(entries, "Bundle.entry" if bundle else at("resource"), documents)
-    copies = [Copy(item["resourceType"], new_id(), item) for _, _, item in entries]
+    copies = [Copy(item["resourceType"], _new_part(referral_id), item) for _, _, item in entries]
     names = {
         url: f"{copy.type}/{copy.id}"
         for (_, url, _), copy in zip(entries, copies, strict=True)
@@ -255,6 +257,11 @@ def read_added(tree: ResourceTree, documents: Sequence[str] = MEDIA_TYPES) -> li
         replace(copy, resource=rewrite_references(copy.resource, names_within(names, url)))
         for copy, (_, url, _) in zip(copies, entries, strict=True)
     ]
+
+
+def _new_part(referral_id: str) -> str:
+    """Makes the id of an addition, before anybody knows the version that it will come with."""
+    return id_of_part(referral_id, f"a{new_id()[-12:]}")
 
 
 def _require_addable(

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 from app.base.errors import Issue, Refusal, refuse
 from app.base.heavy_work import too_costly
-from app.base.ids import new_id
+from app.base.ids import id_of_part, new_id
 from app.base.local_time import local_date
 from app.fhir.bundle import BundleEntry, document_faults, read_bundle
 from app.fhir.facts import read_facts
@@ -281,7 +281,11 @@ def _bundle_status(faults: Sequence[Issue]) -> int:
 
 
 def _id_of(entry: BundleEntry, request: BundleEntry, referral_id: str) -> str:
-    return referral_id if entry is request or entry.type == "Task" else new_id()
+    return (
+        referral_id
+        if entry is request or entry.type == "Task"
+        else id_of_part(referral_id, f"1e{entry.index}")
+    )
 
 
 def _place(index: int | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.base.errors import Issue
+from app.base.ids import is_id_of_part
 from app.fhir.directory import (
     OfferRow,
     OrganizationRow,
@@ -190,5 +191,6 @@ def _check_ids(batch: Batch, resources: Sequence[Resource], known: StoredDirecto
     """Checks that no id exists under another plan or belongs to a referral: it is not free."""
     for resource in resources:
         located, plan = known.located.get(key(resource)), batch.plans.get(key(resource))
-        if located and plan and located != (plan, False):
+        elsewhere = located and plan and located != (plan, False)
+        if elsewhere or is_id_of_part(resource["id"]):
             batch.fault(resource, "conflict", "id", "This id is not free. Choose another.")

@@ -30,6 +30,7 @@ from sqlalchemy import (
 
 from app.base.errors import not_found
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
+from app.base.ids import place_of_id
 from app.base.settings import settings
 from app.fhir.reference import is_id
 from app.fhir.subset import SHOWN, least
@@ -46,6 +47,8 @@ NETWORK_TYPES = frozenset({"Organization", "HealthcareService"})
 
 #: Every plan key that a referral may have, for the indexes.
 PLANS = texts_given("plans")
+#: The type and the id of one resource that is read.
+KIND, ID = text_given("kind"), text_given("id")
 _ORGANIZATION = text_given("organization")
 #: The plans of the directory's rows that a search shows (`directory_plans`).
 DIRECTORY_PLANS = texts_given("directory")
@@ -161,14 +164,19 @@ def sees_place() -> SqlCondition:
     )
 
 
-def whole_or_least(*, staff: bool) -> tuple[SqlCondition, SqlCondition]:
-    """Makes two conditions on a row of `PLACE`: the caller sees all of it, and sees it at all.
+def is_place_of(kind: SqlExpression) -> SqlCondition:
+    """Makes the condition that `PLACE` is a row of a referral, or of a resource of this type."""
+    return PLACE.c.type.in_([kind, constant("ServiceRequest")])
 
-    Only staff find resources of which they see the least.
+
+def whole_or_least(*, staff: bool, kind: SqlExpression = KIND) -> tuple[SqlCondition, SqlCondition]:
+    """Makes two conditions on a row of `PLACE`: the caller sees all of the resource, and sees it.
+
+    Only staff find resources of which they see the least. `kind` is the resource's type.
     """
     if not staff:
         return true(), sees_place()
-    shown = PLACE.c.type.in_([constant(kind) for kind in SHOWN])
+    shown = kind.in_([constant(one) for one in SHOWN])
     least = and_(PLACE.c.plan == constant(UNASSIGNED), PLACE.c.referral_id.is_not(None), shown)
     return sees_place(), or_(sees_place(), least)
 
@@ -188,44 +196,17 @@ def check_id(kind: str, resource_id: str) -> str:
     return resource_id
 
 
-#: The row of `PLACE` of one resource, by its type and id.
-AT_ID: SqlCondition = and_(PLACE.c.type == text_given("kind"), PLACE.c.id == text_given("id"))
+#: The row of `PLACE` of one resource (`KIND`, `ID`): its referral's, or else its own.
+AT_ID: SqlCondition = and_(is_place_of(KIND), PLACE.c.id == text_given("place"))
 
 
 def at_id(kind: str, resource_id: str, seen: Visibility) -> dict[str, Any]:
     """Returns the values of `AT_ID` and of `seen_by`; 404 for a text that cannot be an id."""
-    return {"kind": kind, "id": check_id(kind, resource_id), **seen_by(seen)}
+    id_ = check_id(kind, resource_id)
+    return {"kind": kind, "id": id_, "place": place_of_id(id_), **seen_by(seen)}
 
 
 async def shown_least(kind: str, body: bytes) -> bytes:
     """The least of a referral whose plan is not known, for staff who look for it."""
     mark_if_heavy(len(body))
     return await to_thread_if_heavy(least, kind, body)
-
-
-# The text of the same conditions, for the statements that are still text.
-
-#: A condition on `l` (table locator): parameters type, id, organization, staff plans, roster plans,
-#: and whether the type is the network's.
-SEES_LOCATED = """(CASE WHEN l.referral_id IS NULL
-    THEN $6::bool OR l.plan = ANY ($5::text[])
-    ELSE l.plan = ANY ($4::text[]) OR EXISTS (
-        SELECT 1 FROM party p WHERE p.plan = l.plan AND p.organization_id = $3::text
-        AND p.referral_id = l.referral_id AND p.until IS NULL) END)"""
-#: A join to `l` that adds `s.whole`: whether the caller sees all of the resource. Beside it, a
-#: condition by which staff also find the resources of which they see the least.
-WHOLE = f"CROSS JOIN LATERAL (SELECT {SEES_LOCATED} AS whole) s"
-WHOLE_OR_LEAST = f"""(s.whole OR (l.plan = '{UNASSIGNED}' AND l.referral_id IS NOT NULL
-    AND l.type = ANY ('{{{",".join(SHOWN)}}}'::text[]) AND cardinality($4::text[]) > 0))"""
-
-
-def located(kind: str, resource_id: str, seen: Visibility) -> tuple[Any, ...]:
-    """Returns the parameters of `SEES_LOCATED`; 404 for a text that cannot be an id."""
-    return (
-        kind,
-        check_id(kind, resource_id),
-        seen.organization_id,
-        list(seen.staff_plans),
-        list(seen.roster_plans),
-        kind in NETWORK_TYPES,
-    )

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from app.store.reading import provenance
-from app.store.reading.access import AT_ID, sees_place, whole_or_least
+from app.store.reading.access import AT_ID, ID, KIND, sees_place, whole_or_least
 from app.store.reading.tables import MOVE, PLACE, VERSION, current
 from app.store.statement import Compiled, SqlCondition, SqlExpression, compiled, constant
 from app.store.tables.directory import offer
@@ -29,15 +29,15 @@ from app.store.tables.directory import offer
 
 def _current() -> FromClause:
     columns = ("version", "updated_at", "body")
-    return current(PLACE.c.plan, PLACE.c.type, PLACE.c.id, *columns).lateral("v")
+    return current(PLACE.c.plan, KIND, ID, *columns).lateral("v")
 
 
 def _is_of_place() -> SqlCondition:
-    """Makes the condition that a row of `VERSION` is a version of the resource at `PLACE`."""
+    """Makes the condition that a row of `VERSION` is a version of the resource."""
     return and_(
         VERSION.c.plan == PLACE.c.plan,
-        VERSION.c.type == PLACE.c.type,
-        VERSION.c.id == PLACE.c.id,
+        VERSION.c.type == KIND,
+        VERSION.c.id == ID,
     )
 
 

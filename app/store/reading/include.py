@@ -12,12 +12,14 @@ from typing import NamedTuple
 import orjson
 from sqlalchemy import Text, and_, column, func, select, true
 
+from app.base.ids import place_of_id
 from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
 from app.store.database import Source
 from app.store.reading.access import (
     Visibility,
+    is_place_of,
     seen_by,
     shown_least,
     visibility,
@@ -96,7 +98,11 @@ async def visible(
     """
     if not wanted:
         return []
-    values = {"kinds": [kind for kind, _ in wanted], "ids": [id_ for _, id_ in wanted]}
+    values = {
+        "kinds": [kind for kind, _ in wanted],
+        "ids": [id_ for _, id_ in wanted],
+        "places": [place_of_id(id_) for _, id_ in wanted],
+    }
     rows = await source.fetch(*_visible(staff=seen.staff).called(**values, **seen_by(seen)))
     return [
         Stored(
@@ -112,18 +118,23 @@ async def visible(
 @cache
 def _visible(*, staff: bool) -> Compiled:
     wanted = (
-        func.unnest(texts_given("kinds"), texts_given("ids"))
-        .table_valued(column("type", Text()), column("id", Text()), with_ordinality="place")
+        func.unnest(texts_given("kinds"), texts_given("ids"), texts_given("places"))
+        .table_valued(
+            column("type", Text()),
+            column("id", Text()),
+            column("place", Text()),
+            with_ordinality="number",
+        )
         .render_derived(name="wanted")
     )
-    whole, visible_at_all = whole_or_least(staff=staff)
-    v = current(PLACE.c.plan, PLACE.c.type, PLACE.c.id, "version", "body").lateral("v")
-    named = and_(PLACE.c.type == wanted.c.type, PLACE.c.id == wanted.c.id)
+    whole, visible_at_all = whole_or_least(staff=staff, kind=wanted.c.type)
+    v = current(PLACE.c.plan, wanted.c.type, wanted.c.id, "version", "body").lateral("v")
+    named = and_(is_place_of(wanted.c.type), PLACE.c.id == wanted.c.place)
     return compiled(
-        select(PLACE.c.type, PLACE.c.id, v.c.version, v.c.body, whole.label("whole"))
+        select(wanted.c.type, wanted.c.id, v.c.version, v.c.body, whole.label("whole"))
         .select_from(wanted.join(PLACE, named).join(v, true()))
         .where(visible_at_all)
-        .order_by(wanted.c.place)
+        .order_by(wanted.c.number)
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from app.base.ids import new_id
+from app.base.ids import id_of_part
 from app.model.known import Placement
 from app.model.lifecycle import MOVES, PLACED, BusinessStatus, Event, Move, State, next_state
 from app.model.messages import EventType
@@ -80,9 +80,7 @@ class Draft:
     #: The open request for information; by id, all requests that this change opens, renews or ends.
     open_request: InformationRequest | None = None
     requests: dict[str, InformationRequest] = field(default_factory=dict)
-    opened_request: str | None = None
     authorization: Authorization | None = None
-    new_authorization: bool = False
     announcements: list[str] = field(default_factory=list)
     copies: list[dict[str, Any]] = field(default_factory=list)  # resources sent with the request
     notices: list[OutcomeNotice] = field(default_factory=list)
@@ -94,6 +92,8 @@ class Draft:
     #: Active endpoints of the organizations that this change may concern.
     listening: Sequence[Listening] = ()
     fhir_base: str = ""
+    #: How many resources of this referral this change has named.
+    made: int = 0
 
     @property
     def parties(self) -> Parties:
@@ -283,6 +283,15 @@ class Draft:
             at=self.at,
         )
 
+    def id_of(self, kind: str) -> str:
+        """Makes the id of a new resource of this referral; `kind` is a letter: task, letter …
+
+        It has the version that this change writes, and a number: `<referral's id>.2c1`.
+        """
+        self.made += 1
+        version = self.before.version + 1 if self.before else 1
+        return id_of_part(self.after.id, f"{version}{kind}{self.made}")
+
     def ask(
         self,
         missing: Sequence[Missing],
@@ -294,7 +303,7 @@ class Draft:
         self.no_longer_asked()
         self.after = replace(self.after, void_due=void_due)
         self.open_request = InformationRequest(
-            id=new_id(),
+            id=self.id_of("q"),
             seq=self.after.moves,
             missing=tuple(missing),
             actor=actor.name,
@@ -302,7 +311,6 @@ class Draft:
             void_due=void_due,
             remind_at=remind_at,
         )
-        self.opened_request = self.open_request.id
         self.requests[self.open_request.id] = self.open_request
 
     def remind(self) -> None:
@@ -329,7 +337,6 @@ class Draft:
     def authorize(self, authorization: Authorization) -> None:
         """Adds the authorization of an approval; until now no such resource was stored."""
         self.authorization = authorization
-        self.new_authorization = True
 
     def told_overdue(self, at: datetime) -> None:
         """Notes that the parties were told of the late decision, so that they are told once."""

@@ -10,7 +10,6 @@ with the move that causes them.
 
 from typing import Any
 
-from app.base.ids import new_id
 from app.base.local_time import LOCAL
 from app.fhir.r4.codes import SERVICES
 from app.fhir.render_communication import communication
@@ -31,7 +30,7 @@ def compose_communication(
     sent = notice.status == "sent"
     body = communication(
         after,
-        communication_id=new_id(),
+        communication_id=draft.id_of("c"),
         outcome=notice.outcome,
         status=notice.status,
         recipient=_recipient(draft, notice),

@@ -6,9 +6,11 @@ checks that the referral still has this version. In a transaction the referral i
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
+from sqlalchemy import Select, and_, select, text
 
 from app.base.errors import not_found, refuse
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
@@ -19,10 +21,12 @@ from app.model.record import Details, InformationRequest, Referral
 from app.policy.model import EligibilityQuestion, Missing
 from app.policy.stored_form import question_from_json
 from app.store.database import Row, Source, Transaction
-from app.store.reading.access import WHOLE, WHOLE_OR_LEAST, Visibility, located
+from app.store.reading.access import AT_ID, Visibility, at_id, whole_or_least
+from app.store.reading.tables import PLACE, REFERRAL
 from app.store.referral.asker import asker
 from app.store.referral.draft import Draft
-from app.store.referral.store import REFERRAL_COLUMNS, to_authorization, to_referral
+from app.store.referral.store import to_authorization, to_referral
+from app.store.statement import Compiled, compiled, constant, text_given
 
 #: What is read beside a row `r` of `referral`.
 _BESIDE = """
@@ -53,13 +57,6 @@ _BESIDE = """
 (SELECT array_agg(organization_id) FROM (SELECT organization_id FROM party p
     WHERE p.plan = r.plan AND p.referral_id = r.id
     GROUP BY 1 HAVING bool_and(until IS NOT NULL)) g) AS gone"""
-_LOCATED = f"""FROM locator l {WHOLE}
-JOIN referral r ON r.plan = l.plan AND r.id = l.referral_id
-WHERE l.type = $1::text AND l.id = $2::text AND {WHOLE_OR_LEAST}"""
-_LOCK = f"SELECT 1 {_LOCATED} FOR UPDATE OF r"
-_OPEN = f"SELECT {REFERRAL_COLUMNS}, {_BESIDE} {_LOCATED}"
-_LOAD = f"SELECT {REFERRAL_COLUMNS}, {_BESIDE} FROM referral r WHERE r.plan = $1 AND r.id = $2"
-
 _COPIES = """SELECT DISTINCT ON (type, id) type, id, body FROM resource_version
 WHERE plan = $1 AND referral_id = $2
   AND NOT type = ANY ('{ServiceRequest,Task,ClaimResponse,Communication,
@@ -90,10 +87,10 @@ async def reopen(
     In a transaction also locks it. 403 for plan staff while the referral has no plan: until then
     staff may only say which member it is about (`identifying`).
     """
-    keys = located(kind, resource_id, seen)
+    keys = at_id(kind, resource_id, seen)
     if isinstance(source, Transaction):
-        await source.execute(_LOCK, *keys)
-    row = await source.fetch_one(_OPEN, *keys)
+        await source.execute(*_locking(staff=seen.staff).called(**keys))
+    row = await source.fetch_one(*_opening(staff=seen.staff).called(**keys))
     if row is None:
         raise not_found(kind)
     before = to_referral(row)
@@ -108,10 +105,33 @@ async def load_for_move(
     transaction: Transaction, plan: str, referral_id: str, *, now: datetime, fhir_base: str
 ) -> Opened:
     """Reads a referral whose row this transaction has locked, with all that a move needs."""
-    row = await transaction.fetch_one(_LOAD, plan, referral_id)
+    row = await transaction.fetch_one(*_loading().called(plan=plan, referral=referral_id))
     if row is None:
         raise not_found("ServiceRequest")
     return await _opened(row, to_referral(row), now, fhir_base)
+
+
+@cache
+def _locking(*, staff: bool) -> Compiled:
+    return compiled(_of_place(select(constant(1)), staff=staff).with_for_update(of=REFERRAL))
+
+
+@cache
+def _opening(*, staff: bool) -> Compiled:
+    return compiled(_of_place(select(*REFERRAL.c, text(_BESIDE)), staff=staff))
+
+
+def _of_place(selected: Select[Any], *, staff: bool) -> Select[Any]:
+    """Selects of the referral that a resource of `AT_ID` belongs to, if the caller sees it."""
+    _, seen = whole_or_least(staff=staff)
+    owned = and_(REFERRAL.c.plan == PLACE.c.plan, REFERRAL.c.id == PLACE.c.referral_id)
+    return selected.select_from(PLACE.join(REFERRAL, owned)).where(AT_ID, seen)
+
+
+@cache
+def _loading() -> Compiled:
+    keys = (REFERRAL.c.plan == text_given("plan"), REFERRAL.c.id == text_given("referral"))
+    return compiled(select(*REFERRAL.c, text(_BESIDE)).where(*keys))
 
 
 async def _opened(row: Row, before: Referral, now: datetime, fhir_base: str) -> Opened:

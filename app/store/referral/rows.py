@@ -64,12 +64,6 @@ def _version(draft: Draft, changes: Changes, body: dict[str, Any]) -> None:
     )
 
 
-def _locate(draft: Draft, changes: Changes, kind: str, resource_id: str) -> None:
-    changes.add(
-        locator, type=kind, id=resource_id, plan=draft.after.plan, referral_id=draft.after.id
-    )
-
-
 def _resources(draft: Draft, changes: Changes) -> None:
     after, details = draft.after, draft.details
     patient = patient_reference(draft.sent, after.cin)
@@ -83,13 +77,12 @@ def _resources(draft: Draft, changes: Changes) -> None:
     for body in draft.copies:
         body["meta"] = stamped(body.get("meta"), after)
         _version(draft, changes, body)
-        _locate(draft, changes, body["resourceType"], body["id"])
     if draft.before is None:
-        _locate(draft, changes, "ServiceRequest", after.id)
-        _locate(draft, changes, "Task", after.id)
+        changes.add(
+            locator, type="ServiceRequest", id=after.id, plan=after.plan, referral_id=after.id
+        )
     if after.state is State.APPROVED and after.performer_id and not draft.service_task_id:
-        draft.service_task_id = new_id()
-        _locate(draft, changes, "Task", draft.service_task_id)
+        draft.service_task_id = draft.id_of("t")
     if draft.service_task_id:
         kept, plan = draft.service_kept, draft.plan_organization
         body = service_task(after, details, patient, draft.service_task_id, plan, kept)
@@ -143,8 +136,6 @@ def _requests(draft: Draft, changes: Changes) -> None:
         _version(
             draft, changes, communication_request(after, asked, patient, draft.plan_organization)
         )
-        if asked.id == draft.opened_request:
-            _locate(draft, changes, "CommunicationRequest", asked.id)
         changes.add(
             information_request,
             plan=after.plan,
@@ -175,8 +166,6 @@ def _authorization(draft: Draft, changes: Changes) -> None:
         changes,
         claim_response(after, authorization, patient, draft.plan_organization, identifier),
     )
-    if draft.new_authorization:
-        _locate(draft, changes, "ClaimResponse", after.id)
     changes.add(
         service_authorization,
         plan=after.plan,
@@ -259,5 +248,4 @@ def _correspondence(draft: Draft, changes: Changes, notice: OutcomeNotice) -> No
     )
     body, values = compose_communication(draft, notice, next((row["id"] for row in messages), None))
     _version(draft, changes, body)
-    _locate(draft, changes, "Communication", body["id"])
     changes.add(correspondence, **values)

@@ -122,11 +122,6 @@ def _tasks(changes: Changes) -> list[tuple[str, str, str | None, str | None]]:
     ]
 
 
-#: The columns of `r` that `to_referral` reads. Not `r.*`: a column that a migration adds while the
-#: service runs would end its prepared statements.
-REFERRAL_COLUMNS = ", ".join("r." + name for name in _COLUMNS)
-
-
 def to_referral(row: Row) -> Referral:
     """Reads a row of `referral`, by the names of its columns."""
     values = {name: row[name] for name in _COLUMNS}

@@ -209,7 +209,9 @@ resource_version = Table(
     ),
 )
 
-#: Finds the plan of a FHIR id. A referral, its Task and its authorization have one id.
+#: Finds the plan of a FHIR id: one row a resource of the directory, one row a referral. A referral,
+#: its Task and its authorization have one id, and all else of a referral begins with that id
+#: (`app.base.ids`).
 locator = Table(
     "locator",
     metadata,
