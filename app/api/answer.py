@@ -51,18 +51,17 @@ async def of_read(request: Request, read: Read) -> Response:
     return Response(body, headers=headers, media_type=FHIR_JSON)
 
 
-async def of_search(
-    request: Request, source: Source, caller: Caller, kind: str, form: bytes = b""
-) -> Response:
+async def of_search(request: Request, caller: Caller, kind: str, form: bytes = b"") -> Response:
     """Answers with the page of matches that the query string and `form` ask for."""
-    settings = deployment(request).settings
+    parts = deployment(request)
+    settings, source = parts.settings, parts.database
     base = settings.fhir_base
     query = read_query(kind, parameters_of(request, form), base=base, strict=is_strict(request))
-    secret = settings.token_secret.get_secret_value()
-    bound_to = f"{caller.organization_id}\0{query.link(base)}"
+    secret, link = settings.token_secret.get_secret_value(), query.link(base)
+    bound_to = f"{caller.organization_id}\0{link}"
     position = verify(query.cursor, secret, bound_to) if query.cursor is not None else None
     page = await search(source, query, visibility(caller), position)
-    links = [("self", query.link(base, query.cursor))]
+    links = [("self", link if query.cursor is None else query.link(base, query.cursor))]
     if page.after is not None:
         links.append(("next", query.link(base, sign(page.after, secret, bound_to))))
     body = searchset(
@@ -86,11 +85,10 @@ async def _included(
     return included + bounded(query, iter(referring_rows), [*rows, *included])
 
 
-async def of_history(
-    request: Request, source: Source, caller: Caller, kind: str, resource_id: str
-) -> Response:
+async def of_history(request: Request, caller: Caller, kind: str, resource_id: str) -> Response:
     """Answers with the page of a resource's versions that the query string asks for."""
-    settings = deployment(request).settings
+    parts = deployment(request)
+    settings, source = parts.settings, parts.database
     query = read_asked(parameters_of(request), strict=is_strict(request))
     address = f"{settings.fhir_base}/{kind}/{resource_id}/_history"
     secret = settings.token_secret.get_secret_value()

@@ -13,7 +13,6 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from app.api.caller import CallerDep
 from app.api.capability import fhir_each
 from app.api.contract.bodies import in_query
-from app.api.deployment import Statements
 from app.api.reads import answer_read, answer_vread, read_responses
 from app.fhir.bundle import CARRIED
 from app.store.reading.subset import IN_READS
@@ -48,11 +47,9 @@ _RESPONSES = read_responses("Resource", ["practitioner"])
         **fhir_each(CARRIED, interaction="read", not_match=True),
     },
 )
-async def read_carried(
-    kind: _Kind, id: str, request: Request, caller: CallerDep, source: Statements
-) -> Response:
+async def read_carried(kind: _Kind, id: str, request: Request, caller: CallerDep) -> Response:
     """For the parties of the referral that it came with."""
-    return await answer_read(request, caller, source, kind, id)
+    return await answer_read(request, caller, kind, id)
 
 
 @router.get(
@@ -73,7 +70,6 @@ async def read_version_of_carried(
     version: str,
     request: Request,
     caller: CallerDep,
-    source: Statements,
 ) -> Response:
     """Reads one version of a carried resource."""
-    return await answer_vread(request, caller, source, kind, id, version)
+    return await answer_vread(request, caller, kind, id, version)

@@ -4,16 +4,18 @@ The search parameters of a type come from `app.store.reading.catalog`, so that t
 capability statement and the code cannot differ.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
 from app.api.answer import of_history, of_read, of_search
 from app.api.asked import CURSOR_DESCRIBED, asked_of, modified
 from app.api.caller import CallerDep, require
+from app.api.caller import caller as identify
 from app.api.capability import Searched, fhir
 from app.api.contract.bodies import (
     HISTORY_OF,
@@ -24,10 +26,9 @@ from app.api.contract.bodies import (
     versioned,
 )
 from app.api.contract.responses import errors
-from app.api.deployment import Statements
+from app.api.deployment import deployment
 from app.api.web.gate import read_body
 from app.model.caller import Caller
-from app.store.database import Source
 from app.store.reading.access import visibility
 from app.store.reading.catalog import PARAMETERS, referring
 from app.store.reading.include import INCLUDES
@@ -84,19 +85,38 @@ def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> 
     _add_searches(router, kind, tag, examples[0])
 
 
-async def answer_read(
-    request: Request, caller: Caller, source: Source, kind: str, id: str
-) -> Response:
+class DirectRoute(APIRoute):
+    """A route that calls its handler with the request, the caller, and what the path names.
+
+    Reads and searches are most requests, and the framework's own way from a request to the
+    parameters of a handler takes longer than the database. The contract is made from the handler's
+    signature as on every route; parameters other than these have to be read from the request.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
+
+        async def handle(request: Request) -> Response:
+            return await handler(
+                request=request, caller=await identify(request), **request.path_params
+            )
+
+        return handle
+
+
+async def answer_read(request: Request, caller: Caller, kind: str, id: str) -> Response:
     """Answers a read of any type. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
+    source = deployment(request).database
     return await of_read(request, await read(source, kind, id, visibility(caller)))
 
 
 async def answer_vread(
-    request: Request, caller: Caller, source: Source, kind: str, id: str, version: str
+    request: Request, caller: Caller, kind: str, id: str, version: str
 ) -> Response:
     """Answers a read of one version. 403 without the scope, 404 for what the caller may not see."""
     require(caller, kind, "r")
+    source = deployment(request).database
     return await of_read(request, await vread(source, kind, id, version, visibility(caller)))
 
 
@@ -114,23 +134,22 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
         id: str,
         request: Request,
         caller: CallerDep,
-        source: Statements,
     ) -> Response:
-        return await answer_read(request, caller, source, kind, id)
+        return await answer_read(request, caller, kind, id)
 
     async def read_version(
         id: str,
         version: str,
         request: Request,
         caller: CallerDep,
-        source: Statements,
     ) -> Response:
-        return await answer_vread(request, caller, source, kind, id, version)
+        return await answer_vread(request, caller, kind, id, version)
 
     responses = read_responses(kind, examples)
     router.add_api_route(
         f"/fhir/{kind}/{{id}}",
         read_one,
+        route_class_override=DirectRoute,
         operation_id=f"read{kind}",
         summary=f"Read one {kind}",
         description="Its current version, with its ETag. What is not the caller's to see is 404.",
@@ -144,6 +163,7 @@ def _add_reads(router: APIRouter, kind: str, tag: str, examples: list[str]) -> N
     router.add_api_route(
         f"/fhir/{kind}/{{id}}/_history/{{version}}",
         read_version,
+        route_class_override=DirectRoute,
         operation_id=f"readVersionOf{kind}",
         summary=f"Read one version of a {kind}",
         description="As it was stored then.",
@@ -158,10 +178,9 @@ def _add_history(router: APIRouter, kind: str, tag: str, example: str) -> None:
         id: str,
         request: Request,
         caller: CallerDep,
-        source: Statements,
     ) -> Response:
         require(caller, kind, "r")
-        return await of_history(request, source, caller, kind, id)
+        return await of_history(request, caller, kind, id)
 
     bundle = fhir_response(
         "Bundle", [HISTORY_OF + example], "A Bundle of type history, newest first."
@@ -169,6 +188,7 @@ def _add_history(router: APIRouter, kind: str, tag: str, example: str) -> None:
     router.add_api_route(
         f"/fhir/{kind}/{{id}}/_history",
         read_history,
+        route_class_override=DirectRoute,
         operation_id=f"readHistoryOf{kind}",
         summary=f"Read all versions of a {kind}",
         description="Every version that was ever stored, newest first. Follow `next` links for "
@@ -206,6 +226,8 @@ def add_search(
     search: SearchRoutes,
     answer: Callable[..., Awaitable[Response]],
     tags: list[str | Enum] | None = None,
+    *,
+    of_class: type[APIRoute] = APIRoute,
 ) -> None:
     """Adds both routes of a search. `answer` handles both, and gets the form by `form_of`."""
     responses, operation_id = {**search.responses}, f"search{search.name or search.kind}"
@@ -213,6 +235,7 @@ def add_search(
     router.add_api_route(
         path,
         answer,
+        route_class_override=of_class,
         operation_id=operation_id,
         summary=search.summary,
         description=search.description,
@@ -223,6 +246,7 @@ def add_search(
     router.add_api_route(
         f"{path}/_search",
         answer,
+        route_class_override=of_class,
         methods=["POST"],
         operation_id=f"{operation_id}ByForm",
         summary=f"{search.summary} with a form",
@@ -239,9 +263,9 @@ async def form_of(request: Request) -> bytes:
 
 
 def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
-    async def search(request: Request, caller: CallerDep, source: Statements) -> Response:
+    async def search(request: Request, caller: CallerDep) -> Response:
         require(caller, kind, "s")
-        return await of_search(request, source, caller, kind, await form_of(request))
+        return await of_search(request, caller, kind, await form_of(request))
 
     bundle = fhir_response("Bundle", [SEARCHSET_OF + example], "A Bundle of type searchset.")
     types = {"_id": "token", "_lastUpdated": "date"}
@@ -262,7 +286,7 @@ def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:
         searched=searched,
         example=asked_of(kind),
     )
-    add_search(router, f"/fhir/{kind}", routes, search, [tag])
+    add_search(router, f"/fhir/{kind}", routes, search, [tag], of_class=DirectRoute)
 
 
 def described(kind: str) -> Described:

@@ -43,8 +43,8 @@ class Compiled:
 
     def called(self, **values: Any) -> tuple[Any, ...]:
         """Returns text and parameters, as `Source.fetch` takes them. KeyError if one is missing."""
-        given = {**self.constants, **values}
-        return (self.sql, *(given[name] for name in self.names))
+        given = {**self.constants, **values} if self.constants else values
+        return (self.sql, *map(given.__getitem__, self.names))
 
 
 def compiled(expression: ClauseElement) -> Compiled:

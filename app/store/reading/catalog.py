@@ -392,6 +392,9 @@ def referring(kind: str) -> Mapping[str, tuple[str, Parameter]]:
     }
 
 
+_NAMED = {kind: {known.name: known for known in listed} for kind, listed in PARAMETERS.items()}
+
+
 def parameter(kind: str, name: str) -> Parameter | None:
     """Finds a parameter of a type by its name."""
-    return next((known for known in PARAMETERS[kind] if known.name == name), None)
+    return _NAMED[kind].get(name)

@@ -32,10 +32,12 @@ DEFAULT_COUNT = 20
 #: needs. They bound the work of the database; parameters are counted before any of them is read.
 MAX_ALTERNATIVES, MAX_PARAMETERS = 20, 50
 _NO_OCTET = re.compile("%(?![0-9A-Fa-f]{2})")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 SORTS = ("_id", "_lastUpdated", "-_lastUpdated")
 
 ID = Parameter("_id", "token", "the resource's id, or several separated by commas")
 LAST_UPDATED = Parameter("_lastUpdated", "date", "when the resource last changed")
+_OF_ALL = {known.name: known for known in (ID, LAST_UPDATED)}
 
 
 @dataclass(slots=True)
@@ -87,6 +89,8 @@ class Query(Search):
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:
     """Reads the pairs of a query string or form body. Raises `Refusal` (400) if not text."""
+    if not raw:
+        return []
     try:
         named_values = parse_qsl(
             _decodable(raw),
@@ -99,7 +103,7 @@ def pairs(raw: bytes) -> list[tuple[str, str]]:
         text = f"Send at most {MAX_PARAMETERS} parameters, percent-encoded UTF-8."
         raise Refusal(400, [Issue("structure", text)]) from None
     for name, value in named_values:
-        if any(ord(character) < 32 or ord(character) == 127 for character in name + value):
+        if _CONTROL.search(name) or _CONTROL.search(value):
             text = "Leave control characters out of search parameters."
             raise Refusal(400, [Issue("value", text)])
     return named_values
@@ -143,8 +147,7 @@ def _count_all(query: Query, name: str, value: str) -> Issue | None:
 def _find(query: Query, name: str, value: str, strict: bool) -> Issue | None:
     """Reads a criterion into the query."""
     plain, modifier = query.named(name)
-    known = {"_id": ID, "_lastUpdated": LAST_UPDATED}.get(plain)
-    known = known or catalog.parameter(query.kind, plain)
+    known = _OF_ALL.get(plain) or catalog.parameter(query.kind, plain)
     if known is None:
         return unknown(query.kind, name, strict=strict)
     criterion = _criterion(known, modifier, value, query.base)

@@ -84,6 +84,9 @@ class DateRange:
 
 def _pieces(text: str, separator: str) -> Iterator[str]:
     """Yields the parts between unescaped separators; escapes (a backslash and a mark) stay."""
+    if "\\" not in text:
+        yield from text.split(separator)
+        return
     current: list[str] = []
     characters = iter(text)
     for character in characters:

@@ -1,9 +1,10 @@
 """Moves a referral from the plan key `unassigned` to the plan that it turns out to belong to.
 
 The referral keeps its FHIR id, its history and its versions. Rows that the service may change get
-the new plan. Append-only rows are copied under it; their originals stay under the old plan, where
-nobody finds them: every read starts at the locator or at the referral's row. The caller holds the
-referral's lock and composes no change before this move.
+the new plan. History and determinations follow the referral by their foreign key. Versions and
+attempts, which have none, are copied under the new plan; their originals stay under the old one,
+where nobody finds them: every read starts at the locator or at the referral's row. The caller holds
+the referral's lock and composes no change before this move.
 """
 
 from functools import cache
@@ -12,11 +13,10 @@ from sqlalchemy import ClauseElement, ColumnElement, Table, and_, bindparam, ins
 from sqlalchemy.types import Text
 
 from app.store.database import Transaction
-from app.store.schema import APPEND_ONLY
 from app.store.statement import Compiled, compiled
 from app.store.tables.metadata import metadata
 from app.store.tables.notification import attempt, message
-from app.store.tables.referral import referral
+from app.store.tables.referral import referral, resource_version
 
 _BEFORE = bindparam("before", type_=Text)
 _AFTER = bindparam("after", type_=Text)
@@ -32,28 +32,25 @@ async def change_plan(transaction: Transaction, referral_id: str, before: str, a
 
 @cache
 def _statements() -> tuple[Compiled, ...]:
-    """Composes one statement for each table with rows of a referral.
+    """Composes a statement for each table with rows of a referral that do not follow by themselves.
 
     The attempts come first, because their messages tell whose they are, by the old plan.
     """
-    owned = [table for table in metadata.sorted_tables if "referral_id" in table.columns]
     of_message = and_(attempt.c.plan == message.c.plan, attempt.c.message_id == message.c.id)
     whose = and_(of_message, message.c.plan == _BEFORE, message.c.referral_id == _REFERRAL)
-    return tuple(
-        compiled(expression)
-        for expression in (
-            _copy(attempt, whose),
-            *(_moved(table) for table in owned if "plan" in table.columns),
-            update(referral)
-            .where(referral.c.plan == _BEFORE, referral.c.id == _REFERRAL)
-            .values(plan=_AFTER),
-        )
-    )
+    moved = update(referral).where(referral.c.plan == _BEFORE, referral.c.id == _REFERRAL)
+    others = [
+        table
+        for table in metadata.sorted_tables
+        if {"plan", "referral_id"} <= set(table.columns.keys()) and not table.foreign_keys
+    ]
+    expressions = (_copy(attempt, whose), moved.values(plan=_AFTER), *map(_moved, others))
+    return tuple(compiled(expression) for expression in expressions)
 
 
 def _moved(table: Table) -> ClauseElement:
     whose = and_(table.c.plan == _BEFORE, table.c.referral_id == _REFERRAL)
-    if table.name in APPEND_ONLY:
+    if table is resource_version:
         return _copy(table, whose)
     return update(table).where(whose).values(plan=_AFTER)
 

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
-from app.store.tables.metadata import finite, metadata, moment, text
+from app.store.tables.metadata import finite, follows, metadata, moment, text
 
 determination = Table(
     "determination",
@@ -29,6 +29,7 @@ determination = Table(
     text("answer", comment="JSON: reasons, populations, criteria, missing facts"),
     moment("at"),
     finite("as_of"),
+    follows(),
 )
 
 information_request = Table(

@@ -2,14 +2,15 @@
 
 Rules of the schema since the first migration: the plan comes first in every key of a table that
 belongs to a plan; the application makes ids and times; no triggers, no advisory locks. So the
-database can be partitioned or distributed by plan later (docs/decisions/0003). No foreign keys:
-all rows of a change are written by one statement, and nothing deletes a referral or a message, so
-that no row can be left behind. A check of a foreign key costs more than the row.
+database can be partitioned or distributed by plan later (docs/decisions/0003). All
+rows of a change are written by one statement, and nothing deletes a referral or a message, so that
+no row can be left behind. Hence no foreign keys, whose check costs more than a row, but those of
+`follows`.
 """
 
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, DateTime, MetaData, Text
+from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKeyConstraint, MetaData, Text
 
 metadata = MetaData(
     naming_convention={
@@ -30,6 +31,17 @@ def text(name: str, **options: Any) -> Column[str]:
 def finite(*columns: str) -> CheckConstraint:
     """Makes the check that stated days and moments are finite: no reader takes infinite ones."""
     return CheckConstraint(" AND ".join(f"isfinite({name})" for name in columns), name="finite")
+
+
+def follows() -> ForeignKeyConstraint:
+    """Makes the foreign key of append-only rows to their referral.
+
+    They follow the referral to another plan (`app.store.referral.change_of_plan`), though the
+    service may not change them.
+    """
+    return ForeignKeyConstraint(
+        ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
+    )
 
 
 def moment(name: str, **options: Any) -> Column[Any]:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from app.model.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
-from app.store.tables.metadata import finite, metadata, moment, text
+from app.store.tables.metadata import finite, follows, metadata, moment, text
 
 
 def _one_of(column: str, values: list[str]) -> str:
@@ -165,6 +165,7 @@ referral_history = Table(
     Column("request_id", Text),
     Column("correlation_id", Text),
     CheckConstraint(ONLY_MOVES, name="move"),
+    follows(),
     Index(
         "ix_referral_history_ended",
         "plan",
