@@ -21,10 +21,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid5
 
 import orjson
+from sqlalchemy import FromClause, Text, and_, case, column, func, select, true
+from sqlalchemy.dialects.postgresql import array, distinct_on
 
 from app.fhir.searchset import TYPES, Stored, full_payload
 from app.fhir.subscription import (
@@ -34,9 +37,21 @@ from app.fhir.subscription import (
     response_bundle,
 )
 from app.journey.notification.claim import Claim
+from app.journey.notification.entitled import (
+    ENDPOINT_OF,
+    ENTITLED,
+    FOCUS_THEN,
+    MESSAGE_OF,
+    D,
+    E,
+    M,
+    vouched,
+)
 from app.journey.notification.record import LOCK_ENDPOINTS
 from app.store.database import Database, Row, Source
 from app.store.reading.access import plan_keys
+from app.store.statement import Compiled, compiled, constant, text_given, texts_given
+from app.store.tables.referral import resource_version
 
 # Event numbers
 
@@ -86,31 +101,8 @@ async def number_all(source: Source, organization: str, endpoint: str, now: date
 
 #: The type in focus of PAS' topic, whose notifications carry a Bundle.
 OF_PAS = "ClaimResponse"
-#: SQL: whether the organization of delivery `d` may see its referral now, by the rules of
-#: `app.store.reading.access`.
-ENTITLED = """(EXISTS (SELECT 1 FROM party p WHERE p.plan = d.plan
-    AND p.organization_id = d.organization_id AND p.referral_id = d.referral_id
-    AND p.until IS NULL)
-  OR EXISTS (SELECT 1 FROM organization o WHERE o.id = d.organization_id AND o.plan = d.plan))"""
-
-
-#: SQL: whether a client may still read each type of `carried.types`. The client is the one that
-#: asked for full content at endpoint `e`; if it is not on record, any of its organization will do.
-_VOUCHED = """EXISTS (SELECT 1 FROM client c WHERE c.organization_id = e.organization_id
-  AND c.active AND (e.client_id IS NULL OR c.id = e.client_id)
-  AND NOT EXISTS (SELECT 1 FROM unnest(carried.types) t WHERE NOT EXISTS (
-    SELECT 1 FROM unnest(c.scopes) s WHERE s LIKE 'system/%'
-      AND split_part(s, '.', 1) IN ('system/*', 'system/' || t)
-      AND split_part(split_part(s, '.', 2), '?', 1) LIKE '%r%')))"""
-
-
 #: Type in focus → the types that a notification carries: for PAS, also the types referred to.
 CARRIES = {OF_PAS: (OF_PAS, "Organization", "Patient", "ServiceRequest")}
-#: SQL: the resource in focus of delivery `d`, in its last version at the time of message `m`.
-BODY = """(SELECT v.body FROM resource_version v WHERE v.plan = d.plan
-    AND v.type = split_part(d.focus, '/', 1) AND v.id = split_part(d.focus, '/', 2)
-    AND v.updated_at <= m.occurred_at ORDER BY v.version DESC LIMIT 1)"""
-
 #: SQL: the referenced resources that the reader may see: the referral's own, and the network.
 _REFERRED_TO = """SELECT a.message_id, a.name, v.body
 FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
@@ -175,16 +167,35 @@ def _literal(node: Any) -> Iterator[str]:
                 yield from _literal(value)
 
 
-_EVENTS_OF_CLAIMS = f"""SELECT d.message_id, d.endpoint_id, d.referral_id, d.event_number, d.focus,
-  m.occurred_at, e.topic, e.focus AS kind, e.content,
-  CASE WHEN e.content = 'full-resource' AND {ENTITLED} AND {_VOUCHED} THEN {BODY} END
-    AS body
-FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
-JOIN delivery d ON d.plan = $1 AND d.message_id = c.message_id AND d.endpoint_id = c.endpoint_id
-JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id
-CROSS JOIN LATERAL (SELECT CASE WHEN e.focus = $4::text THEN $5::text[]
-  ELSE ARRAY[e.focus] END AS types) AS carried"""
+@cache
+def _claimed() -> FromClause:
+    """Makes the rows of some claims of one plan: delivery, message and endpoint."""
+    named = (column("message_id", Text()), column("endpoint_id", Text()))
+    claims = func.unnest(texts_given("messages"), texts_given("endpoints")).table_valued(*named)
+    c = claims.render_derived()
+    own = (D.c.message_id == c.c.message_id, D.c.endpoint_id == c.c.endpoint_id)
+    rows = c.join(D, and_(D.c.plan == text_given("plan"), *own))
+    return rows.join(M, MESSAGE_OF).join(E, ENDPOINT_OF)
+
+
+@cache
+def _events_of_claims() -> Compiled:
+    carried = case((E.c.focus == constant(OF_PAS), texts_given("of_pas")), else_=array([E.c.focus]))
+    full = and_(E.c.content == constant("full-resource"), ENTITLED, vouched(carried))
+    return compiled(
+        select(
+            D.c.message_id,
+            D.c.endpoint_id,
+            D.c.referral_id,
+            D.c.event_number,
+            D.c.focus,
+            M.c.occurred_at,
+            E.c.topic,
+            E.c.focus.label("kind"),
+            E.c.content,
+            case((full, FOCUS_THEN)).label("body"),
+        ).select_from(_claimed())
+    )
 
 
 async def prepare(
@@ -205,14 +216,13 @@ async def prepare(
             [(each.message_id, each.endpoint_id, each.organization_id) for each in subscribed],
             now,
         )
-    rows = await database.fetch(
-        _EVENTS_OF_CLAIMS,
-        plan,
-        [each.message_id for each in subscribed],
-        [each.endpoint_id for each in subscribed],
-        OF_PAS,
-        list(CARRIES[OF_PAS]),
+    statement = _events_of_claims().called(
+        plan=plan,
+        messages=[each.message_id for each in subscribed],
+        endpoints=[each.endpoint_id for each in subscribed],
+        of_pas=CARRIES[OF_PAS],
     )
+    rows = await database.fetch(*statement)
     bodies = {
         (row["message_id"], row["endpoint_id"]): await _body(database, row, base, now)
         for row in rows
@@ -242,19 +252,26 @@ async def _body(source: Source, row: Row, base: str, now: datetime) -> bytes:
 #: The largest body of a webhook.
 MOST_BYTES = 64 * 1024
 
-_RESOURCES = f"""SELECT d.message_id, d.endpoint_id, m.event_type, m.occurred_at,
-  v.type, v.id, v.version, v.body
-FROM unnest($2::text[], $3::text[]) AS c(message_id, endpoint_id)
-JOIN delivery d ON d.plan = $1 AND d.message_id = c.message_id AND d.endpoint_id = c.endpoint_id
-JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-CROSS JOIN LATERAL (
-  SELECT DISTINCT ON (v.type, v.id) v.type, v.id, v.version, v.body FROM resource_version v
-  WHERE v.plan = $1 AND v.referral_id = d.referral_id AND v.type = ANY ($4::text[])
-    AND v.updated_at <= m.occurred_at
-  ORDER BY v.type, v.id, v.version DESC) AS v
-JOIN webhook_endpoint e ON e.organization_id = d.organization_id AND e.id = d.endpoint_id
-CROSS JOIN (SELECT $4::text[] AS types) AS carried
-WHERE {ENTITLED} AND {_VOUCHED}"""
+
+@cache
+def _resources() -> Compiled:
+    v = resource_version.alias("v")
+    types = texts_given("types")
+    then = (
+        select(v.c.type, v.c.id, v.c.version, v.c.body)
+        .ext(distinct_on(v.c.type, v.c.id))
+        .where(
+            v.c.plan == text_given("plan"),
+            v.c.referral_id == D.c.referral_id,
+            v.c.type == func.any(types),
+            v.c.updated_at <= M.c.occurred_at,
+        )
+        .order_by(v.c.type, v.c.id, v.c.version.desc())
+        .lateral("then")
+    )
+    shown = select(D.c.message_id, D.c.endpoint_id, M.c.event_type, M.c.occurred_at, then)
+    rows = shown.select_from(_claimed().join(then, true()))
+    return compiled(rows.where(ENTITLED, vouched(types)))
 
 
 async def attach_full_payload(
@@ -267,13 +284,13 @@ async def attach_full_payload(
     wanted = [claim for claim in claims if claim.full_payload and not claim.subscribed]
     if not wanted:
         return list(claims)
-    rows = await source.fetch(
-        _RESOURCES,
-        plan,
-        [claim.message_id for claim in wanted],
-        [claim.endpoint_id for claim in wanted],
-        list(TYPES),
+    statement = _resources().called(
+        plan=plan,
+        messages=[claim.message_id for claim in wanted],
+        endpoints=[claim.endpoint_id for claim in wanted],
+        types=TYPES,
     )
+    rows = await source.fetch(*statement)
     resources: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         resources[row["message_id"], row["endpoint_id"]].append(row)

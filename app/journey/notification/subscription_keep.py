@@ -7,9 +7,11 @@ Subscription is unknown.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import orjson
+from sqlalchemy import Integer, bindparam, case, func, null, select
 
 from app.base.errors import Issue, not_found, refuse
 from app.base.ids import new_id
@@ -24,33 +26,22 @@ from app.fhir.subscription import (
     problem,
 )
 from app.journey.notification import store
+from app.journey.notification.entitled import ENTITLED, FOCUS_THEN, MESSAGE_OF, D, M
 from app.journey.notification.secrets import Secret, Vault, new_secret, public_key
-from app.journey.notification.subscription_content import (
-    BODY,
-    ENTITLED,
-    OF_PAS,
-    bundled,
-    number_all,
-)
+from app.journey.notification.subscription_content import OF_PAS, bundled, number_all
 from app.journey.notification.subscription_read import WantedSubscription
 from app.model.caller import Caller
 from app.store.database import Row, Source
 from app.store.reading.access import plan_keys
 from app.store.reading.match import tokens
 from app.store.reading.values import token
+from app.store.statement import Compiled, compiled, constant, text_given, texts_given
 
 #: The most Subscriptions of one organization.
 MOST = 50
 #: The most events in one answer of `$events`.
 MOST_EVENTS = 1000
 
-_EVENTS = f"""
-SELECT d.message_id, d.referral_id, d.event_number, m.occurred_at, d.focus,
-  CASE WHEN $6::bool AND {ENTITLED} THEN {BODY} END AS body
-FROM unnest($1::text[]) AS known(plan) JOIN delivery d ON d.plan = known.plan
-  AND d.endpoint_id = $3 AND d.event_number BETWEEN $4 AND $5
-JOIN message m ON m.plan = d.plan AND m.id = d.message_id
-WHERE d.organization_id = $2 ORDER BY d.event_number LIMIT $7"""
 _UNNUMBERED = """SELECT d.endpoint_id, count(*)::int AS waiting
 FROM unnest($1::text[]) AS known(plan) JOIN delivery d ON d.plan = known.plan
   AND d.endpoint_id = ANY ($2::text[]) AND d.focus IS NOT NULL AND d.event_number IS NULL
@@ -248,8 +239,10 @@ async def events(
     """Reads the events numbered `first` to `last`, both included; first numbers the new events."""
     organization = row["organization_id"]
     await number_all(connection, organization, row["id"], now)
-    mine = (list(plan_keys()), organization, row["id"])
-    rows = await connection.fetch(_EVENTS, *mine, first, last, full, MOST_EVENTS)
+    statement = _numbered(full).called(
+        plans=plan_keys(), organization=organization, endpoint=row["id"], first=first, last=last
+    )
+    rows = await connection.fetch(*statement)
     numbered = [(each["message_id"], each["referral_id"], _event(each)) for each in rows]
     (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
@@ -259,3 +252,29 @@ async def events(
 
 def _event(row: Row) -> NotificationEvent:
     return NotificationEvent(row["event_number"], row["occurred_at"], row["focus"], row["body"])
+
+
+@cache
+def _numbered(full: bool) -> Compiled:
+    """Selects the events of a Subscription by number; their resources with `full`."""
+    body = case((ENTITLED, FOCUS_THEN)) if full else null()
+    numbers = (bindparam("first", type_=Integer()), bindparam("last", type_=Integer()))
+    return compiled(
+        select(
+            D.c.message_id,
+            D.c.referral_id,
+            D.c.event_number,
+            M.c.occurred_at,
+            D.c.focus,
+            body.label("body"),
+        )
+        .join_from(D, M, MESSAGE_OF)
+        .where(
+            D.c.plan == func.any(texts_given("plans")),
+            D.c.organization_id == text_given("organization"),
+            D.c.endpoint_id == text_given("endpoint"),
+            D.c.event_number.between(*numbers),
+        )
+        .order_by(D.c.event_number)
+        .limit(constant(MOST_EVENTS))
+    )

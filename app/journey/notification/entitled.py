@@ -1,0 +1,80 @@
+"""Conditions of what a message may carry to its organization, asked at each attempt.
+
+A message waits, and meanwhile its organization may cease to be a party, or its client lose a scope.
+The conditions are on `D`, a delivery, with its endpoint `E` and its message `M`.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
+
+from app.store.statement import constant
+from app.store.tables.directory import client, organization
+from app.store.tables.notification import delivery, message, webhook_endpoint
+from app.store.tables.referral import party, resource_version
+
+D, E, M = delivery.alias("d"), webhook_endpoint.alias("e"), message.alias("m")
+#: The message of a delivery, and the endpoint.
+MESSAGE_OF = and_(M.c.plan == D.c.plan, M.c.id == D.c.message_id)
+ENDPOINT_OF = and_(E.c.organization_id == D.c.organization_id, E.c.id == D.c.endpoint_id)
+
+_p, _o, _v = party.alias("p"), organization.alias("o"), resource_version.alias("v")
+#: Whether the organization may see the referral now, by the rules of `app.store.reading.access`.
+ENTITLED = or_(
+    select(_p.c.plan)
+    .where(
+        _p.c.plan == D.c.plan,
+        _p.c.organization_id == D.c.organization_id,
+        _p.c.referral_id == D.c.referral_id,
+        _p.c.until.is_(None),
+    )
+    .exists(),
+    select(_o.c.id).where(_o.c.id == D.c.organization_id, _o.c.plan == D.c.plan).exists(),
+)
+#: The resource in focus, in its last version at the time of the message.
+FOCUS_THEN = (
+    select(_v.c.body)
+    .where(
+        _v.c.plan == D.c.plan,
+        _v.c.type == func.split_part(D.c.focus, constant("/"), constant(1)),
+        _v.c.id == func.split_part(D.c.focus, constant("/"), constant(2)),
+        _v.c.updated_at <= M.c.occurred_at,
+    )
+    .order_by(_v.c.version.desc())
+    .limit(constant(1))
+    .scalar_subquery()
+)
+
+
+def vouched(types: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Tests whether a client may still read each of these types, an array.
+
+    The client is the one that asked for full content at the endpoint; if it is not on record, any
+    client of its organization will do.
+    """
+    c = client.alias("c")
+    kind = func.unnest(types).column_valued("t")
+    scope = func.unnest(c.c.scopes).column_valued("s")
+    resource = func.split_part(scope, constant("."), constant(1))
+    letters = func.split_part(
+        func.split_part(scope, constant("."), constant(2)), constant("?"), constant(1)
+    )
+    reads = select(scope).where(
+        scope.like(constant("system/%")),
+        or_(
+            resource == constant("system/*"),
+            resource == func.concat(constant("system/"), kind),
+        ),
+        letters.like(constant("%r%")),
+    )
+    unread = select(kind).where(not_(reads.exists()))
+    return (
+        select(c.c.id)
+        .where(
+            c.c.organization_id == E.c.organization_id,
+            c.c.active,
+            or_(E.c.client_id.is_(None), c.c.id == E.c.client_id),
+            not_(unread.exists()),
+        )
+        .exists()
+    )
