@@ -1,8 +1,17 @@
 """Who is told of what: by topic and filter, to parties alone, in order, and as it was then."""
 
+import orjson
 import pytest
 
-from tests.journeys.payloads import a_referral, hopeless, incomplete, parameters, to
+from tests.journeys.payloads import (
+    EXTRA,
+    a_bundle,
+    a_referral,
+    hopeless,
+    incomplete,
+    parameters,
+    to,
+)
 from tests.receiver import Reply
 from tests.subscription.scene import (
     HOSPITAL,
@@ -115,6 +124,9 @@ async def test_another_organizations_subscription_is_not_found(service, subscrib
     assert (await subscribers.read(id_))["meta"]["versionId"] == "1"
 
 
+MEMBER, REQUEST = "7b1f9c58-2a44-4b5e-9a77-5b3c0a1d9e01", "7b1f9c58-2a44-4b5e-9a77-5b3c0a1d9e02"
+
+
 async def test_scopes_say_what_a_client_may_do_and_see(service, subscribers):
     """A full notification is a reading: without the scope to read there is none."""
     id_ = await subscribers.subscribe(topic=PAS, content="full-resource")
@@ -147,6 +159,35 @@ async def test_scopes_say_what_a_client_may_do_and_see(service, subscribers):
     assert await ask(only, "GET", f"/{id_}/$events") == 403
     assert await ask(only, "GET", f"/{id_}/$events?content=id-only") == 200
     assert await ask(f"{only} system/Task.r", "POST", "", full) == 201
+
+
+async def test_a_pas_notification_carries_the_patient_that_came_with_the_referral(
+    service, subscribers
+):
+    id_ = await subscribers.subscribe(topic=PAS, content="full-resource")
+    request = a_referral(EXTRA[7])
+    patient, *rest = request["contained"]
+    named = orjson.loads(orjson.dumps(rest).replace(b'"#patient"', f'"urn:uuid:{MEMBER}"'.encode()))
+    sent = a_bundle(
+        {**request, "contained": named, "subject": {"reference": "urn:uuid:" + MEMBER}},
+        {name: value for name, value in patient.items() if name != "id"},
+        urns=["urn:uuid:" + MEMBER, "urn:uuid:" + REQUEST],
+    )
+    answer = await service.post(sent)
+    assert answer.status_code == 200, answer.text
+    (copy,) = [
+        entry["response"]["location"].partition("/fhir/")[2].partition("/_history")[0]
+        for entry in answer.json()["entry"]
+        if "/Patient/" in entry["response"]["location"]
+    ]
+    events = await service.ask("hospital", "GET", f"/fhir/Subscription/{id_}/$events")
+    (response, *_) = [
+        entry["resource"]
+        for entry in events.json()["entry"]
+        if entry["resource"]["resourceType"] == "Bundle"
+    ]
+    carried = {f"{e['resource']['resourceType']}/{e['resource']['id']}" for e in response["entry"]}
+    assert copy in carried
 
 
 async def test_the_owner_filter_finds_the_task_that_it_names(service, subscribers):

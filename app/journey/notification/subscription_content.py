@@ -29,6 +29,7 @@ import orjson
 from sqlalchemy import FromClause, Text, and_, case, column, func, select, true
 from sqlalchemy.dialects.postgresql import array, distinct_on
 
+from app.base.ids import place_of_id
 from app.fhir.searchset import TYPES, Stored, full_payload
 from app.fhir.subscription import (
     NotificationEvent,
@@ -105,12 +106,13 @@ OF_PAS = "ClaimResponse"
 CARRIES = {OF_PAS: (OF_PAS, "Organization", "Patient", "ServiceRequest")}
 #: SQL: the referenced resources that the reader may see: the referral's own, and the network.
 _REFERRED_TO = """SELECT a.message_id, a.name, v.body
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[])
-  AS a(message_id, referral_id, at, name)
-JOIN locator l ON l.type = split_part(a.name, '/', 1) AND l.id = split_part(a.name, '/', 2)
+FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
+  AS a(message_id, referral_id, at, name, place)
+JOIN locator l ON l.id = a.place AND l.type IN (split_part(a.name, '/', 1), 'ServiceRequest')
   AND (l.referral_id = a.referral_id OR l.referral_id IS NULL AND l.type = 'Organization')
 CROSS JOIN LATERAL (SELECT v.body FROM resource_version v
-  WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id
+  WHERE v.plan = l.plan
+    AND v.type = split_part(a.name, '/', 1) AND v.id = split_part(a.name, '/', 2)
     AND (l.referral_id IS NULL OR v.updated_at <= a.at) ORDER BY v.version DESC LIMIT 1) AS v"""
 
 
@@ -122,7 +124,7 @@ async def bundled(
     An event whose resource may not be seen stays without a body. Reads with one statement for all.
     """
     named = [
-        (message, referral, event.at, name)
+        (message, referral, event.at, name, place_of_id(name.partition("/")[2]))
         for message, referral, event in events
         for name in _references(event)
     ]
