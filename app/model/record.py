@@ -96,9 +96,12 @@ class InformationRequest:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Details:
-    """The content of the last decision: stored with the referral, shown on its Task."""
+    """The content of the last decision: stored with the referral, shown on its Task.
+
+    Without slots, as all that orjson writes as it is (`app.policy.model`).
+    """
 
     reasons: tuple[Reason, ...] = ()
     populations: tuple[str, ...] = ()

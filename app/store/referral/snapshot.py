@@ -1,7 +1,8 @@
 """Snapshot of a decision, stored beside the correspondence that the decision causes.
 
 PURE. A letter is made from the snapshot and from the resource versions of that moment, so that its
-text is the same whenever somebody prints it.
+text is the same whenever somebody prints it. Its classes have no slots, as all that orjson writes
+as it is (`app.policy.model`).
 """
 
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from app.store.referral.draft import Draft
 _Day = Annotated[date, BeforeValidator(stored_day)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Authorized:
     """The authorization: the plan's number, the period, the amount where it is limited."""
 
@@ -29,7 +30,7 @@ class Authorized:
     units: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LetterSnapshot:
     """One decision for its letters. `seq`: its row of history; `version`: of the referral."""
 
