@@ -86,39 +86,27 @@ class Database:
         self._size = size or settings.database_pool_size
         self._name = f"no-wrong-door {name}".rstrip()
         self._opened: asyncpg.Pool | None = None
+        #: Connections of the pool that it believes to be in use, and how many wait for the pool.
+        self._at_hand: list[Any] = []
+        self._waiting = 0
         self.on_due: Callable[[], None] = lambda: None
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         """Reads the rows of one statement, which is its own transaction."""
-        connection = await self._take()
-        try:
+        async with _Taken(self) as connection:
             rows: list[Row] = await connection.fetch(sql, *values)
-        except DRIVER_ERRORS as error:
-            raise_named(error)
-        finally:
-            await self._give_back(connection)
         return rows
 
     async def fetch_one(self, sql: str, *values: Any) -> Row | None:
         """Reads the first row of one statement; None if there is none."""
-        connection = await self._take()
-        try:
+        async with _Taken(self) as connection:
             row: Row | None = await connection.fetchrow(sql, *values)
-        except DRIVER_ERRORS as error:
-            raise_named(error)
-        finally:
-            await self._give_back(connection)
         return row
 
     async def execute(self, sql: str, *values: Any) -> None:
         """Runs one statement without reading rows."""
-        connection = await self._take()
-        try:
+        async with _Taken(self) as connection:
             await connection.execute(sql, *values)
-        except DRIVER_ERRORS as error:
-            raise_named(error)
-        finally:
-            await self._give_back(connection)
 
     def deliveries_due(self) -> None:
         """Hints that deliveries are due: a statement that made them so has committed."""
@@ -127,7 +115,8 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator["Transaction"]:
         """Opens a transaction: committed when its block ends, rolled back if the block raises."""
-        connection = await self._take()
+        connection = await self.take()
+        whole = False
         try:
             transaction = Transaction(connection)
             with named_errors():
@@ -141,22 +130,42 @@ class Database:
                 raise
             with named_errors():
                 await started.commit()
+            whole = True
         finally:
-            await self._give_back(connection)
+            await self.give_back(connection, whole=whole)
         if transaction.due:
             self.on_due()
 
-    async def _take(self) -> Any:
-        """Takes a connection from the pool; waits for one as long as a request may wait."""
+    async def take(self) -> Any:
+        """Takes a connection at hand, else from the pool: waits as long as a request may wait."""
         if self._opened is None:
             self._opened = await self._open()
+        while self._at_hand:
+            connection = self._at_hand.pop()
+            if _is_open(connection):
+                return connection
+            await self._release(connection)
+        self._waiting += 1
         try:
             async with asyncio.timeout(self._settings.database_wait_s):
                 return await self._opened.acquire()
         except (TimeoutError, *DRIVER_ERRORS) as error:
             raise DatabaseLost from error
+        finally:
+            self._waiting -= 1
 
-    async def _give_back(self, connection: Any) -> None:
+    async def give_back(self, connection: Any, *, whole: bool) -> None:
+        """Keeps a connection at hand if nobody waits for one, else gives it to the pool.
+
+        To give it and to take it again costs more than many a statement. The pool also gets a
+        connection that is not `whole`, and sees to what a statement that broke off has left.
+        """
+        if whole and not self._waiting and self._opened is not None:
+            self._at_hand.append(connection)
+        else:
+            await self._release(connection)
+
+    async def _release(self, connection: Any) -> None:
         if self._opened is not None:
             with named_errors():
                 await self._opened.release(connection)
@@ -183,10 +192,38 @@ class Database:
     async def close(self) -> None:
         """Closes the connections; those still in use after 2 s are cut off."""
         pool, self._opened = self._opened, None
+        at_hand, self._at_hand = self._at_hand, []
         if pool is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(2):
+                    for connection in at_hand:
+                        await pool.release(connection)
                     await pool.close()
+
+
+def _is_open(connection: Any) -> bool:
+    try:
+        return not connection.is_closed()
+    except asyncpg.InterfaceError:  # it was cut, and the pool has taken it back by itself
+        return False
+
+
+class _Taken:
+    """A connection for one statement; the driver's errors become those of `database_errors`."""
+
+    __slots__ = ("_connection", "_database")
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> Any:
+        self._connection = await self._database.take()
+        return self._connection
+
+    async def __aexit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
+        await self._database.give_back(self._connection, whole=error is None)
+        if isinstance(error, DRIVER_ERRORS):
+            raise_named(error)
 
 
 class Transaction:
