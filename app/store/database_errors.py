@@ -76,6 +76,8 @@ def named(error: BaseException) -> BaseException:
         return StatementLost()
     if isinstance(error, ValueError):  # a value that cannot be sent
         return error
+    if isinstance(error, asyncpg.InvalidCachedStatementError):  # a migration changed the table
+        return DatabaseLost()
     if not isinstance(error, asyncpg.PostgresError) or not state or state.startswith(_AWAY):
         return DatabaseLost()
     if state in _LOCKED:
