@@ -65,8 +65,12 @@ class StatementTooLong(Refusal):
         super().__init__(answer.status, answer.issues, answer.headers)
 
 
+#: The database refused a statement; `sqlstate` says why.
+StatementRefused = asyncpg.PostgresError
+#: A unique index, an exclusion or a check of the schema refused a row.
+ConstraintViolated = asyncpg.IntegrityConstraintViolationError
 #: What every statement may raise.
-DATABASE_ERRORS = (DatabaseLost, DatabaseBusy, StatementTooLong, asyncpg.PostgresError)
+DATABASE_ERRORS = (DatabaseLost, DatabaseBusy, StatementTooLong, StatementRefused)
 
 
 def named(error: BaseException) -> BaseException:
