@@ -54,7 +54,7 @@ async def store(scene, referrals):
 
 
 def lines(caplog, message):
-    form = LogLine("%(message)s")
+    form = LogLine()
     return [form.format(record) for record in caplog.records if record.message == message]
 
 
