@@ -64,7 +64,10 @@ _log = logging.getLogger(__name__)
 _POOL, _CLOCKS = 8, 2
 #: A queue's statistics are always wrong: the table is full one minute and empty the next. So the
 #: database plans with index probes only.
-_PROBES = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_PROBES = {
+    f"enable_{way}": "off"
+    for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "sort")
+}
 
 
 async def deliver_forever(

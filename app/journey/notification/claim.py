@@ -37,6 +37,7 @@ WITH RECURSIVE waiting AS (
 #          message costs 60 / rate seconds of the time since `sent_until`; at most $8 seconds (or
 #          one message) are saved up while nothing is sent.
 # due:     for each active endpoint as many heads as it has room for; for a failing one, one head.
+#          The plan is a column of it for the reason given in `record.py`.
 _CLAIM = """
 WITH RECURSIVE queue AS (
   (SELECT endpoint_id, organization_id FROM delivery
@@ -54,8 +55,8 @@ WITH RECURSIVE queue AS (
   JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
   WHERE e.max_per_minute IS NOT NULL AND e.status = 'active'
   FOR UPDATE OF e SKIP LOCKED
-), due AS (
-  SELECT head.message_id, e.organization_id, e.id AS endpoint_id
+), due AS MATERIALIZED (
+  SELECT $1::text AS plan, head.message_id, e.organization_id, e.id AS endpoint_id
   FROM queue
   JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
   LEFT JOIN limited l ON l.organization_id = e.organization_id AND l.id = e.id
@@ -91,8 +92,8 @@ SET attempts = d.attempts + 1, lease_until = $7,
     round_start = d.round_start + CASE WHEN d.lease_until IS NULL THEN 0 ELSE 1 END
 FROM due
 JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = due.endpoint_id
-JOIN message m ON m.plan = $1 AND m.id = due.message_id
-WHERE d.plan = $1 AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
+JOIN message m ON m.plan = due.plan AND m.id = due.message_id
+WHERE d.plan = due.plan AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
 RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
   d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,
   e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,
