@@ -11,7 +11,7 @@ harmless. An endpoint may be disabled or enabled while a move that saw it otherw
 message may join a stream whose head waits for its next attempt. `sweep` loses and sends nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,7 +60,7 @@ WITH RECURSIVE queue AS (
   FROM queue
   JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
   LEFT JOIN limited l ON l.organization_id = e.organization_id AND l.id = e.id
-  LEFT JOIN unnest($5::text[], $6::int[]) AS busy(endpoint_id, sending)
+  LEFT JOIN unnest($5::text[], $6::int[], $9::int[]) AS busy(endpoint_id, sending, share)
     ON busy.endpoint_id = queue.endpoint_id
   CROSS JOIN LATERAL (
     SELECT d.message_id, d.next_attempt_at FROM delivery d
@@ -73,7 +73,8 @@ WITH RECURSIVE queue AS (
         ORDER BY first.seq LIMIT 1)
     ORDER BY d.next_attempt_at
     LIMIT greatest(0, least(
-      CASE WHEN e.failing_since IS NULL THEN $4::int ELSE 1 END - coalesce(busy.sending, 0),
+      CASE WHEN e.failing_since IS NULL THEN coalesce(busy.share, $4::int) ELSE 1 END
+        - coalesce(busy.sending, 0),
       floor((extract(epoch FROM $2::timestamptz)::float8 - l.since) / l.cost + 1e-6)::int))
     FOR UPDATE OF d SKIP LOCKED
   ) AS head
@@ -147,18 +148,17 @@ async def claim(
     lease_until: datetime,
     limit: int,
     per_endpoint: int,
-    sending: Mapping[str, int],
+    shares: Sequence[tuple[str, int, int]],
 ) -> list[Claim]:
     """Claims up to `limit` due stream heads of a plan, leased to the caller.
 
-    `sending` counts the deliveries that this worker has under way for each endpoint: the worker
-    sends at most `per_endpoint` to one endpoint at once. The rate that an endpoint asks for holds
-    for all workers together.
+    The worker sends at most `per_endpoint` to one endpoint at once; `shares` has the endpoints of
+    which it knows more: id, deliveries under way, and how many may be. The rate that an endpoint
+    asks for holds for all workers together.
     """
-    busy = list(sending)
-    under_way = [sending[endpoint] for endpoint in busy]
+    endpoints, under_way, most = ([share[n] for share in shares] for n in range(3))
     rows = await source.fetch(
-        _CLAIM, plan, now, limit, per_endpoint, busy, under_way, lease_until, _SAVED_S
+        _CLAIM, plan, now, limit, per_endpoint, endpoints, under_way, lease_until, _SAVED_S, most
     )
     return [Claim(**row) for row in rows]
 
