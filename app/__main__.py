@@ -107,6 +107,7 @@ def _deliver(_: argparse.Namespace) -> int:
 async def _deliver_until_stopped() -> None:
     import signal
 
+    from app.base.heavy_work import spare_collector
     from app.base.lateness import lateness_watched
     from app.base.logs import configure
     from app.store.database import until_it_answers
@@ -119,6 +120,7 @@ async def _deliver_until_stopped() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     chosen = settings()
+    spare_collector()
     with serve_metrics(chosen.host, chosen.worker_metrics_port):
         async with lateness_watched("worker", chosen.loop_monitor_ms):
             await deliver_forever(chosen, stop=stop)

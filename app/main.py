@@ -13,7 +13,6 @@ Routes of one resource type stand together in a branch; a path without a branch 
 all routes.
 """
 
-import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -35,7 +34,7 @@ from app.api.web.loop_monitor import LoopMonitor
 from app.api.web.refusals import http_handler, refusal_handler, respond, validation_handler
 from app.base.clock import ServiceClock
 from app.base.errors import Refusal
-from app.base.heavy_work import share_turns
+from app.base.heavy_work import share_turns, spare_collector
 from app.base.lateness import lateness_watched
 from app.base.logs import configure
 from app.base.settings import Settings
@@ -106,10 +105,6 @@ COMMON = (
     "HealthcareService",
 )
 
-#: The allocations before a pass of the garbage collector. A referral makes some thousand objects,
-#: which all die with its request, nearly all without the collector.
-_COLLECT_AFTER = (50_000, 20, 20)
-
 
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[None]:
@@ -131,10 +126,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         await wait_for_database(database, settings.database_start_wait_s)
         if settings.demonstration:
             await register_demonstration(database, parts.clock.now())
-        # Objects that live now stay; freeze spares the collector looking at them on every pass.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_COLLECT_AFTER)
+        spare_collector()
         async with lateness_watched("service", settings.loop_monitor_ms):
             yield
     finally:

@@ -3,10 +3,11 @@
 A request is heavy if its body, or a stored body that it reads, has more than `SMALL` bytes. The
 size is known on arrival (`app.api.web.gate`) or when the stored body is read; the mark holds for
 the rest of the request. Small work stays in the event loop: a change of threads costs more than
-the work.
+the work. The garbage collector is such work too, which a long-lived process can mostly spare.
 """
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -23,6 +24,9 @@ SMALL = 64 * 1024
 _LONGEST_S = 10.0
 #: Seconds after which Python lets another thread run: the event loop waits no longer for its turn.
 _TURN_S = 0.001
+#: The allocations before a pass of the garbage collector. A referral makes some thousand objects,
+#: which all die with its request, nearly all without the collector; a delivery a hundred.
+_COLLECT_AFTER = (50_000, 20, 20)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +39,16 @@ _deadline = threading.local()
 def share_turns() -> None:
     """Let threads change every millisecond; a process that serves calls this once at its start."""
     sys.setswitchinterval(_TURN_S)
+
+
+def spare_collector() -> None:
+    """Let the garbage collector pass seldom, and never over what lives now.
+
+    A process that lives long calls this once, when all that stays is loaded.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def mark_if_heavy(size: int) -> None:

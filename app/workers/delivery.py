@@ -2,60 +2,37 @@
 
 Any number of workers may run, on any machine. A worker has four loops: the first listens for hints;
 the second claims what is due (at a hint, after a record, and at least every `poll_s`); the third
-records results in groups; the fourth sweeps. A worker that is killed at any moment loses nothing:
-its leases end, and another worker sends the same deliveries under the same webhook-id. `retry.py`
-has the rules. The clocks (`app.workers.clocks`) and the keeper of Subscriptions
-(`app.workers.subscriptions`) run in the same process.
-
-`Pace` says how often a worker looks, how much it takes on and how long it waits. `Hints` says which
-plans it looks at next: plans with a hint, and all plans now and then. A hint is a NOTIFY
-(`wake.py`), or the worker's own knowledge that a plan has more to send. A delivery needs no hint:
-the poll finds it.
+records results in groups; the fourth sweeps. `pace.py` says how much and how often. A worker that
+is killed at any moment loses nothing: its leases end, and another worker sends the same deliveries
+under the same webhook-id. `retry.py` has the rules. The clocks (`app.workers.clocks`) and the
+keeper of Subscriptions (`app.workers.subscriptions`) run in the same process.
 """
 
 import asyncio
 import logging
 import random
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.journey.notification.claim import Claim, claim, plans_waiting, release, sweep
-from app.journey.notification.deliver import TOTAL_S, Sender, open_session
+from app.journey.notification.deliver import Sender, open_session
 from app.journey.notification.record import Result, record
-from app.journey.notification.retry import SHORTEST_ASIDE, outcome, set_aside
+from app.journey.notification.retry import SHORTEST_ASIDE, Delivered, outcome, set_aside
 from app.journey.notification.secrets import Vault
 from app.journey.notification.subscription_content import attach_full_payload, prepare
 from app.journey.notification.targets import Guard
-from app.journey.notification.wake import CHANNEL
 from app.model.caller import UNASSIGNED
-from app.store.database import Database, listening, opened
+from app.store.database import Database, opened
 from app.store.database_errors import DATABASE_ERRORS, report
 from app.workers.clocks import run_clocks
 from app.workers.metrics import attempted
+from app.workers.pace import Hints, Pace, Room
 from app.workers.quarantine import Quarantine, split_on_failure
 from app.workers.subscriptions import keep_subscriptions
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """The pace of one worker, times in seconds. The lease outlasts connect, send and record."""
-
-    poll_s: float = 1.0
-    sweep_s: float = 15.0
-    clocks_s: float = 5.0
-    lease_s: float = 60.0
-    total_s: float = TOTAL_S
-    grace_s: float = 8.0
-    at_once: int = 64
-    per_endpoint: int = 8
-    longest_backoff_s: float = 5.0
-
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +41,10 @@ _log = logging.getLogger(__name__)
 _POOL, _CLOCKS = 8, 2
 #: A queue's statistics are always wrong: the table is full one minute and empty the next. So the
 #: database plans with index probes only.
-_PROBES = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_PROBES = {
+    f"enable_{way}": "off"
+    for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material", "sort")
+}
 
 
 async def deliver_forever(
@@ -127,7 +107,7 @@ class Worker:
         self._settings = settings
         self._hints = Hints(self._plans, pace.poll_s)
         self._sending: dict[Claim, asyncio.Task[None]] = {}
-        self._sending_per_endpoint: Counter[str] = Counter()
+        self._room = Room(pace)
         self._plans_with_more: set[str] = set()
         self._results: list[Result] = []
         self._new_results = asyncio.Event()
@@ -195,7 +175,7 @@ class Worker:
         await sweep(self._database, plan, self._clock.now())
 
     async def _claim_plan(self, plan: str) -> None:
-        room = self._pace.at_once - len(self._sending)
+        room = self._room.free()
         if room <= 0:
             self._plans_with_more.add(plan)
             return
@@ -207,12 +187,12 @@ class Worker:
             lease_until=now + timedelta(seconds=self._pace.lease_s),
             limit=room,
             per_endpoint=self._pace.per_endpoint,
-            sending=self._sending_per_endpoint,
+            shares=self._room.shares(),
         )
         for ready in await split_on_failure(claims, self._prepare, self._set_aside):
             for each in ready:
                 self._start_sending(each)
-        if any(self._may_have_more(each) for each in claims) or len(claims) == room:
+        if any(self._room.full(each) for each in claims) or len(claims) == room:
             self._plans_with_more.add(plan)
 
     async def _prepare(self, claims: Sequence[Claim]) -> list[Claim]:
@@ -229,16 +209,11 @@ class Worker:
         _log.error("set aside", extra={**about, "error": type(error).__name__}, exc_info=error)
         await self._hand_back(claimed, set_aside(claimed.number))
 
-    def _may_have_more(self, claimed: Claim) -> bool:
-        """Whether the endpoint may have more due deliveries than this worker had room for."""
-        room = self._pace.per_endpoint if claimed.failing_since is None else 1
-        return self._sending_per_endpoint[claimed.endpoint_id] >= room
-
     # --- sending ---
 
     def _start_sending(self, claimed: Claim) -> None:
         self._sending[claimed] = asyncio.create_task(self._send(claimed))
-        self._sending_per_endpoint[claimed.endpoint_id] += 1
+        self._room.begin(claimed)
 
     async def _send(self, claimed: Claim) -> None:
         at = self._clock.now()
@@ -251,6 +226,7 @@ class Worker:
         now = self._clock.now()
         attempted(sent.answer.status, sent.answer.error, sent.duration_ms)
         after = outcome(sent.answer, claimed.tried, now, random.random())  # noqa: S311  jitter
+        self._room.answered(claimed, isinstance(after, Delivered), sent.duration_ms)
         self._results.append(
             Result(
                 claim=claimed,
@@ -267,9 +243,7 @@ class Worker:
 
     def _end(self, claimed: Claim) -> None:
         """Ends the worker's hold on a delivery, and frees its room."""
-        self._sending_per_endpoint[claimed.endpoint_id] -= 1
-        if not self._sending_per_endpoint[claimed.endpoint_id]:
-            del self._sending_per_endpoint[claimed.endpoint_id]
+        self._room.end(claimed)
         del self._sending[claimed]
 
     async def _hand_back(self, claimed: Claim, wait: timedelta = timedelta(0)) -> None:
@@ -283,6 +257,8 @@ class Worker:
     async def _record(self) -> None:
         while True:
             await self._new_results.wait()
+            if 2 * len(self._results) < len(self._sending):
+                await asyncio.sleep(self._pace.gather_s)
             self._new_results.clear()
             while self._results:
                 await self._record_plan(self._results[0].claim.plan)
@@ -340,52 +316,3 @@ async def _cancel(*tasks: asyncio.Task[Any]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks)
-
-
-class Hints:
-    """The hints of one worker. `plans`: the plans served; if empty, every plan with deliveries."""
-
-    def __init__(self, plans: Sequence[str], poll_s: float) -> None:
-        self._plans = plans
-        self._poll_s = poll_s
-        self._hinted: set[str] = set()
-        self._awake = asyncio.Event()
-        self._next_poll = 0.0
-
-    def wake(self, *plans: str) -> None:
-        """Notes that these plans may have something due; an empty name means all plans."""
-        if "" in plans:
-            self._next_poll = 0.0
-        self._hinted.update(plans)
-        self._awake.set()
-
-    async def listen(self, settings: Settings) -> None:
-        """Takes notifications until the connection is lost; then raises `DatabaseLost`."""
-        async with listening(settings, CHANNEL, self._on_notify) as ended:
-            self.wake("")  # for commits while nobody listened
-            await ended.wait()
-            raise ConnectionError("the listening connection ended")
-
-    def _on_notify(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        self.wake(*payload.split(","))
-
-    async def plans(self, database: Database) -> list[str]:
-        """Returns the hinted plans; when a poll is due, also every plan with deliveries."""
-        self._awake.clear()
-        hinted, self._hinted = self._hinted, set()
-        now = asyncio.get_running_loop().time()
-        if now < self._next_poll:
-            return sorted(hinted - {""})
-        self._next_poll = now + self._poll_s
-        served = self._plans or await plans_waiting(database)
-        return sorted({*served, *hinted} - {""})
-
-    async def wait(self) -> None:
-        """Waits for a hint, or the next poll."""
-        left = self._next_poll - asyncio.get_running_loop().time()
-        if left > 0 and not self._awake.is_set():
-            try:
-                async with asyncio.timeout(left):
-                    await self._awake.wait()
-            except TimeoutError:
-                return

@@ -13,7 +13,8 @@ from app.base.ids import new_id
 from app.base.settings import Settings
 from app.journey.notification.secrets import Secret, Vault, new_secret
 from app.model.messages import About, thin_payload
-from app.workers.delivery import Pace, deliver_forever
+from app.workers.delivery import deliver_forever
+from app.workers.pace import Pace
 from tests.receiver import allowed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,7 +151,8 @@ class Scene:
             sys.executable,
             "-c",
             "import asyncio\n"
-            "from app.workers.delivery import Pace, deliver_forever\n"
+            "from app.workers.delivery import deliver_forever\n"
+            "from app.workers.pace import Pace\n"
             "from app.base.settings import Settings\n"
             "async def main():\n"
             f"    pace = Pace(**{quick!r})\n"

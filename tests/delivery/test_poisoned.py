@@ -151,6 +151,7 @@ async def test_a_statement_that_is_refused_says_so_and_is_tried_again(scene, rec
         (asyncpg.PostgresIOError("disk"), True),
         (asyncpg.ReadOnlySQLTransactionError("a standby"), True),
         (asyncpg.DeadlockDetectedError("again"), True),
+        (asyncpg.InvalidCachedStatementError("a column more"), True),
         (asyncpg.SerializationError("again"), True),
         (asyncpg.LockNotAvailableError("busy"), True),
         (asyncpg.DivisionByZeroError("value"), False),

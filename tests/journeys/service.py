@@ -23,7 +23,8 @@ from app.main import create_app
 from app.store.database import Database, driver_url
 from app.store.directory.load import load_resources
 from app.store.tables.metadata import metadata
-from app.workers.delivery import Pace, deliver_forever
+from app.workers.delivery import deliver_forever
+from app.workers.pace import Pace
 from tests.journeys.payloads import EXAMPLES, EXTRA, a_member
 from tests.rosters import read_files
 

@@ -17,7 +17,8 @@ from app.base.settings import Settings
 from app.store.clients import PROVIDER, hash_secret
 from app.store.database import driver_url
 from app.store.database_errors import DATABASE_ERRORS
-from app.workers.delivery import Pace, deliver_forever
+from app.workers.delivery import deliver_forever
+from app.workers.pace import Pace
 from tests.clocks.scene import strike
 from tests.faults.wire import CUT_BEFORE, PASS, Wire
 from tests.journeys.service import Service, furnish, serving

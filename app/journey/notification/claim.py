@@ -11,7 +11,7 @@ harmless. An endpoint may be disabled or enabled while a move that saw it otherw
 message may join a stream whose head waits for its next attempt. `sweep` loses and sends nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,6 +37,7 @@ WITH RECURSIVE waiting AS (
 #          message costs 60 / rate seconds of the time since `sent_until`; at most $8 seconds (or
 #          one message) are saved up while nothing is sent.
 # due:     for each active endpoint as many heads as it has room for; for a failing one, one head.
+#          The plan is a column of it for the reason given in `record.py`.
 _CLAIM = """
 WITH RECURSIVE queue AS (
   (SELECT endpoint_id, organization_id FROM delivery
@@ -54,12 +55,12 @@ WITH RECURSIVE queue AS (
   JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
   WHERE e.max_per_minute IS NOT NULL AND e.status = 'active'
   FOR UPDATE OF e SKIP LOCKED
-), due AS (
-  SELECT head.message_id, e.organization_id, e.id AS endpoint_id
+), due AS MATERIALIZED (
+  SELECT $1::text AS plan, head.message_id, e.organization_id, e.id AS endpoint_id
   FROM queue
   JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
   LEFT JOIN limited l ON l.organization_id = e.organization_id AND l.id = e.id
-  LEFT JOIN unnest($5::text[], $6::int[]) AS busy(endpoint_id, sending)
+  LEFT JOIN unnest($5::text[], $6::int[], $9::int[]) AS busy(endpoint_id, sending, share)
     ON busy.endpoint_id = queue.endpoint_id
   CROSS JOIN LATERAL (
     SELECT d.message_id, d.next_attempt_at FROM delivery d
@@ -72,7 +73,8 @@ WITH RECURSIVE queue AS (
         ORDER BY first.seq LIMIT 1)
     ORDER BY d.next_attempt_at
     LIMIT greatest(0, least(
-      CASE WHEN e.failing_since IS NULL THEN $4::int ELSE 1 END - coalesce(busy.sending, 0),
+      CASE WHEN e.failing_since IS NULL THEN coalesce(busy.share, $4::int) ELSE 1 END
+        - coalesce(busy.sending, 0),
       floor((extract(epoch FROM $2::timestamptz)::float8 - l.since) / l.cost + 1e-6)::int))
     FOR UPDATE OF d SKIP LOCKED
   ) AS head
@@ -91,8 +93,8 @@ SET attempts = d.attempts + 1, lease_until = $7,
     round_start = d.round_start + CASE WHEN d.lease_until IS NULL THEN 0 ELSE 1 END
 FROM due
 JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = due.endpoint_id
-JOIN message m ON m.plan = $1 AND m.id = due.message_id
-WHERE d.plan = $1 AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
+JOIN message m ON m.plan = due.plan AND m.id = due.message_id
+WHERE d.plan = due.plan AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
 RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
   d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,
   e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,
@@ -146,18 +148,17 @@ async def claim(
     lease_until: datetime,
     limit: int,
     per_endpoint: int,
-    sending: Mapping[str, int],
+    shares: Sequence[tuple[str, int, int]],
 ) -> list[Claim]:
     """Claims up to `limit` due stream heads of a plan, leased to the caller.
 
-    `sending` counts the deliveries that this worker has under way for each endpoint: the worker
-    sends at most `per_endpoint` to one endpoint at once. The rate that an endpoint asks for holds
-    for all workers together.
+    The worker sends at most `per_endpoint` to one endpoint at once; `shares` has the endpoints of
+    which it knows more: id, deliveries under way, and how many may be. The rate that an endpoint
+    asks for holds for all workers together.
     """
-    busy = list(sending)
-    under_way = [sending[endpoint] for endpoint in busy]
+    endpoints, under_way, most = ([share[n] for share in shares] for n in range(3))
     rows = await source.fetch(
-        _CLAIM, plan, now, limit, per_endpoint, busy, under_way, lease_until, _SAVED_S
+        _CLAIM, plan, now, limit, per_endpoint, endpoints, under_way, lease_until, _SAVED_S, most
     )
     return [Claim(**row) for row in rows]
 

@@ -16,6 +16,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -38,6 +39,8 @@ from app.journey.notification.targets import BlockedTarget, Guard, GuardedResolv
 #: Limits in seconds: of the whole attempt, of connecting, and of reading an answer's body.
 TOTAL_S, CONNECT_S, SUCCESS_BODY_S = 20.0, 5.0, 2.0
 READ_BYTES = 64 * 1024
+#: How many targets a sender has judged and parsed once, and remembers.
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class Sender:
 
     def __init__(self, session: aiohttp.ClientSession, guard: Guard, vault: Vault) -> None:
         self._session = session
-        self._guard = guard
+        self._fault = lru_cache(maxsize=_REMEMBERED)(guard.fault)
+        self._url = lru_cache(maxsize=_REMEMBERED)(as_written)
         self._vault = vault
 
     async def send(self, claim: Claim, now: datetime) -> SentRequest:
@@ -86,7 +90,7 @@ class Sender:
         secrets = [s.value for s in self._vault.open_secrets(claim.secrets, now)]
         headers.update(signed_headers(secrets, claim.message_id, int(now.timestamp()), claim.body))
         began = time.perf_counter()
-        if self._guard.fault(claim.url, claim.organization_id) is not None:
+        if self._fault(claim.url, claim.organization_id) is not None:
             answer, body = ReceiverAnswer(error=BLOCKED), b""
         else:
             answer, body = await self._post(claim, headers)
@@ -96,7 +100,7 @@ class Sender:
     async def _post(self, claim: Claim, headers: CIMultiDict[str]) -> tuple[ReceiverAnswer, bytes]:
         try:
             async with self._session.post(
-                as_written(claim.url), data=claim.body, headers=headers, allow_redirects=False
+                self._url(claim.url), data=claim.body, headers=headers, allow_redirects=False
             ) as response:
                 answer = ReceiverAnswer(
                     response.status, retry_after=response.headers.get("Retry-After")
@@ -108,6 +112,8 @@ class Sender:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """Reads the first part of the body. A broken body changes nothing: the status is known."""
+    if response.content.at_eof():
+        return b""
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(SUCCESS_BODY_S):

@@ -27,18 +27,22 @@ from app.store.database import Database, Source, Transaction
 #: The reasons for a disabled endpoint, as its owner reads them.
 GONE, BLOCKED_TARGET, FAILING = "gone", "blocked-target", "failing"
 
-# moved: deliveries behind a failing head wait with it, and are due when the head is done.
+# result:   has the plan as a column. With a parameter instead, a planner that takes the table for
+#           small reads all of the plan's deliveries by another index, and compares each with each.
+# follower: what is behind each result in its stream, one probe each: its ORDER BY is the order of
+#           the index of streams.
+# moved:    deliveries behind a failing head wait with it, and are due when the head is done.
 _RECORD = """
-WITH result AS (
-  SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[], $7::text[],
-    $8::timestamptz[], $9::int[], $10::timestamptz[], $11::int[], $12::text[], $13::int[],
-    $14::text[], $15::bool[])
+WITH result AS MATERIALIZED (
+  SELECT $1::text AS plan, r.* FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[],
+    $7::text[], $8::timestamptz[], $9::int[], $10::timestamptz[], $11::int[], $12::text[],
+    $13::int[], $14::text[], $15::bool[])
   AS r(message_id, endpoint_id, referral_id, seq, number, state, due, free, at, status, error,
        duration_ms, response, manual)
 ), tried AS (
   INSERT INTO attempt
     (plan, message_id, endpoint_id, number, at, status, error, duration_ms, response, manual)
-  SELECT $1, message_id, endpoint_id, number, at, status, error, duration_ms, response, manual
+  SELECT plan, message_id, endpoint_id, number, at, status, error, duration_ms, response, manual
   FROM result ON CONFLICT DO NOTHING
 ), done AS (
   UPDATE delivery d
@@ -46,19 +50,23 @@ WITH result AS (
       round_start = d.round_start + r.free,
       delivered_at = CASE WHEN r.state = 'delivered' THEN r.at ELSE d.delivered_at END
   FROM result r
-  WHERE d.plan = $1 AND d.message_id = r.message_id AND d.endpoint_id = r.endpoint_id
+  WHERE d.plan = r.plan AND d.message_id = r.message_id AND d.endpoint_id = r.endpoint_id
     AND d.attempts = r.number AND (d.state = 'pending' OR r.state = 'delivered')
+), follower AS MATERIALIZED (
+  SELECT f.*, r.due, r.state = 'pending' AS waits
+  FROM result r CROSS JOIN LATERAL (
+    SELECT n.plan, n.message_id, n.endpoint_id, n.state, n.next_attempt_at FROM delivery n
+    WHERE n.plan = r.plan AND n.endpoint_id = r.endpoint_id AND n.referral_id = r.referral_id
+      AND n.seq > r.seq AND n.state = 'pending'
+    ORDER BY n.seq) AS f
 ), moved AS (
-  UPDATE delivery f SET next_attempt_at = r.due FROM result r
-  WHERE f.plan = $1 AND f.endpoint_id = r.endpoint_id AND f.referral_id = r.referral_id
-    AND f.seq > r.seq AND f.state = 'pending' AND f.lease_until IS NULL
-    AND f.attempts = f.round_start
-    AND CASE WHEN r.state = 'pending' THEN f.next_attempt_at < r.due
-             ELSE f.next_attempt_at > r.due END
+  UPDATE delivery d SET next_attempt_at = f.due FROM follower f
+  WHERE CASE WHEN f.waits THEN f.next_attempt_at < f.due ELSE f.next_attempt_at > f.due END
+    AND d.plan = f.plan AND d.message_id = f.message_id AND d.endpoint_id = f.endpoint_id
+    AND d.state = f.state AND d.next_attempt_at = f.next_attempt_at
+    AND d.lease_until IS NULL AND d.attempts = d.round_start
 )
-SELECT EXISTS (
-  SELECT FROM result r JOIN delivery f ON f.plan = $1 AND f.endpoint_id = r.endpoint_id
-    AND f.referral_id = r.referral_id AND f.seq > r.seq AND f.state = 'pending') AS more
+SELECT EXISTS (SELECT FROM follower) AS more
 """
 
 #: Locks endpoints before their deliveries, in one order: numbering and recording may wait for each

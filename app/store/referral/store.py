@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
 import orjson
 
 from app.base.local_time import stored_day
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Authorization, Referral
 from app.store.database import Row, Source
-from app.store.database_errors import constraint, sqlstate
+from app.store.database_errors import StatementRefused, constraint, sqlstate
 from app.store.referral.changes import Changes
 from app.store.referral.statement import MOST_VALUES, MoveShape, TableRows, marks, statement
 from app.store.tables.decision import service_authorization
@@ -55,7 +54,7 @@ async def write(source: Source, changes: Changes) -> None:
     )
     try:
         await source.execute(*statement(shape).called(**_values(changes)))
-    except asyncpg.PostgresError as error:
+    except StatementRefused as error:
         if sqlstate(error) != _CHECK_FAILED:
             raise
         raise (PlaceGone if constraint(error) == "place" else StaleReferral) from error
