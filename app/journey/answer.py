@@ -16,7 +16,6 @@ from app.fhir.outcome import NO_STORE, operation_outcome, version_headers
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.render_referral import Decided
 from app.journey.intake.condition import Answer
-from app.model.record import Details
 from app.store.referral.changes import Changes
 from app.store.tables.decision import service_authorization
 from app.store.tables.referral import resource_version
@@ -26,9 +25,8 @@ def answer_created(changes: Changes, locations: list[str] | None, base: str) -> 
     """Answers 201 with the ServiceRequest, or 200 with a transaction-response Bundle."""
     after = changes.after
     numbers = [row["number"] for row in changes.rows.get(service_authorization, ())]
-    details = Details.from_json(after.details)
     number = numbers[0] if numbers else None
-    decided = Decided(after.id, after.state, after.business_status, details, number)
+    decided = Decided(after.id, after.state, after.business_status, changes.details, number)
     if locations is not None:
         return answer_transaction(
             decided, locations, instant(after.updated_at), "201 Created", base

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from app.model.known import Placement
-from app.model.record import Referral
+from app.model.record import Details, Referral
 
 
 @dataclass(slots=True)
@@ -19,6 +19,8 @@ class Changes:
     rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
     #: The ServiceRequest as the change leaves it.
     request: Mapping[str, Any] = field(default_factory=dict)
+    #: What `after` keeps as text: the content of the last decision.
+    details: Details = field(default_factory=Details)
     #: (message id, organization) pairs: which organization gets which message.
     recipients: list[tuple[str, str]] = field(default_factory=list)
     #: The placement that the statement makes good; None where nobody is placed, or under locks.

@@ -68,7 +68,7 @@ def _resources(draft: Draft, changes: Changes) -> None:
     after, details = draft.after, draft.details
     patient = patient_reference(draft.sent, after.cin)
     request = service_request(after, details, draft.sent)
-    changes.request = request
+    changes.request, changes.details = request, details
     _version(draft, changes, request)
     given = (draft.service_kept or {}).get("output", ())
     own = referral_task(after, details, patient, draft.plan_organization, draft.adopted, given)
