@@ -138,23 +138,27 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
 
 
 class Branches:
-    """An ASGI application that hands a request to the router of its branch, else of all routes."""
+    """An ASGI application that hands a request to the router of its method and branch.
+
+    That router knows few routes, and asks the router of all where none of them fits.
+    """
 
     def __init__(self, whole: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         self._whole = whole
-        grouped: dict[str, list[BaseRoute]] = {}
+        grouped: dict[tuple[str, str], list[BaseRoute]] = {}
         for route in routes:
-            grouped.setdefault(branch(getattr(route, "path", "")), []).append(route)
-        self._branches: dict[str, ASGIApp] = {
-            name: APIRouter(routes=routes_of_branch, redirect_slashes=False)
-            for name, routes_of_branch in grouped.items()
-            if "{" not in name
+            for method in getattr(route, "methods", None) or ():
+                grouped.setdefault((method, branch(getattr(route, "path", ""))), []).append(route)
+        self._branches: dict[tuple[str, str], ASGIApp] = {
+            key: APIRouter(routes=routes_of_branch, redirect_slashes=False, default=whole)
+            for key, routes_of_branch in grouped.items()
+            if "{" not in key[1]
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            chosen = self._branches.get(branch(scope["path"]), self._whole)
-            await chosen(scope, receive, send)
+            key = (scope["method"], branch(scope["path"]))
+            await self._branches.get(key, self._whole)(scope, receive, send)
             return
         await self._whole(scope, receive, send)
 

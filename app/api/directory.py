@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from asyncpg import IntegrityConstraintViolationError
 from fastapi import APIRouter, Request, Response
 
 from app.api.answer import of_resource, refuse_condition
@@ -39,6 +38,7 @@ from app.journey.notification.announce import announce_room
 from app.journey.waitlist import promote_waiting
 from app.model.caller import NETWORK, ROSTER, Caller
 from app.store.database import Transaction
+from app.store.database_errors import ConstraintViolated
 from app.store.directory.organization import (
     accepted,
     confirmers_in_words,
@@ -335,7 +335,7 @@ def refusals_as_answers(request: Request) -> Iterator[None]:
         yield
     except DirectoryRefused as refused:
         raise _refusal(refused) from None
-    except (IntegrityConstraintViolationError, Overtaken):
+    except (ConstraintViolated, Overtaken):
         if names_version(request.headers.get("if-match")):
             raise stale() from None
         text = "The same was written by another request just now. Read it again, then repeat."

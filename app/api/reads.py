@@ -88,15 +88,20 @@ def add_reading(router: APIRouter, kind: str, tag: str, examples: list[str]) -> 
 class DirectRoute(APIRoute):
     """A route that calls its handler with the request, the caller, and what the path names.
 
-    Reads and searches are most requests, and the framework's own way from a request to the
-    parameters of a handler takes longer than the database. The contract is made from the handler's
-    signature as on every route; parameters other than these have to be read from the request.
+    Reads, searches and referrals are most requests, and the framework's own way from a request to
+    the parameters of a handler takes longer than the database. The contract is made from the
+    handler's signature as on every route. Parameters of the query that the signature names keep
+    their defaults where the request has no query, and else are read by the framework; all others
+    have to be read from the request.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
+        by_framework = super().get_route_handler() if self.dependant.query_params else None
 
         async def handle(request: Request) -> Response:
+            if by_framework is not None and request.scope["query_string"]:
+                return await by_framework(request)
             return await handler(
                 request=request, caller=await identify(request), **request.path_params
             )

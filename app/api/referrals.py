@@ -15,7 +15,8 @@ from app.api.capability import fhir
 from app.api.context import request_context
 from app.api.contract.bodies import created_headers, fhir_body, fhir_response
 from app.api.contract.responses import errors
-from app.api.deployment import Statements, deployment
+from app.api.deployment import deployment
+from app.api.reads import DirectRoute
 from app.api.web.gate import read_body
 from app.api.web.media import APPLIED, Day, as_preferred, preferences
 from app.base.heavy_work import to_thread_if_heavy
@@ -32,7 +33,7 @@ from app.store.database import Database
 from app.store.reading.access import visibility
 from app.store.reading.include import visible
 
-router = APIRouter()
+router = APIRouter(route_class=DirectRoute)
 
 _TAG = "Referrals"
 _REPEATABLE = (
@@ -55,7 +56,8 @@ def _repeat_policy(request: Request, caller: Caller) -> RepeatPolicy:
     )
 
 
-async def _receive(request: Request, caller: Caller, database: Database, kind: str) -> Answer:
+async def _receive(request: Request, caller: Caller, kind: str) -> Answer:
+    database = deployment(request).database
     context = request_context(request, caller)
     repeats = _repeat_policy(request, caller)
     tree = await to_thread_if_heavy(read_tree, await read_body(request), [kind])
@@ -105,11 +107,10 @@ def to_response(answer: Answer) -> Response:
 async def create_referral(
     request: Request,
     caller: CallerDep,
-    database: Statements,
 ) -> Response:
     """One ServiceRequest in, one referral on its way."""
     require(caller, "ServiceRequest", "c")
-    answer = await _receive(request, caller, database, "ServiceRequest")
+    answer = await _receive(request, caller, "ServiceRequest")
     return as_preferred(request, to_response(answer))
 
 
@@ -136,13 +137,12 @@ async def create_referral(
 async def create_referral_bundle(
     request: Request,
     caller: CallerDep,
-    database: Statements,
 ) -> Response:
     """A transaction in, all of it or nothing."""
     require(caller, "ServiceRequest", "c")
-    answer = await _receive(request, caller, database, "Bundle")
+    answer = await _receive(request, caller, "Bundle")
     if preferences(request).get("return") == "representation":
-        answer = await represented(database, answer, caller)
+        answer = await represented(deployment(request).database, answer, caller)
     return to_response(answer)
 
 
@@ -168,7 +168,6 @@ async def create_referral_bundle(
 async def check_referral(
     request: Request,
     caller: CallerDep,
-    database: Statements,
     as_of: Annotated[
         Day,
         Query(
@@ -184,7 +183,7 @@ async def check_referral(
     tree = await to_thread_if_heavy(
         read_tree, await read_body(request), ["ServiceRequest", "Bundle"]
     )
-    answer = await check(database, tree, caller, context, as_of)
+    answer = await check(deployment(request).database, tree, caller, context, as_of)
     return Response(answer, media_type=FHIR_JSON)
 
 

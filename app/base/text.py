@@ -19,7 +19,7 @@ def plain(text: str) -> str:
     See FHIR R4, "Search", string. Text of nothing but punctuation keeps its punctuation.
     """
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    kept = "".join(_letter(each) for each in folded)
+    kept = folded.translate(_ASCII) if folded.isascii() else "".join(map(_letter, folded))
     return " ".join(kept.split()) or " ".join(folded.split())
 
 
@@ -27,6 +27,10 @@ def _letter(each: str) -> str:
     if each in _WITHIN or unicodedata.category(each) == "Mn":
         return ""
     return " " if unicodedata.category(each)[0] in "PZC" else each
+
+
+#: What `_letter` makes of the letters that most names have.
+_ASCII = {code: _letter(chr(code)) for code in range(128)}
 
 
 def as_key(text: str) -> str:

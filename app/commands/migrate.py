@@ -10,7 +10,6 @@ from typing import Any
 
 from alembic import command
 from alembic.util import CommandError
-from asyncpg import PostgresError
 from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -21,7 +20,7 @@ from app.base.errors import Stopped
 from app.base.settings import Settings
 from app.fhir.r4.strict_json import parse
 from app.store.database import Database, Row, Source, opened, until_it_answers
-from app.store.database_errors import sqlstate
+from app.store.database_errors import DATABASE_ERRORS, sqlstate
 from app.store.directory.index import INSERT, TYPES, travelling, words
 from app.store.reading.words import words as found_by
 from app.store.schema import configuration, grant, migrating_url, put_settings_on
@@ -63,7 +62,7 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
     await until_it_answers(as_owner(chosen, url))
     try:
         await upgrade(url)
-    except (DBAPIError, PostgresError, CommandError) as error:
+    except (DBAPIError, *DATABASE_ERRORS, CommandError) as error:
         what = sqlstate(getattr(error, "orig", error)) or type(error).__name__
         raise Stopped(
             f"The database was not migrated ({what}). The owner must be allowed to create tables, "

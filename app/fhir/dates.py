@@ -77,6 +77,12 @@ PATTERN = (
     r"(?P<zone>Z|[+\- ]\d\d:\d\d)?)?)?)?"
 )
 _DATE = re.compile(PATTERN, re.ASCII)
+_PARTS = ("year", "month", "day", "hour", "minute", "second", "part", "zone")
+_A_DAY, _A_MINUTE, _A_SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
+#: The last day that can be written: what is added to a moment before it is in range.
+_LAST_DAY = LATEST - _A_DAY
+#: How long a value is that has so many digits after its second.
+_PART_OF_SECOND = [timedelta(microseconds=10 ** (6 - digits)) for digits in range(7)]
 
 
 def span(text: str) -> tuple[datetime, datetime]:
@@ -89,45 +95,48 @@ def span(text: str) -> tuple[datetime, datetime]:
 
 def span_of(match: re.Match[str]) -> tuple[datetime, datetime]:
     """Read the stretch of time of a match of `PATTERN`, like `span`."""
-    zone = _zone(match["zone"])
+    year, month, day, hour, minute, second, part, zone = match.group(*_PARTS)
     local = datetime(
-        int(match["year"]),
-        int(match["month"] or 1),
-        int(match["day"] or 1),
-        int(match["hour"] or 0),
-        int(match["minute"] or 0),
-        59 if match["second"] == "60" else int(match["second"] or 0),
-        int((match["part"] or "0").ljust(6, "0")[:6]),
-        tzinfo=zone,
+        int(year),
+        int(month or 1),
+        int(day or 1),
+        int(hour or 0),
+        int(minute or 0),
+        59 if second == "60" else int(second or 0),
+        int(part.ljust(6, "0")[:6]) if part else 0,
+        tzinfo=_zone(zone),
     )
     low, after = _utc(local), _after(match, local)
     if after is None:
         return low, LATEST
-    if match["hour"] is None:
+    if hour is None:
         return low, _utc(after)
-    return low, min(low + (after - local), LATEST) if low < LATEST - timedelta(days=1) else LATEST
+    return low, min(low + (after - local), LATEST) if low < _LAST_DAY else LATEST
 
 
 def _after(match: re.Match[str], local: datetime) -> datetime | None:
     """The first moment after the value, in the value's zone; None beyond the last year."""
+    month, day, hour, second, part = match.group("month", "day", "hour", "second", "part")
     try:
-        if match["month"] is None:
+        if month is None:
             return local.replace(year=local.year + 1)
-        if match["day"] is None:
+        if day is None:
             last = local.month == 12
             return local.replace(year=local.year + last, month=1 if last else local.month + 1)
-        if match["hour"] is None:
-            return local + timedelta(days=1)
-        if match["second"] is None:
-            return local + timedelta(minutes=1)
-        if match["part"] is None:
-            return local + timedelta(seconds=1)
-        return local + timedelta(microseconds=10 ** (6 - min(len(match["part"]), 6)))
+        if hour is None:
+            return local + _A_DAY
+        if second is None:
+            return local + _A_MINUTE
+        if part is None:
+            return local + _A_SECOND
+        return local + _PART_OF_SECOND[min(len(part), 6)]
     except (ValueError, OverflowError):
         return None
 
 
 def _utc(local: datetime) -> datetime:
+    if local.tzinfo is UTC:
+        return local
     try:
         return local.astimezone(UTC)
     except OverflowError:

@@ -9,7 +9,10 @@ from app.fhir.r4 import codes
 from app.model.known import NamedOffer, Placement
 from app.policy.model import Criterion, Determination, Missing, Reason
 
-_RESULTS = {True: "true", False: "false", None: "unknown"}
+_RESULTS = {
+    result: {"name": "result", "valueCode": code}
+    for result, code in ((True, "true"), (False, "false"), (None, "unknown"))
+}
 
 CheckParameter = dict[str, Any]
 
@@ -85,14 +88,16 @@ def criteria(nodes: Iterable[Criterion]) -> list[CheckParameter]:
 def _criterion(node: Criterion) -> CheckParameter:
     part: list[CheckParameter] = [
         {"name": "name", "valueString": node.name},
-        {"name": "result", "valueCode": _RESULTS[node.result]},
+        _RESULTS[node.result],
     ]
     if node.citation:
         part.append({"name": "citation", "valueString": node.citation})
     if node.detail:
         part.append({"name": "detail", "valueString": node.detail})
-    part += [{"name": "fact", "valueString": name} for name in node.facts]
-    part += criteria(node.children)
+    if node.facts:
+        part += [{"name": "fact", "valueString": name} for name in node.facts]
+    if node.children:
+        part += criteria(node.children)
     return {"name": "criterion", "part": part}
 
 

@@ -4,6 +4,7 @@ The answer is made before the referral is written, so that both are stored toget
 gets the stored answer.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -32,10 +33,9 @@ def answer_created(changes: Changes, locations: list[str] | None, base: str) -> 
         return answer_transaction(
             decided, locations, instant(after.updated_at), "201 Created", base
         )
-    answer = answer_current(changes)
     location = f"{base}/ServiceRequest/{after.id}/_history/{after.version}"
-    headers = {**answer.headers, "Location": location}
-    return Answer(201, headers, _with_decision(answer.body, decided))
+    headers = {**version_headers(after.version, after.updated_at), "Location": location}
+    return Answer(201, headers, _with_decision(changes.request, decided))
 
 
 def answer_current(changes: Changes) -> Answer:
@@ -53,13 +53,12 @@ def answer_existing(
     """Answers 200 with an existing referral; `at` is when its version was stored."""
     location = f"{base}/ServiceRequest/{decided.referral_id}/_history/{version}"
     headers = {**version_headers(version, at), "Location": location}
-    return Answer(200, headers, _with_decision(body, decided))
+    return Answer(200, headers, _with_decision(parse(body), decided))
 
 
-def _with_decision(body: bytes, decided: Decided) -> bytes:
-    resource = parse(body)
-    resource["extension"] = [*resource.get("extension", ()), decided.extension()]
-    return dumps(resource)
+def _with_decision(resource: Mapping[str, Any], decided: Decided) -> bytes:
+    extension = [*resource.get("extension", ()), decided.extension()]
+    return dumps({**resource, "extension": extension})
 
 
 def answer_transaction(

@@ -5,8 +5,6 @@ announced. If two people move a referral at once, the guarded update of its row 
 The other's move is composed anew, on the referral as it now is (`app.journey.move`).
 """
 
-import asyncpg
-
 from app.base.errors import Refusal, refuse
 from app.base.heavy_work import to_thread_if_heavy
 from app.base.local_time import local_date
@@ -14,7 +12,7 @@ from app.journey.intake.context import RequestContext
 from app.model.lifecycle import Event, IllegalMove, next_state
 from app.policy.policy import Policy
 from app.store.database import Source
-from app.store.database_errors import constraint
+from app.store.database_errors import ConstraintViolated, constraint
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Draft
 from app.store.referral.rows import build_rows
@@ -56,7 +54,7 @@ async def finish(source: Source, draft: Draft) -> Changes:
     changes = await to_thread_if_heavy(build_rows, draft)
     try:
         await write(source, changes)
-    except asyncpg.IntegrityConstraintViolationError as error:
+    except ConstraintViolated as error:
         if constraint(error) not in OVERLAPS:
             raise
         text = (

@@ -8,8 +8,6 @@ and it is answered from what the winner wrote.
 
 from dataclasses import dataclass
 
-import asyncpg
-
 from app.base.errors import busy, not_found, refuse
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
 from app.fhir.render_referral import Decided
@@ -23,7 +21,7 @@ from app.model.known import Inquiry, Known
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
 from app.store.database import Database, Source
-from app.store.database_errors import DatabaseBusy, constraint, sqlstate
+from app.store.database_errors import ConstraintViolated, DatabaseBusy, constraint, sqlstate
 from app.store.reading.access import Visibility
 from app.store.referral.store import PlaceGone, write
 from app.store.tables.decision import OVERLAPS
@@ -67,7 +65,7 @@ async def post(
                 return await _try(transaction, submission, repeats, context)
         except PlaceGone:
             under_locks = True
-        except asyncpg.IntegrityConstraintViolationError as error:
+        except ConstraintViolated as error:
             if constraint(error) not in _RACES:
                 raise
         except DatabaseBusy as error:

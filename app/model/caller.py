@@ -8,8 +8,9 @@ Source: SMART App Launch 2.2, "Scopes for requesting FHIR resources".
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: The scopes of plan staff: to decide referrals, to load rosters, to keep the network.
 DECIDE, ROSTER, NETWORK = "nwd/decide", "nwd/roster", "nwd/network"
@@ -26,12 +27,8 @@ class Caller:
 
     def may(self, resource: str, letter: str) -> bool:
         """Tells whether a SMART v2 scope grants `letter` (c, r, u, d or s) on a resource type."""
-        for scope in self.scopes:
-            level, _, rest = scope.partition("/")
-            kind, _, letters = rest.partition(".")
-            if level == "system" and kind in ("*", resource) and letter in letters.split("?")[0]:
-                return True
-        return False
+        granted = _letters(self.scopes)
+        return letter in granted.get(resource, "") or letter in granted.get("*", "")
 
     @property
     def staff(self) -> bool:
@@ -45,6 +42,18 @@ class Caller:
     def staff_plans(self) -> list[str]:
         """The plan keys that this caller sees as staff; empty for everybody else."""
         return [self.plan, UNASSIGNED] if self.staff and self.plan else []
+
+
+@lru_cache(maxsize=256)
+def _letters(scopes: frozenset[str]) -> Mapping[str, str]:
+    """Maps each resource type, or `*`, onto the letters that scopes grant."""
+    letters_by_type: dict[str, str] = {}
+    for scope in scopes:
+        level, _, rest = scope.partition("/")
+        kind, _, letters = rest.partition(".")
+        if level == "system":
+            letters_by_type[kind] = letters_by_type.get(kind, "") + letters.split("?")[0]
+    return letters_by_type
 
 
 #: The reserved plan key of referrals whose plan is not known yet.

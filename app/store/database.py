@@ -172,7 +172,7 @@ class Database:
             timeout=5,
             command_timeout=15,
             # A pooler may run each statement in another session: none knows what one prepared.
-            statement_cache_size=0 if pooled else 1024,
+            statement_cache_size=0 if pooled else 256,
             max_cacheable_statement_size=0,  # the statement of a move is long; 0 is no limit
             server_settings={
                 "application_name": self._name,

@@ -65,8 +65,12 @@ class StatementTooLong(Refusal):
         super().__init__(answer.status, answer.issues, answer.headers)
 
 
+#: The database refused a statement; `sqlstate` says why.
+StatementRefused = asyncpg.PostgresError
+#: A unique index, an exclusion or a check of the schema refused a row.
+ConstraintViolated = asyncpg.IntegrityConstraintViolationError
 #: What every statement may raise.
-DATABASE_ERRORS = (DatabaseLost, DatabaseBusy, StatementTooLong, asyncpg.PostgresError)
+DATABASE_ERRORS = (DatabaseLost, DatabaseBusy, StatementTooLong, StatementRefused)
 
 
 def named(error: BaseException) -> BaseException:
@@ -76,6 +80,8 @@ def named(error: BaseException) -> BaseException:
         return StatementLost()
     if isinstance(error, ValueError):  # a value that cannot be sent
         return error
+    if isinstance(error, asyncpg.InvalidCachedStatementError):  # a migration changed the table
+        return DatabaseLost()
     if not isinstance(error, asyncpg.PostgresError) or not state or state.startswith(_AWAY):
         return DatabaseLost()
     if state in _LOCKED:

@@ -10,7 +10,6 @@ Alembic version that leaves nothing to migrate.
 
 from typing import Any
 
-import asyncpg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
@@ -19,7 +18,11 @@ from sqlalchemy.engine import make_url
 from app.base.errors import Stopped
 from app.base.settings import CHECKOUT
 from app.store.database import ROLE, SESSION, Database, Source
+from app.store.database_errors import StatementRefused, sqlstate
 
+_UNDEFINED_TABLE = "42P01"
+#: SQLSTATEs of a role that is not there, or that another owns.
+_NOT_OURS_TO_CHANGE = ("42704", "42501")
 _MIGRATIONS = CHECKOUT / "migrations"
 
 
@@ -46,7 +49,9 @@ async def current_revision(source: Source) -> str | None:
     """Reads the revision of the database; None if nothing has been migrated."""
     try:
         row = await source.fetch_one("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
+    except StatementRefused as error:
+        if sqlstate(error) != _UNDEFINED_TABLE:
+            raise
         return None
     return None if row is None else str(row["version_num"])
 
@@ -130,7 +135,9 @@ async def put_settings_on(login: str, owner: Database) -> None:
         async with owner.begin() as transaction:
             for statement in statements:
                 await transaction.execute(statement)
-    except (asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedObjectError) as error:
+    except StatementRefused as error:
+        if sqlstate(error) not in _NOT_OURS_TO_CHANGE:
+            raise
         raise Stopped(
             f"The login {login} is not there, or not the owner's to change. Let an administrator "
             f"of the server run, in this database: {'; '.join(statements)};"

@@ -43,7 +43,7 @@ async def unreadable(service, referral, _code):
 
 
 def failures(caplog):
-    form = LogLine("%(message)s %(levelname)s")
+    form = LogLine()
     return [form.format(r) for r in caplog.records if r.levelno >= logging.ERROR]
 
 

@@ -54,7 +54,7 @@ async def store(scene, referrals):
 
 
 def lines(caplog, message):
-    form = LogLine("%(message)s")
+    form = LogLine()
     return [form.format(record) for record in caplog.records if record.message == message]
 
 
@@ -151,6 +151,7 @@ async def test_a_statement_that_is_refused_says_so_and_is_tried_again(scene, rec
         (asyncpg.PostgresIOError("disk"), True),
         (asyncpg.ReadOnlySQLTransactionError("a standby"), True),
         (asyncpg.DeadlockDetectedError("again"), True),
+        (asyncpg.InvalidCachedStatementError("a column more"), True),
         (asyncpg.SerializationError("again"), True),
         (asyncpg.LockNotAvailableError("busy"), True),
         (asyncpg.DivisionByZeroError("value"), False),

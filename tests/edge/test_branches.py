@@ -1,6 +1,7 @@
 """Finding a route by its branch gives what the whole search gives."""
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 
 from app.base.settings import Settings
 from app.main import Branches, branch, create_app
@@ -29,7 +30,20 @@ def test_every_route_is_found_in_its_branch():
     for route in APP.routes:
         name = branch(route.path)
         if "{" not in name:
-            assert route in stack._branches[name].routes
+            assert all(route in stack._branches[method, name].routes for method in route.methods)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/fhir/Task", 405),
+        ("DELETE", "/fhir/Task", 405),
+        ("GET", "/fhir/Task/1/no/such", 404),
+    ],
+)
+async def test_what_no_route_of_a_branch_takes_is_answered_as_by_the_whole(method, path, status):
+    async with AsyncClient(transport=ASGITransport(APP), base_url="http://here") as client:
+        assert (await client.request(method, path)).status_code == status
 
 
 def test_no_branch_hides_a_route_of_another():

@@ -10,15 +10,11 @@ PLANTED = "9000001XA"
 
 
 def line(**given) -> dict:
-    formatter = LogLine(
-        "%(asctime)s %(levelname)s %(name)s %(message)s",
-        rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-    )
     record = logging.LogRecord(
         "app.x", logging.INFO, "f.py", 1, "said", None, given.pop("exc", None)
     )
     vars(record).update(given)
-    return json.loads(formatter.format(record))
+    return json.loads(LogLine().format(record))
 
 
 def raised(cause: bool = False):

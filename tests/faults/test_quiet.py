@@ -39,7 +39,7 @@ class Lines(logging.Handler):
 
     def __init__(self):
         super().__init__(logging.DEBUG)
-        self.setFormatter(LogLine("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        self.setFormatter(LogLine())
         self.said = []
 
     def emit(self, record):

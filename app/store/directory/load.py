@@ -27,7 +27,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from asyncpg import IntegrityConstraintViolationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -39,6 +38,7 @@ from app.fhir.directory import cin_of
 from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import parse
 from app.store.database import Database, Source, opened
+from app.store.database_errors import ConstraintViolated
 from app.store.directory.lines import Advance, FileLine, fault_in_words, open_file, read_lines
 from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, key
 from app.store.directory.resolve import patient_of
@@ -290,7 +290,7 @@ async def _write(
         try:
             async with database.begin() as connection:
                 return await write(connection, resources, clock.now())
-        except IntegrityConstraintViolationError:
+        except ConstraintViolated:
             continue
     raise Stopped("Others write the same just now.")
 

@@ -8,7 +8,9 @@ reference `Type/id` and `id`; of a name its plain letters; of a date its first m
 A word without a value says that the element is present.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 from app.base.text import plain
@@ -37,10 +39,9 @@ def words(resource: Mapping[str, Any]) -> str:
     """Returns all words of a resource as stored; a type that is not searched has none."""
     kind = str(resource.get("resourceType"))
     all_words: dict[str, None] = {}
-    for known in (*PARAMETERS.get(kind, ()), *_MEMBER.get(kind, ())):
-        if known.path and known.column is None:
-            for value in of_parameter(resource, known):
-                all_words[known.indexed_as + PART + value] = None
+    for known in _READERS.get(kind, ()):
+        for value in known.read(resource):
+            all_words[known.prefix + value] = None
     for one in resource.get("contained") or () if kind == "ServiceRequest" else ():
         if one.get("resourceType") == "Patient":
             for value in of_parameter(one, _PATIENT):
@@ -48,40 +49,71 @@ def words(resource: Mapping[str, Any]) -> str:
     return END + END.join(all_words) + END if all_words else ""
 
 
-def of_parameter(resource: Mapping[str, Any], known: Parameter) -> Iterator[str]:
-    """Yields the values of one parameter; an empty one comes first if the element is present."""
-    there = False
-    for path in known.path.split(" | "):
-        for value in _values(resource, path.split(".")):
-            if not there:
-                yield ""
-            there = True
-            yield from (word for word in _words(known, value) if word)
+def of_parameter(resource: Mapping[str, Any], known: Parameter) -> list[str]:
+    """Lists the values of one parameter; an empty one comes first if the element is present."""
+    return _reader(known).read(resource)
 
 
-def _values(value: Any, path: Sequence[str]) -> Iterator[Any]:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads one parameter, with all that can be known of it before a resource comes."""
+
+    #: What the parameter's words begin with.
+    prefix: str
+    #: The paths of the elements, name by name.
+    paths: tuple[tuple[str, ...], ...]
+    #: The words of one value.
+    words: Callable[[Any], Iterable[str]]
+
+    def read(self, resource: Mapping[str, Any]) -> list[str]:
+        """Lists the values as `of_parameter` does."""
+        values: list[Any] = []
+        for path in self.paths:
+            if path[0] in resource:
+                _find(resource[path[0]], path[1:], values)
+        if not values:
+            return values
+        found = [""]
+        for value in values:
+            found += [word for word in self.words(value) if word]
+        return found
+
+
+def _find(value: Any, path: Sequence[str], found: list[Any]) -> None:
+    """Adds the values at the end of a path to those found, in the resource's order."""
     if isinstance(value, list):
         for item in value:
-            yield from _values(item, path)
+            _find(item, path, found)
     elif not path:
         if value is not None:
-            yield value
-    elif isinstance(value, Mapping) and path[0] in value:
-        yield from _values(value[path[0]], path[1:])
+            found.append(_TRUTH[value] if isinstance(value, bool) else value)
+    elif isinstance(value, dict) and path[0] in value:
+        _find(value[path[0]], path[1:], found)
 
 
-def _words(known: Parameter, value: Any) -> Iterator[str]:
-    if isinstance(value, bool):
-        value = "true" if value else "false"
-    if known.kind == "token":
-        yield from _token(known.system, value)
-    elif known.kind == "date":
-        yield from _date(value)
-    elif known.kind == "reference":
-        if isinstance(value, Mapping):
-            yield from _reference(value)
-    elif isinstance(value, str):
-        yield from _TEXTS[known.kind](value)
+@cache
+def _reader(known: Parameter) -> _Reader:
+    """Prepares a parameter, once for each of the catalog."""
+    makers: dict[str, Callable[[Any], Iterable[str]]] = {
+        "token": partial(_token, known.system),
+        "date": _date,
+        "reference": _reference,
+    }
+    made = makers.get(known.kind) or partial(_text, _TEXTS[known.kind])
+    paths = tuple(tuple(path.split(".")) for path in known.path.split(" | "))
+    return _Reader(known.indexed_as + PART, paths, made)
+
+
+_TRUTH = {True: "true", False: "false"}
+
+
+def _apart(text: str) -> str:
+    """Takes the two characters that part words out of a text, which hardly ever has them."""
+    return text.translate(_APART) if PART in text or END in text else text
+
+
+def _text(read: Callable[[str], Iterable[str]], value: Any) -> Iterable[str]:
+    return read(value) if isinstance(value, str) else ()
 
 
 def _string(value: str) -> Iterator[str]:
@@ -89,12 +121,12 @@ def _string(value: str) -> Iterator[str]:
 
 
 def _uri(value: str) -> Iterator[str]:
-    yield value.translate(_APART)
+    yield _apart(value)
 
 
 def _canonical(value: str) -> Iterator[str]:
     """Yields the address, and a second word with the version where the canonical names one."""
-    address, bar, version = value.translate(_APART).partition("#")[0].partition("|")
+    address, bar, version = _apart(value).partition("#")[0].partition("|")
     yield address
     if bar:
         yield address + PART + version
@@ -108,54 +140,57 @@ _TEXTS: Mapping[str, Callable[[str], Iterator[str]]] = {
 }
 
 
-def _token(system: str, value: Any) -> Iterator[str]:
+def _token(system: str, value: Any) -> Iterable[str]:
     if isinstance(value, str):
-        yield from _code(system, value)
-    elif isinstance(value, Mapping):
-        yield from _coded(value)
+        return _code(system, value)
+    return _coded(value) if isinstance(value, dict) else ()
 
 
-def _date(value: Any) -> Iterator[str]:
-    """Yields the stretch of a date, a Period or a Timing, from its first to its last moment."""
-    stretches = list(_stretches(value))
-    if stretches:
-        low = min(low for low, _ in stretches)
-        high = max(high for _, high in stretches)
-        yield low + PART + high
+def _date(value: Any) -> Iterable[str]:
+    """Returns the stretch of a date, a Period or a Timing, from its first to its last moment."""
+    stretches = _stretches(value)
+    if not stretches:
+        return ()
+    return (min(stretches)[0] + PART + max([high for _, high in stretches]),)
 
 
-def _stretches(value: Any) -> Iterator[tuple[str, str]]:
+def _stretches(value: Any) -> list[tuple[str, str]]:
     if isinstance(value, str):
         try:
             low, high = span(value)
         except ValueError:
-            return
-        yield moment(low), moment(high)
-    elif isinstance(value, Mapping):
-        start, end = (list(_stretches(value.get(name))) for name in ("start", "end"))
-        if start or end:
-            yield start[0][0] if start else OPEN_LOW, end[0][1] if end else OPEN_HIGH
-        for event in value.get("event") or ():
-            yield from _stretches(event)
-        repeat = value.get("repeat")
-        if isinstance(repeat, Mapping):
-            yield from _stretches(repeat.get("boundsPeriod"))
+            return []
+        return [(moment(low), moment(high))]
+    if not isinstance(value, dict):
+        return []
+    listed: list[tuple[str, str]] = []
+    start, end = _stretches(value.get("start")), _stretches(value.get("end"))
+    if start or end:
+        listed.append((start[0][0] if start else OPEN_LOW, end[0][1] if end else OPEN_HIGH))
+    for event in value.get("event") or ():
+        listed += _stretches(event)
+    repeat = value.get("repeat")
+    if isinstance(repeat, dict):
+        listed += _stretches(repeat.get("boundsPeriod"))
+    return listed
 
 
-def _reference(value: Mapping[str, Any]) -> Iterator[str]:
+def _reference(value: Any) -> Iterator[str]:
+    if not isinstance(value, dict):
+        return
     literal = value.get("reference")
     if isinstance(literal, str):
-        whole = literal.partition(_HISTORY)[0].translate(_APART)
+        whole = _apart(literal.partition(_HISTORY)[0])
         yield whole
         yield whole.rpartition("/")[2]
     identifier = value.get("identifier")
-    if isinstance(identifier, Mapping):
+    if isinstance(identifier, dict):
         yield from ("identifier" + PART + word for word in _coded(identifier))
 
 
 def _code(system: str, code: str) -> Iterator[str]:
     """Yields the words of a code without a written system; `system` is implied, or empty."""
-    code = code.translate(_APART)
+    code = _apart(code)
     yield code
     yield PART + code
     if system:
@@ -165,9 +200,21 @@ def _code(system: str, code: str) -> Iterator[str]:
 
 def _coded(value: Mapping[str, Any]) -> Iterator[str]:
     code, system = value.get("code", value.get("value")), value.get("system")
-    system = system.translate(_APART) if isinstance(system, str) else ""
+    system = _apart(system) if isinstance(system, str) else ""
     if isinstance(code, str):
-        yield code.translate(_APART)
-        yield system + PART + code.translate(_APART)
+        code = _apart(code)
+        yield code
+        yield system + PART + code
     if system:
         yield system + PART
+
+
+#: The readers of the types that are searched, in the order of the words.
+_READERS: Mapping[str, Sequence[_Reader]] = {
+    kind: [
+        _reader(known)
+        for known in (*PARAMETERS.get(kind, ()), *_MEMBER.get(kind, ()))
+        if known.path and known.column is None
+    ]
+    for kind in PARAMETERS.keys() | _MEMBER.keys()
+}

@@ -17,6 +17,8 @@ class Changes:
     before: Referral | None
     after: Referral
     rows: dict[Table, list[Mapping[str, Any]]] = field(default_factory=dict)
+    #: The ServiceRequest as the change leaves it.
+    request: Mapping[str, Any] = field(default_factory=dict)
     #: (message id, organization) pairs: which organization gets which message.
     recipients: list[tuple[str, str]] = field(default_factory=list)
     #: The placement that the statement makes good; None where nobody is placed, or under locks.

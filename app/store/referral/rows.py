@@ -67,7 +67,9 @@ def _version(draft: Draft, changes: Changes, body: dict[str, Any]) -> None:
 def _resources(draft: Draft, changes: Changes) -> None:
     after, details = draft.after, draft.details
     patient = patient_reference(draft.sent, after.cin)
-    _version(draft, changes, service_request(after, details, draft.sent))
+    request = service_request(after, details, draft.sent)
+    changes.request = request
+    _version(draft, changes, request)
     given = (draft.service_kept or {}).get("output", ())
     own = referral_task(after, details, patient, draft.plan_organization, draft.adopted, given)
     own = naming_request(own, draft.open_request)

@@ -117,15 +117,20 @@ class MoveShape(NamedTuple):
     place: Literal["take", "wait"] | None
 
 
-@cache
-def mark(table: Table, row: int, name: str) -> str:
+def _mark(table: Table, row: int, name: str) -> str:
     """Names the parameter of a column of a row."""
     return f"{table.name}_{row}_{name}"
 
 
+@cache
+def marks(table: Table, row: int, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Names the parameters of all columns of a row."""
+    return tuple(_mark(table, row, name) for name in columns)
+
+
 @lru_cache(maxsize=1024)
 def statement(shape: MoveShape) -> Compiled:
-    """Composes the statement of a shape; `mark` names the parameters of its rows."""
+    """Composes the statement of a shape; `marks` names the parameters of its rows."""
     moved = (_insert_referral() if shape.new else _update_referral()).cte("moved")
     checks = [_check(moved, "version")]
     if shape.place is not None:
@@ -149,7 +154,7 @@ def _check(found: CTE, what: str) -> ColumnElement[bool]:
 
 
 def _of(table: Table, name: str, row: int = 0) -> ColumnElement[Any]:
-    return bindparam(mark(table, row, name), type_=table.columns[name].type)
+    return bindparam(_mark(table, row, name), type_=table.columns[name].type)
 
 
 def _insert_referral() -> Any:
@@ -205,7 +210,10 @@ def _wait() -> CTE:
 def _insert(rows: TableRows) -> Insert:
     table, columns, number = rows
     if number is None:
-        arrays = [bindparam(mark(table, 0, n), type_=ARRAY(table.columns[n].type)) for n in columns]
+        named = zip(marks(table, 0, columns), columns, strict=True)
+        arrays = [
+            bindparam(name, type_=ARRAY(table.columns[column].type)) for name, column in named
+        ]
         given = func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
         written = insert(table).from_select(list(columns), select(given))
     else:

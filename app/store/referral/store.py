@@ -8,21 +8,22 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-import asyncpg
 import orjson
 
 from app.base.local_time import stored_day
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Authorization, Referral
 from app.store.database import Row, Source
-from app.store.database_errors import constraint, sqlstate
+from app.store.database_errors import StatementRefused, constraint, sqlstate
 from app.store.referral.changes import Changes
-from app.store.referral.statement import MOST_VALUES, MoveShape, TableRows, mark, statement
+from app.store.referral.statement import MOST_VALUES, MoveShape, TableRows, marks, statement
 from app.store.tables.decision import service_authorization
 from app.store.tables.notification import message
 from app.store.tables.referral import referral, task
 
-_COLUMNS = [column.name for column in referral.columns]
+_COLUMNS = tuple(column.name for column in referral.columns)
+#: The columns of a referral, each with the name of its parameter in the statement.
+_MARKED = tuple(zip(_COLUMNS, marks(referral, 0, _COLUMNS), strict=True))
 #: The SQLSTATE of a check that failed (`nwd_require`); its constraint is the name of the check.
 _CHECK_FAILED = "NW001"
 
@@ -53,7 +54,7 @@ async def write(source: Source, changes: Changes) -> None:
     )
     try:
         await source.execute(*statement(shape).called(**_values(changes)))
-    except asyncpg.PostgresError as error:
+    except StatementRefused as error:
         if sqlstate(error) != _CHECK_FAILED:
             raise
         raise (PlaceGone if constraint(error) == "place" else StaleReferral) from error
@@ -64,13 +65,15 @@ async def write(source: Source, changes: Changes) -> None:
 def _values(changes: Changes) -> dict[str, Any]:
     """Lists the parameters of the statement by name."""
     after = changes.after
-    values = {mark(referral, 0, name): getattr(after, name) for name in _COLUMNS}
+    values = {name: getattr(after, column) for column, name in _MARKED}
     for table, rows in changes.rows.items():
         if len(rows) > MOST_VALUES:
-            values |= {mark(table, 0, name): [row[name] for row in rows] for name in rows[0]}
+            columns = tuple(rows[0])
+            arrays = [[row[column] for row in rows] for column in columns]
+            values.update(zip(marks(table, 0, columns), arrays, strict=True))
             continue
         for number, row in enumerate(rows):
-            values |= {mark(table, number, name): value for name, value in row.items()}
+            values.update(zip(marks(table, number, tuple(row)), row.values(), strict=True))
     if changes.before is not None:
         values["read_version"] = changes.before.version
         values["read_state"] = changes.before.state.value

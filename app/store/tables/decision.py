@@ -110,7 +110,6 @@ service_authorization = Table(
         using="gist",
         name="ex_service_authorization_open",
     ),
-    Index("ix_service_authorization_member", "plan", "cin", "service"),
     Index(
         "ix_service_authorization_expiring",
         "plan",
@@ -123,7 +122,12 @@ service_authorization = Table(
         "ends_on",
         postgresql_where="status = 'open' AND expired_told_at IS NULL",
     ),
-    Index("ix_service_authorization_previous", "plan", "previous_id"),
+    Index(
+        "ix_service_authorization_previous",
+        "plan",
+        "previous_id",
+        postgresql_where="previous_id IS NOT NULL",
+    ),
 )
 
 #: Constraints that fail when another authorization of member and service was written first.

@@ -112,7 +112,7 @@ referral = Table(
     finite("received_at", "decision_due", "void_due"),
     Index("ix_referral_member", "plan", "cin", "id"),
     Index("ix_referral_patient", "plan", "patient_id", "id"),
-    Index("ix_referral_state", "plan", "state", "decision_due"),
+    Index("ix_referral_pending", "plan", "decision_due", postgresql_where="state = 'pending'"),
     Index("ix_referral_updated", "plan", "updated_at"),
     Index("ix_referral_received", "plan", "received_at"),
     Index(
