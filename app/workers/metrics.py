@@ -7,6 +7,7 @@ a receiver's.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from prometheus_client import Counter, Histogram, start_http_server
 
@@ -22,8 +23,13 @@ _SECONDS = Histogram(
 
 def attempted(status: int | None, error: str | None, duration_ms: int) -> None:
     """Counts one attempt: by the class of its status, or by its error class."""
-    _ATTEMPTS.labels(error or (f"{status // 100}xx" if status else "none")).inc()
+    _series(error or (f"{status // 100}xx" if status else "none")).inc()
     _SECONDS.observe(duration_ms / 1000)
+
+
+@cache
+def _series(result: str) -> Counter:
+    return _ATTEMPTS.labels(result)
 
 
 @contextmanager

@@ -34,9 +34,9 @@ class Pace:
     lease_s: float = 60.0
     total_s: float = TOTAL_S
     grace_s: float = 8.0
-    at_once: int = 256
+    at_once: int = 512
     per_endpoint: int = 8
-    per_quick_endpoint: int = 32
+    per_quick_endpoint: int = 64
     quick_s: float = 0.1
     gather_s: float = 0.002
     longest_backoff_s: float = 5.0

@@ -54,14 +54,17 @@ class Vault:
     def __init__(self, settings: Settings) -> None:
         self._fernet = Fernet(_key(settings))
         self._decrypt = lru_cache(maxsize=4096)(self._fernet.decrypt)
+        self._secrets = lru_cache(maxsize=4096)(self._read_secrets)
 
     def seal_secrets(self, secrets: Sequence[Secret]) -> bytes:
         return self._fernet.encrypt(orjson.dumps([asdict(s) for s in secrets[:MOST_SECRETS]]))
 
     def open_secrets(self, sealed: bytes, now: datetime) -> list[Secret]:
         """Opens the secrets that sign at `now`, newest first; `InvalidToken` under another key."""
-        every = [Secret(**secret) for secret in orjson.loads(self._decrypt(sealed))]
-        return [secret for secret in every if secret.valid(now)]
+        return [secret for secret in self._secrets(sealed) if secret.valid(now)]
+
+    def _read_secrets(self, sealed: bytes) -> tuple[Secret, ...]:
+        return tuple(Secret(**secret) for secret in orjson.loads(self._fernet.decrypt(sealed)))
 
     def seal_headers(self, headers: Mapping[str, str]) -> bytes | None:
         return self._fernet.encrypt(orjson.dumps(dict(headers))) if headers else None
