@@ -91,7 +91,7 @@ async def state_capacity(
 
 
 async def _write(
-    connection: Source,
+    source: Source,
     caller: Caller,
     offer_id: str,
     stated: Stated,
@@ -103,7 +103,7 @@ async def _write(
     404 for an unknown offer; 403 unless the caller is the offer's organization or staff of its
     plan; 412 where `if_match` names another version.
     """
-    row = await connection.fetch_one(_LOCK, offer_id)
+    row = await source.fetch_one(_LOCK, offer_id)
     if row is None:
         raise not_found(_KIND)
     plan, version = row["plan"], row["version"]
@@ -116,13 +116,13 @@ async def _write(
     places = row["places"] if stated.places is None else stated.places
     taken = row["taken_outside"] if stated.taken is None else stated.taken
     status = row["capacity_status"] if stated.status is None else stated.status
-    (stored,) = await connection.fetch(_BODY, plan, offer_id, version)
+    (stored,) = await source.fetch(_BODY, plan, offer_id, version)
     offer = set_capacity(parse(stored["body"]), places, taken, status)
     # Another process may have written the last version by a clock ahead of ours.
     now = max(now, row["updated_at"])
     written = stamped(offer, version + 1, now)
-    await connection.execute(_UPDATE, plan, offer_id, places, taken, status, version + 1, now)
-    await connection.execute(_VERSION, plan, offer_id, version + 1, now, written, words(offer))
+    await source.execute(_UPDATE, plan, offer_id, places, taken, status, version + 1, now)
+    await source.execute(_VERSION, plan, offer_id, version + 1, now, written, words(offer))
     return str(plan)
 
 

@@ -194,9 +194,9 @@ async def _found(request: Request, caller: Caller, source: Source, id_: str) -> 
     return _shown(row, _base(request))
 
 
-async def _locked(connection: Source, caller: Caller, id_: str) -> Row:
+async def _locked(source: Source, caller: Caller, id_: str) -> Row:
     """Locks a piece of correspondence, so that nobody else changes it; 404 for another plan's."""
-    row = await outbox.lock(connection, _plans(caller), id_)
+    row = await outbox.lock(source, _plans(caller), id_)
     if row is None:
         raise not_found(_KIND)
     return row

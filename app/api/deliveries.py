@@ -89,7 +89,7 @@ async def read_deliveries_page(
 async def _page_of(
     request: Request,
     caller: Caller,
-    connection: Source,
+    source: Source,
     filters: DeliveryFilters,
     path: str = "",
 ) -> DeliveriesPage:
@@ -104,10 +104,10 @@ async def _page_of(
         after=_after(pages.after(filters.cursor)),
         limit=filters.limit,
     )
-    rows = await store.deliveries_page(connection, wanted)
+    rows = await store.deliveries_page(source, wanted)
     letters: Sequence[Row] = ()
     if filters.referral is not None and caller.may("ServiceRequest", "r"):
-        letters = await store.letters(connection, filters.referral, wanted.seen)
+        letters = await store.letters(source, filters.referral, wanted.seen)
     shown = rows[: filters.limit]
     return DeliveriesPage(
         deliveries=[delivery_shown(row, caller.organization_id, pages.public_url) for row in shown],

@@ -169,18 +169,18 @@ _OWNERS = frozenset(
 )  # fmt: skip
 
 
-async def create(request: Request, connection: Transaction, caller: Caller, kind: str) -> Response:
+async def create(request: Request, transaction: Transaction, caller: Caller, kind: str) -> Response:
     """Answers a POST: writes a resource under an id of ours."""
     _may_create(caller, kind)
     refuse_condition(request)
     resource = await to_thread_if_heavy(read_tree, await read_body(request), [kind])
     resource["id"] = new_id()
     _own_plan(caller, resource)
-    return await _store(request, connection, caller, resource, new=True)
+    return await _store(request, transaction, caller, resource, new=True)
 
 
 async def update(
-    request: Request, connection: Transaction, caller: Caller, kind: str, resource_id: str
+    request: Request, transaction: Transaction, caller: Caller, kind: str, resource_id: str
 ) -> Response:
     """Answers a PUT: writes a new version, or a new resource under the caller's id.
 
@@ -188,7 +188,7 @@ async def update(
     """
     require(caller, kind, "u")
     resource = await to_thread_if_heavy(read_whole, await read_body(request), kind, resource_id)
-    current = await _current(connection, caller, kind, resource_id)
+    current = await _current(transaction, caller, kind, resource_id)
     header = request.headers.get("if-match")
     if current is None:
         if header is not None:
@@ -201,15 +201,15 @@ async def update(
         _may_update(caller, resource, parse(current.stored.body))
     _own_plan(caller, resource)
     if kind == "Organization" and current is not None:
-        return await _change(request, connection, caller, resource, current)
+        return await _change(request, transaction, caller, resource, current)
     # The maker of an organization is on record: no other write may come between.
     guarded = kind == "Organization" or names_version(header)
     after = (current.stored.version if current else 0) if guarded else None
-    return await _store(request, connection, caller, resource, new=current is None, after=after)
+    return await _store(request, transaction, caller, resource, new=current is None, after=after)
 
 
 async def _change(
-    request: Request, connection: Transaction, caller: Caller, resource: Resource, current: Read
+    request: Request, transaction: Transaction, caller: Caller, resource: Resource, current: Read
 ) -> Response:
     """Writes a change of an organization, or keeps the change until a second word (202).
 
@@ -218,16 +218,16 @@ async def _change(
     settings = deployment(request).settings
     now = deployment(request).clock.now()
     production = settings.environment == "production"
-    standing = await standing_of(connection, resource["id"], production=production)
+    standing = await standing_of(transaction, resource["id"], production=production)
     may_change(caller, standing)
     after = current.stored.version
     changes = waits(caller, standing, parse(current.stored.body), resource)
     if standing is None or not changes:
-        response = await _store(request, connection, caller, resource, new=False, after=after)
-        await take_back(connection, caller, resource["id"], now)
+        response = await _store(request, transaction, caller, resource, new=False, after=after)
+        await take_back(transaction, caller, resource["id"], now)
         return response
     with refusals_as_answers(request):
-        proposal = await propose(connection, caller, resource, changes, after, now)
+        proposal = await propose(transaction, caller, resource, changes, after, now)
     where = f"{settings.public_url.rstrip('/')}{PREFIX}/{proposal}"
     body = orjson.dumps(accepted(changes, confirmers_in_words(caller, standing)))
     return Response(body, 202, {"Location": where}, media_type=FHIR_JSON)
@@ -289,10 +289,10 @@ def _plan_reference(plan: str) -> dict[str, Any]:
 
 
 async def _current(
-    connection: Transaction, caller: Caller, kind: str, resource_id: str
+    transaction: Transaction, caller: Caller, kind: str, resource_id: str
 ) -> Read | None:
     try:
-        return await read(connection, kind, resource_id, visibility(caller))
+        return await read(transaction, kind, resource_id, visibility(caller))
     except Refusal as refusal:
         if refusal.status != 404:
             raise
@@ -301,7 +301,7 @@ async def _current(
 
 async def _store(
     request: Request,
-    connection: Transaction,
+    transaction: Transaction,
     caller: Caller,
     resource: Resource,
     *,
@@ -311,15 +311,15 @@ async def _store(
     settings = deployment(request).settings
     now = deployment(request).clock.now()
     with refusals_as_answers(request):
-        await write(connection, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
+        await write(transaction, [resource], now, taken_in_all=not new, by=caller.plan, after=after)
     if resource["resourceType"] == "HealthcareService":
-        row = await connection.fetch_one(_PLAN, resource["id"])
+        row = await transaction.fetch_one(_PLAN, resource["id"])
         if row is not None:
-            await announce_room(connection, row["plan"], resource["id"], now, settings.fhir_base)
+            await announce_room(transaction, row["plan"], resource["id"], now, settings.fhir_base)
             await promote_waiting(
-                connection, row["plan"], resource["id"], request_context(request, caller)
+                transaction, row["plan"], resource["id"], request_context(request, caller)
             )
-    stored = await read(connection, resource["resourceType"], resource["id"], visibility(caller))
+    stored = await read(transaction, resource["resourceType"], resource["id"], visibility(caller))
     response = of_resource(stored)
     if new:
         response.status_code = 201

@@ -155,22 +155,22 @@ def _require_access(caller: Caller, letter: str) -> None:
         require_scope(caller, NETWORK)
 
 
-async def _visible_proposal(connection: Source, caller: Caller, id_: str) -> Row:
-    row = await store.one(connection, caller, id_)
+async def _visible_proposal(source: Source, caller: Caller, id_: str) -> Row:
+    row = await store.one(source, caller, id_)
     if row is None:
         raise not_found("proposal")
     return row
 
 
-async def _lock_open(connection: Source, caller: Caller, id_: str) -> Row:
+async def _lock_open(source: Source, caller: Caller, id_: str) -> Row:
     """Locks the organization of a proposal, and returns the proposal where the caller may decide.
 
     404 for a proposal that concerns others alone, 403 for the proposer, 409 for a decided proposal.
     """
     _require_access(caller, "u")
-    unlocked = await _visible_proposal(connection, caller, id_)
-    await store.lock(connection, unlocked["organization_id"])
-    row = await _visible_proposal(connection, caller, id_)
+    unlocked = await _visible_proposal(source, caller, id_)
+    await store.lock(source, unlocked["organization_id"])
+    row = await _visible_proposal(source, caller, id_)
     if row["proposed_for"] == caller.organization_id:
         text = "You proposed this change: the second word is another's. A new update replaces it."
         raise refuse(403, "forbidden", text)

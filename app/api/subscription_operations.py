@@ -244,7 +244,7 @@ def _number(given: Given, name: str, default: int) -> int:
 async def _statuses(
     request: Request,
     caller: Caller,
-    connection: Source,
+    source: Source,
     ids: Sequence[str],
     wanted: Sequence[str],
 ) -> Response:
@@ -253,20 +253,20 @@ async def _statuses(
     words = {one for each in wanted for one in each.split(",")}
     rows = [
         row
-        for row in await keep.all_of(connection, caller.organization_id)
+        for row in await keep.all_of(source, caller.organization_id)
         if (not named or row["id"] in named) and (not words or fhir_status(row["status"]) in words)
     ]
     base = base_of(request)
-    standings = zip(await keep.standings(connection, rows), rows, strict=True)
+    standings = zip(await keep.standings(source, rows), rows, strict=True)
     shown = [(standing, row["content"]) for standing, row in standings]
     return bundle(statuses(base, shown, f"{base}/Subscription/$status"))
 
 
-async def _status(request: Request, caller: Caller, connection: Source, id_: str) -> Response:
+async def _status(request: Request, caller: Caller, source: Source, id_: str) -> Response:
     require(caller, "Subscription", "r")
-    row = await keep.find(connection, caller.organization_id, id_)
+    row = await keep.find(source, caller.organization_id, id_)
     base = base_of(request)
-    (standing,) = await keep.standings(connection, [row])
+    (standing,) = await keep.standings(source, [row])
     return bundle(
         statuses(base, [(standing, row["content"])], f"{base}/Subscription/{id_}/$status")
     )
@@ -275,14 +275,14 @@ async def _status(request: Request, caller: Caller, connection: Source, id_: str
 async def _events(
     request: Request,
     caller: Caller,
-    connection: Source,
+    source: Source,
     id_: str,
     numbers: tuple[int, int],
     content: str | None,
 ) -> Response:
     """Answers with events. First numbers the events without a number, so that none is missing."""
     require(caller, "Subscription", "r")
-    row = await keep.find(connection, caller.organization_id, id_)
+    row = await keep.find(source, caller.organization_id, id_)
     # Never more than the Subscription asked for: the Subscription set what its receiver may see.
     level = min(CONTENTS.index(content or row["content"]), CONTENTS.index(row["content"]))
     full = CONTENTS[level] == "full-resource"
@@ -290,7 +290,7 @@ async def _events(
         for kind in CARRIES.get(row["focus"], (row["focus"],)):
             require(caller, kind, "r")
     now, base = now_of(request), base_of(request)
-    standing, events = await keep.events(connection, row, *numbers, full=full, base=base, now=now)
+    standing, events = await keep.events(source, row, *numbers, full=full, base=base, now=now)
     return bundle(
         notification(
             base, standing, "query-event", CONTENTS[level], id_=new_id(), at=now, events=events

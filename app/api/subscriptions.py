@@ -160,7 +160,7 @@ _FAULTS = (400, 403, 409, 422)
 async def _wanted(
     request: Request,
     caller: Caller,
-    connection: Source,
+    source: Source,
     before: Row | None = None,
 ) -> tuple[dict[str, Any], WantedSubscription]:
     """Reads the body, and the Subscription wanted by it.
@@ -180,7 +180,7 @@ async def _wanted(
         text = "The topic stays, since event numbers go with it. Make another Subscription."
         faults.append(Issue("business-rule", text, "Subscription.criteria"))
     if wanted is not None:
-        faults += await keep.identify(connection, wanted)
+        faults += await keep.identify(source, wanted)
     if wanted is None or faults:
         raise refuse_faults(faults, 422)
     if wanted.content == "full-resource":

@@ -77,9 +77,9 @@ async def read_timeline_page(
     return timeline_document(shown, deployment(request).clock.now())
 
 
-async def _read(request: Request, caller: Caller, connection: Source, id_: str) -> Timeline:
+async def _read(request: Request, caller: Caller, source: Source, id_: str) -> Timeline:
     require(caller, "ServiceRequest", "r")
-    gathered = await gather(connection, id_, visibility(caller))
+    gathered = await gather(source, id_, visibility(caller))
     return timeline(gathered, deployment(request).clock.now())
 
 

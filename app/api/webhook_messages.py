@@ -161,9 +161,9 @@ async def read_statistics(
     return Statistics(**await store.statistics(source, caller.organization_id, id))
 
 
-async def _message(connection: Source, caller: Caller, id_: str, message: str) -> Row:
+async def _message(source: Source, caller: Caller, id_: str, message: str) -> Row:
     rows = await store.deliveries(
-        connection, caller.organization_id, id_, message=message, before=_NEVER, limit=1
+        source, caller.organization_id, id_, message=message, before=_NEVER, limit=1
     )
     if not rows:
         raise not_found("message of this endpoint")

@@ -45,14 +45,14 @@ EndpointId = Annotated[
 
 
 async def own_endpoint(
-    connection: Source, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
+    source: Source, caller: Caller, id_: str, letter: str = "r", *, lock: bool = False
 ) -> Row:
     """The caller's endpoint; 404 for an endpoint of another organization.
 
     403 without `letter` on Subscription: in FHIR an endpoint is a Subscription.
     """
     require(caller, "Subscription", letter)
-    row = await store.endpoint(connection, caller.organization_id, id_, lock=lock)
+    row = await store.endpoint(source, caller.organization_id, id_, lock=lock)
     if row is None:
         raise not_found("webhook endpoint")
     return row
@@ -239,9 +239,9 @@ async def send_test(
 
 
 async def _with_secret(
-    request: Request, caller: Caller, id_: str, secret: str, connection: Source
+    request: Request, caller: Caller, id_: str, secret: str, source: Source
 ) -> EndpointWithSecret:
-    row = await store.endpoint(connection, caller.organization_id, id_)
+    row = await store.endpoint(source, caller.organization_id, id_)
     if row is None:
         raise not_found("webhook endpoint")
     endpoint = as_owner_reads(row, _vault(request), now_of(request))

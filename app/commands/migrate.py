@@ -108,30 +108,30 @@ async def reindex(database: Database) -> int:
         done += count
 
 
-async def _reindex_batch(connection: Source) -> int:
-    rows = await connection.fetch(_UNREAD, _BATCH)
+async def _reindex_batch(source: Source) -> int:
+    rows = await source.fetch(_UNREAD, _BATCH)
     if not rows:
         return 0
     read = [(*_key(row), row["version"], found_by(parse(row["body"]))) for row in rows]
-    await connection.execute(_READ, *_columns(read, 5))
+    await source.execute(_READ, *_columns(read, 5))
     directory = [row for row in rows if row["referral_id"] is None and row["type"] in TYPES]
     keys = sorted({_key(row) for row in directory})
     if keys:
-        await _reindex_directory(connection, keys)
+        await _reindex_directory(source, keys)
     return len(rows)
 
 
-async def _reindex_directory(connection: Source, keys: list[Any]) -> None:
+async def _reindex_directory(source: Source, keys: list[Any]) -> None:
     """Rebuilds the index rows of these directory resources from their current versions."""
     columns = _columns(keys, 3)
-    current = await connection.fetch(_LATEST, *columns)
-    await connection.execute(_FORGET, *columns)
+    current = await source.fetch(_LATEST, *columns)
+    await source.execute(_FORGET, *columns)
     rows = [
         (plan, resource["resourceType"], resource["id"], travelling(entries))
         for resource, plan in ((parse(row["body"]), row["plan"]) for row in current)
         if (entries := sorted(words(resource, found_by(resource))))
     ]
-    await connection.execute(INSERT, *_columns(rows, 4))
+    await source.execute(INSERT, *_columns(rows, 4))
 
 
 def _key(row: Row) -> tuple[str, str, str]:

@@ -185,9 +185,7 @@ def duplicate(first: Twin) -> Refusal:
     return refuse(409, "duplicate", text, "ServiceRequest.identifier")
 
 
-async def matching(
-    connection: Source, condition: Condition, seen: Visibility
-) -> list[tuple[str, str]]:
+async def matching(source: Source, condition: Condition, seen: Visibility) -> list[tuple[str, str]]:
     """Finds (plan, id) of referrals that the caller may see and that carry every identifier.
 
     At most two, because two already are several.
@@ -196,7 +194,7 @@ async def matching(
     for number, alternatives in enumerate(condition):
         for name, each in identifier_values(alternatives).items():
             values[f"{name}{number}"] = each
-    rows = await connection.fetch(*_carrying(len(condition), staff=seen.staff).called(**values))
+    rows = await source.fetch(*_carrying(len(condition), staff=seen.staff).called(**values))
     return [(row["plan"], row["id"]) for row in rows]
 
 

@@ -27,7 +27,7 @@ WHERE e.kind = 'webhook' AND (e.event_types = '{}' OR $3::text = ANY (e.event_ty
 
 
 async def announce(
-    connection: Source,
+    source: Source,
     event_type: EventType,
     organizations: Sequence[str],
     about: About,
@@ -44,8 +44,8 @@ async def announce(
     body = thin_payload(event_type, now, about, base)
     message = (about.plan or UNASSIGNED, new_id(), event_type.value, body, now)
     to = (about.plan not in (None, UNASSIGNED), list(organizations), active)
-    await connection.execute(_WRITE, *message, *to)
-    connection.deliveries_due()
+    await source.execute(_WRITE, *message, *to)
+    source.deliveries_due()
 
 
 # An offer's capacity
@@ -54,18 +54,16 @@ _CONCERNED = """SELECT o.organization_id, o.service, (SELECT p.id FROM organizat
     WHERE p.plan = o.plan) AS plan_organization FROM offer o WHERE o.plan = $1 AND o.id = $2"""
 
 
-async def announce_room(
-    connection: Source, plan: str, offer_id: str, now: datetime, base: str
-) -> None:
+async def announce_room(source: Source, plan: str, offer_id: str, now: datetime, base: str) -> None:
     """Tells an offer's organization and plan that its capacity was stated anew.
 
     Writes `capacity.changed` in the transaction of the change. The message holds no numbers: its
     link leads to them.
     """
-    row = await connection.fetch_one(_CONCERNED, plan, offer_id)
+    row = await source.fetch_one(_CONCERNED, plan, offer_id)
     if row is None:
         return
     owner = row["organization_id"]
     about = About(plan=plan, service=row["service"], performer_id=owner, offer_id=offer_id)
     recipients = sorted({owner, row["plan_organization"]} - {None})
-    await announce(connection, EventType.CAPACITY_CHANGED, recipients, about, now, base)
+    await announce(source, EventType.CAPACITY_CHANGED, recipients, about, now, base)

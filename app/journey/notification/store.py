@@ -96,13 +96,13 @@ _LOCKED = """SELECT * FROM webhook_endpoint
 WHERE organization_id = $1 AND id = $2 AND kind = $3 FOR UPDATE"""
 
 
-async def endpoints(connection: Source, organization: str, kind: str = "webhook") -> list[Row]:
+async def endpoints(source: Source, organization: str, kind: str = "webhook") -> list[Row]:
     """Lists an organization's endpoints of a kind (webhook, subscription), oldest first."""
-    return await connection.fetch(_MINE_OF_KIND, organization, kind)
+    return await source.fetch(_MINE_OF_KIND, organization, kind)
 
 
 async def endpoint(
-    connection: Source,
+    source: Source,
     organization: str,
     id_: str,
     *,
@@ -110,12 +110,12 @@ async def endpoint(
     kind: str = "webhook",
 ) -> Row | None:
     """Reads one endpoint of an organization; `lock` keeps others from changing it meanwhile."""
-    return await connection.fetch_one(_LOCKED if lock else _ONE, organization, id_, kind)
+    return await source.fetch_one(_LOCKED if lock else _ONE, organization, id_, kind)
 
 
-async def add(connection: Source, row: dict[str, Any]) -> None:
+async def add(source: Source, row: dict[str, Any]) -> None:
     """Stores a new endpoint."""
-    await connection.execute(*_adding(tuple(row)).called(**row))
+    await source.execute(*_adding(tuple(row)).called(**row))
 
 
 @cache
@@ -123,10 +123,10 @@ def _adding(columns: tuple[str, ...]) -> Compiled:
     return compiled(table.insert().values({name: bindparam(name) for name in columns}))
 
 
-async def change(connection: Source, organization: str, id_: str, values: dict[str, Any]) -> None:
+async def change(source: Source, organization: str, id_: str, values: dict[str, Any]) -> None:
     """Changes columns of one endpoint."""
     statement = _changing(tuple(values))
-    await connection.execute(*statement.called(of=organization, key=id_, **values))
+    await source.execute(*statement.called(of=organization, key=id_, **values))
 
 
 @cache
@@ -136,29 +136,29 @@ def _changing(columns: tuple[str, ...]) -> Compiled:
     return compiled(table.update().where(*own).values(marks))
 
 
-async def hold(connection: Source, organization: str, id_: str) -> None:
+async def hold(source: Source, organization: str, id_: str) -> None:
     """Holds the deliveries of a disabled endpoint until it is enabled."""
-    await connection.execute(_HOLD, list(plan_keys()), organization, id_)
+    await source.execute(_HOLD, list(plan_keys()), organization, id_)
 
 
-async def resume(connection: Source, organization: str, id_: str, now: datetime) -> None:
+async def resume(source: Source, organization: str, id_: str, now: datetime) -> None:
     """Makes held deliveries due now, with the whole retry schedule before them."""
-    await connection.execute(_RESUME, list(plan_keys()), organization, id_, now)
-    connection.deliveries_due()
+    await source.execute(_RESUME, list(plan_keys()), organization, id_, now)
+    source.deliveries_due()
 
 
-async def send_test(connection: Source, organization: str, id_: str, now: datetime) -> str:
+async def send_test(source: Source, organization: str, id_: str, now: datetime) -> str:
     """Writes a test message for one endpoint, whatever its filters; returns the message's id."""
     message = new_id()
     body = thin_payload(TEST, now, About(endpoint_id=id_), "")
     values = (UNASSIGNED, message, TEST, body, now, id_, organization)
-    await connection.execute(_TEST, *values)
-    connection.deliveries_due()
+    await source.execute(_TEST, *values)
+    source.deliveries_due()
     return message
 
 
 async def deliveries(
-    connection: Source,
+    source: Source,
     organization: str,
     id_: str,
     *,
@@ -169,16 +169,16 @@ async def deliveries(
 ) -> list[Row]:
     """Lists an endpoint's messages, newest first, before a moment (and id, if equal)."""
     mine = (list(plan_keys()), organization, id_)
-    return await connection.fetch(_LIST, *mine, message, state, *before, limit)
+    return await source.fetch(_LIST, *mine, message, state, *before, limit)
 
 
-async def attempts(connection: Source, organization: str, id_: str, message: str) -> list[Row]:
+async def attempts(source: Source, organization: str, id_: str, message: str) -> list[Row]:
     """Lists the attempts of one message at one endpoint."""
-    return await connection.fetch(_ATTEMPTS, list(plan_keys()), organization, id_, message)
+    return await source.fetch(_ATTEMPTS, list(plan_keys()), organization, id_, message)
 
 
 async def resend(
-    connection: Source,
+    source: Source,
     organization: str,
     id_: str,
     now: datetime,
@@ -192,12 +192,12 @@ async def resend(
     Returns the plan of each message. Leaves deliveries alone that are being sent or held.
     """
     mine = (list(plan_keys()), organization, id_)
-    rows = await connection.fetch(_RESEND, *mine, now, message, since, delivered)
-    connection.deliveries_due()
+    rows = await source.fetch(_RESEND, *mine, now, message, since, delivered)
+    source.deliveries_due()
     return [row["plan"] for row in rows]
 
 
-async def statistics(connection: Source, organization: str, id_: str) -> Row:
+async def statistics(source: Source, organization: str, id_: str) -> Row:
     """Counts deliveries by state, with the oldest waiting and the last delivered."""
-    (row,) = await connection.fetch(_COUNT, list(plan_keys()), organization, id_)
+    (row,) = await source.fetch(_COUNT, list(plan_keys()), organization, id_)
     return row

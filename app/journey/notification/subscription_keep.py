@@ -53,12 +53,12 @@ CROSS JOIN LATERAL (
   UNION SELECT id FROM organization WHERE id = w.value) AS o"""
 
 
-async def identify(connection: Source, wanted: WantedSubscription) -> list[Issue]:
+async def identify(source: Source, wanted: WantedSubscription) -> list[Issue]:
     """Resolves the identifiers of PAS' filter to organizations; a fault if one names none."""
     if not wanted.identifiers:
         return []
     words = [as_key(each) for each in tokens([token(text) for text in wanted.identifiers])]
-    rows = await connection.fetch(_IDENTIFIED, words)
+    rows = await source.fetch(_IDENTIFIED, words)
     if set(words) - {row["value"] for row in rows}:
         text = "org-identifier takes identifiers of organizations that this network knows."
         return [Issue("not-found", text, "Subscription.criteria.extension")]
@@ -67,7 +67,7 @@ async def identify(connection: Source, wanted: WantedSubscription) -> list[Issue
 
 
 async def create(
-    connection: Source,
+    source: Source,
     caller: Caller,
     tree: Mapping[str, Any],
     wanted: WantedSubscription,
@@ -76,7 +76,7 @@ async def create(
 ) -> Row:
     """Stores a new Subscription, `requested` until its handshake is answered."""
     organization = caller.organization_id
-    if len(await all_of(connection, organization)) >= MOST:
+    if len(await all_of(source, organization)) >= MOST:
         raise refuse(409, "too-costly", f"An organization has at most {MOST} Subscriptions.")
     row = {
         **_columns(tree, wanted, vault, {}, now),
@@ -90,12 +90,12 @@ async def create(
         "version": 1,
         "created_at": now,
     }
-    await store.add(connection, row)
-    return await find(connection, organization, row["id"])
+    await store.add(source, row)
+    return await find(source, organization, row["id"])
 
 
 async def update(
-    connection: Source,
+    source: Source,
     row: Row,
     caller: Caller,
     tree: Mapping[str, Any],
@@ -106,14 +106,14 @@ async def update(
     """Stores another version: `off` stops it, any other status asks for a new handshake."""
     columns = _columns(tree, wanted, vault, vault.open_headers(row["headers"]), now)
     columns |= {"version": row["version"] + 1, "client_id": caller.client_id}
-    await store.change(connection, row["organization_id"], row["id"], columns)
-    return await find(connection, row["organization_id"], row["id"])
+    await store.change(source, row["organization_id"], row["id"], columns)
+    return await find(source, row["organization_id"], row["id"])
 
 
-async def end(connection: Source, row: Row, now: datetime) -> None:
+async def end(source: Source, row: Row, now: datetime) -> None:
     """Ends a Subscription for good: it gets no more messages; the messages sent stay on record."""
     await store.change(
-        connection,
+        source,
         row["organization_id"],
         row["id"],
         {
@@ -128,7 +128,7 @@ async def end(connection: Source, row: Row, now: datetime) -> None:
 
 
 async def find(
-    connection: Source,
+    source: Source,
     organization: str,
     id_: str,
     *,
@@ -139,7 +139,7 @@ async def find(
 
     404 for another organization's; 410 for a deleted Subscription, unless `deleted` allows it.
     """
-    row = await store.endpoint(connection, organization, id_, lock=lock, kind="subscription")
+    row = await store.endpoint(source, organization, id_, lock=lock, kind="subscription")
     if row is None:
         raise not_found("Subscription")
     if is_deleted(row) and not deleted:
@@ -152,9 +152,9 @@ def is_deleted(row: Row) -> bool:
     return bool(row["disabled_reason"] == "deleted")
 
 
-async def all_of(connection: Source, organization: str) -> list[Row]:
+async def all_of(source: Source, organization: str) -> list[Row]:
     """Lists the organization's Subscriptions that were not deleted, oldest first."""
-    rows = await store.endpoints(connection, organization, "subscription")
+    rows = await store.endpoints(source, organization, "subscription")
     return [row for row in rows if not is_deleted(row)]
 
 
@@ -205,15 +205,15 @@ def as_resource(row: Row, vault: Vault, now: datetime) -> dict[str, Any]:
     )
 
 
-async def unnumbered(connection: Source, ids: Sequence[str]) -> dict[str, int]:
+async def unnumbered(source: Source, ids: Sequence[str]) -> dict[str, int]:
     """Counts the events without a number of each of these Subscriptions that has some."""
-    rows = await connection.fetch(_UNNUMBERED, list(plan_keys()), list(ids))
+    rows = await source.fetch(_UNNUMBERED, list(plan_keys()), list(ids))
     return {row["endpoint_id"]: row["waiting"] for row in rows}
 
 
-async def standings(connection: Source, rows: Sequence[Row]) -> list[SubscriptionStanding]:
+async def standings(source: Source, rows: Sequence[Row]) -> list[SubscriptionStanding]:
     """Computes the standing of each Subscription; counts events without a number too."""
-    waiting = await unnumbered(connection, [row["id"] for row in rows])
+    waiting = await unnumbered(source, [row["id"] for row in rows])
     return [
         SubscriptionStanding(
             row["id"],
@@ -227,7 +227,7 @@ async def standings(connection: Source, rows: Sequence[Row]) -> list[Subscriptio
 
 
 async def events(
-    connection: Source,
+    source: Source,
     row: Row,
     first: int,
     last: int,
@@ -238,15 +238,15 @@ async def events(
 ) -> tuple[SubscriptionStanding, list[NotificationEvent]]:
     """Reads the events numbered `first` to `last`, both included; first numbers the new events."""
     organization = row["organization_id"]
-    await number_all(connection, organization, row["id"], now)
+    await number_all(source, organization, row["id"], now)
     statement = _numbered(full).called(
         plans=plan_keys(), organization=organization, endpoint=row["id"], first=first, last=last
     )
-    rows = await connection.fetch(*statement)
+    rows = await source.fetch(*statement)
     numbered = [(each["message_id"], each["referral_id"], _event(each)) for each in rows]
-    (stands,) = await standings(connection, [await find(connection, organization, row["id"])])
+    (stands,) = await standings(source, [await find(source, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
-        return stands, await bundled(connection, numbered, base)
+        return stands, await bundled(source, numbered, base)
     return stands, [event for _, _, event in numbered]
 
 

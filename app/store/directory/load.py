@@ -208,10 +208,10 @@ class Loaded:
 
 
 async def load_resources(
-    connection: Source, resources: Sequence[Resource], now: datetime
+    source: Source, resources: Sequence[Resource], now: datetime
 ) -> LoadCounts:
     """Upserts checked resources with their own ids. Raises `DirectoryRefused` with every fault."""
-    return await write(connection, resources, now)
+    return await write(source, resources, now)
 
 
 def _no_steps(_name: str, _size: int) -> Advance:

@@ -60,10 +60,10 @@ class ProposalStanding:
 
 
 async def standing_of(
-    connection: Source, organization_id: str, *, production: bool
+    source: Source, organization_id: str, *, production: bool
 ) -> ProposalStanding | None:
     """Reads an organization's standing; None if the organization is not in the network."""
-    row = await connection.fetch_one(_STANDING, organization_id, production)
+    row = await source.fetch_one(_STANDING, organization_id, production)
     if row is None:
         return None
     contracting = frozenset(row["offering"]) | ({row["made_by"]} - {None})
@@ -176,13 +176,13 @@ class ProposalsQuery:
     limit: int = 50
 
 
-async def lock(connection: Source, organization_id: str) -> None:
+async def lock(source: Source, organization_id: str) -> None:
     """Locks the organization and its proposals until the transaction ends."""
-    await connection.execute(_LOCK, organization_id)
+    await source.execute(_LOCK, organization_id)
 
 
 async def propose(
-    connection: Source,
+    source: Source,
     caller: Caller,
     resource: Resource,
     changes: Sequence[str],
@@ -194,31 +194,29 @@ async def propose(
     A repeated proposal gets the id of the first one; a new proposal replaces the open one of the
     same proposer. Raises the errors that writing the change would raise.
     """
-    await lock(connection, resource["id"])
-    current = await connection.fetch_one(_VERSION, resource["id"])
+    await lock(source, resource["id"])
+    current = await source.fetch_one(_VERSION, resource["id"])
     if current is None or current["version"] != after:
         raise Overtaken
-    await examine(connection, [resource])
-    own = await connection.fetch_one(_OWN, resource["id"], caller.organization_id)
+    await examine(source, [resource])
+    own = await source.fetch_one(_OWN, resource["id"], caller.organization_id)
     if own is not None and plain(parse(own["body"])) == plain(resource):
         return str(own["id"])
-    await take_back(connection, caller, resource["id"], now)
+    await take_back(source, caller, resource["id"], now)
     id_ = new_id()
     values = (id_, resource["id"], after, list(changes), dumps(resource))
     by = (caller.client_id, caller.organization_id, now)
-    await connection.execute(_ADD, *values, *by)
+    await source.execute(_ADD, *values, *by)
     return id_
 
 
-async def take_back(
-    connection: Source, caller: Caller, organization_id: str, now: datetime
-) -> None:
+async def take_back(source: Source, caller: Caller, organization_id: str, now: datetime) -> None:
     """Ends the open proposal of the caller's organization, which has sent another change."""
-    await connection.execute(_TAKE_BACK, organization_id, caller.organization_id, now)
+    await source.execute(_TAKE_BACK, organization_id, caller.organization_id, now)
 
 
 async def decide(
-    connection: Source,
+    source: Source,
     caller: Caller,
     id_: str,
     state: str,
@@ -227,16 +225,16 @@ async def decide(
 ) -> None:
     """Records the decision about a proposal, and who made the decision."""
     by = (caller.client_id, caller.organization_id, now, note)
-    await connection.execute(_DECIDE, id_, state, *by)
+    await source.execute(_DECIDE, id_, state, *by)
 
 
-async def one(connection: Source, caller: Caller, id_: str) -> Row | None:
+async def one(source: Source, caller: Caller, id_: str) -> Row | None:
     """Reads a proposal with its body; None if there is none, or none that concerns the caller."""
     statement = _one().called(own=caller.organization_id, plan=caller.plan, id=id_)
-    return await connection.fetch_one(*statement)
+    return await source.fetch_one(*statement)
 
 
-async def listed(connection: Source, caller: Caller, wanted: ProposalsQuery) -> Sequence[Row]:
+async def listed(source: Source, caller: Caller, wanted: ProposalsQuery) -> Sequence[Row]:
     """Lists proposals that concern the caller, oldest first; one more than `limit` if any."""
     at, id_ = wanted.after or (None, None)
     shape = (wanted.state is not None, wanted.organization is not None, wanted.after is not None)
@@ -249,7 +247,7 @@ async def listed(connection: Source, caller: Caller, wanted: ProposalsQuery) -> 
         id=id_,
         rows=wanted.limit + 1,
     )
-    return await connection.fetch(*statement)
+    return await source.fetch(*statement)
 
 
 _p = organization_proposal.alias("p")

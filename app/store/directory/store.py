@@ -45,15 +45,15 @@ CROSS JOIN unnest($1::text[]) AS q(plan) JOIN member o ON o.plan = q.plan AND o.
 WHERE o.plan <> m.plan ORDER BY 1, 2"""
 
 
-async def in_several_rosters(connection: Source, patients: Sequence[str]) -> list[str]:
+async def in_several_rosters(source: Source, patients: Sequence[str]) -> list[str]:
     """Words each pair of one of these Patients and a Patient of another plan with the same CIN."""
-    rows = await connection.fetch(_SHARED, await _rosters(connection), list(patients))
+    rows = await source.fetch(_SHARED, await _rosters(source), list(patients))
     return [f"{row['one']}: {row['other']} has the same CIN, too." for row in rows]
 
 
-async def _rosters(connection: Source) -> list[str]:
+async def _rosters(source: Source) -> list[str]:
     """Lists the plans that have members."""
-    return [row["plan"] for row in await connection.fetch(_ROSTERS)]
+    return [row["plan"] for row in await source.fetch(_ROSTERS)]
 
 
 _LOCATED = """SELECT l.type, l.id, l.plan, l.referral_id IS NOT NULL AS copy
@@ -121,7 +121,7 @@ WHERE (member.cin, member.birth_date, member.facts, member.reachable)
 
 
 async def write(
-    connection: Source,
+    source: Source,
     resources: Sequence[Resource],
     now: datetime,
     *,
@@ -137,9 +137,9 @@ async def write(
     taken places, as our own reads show them, so that a client can send back what it has read.
     """
     ordered = sorted(resources, key=lambda one: TYPES.index(one["resourceType"]))
-    batch = resolve(ordered, await _known(connection, ordered), by)
-    await _lock(connection, ordered, batch)
-    versions = await _current(connection, [key(one) for one in ordered])
+    batch = resolve(ordered, await _known(source, ordered), by)
+    await _lock(source, ordered, batch)
+    versions = await _current(source, [key(one) for one in ordered])
     counts = LoadCounts()
     changed: list[tuple[Resource, int]] = []
     for resource in ordered:
@@ -153,16 +153,16 @@ async def write(
             changed.append((resource, version + 1))
     if changed:  # never before the last change, though another process's clock may run ahead
         now = max([now, *(written for _, _, written in versions.values())])
-        await _write_versions(connection, batch, changed, now)
-        await _write_network(connection, batch, changed, now, taken_in_all, by)
-        members = await _members(connection, batch, [one for one, _ in changed], versions)
-        await _write_members(connection, members, ordered, now)
+        await _write_versions(source, batch, changed, now)
+        await _write_network(source, batch, changed, now, taken_in_all, by)
+        members = await _members(source, batch, [one for one, _ in changed], versions)
+        await _write_members(source, members, ordered, now)
     return counts
 
 
-async def examine(connection: Source, resources: Sequence[Resource]) -> None:
+async def examine(source: Source, resources: Sequence[Resource]) -> None:
     """Raises `DirectoryRefused` with every fault that `write` would find, and writes nothing."""
-    resolve(resources, await _known(connection, resources))
+    resolve(resources, await _known(source, resources))
 
 
 def plain(resource: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,23 +197,23 @@ def _key_of(row: Row) -> Key:
     return row["type"], row["id"]
 
 
-async def _known(connection: Source, resources: Sequence[Resource]) -> StoredDirectory:
+async def _known(source: Source, resources: Sequence[Resource]) -> StoredDirectory:
     keys = {key(one) for one in resources}
     keys |= {("Patient", patient) for one in resources if (patient := patient_of(one))}
-    located = await connection.fetch(_LOCATED, *_columns(sorted(keys), 2))
+    located = await source.fetch(_LOCATED, *_columns(sorted(keys), 2))
     owners = {
         owner
         for one in resources
         if (owner := local_id((one.get("providedBy") or {}).get("reference"), "Organization"))
     }
-    organizations = await connection.fetch(_ORGANIZATIONS, sorted(owners))
+    organizations = await source.fetch(_ORGANIZATIONS, sorted(owners))
     cins = {cin for one in resources if one["resourceType"] == "Patient" and (cin := cin_of(one))}
-    plans = await _rosters(connection) if cins else []
-    members = await connection.fetch(_CINS, plans, sorted(cins))
+    plans = await _rosters(source) if cins else []
+    members = await source.fetch(_CINS, plans, sorted(cins))
     npis = {
         npi for one in resources if one["resourceType"] == "Organization" for npi in npis_of(one)
     }
-    held = await connection.fetch(_HELD, sorted(npis))
+    held = await source.fetch(_HELD, sorted(npis))
     return StoredDirectory(
         located={_key_of(row): (row["plan"], row["copy"]) for row in located},
         organizations={row["id"]: (row["npi"], row["plan"]) for row in organizations},
@@ -222,12 +222,12 @@ async def _known(connection: Source, resources: Sequence[Resource]) -> StoredDir
     )
 
 
-async def _lock(connection: Source, resources: Sequence[Resource], batch: Batch) -> None:
+async def _lock(source: Source, resources: Sequence[Resource], batch: Batch) -> None:
     """Locks each resource and each member, so that only one request at a time writes them."""
     rows = sorted((*key(one), batch.plans[key(one)]) for one in resources)
-    await connection.execute(_LOCATE, *_columns(rows, 3))
+    await source.execute(_LOCATE, *_columns(rows, 3))
     keys = {key(one) for one in resources} | {("Patient", p) for p in batch.patients.values()}
-    held = await connection.fetch(_LOCK, *_columns(sorted(keys), 2))
+    held = await source.fetch(_LOCK, *_columns(sorted(keys), 2))
     lost = [
         _key_of(row)
         for row in held
@@ -239,17 +239,17 @@ async def _lock(connection: Source, resources: Sequence[Resource], batch: Batch)
 
 
 async def _current(
-    connection: Source, keys: Sequence[Key]
+    source: Source, keys: Sequence[Key]
 ) -> dict[Key, tuple[int, Resource, datetime]]:
     """Reads (version, resource, time of writing) of the keys that exist."""
     if not keys:
         return {}
-    rows = await connection.fetch(_CURRENT, *_columns(keys, 2))
+    rows = await source.fetch(_CURRENT, *_columns(keys, 2))
     return {_key_of(row): (row["version"], parse(row["body"]), row["updated_at"]) for row in rows}
 
 
 async def _write_versions(
-    connection: Source,
+    source: Source,
     batch: Batch,
     changed: Sequence[tuple[Resource, int]],
     now: datetime,
@@ -258,19 +258,19 @@ async def _write_versions(
         (batch.plans[key(one)], *key(one), version, stamped(one, version, now), found_by(one))
         for one, version in changed
     ]
-    await connection.execute(_VERSIONS, *_columns(rows, 6), now)
+    await source.execute(_VERSIONS, *_columns(rows, 6), now)
     rewritten = [row[:3] for row in rows if row[3] > 1]
     if rewritten:
-        await connection.execute(_FORGET, *_columns(rewritten, 3))
+        await source.execute(_FORGET, *_columns(rewritten, 3))
     index = [
         (*row[:3], travelling(sorted(words(one, row[5]))))
         for row, (one, _) in zip(rows, changed, strict=True)
     ]
-    await connection.execute(INSERT, *_columns(index, 4))
+    await source.execute(INSERT, *_columns(index, 4))
 
 
 async def _write_network(
-    connection: Source,
+    source: Source,
     batch: Batch,
     changed: Sequence[tuple[Resource, int]],
     now: datetime,
@@ -285,17 +285,17 @@ async def _write_network(
     ]
     if organizations:
         columns = _columns(organizations, 6)
-        await connection.execute(_ORGANIZATION, *columns, now, by)
-        await connection.execute(_NPIS, columns[0])
-        await connection.execute(_OVERTAKE, columns[0], now)
-        await _claim(connection, [batch.organizations[id_] for id_ in columns[0]])
+        await source.execute(_ORGANIZATION, *columns, now, by)
+        await source.execute(_NPIS, columns[0])
+        await source.execute(_OVERTAKE, columns[0], now)
+        await _claim(source, [batch.organizations[id_] for id_ in columns[0]])
     offers = [
         _offer(batch.offers[one["id"]], batch.npis[one["id"]], version)
         for one, version in changed
         if one["resourceType"] == "HealthcareService"
     ]
     if offers:
-        await connection.execute(_OFFER, *_columns(offers, 12), now, taken_in_all)
+        await source.execute(_OFFER, *_columns(offers, 12), now, taken_in_all)
 
 
 def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
@@ -307,7 +307,7 @@ def _offer(row: OfferRow, npi: str, version: int) -> tuple[Any, ...]:
 
 
 async def _members(
-    connection: Source,
+    source: Source,
     batch: Batch,
     changed: Sequence[Resource],
     versions: Mapping[Key, tuple[int, Resource, datetime]],
@@ -326,15 +326,15 @@ async def _members(
                 former.add((batch.plans[at], before))
     if former - present:
         rows = [("Patient", patient) for _, patient in sorted(former - present)]
-        await connection.execute(_LOCK, *_columns(rows, 2))
+        await source.execute(_LOCK, *_columns(rows, 2))
     return sorted(present | former)
 
 
-async def _claim(connection: Source, rows: Sequence[OrganizationRow]) -> None:
+async def _claim(source: Source, rows: Sequence[OrganizationRow]) -> None:
     """Gives organizations their NPIs and no others. Refuses an NPI that another has just taken."""
-    await connection.execute(_RELEASE, [row.id for row in rows])
+    await source.execute(_RELEASE, [row.id for row in rows])
     claims = sorted((npi, row.id) for row in rows for npi in row.npis)
-    made = await connection.fetch(_CLAIM, *_columns(claims, 2))
+    made = await source.fetch(_CLAIM, *_columns(claims, 2))
     lost = dict(claims).keys() - {row["npi"] for row in made}
     if lost:
         text = "Another organization was given this NPI just now. Use that one, or correct it."
@@ -344,7 +344,7 @@ async def _claim(connection: Source, rows: Sequence[OrganizationRow]) -> None:
 
 
 async def _write_members(
-    connection: Source,
+    source: Source,
     pairs: Sequence[tuple[str, str]],
     resources: Sequence[Resource],
     now: datetime,
@@ -352,10 +352,10 @@ async def _write_members(
     """Writes each member's row anew from all that the roster now holds about them."""
     if not pairs:
         return
-    about = await connection.fetch(_ABOUT, *_columns(pairs, 2))
+    about = await source.fetch(_ABOUT, *_columns(pairs, 2))
     held = {key(one): one for one in resources}
     keys = {("Patient", patient) for _, patient in pairs} | {_key_of(row) for row in about}
-    others = await _current(connection, sorted(keys - held.keys()))
+    others = await _current(source, sorted(keys - held.keys()))
     stored = [held[at] if at in held else others[at][1] for at in sorted(keys)]
     themselves = {one["id"]: one for one in stored if one["resourceType"] == "Patient"}
     by_patient: dict[str | None, list[Resource]] = {}
@@ -374,4 +374,4 @@ async def _write_members(
         cin, post = as_key(member.cin or ""), is_reachable(self)
         rows.append((plan, patient, cin, member.birth_date, facts, post))
     rows.sort(key=itemgetter(0, 2))  # every writer has this order, so that no deadlock arises
-    await connection.execute(_MEMBER, *_columns(rows, 6), now)
+    await source.execute(_MEMBER, *_columns(rows, 6), now)

@@ -84,7 +84,7 @@ class _Shape:
         return self.staff and not (self.referral or self.endpoint or self.kind)
 
 
-async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequence[Row]:
+async def deliveries_page(source: Source, wanted: DeliveriesQuery) -> Sequence[Row]:
     """Read the rows of one page, the newest first, and one more row if there is a next page."""
     seen = wanted.seen
     shape = _Shape(
@@ -108,12 +108,12 @@ async def deliveries_page(connection: Source, wanted: DeliveriesQuery) -> Sequen
         last_endpoint=last_endpoint,
         rows=wanted.limit + 1,
     )
-    return await connection.fetch(*statement)
+    return await source.fetch(*statement)
 
 
-async def letters(connection: Source, referral: str, seen: Visibility) -> Sequence[Row]:
+async def letters(source: Source, referral: str, seen: Visibility) -> Sequence[Row]:
     """Read the letters of a referral; none if the caller is not a party to the referral."""
-    return await connection.fetch(*_letters().called(**at_id("ServiceRequest", referral, seen)))
+    return await source.fetch(*_letters().called(**at_id("ServiceRequest", referral, seen)))
 
 
 @cache

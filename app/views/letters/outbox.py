@@ -84,7 +84,7 @@ class CorrespondenceQuery:
     limit: int = 50
 
 
-async def listed(connection: Source, wanted: CorrespondenceQuery) -> Sequence[Row]:
+async def listed(source: Source, wanted: CorrespondenceQuery) -> Sequence[Row]:
     """Read the rows, the oldest first, as it has waited longest; one more row if a next page
     exists.
     """
@@ -98,35 +98,35 @@ async def listed(connection: Source, wanted: CorrespondenceQuery) -> Sequence[Ro
         id=id_,
         rows=wanted.limit + 1,
     )
-    return await connection.fetch(*statement)
+    return await source.fetch(*statement)
 
 
-async def one(connection: Source, plans: Sequence[str], id_: str) -> Row | None:
+async def one(source: Source, plans: Sequence[str], id_: str) -> Row | None:
     """Read one row; None: no such row for the plans of the caller."""
-    return await connection.fetch_one(*single().called(plans=list(plans), id=id_))
+    return await source.fetch_one(*single().called(plans=list(plans), id=id_))
 
 
-async def told_of(connection: Source, plan: str, referral: str) -> Sequence[Row]:
+async def told_of(source: Source, plan: str, referral: str) -> Sequence[Row]:
     """Read the letters and messages about one referral, the oldest first."""
-    return await connection.fetch(*of_referral().called(plan=plan, referral=referral))
+    return await source.fetch(*of_referral().called(plan=plan, referral=referral))
 
 
-async def letters_to_send(connection: Source, plans: Sequence[str]) -> int:
+async def letters_to_send(source: Source, plans: Sequence[str]) -> int:
     """Count the letters that wait to be sent or released."""
-    (row,) = await connection.fetch(*to_send().called(plans=list(plans)))
+    (row,) = await source.fetch(*to_send().called(plans=list(plans)))
     return int(row["letters"])
 
 
 async def letter_content(
-    connection: Source, plans: Sequence[str], id_: str, library: Library
+    source: Source, plans: Sequence[str], id_: str, library: Library
 ) -> LetterContent | None:
     """Read the content of a letter; None: no such row for the plans of the caller, or the letter is
     skipped.
     """
-    shown = await one(connection, plans, id_)
+    shown = await one(source, plans, id_)
     if shown is None or shown["status"] == "skipped":
         return None
-    (row,) = await connection.fetch(_LETTER, shown["plan"], shown["id"])
+    (row,) = await source.fetch(_LETTER, shown["plan"], shown["id"])
     return content(row, library, released=shown["may_go"])
 
 
@@ -180,15 +180,15 @@ def _to(row: Row, sent: Any, copies: Copies, roster: Any, *, released: bool) -> 
     return addressee(parse(row["organization"]) if row["organization"] else None)
 
 
-async def lock(connection: Source, plans: Sequence[str], id_: str) -> Row | None:
+async def lock(source: Source, plans: Sequence[str], id_: str) -> Row | None:
     """Lock a row, so that no other request marks the letter meanwhile. Returns plan, id, status,
     Communication (`body`), referral id, and whether the member is `known`.
     """
-    return await connection.fetch_one(*locking().called(plans=list(plans), id=id_))
+    return await source.fetch_one(*locking().called(plans=list(plans), id=id_))
 
 
 async def mark_sent(
-    connection: Source,
+    source: Source,
     row: Row,
     *,
     at: datetime,
@@ -202,9 +202,9 @@ async def mark_sent(
     sent = letter_sent(parse(row["body"]), at=at, how=how)
     version = int(sent["meta"]["versionId"])
     written = (version, row["referral_id"], dumps(sent), found_by(sent))
-    await connection.execute(_SENT, row["plan"], row["id"], how, at, by, note, *written)
+    await source.execute(_SENT, row["plan"], row["id"], how, at, by, note, *written)
 
 
-async def release(connection: Source, row: Row, *, at: datetime, by: str, note: str) -> None:
+async def release(source: Source, row: Row, *, at: datetime, by: str, note: str) -> None:
     """Release a letter: from now on it may go to the address that only the referral states."""
-    await connection.execute(_RELEASE, row["plan"], row["id"], at, by, note)
+    await source.execute(_RELEASE, row["plan"], row["id"], at, by, note)

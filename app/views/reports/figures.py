@@ -121,10 +121,10 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
 
 
 async def timeliness(
-    connection: Source, plan: str, period: ReportPeriod, now: datetime
+    source: Source, plan: str, period: ReportPeriod, now: datetime
 ) -> list[Timeliness]:
     """Compare the decisions of the period with their due dates, by track."""
-    rows = await _decisions(connection, plan, period, now)
+    rows = await _decisions(source, plan, period, now)
     return [
         Timeliness(
             track=row["track"],
@@ -142,10 +142,10 @@ async def timeliness(
 
 
 async def outcomes(
-    connection: Source, plan: str, period: ReportPeriod, _now: datetime
+    source: Source, plan: str, period: ReportPeriod, _now: datetime
 ) -> list[Outcomes]:
     """Count the referrals received in the period by their present state, for each service."""
-    rows = await connection.fetch(_OUTCOMES, plan, period.start, period.end)
+    rows = await source.fetch(_OUTCOMES, plan, period.start, period.end)
     return [
         Outcomes(
             service=row["service"],
@@ -161,11 +161,9 @@ async def outcomes(
     ]
 
 
-async def reasons(
-    connection: Source, plan: str, period: ReportPeriod, _now: datetime
-) -> list[Reasons]:
+async def reasons(source: Source, plan: str, period: ReportPeriod, _now: datetime) -> list[Reasons]:
     """Count how often each reason was given, by outcome."""
-    rows = await connection.fetch(_REASONS, plan, period.start, period.end)
+    rows = await source.fetch(_REASONS, plan, period.start, period.end)
     return [
         Reasons(
             outcome=row["outcome"],
@@ -177,11 +175,9 @@ async def reasons(
     ]
 
 
-async def sources(
-    connection: Source, plan: str, period: ReportPeriod, _now: datetime
-) -> list[Sources]:
+async def sources(source: Source, plan: str, period: ReportPeriod, _now: datetime) -> list[Sources]:
     """Count the referrals by source (as the form states) and by kind of organization."""
-    rows = await connection.fetch(_SOURCES, plan, period.start, period.end, sorted(URGENT))
+    rows = await source.fetch(_SOURCES, plan, period.start, period.end, sorted(URGENT))
     return [
         Sources(
             source=row["source"],
@@ -194,10 +190,10 @@ async def sources(
 
 
 async def prior_authorization(
-    connection: Source, plan: str, period: ReportPeriod, now: datetime
+    source: Source, plan: str, period: ReportPeriod, now: datetime
 ) -> list[PriorAuthorization]:
     """Compute the figures of CMS-0057-F, by track."""
-    rows = await _decisions(connection, plan, period, now)
+    rows = await _decisions(source, plan, period, now)
     return [
         PriorAuthorization(
             track=row["track"],
@@ -217,12 +213,10 @@ async def prior_authorization(
     ]
 
 
-async def _decisions(
-    connection: Source, plan: str, period: ReportPeriod, now: datetime
-) -> list[Row]:
+async def _decisions(source: Source, plan: str, period: ReportPeriod, now: datetime) -> list[Row]:
     """Computes the figures of the decisions of the period, a row for each track."""
     values = (plan, period.start, period.end, now, sorted(URGENT))
-    return await connection.fetch(_DECISIONS, *values)
+    return await source.fetch(_DECISIONS, *values)
 
 
 def percent(part: int, whole: int) -> float | None:

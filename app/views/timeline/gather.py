@@ -61,24 +61,24 @@ class Found:
     staff: bool
 
 
-async def gather(connection: Source, referral_id: str, seen: Visibility) -> Found:
+async def gather(source: Source, referral_id: str, seen: Visibility) -> Found:
     """Read the rows that the caller may see. Raises 404 if the caller is not a party to the
     referral.
     """
     kind = "ServiceRequest"
-    referral = await connection.fetch_one(*_referral().called(**at_id(kind, referral_id, seen)))
+    referral = await source.fetch_one(*_referral().called(**at_id(kind, referral_id, seen)))
     if referral is None:
         raise not_found("referral")
     key = (referral["plan"], referral["id"])
     staff = referral["plan"] in seen.staff_plans
     return Found(
         referral=referral,
-        history=await connection.fetch(_HISTORY, *key),
-        determinations=await connection.fetch(_DETERMINATIONS, *key),
-        requests=await connection.fetch(_REQUESTS, *key),
-        letters=await told_of(connection, *key),
-        messages=await connection.fetch(_MESSAGES, *key, staff, seen.organization_id),
-        authorization=await connection.fetch_one(_AUTHORIZATION, *key),
+        history=await source.fetch(_HISTORY, *key),
+        determinations=await source.fetch(_DETERMINATIONS, *key),
+        requests=await source.fetch(_REQUESTS, *key),
+        letters=await told_of(source, *key),
+        messages=await source.fetch(_MESSAGES, *key, staff, seen.organization_id),
+        authorization=await source.fetch_one(_AUTHORIZATION, *key),
         staff=staff,
     )
 

@@ -105,7 +105,7 @@ class WorkQueueQuery:
     limit: int = 50
 
 
-async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Row]:
+async def queue_page(source: Source, wanted: WorkQueueQuery) -> Sequence[Row]:
     """Read the rows of one page, and one more row if there is a next page."""
     overdue = wanted.waits is Waits.OVERDUE
     after = wanted.after or (None, None, None)
@@ -123,24 +123,24 @@ async def queue_page(connection: Source, wanted: WorkQueueQuery) -> Sequence[Row
         wanted.limit + 1,
         sorted(URGENT),
     )
-    return await connection.fetch(_PAGE, *values)
+    return await source.fetch(_PAGE, *values)
 
 
-async def counts(connection: Source, plans: Sequence[str], now: datetime) -> Row:
+async def counts(source: Source, plans: Sequence[str], now: datetime) -> Row:
     """Count the referrals: waiting, overdue, urgent, by reason (as `WAITING`), by age (as `AGES`);
     and the dead deliveries.
     """
-    (row,) = await connection.fetch(_COUNTS, list(plans), now, sorted(URGENT))
+    (row,) = await source.fetch(_COUNTS, list(plans), now, sorted(URGENT))
     return row
 
 
-async def not_told(connection: Source, plans: Sequence[str]) -> Sequence[Row]:
+async def not_told(source: Source, plans: Sequence[str]) -> Sequence[Row]:
     """Read the disabled endpoints for which messages about referrals of these plans wait."""
-    return await connection.fetch(_NOT_TOLD, list(plans))
+    return await source.fetch(_NOT_TOLD, list(plans))
 
 
 async def claim(
-    connection: Source, plans: Sequence[str], referral: str, client: str, now: datetime
+    source: Source, plans: Sequence[str], referral: str, client: str, now: datetime
 ) -> str | None:
     """Claim an item, and return the client that has it now: this client, or another that was first.
     None: no such item waits in these plans.
@@ -148,17 +148,17 @@ async def claim(
     Two clients that claim at once write the same row: the second gets the name of the first.
     """
     values = (list(plans), referral, client, now, WAITING)
-    row = await connection.fetch_one(_CLAIM, *values)
-    row = row or await connection.fetch_one(_HOLDER, list(plans), referral, WAITING)
+    row = await source.fetch_one(_CLAIM, *values)
+    row = row or await source.fetch_one(_HOLDER, list(plans), referral, WAITING)
     return row["assignee"] if row else None
 
 
-async def release(connection: Source, plans: Sequence[str], referral: str) -> None:
+async def release(source: Source, plans: Sequence[str], referral: str) -> None:
     """Release an item: no client has it any more."""
-    await connection.execute(_RELEASE, list(plans), referral)
+    await source.execute(_RELEASE, list(plans), referral)
 
 
-async def determination(connection: Source, plans: Sequence[str], referral: str) -> str | None:
+async def determination(source: Source, plans: Sequence[str], referral: str) -> str | None:
     """Read the last answer of the rules, as stored."""
-    row = await connection.fetch_one(_DETERMINATION, list(plans), referral)
+    row = await source.fetch_one(_DETERMINATION, list(plans), referral)
     return row["answer"] if row else None
