@@ -19,6 +19,8 @@ from sqlalchemy import (
     BindParameter,
     ClauseElement,
     ColumnElement,
+    DateTime,
+    Integer,
     Text,
     bindparam,
     literal,
@@ -71,3 +73,13 @@ def text_given(name: str) -> BindParameter[str]:
 def texts_given(name: str) -> BindParameter[Any]:
     """Makes the parameter of this name, an array of texts."""
     return bindparam(name, type_=ARRAY(Text()))
+
+
+def number_given(name: str) -> BindParameter[int]:
+    """Makes the parameter of this name, a number."""
+    return bindparam(name, type_=Integer())
+
+
+def moment_given(name: str) -> BindParameter[Any]:
+    """Makes the parameter of this name, a moment."""
+    return bindparam(name, type_=DateTime(timezone=True))

@@ -8,27 +8,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
+from app.store.reading.access import part_in
 from app.store.statement import constant
 from app.store.tables.directory import client, organization
 from app.store.tables.notification import delivery, message, webhook_endpoint
-from app.store.tables.referral import party, resource_version
+from app.store.tables.referral import resource_version
 
 D, E, M = delivery.alias("d"), webhook_endpoint.alias("e"), message.alias("m")
 #: The message of a delivery, and the endpoint.
 MESSAGE_OF = and_(M.c.plan == D.c.plan, M.c.id == D.c.message_id)
 ENDPOINT_OF = and_(E.c.organization_id == D.c.organization_id, E.c.id == D.c.endpoint_id)
 
-_p, _o, _v = party.alias("p"), organization.alias("o"), resource_version.alias("v")
+_o, _v = organization.alias("o"), resource_version.alias("v")
 #: Whether the organization may see the referral now, by the rules of `app.store.reading.access`.
 ENTITLED = or_(
-    select(_p.c.plan)
-    .where(
-        _p.c.plan == D.c.plan,
-        _p.c.organization_id == D.c.organization_id,
-        _p.c.referral_id == D.c.referral_id,
-        _p.c.until.is_(None),
-    )
-    .exists(),
+    part_in(D.c.plan, D.c.organization_id, D.c.referral_id).exists(),
     select(_o.c.id).where(_o.c.id == D.c.organization_id, _o.c.plan == D.c.plan).exists(),
 )
 #: The resource in focus, in its last version at the time of the message.

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Integer, bindparam, case, func, null, select
+from sqlalchemy import case, func, null, select
 
 from app.base.errors import Issue, not_found, refuse
 from app.base.ids import new_id
@@ -35,7 +35,7 @@ from app.store.database import Row, Source
 from app.store.reading.access import plan_keys
 from app.store.reading.match import tokens
 from app.store.reading.values import token
-from app.store.statement import Compiled, compiled, constant, text_given, texts_given
+from app.store.statement import Compiled, compiled, constant, number_given, text_given, texts_given
 
 #: The most Subscriptions of one organization.
 MOST = 50
@@ -258,7 +258,7 @@ def _event(row: Row) -> NotificationEvent:
 def _numbered(full: bool) -> Compiled:
     """Selects the events of a Subscription by number; their resources with `full`."""
     body = case((ENTITLED, FOCUS_THEN)) if full else null()
-    numbers = (bindparam("first", type_=Integer()), bindparam("last", type_=Integer()))
+    numbers = (number_given("first"), number_given("last"))
     return compiled(
         select(
             D.c.message_id,

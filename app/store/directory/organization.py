@@ -20,7 +20,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Integer, Select, bindparam, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, or_, select, tuple_
 
 from app.base.errors import Issue, refuse
 from app.base.ids import new_id
@@ -33,7 +33,7 @@ from app.model.caller import Caller
 from app.store.database import Row, Source
 from app.store.directory.record import Overtaken
 from app.store.directory.store import examine, plain
-from app.store.statement import Compiled, compiled, text_given
+from app.store.statement import Compiled, compiled, moment_given, number_given, text_given
 from app.store.tables.directory import offer, organization, organization_proposal
 
 _STANDING = """SELECT o.plan, o.made_by, ARRAY(SELECT p.plan FROM organization p
@@ -290,6 +290,6 @@ def _page(state: bool, organization: bool, after: bool) -> Compiled:
     if organization:
         rows = rows.where(_p.c.organization_id == text_given("organization"))
     if after:
-        at = bindparam("at", type_=DateTime(timezone=True))
+        at = moment_given("at")
         rows = rows.where(tuple_(_p.c.proposed_at, _p.c.id) > tuple_(at, text_given("id")))
-    return compiled(rows.limit(bindparam("rows", type_=Integer())))
+    return compiled(rows.limit(number_given("rows")))

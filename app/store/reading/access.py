@@ -112,22 +112,28 @@ def seen_by(seen: Visibility, *, least: bool = False) -> dict[str, Any]:
     }
 
 
+def part_in(
+    plan: SqlExpression, organization_id: SqlExpression, referral_id: SqlExpression
+) -> Select[Any]:
+    """Selects the part that an organization has in a referral now: the rows say which."""
+    return (
+        select(constant(1))
+        .where(
+            _PARTY.c.plan == plan,
+            _PARTY.c.organization_id == organization_id,
+            _PARTY.c.referral_id == referral_id,
+            _PARTY.c.until.is_(None),
+        )
+        .correlate_except(_PARTY)
+    )
+
+
 def _party_to(plan: SqlExpression, referral_id: SqlExpression) -> Select[Any]:
     """Selects the caller's own part in one referral, for a row that is checked by itself.
 
     `OFFSET 0` keeps the planner from reading all parts of the organization first.
     """
-    return (
-        select(constant(1))
-        .where(
-            _PARTY.c.plan == plan,
-            _PARTY.c.organization_id == _ORGANIZATION,
-            _PARTY.c.referral_id == referral_id,
-            _PARTY.c.until.is_(None),
-        )
-        .offset(constant(0))
-        .correlate_except(_PARTY)
-    )
+    return part_in(plan, _ORGANIZATION, referral_id).offset(constant(0))
 
 
 def sees_referral(*, staff: bool, few: bool = False) -> SqlCondition:

@@ -9,9 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    DateTime,
     FromClause,
-    Integer,
     and_,
     bindparam,
     func,
@@ -23,7 +21,14 @@ from sqlalchemy import (
 from app.store.reading import provenance
 from app.store.reading.access import AT_ID, ID, KIND, sees_place, whole_or_least
 from app.store.reading.tables import MOVE, PLACE, VERSION, current
-from app.store.statement import Compiled, SqlCondition, SqlExpression, compiled, constant
+from app.store.statement import (
+    Compiled,
+    SqlCondition,
+    compiled,
+    constant,
+    moment_given,
+    number_given,
+)
 from app.store.tables.directory import offer
 
 
@@ -57,7 +62,7 @@ def current_by_id(*, staff: bool) -> Compiled:
 def numbered_by_id(*, staff: bool) -> Compiled:
     """Reads one version, by `version`."""
     whole, seen = whole_or_least(staff=staff)
-    asked = and_(_is_of_place(), VERSION.c.version == bindparam("version", type_=Integer()))
+    asked = and_(_is_of_place(), VERSION.c.version == number_given("version"))
     v = VERSION.c
     return compiled(
         select(v.version, v.updated_at, v.body, whole.label("whole"))
@@ -85,7 +90,7 @@ def move_by_id() -> Compiled:
     of_referral = and_(
         MOVE.c.plan == PLACE.c.plan,
         MOVE.c.referral_id == PLACE.c.referral_id,
-        MOVE.c.seq == bindparam("number", type_=Integer()),
+        MOVE.c.seq == number_given("number"),
     )
     return compiled(
         select(
@@ -111,14 +116,14 @@ def history_by_id(*, staff: bool) -> Compiled:
     fitting = (
         select(known)
         .where(
-            known.c.since >= _moment("since"),
-            known.c.since < _moment("until"),
-            func.coalesce(known.c.until > _moment("from"), true()),
+            known.c.since >= moment_given("since"),
+            known.c.since < moment_given("until"),
+            func.coalesce(known.c.until > moment_given("from"), true()),
         )
         .cte("fitting")
     )
     size = func.sum(fitting.c.size).over(order_by=fitting.c.version.desc()) - fitting.c.size
-    before = bindparam("before", type_=Integer())
+    before = number_given("before")
     rest = (
         select(fitting, size.label("before"))
         .where(fitting.c.version < func.coalesce(before, fitting.c.version + constant(1)))
@@ -129,7 +134,7 @@ def history_by_id(*, staff: bool) -> Compiled:
         select(rest)
         .where(or_(rest.c.before == constant(0), rest.c.before + rest.c.size <= most))
         .order_by(rest.c.version.desc())
-        .limit(bindparam("count", type_=Integer()))
+        .limit(number_given("count"))
         .cte("page")
     )
     counted = select(
@@ -174,7 +179,3 @@ def _known(*, staff: bool) -> Any:
         .select_from(PLACE.join(VERSION, _is_of_place()))
         .where(AT_ID, seen)
     )
-
-
-def _moment(name: str) -> SqlExpression:
-    return bindparam(name, type_=DateTime(timezone=True))

@@ -9,18 +9,17 @@ the referral's lock and composes no change before this move.
 
 from functools import cache
 
-from sqlalchemy import ClauseElement, ColumnElement, Table, and_, bindparam, insert, select, update
-from sqlalchemy.types import Text
+from sqlalchemy import ClauseElement, ColumnElement, Table, and_, insert, select, update
 
 from app.store.database import Transaction
-from app.store.statement import Compiled, compiled
+from app.store.statement import Compiled, compiled, text_given
 from app.store.tables.metadata import metadata
 from app.store.tables.notification import attempt, message
 from app.store.tables.referral import referral, resource_version
 
-_BEFORE = bindparam("before", type_=Text)
-_AFTER = bindparam("after", type_=Text)
-_REFERRAL = bindparam("referral", type_=Text)
+_BEFORE = text_given("before")
+_AFTER = text_given("after")
+_REFERRAL = text_given("referral")
 
 
 async def change_plan(transaction: Transaction, referral_id: str, before: str, after: str) -> None:

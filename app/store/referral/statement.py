@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.types import Boolean, Text
 
 from app.model.known import TAKING
-from app.store.statement import Compiled, compiled
+from app.store.statement import Compiled, compiled, number_given, text_given, texts_given
 from app.store.tables.decision import information_request, service_authorization
 from app.store.tables.directory import offer
 from app.store.tables.notification import delivery
@@ -171,8 +171,8 @@ def _update_referral() -> Any:
         .where(
             referral.c.plan == _of(referral, "plan"),
             referral.c.id == _of(referral, "id"),
-            referral.c.version == bindparam("read_version", type_=Integer),
-            referral.c.state == bindparam("read_state", type_=Text),
+            referral.c.version == number_given("read_version"),
+            referral.c.state == text_given("read_state"),
         )
         .values(values)
         .returning(literal_column("1"))
@@ -181,12 +181,12 @@ def _update_referral() -> Any:
 
 def _named_offer() -> ColumnElement[bool]:
     of_plan = offer.c.plan == _of(referral, "plan")
-    return and_(of_plan, offer.c.id == bindparam("offer", type_=Text))
+    return and_(of_plan, offer.c.id == text_given("offer"))
 
 
 def _take() -> CTE:
     """Takes the place, if the offer still has one, and the status that was read."""
-    as_read = offer.c.capacity_status == bindparam("offer_status", type_=Text)
+    as_read = offer.c.capacity_status == text_given("offer_status")
     return (
         update(offer)
         .where(_named_offer(), _HAS_ROOM, as_read)
@@ -235,7 +235,7 @@ def _depart() -> Any:
         .where(
             party.c.plan == _of(referral, "plan"),
             party.c.referral_id == _of(referral, "id"),
-            party.c.organization_id == any_(bindparam("departed", type_=ARRAY(Text))),
+            party.c.organization_id == any_(texts_given("departed")),
             party.c.role != "requester",
             party.c.until.is_(None),
         )

@@ -17,14 +17,11 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
     FromClause,
-    Integer,
     Select,
     Subquery,
     Text,
     and_,
-    bindparam,
     cast,
     column,
     false,
@@ -40,7 +37,15 @@ from app.model.caller import UNASSIGNED
 from app.store.database import Row, Source
 from app.store.reading.access import AT_ID, Visibility, at_id, plan_keys, sees_place
 from app.store.reading.tables import PLACE
-from app.store.statement import Compiled, compiled, constant, text_given, texts_given
+from app.store.statement import (
+    Compiled,
+    compiled,
+    constant,
+    moment_given,
+    number_given,
+    text_given,
+    texts_given,
+)
 from app.store.tables.directory import organization
 from app.store.tables.notification import (
     attempt,
@@ -132,7 +137,7 @@ def _letters() -> Compiled:
 # The statement of a page
 
 _d = delivery.alias("d")
-_ROWS = bindparam("rows", type_=Integer())
+_ROWS = number_given("rows")
 _STAFF_PLAN = _d.c.plan == func.any(texts_given("staff"))
 _MINE = _d.c.organization_id == text_given("organization")
 
@@ -162,15 +167,20 @@ def _page(shape: _Shape) -> Compiled:
     return compiled(shown.order_by(*_newest(shape, found)))
 
 
+def _of_delivery(rows: FromClause) -> ColumnElement[bool]:
+    """Makes the condition that an attempt is one at the delivery of a row."""
+    return and_(
+        attempt.c.plan == rows.c.plan,
+        attempt.c.message_id == rows.c.message_id,
+        attempt.c.endpoint_id == rows.c.endpoint_id,
+    )
+
+
 def _tries(found: FromClause) -> ColumnElement[Any]:
     """Selects the last ten attempts, in order, as JSON."""
     last = (
         select(attempt)
-        .where(
-            attempt.c.plan == found.c.plan,
-            attempt.c.message_id == found.c.message_id,
-            attempt.c.endpoint_id == found.c.endpoint_id,
-        )
+        .where(_of_delivery(found))
         .order_by(attempt.c.number.desc())
         .limit(constant(10))
         .correlate(found)
@@ -255,7 +265,7 @@ def _deliveries(shape: _Shape) -> Select[Any]:
         last = (text_given("last_message"), text_given("last_endpoint"))
         if shape.whole:
             return rows.where(tuple_(*key) < tuple_(*last))
-        at = bindparam("at", type_=DateTime(timezone=True))
+        at = moment_given("at")
         return rows.where(tuple_(_d.c.created_at, *key) < tuple_(at, *last))
     return rows
 
@@ -266,11 +276,7 @@ def _in_state(state: Outcome) -> ColumnElement[bool]:
         return _d.c.state == constant(state.value)
     last = (
         select(attempt.c.status.is_(None) | ~attempt.c.status.between(constant(200), constant(299)))
-        .where(
-            attempt.c.plan == _d.c.plan,
-            attempt.c.message_id == _d.c.message_id,
-            attempt.c.endpoint_id == _d.c.endpoint_id,
-        )
+        .where(_of_delivery(_d))
         .order_by(attempt.c.number.desc())
         .limit(constant(1))
     )

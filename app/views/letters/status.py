@@ -12,11 +12,8 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
-    Integer,
     Select,
     and_,
-    bindparam,
     case,
     false,
     func,
@@ -25,10 +22,19 @@ from sqlalchemy import (
     tuple_,
 )
 
-from app.store.statement import Compiled, compiled, constant, text_given, texts_given
+from app.store.reading.access import part_in
+from app.store.statement import (
+    Compiled,
+    compiled,
+    constant,
+    moment_given,
+    number_given,
+    text_given,
+    texts_given,
+)
 from app.store.tables.directory import member, organization
 from app.store.tables.notification import correspondence, delivery
-from app.store.tables.referral import party, referral, resource_version
+from app.store.tables.referral import referral, resource_version
 
 c = correspondence.alias("c")
 _LETTER_WAITS = c.c.status == constant("to-send")
@@ -56,19 +62,11 @@ _UNHEARD = and_(
     ~_delivery_in("pending", "delivered"),
 )
 
-_p = party.alias("p")
 #: The letter is for a performer that has declined since, or that another performer replaced.
 _OVERTAKEN = and_(
     _LETTER_WAITS,
     c.c.recipient == constant("servicing"),
-    ~select(_p.c.plan)
-    .where(
-        _p.c.plan == c.c.plan,
-        _p.c.referral_id == c.c.referral_id,
-        _p.c.organization_id == c.c.organization_id,
-        _p.c.until.is_(None),
-    )
-    .exists(),
+    ~part_in(c.c.plan, c.c.organization_id, c.c.referral_id).exists(),
 )
 
 _r, _s, _m = referral.alias("r"), organization.alias("s"), member.alias("m")
@@ -164,9 +162,9 @@ def page_of(status: str | None, outcome: bool, referral: bool, after: bool) -> C
     if referral:
         rows = rows.where(c.c.referral_id == text_given("referral"))
     if after:
-        at = bindparam("at", type_=DateTime(timezone=True))
+        at = moment_given("at")
         rows = rows.where(tuple_(c.c.created_at, c.c.id) > tuple_(at, text_given("id")))
-    return compiled(rows.limit(bindparam("rows", type_=Integer())))
+    return compiled(rows.limit(number_given("rows")))
 
 
 @cache
