@@ -1,6 +1,6 @@
 """Operations by which people move a referral: those of plan staff, and those of the requester.
 
-`OPERATIONS` is the table of the operations. Each operation locks the referral, makes one move and
+`OPERATIONS` is the table of the operations. Each operation makes one move (`app.journey.move`) and
 answers with the new version of the ServiceRequest. A move that is illegal now is 409; every
 operation honours `If-Match`; a referral that the caller may not see is 404.
 """

@@ -1,8 +1,9 @@
 """The parts of a running service, and the ways in which a handler gets them.
 
-One frozen object, `Deployment`, holds the parts; `deployment(request)` finds the object. The
-transaction of a request is committed before the response leaves, because of `scope="function"`:
-without this scope FastAPI runs the code after `yield` when the response is already sent.
+One frozen object, `Deployment`, holds the parts; `deployment(request)` finds the object. Most
+handlers send each statement by itself (`Statements`). The transaction of a handler that has one
+(`Connection`) is committed before the response leaves, because of `scope="function"`: without this
+scope FastAPI runs the code after `yield` when the response is already sent.
 """
 
 from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
 """Plan staff approve a referral or assign its performer: the member gets a place, or waits for one.
 
-Serves `$approve` and `$assign`, and the Task of the plan's staff (`app.journey.serve`). Both take
-the place in `app.journey.capacity.places.take`.
+Serves `$approve` and `$assign`, and the Task of the plan's staff (`app.journey.serve`). Both find
+the place by `app.journey.capacity.places.place`.
 """
 
 from collections.abc import Sequence

@@ -4,9 +4,9 @@
 
 `process` runs the stages in this order, and each function below it is one stage. The journey
 gathers, then decides, then applies: `gather` has read the database in one statement before
-`process` starts; the rules are pure; the decision takes a place under a row lock; and
-`app.journey.refer` writes the referral with all its rows, messages included, in one statement. The
-caller's transaction commits before the response leaves.
+`process` starts; the rules are pure; the decision proposes a place; and `app.journey.refer` writes
+the referral with all its rows, messages included, in one statement, which takes the place and is
+committed before the response leaves.
 """
 
 from app.base.heavy_work import to_thread_if_heavy
@@ -83,7 +83,7 @@ async def settle(
 ) -> None:
     """Stage 4, decision: names the move that follows from the rules' answer, and makes the move.
 
-    An approval takes a place with the first of `offers` that has one.
+    An approval gets a place with the first of `offers` that has one.
     """
     determination = case.determination
     event = decide(determination, Rules.automation(case.policy, draft.after.service))

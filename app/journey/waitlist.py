@@ -6,8 +6,8 @@ declined or given to another performer, and when an offer's numbers or status ar
 
 All transactions take locks in one order, so that none waits for another in a circle: first the
 referral that is moved; then offers, by id; then the waiting referrals of each offer, from the head
-of its list. A referral that begins to wait locks the offer's row first
-(`app.journey.capacity.places`), so that it cannot miss a place. A move of a waiting referral can
+of its list. A referral that begins to wait locks the offer's row and finds it full
+(`app.store.referral.statement`), so that it cannot miss a place. A move of a waiting referral can
 still cross with its promotion: the database then ends one of the two, which is answered 409 with
 `Retry-After` and has written nothing.
 """

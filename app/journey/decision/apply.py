@@ -1,7 +1,7 @@
 """The moves that need more than their row in the table of moves: a place, a number, or questions.
 
 The rules, a person and the clock all use these functions, which compose a `Draft` and touch no
-database; the caller has taken the place before. Every other move is `Draft.move` alone.
+database; the caller has found the place before. Every other move is `Draft.move` alone.
 """
 
 from collections.abc import Mapping, Sequence
