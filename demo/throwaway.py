@@ -65,9 +65,19 @@ def clear_abandoned() -> None:
 
 
 def _remove(folder: Path) -> None:
+    """Stops the server and removes the folder, which this process holds.
+
+    Its lock goes last, when it no longer has the name: who clears up meanwhile would else hold a
+    new lock in it, and remove what is being removed.
+    """
     for data in folder.glob("data-*"):
         stop_server_of(data, immediately=True)
-    shutil.rmtree(folder)
+    for part in folder.iterdir():
+        if part.is_dir():
+            shutil.rmtree(part)
+    shutil.rmtree(
+        folder.rename(folder.with_name(folder.name.replace(THROWAWAY_PREFIX, NEW_PREFIX)))
+    )
 
 
 def main() -> int:

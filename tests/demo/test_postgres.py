@@ -140,6 +140,23 @@ def test_a_second_run_of_the_checkout_is_told_so(tmp_path):
         pass
 
 
+def test_a_run_that_ends_is_not_cleared_up_by_another(monkeypatch):
+    remove, turns = os.rmdir, []
+
+    def another_clears_up_first(*given, **more):
+        monkeypatch.setattr(os, "rmdir", remove)
+        clear_abandoned()
+        remove(*given, **more)
+        monkeypatch.setattr(os, "rmdir", another_clears_up_first)
+        turns.append(given)
+
+    with home() as made:
+        made.joinpath("server").mkdir()
+        monkeypatch.setattr(os, "rmdir", another_clears_up_first)
+    assert not made.exists()
+    assert len(turns) == 2  # its part, and itself
+
+
 def test_a_throwaway_leaves_nothing():
     with throwaway() as server:
         pid = pid_of(server)
