@@ -37,9 +37,9 @@ FROM locator l JOIN offer o ON o.plan = l.plan AND o.id = l.id
 WHERE l.type = 'HealthcareService' AND l.id = $1 FOR UPDATE OF o"""
 _UPDATE = """UPDATE offer SET places = $3, taken_outside = $4, capacity_status = $5, version = $6,
     updated_at = $7 WHERE plan = $1 AND id = $2"""
-_BODY = """SELECT body FROM resource_version
+_BODY = """SELECT body FROM directory_version
 WHERE plan = $1 AND type = 'HealthcareService' AND id = $2 AND version = $3"""
-_VERSION = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
+_VERSION = """INSERT INTO directory_version (plan, type, id, version, updated_at, body, words)
 VALUES ($1, 'HealthcareService', $2, $3, $4, $5, $6)"""
 
 

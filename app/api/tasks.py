@@ -52,7 +52,6 @@ from app.store.reading.read import check_if_match, names_version, read
 from app.store.referral.changes import Changes
 from app.store.referral.draft import Act, Draft
 from app.store.referral.reopen import Opened, reopen
-from app.store.tables.referral import resource_version
 
 router = APIRouter(prefix="/fhir")
 
@@ -380,9 +379,7 @@ def task_answer(
     changes: Changes, task_id: str, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Answers with the Task as the change leaves it, and its ETag."""
-    rows = changes.rows[resource_version]
-    body = next(row["body"] for row in rows if (row["type"], row["id"]) == ("Task", task_id))
-    after = changes.after
+    body, after = changes.body("Task", task_id), changes.after
     all_headers = {
         **version_headers(after.version, after.updated_at),
         **(headers or {}),

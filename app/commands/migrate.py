@@ -83,9 +83,13 @@ def _upgrade(connection: Connection, revision: str) -> None:
 # The search words of earlier versions
 
 _BATCH = 500
-_UNREAD = """SELECT plan, type, id, version, referral_id, body FROM resource_version
+_UNREAD_SETS = """SELECT plan, referral_id, version, number, bodies FROM resource_set
+WHERE words IS NULL LIMIT 1 FOR UPDATE SKIP LOCKED"""
+_READ_SET = """UPDATE resource_set SET words = $5
+WHERE plan = $1 AND referral_id = $2 AND version = $3 AND number = $4"""
+_UNREAD = """SELECT plan, type, id, version, body FROM directory_version
 WHERE words IS NULL LIMIT $1::int FOR UPDATE SKIP LOCKED"""
-_READ = """UPDATE resource_version v SET words = k.words
+_READ = """UPDATE directory_version v SET words = k.words
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[])
     k(plan, type, id, version, words)
 WHERE v.plan = k.plan AND v.type = k.type AND v.id = k.id AND v.version = k.version"""
@@ -94,28 +98,40 @@ USING unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
 WHERE d.plan = k.plan AND d.type = k.type AND d.id = k.id"""
 _LATEST = """SELECT DISTINCT ON (v.plan, v.type, v.id) v.body, v.plan
 FROM unnest($1::text[], $2::text[], $3::text[]) k(plan, type, id)
-JOIN resource_version v USING (plan, type, id) ORDER BY v.plan, v.type, v.id, v.version DESC"""
+JOIN directory_version v USING (plan, type, id) ORDER BY v.plan, v.type, v.id, v.version DESC"""
 
 
 async def reindex(database: Database) -> int:
     """Fills the words of every version without words; returns the number of versions."""
     done = 0
-    while True:
-        async with database.begin() as connection:
-            count = await _reindex_batch(connection)
-        if not count:
-            return done
-        done += count
+    for step in (_reindex_sets, _reindex_listed):
+        count = -1
+        while count != 0:
+            async with database.begin() as connection:
+                count = await step(connection)
+            done += count
+    return done
 
 
-async def _reindex_batch(source: Source) -> int:
+async def _reindex_sets(source: Source) -> int:
+    """Reads resources of referrals: one row at a time, since a row may have many."""
+    row = await source.fetch_one(_UNREAD_SETS)
+    if row is None:
+        return 0
+    found = [found_by(parse(body)) for body in row["bodies"]]
+    key = (row["plan"], row["referral_id"], row["version"], row["number"])
+    await source.execute(_READ_SET, *key, found)
+    return len(found)
+
+
+async def _reindex_listed(source: Source) -> int:
+    """Reads resources of the directory."""
     rows = await source.fetch(_UNREAD, _BATCH)
     if not rows:
         return 0
     read = [(*_key(row), row["version"], found_by(parse(row["body"]))) for row in rows]
     await source.execute(_READ, *_columns(read, 5))
-    directory = [row for row in rows if row["referral_id"] is None and row["type"] in TYPES]
-    keys = sorted({_key(row) for row in directory})
+    keys = sorted({_key(row) for row in rows if row["type"] in TYPES})
     if keys:
         await _reindex_directory(source, keys)
     return len(rows)

@@ -18,7 +18,6 @@ from app.fhir.render_referral import Decided
 from app.journey.intake.condition import Answer
 from app.store.referral.changes import Changes
 from app.store.tables.decision import service_authorization
-from app.store.tables.referral import resource_version
 
 
 def answer_created(changes: Changes, locations: list[str] | None, base: str) -> Answer:
@@ -39,9 +38,7 @@ def answer_created(changes: Changes, locations: list[str] | None, base: str) -> 
 def answer_current(changes: Changes) -> Answer:
     """Answers 200 with the ServiceRequest as the change leaves it."""
     after = changes.after
-    body = next(
-        row["body"] for row in changes.rows[resource_version] if row["type"] == "ServiceRequest"
-    )
+    body = changes.body("ServiceRequest", after.id)
     return Answer(200, version_headers(after.version, after.updated_at), body)
 
 

@@ -161,8 +161,8 @@ def _existing_locations(submission: Submission, referral_id: str, known: Known) 
 _CURRENT = """SELECT v.version, v.updated_at, v.body, r.state, r.business_status, r.details,
     (SELECT a.number FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2)
     AS number
-FROM referral r JOIN resource_version v ON v.plan = r.plan AND v.type = 'ServiceRequest'
-    AND v.id = r.id
+FROM referral r JOIN resource_version v ON v.plan = r.plan AND v.referral_id = r.id
+    AND v.type = 'ServiceRequest'
 WHERE r.plan = $1 AND r.id = $2 ORDER BY v.version DESC LIMIT 1"""
 
 

@@ -59,7 +59,13 @@ async def current_revision(source: Source) -> str | None:
 # The service's role
 
 #: Tables to which the service adds rows; it never changes a row.
-APPEND_ONLY = ("referral_history", "determination", "resource_version", "attempt")
+APPEND_ONLY = (
+    "referral_history",
+    "determination",
+    "resource_set",
+    "directory_version",
+    "attempt",
+)
 #: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows
 #: are made anew with each change. It deletes from no other table.
 EXPIRING = ("idempotency_key", "directory_index", "organization_npi")

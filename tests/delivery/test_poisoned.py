@@ -46,8 +46,9 @@ async def store(scene, referrals):
         HOSPITAL,
     )
     await scene.connection.execute(
-        "INSERT INTO resource_version (plan, type, id, version, referral_id, updated_at, body)"
-        " SELECT $1, 'ServiceRequest', id, 1, id, '2020-01-01', '{}' FROM unnest($2::text[]) id",
+        "INSERT INTO resource_set (plan, referral_id, version, number, updated_at, types, parts,"
+        " versions, bodies) SELECT $1, id, 1, '0', '2020-01-01', '{ServiceRequest}', ARRAY[''],"
+        " '{1}', ARRAY['{}'::bytea] FROM unnest($2::text[]) id",
         PLAN,
         referrals,
     )
@@ -76,7 +77,7 @@ async def test_one_whose_body_cannot_be_made_holds_up_no_other(scene, receiver, 
     await store(scene, referrals)
     sent = {referral: await scene.announce(referral) for referral in referrals}
     async with scene.worker():
-        async with poisoned(scene, "resource_version", "referral_id = 'r4'"):
+        async with poisoned(scene, "resource_set", "referral_id = 'r4'"):
             await scene.until_states(*["delivered"] * 4, "pending", *["delivered"] * 2)
             await waits_aside(scene, sent["r4"], scene.clock.now())
         assert sorted(got.id for got in receiver.received) == sorted(

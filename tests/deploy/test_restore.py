@@ -73,7 +73,7 @@ async def test_a_backup_is_restored_on_a_server_that_is_new(own_postgres):
         await connection.execute("SET ROLE nwd_service")
         assert await connection.fetchval("SELECT count(*) FROM member") > 0
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute("UPDATE resource_version SET version = 9")
+            await connection.execute("UPDATE resource_set SET version = 9")
         await connection.close()
 
 

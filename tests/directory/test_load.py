@@ -29,7 +29,7 @@ async def test_the_demonstration_is_loaded_once_and_the_second_time_nothing_chan
     second = await load(database)
     assert second.written == 0
     assert sum(second.unchanged.values()) == 118
-    assert await rows(database, "SELECT max(version) FROM resource_version") == [(1,)]
+    assert await rows(database, "SELECT max(version) FROM directory_version") == [(1,)]
 
 
 async def test_lines_may_stand_in_any_order(database):
@@ -178,13 +178,13 @@ async def test_what_cannot_be_placed_is_refused_and_nothing_is_written(
     database, resource, expression
 ):
     await load(database)
-    before = await rows(database, "SELECT count(*) FROM resource_version")
+    before = await rows(database, "SELECT count(*) FROM directory_version")
     organization = {"resourceType": "Organization", "id": "new", "name": "New"}
     with pytest.raises(DirectoryRefused) as refused:
         async with database.begin() as connection:
             await load_resources(connection, [organization, resource], START)
     assert [fault.expression for _, fault in refused.value.faults] == [expression]
-    assert await rows(database, "SELECT count(*) FROM resource_version") == before
+    assert await rows(database, "SELECT count(*) FROM directory_version") == before
 
 
 def test_every_fault_of_a_file_is_told_with_its_line_and_no_value(tmp_path):

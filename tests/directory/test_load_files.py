@@ -75,7 +75,7 @@ async def test_each_member_is_written_once_and_whole_wherever_their_lines_stand(
     assert await rows(database, WHOLE) == [(600, 1, 1, 1)]
     again = await load(files[::-1], database_settings, told.append)
     assert (again.counts.written, again.left_out, told) == (0, 0, [])
-    assert await rows(database, "SELECT max(version) FROM resource_version") == [(1,)]
+    assert await rows(database, "SELECT max(version) FROM directory_version") == [(1,)]
 
 
 async def test_a_bundle_is_loaded_as_its_entries_would_be(database, database_settings, tmp_path):
@@ -159,7 +159,7 @@ def test_while_a_line_cannot_be_read_nothing_is_written(
     assert main(["load", str(NETWORK), str(file)]) == 1
     said = capsys.readouterr()
     assert "Nothing was loaded: 1 faults." in said.err
-    nothing = "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM resource_version); END $$"
+    nothing = "DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM directory_version); END $$"
     asyncio.run(execute(fresh_database, nothing))
 
 

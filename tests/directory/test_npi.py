@@ -156,7 +156,7 @@ OLDER = """
 INSERT INTO organization (id, name, npi, active, version, updated_at) VALUES
     ('young', 'Y', '1', true, 1, '2026-01-01'), ('old', 'O', '1', true, 4, '2026-05-01'),
     ('other', 'X', '2', true, 1, '2026-01-01'), ('none', 'N', NULL, true, 1, '2026-01-01');
-INSERT INTO resource_version (plan, type, id, version, updated_at, body) VALUES
+INSERT INTO directory_version (plan, type, id, version, updated_at, body) VALUES
     ('*', 'Organization', 'old', 1, '2025-01-01', '{"resourceType":"Organization","id":"old"}');
 INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations, places,
     taken_outside, taken, capacity_status, active, version, updated_at) VALUES

@@ -6,7 +6,13 @@ import pytest
 from app.store.database import driver_url
 from tests.journeys.payloads import a_referral, incomplete
 
-APPEND_ONLY = ["referral_history", "determination", "resource_version", "attempt"]
+APPEND_ONLY = [
+    "referral_history",
+    "determination",
+    "resource_set",
+    "directory_version",
+    "attempt",
+]
 
 
 @pytest.fixture

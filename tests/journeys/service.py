@@ -30,8 +30,15 @@ from tests.rosters import read_files
 
 JSON = {"Content-Type": "application/fhir+json"}
 #: What the directory is made of; it is loaded once and stays.
-_KEPT = {"client", "organization", "member", "offer", "directory_index", "organization_npi"}
-_MIXED = {"locator", "resource_version"}
+_KEPT = {
+    "client",
+    "organization",
+    "member",
+    "offer",
+    "directory_version",
+    "directory_index",
+    "organization_npi",
+}
 
 
 class Server(uvicorn.Server):
@@ -179,8 +186,8 @@ class Service:
     async def empty(self) -> None:
         """Forgets every referral; network, roster and clients stay as loaded."""
         for table in reversed(metadata.sorted_tables):
-            if table.name in _MIXED:
-                await self.store.execute(f"DELETE FROM {table.name} WHERE referral_id IS NOT NULL")
+            if table.name == "locator":
+                await self.store.execute("DELETE FROM locator WHERE referral_id IS NOT NULL")
             elif table.name not in _KEPT:
                 await self.store.execute(f'DELETE FROM "{table.name}"')
         await self.store.execute("UPDATE offer SET taken = 0")

@@ -176,8 +176,9 @@ async def asking(world: World, client: str, act: Act, referral: str, seen: Snaps
         return lambda: world.service.do(client, act.on, referral, body, If_Match=tag)
     task = referral if act.on == "referral" else str((seen.service_task(referral) or {})["id"])
     ((stored, version),) = await world.service.rows(
-        "SELECT body, version FROM resource_version WHERE type = 'Task' AND id = $1"
-        " ORDER BY version DESC LIMIT 1",
+        "SELECT body, version FROM resource_version WHERE referral_id = $1 AND type = 'Task'"
+        " AND id = $2 ORDER BY version DESC LIMIT 1",
+        referral,
         task,
     )
     current = orjson.loads(stored)

@@ -21,7 +21,7 @@ from app.store.tables.referral import (
     party,
     referral,
     referral_business_identifier,
-    resource_version,
+    resource_set,
     task,
 )
 from tests.deployed import start
@@ -114,6 +114,23 @@ def filled(table, values, at):
     return {column.name: neutral.get(column.type.python_type) for column in needed} | values
 
 
+def stored(plan, referral_id, resource, at):
+    """The row with one version of a resource of a referral, and nothing else."""
+    version = int(resource["meta"]["versionId"])
+    return {
+        "plan": plan,
+        "referral_id": referral_id,
+        "version": version,
+        "number": f"{resource['resourceType']}/{resource['id']}",
+        "updated_at": at,
+        "types": [resource["resourceType"]],
+        "parts": [resource["id"].removeprefix(referral_id)],
+        "versions": [version],
+        "bodies": [orjson.dumps(resource)],
+        "words": [words(resource)],
+    }
+
+
 async def refer(
     database,
     *,
@@ -132,7 +149,8 @@ async def refer(
     copies=(),
     referral_id=None,
 ):
-    """One referral with its Task, service Task, authorization and copies. Returns its id."""
+    """One referral with its Task, service Task, authorization and copies: type, part of the id,
+    content. Returns its id."""
     referral_id = referral_id or new_id()
     rows = []
 
@@ -144,19 +162,7 @@ async def refer(
             **content,
         }
         rows.append(
-            (
-                resource_version,
-                {
-                    "plan": plan,
-                    "type": kind,
-                    "id": resource_id,
-                    "version": version,
-                    "referral_id": referral_id,
-                    "updated_at": moment,
-                    "body": orjson.dumps(content),
-                    "words": words(content),
-                },
-            )
+            (resource_set, stored(plan, referral_id, content, moment)),
         )
         if version == 1:
             rows.append(
@@ -216,7 +222,7 @@ async def refer(
     ]
     store("ServiceRequest", referral_id, 1, at, {**request, "status": "active"})
     store("ServiceRequest", referral_id, 2, later, request)
-    service_task = new_id()
+    service_task = f"{referral_id}.t"
     for kind, task_id, asks, owner, task_status in (
         ("referral", referral_id, "org-harbor-lantern", "plan-hpsm", "accepted"),
         ("service", service_task, "plan-hpsm", "org-tidepool", "requested"),
@@ -265,8 +271,8 @@ async def refer(
                 "identifier": [{"system": "urn:auth", "value": number}],
             },
         )
-    for kind, copy_id, content in copies:
-        store(kind, copy_id, 1, at, content)
+    for kind, part, content in copies:
+        store(kind, f"{referral_id}.{part}", 1, at, content)
     async with database.begin() as connection:
         ordered = sorted(rows, key=lambda row: row[0] is not referral)
         for table, values in ordered:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.base.ids import new_id
 from app.model.caller import ROSTER, Caller
 from tests.reading.scene import HOSPITAL, OTHER_STAFF, PROVIDER, STAFF, START, STRANGER, load
 
@@ -79,21 +80,24 @@ async def test_the_network_is_everybodys_to_read(world, kind):
 async def test_copies_that_came_with_a_referral_follow_it(world):
     await load(world.database)
     copy = {"identifier": [{"system": "urn:mrn", "value": "77"}], "name": [{"family": "Sample"}]}
+    one = new_id()
+    patient, condition = f"{one}.patient", f"{one}.condition"
     await world.refer(
-        patient="copy-1",
+        referral_id=one,
+        patient=patient,
         copies=(
-            ("Patient", "copy-1", copy),
-            ("Condition", "condition-1", {"code": {"coding": [{"code": "F20.9"}]}}),
+            ("Patient", "patient", copy),
+            ("Condition", "condition", {"code": {"coding": [{"code": "F20.9"}]}}),
         ),
     )
     for caller, seen in ((HOSPITAL, True), (PROVIDER, True), (STAFF, True), (STRANGER, False)):
         status = 200 if seen else 404
-        assert (await world.get(caller, "Patient/copy-1")).status_code == status
-        assert (await world.get(caller, "Condition/condition-1")).status_code == status
+        assert (await world.get(caller, f"Patient/{patient}")).status_code == status
+        assert (await world.get(caller, f"Condition/{condition}")).status_code == status
         found = await world.ids(caller, "Patient", {"identifier": "urn:mrn|77"})
-        assert found == (["copy-1"] if seen else [])
-        found = await world.ids(caller, "Condition", {"patient": "Patient/copy-1"})
-        assert found == (["condition-1"] if seen else [])
+        assert found == ([patient] if seen else [])
+        found = await world.ids(caller, "Condition", {"patient": f"Patient/{patient}"})
+        assert found == ([condition] if seen else [])
 
 
 async def test_who_is_passed_over_later_sees_it_no_more(world):

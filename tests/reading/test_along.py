@@ -47,12 +47,12 @@ def copies(referral):
     based = {"basedOn": [{"reference": f"ServiceRequest/{referral}"}]}
     versioned = {"basedOn": [{"reference": f"{BASE}/ServiceRequest/{referral}/_history/1"}]}
     return [
-        ("Communication", f"co-{referral}", based),
-        ("QuestionnaireResponse", f"qr-{referral}", versioned),
-        ("QuestionnaireResponse", f"qx-{referral}", {}),
-        ("Observation", f"ob-{referral}", based),
-        ("Condition", f"cd-{referral}", {}),
-        ("Provenance", f"pr-{referral}", {}),
+        ("Communication", "co", based),
+        ("QuestionnaireResponse", "qr", versioned),
+        ("QuestionnaireResponse", "qx", {}),
+        ("Observation", "ob", based),
+        ("Condition", "cd", {}),
+        ("Provenance", "pr", {}),
     ]
 
 

@@ -2,13 +2,12 @@
 
 from datetime import timedelta
 
-import orjson
 import pytest
 from sqlalchemy import insert
 
-from app.store.tables.referral import resource_version
+from app.store.tables.referral import resource_set
 from tests.postgres import run
-from tests.reading.scene import HOSPITAL, PROVIDER, START, STRANGER, filled, link
+from tests.reading.scene import HOSPITAL, PROVIDER, START, STRANGER, link, stored
 
 STRICT = {"Prefer": "handling=strict"}
 
@@ -29,13 +28,9 @@ async def write(world, referral, number, size=0):
         "meta": {"versionId": str(number)},
         "note": [{"text": "x" * size}],
     }
-    row = {
-        "plan": "HPSM", "type": "ServiceRequest", "id": referral, "version": number,
-        "referral_id": referral, "updated_at": at, "body": orjson.dumps(body),
-    }  # fmt: skip
+    values = stored("HPSM", referral, body, at)
     async with world.database.begin() as connection:
-        values = filled(resource_version, row, at)
-        await run(connection, insert(resource_version).values(**values))
+        await run(connection, insert(resource_set).values(**values))
 
 
 def numbers(bundle):

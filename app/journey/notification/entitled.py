@@ -9,35 +9,31 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from app.store.reading.access import part_in
+from app.store.reading.tables import last_beside, part_of
 from app.store.statement import constant
 from app.store.tables.directory import client, organization
 from app.store.tables.notification import delivery, message, webhook_endpoint
-from app.store.tables.referral import resource_version
 
 D, E, M = delivery.alias("d"), webhook_endpoint.alias("e"), message.alias("m")
 #: The message of a delivery, and the endpoint.
 MESSAGE_OF = and_(M.c.plan == D.c.plan, M.c.id == D.c.message_id)
 ENDPOINT_OF = and_(E.c.organization_id == D.c.organization_id, E.c.id == D.c.endpoint_id)
 
-_o, _v = organization.alias("o"), resource_version.alias("v")
+_o = organization.alias("o")
 #: Whether the organization may see the referral now, by the rules of `app.store.reading.access`.
 ENTITLED = or_(
     part_in(D.c.plan, D.c.organization_id, D.c.referral_id).exists(),
     select(_o.c.id).where(_o.c.id == D.c.organization_id, _o.c.plan == D.c.plan).exists(),
 )
 #: The resource in focus, in its last version at the time of the message.
-FOCUS_THEN = (
-    select(_v.c.body)
-    .where(
-        _v.c.plan == D.c.plan,
-        _v.c.type == func.split_part(D.c.focus, constant("/"), constant(1)),
-        _v.c.id == func.split_part(D.c.focus, constant("/"), constant(2)),
-        _v.c.updated_at <= M.c.occurred_at,
-    )
-    .order_by(_v.c.version.desc())
-    .limit(constant(1))
-    .scalar_subquery()
-)
+FOCUS_THEN = last_beside(
+    D.c.plan,
+    D.c.referral_id,
+    func.split_part(D.c.focus, constant("/"), constant(1)),
+    part_of(D.c.focus),
+    "body",
+    until=M.c.occurred_at,
+).scalar_subquery()
 
 
 def vouched(types: ColumnElement[Any]) -> ColumnElement[bool]:

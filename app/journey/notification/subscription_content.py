@@ -110,10 +110,13 @@ FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
   AS a(message_id, referral_id, at, name, place)
 JOIN locator l ON l.id = a.place AND l.type IN (split_part(a.name, '/', 1), 'ServiceRequest')
   AND (l.referral_id = a.referral_id OR l.referral_id IS NULL AND l.type = 'Organization')
-CROSS JOIN LATERAL (SELECT v.body FROM resource_version v
-  WHERE v.plan = l.plan
-    AND v.type = split_part(a.name, '/', 1) AND v.id = split_part(a.name, '/', 2)
-    AND (l.referral_id IS NULL OR v.updated_at <= a.at) ORDER BY v.version DESC LIMIT 1) AS v"""
+CROSS JOIN LATERAL (
+  (SELECT o.body FROM resource_version o WHERE o.plan = l.plan AND o.referral_id = l.referral_id
+    AND o.type = split_part(a.name, '/', 1) AND o.id = split_part(a.name, '/', 2)
+    AND o.updated_at <= a.at ORDER BY o.version DESC LIMIT 1)
+  UNION ALL (SELECT n.body FROM directory_version n WHERE l.referral_id IS NULL
+    AND n.plan = l.plan AND n.type = 'Organization' AND n.id = l.id
+    ORDER BY n.version DESC LIMIT 1)) AS v"""
 
 
 async def bundled(

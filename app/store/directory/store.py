@@ -70,9 +70,9 @@ WHERE (l.type, l.id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY l.type, l.id FOR UPDATE"""
 _CURRENT = """SELECT k.type, k.id, v.version, v.body, v.updated_at
 FROM unnest($1::text[], $2::text[]) AS k(type, id) JOIN locator l ON l.type = k.type AND l.id = k.id
-CROSS JOIN LATERAL (SELECT v.version, v.body, v.updated_at FROM resource_version v
+CROSS JOIN LATERAL (SELECT v.version, v.body, v.updated_at FROM directory_version v
     WHERE v.plan = l.plan AND v.type = l.type AND v.id = l.id ORDER BY v.version DESC LIMIT 1) v"""
-_VERSIONS = """INSERT INTO resource_version (plan, type, id, version, updated_at, body, words)
+_VERSIONS = """INSERT INTO directory_version (plan, type, id, version, updated_at, body, words)
 SELECT p, t, i, n, $7::timestamptz, b, w
 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bytea[], $6::text[])
     x(p, t, i, n, b, w)"""

@@ -20,10 +20,9 @@ from sqlalchemy import (
 
 from app.store.reading import provenance
 from app.store.reading.access import AT_ID, ID, KIND, sees_place, whole_or_least
-from app.store.reading.tables import MOVE, PLACE, VERSION, current
+from app.store.reading.tables import MOVE, PLACE, current, versions
 from app.store.statement import (
     Compiled,
-    SqlCondition,
     compiled,
     constant,
     moment_given,
@@ -37,13 +36,8 @@ def _current() -> FromClause:
     return current(PLACE.c.plan, KIND, ID, *columns).lateral("v")
 
 
-def _is_of_place() -> SqlCondition:
-    """Makes the condition that a row of `VERSION` is a version of the resource."""
-    return and_(
-        VERSION.c.plan == PLACE.c.plan,
-        VERSION.c.type == KIND,
-        VERSION.c.id == ID,
-    )
+def _versions() -> FromClause:
+    return versions(PLACE.c.plan, KIND, ID).lateral("v")
 
 
 @cache
@@ -62,11 +56,10 @@ def current_by_id(*, staff: bool) -> Compiled:
 def numbered_by_id(*, staff: bool) -> Compiled:
     """Reads one version, by `version`."""
     whole, seen = whole_or_least(staff=staff)
-    asked = and_(_is_of_place(), VERSION.c.version == number_given("version"))
-    v = VERSION.c
+    v = _versions()
     return compiled(
-        select(v.version, v.updated_at, v.body, whole.label("whole"))
-        .select_from(PLACE.join(VERSION, asked))
+        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"))
+        .select_from(PLACE.join(v, v.c.version == number_given("version")))
         .where(AT_ID, seen)
     )
 
@@ -143,19 +136,10 @@ def history_by_id(*, staff: bool) -> Compiled:
             for each in (known, fitting, rest)
         )
     ).subquery("t")
+    v = versions(page.c.plan, KIND, ID).lateral("v")
     return compiled(
-        select(counted, page.c.version, page.c.updated_at, VERSION.c.body, page.c.whole)
-        .select_from(
-            counted.outerjoin(page, true()).outerjoin(
-                VERSION,
-                and_(
-                    VERSION.c.plan == page.c.plan,
-                    VERSION.c.type == page.c.type,
-                    VERSION.c.id == page.c.id,
-                    VERSION.c.version == page.c.version,
-                ),
-            )
-        )
+        select(counted, page.c.version, page.c.updated_at, v.c.body, page.c.whole)
+        .select_from(counted.outerjoin(page, true()).outerjoin(v, v.c.version == page.c.version))
         .order_by(page.c.version.desc())
     )
 
@@ -163,19 +147,18 @@ def history_by_id(*, staff: bool) -> Compiled:
 def _known(*, staff: bool) -> Any:
     """Selects all versions, with the stretch of time in which each was current, but no body."""
     whole, seen = whole_or_least(staff=staff)
-    shown = func.date_trunc(constant("milliseconds"), VERSION.c.updated_at)
+    v = _versions()
+    shown = func.date_trunc(constant("milliseconds"), v.c.updated_at)
     return (
         select(
-            VERSION.c.plan,
-            VERSION.c.type,
-            VERSION.c.id,
-            VERSION.c.version,
-            VERSION.c.updated_at,
-            func.octet_length(VERSION.c.body).label("size"),
+            PLACE.c.plan,
+            v.c.version,
+            v.c.updated_at,
+            func.octet_length(v.c.body).label("size"),
             whole.label("whole"),
             shown.label("since"),
-            func.lead(shown).over(order_by=VERSION.c.version).label("until"),
+            func.lead(shown).over(order_by=v.c.version).label("until"),
         )
-        .select_from(PLACE.join(VERSION, _is_of_place()))
+        .select_from(PLACE.join(v, true()))
         .where(AT_ID, seen)
     )

@@ -1,7 +1,7 @@
 """Rules of the search parameters that columns of our own answer.
 
 Columns of a referral: conditions on `REFERRAL` and `TASK`. Columns of an offer (the counties it
-serves, and whether it has room): conditions on `VERSION`, the directory's row of a
+serves, and whether it has room): conditions on `LISTED`, the directory's row of a
 HealthcareService. An offer's numbers change without a new version, so that the words of a version
 cannot answer for them.
 
@@ -41,7 +41,7 @@ from app.store.reading.parameters import (
     SearchRule,
     Values,
 )
-from app.store.reading.tables import REFERRAL, TASK, VERSION
+from app.store.reading.tables import LISTED, REFERRAL, TASK, last_beside
 from app.store.reading.values import Token
 from app.store.statement import SqlCondition, SqlExpression, constant
 from app.store.tables.directory import member as roster
@@ -55,25 +55,15 @@ def _one_of(column: SqlExpression, *values: str) -> SqlCondition:
 
 def _body_status() -> SqlExpression:
     """Reads whether a cancelled referral was withdrawn, or was sent by mistake: its body says."""
-    s = resource_version.alias("s")
+    of_request = (constant("ServiceRequest"), constant(""))
+    s = last_beside(REFERRAL.c.plan, REFERRAL.c.id, *of_request, "words").subquery("w")
     mistaken = constant(match.END + SENT_STATUS + match.PART + "entered-in-error" + match.END)
-    return (
-        select(
-            case(
-                (func.strpos(s.c.words, mistaken) > constant(0), constant("entered-in-error")),
-                else_=constant("revoked"),
-            )
+    return select(
+        case(
+            (func.strpos(s.c.words, mistaken) > constant(0), constant("entered-in-error")),
+            else_=constant("revoked"),
         )
-        .where(
-            s.c.plan == REFERRAL.c.plan,
-            s.c.type == constant("ServiceRequest"),
-            s.c.id == REFERRAL.c.id,
-        )
-        .order_by(s.c.version.desc())
-        .limit(constant(1))
-        .correlate_except(s)
-        .scalar_subquery()
-    )
+    ).scalar_subquery()
 
 
 def _status() -> SqlExpression:
@@ -288,7 +278,7 @@ part_of = SearchRule(
 
 
 def _offer(condition: SqlCondition) -> SqlCondition:
-    of_row = and_(offer.c.plan == VERSION.c.plan, offer.c.id == VERSION.c.id, condition)
+    of_row = and_(offer.c.plan == LISTED.c.plan, offer.c.id == LISTED.c.id, condition)
     return select(constant(1)).where(of_row).correlate_except(offer).exists()
 
 

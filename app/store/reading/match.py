@@ -29,7 +29,7 @@ from sqlalchemy.types import TypeEngine
 from app.base.text import as_key, plain
 from app.store.reading.access import DIRECTORY_PLANS, Visibility
 from app.store.reading.parameters import GivenValues, SearchCriterion, SearchRule, Values
-from app.store.reading.tables import VERSION
+from app.store.reading.tables import LISTED
 from app.store.reading.values import PREFIXES, DateRange, Reference, Token
 from app.store.statement import SqlCondition, SqlExpression, constant
 from app.store.tables.directory import directory_index
@@ -217,15 +217,15 @@ def _index_values(asked: SearchCriterion, seen: Visibility) -> Values:
 
 
 def _found_by_index(given: GivenValues) -> SqlCondition:
-    """Makes the condition of a criterion on a row of `VERSION`: the index has it."""
+    """Makes the condition of a criterion on a row of `LISTED`: the index has it."""
     i = directory_index.alias("i")
     found = select(i.c.plan, i.c.id).where(
         i.c.plan == any_(DIRECTORY_PLANS),
-        i.c.type == VERSION.c.type,
+        i.c.type == LISTED.c.type,
         i.c.name == constant(given.parameter.indexed_as),
         _index(given, i.c.value),
     )
-    indexed = tuple_(VERSION.c.plan, VERSION.c.id).in_(found.correlate_except(i))
+    indexed = tuple_(LISTED.c.plan, LISTED.c.id).in_(found.correlate_except(i))
     # The index also finds names that are too long for it.
     return and_(indexed, _found_by_words(given)) if "texts" in given else indexed
 

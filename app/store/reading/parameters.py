@@ -49,7 +49,7 @@ class Arm:
     """A source of rows of a type: a FROM clause, and expressions for plan, id and time of change.
 
     An `owned` arm starts at `REFERRAL`: its rows are visible to the referral's parties. Any other
-    arm is the directory's and starts at `VERSION`.
+    arm is the directory's and starts at `LISTED`.
     """
 
     source: FromClause
@@ -59,6 +59,8 @@ class Arm:
     owned: bool = True
     #: The words of a resource that is made when it is read, not stored.
     words: SqlExpression | None = None
+    #: The stored versions that are the rows, where no other table has a row for each resource.
+    stored: FromClause | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     and_,
+    any_,
     case,
     cast,
     column,
@@ -26,7 +27,7 @@ from app.fhir.r4 import codes
 from app.store.reading.match import END, MILLISECOND, PART
 from app.store.reading.tables import MOVE
 from app.store.statement import SqlCondition, SqlExpression, constant
-from app.store.tables.referral import resource_version
+from app.store.tables.referral import resource_set
 
 _ID = re.compile(r"(.+)-([0-9]{5})")
 _ENDS_WITH = "-([0-9]{5})$"
@@ -73,13 +74,13 @@ ID = _joined(MOVE.c.referral_id, "-", func.lpad(cast(MOVE.c.seq, Text), constant
 
 def _version() -> SqlExpression:
     """Finds the ServiceRequest version that the move made: the first of its time or later."""
-    s = resource_version.alias("s")
+    s = resource_set.alias("s")
     return (
         select(s.c.version)
         .where(
             s.c.plan == MOVE.c.plan,
-            s.c.type == constant("ServiceRequest"),
-            s.c.id == MOVE.c.referral_id,
+            s.c.referral_id == MOVE.c.referral_id,
+            constant("ServiceRequest") == any_(s.c.types),
             s.c.updated_at >= MOVE.c.at,
         )
         .order_by(s.c.version)

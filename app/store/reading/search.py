@@ -48,7 +48,7 @@ from app.store.reading.cursor import Position
 from app.store.reading.match import CHANGED, INDEXED, WORDS
 from app.store.reading.parameters import Arm, GivenValues, Parameter, SearchRule
 from app.store.reading.query import ID, LAST_UPDATED, Query
-from app.store.reading.tables import MOVE, REFERRAL, TASK, VERSION, current
+from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current
 from app.store.statement import (
     Compiled,
     SqlCondition,
@@ -58,7 +58,7 @@ from app.store.statement import (
     text_given,
 )
 from app.store.tables.decision import service_authorization
-from app.store.tables.directory import offer
+from app.store.tables.directory import directory_version, offer
 from app.store.tables.referral import resource_version
 
 #: Parameters that leave few rows, however many are stored.
@@ -238,9 +238,9 @@ def _after(shape: SearchShape, rows: FromClause) -> SqlCondition:
 
 def _body(kind: str, key: FromClause) -> FromClause:
     """Selects the current version of each key's resource; or the move that is its Provenance."""
-    stored = current(
-        key.c.plan, constant(kind), key.c.id, "version", "body", "referral_id"
-    )  # fmt: skip
+    columns = ("version", "body", "referral_id")
+    listed = not all(arm.owned for arm in arms(kind))
+    stored = current(key.c.plan, constant(kind), key.c.id, *columns, listed=listed)
     if kind != "Provenance":
         return stored.lateral("b")
     made = (
@@ -259,15 +259,15 @@ def _matching(shape: SearchShape, place: int, arm: Arm) -> Select[Any]:
     if arm.owned:
         conditions = [sees_referral(staff=shape.staff, few=few)]
     else:
-        conditions = [VERSION.c.referral_id.is_(None), VERSION.c.plan == any_(DIRECTORY_PLANS)]
-    if arm.plan.table is VERSION:
-        conditions += [VERSION.c.type == constant(shape.kind), _latest()]
+        conditions = [LISTED.c.plan == any_(DIRECTORY_PLANS)]
+    if arm.stored is not None:
+        conditions += [arm.stored.c.type == constant(shape.kind), _latest(arm.stored)]
     source, words = arm.source, arm.words
     rules = [_rule(arm, asked.parameter, asked.modifier) for asked in shape.criteria]
-    if words is None and not arm.owned:
-        words = VERSION.c.words
+    if words is None and arm.stored is not None:
+        words = arm.stored.c.words
     elif words is None:
-        b = current(arm.plan, constant(shape.kind), arm.id, "words").lateral("b")
+        b = current(arm.plan, constant(shape.kind), arm.id, "words", listed=False).lateral("b")
         words = b.c.words
         if WORDS in rules:  # a condition on an element that has no column
             source = source.join(b, true())
@@ -280,16 +280,15 @@ def _matching(shape: SearchShape, place: int, arm: Arm) -> Select[Any]:
     return select(*columns).select_from(source).where(*conditions)
 
 
-def _latest() -> SqlCondition:
-    """Makes the condition that a row of `VERSION` is the current version of its resource."""
-    w = resource_version.alias("w")
+def _latest(stored: FromClause) -> SqlCondition:
+    """Makes the condition that a row of stored versions is the current one of its resource."""
+    w = directory_version.alias("w") if stored is LISTED else resource_version.alias("w")
+    keys = ("plan", "type", "id") if stored is LISTED else ("plan", "referral_id", "type", "id")
     return not_(
         select(constant(1))
         .where(
-            w.c.plan == VERSION.c.plan,
-            w.c.type == VERSION.c.type,
-            w.c.id == VERSION.c.id,
-            w.c.version > VERSION.c.version,
+            *(w.c[name] == stored.c[name] for name in keys),
+            w.c.version > stored.c.version,
         )
         .correlate_except(w)
         .exists()
@@ -328,15 +327,19 @@ def _rule(arm: Arm, known: Parameter, modifier: str) -> SearchRule:
 
 # Where the rows of a type are
 
-_VERSION_KEY = (VERSION.c.plan, VERSION.c.id, VERSION.c.updated_at)
 _BESIDE = Arm(
     VERSION.join(
         REFERRAL,
         and_(REFERRAL.c.plan == VERSION.c.plan, REFERRAL.c.id == VERSION.c.referral_id),
     ),
-    *_VERSION_KEY,
+    VERSION.c.plan,
+    VERSION.c.id,
+    VERSION.c.updated_at,
+    stored=VERSION,
 )
-_DIRECTORY = Arm(VERSION, *_VERSION_KEY, owned=False)
+_DIRECTORY = Arm(
+    LISTED, LISTED.c.plan, LISTED.c.id, LISTED.c.updated_at, owned=False, stored=LISTED
+)
 
 
 def _joined(table: Any) -> FromClause:

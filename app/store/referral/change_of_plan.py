@@ -1,7 +1,7 @@
 """Moves a referral from the plan key `unassigned` to the plan that it turns out to belong to.
 
 The referral keeps its FHIR id, its history and its versions. Rows that the service may change get
-the new plan. History and determinations follow the referral by their foreign key. Versions and
+the new plan. History and determinations follow the referral by their foreign key. Resources and
 attempts, which have none, are copied under the new plan; their originals stay under the old one,
 where nobody finds them: every read starts at the locator or at the referral's row. The caller holds
 the referral's lock and composes no change before this move.
@@ -15,7 +15,7 @@ from app.store.database import Transaction
 from app.store.statement import Compiled, compiled, text_given
 from app.store.tables.metadata import metadata
 from app.store.tables.notification import attempt, message
-from app.store.tables.referral import referral, resource_version
+from app.store.tables.referral import referral, resource_set
 
 _BEFORE = text_given("before")
 _AFTER = text_given("after")
@@ -49,7 +49,7 @@ def _statements() -> tuple[Compiled, ...]:
 
 def _moved(table: Table) -> ClauseElement:
     whose = and_(table.c.plan == _BEFORE, table.c.referral_id == _REFERRAL)
-    if table is resource_version:
+    if table is resource_set:
         return _copy(table, whose)
     return update(table).where(whose).values(plan=_AFTER)
 

@@ -22,22 +22,15 @@ from app.policy.model import EligibilityQuestion, Missing
 from app.policy.stored_form import question_from_json
 from app.store.database import Row, Source, Transaction
 from app.store.reading.access import AT_ID, Visibility, at_id, whole_or_least
-from app.store.reading.tables import PLACE, REFERRAL
+from app.store.reading.tables import PLACE, REFERRAL, last_beside, part_of
 from app.store.referral.asker import asker
 from app.store.referral.draft import Draft
 from app.store.referral.store import to_authorization, to_referral
-from app.store.statement import Compiled, compiled, constant, text_given
+from app.store.statement import Compiled, SqlExpression, compiled, constant, text_given
+from app.store.tables.referral import task
 
 #: What is read beside a row `r` of `referral`.
 _BESIDE = """
-(SELECT body FROM resource_version v WHERE v.plan = r.plan AND v.type = 'ServiceRequest'
-    AND v.id = r.id ORDER BY version DESC LIMIT 1) AS sent,
-(SELECT body FROM resource_version v WHERE v.plan = r.plan AND v.type = 'Task'
-    AND v.id = r.id ORDER BY version DESC LIMIT 1) AS own_task,
-(SELECT body FROM resource_version v WHERE v.plan = r.plan AND v.type = 'Task' AND v.id = (
-    SELECT id FROM task t WHERE t.plan = r.plan AND t.referral_id = r.id AND t.kind = 'service'
-    AND t.status NOT IN ('cancelled', 'rejected') ORDER BY id DESC LIMIT 1)
-    ORDER BY version DESC LIMIT 1) AS service_task,
 (SELECT row_to_json(a)::text FROM service_authorization a
     WHERE a.plan = r.plan AND a.referral_id = r.id) AS authorized,
 (SELECT json_build_array(id, seq, asked::json, actor, asked_at, void_due, remind_at, attempts,
@@ -57,11 +50,13 @@ _BESIDE = """
 (SELECT array_agg(organization_id) FROM (SELECT organization_id FROM party p
     WHERE p.plan = r.plan AND p.referral_id = r.id
     GROUP BY 1 HAVING bool_and(until IS NOT NULL)) g) AS gone"""
-_COPIES = """SELECT DISTINCT ON (type, id) type, id, body FROM resource_version
-WHERE plan = $1 AND referral_id = $2
-  AND NOT type = ANY ('{ServiceRequest,Task,ClaimResponse,Communication,
+_COPIES = """SELECT DISTINCT ON (e.type, e.part) e.type, s.referral_id || e.part AS id, e.body
+FROM resource_set s CROSS JOIN LATERAL unnest(s.types, s.parts, s.versions, s.bodies)
+    AS e(type, part, version, body)
+WHERE s.plan = $1 AND s.referral_id = $2
+  AND NOT e.type = ANY ('{ServiceRequest,Task,ClaimResponse,Communication,
     CommunicationRequest,Provenance}'::text[])
-ORDER BY type, id, version DESC"""
+ORDER BY e.type, e.part, e.version DESC"""
 
 
 @dataclass(slots=True)
@@ -118,7 +113,7 @@ def _locking(*, staff: bool) -> Compiled:
 
 @cache
 def _opening(*, staff: bool) -> Compiled:
-    return compiled(_of_place(select(*REFERRAL.c, text(_BESIDE)), staff=staff))
+    return compiled(_of_place(_with_all_beside(), staff=staff))
 
 
 def _of_place(selected: Select[Any], *, staff: bool) -> Select[Any]:
@@ -131,7 +126,36 @@ def _of_place(selected: Select[Any], *, staff: bool) -> Select[Any]:
 @cache
 def _loading() -> Compiled:
     keys = (REFERRAL.c.plan == text_given("plan"), REFERRAL.c.id == text_given("referral"))
-    return compiled(select(*REFERRAL.c, text(_BESIDE)).where(*keys))
+    return compiled(_with_all_beside().where(*keys))
+
+
+def _with_all_beside() -> Select[Any]:
+    """Selects a referral with its resources of today, and with the rows beside it."""
+    t = task.alias("t")
+    service_task = (
+        select(t.c.id)
+        .where(
+            t.c.plan == REFERRAL.c.plan,
+            t.c.referral_id == REFERRAL.c.id,
+            t.c.kind == constant("service"),
+            t.c.status.not_in([constant("cancelled"), constant("rejected")]),
+        )
+        .order_by(t.c.id.desc())
+        .limit(constant(1))
+        .scalar_subquery()
+    )
+    return select(
+        *REFERRAL.c,
+        _resource("ServiceRequest", constant("")).label("sent"),
+        _resource("Task", constant("")).label("own_task"),
+        _resource("Task", part_of(service_task)).label("service_task"),
+        text(_BESIDE),
+    )
+
+
+def _resource(kind: str, part: SqlExpression) -> SqlExpression:
+    found = last_beside(REFERRAL.c.plan, REFERRAL.c.id, constant(kind), part, "body")
+    return found.scalar_subquery()
 
 
 async def _opened(row: Row, before: Referral, now: datetime, fhir_base: str) -> Opened:

@@ -4,6 +4,7 @@ No other module decides how a change looks in the tables. This module touches no
 `app.store.referral.store` writes the rows in one statement.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,12 +28,16 @@ from app.model.messages import About, Role, recipients, thin_payload
 from app.model.notices import OutcomeNotice
 from app.model.record import Referral
 from app.store.reading.words import words
-from app.store.referral.changes import Changes
+from app.store.referral.changes import Changes, StoredResource
 from app.store.referral.draft import Actor, Draft, EndedTask
 from app.store.referral.letters import compose_communication
 from app.store.tables.decision import information_request, service_authorization
 from app.store.tables.notification import correspondence, message
-from app.store.tables.referral import locator, resource_version, task
+from app.store.tables.referral import locator, resource_set, task
+
+#: A move whose resources have no more bytes than this has them in one row: to read one resource
+#: costs as much as to read its row.
+SET_BYTES = 64 * 1024
 
 
 def build_rows(draft: Draft) -> Changes:
@@ -47,21 +52,50 @@ def build_rows(draft: Draft) -> Changes:
         _correspondence(draft, changes, notice)
     for table, values in draft.rows:
         changes.add(table, **values)
+    _sets(draft, changes)
     return changes
 
 
-def _version(draft: Draft, changes: Changes, body: dict[str, Any]) -> None:
-    changes.add(
-        resource_version,
-        plan=draft.after.plan,
-        type=body["resourceType"],
-        id=body["id"],
-        version=int(body["meta"]["versionId"]),
-        referral_id=draft.after.id,
-        updated_at=draft.at,
-        body=dumps(body),
-        words=words(body),
-    )
+def _version(changes: Changes, body: dict[str, Any]) -> None:
+    version = int(body["meta"]["versionId"])
+    stored = (body["resourceType"], body["id"], version, dumps(body), words(body))
+    changes.resources.append(StoredResource(*stored))
+
+
+def _sets(draft: Draft, changes: Changes) -> None:
+    """Adds the rows with all resources of the change."""
+    after = draft.after
+    for number, resources in enumerate(_apportioned(changes.resources)):
+        types, ids, versions, bodies, found_by = zip(*resources, strict=True)
+        changes.add(
+            resource_set,
+            plan=after.plan,
+            referral_id=after.id,
+            version=after.version,
+            number=str(number),
+            updated_at=draft.at,
+            types=types,
+            parts=[id_.removeprefix(after.id) for id_ in ids],
+            versions=versions,
+            bodies=bodies,
+            words=found_by,
+        )
+
+
+def _apportioned(resources: Sequence[StoredResource]) -> Iterator[Sequence[StoredResource]]:
+    """Yields the resources of each row: seven rows at most, however much there is.
+
+    A row that could take the next resource does, so two neighbours have more than one row's bytes.
+    """
+    sizes = [len(resource.body) + len(resource.words) for resource in resources]
+    most = max(SET_BYTES, sum(sizes) // 3)
+    first, size = 0, 0
+    for place, of_resource in enumerate(sizes):
+        if place > first and size + of_resource > most:
+            yield resources[first:place]
+            first, size = place, 0
+        size += of_resource
+    yield resources[first:]
 
 
 def _resources(draft: Draft, changes: Changes) -> None:
@@ -69,16 +103,16 @@ def _resources(draft: Draft, changes: Changes) -> None:
     patient = patient_reference(draft.sent, after.cin)
     request = service_request(after, details, draft.sent)
     changes.request, changes.details = request, details
-    _version(draft, changes, request)
+    _version(changes, request)
     given = (draft.service_kept or {}).get("output", ())
     own = referral_task(after, details, patient, draft.plan_organization, draft.adopted, given)
     own = naming_request(own, draft.open_request)
-    _version(draft, changes, own)
+    _version(changes, own)
     status = task_status(after.state, after.business_status)
     _task_row(draft, changes, after, after.id, "referral", status, draft.plan_organization)
     for body in draft.copies:
         body["meta"] = stamped(body.get("meta"), after)
-        _version(draft, changes, body)
+        _version(changes, body)
     if draft.before is None:
         changes.add(
             locator, type="ServiceRequest", id=after.id, plan=after.plan, referral_id=after.id
@@ -103,7 +137,7 @@ def _ended_task(draft: Draft, changes: Changes, ended: EndedTask) -> None:
 
 
 def _service_task(draft: Draft, changes: Changes, body: dict[str, Any], held: Referral) -> None:
-    _version(draft, changes, body)
+    _version(changes, body)
     _task_row(draft, changes, held, body["id"], "service", body["status"], held.performer_id)
 
 
@@ -135,9 +169,8 @@ def _requests(draft: Draft, changes: Changes) -> None:
     after = draft.after
     for asked in draft.requests.values():
         patient = patient_reference(draft.sent, after.cin)
-        _version(
-            draft, changes, communication_request(after, asked, patient, draft.plan_organization)
-        )
+        plan = draft.plan_organization
+        _version(changes, communication_request(after, asked, patient, plan))
         changes.add(
             information_request,
             plan=after.plan,
@@ -163,11 +196,8 @@ def _authorization(draft: Draft, changes: Changes) -> None:
     sent = next(iter(draft.sent.get("identifier", ())), None)
     identifier = sent or codes.uuid_identifier(after.id)
     patient = patient_reference(draft.sent, after.cin)
-    _version(
-        draft,
-        changes,
-        claim_response(after, authorization, patient, draft.plan_organization, identifier),
-    )
+    plan = draft.plan_organization
+    _version(changes, claim_response(after, authorization, patient, plan, identifier))
     changes.add(
         service_authorization,
         plan=after.plan,
@@ -249,5 +279,5 @@ def _correspondence(draft: Draft, changes: Changes, notice: OutcomeNotice) -> No
         row for row in changes.rows.get(message, ()) if row["event_type"] == notice.event_type
     )
     body, values = compose_communication(draft, notice, next((row["id"] for row in messages), None))
-    _version(draft, changes, body)
+    _version(changes, body)
     changes.add(correspondence, **values)

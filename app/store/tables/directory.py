@@ -104,11 +104,31 @@ member = Table(
     Index("uq_member_cin", "plan", "cin", unique=True),
 )
 
+#: One version of one resource of network or roster as it is served; never changed (append-only).
+directory_version = Table(
+    "directory_version",
+    metadata,
+    text("plan", primary_key=True, comment="`*` for organizations"),
+    text("type", primary_key=True),
+    text("id", primary_key=True),
+    Column("version", Integer, primary_key=True),
+    moment("updated_at"),
+    Column("body", LargeBinary, nullable=False, comment="FHIR JSON, ready to send"),
+    Column("words", Text, comment="by which a search finds it; null until it has been read"),
+    Index(
+        "ix_directory_version_unread",
+        "plan",
+        "type",
+        "id",
+        postgresql_where="words IS NULL",
+    ),
+)
+
 #: The words that find network and roster: codes, identifiers, references, names, days.
 directory_index = Table(
     "directory_index",
     metadata,
-    text("plan", primary_key=True, comment="as in resource_version: `*` for organizations"),
+    text("plan", primary_key=True, comment="`*` for organizations"),
     text("type", primary_key=True),
     text("name", primary_key=True, comment="the search parameter"),
     text(

@@ -12,9 +12,11 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    MetaData,
     Table,
     Text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.model.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
 from app.store.tables.metadata import finite, follows, metadata, moment, text
@@ -187,26 +189,48 @@ party = Table(
     Index("ix_party_referral", "plan", "referral_id"),
 )
 
-#: One version of one resource as it is served, never changed (append-only).
-resource_version = Table(
-    "resource_version",
+#: Resources that one move of a referral stored together, as they are served; never changed
+#: (append-only). Each resource has one element in each of the arrays. A move has one row, or more
+#: if it stored much: who reads one resource reads all of its row.
+resource_set = Table(
+    "resource_set",
     metadata,
     text("plan", primary_key=True),
-    text("type", primary_key=True),
-    text("id", primary_key=True),
-    Column("version", Integer, primary_key=True),
-    Column("referral_id", Text),
+    text("referral_id", primary_key=True),
+    Column("version", Integer, primary_key=True, comment="of the referral"),
+    text(
+        "number",
+        primary_key=True,
+        comment="of the row among those of the version; of a letter sent later, its id",
+    ),
     moment("updated_at"),
-    Column("body", LargeBinary, nullable=False, comment="FHIR JSON, ready to send"),
-    Column("words", Text, comment="by which a search finds it; null until it has been read"),
-    Index("ix_resource_version_referral", "plan", "referral_id", "type"),
+    Column("types", ARRAY(Text), nullable=False),
+    Column("parts", ARRAY(Text), nullable=False, comment="what the id adds to the referral's"),
+    Column("versions", ARRAY(Integer), nullable=False, comment="of each resource"),
+    Column("bodies", ARRAY(LargeBinary), nullable=False, comment="FHIR JSON, ready to send"),
+    Column("words", ARRAY(Text), comment="by which a search finds it; null until it has been read"),
     Index(
-        "ix_resource_version_unread",
+        "ix_resource_set_unread",
         "plan",
-        "type",
-        "id",
+        "referral_id",
+        "version",
+        "number",
         postgresql_where="words IS NULL",
     ),
+)
+
+#: A view: each stored version of each resource of a referral. Whoever reads it names the referral.
+resource_version = Table(
+    "resource_version",
+    MetaData(),
+    text("plan"),
+    text("referral_id"),
+    text("type"),
+    text("id"),
+    Column("version", Integer),
+    moment("updated_at"),
+    Column("body", LargeBinary),
+    Column("words", Text),
 )
 
 #: Finds the plan of a FHIR id: one row a resource of the directory, one row a referral. A referral,

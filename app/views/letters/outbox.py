@@ -36,23 +36,23 @@ from app.views.letters.status import locking, of_referral, page_of, single, to_s
 #: was stored later, the first version.
 _LETTER = """SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.referral_id,
   c.about, r.cin,
-  (SELECT body FROM resource_version WHERE plan = c.plan AND type = 'ServiceRequest'
-    AND id = c.referral_id AND version = (c.about::json ->> 'version')::int) AS sent,
+  (SELECT body FROM resource_version WHERE plan = c.plan AND referral_id = c.referral_id
+    AND type = 'ServiceRequest' AND version = (c.about::json ->> 'version')::int) AS sent,
   (SELECT json_agg(json_build_array(type || '/' || id, convert_from(body, 'UTF8')))::text FROM (
     SELECT DISTINCT ON (type, id) type, id, body FROM resource_version WHERE plan = c.plan
     AND referral_id = c.referral_id AND updated_at <= c.created_at AND type = ANY
       ('{Patient,RelatedPerson,Practitioner,PractitionerRole,Organization}'::text[])
     ORDER BY type, id, version DESC) came) AS copies,
-  (SELECT v.body FROM resource_version v WHERE v.plan = c.plan AND v.type = 'Patient'
+  (SELECT v.body FROM directory_version v WHERE v.plan = c.plan AND v.type = 'Patient'
     AND v.id = r.member_id ORDER BY (v.updated_at <= c.created_at) DESC,
     CASE WHEN v.updated_at <= c.created_at THEN -v.version ELSE v.version END LIMIT 1) AS roster,
-  (SELECT v.body FROM resource_version v WHERE v.plan = c.plan AND v.type = 'Patient'
+  (SELECT v.body FROM directory_version v WHERE v.plan = c.plan AND v.type = 'Patient'
     AND v.id = r.member_id ORDER BY v.version DESC LIMIT 1) AS roster_now,
-  (SELECT v.body FROM resource_version v WHERE v.plan = '*' AND v.type = 'Organization'
+  (SELECT v.body FROM directory_version v WHERE v.plan = '*' AND v.type = 'Organization'
     AND v.id = c.organization_id ORDER BY (v.updated_at <= c.created_at) DESC,
     CASE WHEN v.updated_at <= c.created_at THEN -v.version ELSE v.version END LIMIT 1)
     AS organization,
-  (SELECT v.body FROM resource_version v WHERE v.plan = '*' AND v.type = 'Organization'
+  (SELECT v.body FROM directory_version v WHERE v.plan = '*' AND v.type = 'Organization'
     AND v.id = c.about::json ->> 'performer_id' ORDER BY (v.updated_at <= c.created_at) DESC,
     CASE WHEN v.updated_at <= c.created_at THEN -v.version ELSE v.version END LIMIT 1)
     AS performer,
@@ -66,10 +66,11 @@ _RELEASE = """UPDATE correspondence SET released_at = $3::timestamptz, released_
 _SENT = """WITH told AS (UPDATE correspondence SET status = 'sent', medium = $3::text,
     sent_at = $4::timestamptz, sent_by = $5::text, note = $6::text
     WHERE plan = $1::text AND id = $2::text)
-INSERT INTO resource_version (plan, type, id, version, referral_id, updated_at, body,
-    words)
-VALUES ($1::text, 'Communication', $2::text, $7::int, $8::text, $4::timestamptz, $9::bytea,
-    $10::text)"""
+INSERT INTO resource_set (plan, referral_id, version, number, updated_at, types, parts, versions,
+    bodies, words)
+VALUES ($1::text, $8::text, $7::int, $2::text, $4::timestamptz, '{Communication}',
+    ARRAY[substr($2::text, length($8::text) + 1)], ARRAY[$7::int], ARRAY[$9::bytea],
+    ARRAY[$10::text])"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

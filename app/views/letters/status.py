@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from app.store.reading.access import part_in
+from app.store.reading.tables import current
 from app.store.statement import (
     Compiled,
     compiled,
@@ -34,7 +35,7 @@ from app.store.statement import (
 )
 from app.store.tables.directory import member, organization
 from app.store.tables.notification import correspondence, delivery
-from app.store.tables.referral import referral, resource_version
+from app.store.tables.referral import referral
 
 c = correspondence.alias("c")
 _LETTER_WAITS = c.c.status == constant("to-send")
@@ -191,14 +192,8 @@ def to_send() -> Compiled:
 @cache
 def locking() -> Compiled:
     """Locks a row, with its Communication (`body`) and whether the member is `known`."""
-    v = resource_version.alias("v")
-    body = (
-        select(v.c.body)
-        .where(v.c.plan == c.c.plan, v.c.type == constant("Communication"), v.c.id == c.c.id)
-        .order_by(v.c.version.desc())
-        .limit(constant(1))
-        .scalar_subquery()
-    )
+    communication = constant("Communication")
+    body = current(c.c.plan, communication, c.c.id, "body", listed=False).scalar_subquery()
     row = select(
         c.c.plan, c.c.id, c.c.referral_id, _STATUS, body.label("body"), _KNOWN.label("known")
     )

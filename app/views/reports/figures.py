@@ -114,7 +114,7 @@ FROM (SELECT coalesce(d.source, 'not-stated') AS source, r.organization_id, coun
     GROUP BY 1, 2) s
 LEFT JOIN LATERAL (
     SELECT coalesce(v.body #>> '{type,0,coding,0,display}', v.body #>> '{type,0,text}') AS kind
-    FROM (SELECT convert_from(v.body, 'UTF8')::jsonb AS body FROM resource_version v
+    FROM (SELECT convert_from(v.body, 'UTF8')::jsonb AS body FROM directory_version v
         WHERE v.plan = '*' AND v.type = 'Organization' AND v.id = s.organization_id
         ORDER BY v.version DESC LIMIT 1) v) k ON true
 GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""

@@ -37,13 +37,17 @@ _PAGE = """SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
     AND ($10::int IS NULL OR (k.rank, k.at, r.id) > ($10, $11::timestamptz, $12::text))
   ORDER BY k.rank, k.at, r.id LIMIT $13::int) q
 LEFT JOIN organization o ON o.id = q.organization_id
-LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{name,0}' AS name
-    FROM resource_version v WHERE v.plan = q.plan AND v.type = 'Patient'
-    AND v.id = coalesce(q.member_id, q.patient_id) ORDER BY v.version DESC LIMIT 1) known ON true
+LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{name,0}' AS name FROM (
+    (SELECT d.body FROM directory_version d WHERE d.plan = q.plan AND d.type = 'Patient'
+      AND d.id = coalesce(q.member_id, q.patient_id) ORDER BY d.version DESC LIMIT 1)
+    UNION ALL (SELECT c.body FROM resource_version c WHERE c.plan = q.plan AND c.referral_id = q.id
+      AND c.type = 'Patient' AND c.id = q.patient_id AND q.member_id IS NULL
+      ORDER BY c.version DESC LIMIT 1)) v) known ON true
 LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::jsonb,
     '$.contained[*] ? (@.resourceType == "Patient").name[0]') AS name
     FROM resource_version v WHERE known.name IS NULL AND v.plan = q.plan
-    AND v.type = 'ServiceRequest' AND v.id = q.id ORDER BY v.version DESC LIMIT 1) sent ON true
+    AND v.referral_id = q.id AND v.type = 'ServiceRequest'
+    ORDER BY v.version DESC LIMIT 1) sent ON true
 ORDER BY q.rank, q.at, q.id"""
 
 _COUNTS = """SELECT w.*, (SELECT count(*) FROM delivery d
