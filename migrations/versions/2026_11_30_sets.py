@@ -10,10 +10,12 @@ branch_labels = None
 depends_on = None
 
 VIEW = """CREATE VIEW resource_version WITH (security_invoker = true) AS
-SELECT s.plan, s.referral_id, e.type, s.referral_id || e.part AS id, e.version, s.updated_at,
+SELECT s.plan, s.referral_id, k.type,
+    s.referral_id || substr(e.name, length(k.type) + 1) AS id, e.version, s.updated_at,
     s.bodies[e.place] AS body, s.words[e.place] AS words
-FROM resource_set s CROSS JOIN LATERAL unnest(s.types, s.parts, s.versions)
-    WITH ORDINALITY AS e(type, part, version, place)"""
+FROM resource_set s
+CROSS JOIN LATERAL unnest(s.names, s.versions) WITH ORDINALITY AS e(name, version, place)
+CROSS JOIN LATERAL (SELECT split_part(e.name, '.', 1) AS type) AS k"""
 
 
 def upgrade() -> None:
@@ -50,12 +52,11 @@ def upgrade() -> None:
             comment="of the row among those of the version; of a letter sent later, its id",
         ),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("types", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column(
-            "parts",
+            "names",
             postgresql.ARRAY(sa.Text()),
             nullable=False,
-            comment="what the id adds to the referral's",
+            comment="type, and what the id adds to the referral's: Task, Patient.1e2",
         ),
         sa.Column(
             "versions", postgresql.ARRAY(sa.Integer()), nullable=False, comment="of each resource"

@@ -46,8 +46,8 @@ async def store(scene, referrals):
         HOSPITAL,
     )
     await scene.connection.execute(
-        "INSERT INTO resource_set (plan, referral_id, version, number, updated_at, types, parts,"
-        " versions, bodies) SELECT $1, id, 1, '0', '2020-01-01', '{ServiceRequest}', ARRAY[''],"
+        "INSERT INTO resource_set (plan, referral_id, version, number, updated_at, names,"
+        " versions, bodies) SELECT $1, id, 1, '0', '2020-01-01', '{ServiceRequest}',"
         " '{1}', ARRAY['{}'::bytea] FROM unnest($2::text[]) id",
         PLAN,
         referrals,

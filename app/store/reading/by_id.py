@@ -2,6 +2,7 @@
 
 Each finds the plan of the id, whether the caller may see the resource, and the bytes to send. Their
 values are those of `app.store.reading.access.at_id`, and what a function here names besides.
+`listed`: the directory may have the resource; else only a referral has it.
 """
 
 from functools import cache
@@ -9,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    FromClause,
     and_,
     bindparam,
     func,
@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from app.store.reading import provenance
 from app.store.reading.access import AT_ID, ID, KIND, sees_place, whole_or_least
-from app.store.reading.tables import MOVE, PLACE, current, versions
+from app.store.reading.tables import MOVE, PLACE, current, listed_now, versions
 from app.store.statement import (
     Compiled,
     compiled,
@@ -30,21 +30,14 @@ from app.store.statement import (
 )
 from app.store.tables.directory import offer
 
-
-def _current() -> FromClause:
-    columns = ("version", "updated_at", "body")
-    return current(PLACE.c.plan, KIND, ID, *columns).lateral("v")
-
-
-def _versions() -> FromClause:
-    return versions(PLACE.c.plan, KIND, ID).lateral("v")
+_COLUMNS = ("version", "updated_at", "body")
 
 
 @cache
-def current_by_id(*, staff: bool) -> Compiled:
+def current_by_id(*, staff: bool, listed: bool) -> Compiled:
     """Reads the current version."""
     whole, seen = whole_or_least(staff=staff)
-    v = _current()
+    v = current(PLACE.c.plan, KIND, ID, *_COLUMNS, listed=listed).lateral("v")
     return compiled(
         select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"))
         .select_from(PLACE.join(v, true()))
@@ -53,10 +46,10 @@ def current_by_id(*, staff: bool) -> Compiled:
 
 
 @cache
-def numbered_by_id(*, staff: bool) -> Compiled:
+def numbered_by_id(*, staff: bool, listed: bool) -> Compiled:
     """Reads one version, by `version`."""
     whole, seen = whole_or_least(staff=staff)
-    v = _versions()
+    v = versions(PLACE.c.plan, KIND, ID, listed=listed).lateral("v")
     return compiled(
         select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"))
         .select_from(PLACE.join(v, v.c.version == number_given("version")))
@@ -67,7 +60,8 @@ def numbered_by_id(*, staff: bool) -> Compiled:
 @cache
 def offer_by_id() -> Compiled:
     """Reads an offer with its present numbers, which change without a new version."""
-    v, of_place = _current(), and_(offer.c.plan == PLACE.c.plan, offer.c.id == PLACE.c.id)
+    v = listed_now(PLACE.c.plan, KIND, ID, *_COLUMNS).lateral("v")
+    of_place = and_(offer.c.plan == PLACE.c.plan, offer.c.id == PLACE.c.id)
     taken = (offer.c.taken + offer.c.taken_outside).label("taken")
     numbers = (offer.c.places, taken, offer.c.capacity_status)
     return compiled(
@@ -97,7 +91,7 @@ def move_by_id() -> Compiled:
 
 
 @cache
-def history_by_id(*, staff: bool) -> Compiled:
+def history_by_id(*, staff: bool, listed: bool) -> Compiled:
     """Reads a page of a history, and how many versions are known, fit, and are left (`rest`).
 
     Versions fit if stored at `since` or later, and current at some point from `from` to before
@@ -105,7 +99,7 @@ def history_by_id(*, staff: bool) -> Compiled:
     `bytes` bytes, or one version. Times are compared by the millisecond that is shown, not by the
     stored microsecond.
     """
-    known = _known(staff=staff).cte("known")
+    known = _known(staff=staff, listed=listed).cte("known")
     fitting = (
         select(known)
         .where(
@@ -136,7 +130,7 @@ def history_by_id(*, staff: bool) -> Compiled:
             for each in (known, fitting, rest)
         )
     ).subquery("t")
-    v = versions(page.c.plan, KIND, ID).lateral("v")
+    v = versions(page.c.plan, KIND, ID, listed=listed).lateral("v")
     return compiled(
         select(counted, page.c.version, page.c.updated_at, v.c.body, page.c.whole)
         .select_from(counted.outerjoin(page, true()).outerjoin(v, v.c.version == page.c.version))
@@ -144,10 +138,10 @@ def history_by_id(*, staff: bool) -> Compiled:
     )
 
 
-def _known(*, staff: bool) -> Any:
+def _known(*, staff: bool, listed: bool) -> Any:
     """Selects all versions, with the stretch of time in which each was current, but no body."""
     whole, seen = whole_or_least(staff=staff)
-    v = _versions()
+    v = versions(PLACE.c.plan, KIND, ID, listed=listed).lateral("v")
     shown = func.date_trunc(constant("milliseconds"), v.c.updated_at)
     return (
         select(

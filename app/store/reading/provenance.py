@@ -80,7 +80,7 @@ def _version() -> SqlExpression:
         .where(
             s.c.plan == MOVE.c.plan,
             s.c.referral_id == MOVE.c.referral_id,
-            constant("ServiceRequest") == any_(s.c.types),
+            constant("ServiceRequest") == any_(s.c.names),
             s.c.updated_at >= MOVE.c.at,
         )
         .order_by(s.c.version)

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.base.errors import Issue, Refusal, not_found, refuse
+from app.base.ids import is_id_of_part
 from app.fhir.dates import span
 from app.fhir.outcome import tags
 from app.fhir.searchset import Stored
@@ -37,6 +38,8 @@ from app.store.reading.subset import empty, is_empty, is_fault, unknown
 from app.store.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN, Described
 
 _MAX_VERSION = 2**31 - 1
+#: Types that the directory never has.
+_REFERRALS_OWN = frozenset({"ServiceRequest", "Task", "ClaimResponse"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ async def read(source: Source, kind: str, resource_id: str, seen: Visibility) ->
     if move := named_move(kind, resource_id):
         return await read_move(source, resource_id, *move, seen)
     offered = kind == "HealthcareService"
-    statement = offer_by_id() if offered else current_by_id(staff=seen.staff)
+    statement = offer_by_id() if offered else current_by_id(**_shape(kind, resource_id, seen))
     row = await source.fetch_one(*statement.called(**at_id(kind, resource_id, seen)))
     if row is None:
         raise not_found(kind)
@@ -72,10 +75,18 @@ async def vread(
     if (move := named_move(kind, resource_id)) and int(version) == 1:
         return await read_move(source, resource_id, *move, seen)
     values = {**at_id(kind, resource_id, seen), "version": int(version)}
-    row = await source.fetch_one(*numbered_by_id(staff=seen.staff).called(**values))
+    row = await source.fetch_one(
+        *numbered_by_id(**_shape(kind, resource_id, seen)).called(**values)
+    )
     if row is None:
         raise not_found(f"version of a {kind}")
     return Read(await as_seen(kind, resource_id, row), row["updated_at"])
+
+
+def _shape(kind: str, resource_id: str, seen: Visibility) -> dict[str, bool]:
+    """Says which form of the statement reads a resource."""
+    beside = kind in _REFERRALS_OWN or is_id_of_part(resource_id)
+    return {"staff": seen.staff, "listed": not beside}
 
 
 async def as_seen(kind: str, resource_id: str, row: Row) -> Stored:
@@ -248,7 +259,7 @@ async def history(
         "bytes": MAX_BYTES,
         "count": asked.count,
     }
-    rows = await source.fetch(*history_by_id(staff=seen.staff).called(**values))
+    rows = await source.fetch(*history_by_id(**_shape(kind, resource_id, seen)).called(**values))
     if not rows[0]["known"]:
         raise not_found(kind)
     shown = [

@@ -7,19 +7,7 @@ beside a referral begins with the referral's (`app.base.ids`).
 
 from typing import Any
 
-from sqlalchemy import (
-    Integer,
-    Select,
-    SelectBase,
-    Text,
-    cast,
-    column,
-    func,
-    null,
-    select,
-    true,
-    union_all,
-)
+from sqlalchemy import Select, SelectBase, Text, any_, cast, func, null, select, union_all
 
 from app.store.statement import SqlCondition, SqlExpression, constant
 from app.store.tables.directory import directory_version
@@ -48,50 +36,18 @@ MOVE = referral_history.alias("h")
 _OF_NONE = cast(null(), Text()).label("referral_id")
 
 
-def current(
-    plan: SqlExpression,
-    kind: SqlExpression,
-    id_: SqlExpression,
-    *columns: str,
-    listed: bool = True,
-) -> SelectBase:
-    """Selects columns of the current version of one resource, beside the row that names it.
-
-    The columns are those of `resource_version`. `listed`: the directory may have it.
-    """
-    beside = last_beside(plan, _referral_of(id_), kind, part_of(id_), *columns)
-    if not listed:
-        return beside
+def listed_now(
+    plan: SqlExpression, kind: SqlExpression, id_: SqlExpression, *columns: str
+) -> Select[Any]:
+    """Selects columns of a resource of the directory in its current version."""
     c = directory_version.alias("c")
-    of_directory = (
+    return (
         select(*(_OF_NONE if name == "referral_id" else c.c[name] for name in columns))
         .where(c.c.plan == plan, c.c.type == kind, c.c.id == id_)
         .order_by(c.c.version.desc())
         .limit(constant(1))
         .correlate_except(c)
     )
-    return union_all(of_directory, beside)
-
-
-def versions(plan: SqlExpression, kind: SqlExpression, id_: SqlExpression) -> SelectBase:
-    """Selects all versions of one resource, beside the row that names it: version, time, body."""
-    c, v = directory_version.alias("c"), resource_version.alias("w")
-    listed = (
-        select(c.c.version, c.c.updated_at, c.c.body)
-        .where(c.c.plan == plan, c.c.type == kind, c.c.id == id_)
-        .correlate_except(c)
-    )
-    beside = (
-        select(v.c.version, v.c.updated_at, v.c.body)
-        .where(
-            v.c.plan == plan,
-            v.c.referral_id == _referral_of(id_),
-            v.c.type == kind,
-            v.c.id == id_,
-        )
-        .correlate_except(v)
-    )
-    return union_all(listed, beside)
 
 
 def last_beside(
@@ -108,34 +64,66 @@ def last_beside(
     opened: bodies are stored compressed, those of one move together.
     """
     s = resource_set.alias("s")
-    stored = func.unnest(s.c.types, s.c.parts, s.c.versions).table_valued(
-        column("type", Text()),
-        column("part", Text()),
-        column("version", Integer()),
-        with_ordinality="place",
-    )
-    e = stored.render_derived(name="e")
+    name = kind.concat(part)
+    place = func.array_position(s.c.names, name)
     conditions: list[SqlCondition] = [s.c.plan == plan, s.c.referral_id == referral_id]
-    conditions += [e.c.type == kind, e.c.part == part]
+    conditions.append(name == any_(s.c.names))
     if until is not None:
         conditions.append(s.c.updated_at <= until)
     last = (
-        select(s, e.c.version.label("of_resource"), e.c.place)
-        .select_from(s.join(e, true()))
+        select(s, place.label("place"))
         .where(*conditions)
-        .order_by(e.c.version.desc())
+        .order_by(s.c.versions[place].desc())
         .limit(constant(1))
-        .correlate_except(s, e)
+        .correlate_except(s)
         .subquery("last")
     )
     known: dict[str, SqlExpression] = {
-        "version": last.c.of_resource,
+        "version": last.c.versions[last.c.place],
         "updated_at": last.c.updated_at,
         "referral_id": last.c.referral_id,
         "body": last.c.bodies[last.c.place],
         "words": last.c.words[last.c.place],
     }
-    return select(*(known[name].label(name) for name in columns))
+    return select(*(known[column].label(column) for column in columns))
+
+
+def current(
+    plan: SqlExpression,
+    kind: SqlExpression,
+    id_: SqlExpression,
+    *columns: str,
+    listed: bool = True,
+) -> SelectBase:
+    """Selects columns of the current version of one resource, beside the row that names it.
+
+    The columns are those of `resource_version`. `listed`: the directory may have the resource.
+    """
+    beside = last_beside(plan, _referral_of(id_), kind, part_of(id_), *columns)
+    return union_all(listed_now(plan, kind, id_, *columns), beside) if listed else beside
+
+
+def versions(
+    plan: SqlExpression, kind: SqlExpression, id_: SqlExpression, *, listed: bool
+) -> SelectBase:
+    """Selects version, time and body of all versions of one resource, as `current` does."""
+    c, v = directory_version.alias("c"), resource_version.alias("w")
+    of_directory = (
+        select(c.c.version, c.c.updated_at, c.c.body)
+        .where(c.c.plan == plan, c.c.type == kind, c.c.id == id_)
+        .correlate_except(c)
+    )
+    beside = (
+        select(v.c.version, v.c.updated_at, v.c.body)
+        .where(
+            v.c.plan == plan,
+            v.c.referral_id == _referral_of(id_),
+            v.c.type == kind,
+            v.c.id == id_,
+        )
+        .correlate_except(v)
+    )
+    return union_all(of_directory, beside) if listed else beside
 
 
 def _referral_of(id_: SqlExpression) -> SqlExpression:

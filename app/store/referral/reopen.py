@@ -22,15 +22,23 @@ from app.policy.model import EligibilityQuestion, Missing
 from app.policy.stored_form import question_from_json
 from app.store.database import Row, Source, Transaction
 from app.store.reading.access import AT_ID, Visibility, at_id, whole_or_least
-from app.store.reading.tables import PLACE, REFERRAL, last_beside, part_of
+from app.store.reading.tables import PLACE, REFERRAL
 from app.store.referral.asker import asker
 from app.store.referral.draft import Draft
 from app.store.referral.store import to_authorization, to_referral
-from app.store.statement import Compiled, SqlExpression, compiled, constant, text_given
-from app.store.tables.referral import task
+from app.store.statement import Compiled, compiled, constant, text_given
 
-#: What is read beside a row `r` of `referral`.
+#: What is read beside a row `r` of `referral`. `resources`: ServiceRequest, Task and service Task,
+#: which every move stores; the last may be null.
 _BESIDE = """
+(SELECT ARRAY[(array_agg(e.body) FILTER (WHERE e.name = 'ServiceRequest'))[1],
+    (array_agg(e.body) FILTER (WHERE e.name = 'Task'))[1],
+    (array_agg(e.body) FILTER (WHERE e.name = (
+        SELECT 'Task' || substr(t.id, length(r.id) + 1) FROM task t
+        WHERE t.plan = r.plan AND t.referral_id = r.id AND t.kind = 'service'
+        AND t.status NOT IN ('cancelled', 'rejected') ORDER BY t.id DESC LIMIT 1)))[1]]
+    FROM resource_set s CROSS JOIN LATERAL unnest(s.names, s.bodies) AS e(name, body)
+    WHERE s.plan = r.plan AND s.referral_id = r.id AND s.version = r.version) AS resources,
 (SELECT row_to_json(a)::text FROM service_authorization a
     WHERE a.plan = r.plan AND a.referral_id = r.id) AS authorized,
 (SELECT json_build_array(id, seq, asked::json, actor, asked_at, void_due, remind_at, attempts,
@@ -50,13 +58,14 @@ _BESIDE = """
 (SELECT array_agg(organization_id) FROM (SELECT organization_id FROM party p
     WHERE p.plan = r.plan AND p.referral_id = r.id
     GROUP BY 1 HAVING bool_and(until IS NOT NULL)) g) AS gone"""
-_COPIES = """SELECT DISTINCT ON (e.type, e.part) e.type, s.referral_id || e.part AS id, e.body
-FROM resource_set s CROSS JOIN LATERAL unnest(s.types, s.parts, s.versions, s.bodies)
-    AS e(type, part, version, body)
+_COPIES = """SELECT DISTINCT ON (e.name) split_part(e.name, '.', 1) AS type,
+    s.referral_id || substr(e.name, strpos(e.name, '.')) AS id, e.body
+FROM resource_set s CROSS JOIN LATERAL unnest(s.names, s.versions, s.bodies)
+    AS e(name, version, body)
 WHERE s.plan = $1 AND s.referral_id = $2
-  AND NOT e.type = ANY ('{ServiceRequest,Task,ClaimResponse,Communication,
+  AND NOT split_part(e.name, '.', 1) = ANY ('{ServiceRequest,Task,ClaimResponse,Communication,
     CommunicationRequest,Provenance}'::text[])
-ORDER BY e.type, e.part, e.version DESC"""
+ORDER BY e.name, e.version DESC"""
 
 
 @dataclass(slots=True)
@@ -113,7 +122,7 @@ def _locking(*, staff: bool) -> Compiled:
 
 @cache
 def _opening(*, staff: bool) -> Compiled:
-    return compiled(_of_place(_with_all_beside(), staff=staff))
+    return compiled(_of_place(select(*REFERRAL.c, text(_BESIDE)), staff=staff))
 
 
 def _of_place(selected: Select[Any], *, staff: bool) -> Select[Any]:
@@ -126,36 +135,7 @@ def _of_place(selected: Select[Any], *, staff: bool) -> Select[Any]:
 @cache
 def _loading() -> Compiled:
     keys = (REFERRAL.c.plan == text_given("plan"), REFERRAL.c.id == text_given("referral"))
-    return compiled(_with_all_beside().where(*keys))
-
-
-def _with_all_beside() -> Select[Any]:
-    """Selects a referral with its resources of today, and with the rows beside it."""
-    t = task.alias("t")
-    service_task = (
-        select(t.c.id)
-        .where(
-            t.c.plan == REFERRAL.c.plan,
-            t.c.referral_id == REFERRAL.c.id,
-            t.c.kind == constant("service"),
-            t.c.status.not_in([constant("cancelled"), constant("rejected")]),
-        )
-        .order_by(t.c.id.desc())
-        .limit(constant(1))
-        .scalar_subquery()
-    )
-    return select(
-        *REFERRAL.c,
-        _resource("ServiceRequest", constant("")).label("sent"),
-        _resource("Task", constant("")).label("own_task"),
-        _resource("Task", part_of(service_task)).label("service_task"),
-        text(_BESIDE),
-    )
-
-
-def _resource(kind: str, part: SqlExpression) -> SqlExpression:
-    found = last_beside(REFERRAL.c.plan, REFERRAL.c.id, constant(kind), part, "body")
-    return found.scalar_subquery()
+    return compiled(select(*REFERRAL.c, text(_BESIDE)).where(*keys))
 
 
 async def _opened(row: Row, before: Referral, now: datetime, fhir_base: str) -> Opened:
@@ -164,7 +144,7 @@ async def _opened(row: Row, before: Referral, now: datetime, fhir_base: str) -> 
     Its time is never before the last change, even if the clock of the process that made this change
     runs ahead of ours.
     """
-    sent, own_task, service_body = row["sent"], row["own_task"], row["service_task"]
+    sent, own_task, service_body = row["resources"]
     mark_if_heavy(len(sent) + len(own_task) + len(service_body or b""))
     request = await to_thread_if_heavy(parse, sent)
     service = await to_thread_if_heavy(parse, service_body) if service_body else None

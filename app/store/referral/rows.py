@@ -67,6 +67,7 @@ def _sets(draft: Draft, changes: Changes) -> None:
     after = draft.after
     for number, resources in enumerate(_apportioned(changes.resources)):
         types, ids, versions, bodies, found_by = zip(*resources, strict=True)
+        parts = (id_.removeprefix(after.id) for id_ in ids)
         changes.add(
             resource_set,
             plan=after.plan,
@@ -74,8 +75,7 @@ def _sets(draft: Draft, changes: Changes) -> None:
             version=after.version,
             number=str(number),
             updated_at=draft.at,
-            types=types,
-            parts=[id_.removeprefix(after.id) for id_ in ids],
+            names=[f"{type_}{part}" for type_, part in zip(types, parts, strict=True)],
             versions=versions,
             bodies=bodies,
             words=found_by,

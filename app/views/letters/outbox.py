@@ -66,11 +66,11 @@ _RELEASE = """UPDATE correspondence SET released_at = $3::timestamptz, released_
 _SENT = """WITH told AS (UPDATE correspondence SET status = 'sent', medium = $3::text,
     sent_at = $4::timestamptz, sent_by = $5::text, note = $6::text
     WHERE plan = $1::text AND id = $2::text)
-INSERT INTO resource_set (plan, referral_id, version, number, updated_at, types, parts, versions,
+INSERT INTO resource_set (plan, referral_id, version, number, updated_at, names, versions,
     bodies, words)
-VALUES ($1::text, $8::text, $7::int, $2::text, $4::timestamptz, '{Communication}',
-    ARRAY[substr($2::text, length($8::text) + 1)], ARRAY[$7::int], ARRAY[$9::bytea],
-    ARRAY[$10::text])"""
+VALUES ($1::text, $8::text, $7::int, $2::text, $4::timestamptz,
+    ARRAY['Communication' || substr($2::text, length($8::text) + 1)], ARRAY[$7::int],
+    ARRAY[$9::bytea], ARRAY[$10::text])"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
