@@ -27,7 +27,8 @@ SCHEMA = {
         SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default,
                col_description(format('%I', table_name)::regclass, ordinal_position::int)
         FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name <> 'alembic_version' ORDER BY 1, 2""",
+        WHERE table_schema = 'public' AND table_name <> ALL ('{alembic_version,resource_version}')
+        ORDER BY 1, 2""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND contype <> 'n'

@@ -65,7 +65,7 @@ def _version(changes: Changes, body: dict[str, Any]) -> None:
 def _sets(draft: Draft, changes: Changes) -> None:
     """Adds the rows with all resources of the change."""
     after = draft.after
-    for number, resources in enumerate(_apportioned(changes.resources)):
+    for number, resources in enumerate(apportioned(changes.resources)):
         types, ids, versions, bodies, found_by = zip(*resources, strict=True)
         parts = (id_.removeprefix(after.id) for id_ in ids)
         changes.add(
@@ -82,7 +82,7 @@ def _sets(draft: Draft, changes: Changes) -> None:
         )
 
 
-def _apportioned(resources: Sequence[StoredResource]) -> Iterator[Sequence[StoredResource]]:
+def apportioned(resources: Sequence[StoredResource]) -> Iterator[Sequence[StoredResource]]:
     """Yields the resources of each row: seven rows at most, however much there is.
 
     A row that could take the next resource does, so two neighbours have more than one row's bytes.
