@@ -21,6 +21,11 @@ CROSS JOIN LATERAL (SELECT split_part(e.name, '.', 1) AS type) AS k"""
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.drop_table("resource_version")
+    op.drop_index("ix_correspondence_referral", "correspondence")
+    op.drop_index("ix_task_referral", "task")
+    for table in ("task", "correspondence"):
+        op.drop_constraint(f"pk_{table}", table)
+        op.create_primary_key(f"pk_{table}", table, ["plan", "referral_id", "id"])
     op.create_table(
         "directory_version",
         sa.Column("plan", sa.Text(), nullable=False, comment="`*` for organizations"),

@@ -46,7 +46,14 @@ from app.store.reading.access import (
 )
 from app.store.reading.cursor import Position
 from app.store.reading.match import CHANGED, INDEXED, WORDS
-from app.store.reading.parameters import Arm, GivenValues, Parameter, SearchRule
+from app.store.reading.parameters import (
+    Arm,
+    GivenValues,
+    Parameter,
+    SearchCriterion,
+    SearchRule,
+    Values,
+)
 from app.store.reading.query import ID, LAST_UPDATED, Query
 from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current
 from app.store.statement import (
@@ -297,10 +304,24 @@ def _latest(stored: FromClause) -> SqlCondition:
 
 # Rules of the arms
 
-_BY_ID = SearchRule(
-    lambda given: given.arm.id == any_(given.texts("ids")),
-    lambda asked, _: {"ids": [token.code for token in asked.tokens]},
-)
+
+def _has_id(given: GivenValues) -> SqlCondition:
+    """Makes the condition of `_id`; the key of what a referral has begins with the referral."""
+    named = given.arm.id == any_(given.texts("ids"))
+    if not given.arm.owned:
+        return named
+    return and_(REFERRAL.c.id == any_(given.texts("referrals")), named)
+
+
+def _id_values(asked: SearchCriterion, _seen: Visibility) -> Values:
+    """Lists the ids, and of each the referrals that it may name: its parts follow `.` or `-`."""
+    ids = [token.code or "" for token in asked.tokens]
+    apart = (id_.partition(".")[0] for id_ in ids)
+    moves = (move[0] for move in map(provenance.move_named, ids) if move)
+    return {"ids": ids, "referrals": [*apart, *moves]}
+
+
+_BY_ID = SearchRule(_has_id, _id_values)
 
 
 def _is_present(given: GivenValues) -> SqlCondition:

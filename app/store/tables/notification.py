@@ -229,8 +229,8 @@ correspondence = Table(
     "correspondence",
     metadata,
     text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
     text("id", primary_key=True, comment="the Communication's id"),
-    text("referral_id"),
     text("outcome"),
     text("recipient", comment="requesting | servicing | member"),
     Column("organization_id", Text),
@@ -257,7 +257,6 @@ correspondence = Table(
         name="released",
     ),
     CheckConstraint("medium IN ('endpoint', 'mail', 'fax', 'phone', 'hand')", name="medium"),
-    Index("ix_correspondence_referral", "plan", "referral_id"),
     Index("ix_correspondence_newest", "plan", "created_at", "id"),
     Index(
         "ix_correspondence_message",

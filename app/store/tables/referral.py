@@ -264,15 +264,14 @@ task = Table(
     "task",
     metadata,
     text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
     text("id", primary_key=True),
-    text("referral_id"),
     text("kind", comment="referral | service"),
     text("status"),
     Column("business_status", Text),
     Column("owner_id", Text),
     Column("version", Integer, nullable=False),
     moment("updated_at"),
-    Index("ix_task_referral", "plan", "referral_id"),
 )
 
 

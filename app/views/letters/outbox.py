@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from app.base.ids import place_of_id
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.render_communication import letter_sent
 from app.policy.library import Library
@@ -60,12 +61,12 @@ _LETTER = """SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.r
     AND d.referral_id = c.referral_id AND d.seq <= (c.about::json ->> 'seq')::int
     ORDER BY d.seq DESC LIMIT 1) AS determined
 FROM correspondence c JOIN referral r ON r.plan = c.plan AND r.id = c.referral_id
-WHERE c.plan = $1::text AND c.id = $2::text"""
-_RELEASE = """UPDATE correspondence SET released_at = $3::timestamptz, released_by = $4::text,
-    release_note = $5::text WHERE plan = $1::text AND id = $2::text"""
+WHERE c.plan = $1::text AND c.referral_id = $2::text AND c.id = $3::text"""
+_RELEASE = """UPDATE correspondence SET released_at = $4::timestamptz, released_by = $5::text,
+    release_note = $6::text WHERE plan = $1::text AND referral_id = $2::text AND id = $3::text"""
 _SENT = """WITH told AS (UPDATE correspondence SET status = 'sent', medium = $3::text,
     sent_at = $4::timestamptz, sent_by = $5::text, note = $6::text
-    WHERE plan = $1::text AND id = $2::text)
+    WHERE plan = $1::text AND referral_id = $8::text AND id = $2::text)
 INSERT INTO resource_set (plan, referral_id, version, number, updated_at, names, versions,
     bodies, words)
 VALUES ($1::text, $8::text, $7::int, $2::text, $4::timestamptz,
@@ -104,7 +105,15 @@ async def listed(source: Source, wanted: CorrespondenceQuery) -> Sequence[Row]:
 
 async def one(source: Source, plans: Sequence[str], id_: str) -> Row | None:
     """Read one row; None: no such row for the plans of the caller."""
-    return await source.fetch_one(*single().called(plans=list(plans), id=id_))
+    return await source.fetch_one(*single().called(**_named(plans, id_)))
+
+
+def _named(plans: Sequence[str], id_: str) -> dict[str, Any]:
+    return {"plans": list(plans), "referral": place_of_id(id_), "id": id_}
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row["plan"], row["referral_id"], row["id"]
 
 
 async def told_of(source: Source, plan: str, referral: str) -> Sequence[Row]:
@@ -127,7 +136,7 @@ async def letter_content(
     shown = await one(source, plans, id_)
     if shown is None or shown["status"] == "skipped":
         return None
-    (row,) = await source.fetch(_LETTER, shown["plan"], shown["id"])
+    (row,) = await source.fetch(_LETTER, *_key(shown))
     return content(row, library, released=shown["may_go"])
 
 
@@ -185,7 +194,7 @@ async def lock(source: Source, plans: Sequence[str], id_: str) -> Row | None:
     """Lock a row, so that no other request marks the letter meanwhile. Returns plan, id, status,
     Communication (`body`), referral id, and whether the member is `known`.
     """
-    return await source.fetch_one(*locking().called(plans=list(plans), id=id_))
+    return await source.fetch_one(*locking().called(**_named(plans, id_)))
 
 
 async def mark_sent(
@@ -208,4 +217,4 @@ async def mark_sent(
 
 async def release(source: Source, row: Row, *, at: datetime, by: str, note: str) -> None:
     """Release a letter: from now on it may go to the address that only the referral states."""
-    await source.execute(_RELEASE, row["plan"], row["id"], at, by, note)
+    await source.execute(_RELEASE, *_key(row), at, by, note)

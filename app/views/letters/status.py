@@ -119,6 +119,8 @@ _REASON = case(
 ).label("reason")
 
 _OF_PLANS = c.c.plan == func.any(texts_given("plans"))
+#: The one row of a referral that has an id: the key of the table.
+_NAMED = and_(_OF_PLANS, c.c.referral_id == text_given("referral"), c.c.id == text_given("id"))
 _d = delivery.alias("undelivered")
 _CONDITIONS = {
     "to-send": and_(_LETTER_WAITS, ~_OVERTAKEN, ~_UNRELEASED),
@@ -172,7 +174,7 @@ def page_of(status: str | None, outcome: bool, referral: bool, after: bool) -> C
 def single() -> Compiled:
     """Selects one row; `may_go`: to the address that only the referral states."""
     released = or_(c.c.released_at.is_not(None), _ENTERED).label("may_go")
-    return compiled(_rows().add_columns(released).where(_OF_PLANS, c.c.id == text_given("id")))
+    return compiled(_rows().add_columns(released).where(_NAMED))
 
 
 @cache
@@ -197,5 +199,4 @@ def locking() -> Compiled:
     row = select(
         c.c.plan, c.c.id, c.c.referral_id, _STATUS, body.label("body"), _KNOWN.label("known")
     )
-    mine = row.where(_OF_PLANS, c.c.id == text_given("id"))
-    return compiled(mine.with_for_update(of=c))
+    return compiled(row.where(_NAMED).with_for_update(of=c))
