@@ -21,20 +21,29 @@ from tests.postgres import execute, token
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: What PostgreSQL itself says about a schema: columns, constraints (CHECKs too), indexes.
+#: What PostgreSQL itself says about a schema: columns, constraints (CHECKs too), indexes, and by
+#: what tables are partitioned. Partitions are left out: a migration makes those of its own time.
 SCHEMA = {
     "columns": """
         SELECT table_name, column_name, data_type, udt_name, is_nullable, column_default,
                col_description(format('%I', table_name)::regclass, ordinal_position::int)
         FROM information_schema.columns
-        WHERE table_schema = 'public' AND table_name <> 'alembic_version' ORDER BY 1, 2""",
+        WHERE table_schema = 'public' AND table_name <> 'alembic_version'
+          AND NOT (SELECT relispartition FROM pg_class
+                   WHERE oid = format('%I', table_name)::regclass) ORDER BY 1, 2""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+        WHERE connamespace = 'public'::regnamespace AND contype <> 'n' AND conparentid = 0
+          AND NOT (SELECT relispartition FROM pg_class WHERE oid = conrelid)
           AND conrelid::regclass::text <> 'alembic_version' ORDER BY 1, 2""",
     "indexes": """
         SELECT tablename, indexname, indexdef FROM pg_indexes
-        WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1, 2""",
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+          AND NOT (SELECT relispartition FROM pg_class
+                   WHERE oid = format('%I', tablename)::regclass) ORDER BY 1, 2""",
+    "partitioned": """
+        SELECT partrelid::regclass::text, pg_get_partkeydef(partrelid)
+        FROM pg_partitioned_table ORDER BY 1""",
 }
 
 

@@ -56,14 +56,14 @@ WITH RECURSIVE queue AS (
   WHERE e.max_per_minute IS NOT NULL AND e.status = 'active'
   FOR UPDATE OF e SKIP LOCKED
 ), due AS MATERIALIZED (
-  SELECT $1::text AS plan, head.message_id, e.organization_id, e.id AS endpoint_id
+  SELECT $1::text AS plan, head.message_id, head.referral_id, e.organization_id, e.id AS endpoint_id
   FROM queue
   JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
   LEFT JOIN limited l ON l.organization_id = e.organization_id AND l.id = e.id
   LEFT JOIN unnest($5::text[], $6::int[], $9::int[]) AS busy(endpoint_id, sending, share)
     ON busy.endpoint_id = queue.endpoint_id
   CROSS JOIN LATERAL (
-    SELECT d.message_id, d.next_attempt_at FROM delivery d
+    SELECT d.message_id, d.referral_id, d.next_attempt_at FROM delivery d
     WHERE d.plan = $1 AND d.endpoint_id = e.id AND d.state = 'pending'
       AND d.next_attempt_at <= $2 AND (d.lease_until IS NULL OR d.lease_until <= $2)
       AND d.seq = (
@@ -93,7 +93,7 @@ SET attempts = d.attempts + 1, lease_until = $7,
     round_start = d.round_start + CASE WHEN d.lease_until IS NULL THEN 0 ELSE 1 END
 FROM due
 JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = due.endpoint_id
-JOIN message m ON m.plan = due.plan AND m.id = due.message_id
+JOIN message m ON m.plan = due.plan AND m.id = due.message_id AND m.referral_id = due.referral_id
 WHERE d.plan = due.plan AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
 RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
   d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,

@@ -44,6 +44,15 @@ def follows() -> ForeignKeyConstraint:
     )
 
 
+def by_month(column: str) -> dict[str, Any]:
+    """Makes the option of a table that is partitioned by the month of the ids in a column.
+
+    The column has to be in the primary key and in every unique index. `app.store.months` makes the
+    partitions; the migration that makes the table makes its default partition, too.
+    """
+    return {"postgresql_partition_by": f"RANGE ({column})"}
+
+
 def moment(name: str, **options: Any) -> Column[Any]:
     """Makes a column for a timestamp with time zone that must have a value."""
     return Column(name, DateTime(timezone=True), nullable=False, **options)

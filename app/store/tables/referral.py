@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from app.model.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
-from app.store.tables.metadata import finite, follows, metadata, moment, text
+from app.store.tables.metadata import by_month, finite, follows, metadata, moment, text
 
 
 def _one_of(column: str, values: list[str]) -> str:
@@ -172,6 +172,7 @@ referral_history = Table(
         "at",
         postgresql_where="event IN ('approve', 'deny', 'void', 'cancel')",
     ),
+    **by_month("referral_id"),
 )
 
 #: An organization that may see a referral. The plan's staff see all its referrals without a row.
