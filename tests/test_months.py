@@ -14,7 +14,10 @@ from app.commands.migrate import as_owner, upgrade
 from app.store.database import driver_url, opened
 from app.store.months import MONTHLY, make_months, month_after, partition
 from app.workers.clocks import keep_months
+from tests.journeys.payloads import EXTRA, a_referral, because, hopeless, parameters
+from tests.journeys.service import furnish, serving
 from tests.postgres import execute, token
+from tests.receiver import Receiver
 
 TODAY = datetime.now(UTC).date()
 MONTHS = [month_after(TODAY, count) for count in range(4)]
@@ -22,6 +25,7 @@ MADE = """SELECT inhrelid::regclass::text FROM pg_inherits
 WHERE inhparent::regclass::text = ANY ($1)"""
 MESSAGE = """INSERT INTO message (plan, id, referral_id, seq, event_type, body, occurred_at)
 VALUES ('HPSM', $1, $1, 1, 'x', '', now()) RETURNING tableoid::regclass::text"""
+DENIED = parameters(reason=because("no-population"), note="Spoke with the clinic.")
 #: Rights of the service's role on partitions; whether it, or everybody, may make one.
 RIGHTS = """SELECT (SELECT count(*) FROM information_schema.role_table_grants
     JOIN pg_class ON relname = table_name WHERE relispartition AND grantee = 'nwd_service'),
@@ -239,6 +243,53 @@ async def test_rights_on_partitions_are_put_right(fresh_database, owner, broken)
     assert tuple(await owner.fetchrow(RIGHTS)) != right
     await upgrade(fresh_database)
     assert tuple(await owner.fetchrow(RIGHTS)) == right
+
+
+#: Partitions of other months that somebody has looked into.
+LOOKED_INTO = """SELECT relname FROM pg_stat_user_tables
+WHERE relid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent::regclass::text = ANY ($1))
+    AND relname <> ALL ($2) AND seq_scan + idx_scan > 0"""
+
+
+async def test_what_is_asked_for_is_looked_for_in_one_partition(fresh_database, owner):
+    """Referring, moving, reading and telling; sessions that end have said what they looked into."""
+    for count in range(1, 25):
+        month = month_after(TODAY, -count)
+        since, until = await owner.fetchval("SELECT nwd_month_bounds($1)", month)
+        for table in MONTHLY:
+            await owner.execute(
+                f"CREATE TABLE {partition(table, month)} PARTITION OF {table}"
+                f" FOR VALUES FROM ('{since}') TO ('{until}')"
+            )
+    await owner.execute("SELECT pg_stat_force_next_flush()")
+    await owner.execute("SELECT pg_stat_reset()")
+    async with Receiver() as receiver:
+        settings = Settings(
+            database_url=fresh_database,
+            token_secret="in one partition " * 4,
+            webhook_allow_private=receiver.allowed,
+        )
+        await furnish(settings)
+        async with serving(settings) as service:
+            await service.listen(receiver, "hospital", "thin")
+            await service.listen(receiver, "staff-hpsm", "full", payload="full")
+            await service.refer(a_referral(EXTRA[0]))
+            referral = await service.refer(hopeless(EXTRA[1]))
+            answer = await service.do("staff-hpsm", "deny", referral, DENIED)
+            assert answer.status_code == 200, answer.text
+            async with service.delivering():
+                await receiver.until(lambda: receiver.at("thin") and receiver.at("full"))
+            for path in (
+                f"/v1/referrals/{referral}/timeline",
+                f"/fhir/Provenance?target=ServiceRequest/{referral}",
+                f"/v1/deliveries?referral={referral}",
+                "/v1/deliveries",
+            ):
+                assert (await service.ask("hospital", "GET", path)).status_code == 200
+    here = [partition(table, TODAY) for table in MONTHLY]
+    assert await owner.fetch("SELECT 1 FROM pg_stat_user_tables WHERE idx_scan > 0 LIMIT 1")
+    assert await owner.fetch(LOOKED_INTO, list(MONTHLY), here) == []
+    assert len(await owner.fetch(LOOKED_INTO, list(MONTHLY), [])) == len(here)
 
 
 EARLIER = """

@@ -13,8 +13,8 @@ are in the table's default partition.
 import logging
 from datetime import date
 
-from app.store.database import Source
-from app.store.database_errors import DatabaseBusy, StatementRefused, sqlstate
+from app.store.database import Database
+from app.store.database_errors import DatabaseBusy, StatementRefused, StatementTooLong, sqlstate
 from app.store.tables.metadata import metadata
 
 _log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ MONTHLY = sorted(
 
 _MISSING = """SELECT name FROM unnest($1::text[]) AS made(name)
 WHERE to_regclass('public.' || name) IS NULL"""
+#: All others wait meanwhile, so that a second has to do.
+_LIMIT = "SET LOCAL statement_timeout = '1s'"
 _MAKE = "SELECT nwd_make_month($1::text, $2::date)"
 #: The SQLSTATE of a partition whose rows are in the default partition.
 _ELSEWHERE = "23514"
@@ -46,26 +48,29 @@ def partition(table: str, month: date) -> str:
     return f"{table}_{month:%Y_%m}"
 
 
-async def make_months(source: Source, today: date) -> bool:
+async def make_months(database: Database, today: date) -> bool:
     """Makes the partitions of this month and the next ones that are not there; False: not all.
 
     Any number of processes may call it at once. A partition is left for another time, with a line
-    in the log, if its table is in use for longer than the function waits. If the default partition
-    has rows of the month already, they stay there, with all that follow.
+    in the log, if its table is in use for longer than the function waits, or if it takes too long.
+    If the default partition has rows of the month already, they stay there, with all that follow.
     """
     months = [month_after(today, count) for count in range(_AHEAD + 1)]
     wanted = {partition(table, month): (table, month) for month in months for table in MONTHLY}
     whole = True
-    for row in await source.fetch(_MISSING, list(wanted)):
-        whole = await _make(source, row["name"], *wanted[row["name"]]) and whole
+    for row in await database.fetch(_MISSING, list(wanted)):
+        whole = await _make(database, row["name"], *wanted[row["name"]]) and whole
     return whole
 
 
-async def _make(source: Source, name: str, table: str, month: date) -> bool:
+async def _make(database: Database, name: str, table: str, month: date) -> bool:
     try:
-        await source.execute(_MAKE, table, month)
-    except DatabaseBusy:
-        _log.warning("partition not made yet: its table is in use", extra={"partition": name})
+        async with database.begin() as transaction:
+            await transaction.execute(_LIMIT)
+            await transaction.execute(_MAKE, table, month)
+    except (DatabaseBusy, StatementTooLong) as error:
+        about = {"partition": name, "error": type(error).__name__}
+        _log.warning("partition not made yet", extra=about)
         return False
     except StatementRefused as error:
         state = sqlstate(error)

@@ -37,7 +37,9 @@ WITH RECURSIVE waiting AS (
 #          message costs 60 / rate seconds of the time since `sent_until`; at most $8 seconds (or
 #          one message) are saved up while nothing is sent.
 # due:     for each active endpoint as many heads as it has room for; for a failing one, one head.
-#          The plan is a column of it for the reason given in `record.py`.
+#          The plan is a column of it for the reason given in `record.py`, the referral because it
+#          names the message's partition; it is compared with the delivery's, too, so that it is
+#          known in whatever order the planner joins.
 _CLAIM = """
 WITH RECURSIVE queue AS (
   (SELECT endpoint_id, organization_id FROM delivery
@@ -95,6 +97,7 @@ FROM due
 JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = due.endpoint_id
 JOIN message m ON m.plan = due.plan AND m.id = due.message_id AND m.referral_id = due.referral_id
 WHERE d.plan = due.plan AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
+  AND d.referral_id = due.referral_id
 RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
   d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,
   e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,

@@ -2,10 +2,10 @@
 
 Rules of the schema since the first migration: the plan comes first in every key of a table that
 belongs to a plan; the application makes ids and times; no triggers, no advisory locks. So the
-database can be partitioned or distributed by plan later (docs/decisions/0003). All
-rows of a change are written by one statement, and nothing deletes a referral or a message, so that
-no row can be left behind. Hence no foreign keys, whose check costs more than a row, but those of
-`follows`.
+database can be distributed by plan later, and what grows with the years is partitioned by the month
+of its ids (docs/decisions/0003). All rows of a change are written by one statement, and nothing
+deletes a referral, so that no row can be left behind. Hence no foreign keys, whose check costs more
+than a row, but those of `follows`.
 """
 
 from typing import Any
