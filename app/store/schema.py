@@ -66,8 +66,8 @@ APPEND_ONLY = ("referral_history", "determination", "resource_version", "attempt
 EXPIRING = ("idempotency_key", "directory_index", "organization_npi")
 
 _ALEMBIC = "alembic_version"
-#: The tables that the service names. On all others it has no right: on partitions, because rights
-#: on one would let it change history, and on months that were taken away.
+#: The tables that the service names. It has no right on their partitions, because rights on one
+#: would let it change history; it changes no other table, such as a month that was taken away.
 _NAMED = (*metadata.tables, _ALEMBIC)
 
 _MAKE = f"""DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN;
@@ -91,7 +91,8 @@ _WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
     has_table_privilege($1, c.oid, 'UPDATE') changes,
     has_table_privilege($1, c.oid, 'DELETE') removes) may
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT CASE
-    WHEN c.relname <> ALL ($4::text[]) THEN NOT (reads OR adds OR changes OR removes)
+    WHEN c.relispartition THEN NOT (reads OR adds OR changes OR removes)
+    WHEN c.relname <> ALL ($4::text[]) THEN NOT (adds OR changes OR removes)
     ELSE reads AND adds = (c.relname <> 'alembic_version')
         AND changes = (c.relname <> ALL ($2::text[] || 'alembic_version'::text))
         AND removes = (c.relname = ANY ($3::text[])) END
