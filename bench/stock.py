@@ -4,14 +4,17 @@ that tables and indexes grow as they would.
 The models are delivered referrals (`bench.models`). Each copy has names of its own and all its
 moments earlier than the copy before, ten thousand referrals a month: so a report over a month finds
 as many in a large stock as in a small one. Days (`date`) stay, so that no clock falls due. A UUID
-stays one, with the earlier moment in it, so that keys come in the order of time.
+stays one, with the earlier moment in it, so that keys come in the order of time, and rows are in
+the partitions of their months, which are made back to the first.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.store.months import MONTHLY, month_after, partition
 from bench.models import Table, own_values, posted, tables
 
 #: Seconds from one referral to the next.
@@ -68,6 +71,7 @@ class Stock:
         if not self._copies:
             await self._take_models()
         last = self.copied + -(-count // len(self.models))
+        await self._make_months(timedelta(seconds=last * _APART_S * len(self.models)))
         step = max(1, _AT_ONCE // len(self.models))
         # The earliest first, as they would have come.
         for top in range(last, self.copied, -step):
@@ -92,6 +96,19 @@ class Stock:
                 taken = await self._take(table, held, own)
                 if taken:
                     self._copies.append(taken)
+
+    async def _make_months(self, back: timedelta) -> None:
+        """Makes the partitions of all months since so long ago, as if they had been made then."""
+        month = datetime.now(UTC).date()
+        first = (datetime.now(UTC) - back).date().replace(day=1)
+        while month >= first:
+            since, until = await self.connection.fetchval("SELECT nwd_month_bounds($1)", month)
+            for table in MONTHLY:
+                await self.connection.execute(
+                    f"CREATE TABLE IF NOT EXISTS {partition(table, month)} PARTITION OF {table}"
+                    f" FOR VALUES FROM ('{since}') TO ('{until}')"
+                )
+            month = month_after(month, -1)
 
     async def _take(self, table: Table, held: str, own: set[str]) -> str:
         """Puts the models' rows of a table beside; returns the statement that copies them."""

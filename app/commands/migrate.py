@@ -1,9 +1,10 @@
 """Brings a database to the schema that this code expects (`app.store.schema`), as its owner.
 
-Then `reindex` fills the search words of versions that were stored before words were kept. Each
-batch is a transaction of its own, and finished work is not repeated: `reindex` may be stopped and
-repeated, and several processes may run it at once. It needs the owner, because the service must not
-change a version; it does not change the content of a version.
+Then `make_months` makes the partitions of this month and the next ones: by the machine's clock,
+since ids have its time. And `reindex` fills the search words of versions that were stored before
+words were kept. Each batch is a transaction of its own, and finished work is not repeated:
+`reindex` may be stopped and repeated, and several processes may run it at once. It needs the owner,
+because the service must not change a version; it does not change the content of a version.
 """
 
 from typing import Any
@@ -16,12 +17,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.base.clock import ServiceClock
 from app.base.errors import Stopped
 from app.base.settings import Settings
 from app.fhir.r4.strict_json import parse
 from app.store.database import Database, Row, Source, opened, until_it_answers
 from app.store.database_errors import DATABASE_ERRORS, sqlstate
 from app.store.directory.index import INSERT, TYPES, travelling, words
+from app.store.months import make_months
 from app.store.reading.words import words as found_by
 from app.store.schema import configuration, grant, migrating_url, put_settings_on
 
@@ -29,15 +32,17 @@ from app.store.schema import configuration, grant, migrating_url, put_settings_o
 async def upgrade(url: str, revision: str = "head") -> None:
     """Migrates the database in one transaction, with the service's role and its grants.
 
-    Does nothing if the database is up to date. Afterwards `reindex` runs, in its own transactions.
-    `url` is the owner's. Several processes may call this at once, but one process only once at a
-    time. Raises the driver's error if the database is away, or if the owner lacks a right.
+    Does nothing if the database is up to date. Afterwards `make_months` and `reindex` run, in
+    transactions of their own. `url` is the owner's. Several processes may call this at once, but
+    one process only once at a time. Raises the driver's error if the database is away, or if the
+    owner lacks a right.
     """
     engine = create_async_engine(migrating_url(url), poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade, revision)
     if revision == "head":
         async with opened(as_owner(Settings(), url), size=1) as database:
+            await make_months(database, ServiceClock().now().date())
             await reindex(database)
 
 

@@ -19,6 +19,8 @@ from app.base.errors import Stopped
 from app.base.settings import CHECKOUT
 from app.store.database import ROLE, SESSION, Database, Source
 from app.store.database_errors import StatementRefused, sqlstate
+from app.store.tables.metadata import metadata
+from app.store.tables.referral import resource_version
 
 _UNDEFINED_TABLE = "42P01"
 #: SQLSTATEs of a role that is not there, or that another owns.
@@ -70,27 +72,42 @@ APPEND_ONLY = (
 #: are made anew with each change. It deletes from no other table.
 EXPIRING = ("idempotency_key", "directory_index", "organization_npi")
 
+#: What the service only reads: the revision, and the view of the versions of resources.
+_READ_ONLY = ("alembic_version", resource_version.name)
+#: What the service names. It has no right on partitions, because rights on one would let it change
+#: history; it changes no other table, such as a month that was taken away.
+_NAMED = (*metadata.tables, *_READ_ONLY)
+
 _MAKE = f"""DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"""
 _GRANT = (
     f"GRANT {ROLE} TO CURRENT_USER",
     f"GRANT USAGE ON SCHEMA public TO {ROLE}",
-    f"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {ROLE}",
-    f"REVOKE DELETE, TRUNCATE ON ALL TABLES IN SCHEMA public FROM {ROLE}",
+    f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}",
+    f"GRANT SELECT, INSERT, UPDATE ON {', '.join(metadata.tables)} TO {ROLE}",
     *(f"REVOKE UPDATE ON {table} FROM {ROLE}" for table in APPEND_ONLY),
     *(f"GRANT DELETE ON {table} TO {ROLE}" for table in EXPIRING),
-    f"REVOKE INSERT, UPDATE ON alembic_version FROM {ROLE}",
+    f"GRANT SELECT ON {', '.join(_READ_ONLY)} TO {ROLE}",
+    "REVOKE ALL ON FUNCTION nwd_make_month(text, date) FROM PUBLIC",
+    f"GRANT EXECUTE ON FUNCTION nwd_make_month(text, date) TO {ROLE}",
 )
 _EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
-#: Lists the tables on which the role may do less than it must, or more than it should.
+#: Lists the tables on which the role may do less than it must, or more than it should; and the
+#: function that makes partitions, if the role may not call it, or everybody may.
 _WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
     has_table_privilege($1, c.oid, 'SELECT') reads, has_table_privilege($1, c.oid, 'INSERT') adds,
     has_table_privilege($1, c.oid, 'UPDATE') changes,
     has_table_privilege($1, c.oid, 'DELETE') removes) may
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT (reads
-    AND adds = (c.relname <> 'alembic_version')
-    AND changes = (c.relname <> ALL ($2::text[] || 'alembic_version'::text))
-    AND removes = (c.relname = ANY ($3::text[])))
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT CASE
+    WHEN c.relispartition THEN NOT (reads OR adds OR changes OR removes)
+    WHEN c.relname <> ALL ($4::text[]) THEN NOT (adds OR changes OR removes)
+    ELSE reads AND adds = (c.relname <> ALL ($5::text[]))
+        AND changes = (c.relname <> ALL ($2::text[] || $5::text[]))
+        AND removes = (c.relname = ANY ($3::text[])) END
+UNION ALL SELECT p.proname FROM pg_proc p
+WHERE p.pronamespace = 'public'::regnamespace AND p.proname = 'nwd_make_month'
+    AND (NOT has_function_privilege($1, p.oid, 'EXECUTE')
+        OR has_function_privilege('public', p.oid, 'EXECUTE'))
 ORDER BY 1"""
 
 
@@ -111,10 +128,10 @@ def grant(connection: Connection) -> None:
 
 
 def wrongly_granted(connection: Connection) -> list[str]:
-    """Lists the tables with wrong grants; instead of them the role itself, if it is missing."""
+    """Lists what has wrong grants, by name; instead of that the role itself, if it is missing."""
     if not connection.exec_driver_sql(_EXISTS, (ROLE,)).first():
         return [ROLE]
-    parameters: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING))
+    parameters: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING), list(_NAMED), list(_READ_ONLY))
     return [row[0] for row in connection.exec_driver_sql(_WRONG, parameters)]
 
 

@@ -1,7 +1,8 @@
 """Runs the clocks in the worker process: every few seconds it fires the due alarms of each plan.
 
 The loop (`run_clocks`, `sweep_all`): any number of processes may run it, beside any number of
-delivering workers. It waits for a database that is away, and then catches up on what fell due.
+delivering workers. It waits for a database that is away, and then catches up on what fell due. At
+its start, and once a day, it makes the partitions of the months to come (`app.store.months`).
 
 One plan (`sweep`): candidates come in batches, the earliest due first, whichever clock it is, so
 that alarms missed during a downtime fire in order. Each candidate is locked by itself (`SKIP
@@ -15,7 +16,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.base.clock import ServiceClock
 from app.base.errors import Refusal, is_too_costly
@@ -29,6 +30,7 @@ from app.model.record import Alarm
 from app.policy.rules import Rules
 from app.store.database import Database, Transaction, database_answers
 from app.store.database_errors import DATABASE_ERRORS, DatabaseLost
+from app.store.months import make_months
 from app.store.referral.reopen import load_for_move
 from app.workers.quarantine import Quarantine
 
@@ -36,6 +38,8 @@ _log = logging.getLogger(__name__)
 
 #: The time for which a referral is left alone after its alarm failed for a reason of its own.
 ASIDE = timedelta(minutes=5)
+#: The time after which the months to come are looked at again; and if one could not be made.
+_MONTHS_AGAIN, _MONTHS_SOON = timedelta(days=1), timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -60,15 +64,24 @@ async def run_clocks(
 ) -> None:
     """Sweeps all plans every `every` seconds until `stop`; ends a sweep between two alarms."""
     known = await asyncio.to_thread(rules_of, settings)
-    aside = Quarantine(ASIDE)
+    aside, months_due = Quarantine(ASIDE), clock.now()
     while not stop.is_set():
         try:
+            months_due = await keep_months(database, clock.now(), months_due)
             await sweep_all(database, known, clock, settings.fhir_base, stop, aside)
         except DATABASE_ERRORS as error:
             _log.warning("database lost; clocks wait", extra={"error": type(error).__name__})
         with suppress(TimeoutError):
             async with asyncio.timeout(every):
                 await stop.wait()
+
+
+async def keep_months(database: Database, now: datetime, due: datetime) -> datetime:
+    """Makes the partitions of the months to come if that is due; returns when it is due next."""
+    if now < due:
+        return due
+    made = await make_months(database, now.date())
+    return now + (_MONTHS_AGAIN if made else _MONTHS_SOON)
 
 
 async def sweep_all(

@@ -1,4 +1,6 @@
-"""A backup, restored on a server that has never seen the service: with the page's own commands."""
+"""A backup, restored on a server that has never seen the service; a month that is taken away: with
+the page's own commands.
+"""
 
 import os
 import re
@@ -16,9 +18,10 @@ from app.store.database import driver_url
 from demo.place import program_folder, server_account
 from demo.postgres import EmbeddedPostgres
 from demo.throwaway import home
-from tests.journeys.payloads import EXTRA, a_referral
+from tests.journeys.payloads import EXTRA, a_referral, because, hopeless, parameters
 from tests.journeys.service import furnish, id_of, serving
 from tests.postgres import programs
+from tests.receiver import Receiver
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text()
@@ -125,6 +128,67 @@ async def test_a_server_goes_back_to_a_point_in_time():
             assert not await service.rows("SELECT 1 FROM member WHERE cin = id")
             repeated = await service.post(early)
             assert (repeated.status_code, id_of(repeated)) == (200, before)
+
+
+async def test_a_month_is_taken_away(fresh_database):
+    """Of its referrals everything that is left is shown, and they are moved as before."""
+    page = commands("Months, and how long they are kept")
+    assert len(page) == 4
+    async with Receiver() as receiver:
+        settings = Settings(
+            database_url=fresh_database, database_pool_size=4, token_secret="taken away " * 4,
+            webhook_allow_private=receiver.allowed,
+        )  # fmt: skip
+        await furnish(settings)
+        async with serving(settings) as service:
+            await service.listen(receiver, "hospital", "hook")
+            month = f"{service.clock.now():%Y_%m}"
+            decided = await service.refer(a_referral(EXTRA[0], identifier="decided"))
+            waiting = await service.refer(hopeless(EXTRA[1], identifier="waiting"))
+            async with service.delivering():
+                await receiver.count(2)
+            sent = len(receiver.received)
+            first, *_ = await service.found(f"Provenance?target=ServiceRequest/{decided}")
+            with home() as folder:
+                kept = owned(EmbeddedPostgres(folder, programs=programs()), "kept")
+                told = {
+                    "MONTH": month,
+                    "OLD": driver_url(fresh_database),
+                    "BACKUP": str(kept / "month.dump"),
+                    "LIST": str(kept / "list"),
+                }
+                for command in (*page, 'pg_restore --list --file="$LIST" "$BACKUP"'):
+                    run(command, **told)
+                dumped = (kept / "list").read_text()
+            for table in ("attempt", "message", "referral_history"):
+                assert f"TABLE DATA public {table}_{month} " in dumped
+            assert await service.history(waiting) == []
+            given = parameters(reason=because("no-population"), note="Spoke with the clinic.")
+            assert (await service.do("staff-hpsm", "deny", waiting, given)).status_code == 200
+            assert [row[1] for row in await service.history(waiting)] == ["deny"]
+            async with service.delivering():
+                await receiver.count(sent + 1)
+            for referral in (decided, waiting):
+                for by in ("hospital", "staff-hpsm"):
+                    await shown_without_history(service, referral, by)
+                moves = await service.found(f"Provenance?target=ServiceRequest/{referral}")
+                assert len(moves) == len(await service.history(referral))
+            gone = await service.ask("hospital", "GET", f"/fhir/Provenance/{first['id']}")
+            assert gone.status_code == 404
+        await upgrade(fresh_database)
+
+
+async def shown_without_history(service, referral, by):
+    for path in (
+        f"/fhir/ServiceRequest/{referral}",
+        f"/fhir/ServiceRequest/{referral}/_history",
+        f"/v1/referrals/{referral}/timeline",
+        f"/v1/referrals/{referral}/timeline.html",
+        f"/v1/deliveries?referral={referral}",
+        "/v1/deliveries",
+    ):
+        answer = await service.ask(by, "GET", path)
+        assert answer.status_code == 200, (path, answer.text)
 
 
 @pytest.mark.parametrize(

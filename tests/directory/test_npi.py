@@ -2,19 +2,15 @@
 
 import asyncio
 
-import asyncpg
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.commands.migrate import upgrade
 from app.fhir.directory import npis_of
-from app.store.database import driver_url
 from app.store.directory.load import load, load_resources
 from app.store.directory.record import DirectoryRefused
 from tests.directory.network import NPI, organization
-from tests.postgres import execute
 from tests.reading.scene import OTHER_STAFF, STAFF, START
 from tests.reading.scene import load as load_demonstration
 
@@ -150,39 +146,3 @@ def test_every_npi_in_use_counts_and_an_old_one_where_there_is_no_other(named):
     numbers = [(v.strip(), u) for s, v, u in named if s == NPI and v.strip()]
     used = {value for value, use in numbers if use != "old"}
     assert set(found) == (used or {value for value, _ in numbers[:1]})
-
-
-OLDER = """
-INSERT INTO organization (id, name, npi, active, version, updated_at) VALUES
-    ('young', 'Y', '1', true, 1, '2026-01-01'), ('old', 'O', '1', true, 4, '2026-05-01'),
-    ('other', 'X', '2', true, 1, '2026-01-01'), ('none', 'N', NULL, true, 1, '2026-01-01');
-INSERT INTO directory_version (plan, type, id, version, updated_at, body) VALUES
-    ('*', 'Organization', 'old', 1, '2025-01-01', '{"resourceType":"Organization","id":"old"}');
-INSERT INTO offer (plan, id, organization_id, npi, service, counties, populations, places,
-    taken_outside, taken, capacity_status, active, version, updated_at) VALUES
-    ('HPSM', 'f', 'young', '1', 'ECM', '{}', '{}', 1, 0, 0, 'capacity', true, 1, now()),
-    ('HPSM', 'g', 'old', '1', 'ECM', '{}', '{}', 1, 0, 0, 'capacity', true, 1, now());
-INSERT INTO client (id, organization_id, scopes, active, demonstration, created_at) VALUES
-    ('refers', 'old', '{system/Organization.crs,system/ServiceRequest.crus}', true, false, now()),
-    ('reads', 'old', '{system/Organization.crs}', true, false, now())"""
-
-
-async def test_a_database_from_before_keeps_all_that_it_has(bare_database):
-    await upgrade(bare_database, "doors")
-    await execute(bare_database, OLDER)  # of two with one NPI the older keeps it
-    await upgrade(bare_database)
-    connection = await asyncpg.connect(driver_url(bare_database))
-    try:
-        rows = await connection.fetch(
-            "SELECT npi, organization_id FROM organization_npi ORDER BY 1"
-        )
-        named = await connection.fetch("SELECT id FROM organization WHERE npi = '1'")
-        offers = await connection.fetch("SELECT id FROM offer WHERE npi = '1'")
-        speak = await connection.fetch(
-            "SELECT id FROM client WHERE 'system/Organization.crus' = ANY (scopes)"
-        )
-    finally:
-        await connection.close()
-    assert [tuple(row) for row in rows] == [("1", "old"), ("2", "other")]
-    assert [row["id"] for row in (*named, *offers)] == ["old", "g"]
-    assert [row["id"] for row in speak] == ["refers"]

@@ -37,7 +37,9 @@ WITH RECURSIVE waiting AS (
 #          message costs 60 / rate seconds of the time since `sent_until`; at most $8 seconds (or
 #          one message) are saved up while nothing is sent.
 # due:     for each active endpoint as many heads as it has room for; for a failing one, one head.
-#          The plan is a column of it for the reason given in `record.py`.
+#          The plan is a column of it for the reason given in `record.py`, the referral because it
+#          names the message's partition; it is compared with the delivery's, too, so that it is
+#          known in whatever order the planner joins.
 _CLAIM = """
 WITH RECURSIVE queue AS (
   (SELECT endpoint_id, organization_id FROM delivery
@@ -56,14 +58,14 @@ WITH RECURSIVE queue AS (
   WHERE e.max_per_minute IS NOT NULL AND e.status = 'active'
   FOR UPDATE OF e SKIP LOCKED
 ), due AS MATERIALIZED (
-  SELECT $1::text AS plan, head.message_id, e.organization_id, e.id AS endpoint_id
+  SELECT $1::text AS plan, head.message_id, head.referral_id, e.organization_id, e.id AS endpoint_id
   FROM queue
   JOIN webhook_endpoint e ON e.organization_id = queue.organization_id AND e.id = queue.endpoint_id
   LEFT JOIN limited l ON l.organization_id = e.organization_id AND l.id = e.id
   LEFT JOIN unnest($5::text[], $6::int[], $9::int[]) AS busy(endpoint_id, sending, share)
     ON busy.endpoint_id = queue.endpoint_id
   CROSS JOIN LATERAL (
-    SELECT d.message_id, d.next_attempt_at FROM delivery d
+    SELECT d.message_id, d.referral_id, d.next_attempt_at FROM delivery d
     WHERE d.plan = $1 AND d.endpoint_id = e.id AND d.state = 'pending'
       AND d.next_attempt_at <= $2 AND (d.lease_until IS NULL OR d.lease_until <= $2)
       AND d.seq = (
@@ -93,8 +95,9 @@ SET attempts = d.attempts + 1, lease_until = $7,
     round_start = d.round_start + CASE WHEN d.lease_until IS NULL THEN 0 ELSE 1 END
 FROM due
 JOIN webhook_endpoint e ON e.organization_id = due.organization_id AND e.id = due.endpoint_id
-JOIN message m ON m.plan = due.plan AND m.id = due.message_id
+JOIN message m ON m.plan = due.plan AND m.id = due.message_id AND m.referral_id = due.referral_id
 WHERE d.plan = due.plan AND d.message_id = due.message_id AND d.endpoint_id = due.endpoint_id
+  AND d.referral_id = due.referral_id
 RETURNING d.plan, d.message_id, d.endpoint_id, d.organization_id, d.referral_id, d.seq,
   d.attempts AS number, greatest(1, d.attempts - d.round_start) AS tried, d.manual,
   e.url, e.secrets, e.headers, e.payload = 'full' AS full_payload, e.failing_since,

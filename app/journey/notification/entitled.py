@@ -15,8 +15,10 @@ from app.store.tables.directory import client, organization
 from app.store.tables.notification import delivery, message, webhook_endpoint
 
 D, E, M = delivery.alias("d"), webhook_endpoint.alias("e"), message.alias("m")
-#: The message of a delivery, and the endpoint.
-MESSAGE_OF = and_(M.c.plan == D.c.plan, M.c.id == D.c.message_id)
+#: The message of a delivery (the referral names its partition), and the endpoint.
+MESSAGE_OF = and_(
+    M.c.plan == D.c.plan, M.c.id == D.c.message_id, M.c.referral_id == D.c.referral_id
+)
 ENDPOINT_OF = and_(E.c.organization_id == D.c.organization_id, E.c.id == D.c.endpoint_id)
 
 _o = organization.alias("o")

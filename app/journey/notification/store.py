@@ -31,7 +31,7 @@ FROM unnest($1::text[]) AS known(plan) CROSS JOIN LATERAL (
     AND ($5::text IS NULL OR d.state = $5)
     AND (d.created_at, d.message_id) < ($6, $7)
   ORDER BY d.created_at DESC, d.message_id DESC LIMIT $8) AS d
-JOIN message m ON m.plan = d.plan AND m.id = d.message_id
+JOIN message m ON m.plan = d.plan AND m.id = d.message_id AND m.referral_id = d.referral_id
 ORDER BY d.created_at DESC, d.message_id DESC LIMIT $8
 """
 

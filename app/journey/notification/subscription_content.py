@@ -174,11 +174,15 @@ def _literal(node: Any) -> Iterator[str]:
 
 @cache
 def _claimed() -> FromClause:
-    """Makes the rows of some claims of one plan: delivery, message and endpoint."""
-    named = (column("message_id", Text()), column("endpoint_id", Text()))
-    claims = func.unnest(texts_given("messages"), texts_given("endpoints")).table_valued(*named)
+    """Makes the rows of some claims of one plan: delivery, message and endpoint.
+
+    The referral of each names the partition of its message.
+    """
+    named = ("message_id", "endpoint_id", "referral_id")
+    given = map(texts_given, ("messages", "endpoints", "referrals"))
+    claims = func.unnest(*given).table_valued(*(column(name, Text()) for name in named))
     c = claims.render_derived()
-    own = (D.c.message_id == c.c.message_id, D.c.endpoint_id == c.c.endpoint_id)
+    own = (D.c[name] == c.c[name] for name in named)
     rows = c.join(D, and_(D.c.plan == text_given("plan"), *own))
     return rows.join(M, MESSAGE_OF).join(E, ENDPOINT_OF)
 
@@ -225,6 +229,7 @@ async def prepare(
         plan=plan,
         messages=[each.message_id for each in subscribed],
         endpoints=[each.endpoint_id for each in subscribed],
+        referrals=[each.referral_id for each in subscribed],
         of_pas=CARRIES[OF_PAS],
     )
     rows = await database.fetch(*statement)
@@ -293,6 +298,7 @@ async def attach_full_payload(
         plan=plan,
         messages=[claim.message_id for claim in wanted],
         endpoints=[claim.endpoint_id for claim in wanted],
+        referrals=[claim.referral_id for claim in wanted],
         types=TYPES,
     )
     rows = await source.fetch(*statement)

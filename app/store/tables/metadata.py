@@ -2,10 +2,10 @@
 
 Rules of the schema since the first migration: the plan comes first in every key of a table that
 belongs to a plan; the application makes ids and times; no triggers, no advisory locks. So the
-database can be partitioned or distributed by plan later (docs/decisions/0003). All
-rows of a change are written by one statement, and nothing deletes a referral or a message, so that
-no row can be left behind. Hence no foreign keys, whose check costs more than a row, but those of
-`follows`.
+database can be distributed by plan later, and what grows with the years is partitioned by the month
+of its ids (docs/decisions/0003). All rows of a change are written by one statement, and nothing
+deletes a referral, so that no row can be left behind. Hence no foreign keys, whose check costs more
+than a row, but those of `follows`.
 """
 
 from typing import Any
@@ -42,6 +42,15 @@ def follows() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(
         ["plan", "referral_id"], ["referral.plan", "referral.id"], onupdate="CASCADE"
     )
+
+
+def by_month(column: str) -> dict[str, Any]:
+    """Makes the option of a table that is partitioned by the month of the ids in a column.
+
+    The column has to be in the primary key and in every unique index. `app.store.months` makes the
+    partitions; the migration that makes the table makes its default partition, too.
+    """
+    return {"postgresql_partition_by": f"RANGE ({column})"}
 
 
 def moment(name: str, **options: Any) -> Column[Any]:

@@ -14,7 +14,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-from app.store.tables.metadata import finite, metadata, moment, text
+from app.store.tables.metadata import by_month, finite, metadata, moment, text
 
 #: An address to which one organization wants messages. Its key has no plan, since an organization
 #: belongs to none.
@@ -105,6 +105,7 @@ message = Table(
     text("id", primary_key=True, comment="webhook-id, the same on every attempt"),
     text(
         "referral_id",
+        primary_key=True,
         comment="what the message is about; its own id for a test message",
     ),
     Column("seq", Integer, nullable=False, comment="order within the referral"),
@@ -114,6 +115,7 @@ message = Table(
     Column("request_id", Text),
     Column("correlation_id", Text),
     Index("uq_message_seq", "plan", "referral_id", "seq", unique=True),
+    **by_month("referral_id"),
 )
 
 #: One message to one endpoint: these rows are the queue.
@@ -222,6 +224,7 @@ attempt = Table(
     Column("manual", Boolean, nullable=False),
     # `app.views.figures` counts the latest attempts, which are at the end of the table.
     Index("ix_attempt_at", "plan", "at", postgresql_using="brin"),
+    **by_month("message_id"),
 )
 
 #: One notice of an outcome: who was told, and how (spec.md 2, Correspondence).

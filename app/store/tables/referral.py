@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.model.lifecycle import MOVES, TRANSITIONS, BusinessStatus, Event, State
-from app.store.tables.metadata import finite, follows, metadata, moment, text
+from app.store.tables.metadata import by_month, finite, follows, metadata, moment, text
 
 
 def _one_of(column: str, values: list[str]) -> str:
@@ -174,6 +174,7 @@ referral_history = Table(
         "at",
         postgresql_where="event IN ('approve', 'deny', 'void', 'cancel')",
     ),
+    **by_month("referral_id"),
 )
 
 #: An organization that may see a referral. The plan's staff see all its referrals without a row.
@@ -221,6 +222,7 @@ resource_set = Table(
         "number",
         postgresql_where="words IS NULL",
     ),
+    **by_month("referral_id"),
 )
 
 #: A view: each stored version of each resource of a referral. Whoever reads it names the referral.

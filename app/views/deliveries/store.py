@@ -158,13 +158,22 @@ def _page(shape: _Shape) -> Compiled:
             func.coalesce(o.c.name, found.c.organization_id).label("organization"),
             _tries(found).label("tries"),
         )
-        .join_from(found, m, and_(m.c.plan == found.c.plan, m.c.id == found.c.message_id))
+        .join_from(found, m, _message_of(m, found))
         .join(
             e, and_(e.c.organization_id == found.c.organization_id, e.c.id == found.c.endpoint_id)
         )
         .outerjoin(o, o.c.id == found.c.organization_id)
     )
     return compiled(shown.order_by(*_newest(shape, found)))
+
+
+def _message_of(one: FromClause, rows: FromClause) -> ColumnElement[bool]:
+    """Makes the condition that a message is that of a row; the referral names its partition."""
+    return and_(
+        one.c.plan == rows.c.plan,
+        one.c.id == rows.c.message_id,
+        one.c.referral_id == rows.c.referral_id,
+    )
 
 
 def _of_delivery(rows: FromClause) -> ColumnElement[bool]:
@@ -207,7 +216,7 @@ def _found(shape: _Shape) -> Subquery:
         return _first(shape, select(kept), kept).subquery("d")
     if shape.referral:
         s = message.alias("s")
-        source = _deliveries(shape).join(s, and_(s.c.plan == _d.c.plan, s.c.id == _d.c.message_id))
+        source = _deliveries(shape).join(s, _message_of(s, _d))
         about = (
             s.c.plan == func.any(texts_given("plans")),
             s.c.referral_id == text_given("referral"),
