@@ -22,11 +22,13 @@ _APART_S = 30 * 86_400 / 10_000
 #: Referrals that are written in one transaction.
 _AT_ONCE = 5_000
 
+#: How an id of ours begins (a regular expression).
+_ID = "^[0-9a-f]{8}-[0-9a-f]{4}-7"
 #: Makes a copy's value of one that is a model's own: a UUID with its moment so many seconds
 #: earlier, any other with a suffix.
-_MOVED = r"""
+_MOVED = rf"""
 CREATE FUNCTION pg_temp.moved(value text, seconds float8, suffix text) RETURNS text
-IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN value ~ '^[0-9a-f]{8}-[0-9a-f]{4}-7'
+IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN value ~ '{_ID}'
     THEN overlay(lpad(to_hex(('x' || replace(left(value, 13), '-', ''))::bit(48)::bigint
         - (1000 * seconds)::bigint), 12, '0') PLACING '-' FROM 9 FOR 0) || substr(value, 14)
     ELSE value || suffix END $$
@@ -124,10 +126,14 @@ class Stock:
         values = []
         for column, kind in table.columns.items():
             names = [row[column] for row in found if row[column] is not None]
-            if kind == "text" and (mine := [name in own for name in names]) and any(mine):
-                if not all(mine):
-                    raise ValueError(f"{table.name}.{column}: a model's own value, or another's")
-                values.append(f"""pg_temp.moved("{column}", {away}, '-' || n)""")
+            mine = {name for name in names if kind == "text" and name.partition(".")[0] in own}
+            if mine:
+                moved = f"""pg_temp.moved("{column}", {away}, '-' || n)"""
+                if len(mine) == len(set(names)):
+                    values.append(moved)
+                else:  # in some rows the id of a letter, in others a number
+                    values.append(f"""CASE WHEN "{column}" ~ '{_ID}' THEN {moved}
+                        ELSE "{column}" END""")
             elif kind == "timestamp with time zone":
                 values.append(f"\"{column}\" - {away} * interval '1 s'")
             else:

@@ -24,12 +24,19 @@ def free_port() -> int:
 
 class Process:
     """`python -m app serve` on a port of its own, or another command; `log` is all that it has
-    said.
+    said. `code`: the folder with the code.
     """
 
     def __init__(
-        self, url: str, log: Path, port: int = 0, command: str = "serve", **settings: Any
+        self,
+        url: str,
+        log: Path,
+        port: int = 0,
+        command: str = "serve",
+        code: Path = ROOT,
+        **settings: Any,
     ) -> None:
+        self._code = code
         self.port = port or free_port()
         self.log = log
         self._command = command
@@ -52,7 +59,7 @@ class Process:
                 "-m",
                 "app",
                 self._command,
-                cwd=ROOT,
+                cwd=self._code,
                 env=self._environment,
                 stdout=said,
                 stderr=said,
