@@ -87,9 +87,10 @@ def _upgrade(connection: Connection, revision: str) -> None:
 
 # The search words of earlier versions
 
-_BATCH = 500
+#: Versions of the directory in a batch, and rows of resources, each of which may have many.
+_BATCH, _SETS = 500, 20
 _UNREAD_SETS = """SELECT plan, referral_id, version, number, bodies FROM resource_set
-WHERE words IS NULL LIMIT 1 FOR UPDATE SKIP LOCKED"""
+WHERE words IS NULL LIMIT $1::int FOR UPDATE SKIP LOCKED"""
 _READ_SET = """UPDATE resource_set SET words = $5
 WHERE plan = $1 AND referral_id = $2 AND version = $3 AND number = $4"""
 _UNREAD = """SELECT plan, type, id, version, body FROM directory_version
@@ -107,26 +108,26 @@ JOIN directory_version v USING (plan, type, id) ORDER BY v.plan, v.type, v.id, v
 
 
 async def reindex(database: Database) -> int:
-    """Fills the words of every version without words; returns the number of versions."""
+    """Fills the words of every row without words; returns the number of rows."""
     done = 0
     for step in (_reindex_sets, _reindex_listed):
-        count = -1
-        while count != 0:
+        while True:
             async with database.begin() as connection:
                 count = await step(connection)
+            if not count:
+                break
             done += count
     return done
 
 
 async def _reindex_sets(source: Source) -> int:
-    """Reads resources of referrals: one row at a time, since a row may have many."""
-    row = await source.fetch_one(_UNREAD_SETS)
-    if row is None:
-        return 0
-    found = [found_by(parse(body)) for body in row["bodies"]]
-    key = (row["plan"], row["referral_id"], row["version"], row["number"])
-    await source.execute(_READ_SET, *key, found)
-    return len(found)
+    """Reads resources of referrals."""
+    rows = await source.fetch(_UNREAD_SETS, _SETS)
+    for row in rows:
+        found = [found_by(parse(body)) for body in row["bodies"]]
+        key = (row["plan"], row["referral_id"], row["version"], row["number"])
+        await source.execute(_READ_SET, *key, found)
+    return len(rows)
 
 
 async def _reindex_listed(source: Source) -> int:
