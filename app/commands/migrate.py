@@ -72,7 +72,7 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
         raise Stopped(
             f"The database was not migrated ({what}). The owner must be allowed to create tables, "
             "roles and the extension btree_gist, which comes with PostgreSQL, and the schema must "
-            "not be newer than this code."
+            "be of version 0.2.0 or later, and not newer than this code."
         ) from error
     if chosen.database_pooled:
         async with opened(as_owner(chosen, url), size=1) as owner:
