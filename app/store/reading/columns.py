@@ -12,11 +12,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     Select,
     Text,
     and_,
     any_,
     case,
+    cast,
     column,
     false,
     func,
@@ -35,13 +37,12 @@ from app.store.reading import match
 from app.store.reading.access import PLANS, Visibility
 from app.store.reading.parameters import (
     IDENTIFIED,
-    SENT_STATUS,
     GivenValues,
     SearchCriterion,
     SearchRule,
     Values,
 )
-from app.store.reading.tables import LISTED, REFERRAL, TASK, last_beside
+from app.store.reading.tables import LISTED, REFERRAL, TASK
 from app.store.reading.values import Token
 from app.store.statement import SqlCondition, SqlExpression, constant
 from app.store.tables.directory import member as roster
@@ -53,17 +54,12 @@ def _one_of(column: SqlExpression, *values: str) -> SqlCondition:
     return column.in_([constant(value) for value in values])
 
 
-def _body_status() -> SqlExpression:
-    """Reads whether a cancelled referral was withdrawn, or was sent by mistake: its body says."""
-    of_request = (constant("ServiceRequest"), constant(""))
-    s = last_beside(REFERRAL.c.plan, REFERRAL.c.id, *of_request, "words").subquery("w")
-    mistaken = constant(match.END + SENT_STATUS + match.PART + "entered-in-error" + match.END)
-    return select(
-        case(
-            (func.strpos(s.c.words, mistaken) > constant(0), constant("entered-in-error")),
-            else_=constant("revoked"),
-        )
-    ).scalar_subquery()
+def _taken_back() -> SqlExpression:
+    """Tells whether a cancelled referral was withdrawn, or was sent by mistake."""
+    mistaken = cast(REFERRAL.c.details, JSON).op("->>", return_type=Text())(constant("mistaken"))
+    return case(
+        (mistaken == constant("true"), constant("entered-in-error")), else_=constant("revoked")
+    )
 
 
 def _status() -> SqlExpression:
@@ -75,7 +71,7 @@ def _status() -> SqlExpression:
     ended = _one_of(REFERRAL.c.business_status, "completed", "unfulfilled")
     return case(
         (_one_of(state, "denied", "void"), constant("revoked")),
-        (state == constant("cancelled"), _body_status()),
+        (state == constant("cancelled"), _taken_back()),
         (and_(state == constant("approved"), ended), constant("completed")),
         else_=constant("active"),
     )

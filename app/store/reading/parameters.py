@@ -19,8 +19,6 @@ from app.store.statement import SqlCondition, SqlExpression, text_given, texts_g
 
 #: The name among the words for the identifiers of a referral's own Patient.
 IDENTIFIED = "_member"
-#: The name among the words for the status in the ServiceRequest itself.
-SENT_STATUS = "_status"
 #: The kinds of R4, and `canonical`: a reference that is an address, with or without a version.
 ParameterKind = Literal["token", "reference", "canonical", "uri", "date", "string"]
 

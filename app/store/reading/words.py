@@ -17,7 +17,7 @@ from app.base.text import plain
 from app.fhir.dates import span
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.match import END, PART
-from app.store.reading.parameters import IDENTIFIED, SENT_STATUS, Parameter
+from app.store.reading.parameters import IDENTIFIED, Parameter
 from app.store.reading.values import moment
 
 #: Texts that sort before and after every moment: the open ends of a period.
@@ -28,10 +28,7 @@ _PATIENT = Parameter(IDENTIFIED, "token", "", "identifier")
 #: The identifiers of a referral's own Patient, wherever the referral states them.
 _MEMBER = {
     "Patient": (_PATIENT,),
-    "ServiceRequest": (
-        Parameter(IDENTIFIED, "token", "", "subject.identifier"),
-        Parameter(SENT_STATUS, "token", "", "status"),
-    ),
+    "ServiceRequest": (Parameter(IDENTIFIED, "token", "", "subject.identifier"),),
 }
 
 
