@@ -309,7 +309,7 @@ SELECT 'HPSM', id, 'e', 1, now(), 1, false FROM unnest(ARRAY['{0}', 'r']) AS id"
 async def test_history_follows_its_referral_to_another_plan(fresh_database):
     await execute(fresh_database, ROWS.format(new_id()))
     async with opened(as_owner(Settings(), fresh_database), size=1) as database:
-        for table in ("attempt", "message", "referral_history"):
+        for table in MONTHLY:
             rows = await database.fetch(f"SELECT tableoid::regclass::text AS part FROM {table}")
             parts = sorted(row["part"] for row in rows)
             assert parts == sorted([partition(table, TODAY), f"{table}_default"])

@@ -69,7 +69,7 @@ BEGIN
 END $$"""
 
 #: Tables that are partitioned by month.
-MONTHLY = ("attempt", "message", "referral_history", "resource_set")
+MONTHLY = ("attempt", "message", "referral_history")
 #: Each stored version of each resource of a referral. Whoever reads it names the referral.
 VERSIONS = """CREATE VIEW resource_version WITH (security_invoker = true) AS
 SELECT s.plan, s.referral_id, k.type,
@@ -809,7 +809,6 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint(
             "plan", "referral_id", "version", "number", name=op.f("pk_resource_set")
         ),
-        postgresql_partition_by="RANGE (referral_id)",
     )
     op.create_index(
         "ix_resource_set_unread",

@@ -222,7 +222,6 @@ resource_set = Table(
         "number",
         postgresql_where="words IS NULL",
     ),
-    **by_month("referral_id"),
 )
 
 #: A view: each stored version of each resource of a referral. Whoever reads it names the referral.
