@@ -35,8 +35,8 @@ from app.store.tables.decision import information_request, service_authorization
 from app.store.tables.notification import correspondence, message
 from app.store.tables.referral import locator, resource_set, task
 
-#: A move whose resources have no more bytes than this has them in one row: to read one resource
-#: costs as much as to read its row.
+#: Resources in one row have no more bytes than this together: to read one costs as much as to read
+#: its row.
 SET_BYTES = 64 * 1024
 
 
@@ -83,15 +83,11 @@ def _sets(draft: Draft, changes: Changes) -> None:
 
 
 def apportioned(resources: Sequence[StoredResource]) -> Iterator[Sequence[StoredResource]]:
-    """Yields the resources of each row: seven rows at most, however much there is.
-
-    A row that could take the next resource does, so two neighbours have more than one row's bytes.
-    """
-    sizes = [len(resource.body) + len(resource.words) for resource in resources]
-    most = max(SET_BYTES, sum(sizes) // 3)
+    """Yields the resources of each row: as many as it has room for, and one at least."""
     first, size = 0, 0
-    for place, of_resource in enumerate(sizes):
-        if place > first and size + of_resource > most:
+    for place, resource in enumerate(resources):
+        of_resource = len(resource.body) + len(resource.words)
+        if place > first and size + of_resource > SET_BYTES:
             yield resources[first:place]
             first, size = place, 0
         size += of_resource

@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    Select,
     Table,
     and_,
     any_,
@@ -27,7 +28,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
+from sqlalchemy.dialects.postgresql import ARRAY, Insert, aggregate_order_by, insert
 from sqlalchemy.types import Boolean, Text
 
 from app.model.known import TAKING
@@ -210,12 +211,7 @@ def _wait() -> CTE:
 def _insert(rows: TableRows) -> Insert:
     table, columns, number = rows
     if number is None:
-        named = zip(marks(table, 0, columns), columns, strict=True)
-        arrays = [
-            bindparam(name, type_=ARRAY(table.columns[column].type)) for name, column in named
-        ]
-        given = func.unnest(*arrays).table_valued(*columns).render_derived(name="given")
-        written = insert(table).from_select(list(columns), select(given))
+        written = insert(table).from_select(list(columns), _given(table, columns))
     else:
         written = insert(table).values(
             [{name: _of(table, name, row) for name in columns} for row in range(number)]
@@ -226,6 +222,40 @@ def _insert(rows: TableRows) -> Insert:
         new = {name: written.excluded[name] for name in updated}
         return written.on_conflict_do_update(constraint=table.primary_key, set_=new)
     return written
+
+
+def is_array(table: Table, column: str) -> bool:
+    """Tells whether a column has arrays: with many rows their elements come one after another."""
+    return isinstance(table.columns[column].type, ARRAY)
+
+
+def _given(table: Table, columns: tuple[str, ...]) -> Select[Any]:
+    """Selects any number of rows, given as an array for each column.
+
+    Where a column has arrays itself, each element comes with the other columns of its row, which
+    tell the rows apart: arrays of different lengths would not fit into one.
+    """
+    kinds = {column: table.columns[column].type for column in columns}
+    arrays = [
+        bindparam(mark, type_=kinds[column] if is_array(table, column) else ARRAY(kinds[column]))
+        for mark, column in zip(marks(table, 0, columns), columns, strict=True)
+    ]
+    given = (
+        func.unnest(*arrays)
+        .table_valued(*columns, with_ordinality="place")
+        .render_derived(name="given")
+    )
+    single = [given.c[column] for column in columns if not is_array(table, column)]
+    if len(single) == len(columns):
+        return select(*single)
+    return select(
+        *(
+            func.array_agg(aggregate_order_by(given.c[column], given.c.place))
+            if is_array(table, column)
+            else given.c[column]
+            for column in columns
+        )
+    ).group_by(*single)
 
 
 def _depart() -> Any:

@@ -4,11 +4,12 @@ A move is one statement (`app.store.referral.statement`): so a decision costs on
 the database has either all of its rows or none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import orjson
+from sqlalchemy import Table
 
 from app.base.local_time import stored_day
 from app.model.lifecycle import BusinessStatus, State
@@ -16,7 +17,14 @@ from app.model.record import Authorization, Referral
 from app.store.database import Row, Source
 from app.store.database_errors import StatementRefused, constraint, sqlstate
 from app.store.referral.changes import Changes
-from app.store.referral.statement import MOST_VALUES, MoveShape, TableRows, marks, statement
+from app.store.referral.statement import (
+    MOST_VALUES,
+    MoveShape,
+    TableRows,
+    is_array,
+    marks,
+    statement,
+)
 from app.store.tables.decision import service_authorization
 from app.store.tables.notification import message
 from app.store.tables.referral import referral, task
@@ -69,8 +77,7 @@ def _values(changes: Changes) -> dict[str, Any]:
     for table, rows in changes.rows.items():
         if len(rows) > MOST_VALUES:
             columns = tuple(rows[0])
-            arrays = [[row[column] for row in rows] for column in columns]
-            values.update(zip(marks(table, 0, columns), arrays, strict=True))
+            values.update(zip(marks(table, 0, columns), _arrays(table, rows), strict=True))
             continue
         for number, row in enumerate(rows):
             values.update(zip(marks(table, number, tuple(row)), row.values(), strict=True))
@@ -83,6 +90,17 @@ def _values(changes: Changes) -> dict[str, Any]:
         values["offer"] = changes.proposed.offer.id
         values["offer_status"] = changes.proposed.offer.status
     return values | (_fan_out(changes) if changes.recipients else {})
+
+
+def _arrays(table: Table, rows: Sequence[Mapping[str, Any]]) -> Iterator[list[Any]]:
+    """Yields an array for each column; of a column of arrays, all elements (`statement._given`)."""
+    lists = [column for column in rows[0] if is_array(table, column)]
+    for column in rows[0]:
+        if column in lists:
+            yield [element for row in rows for element in row[column]]
+        else:
+            repeated = ([row[column]] * (len(row[lists[0]]) if lists else 1) for row in rows)
+            yield [value for values in repeated for value in values]
 
 
 def _place(changes: Changes) -> Literal["take", "wait"] | None:
