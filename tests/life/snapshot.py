@@ -60,7 +60,8 @@ class Snapshot:
 _MESSAGES = """SELECT m.referral_id, m.seq, m.id, m.event_type, m.occurred_at,
   array_remove(array_agg(d.organization_id ORDER BY d.organization_id), NULL) AS organizations
 FROM message m LEFT JOIN delivery d ON d.plan = m.plan AND d.message_id = m.id
-WHERE m.referral_id IN (SELECT id FROM referral) GROUP BY m.plan, m.id, m.referral_id ORDER BY m.seq"""
+WHERE m.referral_id IN (SELECT id FROM referral)
+GROUP BY m.plan, m.id, m.referral_id ORDER BY m.seq"""
 _BY_REFERRAL = {
     "history": "SELECT * FROM referral_history ORDER BY seq",
     "told": _MESSAGES,
