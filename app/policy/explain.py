@@ -5,7 +5,7 @@ the failed parts of a failed criterion, the open parts of an open criterion. The
 itself keeps the whole tree.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -13,6 +13,7 @@ from app.policy.criteria import NOT_STATED
 from app.policy.library import Library
 from app.policy.model import Criterion, Determination, DeterminationOutcome, Reason
 from app.policy.phrases import Phrases, phrases
+from app.policy.readings import BearingReading
 from app.policy.vocabulary import words_of
 
 _OUTCOMES = words_of("determinations", "staff")
@@ -31,20 +32,24 @@ class ExplainedLine:
     text: str
 
 
-def explain(determination: Determination, library: Library) -> str:
+def explain(
+    determination: Determination, library: Library, readings: Sequence[BearingReading] = ()
+) -> str:
     """Explain as plain text: one sentence a line, the parts of a criterion indented below it."""
-    lines = _lines(determination, library)
+    lines = _lines(determination, library, readings)
     return "\n".join(
         line.text if line.depth == 0 else f"{'  ' * (line.depth - 1)}- {line.text}"
         for line in lines
     )
 
 
-def explain_xhtml(determination: Determination, library: Library) -> str:
+def explain_xhtml(
+    determination: Determination, library: Library, readings: Sequence[BearingReading] = ()
+) -> str:
     """Explain as a `text.div` of FHIR: escaped, with no elements but div, p, ul and li."""
     parts = ['<div xmlns="http://www.w3.org/1999/xhtml">']
     depth = 0
-    for line in _lines(determination, library):
+    for line in _lines(determination, library, readings):
         if line.depth > depth:
             parts.append("<ul><li>" * (line.depth - depth))
         elif line.depth:
@@ -58,9 +63,12 @@ def explain_xhtml(determination: Determination, library: Library) -> str:
     return "".join(parts)
 
 
-def _lines(determination: Determination, library: Library) -> list[ExplainedLine]:
+def _lines(
+    determination: Determination, library: Library, readings: Sequence[BearingReading]
+) -> list[ExplainedLine]:
     words = phrases(library, determination.policy)
-    lines = [ExplainedLine(0, _answer(determination))]
+    lines = list(_read_as("Read first, before deciding:", readings, before_deciding=True))
+    lines.append(ExplainedLine(0, _answer(determination)))
     lines += [ExplainedLine(1, _reason(reason)) for reason in determination.reasons]
     if determination.populations:
         named = "; ".join(words.of(code) for code in determination.populations)
@@ -71,10 +79,21 @@ def _lines(determination: Determination, library: Library) -> list[ExplainedLine
     if determination.missing:
         lines.append(ExplainedLine(0, "To be answered:"))
         lines += [ExplainedLine(1, missing.question) for missing in determination.missing]
+    lines += _read_as("How the page is read:", readings, before_deciding=False)
     if determination.notes:
         lines.append(ExplainedLine(0, "Notes:"))
         lines += [ExplainedLine(1, note) for note in determination.notes]
     return lines
+
+
+def _read_as(
+    heading: str, readings: Iterable[BearingReading], *, before_deciding: bool
+) -> Iterator[ExplainedLine]:
+    chosen = [r for r in readings if r.data.before_deciding is before_deciding]
+    if chosen:
+        yield ExplainedLine(0, heading)
+    for reading in chosen:
+        yield ExplainedLine(1, f"{reading.text} Source: {reading.source}.")
 
 
 def _answer(determination: Determination) -> str:

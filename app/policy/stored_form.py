@@ -188,6 +188,7 @@ def question_to_json(question: EligibilityQuestion) -> str:
             "facts": facts_to_json(question.facts),
             "identified": question.identified,
             "already_authorized": question.already_authorized,
+            **({"lapsed": True} if question.lapsed else {}),
         }
     ).decode()
 
@@ -204,6 +205,7 @@ def question_from_json(text: str) -> EligibilityQuestion:
         facts=facts_from_json(stored["facts"]),
         identified=stored["identified"],
         already_authorized=stored["already_authorized"],
+        lapsed=stored.get("lapsed", False),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from app.store.reading.cursor import PageFilters, page_cursor, page_limit
+from app.views.explanation import ShownReading
 
 _ID = "01a20ac2-1590-7455-9fce-72f3a0174834"
 _AT = "2026-11-20T17:00:02Z"
@@ -105,6 +106,11 @@ class Item(BaseModel):
     )
     waits: Waits = Field(description="What it waits for.", examples=["in-review"])
     waits_in_words: str = Field(examples=["A person must decide. The rules recommend to approve."])
+    readings: list[ShownReading] = Field(
+        [],
+        description="How ambiguous statements of the plan's page are read in this case, those to "
+        "read before deciding first.",
+    )
     why: list[Why] = Field(description="The reasons of the rules, or of the last move.")
     recommendation: str | None = Field(
         description="What the rules would do: approved, denied or pending.", examples=["approved"]
