@@ -92,11 +92,12 @@ WHERE plan = ANY ($1::text[]) AND referral_id = $2::text"""
 _DETERMINATIONS = """SELECT DISTINCT ON (d.plan, d.referral_id) d.referral_id, d.question,
     d.answer FROM determination d WHERE d.plan = ANY ($1::text[])
     AND d.referral_id = ANY ($2::text[]) ORDER BY d.plan, d.referral_id, d.seq DESC"""
-#: The move with which the answer was stated first has the number of its determination.
+#: The determination follows, as the rules' own move, the move of an organization that stated it.
 _WHO_SAID_NO = """SELECT DISTINCT ON (d.plan, d.referral_id) d.referral_id,
     coalesce(o.name, h.organization_id) AS who
-FROM determination d JOIN referral_history h ON h.plan = d.plan AND h.referral_id = d.referral_id
-    AND h.seq = d.seq
+FROM determination d CROSS JOIN LATERAL (SELECT m.organization_id FROM referral_history m
+    WHERE m.plan = d.plan AND m.referral_id = d.referral_id AND m.seq <= d.seq
+      AND m.event IN ('receive', 'add-information') ORDER BY m.seq DESC LIMIT 1) h
 LEFT JOIN organization o ON o.id = h.organization_id
 WHERE d.plan = ANY ($1::text[]) AND d.referral_id = ANY ($2::text[])
     AND d.question::jsonb #> ARRAY['facts', 'values', $3::text, 'value'] = 'false'
