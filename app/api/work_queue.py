@@ -15,6 +15,7 @@ from app.api.deployment import Statements, deployment
 from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.policy.explain import explain
+from app.policy.stored_form import answer_from_json
 from app.store.database import Row
 from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
@@ -102,7 +103,8 @@ async def read_item(
     library = deployment(request).rules.library
     known = (await behind(source, plans, rows, seen, library)).get(id, NOTHING)
     shown = item(rows[0], now, settings.public_url.rstrip("/"), seen, known)
-    explanation = explain(known.answer, library, known.readings) if known.answer else None
+    answer = answer_from_json(known.answer) if known.answer else None
+    explanation = explain(answer, library, known.readings) if answer else None
     return Explained(**shown.model_dump(), explanation=explanation)
 
 

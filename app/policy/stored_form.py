@@ -20,11 +20,14 @@ from pydantic import TypeAdapter
 
 from app.policy.model import (
     CareEvent,
+    Criterion,
     Determination,
+    DeterminationOutcome,
     EligibilityQuestion,
     Fact,
     Facts,
     FactValue,
+    Reason,
     Span,
 )
 from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind
@@ -220,3 +223,20 @@ def answer_to_json(answer: Determination) -> str:
 def answer_from_json(text: str | bytes) -> Determination:
     """Read a determination that `answer_to_json` wrote. Raises ValueError for any other JSON."""
     return _STORED.validate_json(text, strict=True)
+
+
+def outline_from_json(text: str) -> Determination:
+    """Read a stored determination without its questions, notes and the parts of its criteria: a
+    tenth of the work, where many are shown at once.
+    """
+    stored: Mapping[str, Any] = orjson.loads(text)
+    return Determination(
+        outcome=DeterminationOutcome(stored["outcome"]),
+        reasons=tuple(Reason(each["code"], each["text"]) for each in stored["reasons"]),
+        populations=tuple(stored["populations"]),
+        missing=(),
+        criteria=tuple(Criterion(each["name"], each["result"]) for each in stored["criteria"]),
+        policy=stored["policy"],
+        as_of=date.fromisoformat(stored["as_of"]),
+        administrative=stored["administrative"],
+    )

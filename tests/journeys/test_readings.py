@@ -110,7 +110,7 @@ async def test_why_a_person_must_look_is_said(service):
     (why,) = item["why"]
     assert why["code"] == "review-required"
     assert why["text"].startswith("A person has to decide. The plan's page lists \"Adults with")
-    assert why["text"].endswith("so a person decides")
+    assert why["text"].endswith("so a person decides.")
 
 
 async def test_a_member_who_declines_is_asked_and_never_denied(service):

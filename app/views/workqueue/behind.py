@@ -12,7 +12,7 @@ from app.model.notices import Asker
 from app.policy.library import Library
 from app.policy.model import Determination, EligibilityQuestion
 from app.policy.readings import BearingReading, bearing
-from app.policy.stored_form import answer_from_json, question_from_json
+from app.policy.stored_form import outline_from_json, question_from_json
 from app.store.database import Row, Source
 from app.store.reading.access import Visibility
 from app.store.referral.asker import asker
@@ -26,9 +26,11 @@ _THE_PLAN = "Staff of the plan"
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What stands behind one item. `declined_by`: who said that the member declines."""
+    """What stands behind one item. `answer`: the last determination, as stored; `declined_by`: who
+    said that the member declines.
+    """
 
-    answer: Determination | None = None
+    answer: str | None = None
     readings: tuple[BearingReading, ...] = ()
     declined_by: str | None = None
     asker: Asker = Asker.OFFICE
@@ -44,15 +46,17 @@ async def behind(
     shown = {row["id"]: row for row in rows if seen.has(row["plan"], row["organization_id"])}
     if not shown:
         return {}
+    rows = await store.last_determinations(source, plans, list(shown))
+    answers = {row["referral_id"]: row["answer"] for row in rows}
     cases = {
-        row["referral_id"]: (question_from_json(row["question"]), answer_from_json(row["answer"]))
-        for row in await store.last_determinations(source, plans, list(shown))
+        row["referral_id"]: (question_from_json(row["question"]), outline_from_json(row["answer"]))
+        for row in rows
     }
     declined = await _declined(source, plans, cases, library)
     people = await _people(source, plans, list(shown.values()))
     return {
         id_: Behind(
-            answer,
+            answers[id_],
             bearing(library, question, answer, staff=shown[id_]["plan"] in seen.staff_plans),
             declined.get(id_),
             people.get(id_, Asker.OFFICE),

@@ -348,8 +348,8 @@ def _why(reason: Reason, readings: Sequence[BearingReading]) -> Why:
     texts = [codes.REASONS.get(reason.code, reason.code), reason.text]
     if reason.code == _A_PERSON:
         texts += [each.text for each in readings if _A_PERSON in each.data.reasons]
-    words = ". ".join(text.rstrip(".") for text in texts if text)
-    return Why(code=reason.code, text=words)
+    *before, last = [text for text in texts if text]
+    return Why(code=reason.code, text=". ".join([*(each.rstrip(".") for each in before), last]))
 
 
 def _name(stored: str | None) -> str | None:

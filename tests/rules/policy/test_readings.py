@@ -6,14 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app.policy.check import check_policies
 from app.policy.model import Fact
 from app.policy.readings import BearingReading, bearing
-from app.policy.stored_form import question_from_json, question_to_json
+from app.policy.schema import PageReading
+from app.policy.stored_form import (
+    answer_to_json,
+    outline_from_json,
+    question_from_json,
+    question_to_json,
+)
 from tests.rules.policy.asking import LIBRARY, all_no, ask, asked, event, stays
 from tests.rules.policy.test_files import changed, cited_lines
 
+DOCS = Path(__file__).parents[3] / "docs"
 YOUTH, CHILD = "2004-06-01", "2015-06-01"  # 19 and 8 years old on most days of these tests
 RELEASED = {"ji_status": "released", "months_since_release": 2, "ji_conditions": ["sud"]}
 OUT_OF_JAIL = {**all_no(*RELEASED, "ji_facility"), **RELEASED, "ji_facility": "jail"}
@@ -308,6 +316,28 @@ def test_a_reading_tells_nobody_else_what_the_roster_knows() -> None:
 
 def test_without_a_plan_nothing_is_read() -> None:
     assert bearing(LIBRARY, asked(None), ask(None), staff=True) == ()
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        case("HPSM", "HTNS", IN_2026, HOUSING),
+        case("HPSM", "ECM", OUT_OF_JAIL, birth=YOUTH, complete=True),
+        case("HPSJ", "ECM", {**all_no(), "idd": True}, complete=True),
+        case("CCAH", "AR"),
+    ],
+)
+def test_the_outline_of_a_stored_answer_is_enough(stated: dict[str, Any]) -> None:
+    question, answer = asked(**stated), ask(**stated)
+    outline = outline_from_json(answer_to_json(answer))
+    assert shown(stated)
+    assert bearing(LIBRARY, question, outline, staff=True) == tuple(shown(stated).values())
+
+
+def test_the_reading_in_the_documentation_is_one() -> None:
+    [block] = re.findall(r"```yaml\n(readings:.*?)```", (DOCS / "policy.md").read_text(), re.DOTALL)
+    [reading] = yaml.safe_load(block)["readings"].values()
+    assert PageReading.model_validate(reading)
 
 
 def test_a_lapse_is_stored_with_the_question_and_older_ones_have_none() -> None:
