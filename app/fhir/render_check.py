@@ -7,7 +7,7 @@ from typing import Any
 from app.base.local_time import LOCAL
 from app.fhir.r4 import codes
 from app.model.known import NamedOffer, Placement
-from app.policy.model import Criterion, Determination, Missing, Reason
+from app.policy.model import Criterion, Determination, Missing, Reason, ShortestWay
 from app.policy.readings import BearingReading
 
 _RESULTS = {
@@ -43,6 +43,7 @@ def parameters(
         for code in determination.populations
     ]
     listed += [_missing(missing) for missing in determination.missing]
+    listed += [_way(way) for way in determination.ways]
     listed += criteria(determination.criteria)
     if placement is not None:
         listed.append({"name": "assignment", "valueCode": placement.assignment.value})
@@ -92,6 +93,12 @@ def _reading(reading: BearingReading) -> CheckParameter:
             {"name": "text", "valueString": reading.text},
         ],
     }
+
+
+def _way(way: ShortestWay) -> CheckParameter:
+    part = [{"name": "population", "valueCode": way.population}] if way.population else []
+    part += [{"name": "fact", "valueString": fact} for fact in way.facts]
+    return {"name": "way", "part": part}
 
 
 def criteria(nodes: Iterable[Criterion]) -> list[CheckParameter]:
