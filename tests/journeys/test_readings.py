@@ -169,6 +169,24 @@ async def test_people_are_called_and_not_written_to(service, asks, words):
     assert called is bool(asks)
 
 
+async def test_the_best_questions_come_first(service):
+    await service.refer(incomplete(EXTRA[0], **SELF), "staff-hpsm")
+    (item,) = await items(service)
+    first = [one for each in item["ask_first"] for one in (*each["all_of"], *each["one_of"])]
+    assert 0 < len({one["fact"] for one in first}) <= 8 < len(item["questions"])
+    in_order = [one["fact"] for one in item["questions"]]
+    assert in_order == list(dict.fromkeys(in_order))
+    assert all(item["questions"].index(one) < 9 for one in first)
+    named = item["ask_first"][0]
+    assert named["population"].startswith("POF")
+    assert named["population_name"]
+    call = step(item, "add-information")
+    assert call["hint"].startswith("Ask first; one of these lines is enough:\n- ")
+    assert first[0]["question"] in call["hint"]
+    asked = call["send"]["parameter"][-1]["resource"]["item"]
+    assert [one["linkId"] for one in asked] == [fact for fact in in_order if fact]
+
+
 async def test_a_passed_due_date_is_told_as_what_it_is(service):
     """The weeks of the holidays of 2026: the seven days end a day before the requester's time."""
     service.at("2026-12-21T10:00-08:00")

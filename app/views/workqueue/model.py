@@ -68,6 +68,18 @@ class Question(BaseModel):
     question: str = Field(examples=["Is the member experiencing homelessness?"])
 
 
+class AskFirst(BaseModel):
+    """Questions that decide together: all of `all_of`, and one of `one_of` where there are any."""
+
+    population: str | None = Field(
+        description="The population of focus that they decide; null for a Community Support.",
+        examples=["POF1A"],
+    )
+    population_name: str | None = Field(examples=["Adults Experiencing Homelessness"])
+    all_of: list[Question]
+    one_of: list[Question] = Field(examples=[[]])
+
+
 class Member(BaseModel):
     """Whom it is about, as far as is known."""
 
@@ -115,7 +127,14 @@ class Item(BaseModel):
     recommendation: str | None = Field(
         description="What the rules would do: approved, denied or pending.", examples=["approved"]
     )
-    questions: list[Question] = Field(description="What is missing.", examples=[[]])
+    questions: list[Question] = Field(
+        description="What is missing, in the order of asking.", examples=[[]]
+    )
+    ask_first: list[AskFirst] = Field(
+        [],
+        description="Of `questions`, what to ask first: any one of these groups is enough. Empty "
+        "where all are to be asked.",
+    )
     assignee: Assignee | None = Field(description="Null: nobody has claimed it.")
     next: list[Step] = Field(description="What you can do now.")
 

@@ -19,7 +19,8 @@ from app.model.lifecycle import State
 from app.model.messages import WHY_OFF
 from app.model.notices import Asker
 from app.model.record import Details
-from app.policy.model import DeterminationOutcome, Reason
+from app.policy.asking import arranged
+from app.policy.model import DeterminationOutcome, Missing, Reason
 from app.policy.readings import BearingReading
 from app.store.database import Row
 from app.store.reading.access import Visibility
@@ -27,6 +28,7 @@ from app.store.tables.referral import WAITING
 from app.views.explanation import ShownReading
 from app.views.workqueue.behind import NOTHING, Behind
 from app.views.workqueue.model import (
+    AskFirst,
     Assignee,
     Counted,
     Counts,
@@ -39,7 +41,7 @@ from app.views.workqueue.model import (
     Why,
 )
 from app.views.workqueue.store import AGES
-from app.views.workqueue.waiting import due_of_item, waits_in_words
+from app.views.workqueue.waiting import due_of_item, to_ask_by_phone, waits_in_words
 
 #: Reasons of the rules to ask for facts or to leave the decision to a person: no reasons to deny.
 _NO_DENIAL = frozenset(
@@ -159,7 +161,8 @@ def _ask(standing: QueueStanding, fhir: str) -> Step:
 
 def _add(standing: QueueStanding, fhir: str) -> Step:
     response: dict[str, Any] = {"resourceType": "QuestionnaireResponse", "status": "completed"}
-    asked = [{"linkId": m.fact, "text": m.question} for m in standing.details.missing if m.fact]
+    questions = arranged(standing.details.missing, standing.details.asking)
+    asked = [{"linkId": m.fact, "text": m.question} for m in questions.in_order if m.fact]
     title = "Add information that you were given, by phone for example"
     if standing.asker is not Asker.OFFICE:
         title = "Call, ask, and type in the answers"
@@ -173,6 +176,8 @@ def _add(standing: QueueStanding, fhir: str) -> Step:
     if standing.member_id is None:
         added = [_MEMBER, response] if asked else [_MEMBER]
         hint = f"Write the member's number and birth date as the member's card has them. {hint}"
+    if standing.asker is not Asker.OFFICE:
+        hint = f"{to_ask_by_phone(questions)} {hint}".strip()
     return _post(
         "add-information",
         title,
@@ -272,6 +277,7 @@ def item(
         next_steps = identifying(row["id"], public_url)
     else:
         next_steps = steps(_standing(row, details, behind), now, public_url)
+    asked = arranged(details.missing, details.asking)
     return Item(
         referral=row["id"],
         plan=row["plan"],
@@ -290,7 +296,16 @@ def item(
         readings=ShownReading.of(behind.readings),
         why=[_why(reason, behind.readings) for reason in details.reasons],
         recommendation=details.recommendation,
-        questions=[Question(fact=m.fact, question=m.question) for m in details.missing],
+        questions=_questions(asked.in_order),
+        ask_first=[
+            AskFirst(
+                population=each.population,
+                population_name=codes.POPULATIONS.get(each.population or ""),
+                all_of=_questions(each.all_of),
+                one_of=_questions(each.one_of),
+            )
+            for each in asked.first
+        ],
         assignee=Assignee(client=row["assignee"], since=row["claimed_at"])
         if row["assignee"]
         else None,
@@ -341,6 +356,10 @@ def _standing(row: Row, details: Details, behind: Behind) -> QueueStanding:
         behind.declined_by,
         behind.asker,
     )
+
+
+def _questions(missing: Sequence[Missing]) -> list[Question]:
+    return [Question(fact=m.fact, question=m.question) for m in missing]
 
 
 def _why(reason: Reason, readings: Sequence[BearingReading]) -> Why:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from app.base.local_time import LOCAL, local_date
 from app.model.lifecycle import BusinessStatus, State
 from app.model.notices import Asker
+from app.policy.asking import QuestionsAsked
 from app.store.database import Row
 from app.views.spans import due_in_words, span
 from app.views.workqueue.behind import Behind
@@ -48,6 +49,22 @@ def _information(row: Row, behind: Behind) -> list[str]:
     if row["void_due"] is not None:
         said.append(f"Without an answer it becomes void after {_day(row['void_due'])}.")
     return said
+
+
+def to_ask_by_phone(questions: QuestionsAsked) -> str:
+    """List what to ask in a call first, a line for each group that is enough; empty where nothing
+    is to be asked first.
+    """
+    lines = []
+    for each in questions.first:
+        together = [m.question for m in each.all_of]
+        if each.one_of:
+            together.append(f"And one of: {' '.join(m.question for m in each.one_of)}")
+        lines.append(f"- {' '.join(together)}")
+    if not lines:
+        return ""
+    heading = "Ask first; one of these lines is enough:" if len(lines) > 1 else "Ask first:"
+    return "\n".join([heading, *lines, ""])
 
 
 def due_of_item(row: Row, now: datetime) -> str:
