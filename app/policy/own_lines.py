@@ -13,6 +13,7 @@ plans: of these the plan's own stay.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from app.policy.catalog_schema import Shape
 from app.policy.read_files import FilePlace, Layer
 from app.policy.schema import PolicyData
 from app.policy.sources import RELATIONS, SILENT, faults_of, own_pages, place_of, registry
@@ -150,7 +151,7 @@ def uncited(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
     source = registry().get(data.source)
     if source is not None and source.plan not in (None, data.plan):
         yield ("source",), f"{data.source} is the page of another plan"
-    for place, citation in _all(data):
+    for place, citation, _ in all_citations(data):
         yield from ((place, fault) for fault in faults_of(citation))
         if pages and place[0] in _RULES and not is_own(citation, pages):
             expected = f"expected one first, or {SILENT} and what it is taken from ({OWN_LINES})"
@@ -163,17 +164,20 @@ def uncited(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
 _RULES = frozenset({*_ONE, *_NAMED, *_WAYS, "availability"})
 
 
-def _all(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
-    """List every citation of a plan's data with its place in the file."""
-    dumped = data.model_dump(exclude={OWN_LINES, "switches"})
-    yield from _citations(dumped, ())
+def all_citations(data: PolicyData) -> Iterator[tuple[FilePlace, str, str | None]]:
+    """List every citation of a plan's data: its place in the file, the citation, the quote."""
+    for section, value in data:
+        if section not in (OWN_LINES, "switches"):
+            yield from _citations(value, (section,))
 
 
-def _citations(value: Any, place: FilePlace) -> Iterator[tuple[FilePlace, str]]:
+def _citations(value: Any, place: FilePlace) -> Iterator[tuple[FilePlace, str, str | None]]:
+    if isinstance(value, Shape):
+        value = dict(value)
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if key in ("citation", "live_citation") and isinstance(inner, str):
-                yield (*place, key), inner
+                yield (*place, key), inner, value.get(key.replace("citation", "quote"))
             else:
                 yield from _citations(inner, (*place, key))
     elif isinstance(value, tuple | list):

@@ -111,9 +111,12 @@ def place_of(source: str) -> CitedPlace:
 
 def places(citation: str) -> Iterator[CitedPlace]:
     """List the sources of a citation, without the words of `RELATIONS`."""
-    for part in citation.split("; "):
-        if part and part not in RELATIONS:
-            yield place_of(part)
+    yield from map(place_of, cited_parts(citation))
+
+
+def cited_parts(citation: str) -> list[str]:
+    """Split a citation into its sources as they are written, without the words of `RELATIONS`."""
+    return [part for part in citation.split("; ") if part and part not in RELATIONS]
 
 
 def faults_of(citation: str) -> Iterator[str]:

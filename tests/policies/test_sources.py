@@ -179,7 +179,7 @@ def test_the_term_of_ecm_is_cited_to_the_plan_or_to_the_guide(plan, first):
     ("file", "old", "new", "fault"),
     [
         ("HPSJ/2022-01-01", '    RC: {citation: "S000', '    XX: {citation: "S000', "S000, S001"),
-        ("HPSJ/2022-01-01", '  coverage: {citation: "S000:L13; in-part"}\n', "", "coverage.citation"),
+        ("HPSJ/2022-01-01", '  coverage: {citation: "S000:L13; in-part"}\n', "", "coverage"),
         ("HPSM/2022-01-01", '    adult: "S003:L19; G26 p.11"\n', "", "definitions.adult.citation"),
         ("HPSM/2022-01-01", '  live: {"*": silent}\n', "", "live_citation"),
         ("HPSM/2022-01-01", 'citation: "S003:L80-86"', "citation: E", "gate.citation"),
