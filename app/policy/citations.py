@@ -78,7 +78,8 @@ def _document(
 ) -> CitedDocument:
     source = registry().get(key)
     if source is None:
-        return CitedDocument(None, str(wording["unknown"]))
+        address = key.removeprefix("W:") if key.startswith("W:") and "." in key else ""
+        return CitedDocument(None, address or str(wording["unknown"]))
     where = _places(key, [place for place in places if place], wording)
     return CitedDocument(key, ", ".join([_title(source.title, language), *where]))
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +28,7 @@ _FILE = Path(__file__).with_name("sources.yaml")
 _KEY = re.compile(r"(S\d{3}|G26|CO-\d+|facts)(?:[: ](.+))?")
 
 
-class Source(Shape):
+class RegisteredSource(Shape):
     """One source: its title in words, whose it is, its dates as far as the source gives them."""
 
     title: TranslatedWords
@@ -55,7 +55,7 @@ class Source(Shape):
 
 
 class _RegistryFile(Shape):
-    sources: Mapping[str, Source]
+    sources: Mapping[str, RegisteredSource]
     words: Mapping[str, Mapping[str, Any]]
 
 
@@ -76,7 +76,7 @@ def _read() -> _RegistryFile:
         raise ValueError(f"{_FILE.name}: {fault}") from None
 
 
-def registry() -> Mapping[str, Source]:
+def registry() -> Mapping[str, RegisteredSource]:
     """Return every source by its key. Raises `ValueError` that names the entry at fault."""
     return _read().sources
 
@@ -102,6 +102,7 @@ def source_id(key: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
 
 
+@lru_cache(maxsize=4096)
 def place_of(source: str) -> CitedPlace:
     """Split one source of a citation: `S003:L36` → key `S003`, place `L36`."""
     if source not in registry() and (known := _KEY.fullmatch(source)):

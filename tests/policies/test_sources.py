@@ -271,6 +271,7 @@ def test_a_rule_without_a_line_of_the_plan_is_refused(tmp_path: Path, file, old,
         ("E", "a rule of this referral service (No Wrong Door)"),
         ("", "a rule of this referral service (No Wrong Door)"),
         ("W:nobody-knows", "another published document"),
+        ("W:plan.example/page", "plan.example/page"),
         ("silent", "not said on the plan's own page"),
     ],
 )

@@ -9,7 +9,7 @@ from app.policy.citations import citation_in_words
 from app.policy.own_lines import all_citations
 from app.policy.policy import Policy
 from app.policy.read_files import FilePlace
-from app.policy.sources import Source, cited_parts, place_of, registry, source_id
+from app.policy.sources import RegisteredSource, cited_parts, place_of, registry, source_id
 from app.views.catalog.model import Named
 from app.views.cited import source_address
 
@@ -84,7 +84,7 @@ def find_source(policies: Iterable[Policy], named: str) -> SourceEntry | None:
     return None if key is None else _entry(key, registry()[key], _cited(policies).get(key, {}))
 
 
-def _entry(key: str, source: Source, cited: Mapping[str, QuotedPlace]) -> SourceEntry:
+def _entry(key: str, source: RegisteredSource, cited: Mapping[str, QuotedPlace]) -> SourceEntry:
     title = source.title
     return SourceEntry(
         id=source_id(key),
