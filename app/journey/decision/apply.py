@@ -117,7 +117,8 @@ def ask_by_rules(draft: Draft, act: Act, answer: Determination, clocks: PlanCloc
         missing.insert(0, _population(answer, data))
         beside.insert(0, POPULATION)
     chosen = asking(answer.ways, [each.fact for each in answer.missing], beside)
-    ask(draft, replace(act, details=replace(act.details, asking=chosen)), missing, clocks)
+    asked = [each for each in missing if each.fact in chosen.facts or each.fact in beside]
+    ask(draft, replace(act, details=replace(act.details, asking=chosen)), asked, clocks)
 
 
 def _population(answer: Determination, data: PolicyData) -> Missing:
