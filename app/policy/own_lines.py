@@ -3,8 +3,8 @@
 A plan takes much from the criteria that plans share, whose citations name a guide or other plans'
 documents. Its file says under `own_lines`, by section and name (`"*"`: all others), which lines of
 the plan's own page say the same. A value that ends in `named`, `in-part`, `points-to` or `silent`
-is followed by the shared citation; another value stands instead of it. Beside the lines a quote may
-stand: `{citation: "S000:L133; named", quote: tailored}`.
+is followed by the sources of the shared citation; another value stands instead of it. Beside the
+lines a quote may stand: `{citation: "S000:L133; named", quote: tailored}`.
 
 Names, notes and core services, which all plans share and no rule reads, cite the lines of several
 plans: of these the plan's own stay.
@@ -16,7 +16,15 @@ from typing import Any
 from app.policy.catalog_schema import Shape
 from app.policy.read_files import FilePlace, Layer
 from app.policy.schema import PolicyData
-from app.policy.sources import RELATIONS, SILENT, faults_of, own_pages, place_of, registry
+from app.policy.sources import (
+    RELATIONS,
+    SILENT,
+    cited_parts,
+    faults_of,
+    own_pages,
+    place_of,
+    registry,
+)
 
 OWN_LINES = "own_lines"
 _ANY = "*"
@@ -66,20 +74,21 @@ class _Own:
     ) -> dict[str, Any]:
         """Return an entry with the plan's own lines in its citation and, if stated, its quote."""
         shared, own = entry.get(key), self._of(section, name)
-        if own is None or not isinstance(shared, str) or is_own(shared, self._pages):
+        lines = own.get("citation") if own else None
+        if not isinstance(shared, str) or not isinstance(lines, str) or self._begins(shared):
             return entry
-        lines = own.get("citation")
-        if not isinstance(lines, str):
-            return entry
-        quote = {"quote": own["quote"]} if "quote" in own else {}
+        quote = {"quote": own["quote"]} if own and "quote" in own else {}
         kept = {k: v for k, v in entry.items() if k != "quote"}
         return {**kept, key: self._joined(lines, shared), **quote}
+
+    def _begins(self, citation: str) -> bool:
+        return place_of(citation.split("; ", 1)[0]).key in self._pages
 
     def _joined(self, lines: str, shared: str) -> str:
         *own, relation = lines.split("; ")
         if relation not in RELATIONS:
             return lines
-        others = [part for part in shared.split("; ") if place_of(part).key not in self._pages]
+        others = [part for part in cited_parts(shared) if place_of(part).key not in self._pages]
         return "; ".join([*own, relation, *others] if others or relation == SILENT else own)
 
     def ways(self, section: str, name: str, entry: dict[str, Any]) -> dict[str, Any]:

@@ -172,13 +172,24 @@ def test_the_term_of_ecm_is_cited_to_the_plan_or_to_the_guide(plan, first):
     assert plan == "HPSM" or "G26 p.103" in citation
 
 
+def test_what_a_switch_adds_is_not_told_as_the_plans_own_words():
+    def said(library):
+        [way] = library.policy("HPSJ", date(2026, 3, 1)).data.supports["SC"].any_of
+        return citation_in_words(way.citation)
+
+    page = "Health Plan of San Joaquin, page for members, line 134"
+    turned = load_library(chosen={"sobering-center-age": True})
+    assert said(LIBRARY) == page
+    assert said(turned) == f"{page}; for what that page leaves open, not verified"
+
+
 # Refused by check-policies
 
 
 @pytest.mark.parametrize(
     ("file", "old", "new", "fault"),
     [
-        ("HPSJ/2022-01-01", '    RC: {citation: "S000', '    XX: {citation: "S000', "S000, S001"),
+        ("HPSJ/2022-01-01", '    DH: {citation: "S000', '    XX: {citation: "S000', "S000, S001"),
         ("HPSJ/2022-01-01", '  coverage: {citation: "S000:L13; in-part"}\n', "", "coverage"),
         ("HPSM/2022-01-01", '    adult: "S003:L19; G26 p.11"\n', "", "definitions.adult.citation"),
         ("HPSM/2022-01-01", '  live: {"*": silent}\n', "", "live_citation"),
@@ -187,7 +198,8 @@ def test_the_term_of_ecm_is_cited_to_the_plan_or_to_the_guide(plan, first):
         ("CCAH/2022-01-01", '"S004:L48", quote: TBD', '"G26 p.3", quote: TBD', "availability.AR"),
         ("HPSM/2022-01-01", '"S003:L95; in-part"', '"S003:L950; in-part"', "S003 ends at 124"),
         ("DHCS/2022-01-01", "citation: G26 p.42", "citation: G26 p.420", "G26 ends at 145"),
-        ("DHCS/2022-01-01", '"W:lacare/57556"', '"W:nobody"', "W:nobody has no title"),
+        ("DHCS/2022-01-01", '"W:lacare/76591"', '"W:nobody"', "W:nobody has no title"),
+        ("DHCS/2022-01-01", "      citation: U", "      citation: W:x", "W:x has no"),
         ("GEN002/2022-01-01", "source: S002", "source: S003", "the page of another plan"),
     ],
 )  # fmt: skip
