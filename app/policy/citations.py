@@ -61,7 +61,16 @@ def _split(citation: str) -> tuple[str | None, list[CitedPlace], list[CitedPlace
 
 
 def _listed(cited: Iterable[CitedPlace], language: str) -> str:
-    return "; ".join(dict.fromkeys(each.words for each in _documents(cited, language)))
+    """Join documents; of two that one after the other have the same publisher, name it once."""
+    texts: dict[str, None] = {}
+    before = None
+    for each in _documents(cited, language):
+        source = registry().get(each.key or "")
+        publisher = source.publisher if source else None
+        same = publisher is not None and publisher == before
+        texts[each.words.removeprefix(f"{publisher}, ") if same else each.words] = None
+        before = publisher
+    return "; ".join(texts)
 
 
 def _documents(cited: Iterable[CitedPlace], language: str) -> list[CitedDocument]:

@@ -61,7 +61,7 @@ async def test_a_denial_for_want_of_coverage_names_the_members_own_plan(service)
     assert answer.is_success, answer.text
     referral = await service.refer(a_referral("9000017XA", plan="HPSJ"))
     page = await letter(service, referral, "staff-hpsj")
-    assert "Health Plan of San Joaquin, page for members, line 13" in page
+    assert "Health Plan of San Joaquin, page for members, lines 13, 120" in page
     assert "Health Plan of San Mateo" not in page
     assert not CODE.search(page)
 
