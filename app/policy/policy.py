@@ -236,6 +236,7 @@ class Policy:
     exclusions: tuple[PolicyExclusion, ...]
     gate: Node | None
     readings: tuple[PolicyReading, ...]
+    coverage: Node
 
     def family(self, service: str) -> str:
         """Return `ecm` or `community-supports`; an unknown service counts as a support."""
@@ -282,6 +283,7 @@ def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -
         if data.gate is None
         else compiler.one(("gate", "when"), data.gate.when, data.gate.citation),
         readings=tuple(_reading(compiler, name, r) for name, r in data.readings.items()),
+        coverage=yes_no("coverage_active", data.coverage.citation),
     )
 
 
