@@ -5,7 +5,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from app.policy.criteria import NOT_LIVE, Node
+from app.policy.criteria import BY_A_PERSON, NOT_LIVE, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
 from app.policy.missing import missing_facts
@@ -18,11 +18,14 @@ ECM = "ECM"
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One population that was read: its criterion as a node, and the answer of the facts."""
+    """One population that was read: its criterion as a node, the answer of the facts, and when it
+    begins here, if the policy says so.
+    """
 
     code: str
     node: Node
     answer: Criterion
+    begins: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class _Populations:
     later: list[_Asked]
 
     def criteria(self) -> tuple[Criterion, ...]:
-        later = [_with_detail(a.answer, NOT_LIVE) for a in self.later]
-        person = [_with_detail(a.answer, "decided by a person, not by rules") for a in self.person]
+        later = [_with_detail(a.answer, _not_live(a.begins)) for a in self.later]
+        person = [_with_detail(a.answer, BY_A_PERSON) for a in self.person]
         return (*(a.answer for a in self.live), *person, *later)
 
 
@@ -56,7 +59,7 @@ def find_ecm(
         )
         for_a_person = pending([Reason("review-required", "; ".join(notes))], criteria)
         return replace(for_a_person, populations=_true(populations.live), notes=notes)
-    return replace(_decide(populations, claimed, reading), criteria=criteria)
+    return replace(_decide(policy, populations, claimed, reading), criteria=criteria)
 
 
 def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
@@ -66,18 +69,29 @@ def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
         live, later = population.split(county, reading.as_of)
         person = population.is_for_a_person(reading.as_of)
         _ask(populations.person if person else populations.live, population, live, reading)
-        _ask(populations.later, population, later, reading)
+        begins = population.begins(county, reading.as_of) if later else ""
+        _ask(populations.later, population, later, reading, begins)
     return populations
 
 
 def _ask(
-    into: list[_Asked], population: PolicyPopulation, node: Node | None, reading: Reading
+    into: list[_Asked],
+    population: PolicyPopulation,
+    node: Node | None,
+    reading: Reading,
+    begins: str = "",
 ) -> None:
     if node is not None:
-        into.append(_Asked(population.code, node, node.read(reading)))
+        into.append(_Asked(population.code, node, node.read(reading), begins))
 
 
-def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Reading) -> Finding:
+def _not_live(begins: str) -> str:
+    return f"{NOT_LIVE}; begins here on {begins}" if begins else NOT_LIVE
+
+
+def _decide(
+    policy: Policy, populations: _Populations, claimed: tuple[str, ...], reading: Reading
+) -> Finding:
     met = _true(populations.live)
     if met:
         return Finding(DeterminationOutcome.APPROVED, (Reason("population-met"),), met)
@@ -89,8 +103,9 @@ def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Readin
     if any(asked.answer.result is None for asked in populations.person):
         return _unknown(populations, claimed, person, reading)
     reasons = [Reason("no-population")]
-    if _true(populations.later):
-        reasons.append(Reason("not-yet-live", "a population that is met is not live yet"))
+    later = [asked for asked in populations.later if asked.answer.result is True]
+    if later:
+        reasons.append(Reason("not-yet-live", " ".join(_too_early(policy, a) for a in later)))
     return Finding(DeterminationOutcome.DENIED, tuple(reasons))
 
 
@@ -119,6 +134,13 @@ def _pairs(asked: Iterable[_Asked]) -> list[tuple[Node, Criterion]]:
 
 def _true(asked: list[_Asked]) -> tuple[str, ...]:
     return tuple(a.code for a in asked if a.answer.result is True)
+
+
+def _too_early(policy: Policy, asked: _Asked) -> str:
+    """Say which population is met before it is live, and from when it is."""
+    name = policy.data.populations[asked.code].name.en
+    when = f"begins here on {asked.begins}" if asked.begins else "has no date here"
+    return f"“{name}” is met and {when}."
 
 
 def _with_detail(answer: Criterion, detail: str) -> Criterion:

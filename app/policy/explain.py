@@ -1,26 +1,37 @@
-"""Explains a determination to a nurse: the answer, its reasons, and the criteria with sources.
+"""Explains a determination to a nurse: the answer, its reasons, and what decided, with sources.
 
-PURE. Below a criterion only the parts that decided it are shown: the met parts of a met criterion,
-the failed parts of a failed criterion, the open parts of an open criterion. The determination
-itself keeps the whole tree.
+PURE. The short form has at most `MOST_LINES` lines. It shows what decided: of a denial every
+criterion that is not met, with all the parts of those that came nearest; of an approval the
+criteria that are met; of an open answer what is still to be answered. The full form shows every
+part of every criterion. The determination itself keeps the whole tree.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from app.policy.criteria import NOT_STATED
 from app.policy.library import Library
-from app.policy.model import Criterion, Determination, DeterminationOutcome, Reason
+from app.policy.looked_at import Told, looked_at, number_of_lines
+from app.policy.model import Determination, Missing, Reason
 from app.policy.phrases import Phrases, phrases
-from app.policy.vocabulary import words_of
+from app.policy.vocabulary import with_advice, words_of
 
+#: The short form has at most so many lines.
+MOST_LINES = 25
+_MOST_NOTES = 3
 _OUTCOMES = words_of("determinations", "staff")
 _REASONS = words_of("reasons", "staff")
-_RESULTS = {True: "yes", False: "no", None: "not known"}
-_MET = {True: "met", False: "not met", None: "not known yet"}
-#: Names of nodes that only join or negate their parts; the parts are shown in their place.
-_JOINS = frozenset({"all of", "any of", "criteria", "not", "is not true", "is not false"})
+
+
+#: The reasons of a denial that say that a need is not shown; all others are administrative.
+_ABOUT_NEED = frozenset(
+    {"no-population", "service-criteria-not-met", "plan-gate-not-met", "limit-reached"}
+)
+
+
+def is_about_need(codes: Iterable[str]) -> bool:
+    """Tell whether reasons of a denial are about the member's need, and not administrative."""
+    return not _ABOUT_NEED.isdisjoint(codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +42,19 @@ class ExplainedLine:
     text: str
 
 
-def explain(determination: Determination, library: Library) -> str:
+def explain(determination: Determination, library: Library, *, full: bool = False) -> str:
     """Explain as plain text: one sentence a line, the parts of a criterion indented below it."""
-    lines = _lines(determination, library)
     return "\n".join(
         line.text if line.depth == 0 else f"{'  ' * (line.depth - 1)}- {line.text}"
-        for line in lines
+        for line in _lines(determination, library, full=full)
     )
 
 
-def explain_xhtml(determination: Determination, library: Library) -> str:
+def explain_xhtml(determination: Determination, library: Library, *, full: bool = False) -> str:
     """Explain as a `text.div` of FHIR: escaped, with no elements but div, p, ul and li."""
     parts = ['<div xmlns="http://www.w3.org/1999/xhtml">']
     depth = 0
-    for line in _lines(determination, library):
+    for line in _lines(determination, library, full=full):
         if line.depth > depth:
             parts.append("<ul><li>" * (line.depth - depth))
         elif line.depth:
@@ -58,23 +68,52 @@ def explain_xhtml(determination: Determination, library: Library) -> str:
     return "".join(parts)
 
 
-def _lines(determination: Determination, library: Library) -> list[ExplainedLine]:
+def _lines(determination: Determination, library: Library, *, full: bool) -> list[ExplainedLine]:
     words = phrases(library, determination.policy)
     lines = [ExplainedLine(0, _answer(determination))]
     lines += [ExplainedLine(1, _reason(reason)) for reason in determination.reasons]
     if determination.populations:
         named = "; ".join(words.of(code) for code in determination.populations)
         lines.append(ExplainedLine(0, f"Met: {named}."))
-    if determination.criteria:
-        lines.append(ExplainedLine(0, "What was looked at:"))
-        lines += _criteria(determination, words)
-    if determination.missing:
-        lines.append(ExplainedLine(0, "To be answered:"))
-        lines += [ExplainedLine(1, missing.question) for missing in determination.missing]
-    if determination.notes:
-        lines.append(ExplainedLine(0, "Notes:"))
-        lines += [ExplainedLine(1, note) for note in determination.notes]
-    return lines
+    said = " ".join(reason.text or "" for reason in determination.reasons)
+    more = [_sentence(note) for note in determination.notes if note not in said]
+    notes = _listed("Notes:", more, None if full else _MOST_NOTES, "notes")
+    room = None if full else MOST_LINES - len(lines) - len(notes)
+    return [*lines, *_body(determination, words, room), *notes]
+
+
+def _body(
+    determination: Determination, words: Phrases, room: int | None
+) -> Iterator[ExplainedLine]:
+    """List the criteria and the questions; `room`: the lines that both may take."""
+    asked = _questions(determination.missing) if determination.outcome == "pending" else []
+    least = min(len(asked), 10) + 1 if asked else 0
+    shown = looked_at(determination, words, None if room is None else room - least - 1)
+    if shown:
+        yield ExplainedLine(0, "What was looked at:")
+        yield from _flat(shown, 1)
+    left = None if room is None else room - number_of_lines(shown) - bool(shown) - 1
+    yield from _listed("To be answered:", asked, left, "questions")
+
+
+def _flat(told: Iterable[Told], depth: int) -> Iterator[ExplainedLine]:
+    for each in told:
+        yield ExplainedLine(depth, each.text)
+        yield from _flat(each.parts, depth + 1)
+
+
+def _listed(heading: str, texts: Sequence[str], most: int | None, what: str) -> list[ExplainedLine]:
+    """List texts below a heading; of more than `most`, the last line says how many are left out."""
+    if not texts:
+        return []
+    shown = list(texts)
+    if most is not None and len(texts) > most:
+        shown = [*texts[: most - 1], f"And {len(texts) - most + 1} more {what}."]
+    return [ExplainedLine(0, heading), *(ExplainedLine(1, text) for text in shown)]
+
+
+def _questions(missing: Iterable[Missing]) -> list[str]:
+    return [each.question for each in missing]
 
 
 def _answer(determination: Determination) -> str:
@@ -83,59 +122,8 @@ def _answer(determination: Determination) -> str:
 
 
 def _reason(reason: Reason) -> str:
-    known = _REASONS.get(reason.code, reason.code)
-    return f"{known} {reason.text}" if reason.text else known
+    return _sentence(with_advice(_REASONS.get(reason.code, reason.code), reason.text))
 
 
-def _criteria(determination: Determination, words: Phrases) -> Iterator[ExplainedLine]:
-    """List the criteria in full; of an approval, a population that was not met is one line only."""
-    approved = determination.outcome is DeterminationOutcome.APPROVED
-    for node in determination.criteria:
-        if approved and node.children and node.result is not True:
-            yield _line(node, words, 1)  # another population, not needed for the approval
-        else:
-            yield from _node(node, words, 1)
-
-
-def _node(node: Criterion, words: Phrases, depth: int) -> Iterator[ExplainedLine]:
-    yield _line(node, words, depth)
-    for child in _decisive_parts(node):
-        yield from _node(child, words, depth + 1)
-
-
-def _decisive_parts(node: Criterion) -> Iterable[Criterion]:
-    """List the parts that decided a criterion; a node that only joins is replaced by its parts."""
-    if not node.children or node.name in ("adult", "child"):
-        return
-    turned = node.name in ("not", "is not true", "is not false")
-    for child in node.children:
-        if not turned and len(node.children) > 1 and child.result is not node.result:
-            continue
-        if child.children and (child.name in _JOINS or child.name == f"{node.name} criteria"):
-            yield from _decisive_parts(child)
-        else:
-            yield child
-
-
-def _line(node: Criterion, words: Phrases, depth: int) -> ExplainedLine:
-    name = words.of(node.name)
-    detail = _detail(node)
-    source = f" [{node.citation}]" if node.citation else ""
-    results = _MET if node.children and not name.endswith("?") else _RESULTS
-    between = " " if name.endswith("?") else ": "
-    answer = results[node.result]
-    return ExplainedLine(depth, f"{name}{between}{answer.capitalize()}{detail}.{source}")
-
-
-def _detail(node: Criterion) -> str:
-    """Show the value of a fact and the resource that stated the value, in brackets."""
-    if not node.detail or node.detail == NOT_STATED:
-        return ""
-    name, colon, rest = node.detail.partition(": ")
-    if colon and name in node.facts:
-        stated, bracket, source = rest.partition(" (")
-        if bracket and stated in ("yes", "no") and node.name == name:
-            return f" ({source}"
-        same = node.name == name or f"({name})" in node.name or node.name.startswith(name)
-        return f" ({rest})" if same else f" ({name.replace('_', ' ')}: {rest})"
-    return f" ({node.detail})"
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!", ":")) else f"{text}."

@@ -7,7 +7,7 @@ criteria to show. `criterion_in_words` words a whole criterion of a plan, withou
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,14 @@ from app.policy.dictionary import Dictionary
 from app.policy.library import Library
 from app.policy.policy import Policy
 from app.policy.schema import Count
+from app.policy.vocabulary import translated
 
-_COMPARED = re.compile(r"([a-z0-9_ +]+) (<=|>=|==|!=|<|>) (\d+(?:\.\d+)?)")
-_SIZE = re.compile(r"n\(([a-z0-9_]+)\) (<=|>=|==|!=|<|>) (\d+)")
-_AMONG = re.compile(r"([a-z0-9_]+) (?:== \"([^\"]*)\"|in \[([^\]]*)\])")
+#: The names of leaves that compare a number, count the codes of a list, and look for codes.
+COMPARED = re.compile(r"([a-z0-9_ +]+) (<=|>=|==|!=|<|>) (\d+(?:\.\d+)?)")
+SIZE = re.compile(r"n\(([a-z0-9_]+)\) (<=|>=|==|!=|<|>) (\d+)")
+AMONG = re.compile(r"([a-z0-9_]+) (?:== \"([^\"]*)\"|in \[([^\]]*)\])")
+#: How the name of an exclusion and of a limit begins → its words.
+_PREFIXES = {"excluded": "excluded", "within limit": "within"}
 _WORDS: Mapping[str, Mapping[str, Any]] = yaml.load(
     Path(__file__).with_suffix(".yaml").read_text("utf-8"), Loader=yaml.CSafeLoader
 )
@@ -35,7 +39,7 @@ class Phrases:
         self.dictionary = dictionary
         self.policy = policy
         self._language = language if language in _WORDS else "en"
-        self._words = _WORDS[self._language]
+        self.words = _WORDS[self._language]
         self._known: dict[str, str] = {}
 
     def of(self, name: str) -> str:
@@ -46,14 +50,14 @@ class Phrases:
         return known
 
     def _find(self, name: str) -> str:
-        if name in self._words["alone"]:
-            return str(self._words["alone"][name])
+        if name in self.words["alone"]:
+            return str(self.words["alone"][name])
         if name in self.dictionary:
             return self.question(name)
         for pattern, words in (
-            (_SIZE, self._size),
-            (_AMONG, self._among),
-            (_COMPARED, self._compared),
+            (SIZE, self._size),
+            (AMONG, self._among),
+            (COMPARED, self._compared),
         ):
             if match := pattern.fullmatch(name):
                 return words(match)
@@ -61,9 +65,12 @@ class Phrases:
 
     def question(self, fact: str) -> str:
         """Return the question that asks for a fact, without the explanation after the `?`."""
-        if fact in self._words["alone"]:
-            return str(self._words["alone"][fact])
-        asked = self.dictionary.question(fact, self._language)
+        if fact in self.words["alone"]:
+            return str(self.words["alone"][fact])
+        known = self.dictionary.get(fact)
+        if known is None:
+            return self.dictionary.question(fact, self._language)
+        asked = known.question_es if self._language == "es" else known.question
         question, mark, _ = asked.partition("?")
         return question + mark
 
@@ -71,29 +78,50 @@ class Phrases:
         return f"{self.question(match[1])} {self._amount(match[2], match[3])}"
 
     def _among(self, match: re.Match[str]) -> str:
-        codes = match[2] if match[2] is not None else match[3]
-        among = codes.replace("-", " ").replace("_", " ")
-        words: str = self._words["looked_for"]
+        codes = (match[2] if match[2] is not None else match[3]).split(", ")
+        among = "; ".join(self.code(match[1], code) for code in codes)
+        words: str = self.words["looked_for"]
         return words.format(question=self.question(match[1]), codes=among)
+
+    def code(self, fact: str, code: str) -> str:
+        """Word a code of a fact; any other value stays as it is."""
+        known = self.dictionary.get(fact)
+        if known is None or known.type not in ("code", "code-list"):
+            return code
+        return code.replace("-", " ").replace("_", " ")
 
     def _compared(self, match: re.Match[str]) -> str:
         terms = match[1].split(" + ")
         if terms == ["age"]:
-            words: str = self._words["age"]
+            words: str = self.words["age"]
             return words.format(amount=self._amount(match[2], match[3]))
-        first, *others = (self._term(term) for term in terms)
-        plus = f" {self._words['plus']} "
-        words = plus.join([first, *(other[:1].lower() + other[1:] for other in others)])
+        words = self.sum_of(terms)
         between = " " if words.endswith("?") else ": "
         return f"{words}{between}{self._amount(match[2], match[3])}"
 
-    def _term(self, term: str) -> str:
-        count = self.policy.data.counts.get(term) if self.policy else None
-        return self.question(term) if count is None else self._counted(count)
+    def sum_of(self, terms: Sequence[str], *, windowed: bool = True) -> str:
+        """Word a sum of numbers and counts; not `windowed`: without the months of a count."""
+        first, *others = (self._term(term, windowed=windowed) for term in terms)
+        plus = f" {self.words['plus']} "
+        return plus.join([first, *(other[:1].lower() + other[1:] for other in others)])
 
-    def _counted(self, count: Count) -> str:
+    def source(self, source: str) -> str:
+        """Name the document that stated a fact: `QuestionnaireResponse/x` → `form`."""
+        kind = source.partition("/")[0].partition(".")[0]
+        known: Mapping[str, str] = self.words["sources"]
+        return known["contained"] if kind.startswith("#") else known.get(kind, source)
+
+    def count(self, term: str) -> Count | None:
+        """Return the count of visits and stays that the policy names so."""
+        return self.policy.data.counts.get(term) if self.policy else None
+
+    def _term(self, term: str, *, windowed: bool) -> str:
+        count = self.count(term)
+        return self.question(term) if count is None else self._counted(count, windowed=windowed)
+
+    def _counted(self, count: Count, *, windowed: bool) -> str:
         """Word a count: `Avoidable emergency visits in any 6 months of the last 12`."""
-        words, either = self._words, f" {self._words['or']} "
+        words, either = self.words, f" {self.words['or']} "
         which = [words[w] for w in ("avoidable", "unplanned") if getattr(count, w)]
         causes = either.join(words["causes"][reason] for reason in count.reasons)
         window = words["any" if count.window == "any" else "last"]
@@ -101,29 +129,28 @@ class Phrases:
             which=" ".join(which),
             events=either.join(words["events"][kind] for kind in count.types),
             because=words["because"].format(causes=causes) if causes else "",
-            window=window.format(months=count.months, looking_back=count.looking_back),
+            window=window.format(months=count.months, looking_back=count.looking_back)
+            if windowed
+            else "",
         )
         text = " ".join(text.split())
         return text[:1].upper() + text[1:]
 
     def _amount(self, operator: str, number: str) -> str:
-        words: str = self._words["operators"][operator]
+        words: str = self.words["operators"][operator]
         return words.format(n=number)
 
     def _named(self, name: str) -> str:
-        kind, _, rest = name.partition(": ")
-        if kind == "excluded":
-            return f"Excluded ({rest})"
-        if kind == "within limit":
-            return f"Within the limit ({rest})"
+        kind, colon, rest = name.partition(": ")
+        if colon and kind in _PREFIXES:
+            return str(self.words[_PREFIXES[kind]]).format(name=rest)
         data = self.policy.data if self.policy else None
         service, offered = name.removesuffix(" offered"), name.endswith(" offered")
-        if data and offered and service in data.services:
-            return f"{data.services[service].name.en} is offered here"
         if data and name in data.populations:
-            return f"{data.populations[name].name.en} ({name})"
-        if data and name in data.services:
-            return f"Criteria of {data.services[name].name.en}"
+            return translated(data.populations[name].name, self._language)
+        if data and service in data.services:
+            named = translated(data.services[service].name, self._language)
+            return str(self.words["offered" if offered else "criteria_of"]).format(service=named)
         words = name.replace("_", " ")
         return words[:1].upper() + words[1:]
 
