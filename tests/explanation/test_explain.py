@@ -28,12 +28,12 @@ def test_an_approval_says_what_was_met_and_by_what():
         "Met: Individuals At Risk for Avoidable Hospital or Emergency Department Utilization.",
         "What was looked at:",
         (
-            "- Individuals At Risk for Avoidable Hospital or Emergency Department Utilization (adults): "
-            "Met. [S003:L35-37; S003:L38-40]"
+            "- Individuals At Risk for Avoidable Hospital or Emergency Department Utilization "
+            "(adults): Met. [S003:L35-37; S003:L38-40]"
         ),
         (
-            "  - Avoidable emergency visits: at least 5 in the 6 months from 2023-08-20 to 2024-02-20; "
-            "5 are needed, met. [S003:L35-37]"
+            "  - Avoidable emergency visits: at least 5 in the 6 months from 2023-08-20 to "
+            "2024-02-20; 5 are needed, met. [S003:L35-37]"
         ),
         "- Enhanced Care Management is offered here: Yes; since 2022-01-01. [S003:L5; G26 p.125]",
     ]

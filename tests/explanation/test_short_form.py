@@ -70,8 +70,8 @@ NUMBERS = [
     ),
     (
         ask("HPSM", events=visits("2023-10-02", "2023-11-11", "2023-12-26"), **all_no()),
-        ("Avoidable emergency visits: at least 3 of 5 in the 6 months from 2023-06-26 to 2023-12-26;"
-        " the list of visits and stays is not said to be complete."),
+        ("Avoidable emergency visits: at least 3 of 5 in the 6 months from 2023-06-26 to "
+        "2023-12-26; the list of visits and stays is not said to be complete."),
     ),
     (
         ask("HPSM", events=stays("2024-01-02"), complete=True, **all_no()),

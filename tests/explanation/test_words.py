@@ -76,7 +76,7 @@ def test_the_criteria_in_the_catalog_are_words(version):
 
 
 LEANS = re.compile(
-    r"^(Do|Are|Did) they\b|^Could it\b|\bthat need\b|^¿(Viven|Comparten|Están)\b|de allí\?|"
+    r"^(Do|Are|Did) they\b|^Could it\b|\bthat need\b|^¿(Viven|Comparten|Están en)\b|de allí\?|"
     r"esa necesidad|desde entonces|de esas exenciones|lo logre"
 )
 
