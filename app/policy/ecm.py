@@ -2,13 +2,12 @@
 (facts.md 6.4).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from app.policy.criteria import BY_A_PERSON, NOT_LIVE, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
-from app.policy.missing import missing_facts
+from app.policy.missing import AskedCriterion, find_open
 from app.policy.model import Criterion, DeterminationOutcome, Reason
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
 from app.policy.reading import Reading
@@ -17,29 +16,32 @@ ECM = "ECM"
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One population that was read: its criterion as a node, the answer of the facts, and when it
-    begins here, if the policy says so.
+class _Populations:
+    """The populations of a plan: decided by the rules, decided by a person, and not live yet, with
+    the day from which each of the last is live, if the policy says so.
     """
 
-    code: str
-    node: Node
-    answer: Criterion
-    begins: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Populations:
-    """The populations of a plan: decided by the rules, decided by a person, and not live yet."""
-
-    live: list[_Asked]
-    person: list[_Asked]
-    later: list[_Asked]
+    live: list[AskedCriterion]
+    person: list[AskedCriterion]
+    later: list[AskedCriterion]
+    begins: dict[str, str]
 
     def criteria(self) -> tuple[Criterion, ...]:
-        later = [_with_detail(a.answer, _not_live(a.begins)) for a in self.later]
+        later = [_with_detail(a.answer, self._not_live(a.answer.name)) for a in self.later]
         person = [_with_detail(a.answer, BY_A_PERSON) for a in self.person]
         return (*(a.answer for a in self.live), *person, *later)
+
+    def _not_live(self, code: str) -> str:
+        begins = self.begins.get(code)
+        return f"{NOT_LIVE}; begins here on {begins}" if begins else NOT_LIVE
+
+    def too_early(self, policy: Policy) -> str:
+        """Say which populations are met before they are live, and from when each of them is."""
+        return " ".join(
+            f"“{policy.data.populations[code].name.en}” is met and "
+            + (f"begins here on {self.begins[code]}." if self.begins.get(code) else "has no date.")
+            for code in _true(self.later)
+        )
 
 
 def find_ecm(
@@ -64,29 +66,22 @@ def find_ecm(
 
 def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
     """Read every population of the plan, also those that the referral does not claim."""
-    populations = _Populations([], [], [])
+    populations = _Populations([], [], [], {})
     for population in policy.populations:
         live, later = population.split(county, reading.as_of)
         person = population.is_for_a_person(reading.as_of)
         _ask(populations.person if person else populations.live, population, live, reading)
-        begins = population.begins(county, reading.as_of) if later else ""
-        _ask(populations.later, population, later, reading, begins)
+        if later is not None:
+            populations.begins[population.code] = population.begins(county, reading.as_of)
+            _ask(populations.later, population, later, reading)
     return populations
 
 
 def _ask(
-    into: list[_Asked],
-    population: PolicyPopulation,
-    node: Node | None,
-    reading: Reading,
-    begins: str = "",
+    into: list[AskedCriterion], population: PolicyPopulation, node: Node | None, reading: Reading
 ) -> None:
     if node is not None:
-        into.append(_Asked(population.code, node, node.read(reading), begins))
-
-
-def _not_live(begins: str) -> str:
-    return f"{NOT_LIVE}; begins here on {begins}" if begins else NOT_LIVE
+        into.append(AskedCriterion(node, node.read(reading), population.code))
 
 
 def _decide(
@@ -103,9 +98,8 @@ def _decide(
     if any(asked.answer.result is None for asked in populations.person):
         return _unknown(populations, claimed, person, reading)
     reasons = [Reason("no-population")]
-    later = [asked for asked in populations.later if asked.answer.result is True]
-    if later:
-        reasons.append(Reason("not-yet-live", " ".join(_too_early(policy, a) for a in later)))
+    if too_early := populations.too_early(policy):
+        reasons.append(Reason("not-yet-live", too_early))
     return Finding(DeterminationOutcome.DENIED, tuple(reasons))
 
 
@@ -117,30 +111,21 @@ def _unknown(
     """
     live = populations.live
     asked = live if person else [*live, *populations.person]
-    first = sorted(asked, key=lambda a: a.code not in claimed)
+    first = sorted(asked, key=lambda a: a.population not in claimed)
     alternatives = [live] if len(asked) == len(live) else [live, asked]
-    missing = missing_facts(_pairs(first), [_pairs(a) for a in alternatives], reading)
+    found = find_open(first, alternatives, reading, claimed)
     reasons = [Reason("facts-missing")]
     if not claimed:
         reasons.append(Reason("population-missing"))
     if person:
         reasons.append(Reason("review-required"))
-    return Finding(DeterminationOutcome.PENDING, tuple(reasons), person, missing)
+    return Finding(
+        DeterminationOutcome.PENDING, tuple(reasons), person, found.facts, ways=found.ways
+    )
 
 
-def _pairs(asked: Iterable[_Asked]) -> list[tuple[Node, Criterion]]:
-    return [(a.node, a.answer) for a in asked]
-
-
-def _true(asked: list[_Asked]) -> tuple[str, ...]:
-    return tuple(a.code for a in asked if a.answer.result is True)
-
-
-def _too_early(policy: Policy, asked: _Asked) -> str:
-    """Say which population is met before it is live, and from when it is."""
-    name = policy.data.populations[asked.code].name.en
-    when = f"begins here on {asked.begins}" if asked.begins else "has no date here"
-    return f"“{name}” is met and {when}."
+def _true(asked: list[AskedCriterion]) -> tuple[str, ...]:
+    return tuple(a.population for a in asked if a.population and a.answer.result is True)
 
 
 def _with_detail(answer: Criterion, detail: str) -> Criterion:

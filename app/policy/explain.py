@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from app.policy.asking import AlternativeAsked, QuestionsAsked, arranged, asking
 from app.policy.library import Library
-from app.policy.looked_at import Told, looked_at, number_of_lines
-from app.policy.model import Determination, Missing, Reason
+from app.policy.looked_at import Told, looked_at
+from app.policy.model import Determination, DeterminationOutcome, Missing, Reason
 from app.policy.phrases import Phrases, phrases
 from app.policy.vocabulary import with_advice, words_of
 
@@ -86,14 +87,65 @@ def _body(
     determination: Determination, words: Phrases, room: int | None
 ) -> Iterator[ExplainedLine]:
     """List the criteria and the questions; `room`: the lines that both may take."""
-    asked = _questions(determination.missing) if determination.outcome == "pending" else []
-    least = min(len(asked), 10) + 1 if asked else 0
-    shown = looked_at(determination, words, None if room is None else room - least - 1)
+    asked = _asked(determination, words, room)
+    left = None if room is None else room - len(asked) - 1
+    shown = looked_at(determination, words, left)
     if shown:
         yield ExplainedLine(0, "What was looked at:")
         yield from _flat(shown, 1)
-    left = None if room is None else room - number_of_lines(shown) - bool(shown) - 1
-    yield from _listed("To be answered:", asked, left, "questions")
+    yield from asked
+
+
+def _asked(determination: Determination, words: Phrases, room: int | None) -> list[ExplainedLine]:
+    """List the questions of an answer that is open: the best ways first, of which any is enough;
+    in short the number of further questions, in full the questions under their populations.
+    """
+    if determination.outcome is not DeterminationOutcome.PENDING or not determination.missing:
+        return []
+    questions = _arranged(determination, words)
+    told = [Told(_question(missing, words)) for missing in questions.always]
+    ways = [_way(each, words) for each in questions.first]
+    told += [Told("Any one of these is enough:", tuple(ways))] if len(ways) > 1 else ways
+    if room is None and questions.further:
+        told.append(Told("Further:", tuple(_way(each, words) for each in questions.further)))
+    lines = [ExplainedLine(0, "To be answered:"), *_flat(told, 1)]
+    further = sum(len(each.one_of) for each in questions.further) if room is not None else 0
+    if further:
+        lines.append(ExplainedLine(1, f"Further questions that could decide: {further}."))
+    if room is None or len(lines) <= room:
+        return lines
+    return [*lines[: room - 1], ExplainedLine(1, f"And {len(lines) - room + 1} more lines.")]
+
+
+def _arranged(determination: Determination, words: Phrases) -> QuestionsAsked:
+    """Arrange the questions as a request for information does; without ways, in their order."""
+    missing, ways = determination.missing, determination.ways
+    if not ways:
+        return arranged(missing, None)
+    beside = words.policy.data.asks_beside if words.policy else ()
+    chosen = asking(ways, [each.fact for each in missing], beside)
+    asked = chosen.facts.union(beside)
+    return arranged([each for each in missing if each.fact in asked], chosen)
+
+
+def _way(asked: AlternativeAsked, words: Phrases) -> Told:
+    """Tell the questions that decide together, below the population that they decide."""
+    together = tuple(Told(_question(missing, words)) for missing in asked.all_of)
+    single = tuple(Told(_question(missing, words)) for missing in asked.one_of)
+    parts = (*together, Told("One of these:", single)) if together and single else together + single
+    how = "" if len(parts) < 2 else "all of these" if together else "one of these"
+    if asked.population:
+        return Told(f"{words.of(asked.population)}{how and f'; {how}'}:", parts)
+    return Told(f"{how.capitalize()}:", parts) if len(parts) > 1 else parts[0]
+
+
+def _question(missing: Missing, words: Phrases) -> str:
+    """Shorten a question: without its explanation, but with its choices."""
+    known = words.dictionary.get(missing.fact)
+    if known is None or known.names_choices:
+        return missing.question
+    _, mark, choices = missing.question.partition("? Choices: ")
+    return f"{words.question(missing.fact)}{f' Choices: {choices}' if mark else ''}"
 
 
 def _flat(told: Iterable[Told], depth: int) -> Iterator[ExplainedLine]:
@@ -110,10 +162,6 @@ def _listed(heading: str, texts: Sequence[str], most: int | None, what: str) -> 
     if most is not None and len(texts) > most:
         shown = [*texts[: most - 1], f"And {len(texts) - most + 1} more {what}."]
     return [ExplainedLine(0, heading), *(ExplainedLine(1, text) for text in shown)]
-
-
-def _questions(missing: Iterable[Missing]) -> list[str]:
-    return [each.question for each in missing]
 
 
 def _answer(determination: Determination) -> str:

@@ -8,7 +8,7 @@ population whose adults and children are asked separately is shown once.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.policy.criteria import AnyOf, is_too_early
+from app.policy.criteria import NOT_STATED, AnyOf, is_too_early
 from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
 from app.policy.sentences import Sentences
@@ -93,7 +93,7 @@ def _decides(node: Criterion, determination: Determination) -> bool:
     if name == _COVERED or name.endswith(_OFFERED):
         approved = outcome is DeterminationOutcome.APPROVED
         return node.result is False or (approved and node.result is True)
-    if determination.administrative:
+    if determination.administrative or (name.startswith(_LIMIT) and NOT_STATED in node.detail):
         return False
     if outcome is DeterminationOutcome.DENIED:
         return node.result is False or is_too_early(node)
@@ -123,6 +123,8 @@ def _fitted(parts: Sequence[_Part], writer: "_PartWriter", room: int) -> tuple[T
     """Show every criterion in one line, and those that came nearest with their parts, as far as
     the room goes.
     """
+    if room < 1:
+        return ()
     told = {id(part): writer.brief(part) for part in parts}
     left = room - len(told)
     few = len(parts) <= _MOST_NAMED + 1

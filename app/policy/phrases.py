@@ -88,7 +88,9 @@ class Phrases:
         known = self.dictionary.get(fact)
         if known is None or known.type not in ("code", "code-list"):
             return code
-        return code.replace("-", " ").replace("_", " ")
+        if code == "none" and known.type == "code-list":
+            return self.dictionary.none[self._language == "es"]
+        return known.of_code(code)[self._language == "es"]
 
     def _compared(self, match: re.Match[str]) -> str:
         terms = match[1].split(" + ")
@@ -104,6 +106,13 @@ class Phrases:
         first, *others = (self._term(term, windowed=windowed) for term in terms)
         plus = f" {self.words['plus']} "
         return plus.join([first, *(other[:1].lower() + other[1:] for other in others)])
+
+    def choices(self, fact: str) -> str:
+        """List what may be answered, unless the question names it: `: mental illness; HIV …`."""
+        known = self.dictionary[fact]
+        if known.names_choices or not known.choices:
+            return ""
+        return ": " + "; ".join(self.code(fact, code) for code in known.codes)
 
     def source(self, source: str) -> str:
         """Name the document that stated a fact: `QuestionnaireResponse/x` → `form`."""

@@ -113,7 +113,7 @@ class Sentences:
         if node.result is True:
             return f"{said}, met"
         needed = _NUMBERS.get(number, f"{number} of these are")
-        return f"{said}; {needed} needed"
+        return f"{said}; {needed} needed{self._phrases.choices(fact)}"
 
     def _looked_for(self, node: Criterion, match: re.Match[str]) -> str:
         said = f"{self._phrases.question(match[1])} {self._values(node)}"

