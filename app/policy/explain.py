@@ -6,6 +6,7 @@ criteria that are met; of an open answer what is still to be answered. The full 
 part of every criterion. The determination itself keeps the whole tree.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +21,8 @@ from app.policy.vocabulary import with_advice, words_of
 #: The short form has at most so many lines.
 MOST_LINES = 25
 _MOST_NOTES = 3
+#: A resource that stated something: `Condition/x`, `Condition/#x` or `#x`.
+_REFERENCE = re.compile(r"\b[A-Z][A-Za-z]+/#?[A-Za-z0-9.-]+|#[A-Za-z0-9.-]+")
 _OUTCOMES = words_of("determinations", "staff")
 _REASONS = words_of("reasons", "staff")
 
@@ -77,7 +80,7 @@ def _lines(determination: Determination, library: Library, *, full: bool) -> lis
         named = "; ".join(words.of(code) for code in determination.populations)
         lines.append(ExplainedLine(0, f"Met: {named}."))
     said = " ".join(reason.text or "" for reason in determination.reasons)
-    more = [_sentence(note) for note in determination.notes if note not in said]
+    more = [_note(note, words) for note in determination.notes if note not in said]
     notes = _listed("Notes:", more, None if full else _MOST_NOTES, "notes")
     room = None if full else MOST_LINES - len(lines) - len(notes)
     return [*lines, *_body(determination, words, room), *notes]
@@ -107,7 +110,8 @@ def _asked(determination: Determination, words: Phrases, room: int | None) -> li
     ways = [_way(each, words) for each in questions.first]
     told += [Told("Any one of these is enough:", tuple(ways))] if len(ways) > 1 else ways
     if room is None and questions.further:
-        told.append(Told("Further:", tuple(_way(each, words) for each in questions.further)))
+        folded = tuple(_folded(each, words) for each in questions.further)
+        told.append(Told("Questions that could decide besides:", folded))
     lines = [ExplainedLine(0, "To be answered:"), *_flat(told, 1)]
     further = sum(len(each.one_of) for each in questions.further) if room is not None else 0
     if further:
@@ -137,6 +141,12 @@ def _way(asked: AlternativeAsked, words: Phrases) -> Told:
     if asked.population:
         return Told(f"{words.of(asked.population)}{how and f'; {how}'}:", parts)
     return Told(f"{how.capitalize()}:", parts) if len(parts) > 1 else parts[0]
+
+
+def _folded(asked: AlternativeAsked, words: Phrases) -> Told:
+    """Tell the further questions of a population."""
+    of = words.of(asked.population) if asked.population else "Whatever the population"
+    return Told(f"{of}:", tuple(Told(_question(missing, words)) for missing in asked.one_of))
 
 
 def _question(missing: Missing, words: Phrases) -> str:
@@ -171,6 +181,16 @@ def _answer(determination: Determination) -> str:
 
 def _reason(reason: Reason) -> str:
     return _sentence(with_advice(_REASONS.get(reason.code, reason.code), reason.text))
+
+
+def _note(note: str, words: Phrases) -> str:
+    """Word a note of the intake: `homeless: QuestionnaireResponse/x and Condition/y differ`."""
+    told = _REFERENCE.sub(lambda found: f"the {words.source(found[0])}", note)
+    fact, _, rest = told.partition(": ")
+    if fact not in words.dictionary:
+        return _sentence(told[:1].upper() + told[1:])
+    asked = words.question(fact)
+    return _sentence(f"{asked}{' ' if asked.endswith('?') else ': '}{rest[:1].upper()}{rest[1:]}")
 
 
 def _sentence(text: str) -> str:

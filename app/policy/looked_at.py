@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from app.policy.criteria import NOT_STATED, AnyOf, is_too_early
 from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
+from app.policy.policy import ECM_ELIGIBLE
 from app.policy.sentences import Sentences
 
 _AGES = ("adult", "child")
@@ -155,6 +156,7 @@ class _PartReader:
             *(data.populations if data else ()),
             *(data.supports if data else ()),
         }
+        self._any.add(ECM_ELIGIBLE)
         if policy and isinstance(policy.gate, AnyOf):
             self._any.add("plan gate")
 
@@ -168,6 +170,8 @@ class _PartReader:
             return self._aged(node)
         if len(children) == 1:
             return self._wrapped(node, self.read(children[0]))
+        if node.name == ECM_ELIGIBLE:
+            children = tuple(child for child in children if child.name in self._populations)
         join = _ANY if node.name in self._any else _ALL
         parts: list[_Part] = []
         for part in map(self.read, children):
@@ -213,7 +217,7 @@ class _PartWriter:
 
     def decisive(self, part: _Part, within: str = "") -> Told:
         """Write a part with what decided it, and with what holds of a criterion that is not met."""
-        parts = _decisive(part)
+        parts = [] if part.node.name == ECM_ELIGIBLE else _decisive(part)
         if part.join == _ANY and len(parts) == 1:
             (only,) = parts
             if not part.named:
@@ -235,6 +239,8 @@ class _PartWriter:
         source = self._source(part, within)
         if not part.parts:
             return Told(f"{self._leaf(part)}.{source}")
+        if not parts:
+            return Told(f"{self._group(part)}.{source}")
         below = tuple(
             self.brief(each, part.node.citation)
             if not whole and each.named and each.result is True and part.result is not True

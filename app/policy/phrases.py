@@ -88,6 +88,8 @@ class Phrases:
         known = self.dictionary.get(fact)
         if known is None or known.type not in ("code", "code-list"):
             return code
+        if self.policy and code in self.policy.data.services:
+            return translated(self.policy.data.services[code].name, self._language)
         if code == "none" and known.type == "code-list":
             return self.dictionary.none[self._language == "es"]
         return known.of_code(code)[self._language == "es"]
@@ -114,11 +116,20 @@ class Phrases:
             return ""
         return ": " + "; ".join(self.code(fact, code) for code in known.codes)
 
+    def names_population(self, name: str) -> bool:
+        """Tell whether a criterion is a population of the policy."""
+        return self.policy is not None and name in self.policy.data.populations
+
     def source(self, source: str) -> str:
-        """Name the document that stated a fact: `QuestionnaireResponse/x` → `form`."""
-        kind = source.partition("/")[0].partition(".")[0]
+        """Name the documents that stated a fact: `QuestionnaireResponse/x, Condition/y` → `form and
+        diagnosis`.
+        """
         known: Mapping[str, str] = self.words["sources"]
-        return known["contained"] if kind.startswith("#") else known.get(kind, source)
+        kinds = [each.partition("/")[0].partition(".")[0] for each in source.split(", ")]
+        named = [
+            known["contained" if k.startswith("#") else k] for k in kinds if k in known or "#" in k
+        ]
+        return " and ".join(dict.fromkeys(named)) or source
 
     def count(self, term: str) -> Count | None:
         """Return the count of visits and stays that the policy names so."""

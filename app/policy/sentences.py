@@ -56,6 +56,8 @@ class Sentences:
             return f"{self._phrases.of(name)}: {answer}{self._in_brackets(node)}"
         if name.startswith("within limit: ") or name.endswith(" offered"):
             return f"{self._phrases.of(name)}: {_YES[node.result]}{self._remark(node.detail)}"
+        if self._phrases.names_population(name):
+            return self.group(node)
         if called:
             return self._answered(self._phrases.of(called), node, called=True)
         if match := SIZE.fullmatch(name):

@@ -158,6 +158,8 @@ def test_what_is_decided_asks_nothing(vector):
     [
         ("QuestionnaireResponse/01934f3a", "form"),
         ("#f", "sent with the referral"),
+        ("QuestionnaireResponse/#f", "form"),
+        ("Condition/7, QuestionnaireResponse/#f", "diagnosis and form"),
         ("Condition/7", "diagnosis"),
         ("Encounter/e", "encounter"),
         ("Coverage/c", "coverage"),
@@ -182,3 +184,27 @@ def test_a_childs_criterion_is_worded_for_a_child():
     told = whole(ask("GEN002", birth=CHILD, significant_mh_or_sud=True))
     assert "Adult:" not in told
     assert "Does the member have a significant mental health or substance use disorder" in told
+
+
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        (
+            "homeless: QuestionnaireResponse/#f and Condition/7 differ; the later one holds",
+            "- Is the member homeless? The form and the diagnosis differ; the later one holds.",
+        ),
+        (
+            "nf_days: the answer could not be read, so it counts as unknown",
+            (
+                "- Days in a row in the nursing facility: The answer could not be read, so it counts "
+                "as unknown."
+            ),
+        ),
+        (
+            "Condition/7: is about somebody else, so it was not read",
+            "- The diagnosis: is about somebody else, so it was not read.",
+        ),
+    ],
+)
+def test_a_note_is_a_sentence(note, told):
+    assert told in whole(replace(ask("HPSM"), notes=(note,))).splitlines()
