@@ -196,8 +196,8 @@ def test_a_childs_criterion_is_worded_for_a_child():
         (
             "nf_days: the answer could not be read, so it counts as unknown",
             (
-                "- Days in a row in the nursing facility: The answer could not be read, so it counts "
-                "as unknown."
+                "- Days in a row in the nursing facility: The answer could not be read, so it "
+                "counts as unknown."
             ),
         ),
         (
