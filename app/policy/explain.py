@@ -16,6 +16,7 @@ from app.policy.library import Library
 from app.policy.looked_at import Told, looked_at
 from app.policy.model import Determination, DeterminationOutcome, Missing, Reason
 from app.policy.phrases import Phrases, phrases
+from app.policy.sentences import source_in_words
 from app.policy.vocabulary import with_advice, words_of
 
 #: The short form has at most so many lines.
@@ -185,7 +186,7 @@ def _reason(reason: Reason) -> str:
 
 def _note(note: str, words: Phrases) -> str:
     """Word a note of the intake: `homeless: QuestionnaireResponse/x and Condition/y differ`."""
-    told = _REFERENCE.sub(lambda found: f"the {words.source(found[0])}", note)
+    told = _REFERENCE.sub(lambda found: f"the {source_in_words(found[0])}", note)
     fact, _, rest = told.partition(": ")
     if fact not in words.dictionary:
         return _sentence(told[:1].upper() + told[1:])

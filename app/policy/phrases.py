@@ -39,7 +39,7 @@ class Phrases:
         self.dictionary = dictionary
         self.policy = policy
         self._language = language if language in _WORDS else "en"
-        self.words = _WORDS[self._language]
+        self._words = _WORDS[self._language]
         self._known: dict[str, str] = {}
 
     def of(self, name: str) -> str:
@@ -50,8 +50,8 @@ class Phrases:
         return known
 
     def _find(self, name: str) -> str:
-        if name in self.words["alone"]:
-            return str(self.words["alone"][name])
+        if name in self._words["alone"]:
+            return str(self._words["alone"][name])
         if name in self.dictionary:
             return self.question(name)
         for pattern, words in (
@@ -65,8 +65,8 @@ class Phrases:
 
     def question(self, fact: str) -> str:
         """Return the question that asks for a fact, without the explanation after the `?`."""
-        if fact in self.words["alone"]:
-            return str(self.words["alone"][fact])
+        if fact in self._words["alone"]:
+            return str(self._words["alone"][fact])
         known = self.dictionary.get(fact)
         if known is None:
             return self.dictionary.question(fact, self._language)
@@ -80,7 +80,7 @@ class Phrases:
     def _among(self, match: re.Match[str]) -> str:
         codes = (match[2] if match[2] is not None else match[3]).split(", ")
         among = "; ".join(self.code(match[1], code) for code in codes)
-        words: str = self.words["looked_for"]
+        words: str = self._words["looked_for"]
         return words.format(question=self.question(match[1]), codes=among)
 
     def code(self, fact: str, code: str) -> str:
@@ -97,7 +97,7 @@ class Phrases:
     def _compared(self, match: re.Match[str]) -> str:
         terms = match[1].split(" + ")
         if terms == ["age"]:
-            words: str = self.words["age"]
+            words: str = self._words["age"]
             return words.format(amount=self._amount(match[2], match[3]))
         words = self.sum_of(terms)
         between = " " if words.endswith("?") else ": "
@@ -106,7 +106,7 @@ class Phrases:
     def sum_of(self, terms: Sequence[str], *, windowed: bool = True) -> str:
         """Word a sum of numbers and counts; not `windowed`: without the months of a count."""
         first, *others = (self._term(term, windowed=windowed) for term in terms)
-        plus = f" {self.words['plus']} "
+        plus = f" {self._words['plus']} "
         return plus.join([first, *(other[:1].lower() + other[1:] for other in others)])
 
     def choices(self, fact: str) -> str:
@@ -120,17 +120,6 @@ class Phrases:
         """Tell whether a criterion is a population of the policy."""
         return self.policy is not None and name in self.policy.data.populations
 
-    def source(self, source: str) -> str:
-        """Name the documents that stated a fact: `QuestionnaireResponse/x, Condition/y` → `form and
-        diagnosis`.
-        """
-        known: Mapping[str, str] = self.words["sources"]
-        kinds = [each.partition("/")[0].partition(".")[0] for each in source.split(", ")]
-        named = [
-            known["contained" if k.startswith("#") else k] for k in kinds if k in known or "#" in k
-        ]
-        return " and ".join(dict.fromkeys(named)) or source
-
     def count(self, term: str) -> Count | None:
         """Return the count of visits and stays that the policy names so."""
         return self.policy.data.counts.get(term) if self.policy else None
@@ -141,7 +130,7 @@ class Phrases:
 
     def _counted(self, count: Count, *, windowed: bool) -> str:
         """Word a count: `Avoidable emergency visits in any 6 months of the last 12`."""
-        words, either = self.words, f" {self.words['or']} "
+        words, either = self._words, f" {self._words['or']} "
         which = [words[w] for w in ("avoidable", "unplanned") if getattr(count, w)]
         causes = either.join(words["causes"][reason] for reason in count.reasons)
         window = words["any" if count.window == "any" else "last"]
@@ -157,20 +146,20 @@ class Phrases:
         return text[:1].upper() + text[1:]
 
     def _amount(self, operator: str, number: str) -> str:
-        words: str = self.words["operators"][operator]
+        words: str = self._words["operators"][operator]
         return words.format(n=number)
 
     def _named(self, name: str) -> str:
         kind, colon, rest = name.partition(": ")
         if colon and kind in _PREFIXES:
-            return str(self.words[_PREFIXES[kind]]).format(name=rest)
+            return str(self._words[_PREFIXES[kind]]).format(name=rest)
         data = self.policy.data if self.policy else None
         service, offered = name.removesuffix(" offered"), name.endswith(" offered")
         if data and name in data.populations:
             return translated(data.populations[name].name, self._language)
         if data and service in data.services:
             named = translated(data.services[service].name, self._language)
-            return str(self.words["offered" if offered else "criteria_of"]).format(service=named)
+            return str(self._words["offered" if offered else "criteria_of"]).format(service=named)
         words = name.replace("_", " ")
         return words[:1].upper() + words[1:]
 

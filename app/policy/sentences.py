@@ -7,11 +7,17 @@ that stated a fact come from the determination. `explain.py` chooses the criteri
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
 
 from app.policy.criteria import BY_A_PERSON, NOT_LIVE, NOT_STATED
 from app.policy.model import Criterion
 from app.policy.phrases import AMONG, COMPARED, SIZE, Phrases
 
+_WORDS: Mapping[str, Mapping[str, str]] = yaml.load(
+    Path(__file__).with_suffix(".yaml").read_text("utf-8"), Loader=yaml.CSafeLoader
+)
 _YES: Mapping[bool | None, str] = {True: "Yes", False: "No", None: "Not known"}
 _MET: Mapping[bool | None, str] = {True: "Met", False: "Not met", None: "Not known yet"}
 _APPLIES: Mapping[bool | None, str] = {
@@ -28,6 +34,16 @@ _DETAILS = {
     "announced, no date": "the plan has announced it without a date",
     BY_A_PERSON: "a person decides about this group",
 }
+
+
+def source_in_words(source: str) -> str:
+    """Name the documents that stated a fact: `QuestionnaireResponse/x, Condition/y` → `form and
+    diagnosis`.
+    """
+    known = _WORDS["sources"]
+    kinds = [each.partition("/")[0].partition(".")[0] for each in source.split(", ")]
+    named = [known.get("contained" if kind.startswith("#") else kind) for kind in kinds]
+    return " and ".join(dict.fromkeys(filter(None, named))) or source
 
 
 class Sentences:
@@ -87,10 +103,10 @@ class Sentences:
         fact, colon, rest = node.detail.partition(": ")
         if not colon or fact not in self._phrases.dictionary:
             source = "" if node.detail == NOT_STATED else node.detail
-            return "", [], self._phrases.source(source)
+            return "", [], source_in_words(source)
         stated, _, source = rest.rpartition(" (")
         values = [self._phrases.code(fact, code) for code in stated.split(", ")]
-        return fact, values, self._phrases.source(source.removesuffix(")"))
+        return fact, values, source_in_words(source.removesuffix(")"))
 
     def _in_brackets(self, node: Criterion, *, called: bool = False) -> str:
         """Show in brackets what a yes or no rests on: the document, and the fact if another."""
@@ -159,6 +175,6 @@ class Sentences:
         return value, f" in the {rule.months} months from {first} to {last}"
 
     def _needed(self, kind: str, operator: str, number: str) -> str:
-        words: str = self._phrases.words[kind][operator]
+        words: str = _WORDS[kind][operator]
         said = words.format(n=number)
         return said.replace("1 are", "1 is") if number == "1" else said

@@ -162,7 +162,8 @@ def _detail(used: Decimal | int | None, requested: Decimal | int | None, limit: 
     most = f"{limit.most:,} {unit}".rstrip()
     parts = [f"at most {most}, how much is used is {NOT_STATED}"]
     if used is not None:
-        parts = [f"{used:,} of {most} used"]
+        times = f"used {used} {'time' if used == 1 else unit}, at most {limit.most}"
+        parts = [times if unit == "times" else f"{used:,} of {most} used"]
     if requested is not None:
         parts.append(f"{requested:,} asked for")
     return ", ".join([*parts, *([limit.note] if limit.note else [])])
