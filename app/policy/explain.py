@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from app.policy.asking import AlternativeAsked, QuestionsAsked, arranged, asking
+from app.policy.asking import AlternativeAsked, arranged, questions_of
 from app.policy.library import Library
 from app.policy.looked_at import Told, looked_at
 from app.policy.model import Determination, DeterminationOutcome, Missing, Reason
@@ -76,7 +76,7 @@ def explain_xhtml(determination: Determination, library: Library, *, full: bool 
 def _lines(determination: Determination, library: Library, *, full: bool) -> list[ExplainedLine]:
     words = phrases(library, determination.policy)
     lines = [ExplainedLine(0, _answer(determination))]
-    lines += [ExplainedLine(1, _reason(reason)) for reason in determination.reasons]
+    lines += [ExplainedLine(1, text) for text in _reasons(determination.reasons)]
     if determination.populations:
         named = "; ".join(words.of(code) for code in determination.populations)
         lines.append(ExplainedLine(0, f"Met: {named}."))
@@ -106,7 +106,7 @@ def _asked(determination: Determination, words: Phrases, room: int | None) -> li
     """
     if determination.outcome is not DeterminationOutcome.PENDING or not determination.missing:
         return []
-    questions = _arranged(determination, words)
+    questions = arranged(*questions_of(determination, words.policy))
     told = [Told(_question(missing, words)) for missing in questions.always]
     ways = [_way(each, words) for each in questions.first]
     told += [Told("Any one of these is enough:", tuple(ways))] if len(ways) > 1 else ways
@@ -120,17 +120,6 @@ def _asked(determination: Determination, words: Phrases, room: int | None) -> li
     if room is None or len(lines) <= room:
         return lines
     return [*lines[: room - 1], ExplainedLine(1, f"And {len(lines) - room + 1} more lines.")]
-
-
-def _arranged(determination: Determination, words: Phrases) -> QuestionsAsked:
-    """Arrange the questions as a request for information does; without ways, in their order."""
-    missing, ways = determination.missing, determination.ways
-    if not ways:
-        return arranged(missing, None)
-    beside = words.policy.data.asks_beside if words.policy else ()
-    chosen = asking(ways, [each.fact for each in missing], beside)
-    asked = chosen.facts.union(beside)
-    return arranged([each for each in missing if each.fact in asked], chosen)
 
 
 def _way(asked: AlternativeAsked, words: Phrases) -> Told:
@@ -180,8 +169,13 @@ def _answer(determination: Determination) -> str:
     return f"{_OUTCOMES[determination.outcome]} As of {determination.as_of}{where}, because:"
 
 
-def _reason(reason: Reason) -> str:
-    return _sentence(with_advice(_REASONS.get(reason.code, reason.code), reason.text))
+def _reasons(reasons: Iterable[Reason]) -> Iterator[str]:
+    """Word reasons; advice that several of them share is said with the first."""
+    said: set[str | None] = set()
+    for reason in reasons:
+        known = _REASONS.get(reason.code, reason.code)
+        yield _sentence(known if reason.text in said else with_advice(known, reason.text))
+        said.add(reason.text)
 
 
 def _note(note: str, words: Phrases) -> str:

@@ -62,7 +62,8 @@ class Sentences:
         if name.endswith("?"):
             return f"{name} {_YES[node.result]}"
         which = f" ({way[:1].lower()}{way[1:]})" if way else ""
-        return f"{name}{which}: {_MET[node.result]}{self._remark(node.detail)}"
+        remark = self._remark(node.detail, "but" if node.result is True else "and")
+        return f"{name}{which}: {_MET[node.result]}{remark}"
 
     def leaf(self, node: Criterion, called: str = "") -> str:
         """Word a criterion that has no parts. `called`: the name by which the policy defines it."""
@@ -90,10 +91,10 @@ class Sentences:
         return f"{name}{between}{_YES[node.result]}{brackets}"
 
     @staticmethod
-    def _remark(detail: str) -> str:
+    def _remark(detail: str, joined: str = "but") -> str:
         if detail.startswith(NOT_LIVE):
             _, _, begins = detail.partition("; ")
-            return f", but not live here on this date{f' ({begins})' if begins else ''}"
+            return f", {joined} not live here on this date{f' ({begins})' if begins else ''}"
         return f"; {_DETAILS.get(detail, detail)}" if detail and detail != NOT_STATED else ""
 
     # What was stated, and by which document

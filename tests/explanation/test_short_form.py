@@ -12,7 +12,7 @@ from tests.rules.policy.asking import CHILD, LIBRARY, all_no, ask, facts, stays,
 
 VECTORS = load_vectors()
 every_vector = pytest.mark.parametrize("vector", VECTORS, ids=lambda v: v["id"])
-SOMA = {"engaged_with_care_manager": True, "willing_to_receive_cs": True}
+THROUGH_THE_GATE = {"engaged_with_care_manager": True, "willing_to_receive_cs": True}
 
 
 def short(said):
@@ -80,7 +80,7 @@ NUMBERS = [
     (ask("HPSM", complete=True, **all_no()), "Age: 44 years; under 21 is needed."),
     (
         ask("HPSM", "NFTD", nf_days=59, willing_to_live_in_alf=True, able_to_live_in_alf=True,
-            wants_to_remain_in_community=False, **SOMA),
+            wants_to_remain_in_community=False, **THROUGH_THE_GATE),
         "Days in a row in the nursing facility: 59; 60 are needed.",
     ),
     (
@@ -208,3 +208,10 @@ def test_a_childs_criterion_is_worded_for_a_child():
 )
 def test_a_note_is_a_sentence(note, told):
     assert told in whole(replace(ask("HPSM"), notes=(note,))).splitlines()
+
+
+def test_what_two_reasons_share_is_said_once():
+    said = ask("HPSM", "RESP", caregiver_relief_needed=False, cs_used_resp_hours_year=330,
+               requested_hours=10, caregiver_support_changed=False, **THROUGH_THE_GATE)  # fmt: skip
+    assert len(said.reasons) == 2
+    assert short(said).count("is to be confirmed by a person.") == 1
