@@ -8,6 +8,7 @@ population whose adults and children are asked separately is shown once.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from app.policy.citations import citation_in_words
 from app.policy.criteria import NOT_STATED, AnyOf, is_too_early
 from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
@@ -285,7 +286,7 @@ class _PartWriter:
     @staticmethod
     def _source(part: _Part, within: str) -> str:
         citation = part.node.citation
-        return f" [{citation}]" if citation and citation != within else ""
+        return f" ({citation_in_words(citation)})" if citation and citation != within else ""
 
 
 def _joined(part: _Part) -> str:

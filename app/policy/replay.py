@@ -2,7 +2,8 @@
 
 `replay` asks a stored question again and compares the new answer with the stored answer. The policy
 is the version that the stored answer names, even if a newer version is in force. The wording of
-questions, of advice and of what the facts said is no part of an answer: it may be corrected.
+questions, of advice and of what the facts said, and the citations of criteria, are no part of an
+answer: they may be corrected.
 `app.commands.policy` reads the stored questions and answers.
 
 `depersonalize` makes a question that says nothing about who the member is, and that gets the same
@@ -91,8 +92,6 @@ def criteria_compared(
         where = f"{within} > {before.name}"
         if before.result is not after.result:
             yield Difference(where, _result(before), _result(after))
-        if before.citation != after.citation:
-            yield Difference(f"{where}: source", before.citation, after.citation)
         if before.facts != after.facts:
             yield Difference(f"{where}: facts", _listed(before.facts), _listed(after.facts))
         yield from criteria_compared(before.children, after.children, where)
