@@ -13,6 +13,7 @@ from sqlalchemy import and_, select
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Statements, deployment
+from app.api.detail import Detail, DetailAsked
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
@@ -63,6 +64,7 @@ async def list_determinations(
     request: Request,
     caller: CallerDep,
     source: Statements,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Response:
     """404 for a referral that is not the caller's to see."""
     require(caller, _KIND, "r")
@@ -72,13 +74,13 @@ async def list_determinations(
     if not rows:
         raise not_found("referral")
     library = deployment(request).rules.library
-    staff = rows[0]["plan"] in seen.staff_plans
-    shown = [_shown(library, row, staff=staff) for row in rows if row["seq"] is not None]
+    staff, full = rows[0]["plan"] in seen.staff_plans, detail is Detail.FULL
+    shown = [_shown(library, row, staff=staff, full=full) for row in rows if row["seq"] is not None]
     body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 
-def _shown(library: Library, row: Row, *, staff: bool) -> ShownDetermination:
+def _shown(library: Library, row: Row, *, staff: bool, full: bool) -> ShownDetermination:
     return explanation_shown(
         library,
         question_from_json(row["question"]),
@@ -87,4 +89,5 @@ def _shown(library: Library, row: Row, *, staff: bool) -> ShownDetermination:
         made_at=row["at"],
         basis=row["basis"],
         staff=staff,
+        full=full,
     )

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
 from app.api.deployment import Statements, deployment
+from app.api.detail import Detail, DetailAsked
 from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.policy.explain import explain
@@ -89,7 +90,11 @@ async def read_queue(
     responses=_READING,
 )
 async def read_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
+    id: QueuedReferralId,
+    request: Request,
+    caller: CallerDep,
+    source: Statements,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Explained:
     """One item; 404 where it does not wait, or not for this caller."""
     plans = _plans(caller)
@@ -104,7 +109,8 @@ async def read_item(
     known = (await behind(source, plans, rows, seen, library)).get(id, NOTHING)
     shown = item(rows[0], now, settings.public_url.rstrip("/"), seen, known)
     answer = answer_from_json(known.answer) if known.answer else None
-    explanation = explain(answer, library, known.readings) if answer else None
+    full = detail is Detail.FULL
+    explanation = explain(answer, library, known.readings, full=full) if answer else None
     return Explained(**shown.model_dump(), explanation=explanation)
 
 

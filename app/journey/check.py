@@ -39,8 +39,10 @@ async def check(
     caller: Caller,
     context: RequestContext,
     on: date | None,
+    *,
+    full: bool = False,
 ) -> bytes:
-    """Returns the rules' answer as FHIR Parameters.
+    """Returns the rules' answer as FHIR Parameters, explained in short or in `full`.
 
     With `on`, the referral counts as received at noon local time of that day.
     """
@@ -72,7 +74,7 @@ async def check(
     due = decision_due(submission.received_at, request.priority, clocks)
     library, said = context.rules.library, case.determination
     readings = bearing(library, case.question, said, staff=identity.plan in visible.staff_plans)
-    explanation = explain(said, library, readings)
+    explanation = explain(said, library, readings, full=full)
     available = _available(placement, ordered)
     return dumps(parameters(said, placement, available, due, explanation, readings))
 

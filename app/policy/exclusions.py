@@ -60,7 +60,7 @@ def _availability(
         text = policy.advice("announced") or "announced, no date"
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     if on < cell.start:
-        text = f"from {cell.start}"
+        text = f"begins here on {cell.start}"
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     text = f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None

@@ -196,8 +196,11 @@ def explanation_shown(
     made_at: datetime,
     basis: str,
     staff: bool,
+    full: bool = False,
 ) -> ShownDetermination:
-    """Show a stored question and its answer; to `staff` of the plan with all readings."""
+    """Show a stored question and its answer, explained in short or in `full`; to `staff` of the
+    plan with all readings.
+    """
     facts = question.facts
     readings = bearing(library, question, answer, staff=staff)
     return ShownDetermination(
@@ -226,8 +229,8 @@ def explanation_shown(
         events_complete=facts.events_complete,
         notes=list(answer.notes),
         readings=ShownReading.of(readings),
-        text=explain(answer, library, readings),
-        div=explain_xhtml(answer, library, readings),
+        text=explain(answer, library, readings, full=full),
+        div=explain_xhtml(answer, library, readings, full=full),
     )
 
 
