@@ -13,7 +13,7 @@ from html import escape
 
 from app.policy.asking import AlternativeAsked, arranged, questions_of
 from app.policy.library import Library
-from app.policy.looked_at import Told, looked_at
+from app.policy.looked_at import ToldCriterion, looked_at
 from app.policy.model import Determination, DeterminationOutcome, Missing, Reason
 from app.policy.phrases import Phrases, phrases
 from app.policy.readings import BearingReading
@@ -128,12 +128,12 @@ def _asked(determination: Determination, words: Phrases, room: int | None) -> li
     if determination.outcome is not DeterminationOutcome.PENDING or not determination.missing:
         return []
     questions = arranged(*questions_of(determination, words.policy))
-    told = [Told(_question(missing, words)) for missing in questions.always]
+    told = [ToldCriterion(_question(missing, words)) for missing in questions.always]
     ways = [_way(each, words) for each in questions.first]
-    told += [Told("Any one of these is enough:", tuple(ways))] if len(ways) > 1 else ways
+    told += [ToldCriterion("Any one of these is enough:", tuple(ways))] if len(ways) > 1 else ways
     if room is None and questions.further:
         folded = tuple(_folded(each, words) for each in questions.further)
-        told.append(Told("Questions that could decide besides:", folded))
+        told.append(ToldCriterion("Questions that could decide besides:", folded))
     lines = [ExplainedLine(0, "To be answered:"), *_flat(told, 1)]
     further = sum(len(each.one_of) for each in questions.further) if room is not None else 0
     if further:
@@ -143,21 +143,27 @@ def _asked(determination: Determination, words: Phrases, room: int | None) -> li
     return [*lines[: room - 1], ExplainedLine(1, f"And {len(lines) - room + 1} more lines.")]
 
 
-def _way(asked: AlternativeAsked, words: Phrases) -> Told:
+def _way(asked: AlternativeAsked, words: Phrases) -> ToldCriterion:
     """Tell the questions that decide together, below the population that they decide."""
-    together = tuple(Told(_question(missing, words)) for missing in asked.all_of)
-    single = tuple(Told(_question(missing, words)) for missing in asked.one_of)
-    parts = (*together, Told("One of these:", single)) if together and single else together + single
+    together = tuple(ToldCriterion(_question(missing, words)) for missing in asked.all_of)
+    single = tuple(ToldCriterion(_question(missing, words)) for missing in asked.one_of)
+    parts = (
+        (*together, ToldCriterion("One of these:", single))
+        if together and single
+        else together + single
+    )
     how = "" if len(parts) < 2 else "all of these" if together else "one of these"
     if asked.population:
-        return Told(f"{words.of(asked.population)}{how and f'; {how}'}:", parts)
-    return Told(f"{how.capitalize()}:", parts) if len(parts) > 1 else parts[0]
+        return ToldCriterion(f"{words.of(asked.population)}{how and f'; {how}'}:", parts)
+    return ToldCriterion(f"{how.capitalize()}:", parts) if len(parts) > 1 else parts[0]
 
 
-def _folded(asked: AlternativeAsked, words: Phrases) -> Told:
+def _folded(asked: AlternativeAsked, words: Phrases) -> ToldCriterion:
     """Tell the further questions of a population."""
     of = words.of(asked.population) if asked.population else "Whatever the population"
-    return Told(f"{of}:", tuple(Told(_question(missing, words)) for missing in asked.one_of))
+    return ToldCriterion(
+        f"{of}:", tuple(ToldCriterion(_question(missing, words)) for missing in asked.one_of)
+    )
 
 
 def _question(missing: Missing, words: Phrases) -> str:
@@ -169,7 +175,7 @@ def _question(missing: Missing, words: Phrases) -> str:
     return f"{words.question(missing.fact)}{f' Choices: {choices}' if mark else ''}"
 
 
-def _flat(told: Iterable[Told], depth: int) -> Iterator[ExplainedLine]:
+def _flat(told: Iterable[ToldCriterion], depth: int) -> Iterator[ExplainedLine]:
     for each in told:
         yield ExplainedLine(depth, each.text)
         yield from _flat(each.parts, depth + 1)

@@ -32,17 +32,17 @@ _MOST_NAMED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ToldCriterion:
     """One sentence, and the sentences below it."""
 
     text: str
-    parts: tuple["Told", ...] = ()
+    parts: tuple["ToldCriterion", ...] = ()
 
 
-_Write = Callable[["_Part", str], Told]
+_Write = Callable[["_Part", str], ToldCriterion]
 
 
-def number_of_lines(told: Iterable[Told]) -> int:
+def number_of_lines(told: Iterable[ToldCriterion]) -> int:
     """Count the lines of sentences with all that stands below them."""
     return sum(1 + number_of_lines(each.parts) for each in told)
 
@@ -73,7 +73,9 @@ class _Part:
         return sum(p.result is True and not (p.age or p.rule) for p in self.parts)
 
 
-def looked_at(determination: Determination, phrases: Phrases, room: int | None) -> tuple[Told, ...]:
+def looked_at(
+    determination: Determination, phrases: Phrases, room: int | None
+) -> tuple[ToldCriterion, ...]:
     """List the criteria of a determination in at most `room` lines; None: list all, in full."""
     reader = _PartReader(phrases)
     writer = _PartWriter(Sentences(phrases))
@@ -121,7 +123,7 @@ def _fails_by_age(part: _Part) -> bool:
     return part.result is False and bool(part.parts) and all(p.age for p in part.parts)
 
 
-def _fitted(parts: Sequence[_Part], writer: "_PartWriter", room: int) -> tuple[Told, ...]:
+def _fitted(parts: Sequence[_Part], writer: "_PartWriter", room: int) -> tuple[ToldCriterion, ...]:
     """Show every criterion in one line, and those that came nearest with their parts, as far as
     the room goes.
     """
@@ -142,7 +144,10 @@ def _fitted(parts: Sequence[_Part], writer: "_PartWriter", room: int) -> tuple[T
     listed = [told[id(p)] for p in (*first, *(p for p in parts if p not in first))]
     if len(listed) <= room or left >= 0:
         return tuple(listed)
-    return (*listed[: room - 1], Told(f"And {len(listed) - room + 1} more of the same answer."))
+    return (
+        *listed[: room - 1],
+        ToldCriterion(f"And {len(listed) - room + 1} more of the same answer."),
+    )
 
 
 class _PartReader:
@@ -211,12 +216,12 @@ class _PartWriter:
     def __init__(self, sentences: Sentences) -> None:
         self._sentences = sentences
 
-    def whole(self, part: _Part, within: str = "") -> Told:
+    def whole(self, part: _Part, within: str = "") -> ToldCriterion:
         """Write a part with everything below it; what decided comes first."""
         ordered = sorted(part.parts, key=lambda p: p.result is not part.result)
         return self._told(part, ordered, within, self.whole, whole=True)
 
-    def decisive(self, part: _Part, within: str = "") -> Told:
+    def decisive(self, part: _Part, within: str = "") -> ToldCriterion:
         """Write a part with what decided it, and with what holds of a criterion that is not met."""
         parts = [] if part.node.name == ECM_ELIGIBLE else _decisive(part)
         if part.join == _ANY and len(parts) == 1:
@@ -236,12 +241,12 @@ class _PartWriter:
         write: _Write,
         *,
         whole: bool = False,
-    ) -> Told:
+    ) -> ToldCriterion:
         source = self._source(part, within)
         if not part.parts:
-            return Told(f"{self._leaf(part)}.{source}")
+            return ToldCriterion(f"{self._leaf(part)}.{source}")
         if not parts:
-            return Told(f"{self._group(part)}.{source}")
+            return ToldCriterion(f"{self._group(part)}.{source}")
         below = tuple(
             self.brief(each, part.node.citation)
             if not whole and each.named and each.result is True and part.result is not True
@@ -249,16 +254,16 @@ class _PartWriter:
             for each in parts
         )
         if not part.named:
-            return Told(f"{part.join}: {_MET[part.result]}.{source}", below)
-        return Told(f"{self._group(part)}.{_joined(part)}{source}", below)
+            return ToldCriterion(f"{part.join}: {_MET[part.result]}.{source}", below)
+        return ToldCriterion(f"{self._group(part)}.{_joined(part)}{source}", below)
 
-    def brief(self, part: _Part, within: str = "") -> Told:
+    def brief(self, part: _Part, within: str = "") -> ToldCriterion:
         """Write a part in one line, with the first thing that decided it."""
         source = self._source(part, within)
         if not part.parts:
-            return Told(f"{self._leaf(part)}.{source}")
+            return ToldCriterion(f"{self._leaf(part)}.{source}")
         why = "" if part.result is True else self._first(part)
-        return Told(f"{self._group(part)}.{why}{source}")
+        return ToldCriterion(f"{self._group(part)}.{why}{source}")
 
     def _first(self, part: _Part) -> str:
         """Say the first things that are against a criterion, or open."""
