@@ -277,4 +277,4 @@ def settings() -> Settings:
     return read_settings()
 
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"

@@ -56,6 +56,17 @@ class ShownMissing(BaseModel):
     question: str = Field(examples=["Is the member homeless?"])
 
 
+class ShownWay(BaseModel):
+    """A smallest set of missing facts that would decide in the member's favour."""
+
+    population: str | None = Field(
+        None,
+        description="The population of focus; null: the criteria of a support.",
+        examples=["POF1B"],
+    )
+    facts: list[str] = Field(examples=[["homeless", "household_has_member_under_21"]])
+
+
 class ShownCriterion(BaseModel):
     """One node of the tree of criteria."""
 
@@ -158,6 +169,9 @@ class ShownDetermination(BaseModel):
     reasons: list[ShownReason]
     populations: list[ShownPopulation]
     missing: list[ShownMissing]
+    ways: list[ShownWay] = Field(
+        default=[], description="What would decide, the best first.", examples=[[]]
+    )
     criteria: list[ShownCriterion]
     facts: list[ShownFact]
     events: list[ShownEvent] = Field(description="Emergency visits and stays.")
@@ -220,6 +234,7 @@ def explanation_shown(
             for code in answer.populations
         ],
         missing=[ShownMissing(fact=m.fact, question=m.question) for m in answer.missing],
+        ways=[ShownWay(population=w.population, facts=list(w.facts)) for w in answer.ways],
         criteria=list(_criteria(answer.criteria)),
         facts=[
             ShownFact(name=name, value=_value(fact.value), source=fact.source)
