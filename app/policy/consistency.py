@@ -21,7 +21,7 @@ from app.policy.reading import DERIVED_FROM
 from app.policy.schema import PolicyData
 
 #: Names that the engine itself uses; they need no criterion.
-_ALWAYS_USED = frozenset({"adult", "child", "announced", "partial", "secondary-source"})
+_ALWAYS_USED = frozenset({"adult", "child", "announced", "begins", "partial", "secondary-source"})
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 

@@ -60,10 +60,11 @@ def _availability(
         text = "not listed by the plan for this county"
         return Criterion(name, False, policy.data.source, text), Reason("not-offered")
     if cell.start is None:
-        text = policy.advice("announced") or "announced, no date"
+        text = policy.advice("announced") or "It is announced without a date."
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     if on < cell.start:
-        text = f"from {cell.start}"
+        begins = policy.advice("begins") or "It begins there on {date}."
+        text = begins.replace("{date}", cell.start.isoformat())
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     text = f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None

@@ -252,7 +252,7 @@ class Contact(Shape):
     tty: str | None = None
     fax: str | None = None
     mail: str | None = None
-    hours: str | None = None
+    hours: TranslatedWords | None = None
     forms: tuple[str, ...] = ()
     citation: Citation
 

@@ -74,7 +74,7 @@ async def test_a_denied_member_gets_a_notice_that_staff_print_and_mail(service):
         "Notice of action: denial",
         "CareAdvantage members do not qualify for ECM",
         "State Hearing",
-        "published rules decided this (HPSM/2026-01-01)",
+        "published rules decided this.",
     ):
         assert words in page, words
     pdf = await service.ask("staff-hpsm", "GET", notice["links"]["pdf"])
@@ -196,7 +196,12 @@ async def test_a_member_who_asks_is_written_to_at_every_outcome(service):
     told = await letters(service, referral)
     assert {name: item["status"] for name, item in told.items()} == {"member": "to-send"}
     page = await printed(service, told["member"])
-    assert "Please answer by: December 1, 2026" in page
+    assert "by December 1, 2026. We will ask you some questions on the phone." in page
+    assert "What to have ready when you call" in page
+    assert "Do you" not in page  # no question of a form, in writing
+    body = await service.read("Communication", told["member"]["id"], "staff-hpsm")
+    (said,) = [part["contentString"] for part in body["payload"]]
+    assert said.endswith("waiting for information. Please call the plan by 2026-12-01.")
     await service.do("staff-hpsm", "cancel", referral)
     items = (await outbox(service, referral=referral, outcome="cancelled"))["items"]
     assert [item["recipient"] for item in items] == ["member"]
@@ -260,8 +265,7 @@ async def test_who_is_not_known_is_asked_who_they_are(service):
     referral = await service.refer(example("05"), by="staff-hpsm")
     (letter,) = (await letters(service, referral)).values()
     page = await printed(service, letter)
-    assert "Who is the member? Send the member&#39;s number (CIN)" in page
-    assert "Enhanced Care Management" in page
+    assert "Your member card. It shows your member number." in page
     item = await service.ask("staff-hpsm", "GET", f"/v1/work-queue/{referral}")
     (question,) = item.json()["questions"]
     assert question["question"].startswith("Who is the member?")
@@ -384,7 +388,7 @@ async def test_an_office_without_a_system_gets_its_letter_by_fax(service):
     page = await printed(service, office)
     assert "Dr. Office &lt;Example&gt;\nFax: 650-555-0199" in page
     assert "A better service is &lt;b&gt;open&lt;/b&gt;." in page
-    assert "staff decided this (staff-hpsm)" in page
+    assert "A member of the staff of Health Plan of San Mateo decided this." in page
     answer = await marked(service, office, {"how": "fax"})
     assert answer.json()["how"] == "fax"
 

@@ -1,0 +1,105 @@
+"""Words the reasons of a decision: what their codes say, and what the plan or a person adds.
+
+PURE. Advice of a plan is stored in English, as the determination gave it. A letter finds it again
+among the advice of the policy, and says it in its own language.
+"""
+
+import re
+from datetime import date
+from functools import cache
+
+from app.base.text import sentence
+from app.policy.model import Reason
+from app.policy.vocabulary import (
+    Audience,
+    reason_in_words,
+    translated,
+    words,
+    words_of,
+)
+from app.views.letters.content import LetterContent
+from app.views.letters.spoken import speaks_to_member, written_date
+
+#: Advice that is left out: the criterion says already that its source is another plan's.
+_SECONDARY = "secondary-source"
+#: Advice in the words that determinations of version 0.2.0 hold.
+_FORMERLY = {
+    "announced": "announced, no date",
+    "begins": "from {date}",
+    "partial": "The plan offers this service in part only; what part is not said, so a person "
+    "decides.",
+    "waiver-1915c": "A member cannot be enrolled in ECM and a 1915(c) waiver program at the same "
+    "time; the waiver may serve this member better, and the choice is the member's.",
+    "careadvantage": "CareAdvantage members do not qualify for ECM; they may receive Community "
+    "Supports.",
+    "excluded-program": "The member is enrolled in a program that excludes ECM; the member may "
+    "choose between them.",
+    "secondary-source": "This criterion comes from other plans' documents (a secondary source) and "
+    "is to be confirmed by a person.",
+}
+
+
+def reasons_in_words(content: LetterContent) -> list[str]:
+    """Word each reason once; of a denial also the one thing that was not met."""
+    texts = [_one_reason(content, reason) for reason in content.snapshot.reasons]
+    if content.outcome == "denied":
+        texts.append(_one_thing(content))
+    return list(filter(None, dict.fromkeys(texts)))
+
+
+def _one_thing(content: LetterContent) -> str:
+    """Say the one thing that was not met; nothing where the reason says it already, or where the
+    language has no words for criteria.
+    """
+    wording = words(content.language)
+    named = [each for each in content.decisive if not each.group and each.parts]
+    if len(named) != 1:
+        return ""
+    if named[0].one_thing:
+        if not speaks_to_member(content.language):
+            return ""
+        return str(wording["one_thing"].format(criterion=named[0].one_thing))
+    return str(wording["no_way"]) if len(named[0].parts) > 1 else ""
+
+
+def _one_reason(content: LetterContent, reason: Reason) -> str:
+    to_member = content.recipient == "member"
+    known = reason_in_words(content.language, reason.code, to_member=to_member)
+    added = _advice(content, reason.text)
+    if added and known and _says_the_code(added, reason.code):
+        added = None
+    return " ".join(sentence(part) for part in (known, added) if part)
+
+
+def _advice(content: LetterContent, text: str | None) -> str | None:
+    """Translate advice of the plan; a text that a person wrote stays as it is."""
+    if not text:
+        return None
+    wording = words(content.language)
+    advice = content.policy.data.advice if content.policy else {}
+    for key, each in advice.items():
+        former = _FORMERLY.get(key, each.en)
+        found = _pattern(each.en).fullmatch(text) or _pattern(former).fullmatch(text)
+        if found is None:
+            continue
+        if key == _SECONDARY:
+            return None
+        day = found.groupdict().get("date")
+        written = written_date(date.fromisoformat(day), wording) if day else ""
+        return translated(each, content.language).replace("{date}", written)
+    return text
+
+
+@cache
+def _pattern(advice: str) -> re.Pattern[str]:
+    """Match a text that says this advice; `{date}` in the advice stands for a day."""
+    named = r"(?P<date>\d{4}-\d\d-\d\d)"
+    return re.compile(re.escape(advice).replace(r"\{date\}", named))
+
+
+def _says_the_code(text: str, code: str) -> bool:
+    """Tell whether a text only repeats what its code means."""
+    said = text.strip().rstrip(".").casefold()
+    readers: tuple[Audience, ...] = ("display", "staff", "member", "others")
+    meant = [words_of("reasons", reader).get(code, "") for reader in readers]
+    return said in [each.rstrip(".").casefold() for each in meant if each]
