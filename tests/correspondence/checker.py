@@ -2,12 +2,11 @@
 
 import re
 from functools import cache
-from pathlib import Path
 
 import yaml
 
+from app.policy.dictionary import FACTS_FILE
 from app.policy.vocabulary import LANGUAGES, words, words_of
-from app.views import forms
 from tests.correspondence.samples import LIBRARY
 
 _SNAKE = re.compile(r"\b[a-z]+_[a-z_0-9]+\b")
@@ -16,7 +15,7 @@ _SOURCES = re.compile(
 )
 _CLIENTS = re.compile(r"\bstaff-|\bclient\b|\borg-")
 _CUT = re.compile(r"\.\.|\. \.|,\.|\?\.|:\.|\s{2,}|\s[.,;:?](?:\s|$)")
-_WORDED = yaml.safe_load((Path(forms.__file__).parent / "words.yaml").read_text())["codes"]
+_WORDED = yaml.safe_load(FACTS_FILE.with_name("choices.yaml").read_text())["facts"]
 #: Codes that are no words: `residential-sud` and "residential sud", while "hospital" is a word.
 _CODES = sorted(
     form

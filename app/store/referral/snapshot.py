@@ -14,6 +14,7 @@ import orjson
 from pydantic import BeforeValidator, TypeAdapter
 
 from app.base.local_time import stored_day
+from app.policy.asking import Asking
 from app.policy.model import Missing, Reason
 from app.store.referral.draft import Draft
 
@@ -52,6 +53,8 @@ class LetterSnapshot:
     reminder: bool = False
     #: The person who decided, with their role, as they named themselves; None: nobody is named.
     decider: str | None = None
+    #: What is asked first, and what is folded (`app.policy.asking.arranged`); None: as `missing`.
+    asking: Asking | None = None
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()
@@ -85,4 +88,5 @@ def letter_snapshot(draft: Draft, policy: str | None, decided_by: str) -> Letter
         else None,
         cin=after.cin,
         reminder=asked is not None and asked.reminded_at == draft.at,
+        asking=draft.details.asking,
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from app.base.text import sentence
 from app.policy.asking import ChoiceAsked, QuestionsAsked, arranged
-from app.policy.dictionary import load_dictionary
+from app.policy.dictionary import POPULATION, load_dictionary, with_choices
 from app.policy.model import Missing
 from app.policy.vocabulary import LetterWords, english, translated, words
 from app.views.letters.content import LetterContent, LetterItem, LetterSection
@@ -110,14 +110,25 @@ class _QuestionWriter:
         known = policy.data.populations.get(code) if policy and code else None
         return translated(known.name, self._content.language) if known else None
 
+    def _with_populations(self, missing: Missing, question: str) -> str:
+        """Add the populations that the question for the population of focus names, in words of the
+        letter's language.
+        """
+        policy, language = self._content.policy, self._content.language
+        if missing.fact != POPULATION or policy is None:
+            return question
+        names = [each.name for each in policy.data.populations.values()]
+        open_ones = [translated(each, language) for each in names if each.en in missing.question]
+        return with_choices(question, open_ones, language) if open_ones else question
+
     def _question(self, missing: Missing) -> str:
         dictionary, language = load_dictionary(), self._content.language
         ours = english()["questions_of_ours"]
         key = next((name for name, each in ours.items() if each == missing.question), None)
         if key:
             text = self.wording["questions_of_ours"][key]
-        elif language == "es" and missing.fact in dictionary:
-            text = dictionary.question(missing.fact, language)
+        elif language == "es" and dictionary.asks(missing.fact):
+            text = self._with_populations(missing, dictionary.question(missing.fact, language))
         else:
             text = missing.question
         own = self._content.recipient == "member" and missing.fact and speaks_to_member(language)
