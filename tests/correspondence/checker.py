@@ -30,7 +30,7 @@ _PATTERNS = {
     "a fact's name": _SNAKE,
     "a source's code": _SOURCES,
     "a client's id": _CLIENTS,
-    "a placeholder": re.compile(r"[{}]|\bNone\b"),
+    "a placeholder": re.compile(r"[{}]|(?<!; )\bNone\b(?! of these)"),
     "marks": _CUT,
     "a code": _KEBAB,
     "a reason's code": re.compile(rf"(?<![\w-])({_REASONS})(?![\w-])"),

@@ -88,5 +88,6 @@ def letter_snapshot(draft: Draft, policy: str | None, decided_by: str) -> Letter
         else None,
         cin=after.cin,
         reminder=asked is not None and asked.reminded_at == draft.at,
+        decider=draft.decider,
         asking=draft.details.asking,
     )

@@ -18,11 +18,13 @@ from app.views.letters.spoken import to_member
 #: A letter lists at most so many facts of one criterion: nobody reads a longer list.
 _MOST = 8
 _EXCLUDED, _LIMIT, _OFFERED = "excluded: ", "within limit: ", " offered"
+_GATE = "plan gate"
 _ALL, _TURNED = ("all of", "criteria"), ("not", "is not true", "is not false")
 _AMOUNTS = re.compile(
     r"used (?P<used>[\d.]+)(?:, requested (?P<requested>[\d.]+))?, at most (?P<most>\d+)"
 )
 _COMPARES = re.compile(r" (<=|>=|==|<|>) \d")
+_LISTED = re.compile(r"n\((\w+)\) >= 1")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -113,6 +115,8 @@ class _CriterionWriter:
             return self._came_out("not_met", self._words["rules_of"].format(service=service))
         if service := self._service(name.removesuffix(_OFFERED)):
             return self._answered(self._words["offered"].format(service=service), node)
+        if name == _GATE:
+            return self._came_out("not_met", self._phrases.of(name))
         if name.startswith(_LIMIT):
             return self._answered(self._words["within_limit"], node)
         if name.startswith(_EXCLUDED):
@@ -172,6 +176,9 @@ class _CriterionWriter:
         return to_member(text, self._language) if self._to_the_member else text
 
     def _leaf(self, leaf: Criterion) -> str:
+        if (listed := _LISTED.fullmatch(leaf.name)) and leaf.result is False:
+            none = self._phrases.dictionary.none[self._language == "es"]
+            return sentence(f"{self._question(listed[1])} {none}")
         answered = self._answered(self._spoken(self._phrases.of(leaf.name)), leaf)
         number = _NUMBER.match(leaf.detail) if _COMPARES.search(leaf.name) else None
         if number is None:

@@ -8,7 +8,7 @@ has only what staff put in their own words.
 from collections.abc import Sequence
 
 from app.base.text import sentence
-from app.policy.asking import ChoiceAsked, QuestionsAsked, arranged
+from app.policy.asking import AlternativeAsked, QuestionsAsked, arranged
 from app.policy.dictionary import POPULATION, load_dictionary, with_choices
 from app.policy.model import Missing
 from app.policy.vocabulary import LetterWords, english, translated, words
@@ -56,7 +56,7 @@ def _in_front(asked: QuestionsAsked) -> QuestionsAsked:
     own = [each for each in asked.always if not each.fact]
     facts = [each for each in asked.always if each.fact]
     room = max(_IN_FRONT - len(own), 0)
-    rest = ChoiceAsked(None, (), tuple(facts[room:]))
+    rest = AlternativeAsked(None, (), tuple(facts[room:]))
     return QuestionsAsked((*own, *facts[:room]), (), (rest,))
 
 
@@ -67,6 +67,7 @@ class _QuestionWriter:
         self._content = content
         self.wording: LetterWords = words(content.language)
         self._words: LetterWords = self.wording["asking"]
+        self._asked: set[str] = set()
 
     def in_words(self, missing: Sequence[Missing]) -> list[Missing]:
         """Keep what staff asked in their own words."""
@@ -91,7 +92,7 @@ class _QuestionWriter:
                 items += [LetterItem(question) for question in listed]
         return items
 
-    def _choice(self, each: ChoiceAsked) -> LetterItem:
+    def _choice(self, each: AlternativeAsked) -> LetterItem:
         """Word one choice: its population, and what would decide."""
         together = [self._question(missing) for missing in each.all_of]
         either = [self._question(missing) for missing in each.one_of]
@@ -132,4 +133,12 @@ class _QuestionWriter:
         else:
             text = missing.question
         own = self._content.recipient == "member" and missing.fact and speaks_to_member(language)
-        return sentence(to_member(text, language) if own else text)
+        return self._short(sentence(to_member(text, language) if own else text))
+
+    def _short(self, question: str) -> str:
+        """Leave out what explains a question when it is asked again, in another choice."""
+        if question not in self._asked:
+            self._asked.add(question)
+            return question
+        asked, mark, _ = question.partition("?")
+        return asked + mark

@@ -18,6 +18,7 @@ from app.policy.vocabulary import (
     words_of,
 )
 from app.views.letters.content import LetterContent
+from app.views.letters.criteria import Decisive
 from app.views.letters.spoken import speaks_to_member, written_date
 
 #: Advice that is left out: the criterion says already that its source is another plan's.
@@ -43,23 +44,25 @@ def reasons_in_words(content: LetterContent) -> list[str]:
     """Word each reason once; of a denial also the one thing that was not met."""
     texts = [_one_reason(content, reason) for reason in content.snapshot.reasons]
     if content.outcome == "denied":
-        texts.append(_one_thing(content))
+        texts += _not_met(content)
     return list(filter(None, dict.fromkeys(texts)))
 
 
-def _one_thing(content: LetterContent) -> str:
-    """Say the one thing that was not met; nothing where the reason says it already, or where the
-    language has no words for criteria.
+def _not_met(content: LetterContent) -> list[str]:
+    """Say of each criterion the one thing that was not met; nothing where the reason says it
+    already, or where the language has no words for criteria.
     """
     wording = words(content.language)
     named = [each for each in content.decisive if not each.group and each.parts]
-    if len(named) != 1:
-        return ""
-    if named[0].one_thing:
-        if not speaks_to_member(content.language):
-            return ""
-        return str(wording["one_thing"].format(criterion=named[0].one_thing))
-    return str(wording["no_way"]) if len(named[0].parts) > 1 else ""
+    if not speaks_to_member(content.language):
+        return []
+    said = [wording["one_thing"].format(criterion=one) for one in _things(named)]
+    several = len(named) == 1 and len(named[0].parts) > 1
+    return said or ([str(wording["no_way"])] if several else [])
+
+
+def _things(named: list[Decisive]) -> list[str]:
+    return [each.one_thing for each in named if each.one_thing]
 
 
 def _one_reason(content: LetterContent, reason: Reason) -> str:
