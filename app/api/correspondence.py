@@ -5,6 +5,7 @@ A letter is composed when a caller asks for it, from the snapshot of the moment 
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Annotated, Any
 
 import orjson
@@ -254,7 +255,7 @@ def _shown(row: Row, base: str, about: Mapping[str, Row]) -> Correspondence:
         member=LetterMember(cin=whose["cin"], name=name),
         service=whose["service"],
         service_name=SERVICES.get(whose["service"] or ""),
-        answer_by=snapshot.void_due if asks else None,
+        answer_by=snapshot.void_due.astimezone(UTC) if asks and snapshot.void_due else None,
         reminder=asks and snapshot.reminder,
         outcome=row["outcome"],
         recipient=row["recipient"],

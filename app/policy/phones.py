@@ -6,13 +6,9 @@ number of the page, so that letters and the catalog show it; a number of the pag
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from app.policy.policy import Policy
 from app.policy.schema import Contact
-
-if TYPE_CHECKING:
-    from app.policy.library import Library
 
 #: Plan → the number that its members call.
 MemberPhones = Mapping[str, str]
@@ -35,15 +31,15 @@ def with_member_phone(policy: Policy, phones: MemberPhones) -> Policy:
     return replace(policy, data=policy.data.model_copy(update={"contacts": contacts}))
 
 
-def without_member_phone(library: "Library", plans: Iterable[str]) -> list[str]:
+def without_member_phone(policies: Iterable[Policy], plans: Iterable[str]) -> list[str]:
     """List the plans that a member cannot call. A page that serves no county has no members."""
-    return [
-        plan
-        for plan in plans
-        if any(
-            policy.data.counties
-            and not ((known := policy.data.contacts.get(_MEMBER)) and known.phone)
-            for policy in library.versions.values()
-            if policy.plan == plan
-        )
-    ]
+    silent = {
+        policy.plan
+        for policy in policies
+        if policy.data.counties and not _has_phone(policy.data.contacts.get(_MEMBER))
+    }
+    return [plan for plan in plans if plan in silent]
+
+
+def _has_phone(contact: Contact | None) -> bool:
+    return contact is not None and bool(contact.phone)

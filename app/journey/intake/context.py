@@ -47,7 +47,7 @@ def rules(settings: Settings, library: Library) -> Rules:
     if strangers := [plan for plan in numbers if plan not in library.plans]:
         text = f"PLAN_MEMBER_PHONES names {', '.join(strangers)}, which have no policy files"
         raise WrongSettings(text)
-    silent = without_member_phone(library, served)
+    silent = without_member_phone(library.versions.values(), served)
     if silent and settings.environment == "production":
         raise WrongSettings(
             "ENVIRONMENT=production: PLAN_MEMBER_PHONES must give the number that members call for "

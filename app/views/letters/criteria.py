@@ -69,14 +69,14 @@ def decisive(
     for node in against:
         group = node.name in populations and node.name not in named and not _too_early(node)
         if group:
-            name, parts, one = writer.population(node), (), ""
+            made = Decisive(writer.population(node), node.citation, group=True)
+        elif node.name in populations and node.name not in named:
+            made = Decisive(writer.name(node), node.citation)
         else:
-            early = node.name in populations and node.name not in named
-            name = writer.name(node)
-            parts = () if early else tuple(writer.parts(node))
-            one = "" if early else writer.one_thing(node)
-        known = listed.get(name)  # a population stands once, whatever its parts by age
-        listed[name] = known or Decisive(name, node.citation, parts, group, one)
+            one, parts = writer.one_thing(node), tuple(writer.parts(node))
+            made = Decisive(writer.name(node), node.citation, parts, one_thing=one)
+        # A population stands once, whatever its parts by age.
+        listed.setdefault(made.name, made)
     return tuple(listed.values())
 
 
