@@ -273,7 +273,8 @@ def _contact_only(policy: Policy) -> list[ContactOnlyEntry]:
 
 
 def _contact(key: str, contact: Contact) -> ContactEntry:
-    return ContactEntry(key=key, **contact.model_dump())
+    hours = contact.hours.en if contact.hours else None
+    return ContactEntry(key=key, **contact.model_dump() | {"hours": hours})
 
 
 def _note(statement: CatalogStatement) -> Note:
