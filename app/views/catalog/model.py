@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from app.views.cited import SourceLink
+
 _ON = "2024-03-04"
 
 
@@ -25,6 +27,14 @@ class CitedSource(BaseModel):
     citation: str = Field(examples=["S003:L97"])
     quote: str | None = Field(
         examples=["Environmental Accessibility Adaptations (Home Modifications)"]
+    )
+    text: str = Field(
+        default="",
+        description="The citation in words.",
+        examples=["Health Plan of San Mateo, page for providers, line 97"],
+    )
+    sources: list[SourceLink] = Field(
+        default=[], description="Its sources, those of the plan's own page first."
     )
 
 
@@ -47,6 +57,7 @@ class ContactEntry(BaseModel):
     hours: str | None = Field(examples=["8 a.m. to 5:30 p.m., Monday through Friday"])
     forms: list[str] = Field(examples=[[]])
     citation: str = Field(examples=["S004:L80,L147"])
+    sources: list[SourceLink] = Field(default=[], description="The sources of `citation` in words.")
 
 
 class ChannelEntry(BaseModel):
@@ -158,7 +169,8 @@ class ServiceEntry(BaseModel):
         description="The referral form that asks what matters for it.",
         examples=["/fhir/Questionnaire/cs-home"],
     )
-    citation: str = Field(examples=["S000:L136; S003:L97"])
+    citation: str = Field(examples=["S003:L97"])
+    sources: list[SourceLink] = Field(default=[], description="The sources of `citation` in words.")
     where: list[Availability]
 
 

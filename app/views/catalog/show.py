@@ -8,6 +8,7 @@ from datetime import date
 
 from app.fhir.r4 import codes
 from app.policy.catalog_schema import CatalogStatement, TranslatedWords
+from app.policy.citations import citation_in_words
 from app.policy.criteria import Node
 from app.policy.library import Library
 from app.policy.phrases import Phrases, criterion_in_words, phrases
@@ -37,6 +38,7 @@ from app.views.catalog.model import (
     ServiceList,
     Way,
 )
+from app.views.cited import source_links
 
 
 def plan_entry(policy: Policy, on: date) -> PlanEntry:
@@ -101,6 +103,7 @@ def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]
                 referable=True,
                 form=forms.get(code),
                 citation=service.citation,
+                sources=source_links(service.citation),
                 where=availability(policy, code, county, on),
             )
             for code, service in data.services.items()
@@ -274,7 +277,8 @@ def _contact_only(policy: Policy) -> list[ContactOnlyEntry]:
 
 def _contact(key: str, contact: Contact) -> ContactEntry:
     hours = contact.hours.en if contact.hours else None
-    return ContactEntry(key=key, **contact.model_dump() | {"hours": hours})
+    own = contact.model_dump() | {"hours": hours}
+    return ContactEntry(key=key, sources=source_links(contact.citation), **own)
 
 
 def _note(statement: CatalogStatement) -> Note:
@@ -286,4 +290,9 @@ def _named(words: TranslatedWords) -> Named:
 
 
 def _source(citation: str, quote: str | None) -> CitedSource:
-    return CitedSource(citation=citation, quote=quote)
+    return CitedSource(
+        citation=citation,
+        quote=quote,
+        text=citation_in_words(citation),
+        sources=source_links(citation),
+    )
