@@ -9,12 +9,14 @@ import pytest
 
 from app.fhir.r4.codes import REASONS
 from app.model.notices import ANNOUNCED
+from app.policy.asking import questions_of
 from app.policy.dictionary import load_dictionary
-from app.policy.model import Missing, Reason
+from app.policy.engine import evaluate
+from app.policy.model import EligibilityQuestion, Fact, Facts, Missing, Reason
 from app.policy.phones import with_member_phone
 from app.policy.vocabulary import LANGUAGES, words
 from app.store.referral.snapshot import Authorized
-from app.views.letters.letter import compose_letter
+from app.views.letters.letter import compose_letter, html
 from app.views.letters.spoken import to_member, written_date
 from tests.correspondence.checker import faults, grade, names_of
 from tests.correspondence.samples import LIBRARY, LUIS, PROVIDER, content, texts, without_need
@@ -218,3 +220,70 @@ def test_denials_fit_a_page_of_criteria():
     assert groups.parts[-1].startswith("Source: Health Plan of San Mateo")
     assert len(groups.parts) <= 12
     assert len(set(groups.parts)) == len(groups.parts)
+
+
+def asked(plan, service, language="en", recipient="requesting", **facts):
+    """The letter that asks for what the rules miss of a member who is hardly known."""
+    stated = {"coverage_active": True, "line_of_business": "MEDI-CAL", "age": 45} | facts
+    known = Facts({name: Fact(value, "form") for name, value in stated.items()})
+    question = EligibilityQuestion(plan, service, date(2026, 11, 20), COUNTIES[plan], (), known)
+    answer = evaluate(LIBRARY, question)
+    missing, asking = questions_of(answer, LIBRARY.versions[answer.policy])
+    more = {"missing": missing, "asking": asking, "service": service}
+    return compose_letter(content("information-needed", recipient, language, answer, **more))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_request_asks_the_best_first_and_folds_the_rest(plan, language):
+    letter = asked(plan, "ECM", language)
+    heading = words(language)["headings"]
+    (front,) = [each for each in letter.sections if each.heading == heading["questions"]]
+    (rest,) = [each for each in letter.sections if each.heading == heading["further"]]
+    assert words(language)["asking"]["any_one"] in [item.text for item in front.items]
+    every = [text for item in front.items for text in (item.text, *item.parts)]
+    assert sum("?" in text for text in set(every)) <= 8
+    assert (front.folded, rest.folded) == (False, True)
+    assert len(rest.items) > 3
+    assert faults(letter, names_of(plan)) == []
+    page = html(letter)
+    assert page.count("<details>") == 1
+    assert page.index(front.items[0].text[:20]) < page.index("<details>")
+
+
+def test_a_population_of_focus_is_asked_for_in_the_language_of_the_letter():
+    english, spanish = asked("HPSM", "ECM"), asked("HPSM", "ECM", "es")
+    assert any("Choices: Adults Experiencing Homelessness" in text for text in texts(english))
+    (said,) = [text for text in texts(spanish) if "Opciones: Adultos sin hogar" in text]
+    assert "Which population" not in said
+
+
+def test_questions_name_their_choices():
+    """The seven conditions of S003:L62-69."""
+    said = " ".join(texts(asked("HPSM", "ECM", ji_status="released", ji_facility="jail")))
+    for choice in ("Mental illness", "Substance use disorder", "Traumatic brain injury", "HIV"):
+        assert choice in said, choice
+
+
+def test_what_a_service_needs_together_is_asked_together():
+    letter = asked("HPSM", "MTM")
+    (front,) = [each for each in letter.sections if each.heading == "What we need to know"]
+    (together,) = front.items
+    assert together.text == "All of these:"
+    assert "Is the member engaged with a care manager?" in together.parts
+    assert len(together.parts) == 3
+
+
+def test_without_an_order_of_asking_eight_questions_stand_in_front():
+    """So are older requests: only the list of what was missing is known of them."""
+    made = content("information-needed", "requesting", missing=EVERY_QUESTION, asking=None)
+    sections = {each.heading: each for each in compose_letter(made).sections}
+    assert len(sections["What we need to know"].items) == 8
+    assert len(sections["Other questions"].items) >= 30
+
+
+def test_an_open_question_of_staff_stands_in_front():
+    own = Missing("", "Which door may we knock at?")
+    made = content("information-needed", "requesting", missing=(*EVERY_QUESTION, own), asking=None)
+    front = next(each for each in compose_letter(made).sections if each.items)
+    assert front.items[0].text == own.question
