@@ -13,6 +13,7 @@ from sqlalchemy import and_, select
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Statements, deployment
+from app.api.detail import Detail, DetailAsked
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
@@ -63,6 +64,7 @@ async def list_determinations(
     request: Request,
     caller: CallerDep,
     source: Statements,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Response:
     """404 for a referral that is not the caller's to see."""
     require(caller, _KIND, "r")
@@ -71,12 +73,13 @@ async def list_determinations(
     if not rows:
         raise not_found("referral")
     library = deployment(request).rules.library
-    shown = [_shown(library, row) for row in rows if row["seq"] is not None]
+    full = detail is Detail.FULL
+    shown = [_shown(library, row, full=full) for row in rows if row["seq"] is not None]
     body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 
-def _shown(library: Library, row: Row) -> ShownDetermination:
+def _shown(library: Library, row: Row, *, full: bool) -> ShownDetermination:
     return explanation_shown(
         library,
         question_from_json(row["question"]),
@@ -84,4 +87,5 @@ def _shown(library: Library, row: Row) -> ShownDetermination:
         number=row["seq"],
         made_at=row["at"],
         basis=row["basis"],
+        full=full,
     )

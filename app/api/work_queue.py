@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
 from app.api.deployment import Statements, deployment
+from app.api.detail import Detail, DetailAsked
 from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.policy.explain import explain
@@ -85,7 +86,11 @@ async def read_queue(
     responses=_READING,
 )
 async def read_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
+    id: QueuedReferralId,
+    request: Request,
+    caller: CallerDep,
+    source: Statements,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Explained:
     """One item; 404 where it does not wait, or not for this caller."""
     plans = _plans(caller)
@@ -100,7 +105,8 @@ async def read_item(
     sees_all = seen.has(shown.plan, rows[0]["organization_id"])
     answer = await store.determination(source, plans, id) if sees_all else None
     library = deployment(request).rules.library
-    explanation = explain(answer_from_json(answer), library) if answer else None
+    full = detail is Detail.FULL
+    explanation = explain(answer_from_json(answer), library, full=full) if answer else None
     return Explained(**shown.model_dump(), explanation=explanation)
 
 

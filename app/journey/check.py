@@ -38,8 +38,10 @@ async def check(
     caller: Caller,
     context: RequestContext,
     on: date | None,
+    *,
+    full: bool = False,
 ) -> bytes:
-    """Returns the rules' answer as FHIR Parameters.
+    """Returns the rules' answer as FHIR Parameters, explained in short or in `full`.
 
     With `on`, the referral counts as received at noon local time of that day.
     """
@@ -68,7 +70,7 @@ async def check(
         placement = placement_now(ordered, submission.wish)
     clocks = context.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
-    explanation = explain(case.determination, context.rules.library)
+    explanation = explain(case.determination, context.rules.library, full=full)
     available = _available(placement, ordered)
     return dumps(parameters(case.determination, placement, available, due, explanation))
 

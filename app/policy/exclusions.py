@@ -60,9 +60,11 @@ def _availability(
         text = policy.advice("announced") or "It is announced without a date."
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     if on < cell.start:
-        begins = policy.advice("begins") or "It begins there on {date}."
-        text = begins.replace("{date}", cell.start.isoformat())
-        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
+        text = f"begins here on {cell.start}"
+        says = (policy.advice("begins") or "It begins there on {date}.").replace(
+            "{date}", cell.start.isoformat()
+        )
+        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", says)
     text = f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None
 

@@ -191,6 +191,18 @@ class PolicyPopulation:
             return self.adults, self.children
         return (self.children, self.adults) if children else (None, self.everybody)
 
+    def begins(self, county: str, on: date) -> str:
+        """Say when the population begins in a county after a date: `2023-07-01`; empty where the
+        policy gives no date.
+        """
+        maps = (self.data.live, self.data.live_adults, self.data.live_children)
+        starts = [live.get(county, live.get(ANY_COUNTY)) for live in maps]
+        everybody, adults, children = [s if s and s > on else None for s in starts]
+        if adults and children and adults != children:
+            return f"{adults} for adults and on {children} for children and youth"
+        start = everybody or adults or children
+        return str(start or "")
+
     def is_for_a_person(self, on: date) -> bool:
         return self.data.for_a_person is not None and self.data.for_a_person.covers(on)
 

@@ -159,8 +159,9 @@ def explanation_shown(
     number: int,
     made_at: datetime,
     basis: str,
+    full: bool = False,
 ) -> ShownDetermination:
-    """Show a stored question and its answer."""
+    """Show a stored question and its answer, explained in short or in `full`."""
     facts = question.facts
     return ShownDetermination(
         number=number,
@@ -187,8 +188,8 @@ def explanation_shown(
         events=[_event(event) for event in facts.events],
         events_complete=facts.events_complete,
         notes=list(answer.notes),
-        text=explain(answer, library),
-        div=explain_xhtml(answer, library),
+        text=explain(answer, library, full=full),
+        div=explain_xhtml(answer, library, full=full),
     )
 
 

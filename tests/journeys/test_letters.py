@@ -567,7 +567,7 @@ async def test_the_reminder_is_another_letter_and_has_the_same_last_day(service)
     (second,) = [item for item in items if item["id"] != first["id"]]
     assert (first["reminder"], second["reminder"]) == (False, True)
     assert first["answer_by"] == second["answer_by"] is not None
-    before, now = (await printed(service, item) for item in (first, second))
+    before, now = await printed(service, first), await printed(service, second)
     assert "<h1>We need more information</h1>" in before
     assert "<h1>Second letter: we still need more information</h1>" in now
     assert "June 9, 2025" in before

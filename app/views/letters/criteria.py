@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.base.text import sentence
-from app.policy.criteria import NOT_LIVE
+from app.policy.criteria import is_too_early
 from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
 from app.policy.vocabulary import LetterWords, translated
@@ -21,7 +21,7 @@ _EXCLUDED, _LIMIT, _OFFERED = "excluded: ", "within limit: ", " offered"
 _GATE = "plan gate"
 _ALL, _TURNED = ("all of", "criteria"), ("not", "is not true", "is not false")
 _AMOUNTS = re.compile(
-    r"used (?P<used>[\d.]+)(?:, requested (?P<requested>[\d.]+))?, at most (?P<most>\d+)"
+    r"used (?P<used>[\d.]+)[^,]*(?:, requested (?P<requested>[\d.]+)[^,]*)?, at most (?P<most>\d+)"
 )
 _COMPARES = re.compile(r" (<=|>=|==|<|>) \d")
 _LISTED = re.compile(r"n\((\w+)\) >= 1")
@@ -64,10 +64,10 @@ def decisive(
     populations = data.populations if data else {}
     needs = {*populations, *(data.services if data else ())} if determination.administrative else ()
     against = [n for n in determination.criteria if n.name not in needs and _against(n)]
-    named = {node.name for node in against if node.name in claimed and not _too_early(node)}
+    named = {node.name for node in against if node.name in claimed and not is_too_early(node)}
     listed: dict[str, Decisive] = {}
     for node in against:
-        group = node.name in populations and node.name not in named and not _too_early(node)
+        group = node.name in populations and node.name not in named and not is_too_early(node)
         if group:
             made = Decisive(writer.population(node), node.citation, group=True)
         elif node.name in populations and node.name not in named:
@@ -81,12 +81,7 @@ def decisive(
 
 
 def _against(node: Criterion) -> bool:
-    return _too_early(node) or node.result is node.name.startswith(_EXCLUDED)
-
-
-def _too_early(node: Criterion) -> bool:
-    """Tell whether a population is met but not live yet."""
-    return node.result is True and node.detail.startswith(NOT_LIVE)
+    return is_too_early(node) or node.result is node.name.startswith(_EXCLUDED)
 
 
 class _CriterionWriter:
@@ -109,7 +104,7 @@ class _CriterionWriter:
         name = node.name
         data = self._phrases.policy.data if self._phrases.policy else None
         if data and name in data.populations:
-            how = "not_live" if _too_early(node) else "not_met"
+            how = "not_live" if is_too_early(node) else "not_met"
             return self._came_out(how, self.population(node))
         if service := self._service(name):
             return self._came_out("not_met", self._words["rules_of"].format(service=service))
