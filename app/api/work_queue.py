@@ -22,6 +22,7 @@ from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
 from app.views.letters.outbox import letters_to_send
 from app.views.workqueue import store
+from app.views.workqueue.behind import NOTHING, behind
 from app.views.workqueue.model import Explained, Queue, WorkQueueFilters
 from app.views.workqueue.show import counted, item, notice
 
@@ -67,9 +68,12 @@ async def read_queue(
         limit=filters.limit,
     )
     rows = await store.queue_page(source, wanted)
-    shown = rows[: filters.limit]
+    shown, seen = rows[: filters.limit], visibility(caller)
+    known = await behind(source, plans, shown, seen, deployment(request).rules.library)
     return Queue(
-        items=[item(row, now, pages.public_url, visibility(caller)) for row in shown],
+        items=[
+            item(row, now, pages.public_url, seen, known.get(row["id"], NOTHING)) for row in shown
+        ],
         notices=[notice(row, pages.public_url) for row in await store.not_told(source, plans)],
         counts=counted(
             await store.counts(source, plans, now), await letters_to_send(source, plans)
@@ -101,12 +105,12 @@ async def read_item(
         raise not_found("waiting referral")
     settings = deployment(request).settings
     seen = visibility(caller)
-    shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
-    sees_all = seen.has(shown.plan, rows[0]["organization_id"])
-    answer = await store.determination(source, plans, id) if sees_all else None
     library = deployment(request).rules.library
+    known = (await behind(source, plans, rows, seen, library)).get(id, NOTHING)
+    shown = item(rows[0], now, settings.public_url.rstrip("/"), seen, known)
+    answer = answer_from_json(known.answer) if known.answer else None
     full = detail is Detail.FULL
-    explanation = explain(answer_from_json(answer), library, full=full) if answer else None
+    explanation = explain(answer, library, known.readings, full=full) if answer else None
     return Explained(**shown.model_dump(), explanation=explanation)
 
 

@@ -16,6 +16,7 @@ from app.policy.library import Library
 from app.policy.looked_at import ToldCriterion, looked_at
 from app.policy.model import Determination, DeterminationOutcome, Missing, Reason
 from app.policy.phrases import Phrases, phrases
+from app.policy.readings import BearingReading
 from app.policy.sentences import source_in_words
 from app.policy.vocabulary import with_advice, words_of
 
@@ -47,19 +48,31 @@ class ExplainedLine:
     text: str
 
 
-def explain(determination: Determination, library: Library, *, full: bool = False) -> str:
+def explain(
+    determination: Determination,
+    library: Library,
+    readings: Sequence[BearingReading] = (),
+    *,
+    full: bool = False,
+) -> str:
     """Explain as plain text: one sentence a line, the parts of a criterion indented below it."""
     return "\n".join(
         line.text if line.depth == 0 else f"{'  ' * (line.depth - 1)}- {line.text}"
-        for line in _lines(determination, library, full=full)
+        for line in _lines(determination, library, readings, full=full)
     )
 
 
-def explain_xhtml(determination: Determination, library: Library, *, full: bool = False) -> str:
+def explain_xhtml(
+    determination: Determination,
+    library: Library,
+    readings: Sequence[BearingReading] = (),
+    *,
+    full: bool = False,
+) -> str:
     """Explain as a `text.div` of FHIR: escaped, with no elements but div, p, ul and li."""
     parts = ['<div xmlns="http://www.w3.org/1999/xhtml">']
     depth = 0
-    for line in _lines(determination, library, full=full):
+    for line in _lines(determination, library, readings, full=full):
         if line.depth > depth:
             parts.append("<ul><li>" * (line.depth - depth))
         elif line.depth:
@@ -73,10 +86,18 @@ def explain_xhtml(determination: Determination, library: Library, *, full: bool 
     return "".join(parts)
 
 
-def _lines(determination: Determination, library: Library, *, full: bool) -> list[ExplainedLine]:
+def _lines(
+    determination: Determination,
+    library: Library,
+    readings: Sequence[BearingReading],
+    *,
+    full: bool,
+) -> list[ExplainedLine]:
     words = phrases(library, determination.policy)
-    lines = [ExplainedLine(0, _answer(determination))]
+    lines = list(_read_as("Read first, before deciding:", readings, before_deciding=True))
+    lines.append(ExplainedLine(0, _answer(determination)))
     lines += [ExplainedLine(1, text) for text in _reasons(determination.reasons)]
+    lines += _read_as("How the page is read:", readings, before_deciding=False)
     if determination.populations:
         named = "; ".join(words.of(code) for code in determination.populations)
         lines.append(ExplainedLine(0, f"Met: {named}."))
@@ -168,6 +189,16 @@ def _listed(heading: str, texts: Sequence[str], most: int | None, what: str) -> 
     if most is not None and len(texts) > most:
         shown = [*texts[: most - 1], f"And {len(texts) - most + 1} more {what}."]
     return [ExplainedLine(0, heading), *(ExplainedLine(1, text) for text in shown)]
+
+
+def _read_as(
+    heading: str, readings: Iterable[BearingReading], *, before_deciding: bool
+) -> Iterator[ExplainedLine]:
+    chosen = [r for r in readings if r.data.before_deciding is before_deciding]
+    if chosen:
+        yield ExplainedLine(0, heading)
+    for reading in chosen:
+        yield ExplainedLine(1, f"{reading.text} Source: {reading.source}.")
 
 
 def _answer(determination: Determination) -> str:

@@ -40,7 +40,7 @@ from app.policy.expression import (
     parse,
 )
 from app.policy.reading import COMPUTED
-from app.policy.schema import Cell, CriteriaWay, Exclusion, Limit, PolicyData
+from app.policy.schema import Cell, CriteriaWay, Exclusion, Limit, PageReading, PolicyData
 from app.policy.schema import Population as PopulationData
 
 ECM_ELIGIBLE = "ecm_eligible"
@@ -226,6 +226,15 @@ class PolicyLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyReading:
+    """How a statement of a page is read, with the criterion that says on whom it bears."""
+
+    name: str
+    data: PageReading
+    when: Node | None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules of one plan from one date on; `version` names the file (`HPSM/2024-01-01`)."""
 
@@ -238,6 +247,7 @@ class Policy:
     limits: tuple[PolicyLimit, ...]
     exclusions: tuple[PolicyExclusion, ...]
     gate: Node | None
+    readings: tuple[PolicyReading, ...]
     coverage: Node
 
     def family(self, service: str) -> str:
@@ -284,6 +294,7 @@ def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -
         gate=None
         if data.gate is None
         else compiler.one(("gate", "when"), data.gate.when, data.gate.citation),
+        readings=tuple(_reading(compiler, name, r) for name, r in data.readings.items()),
         coverage=yes_no("coverage_active", data.coverage.citation),
     )
 
@@ -340,6 +351,13 @@ def _limit(compiler: _PolicyCompiler, name: str, limit: Limit) -> PolicyLimit:
         return PolicyLimit(name, limit, None)
     place = ("limits", name, "unless")
     return PolicyLimit(name, limit, compiler.one(place, limit.unless, limit.citation))
+
+
+def _reading(compiler: _PolicyCompiler, name: str, reading: PageReading) -> PolicyReading:
+    if reading.when is None:
+        return PolicyReading(name, reading, None)
+    place = ("readings", name, "when")
+    return PolicyReading(name, reading, compiler.one(place, reading.when, reading.citation))
 
 
 def _since(live: Mapping[str, date], county: str, on: date) -> bool:

@@ -17,6 +17,7 @@ from app.policy.phones import with_member_phone
 from app.policy.vocabulary import LANGUAGES, words
 from app.store.referral.snapshot import Authorized
 from app.views.letters.letter import compose_letter, html
+from app.views.letters.reasons import _FORMERLY
 from app.views.letters.spoken import to_member, written_date
 from tests.correspondence.checker import faults, grade, names_of
 from tests.correspondence.samples import LIBRARY, LUIS, PROVIDER, content, texts, without_need
@@ -287,3 +288,24 @@ def test_an_open_question_of_staff_stands_in_front():
     made = content("information-needed", "requesting", missing=(*EVERY_QUESTION, own), asking=None)
     front = next(each for each in compose_letter(made).sections if each.items)
     assert front.items[0].text == own.question
+
+
+@pytest.mark.parametrize("key", sorted(_FORMERLY))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_advice_of_older_determinations_is_said_in_the_words_of_now(key, language):
+    plan = {"careadvantage": "HPSM"}.get(key, "HPSJ")
+    now = TODAY[plan].data.advice[key]
+    said = []
+    for text in (_FORMERLY[key], now.en):
+        reason = Reason("review-required", text.replace("{date}", "2026-12-01"))
+        made = content(language=language, reasons=(reason,))
+        letter = compose_letter(replace(made, policy=TODAY[plan], decisive=()))
+        said.append(texts(letter))
+    assert said[0] == said[1]
+
+
+def test_what_a_person_repeats_of_the_code_is_said_once():
+    reason = Reason("service-criteria-not-met", "The criteria of the service are not met")
+    (why,) = [each for each in compose_letter(content(reasons=(reason,), decisive=())).sections
+              if each.heading == "Why"]  # fmt: skip
+    assert why.paragraphs == ("From what we know, the rules for this service are not met.",)

@@ -13,7 +13,7 @@ from app.policy.criteria import Node
 from app.policy.library import Library
 from app.policy.phrases import Phrases, criterion_in_words, phrases
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
-from app.policy.schema import Cell, Contact
+from app.policy.schema import Cell, Contact, PageReading
 from app.policy.schema import CriteriaWay as WayData
 from app.policy.schema import Population as PopulationData
 from app.views.catalog.model import (
@@ -34,6 +34,7 @@ from app.views.catalog.model import (
     PopulationEntry,
     PopulationList,
     PopulationWhere,
+    ReadingEntry,
     ServiceEntry,
     ServiceList,
     Way,
@@ -83,6 +84,7 @@ def plan_detail(policy: Policy, on: date) -> PlanDetail:
         decision_business_days=data.clocks.decision_business_days,
         decision_calendar_days=data.clocks.decision_calendar_days,
         urgent_hours=data.clocks.urgent_hours,
+        readings=[_reading(reading) for reading in data.readings.values()],
     )
 
 
@@ -279,6 +281,20 @@ def _contact(key: str, contact: Contact) -> ContactEntry:
     hours = contact.hours.en if contact.hours else None
     own = contact.model_dump() | {"hours": hours}
     return ContactEntry(key=key, sources=source_links(contact.citation), **own)
+
+
+def _reading(reading: PageReading) -> ReadingEntry:
+    return ReadingEntry(
+        text=f"{reading.says} {reading.read_as}",
+        family=reading.family,
+        services=list(reading.services),
+        populations=list(reading.populations),
+        counties=list(reading.counties),
+        first=reading.period.first if reading.period else None,
+        last=reading.period.last if reading.period else None,
+        stands=reading.stands,
+        source=_source(reading.citation, None),
+    )
 
 
 def _note(statement: CatalogStatement) -> Note:

@@ -4,6 +4,7 @@ PURE; `gather.py` reads the rows and determines their columns.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -43,7 +44,7 @@ def entries(found: Found, library: Library) -> list[Entry]:
         *_reminders(found.requests),
         *_authorization(found.authorization),
         *map(_letter, found.letters),
-        *_messages(found.messages),
+        *_messages(found.messages, found.requests),
     ]
     return sorted(listed, key=lambda entry: (entry.at, _ORDER.index(entry.kind)))
 
@@ -171,7 +172,7 @@ def _letter(row: Row) -> Entry:
     )
 
 
-def _messages(rows: Sequence[Row]) -> Iterator[Entry]:
+def _messages(rows: Sequence[Row], requests: Sequence[Row]) -> Iterator[Entry]:
     for _, group in groupby(rows, key=lambda row: row["id"]):
         sent = list(group)
         kind = sent[0]["event_type"]
@@ -183,8 +184,24 @@ def _messages(rows: Sequence[Row]) -> Iterator[Entry]:
             title="Announced",
             text=f"{MEANINGS[EventType(kind)] if known else ''} ({kind})".strip(),
             by=None,
-            details=reached or ["No party has an endpoint that asks for it."],
+            details=[
+                *_waited_for(kind, sent[0]["occurred_at"], requests),
+                *(reached or ["No party has an endpoint that asks for it."]),
+            ],
         )
+
+
+def _waited_for(kind: str, at: datetime, requests: Sequence[Row]) -> Iterator[str]:
+    """Say of a passed due date that the plan was waiting for the requester's answer then."""
+    if kind != EventType.OVERDUE:
+        return
+    for row in requests:
+        answered = row["answered_at"]
+        if row["asked_at"] <= at < row["void_due"] and (answered is None or answered > at):
+            yield (
+                "The plan's decision was due; it waited for the requester's answer until "
+                f"{moment(row['void_due'])}."
+            )
 
 
 def _delivery(row: Row) -> str:
