@@ -36,8 +36,9 @@ _FORMERLY = {
     "excluded-program": "The member is enrolled in a program that excludes ECM; the member may "
     "choose between them.",
     "reassignment": "For members delegated to Kaiser, Kaiser is responsible for Community "
-    "Supports. A member who wishes to receive a support that HPSJ offers and Kaiser does not may choose "
-    "reassignment to HPSJ by contacting Customer Service at 1.888.936.PLAN (7526), TTY/TDD 711.",
+    "Supports. A member who wishes to receive a support that HPSJ offers and Kaiser does not may "
+    "choose reassignment to HPSJ by contacting Customer Service at 1.888.936.PLAN (7526), TTY/TDD "
+    "711.",
     "turn-to-delegate": "For members delegated to Kaiser, Kaiser is responsible for Community "
     "Supports and offers this service: please turn to Kaiser, and see its Evidence of Coverage.",
     "secondary-source": "This criterion comes from other plans' documents (a secondary source) and "
