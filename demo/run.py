@@ -122,6 +122,8 @@ def _environment(url: str, port: int, receiver: Receiver, kept: Path) -> Setting
         PORT=str(port),
         PUBLIC_URL=f"http://127.0.0.1:{port}",
         DEMONSTRATION="true",
+        # A fictional number: the plan's page names the team and no number.
+        PLAN_MEMBER_PHONES=os.environ.get("PLAN_MEMBER_PHONES") or "HPSM=650-555-0190",
         LOOP_MONITOR_MS=os.environ.get("LOOP_MONITOR_MS") or "20",
         WEBHOOK_ALLOW_PRIVATE=",".join(
             f"{organization}=127.0.0.1:{receiver.port}"

@@ -4,23 +4,30 @@ A letter is composed when a caller asks for it, from the snapshot of the moment 
 """
 
 import asyncio
+from collections.abc import Mapping
+from datetime import UTC
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
 from app.api.deployment import Connection, Statements, deployment
 from app.base.errors import not_found, refuse
+from app.fhir.r4.codes import SERVICES
+from app.fhir.service_request import name_of
 from app.model.caller import DECIDE, Caller
 from app.store.database import Row, Source
 from app.store.reading.cursor import Pages
+from app.store.referral.snapshot import LetterSnapshot
 from app.views.letters import outbox
 from app.views.letters.content import LetterContent
 from app.views.letters.letter import POLICY, compose_letter, html
 from app.views.letters.model import (
     Correspondence,
     CorrespondenceFilters,
+    LetterMember,
     Links,
     Outbox,
     Release,
@@ -58,7 +65,8 @@ def _document(media: str, description: str, example: str) -> dict[int | str, dic
     operation_id="listCorrespondence",
     summary="The outbox",
     description="Who is told of which outcome, the oldest first. `status=to-send` are the letters "
-    "that wait; `status=failed` are messages that an endpoint never took.",
+    "that wait; `status=failed` are messages that an endpoint never took; `status=unsent` are "
+    "both: what you have to send.",
     responses=_READING,
 )
 async def list_correspondence(
@@ -81,10 +89,11 @@ async def list_correspondence(
     )
     rows = await outbox.listed(source, wanted)
     base, following = _base(request), None
+    about = await outbox.whose(source, rows)
     if len(rows) > filters.limit:
         last = rows[filters.limit - 1]
         following = pages.next(last["created_at"], last["id"])
-    return Outbox(items=[_shown(row, base) for row in rows[: filters.limit]], next=following)
+    return Outbox(items=[_shown(row, base, about) for row in rows[: filters.limit]], next=following)
 
 
 @router.get(
@@ -191,7 +200,7 @@ async def _found(request: Request, caller: Caller, source: Source, id_: str) -> 
     row = await outbox.one(source, _plans(caller), id_)
     if row is None:
         raise not_found(_KIND)
-    return _shown(row, _base(request))
+    return _shown(row, _base(request), await outbox.whose(source, [row]))
 
 
 async def _locked(source: Source, caller: Caller, id_: str) -> Row:
@@ -233,13 +242,21 @@ def _base(request: Request) -> str:
     return settings.public_url.rstrip("/")
 
 
-def _shown(row: Row, base: str) -> Correspondence:
+def _shown(row: Row, base: str, about: Mapping[str, Row]) -> Correspondence:
     own = f"{base}{router.prefix}/{row['id']}"
+    whose, snapshot = about[row["referral_id"]], LetterSnapshot.from_json(row["about"])
+    name = name_of({"name": [orjson.loads(whose["name"])]}) if whose["name"] else None
+    asks = row["outcome"] == "information-needed"
     written = row["status"] != "skipped"
     return Correspondence(
         id=row["id"],
         plan=row["plan"],
         referral=row["referral_id"],
+        member=LetterMember(cin=whose["cin"], name=name),
+        service=whose["service"],
+        service_name=SERVICES.get(whose["service"] or ""),
+        answer_by=snapshot.void_due.astimezone(UTC) if asks and snapshot.void_due else None,
+        reminder=asks and snapshot.reminder,
         outcome=row["outcome"],
         recipient=row["recipient"],
         organization=row["organization_id"],

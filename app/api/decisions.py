@@ -21,6 +21,7 @@ from app.base.errors import refuse
 from app.base.heavy_work import to_thread_if_heavy
 from app.fhir.outcome import FHIR_JSON
 from app.fhir.parameters import (
+    DECIDER,
     DENIAL,
     NOTE,
     PERFORMER,
@@ -222,13 +223,14 @@ OPERATIONS = (
             "recommendation of the rules, send `reason` `exception-granted` and a `note` that says "
             "why. Against an exclusion (not a member, not offered, another program …) it takes two "
             "calls: the first records the exception and the referral stays pending, the second, "
-            "with `If-Match` and the ETag that the first answered with, confirms it (428 without)."
+            "with `If-Match` and the ETag that the first answered with, confirms it (428 without). "
+            "`decided-by` is your name and role, which the letters give."
         ),
         tag="Plan staff",
         examples=["approve-blank", "approve-exception"],
         move=_approve,
         may=_require_staff,
-        takes={"note": NOTE, "reason": REASON, "performer": PERFORMER},
+        takes={"note": NOTE, "reason": REASON, "performer": PERFORMER, "decided-by": DECIDER},
         required=False,
         statuses=(428,),
     ),
@@ -237,13 +239,15 @@ OPERATIONS = (
         operation_id="denyReferral",
         summary="Deny a referral",
         description=(
-            "Denies a pending referral with at least one reason. The member is told by a notice."
+            "Denies a pending referral with at least one reason. The member is told by a notice. "
+            "`decided-by` is your name and role (`Ada Example, RN, medical reviewer`): the notice "
+            "names who decided."
         ),
         tag="Plan staff",
         examples=["deny-blank", "deny"],
         move=_deny,
         may=_require_staff,
-        takes={"reason": DENIAL, "note": NOTE},
+        takes={"reason": DENIAL, "note": NOTE, "decided-by": DECIDER},
     ),
     Operation(
         name="void",

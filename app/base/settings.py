@@ -27,6 +27,7 @@ class WrongSettings(Exception):
 
 
 _PAIR = re.compile(r"[A-Za-z0-9.-]{1,64}=[^=,\s]+:[0-9]{1,5}")
+_PHONE = re.compile(r"[A-Za-z0-9-]{1,32} ?= ?[0-9+(][0-9 ().-]{5,22}[0-9]")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
 _TOO_SHORT = "TOKEN_SECRET must have 32 characters or more"
 
@@ -137,6 +138,12 @@ class Settings(BaseSettings):
         description="Rules of the policies that this deployment turns on or off: "
         "`sobering-center-age=on, cms-0057-f=off`. The others are as their files say.",
     )
+    plan_member_phones: str = Field(
+        "",
+        description="Comma-separated plan=number pairs: the number that members of a plan call, "
+        "where the plan's page has none, such as HPSM=650-555-0100. Letters and the catalog show "
+        "it. Production demands one for each plan served whose page has none.",
+    )
     body_limit_mb: int = Field(
         5, ge=1, le=32, description="Larger request bodies are answered 413."
     )
@@ -181,6 +188,13 @@ class Settings(BaseSettings):
     def _names_organizations(cls, pairs: str) -> str:
         if any(not _PAIR.fullmatch(pair.strip()) for pair in pairs.split(",") if pair.strip()):
             raise ValueError("write each as organization=host:port, with the organization's id")
+        return pairs
+
+    @field_validator("plan_member_phones")
+    @classmethod
+    def _names_phones(cls, pairs: str) -> str:
+        if any(not _PHONE.fullmatch(pair.strip()) for pair in pairs.split(",") if pair.strip()):
+            raise ValueError("write each as plan=number, such as HPSM=650-555-0100")
         return pairs
 
     @field_validator("attachment_types")

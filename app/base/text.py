@@ -1,10 +1,11 @@
-"""Text for comparison and for keys of the database. PURE.
+"""Text for comparison, for keys of the database, and for sentences. PURE.
 
 Stored text and searched text get one plain form, so that the locale of the database does not
 matter. Text that is too long for a key is shortened.
 """
 
 import hashlib
+import re
 import unicodedata
 
 #: A key holds a text of at most so many bytes unchanged; several such keys fit one index row.
@@ -44,3 +45,23 @@ def as_key(text: str) -> str:
 def is_cut(text: str) -> bool:
     """Tell whether a key holds only the beginning of a client's text (see `as_key`)."""
     return text[40:41] == "\u2026" and len(text) == 105
+
+
+#: Marks that end a sentence.
+_ENDS = (".", "?", "!", ":", "…")
+
+
+def sentence(text: str) -> str:
+    """Begin a text with a capital and end it with one full stop, whoever wrote it.
+
+    A name that begins small (`iPad`) or a text without letters keeps its beginning.
+    """
+    text = re.sub(r"\s+", " ", text).strip()
+    text = re.sub(r"([^.])\.\.+$", r"\1.", text)
+    if not text:
+        return text
+    first = text.partition(" ")[0]
+    if first.islower():
+        text = text[0].upper() + text[1:]
+    inner = text.rstrip("”\"')")
+    return text if inner.endswith(_ENDS) else f"{text}."

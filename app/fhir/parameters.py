@@ -53,6 +53,8 @@ class Takes:
 NOTE = Takes(("valueString", "valueMarkdown"))
 _REASON = ("valueCodeableConcept", "valueCoding", "valueCode", "valueString")
 PERFORMER = Takes(("valueReference",))
+#: The person who decides: name and role, as the letters name them.
+DECIDER = Takes(("valueString",))
 #: The reason to approve against the recommendation, or to change a performer.
 REASON = Takes(_REASON)
 #: The reasons of a denial; codes that speak for the referral are not accepted.

@@ -85,7 +85,8 @@ async def approve_by_person(
     latest = context.rules.latest_start(draft.after.plan, local_date(context.now))
     wanted = min(request.occurrence_start, latest) if request.occurrence_start else None
     grant = Grant(placement, _previous_authorization(draft, known), wanted, units)
-    approve(draft, Act(context.actor, details, policy, given.text("note")), grant)
+    note, decider = given.text("note"), given.text("decided-by")
+    approve(draft, Act(context.actor, details, policy, note, decider), grant)
     _require_no_overlap(draft, known)
 
 

@@ -23,9 +23,8 @@ def deny_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
         text = "A denial needs at least one `reason`: a code of determination-reason, or a text."
         raise refuse(422, "required", text, given.at("reason"))
     details = replace(draft.details, reasons=reasons, missing=())
-    draft.move(
-        Event.DENY, Act(context.actor, details, policy_of(draft, context), given.text("note"))
-    )
+    note, decider = given.text("note"), given.text("decided-by")
+    draft.move(Event.DENY, Act(context.actor, details, policy_of(draft, context), note, decider))
 
 
 def void_by_person(draft: Draft, given: Given, context: RequestContext) -> None:

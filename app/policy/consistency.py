@@ -22,7 +22,7 @@ from app.policy.schema import PolicyData
 from app.policy.vocabulary import words_of
 
 #: Names that the engine itself uses; they need no criterion.
-_ALWAYS_USED = frozenset({"adult", "child", "announced", "partial", "secondary-source"})
+_ALWAYS_USED = frozenset({"adult", "child", "announced", "begins", "partial", "secondary-source"})
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 

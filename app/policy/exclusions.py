@@ -57,11 +57,14 @@ def _availability(
         text = "not listed by the plan for this county"
         return Criterion(name, False, _list(policy, service), text), Reason("not-offered")
     if cell.start is None:
-        text = policy.advice("announced") or "announced, no date"
+        text = policy.advice("announced") or "It is announced without a date."
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     if on < cell.start:
         text = f"begins here on {cell.start}"
-        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
+        says = (policy.advice("begins") or "It begins there on {date}.").replace(
+            "{date}", cell.start.isoformat()
+        )
+        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", says)
     text = f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None
 

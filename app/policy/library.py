@@ -25,6 +25,7 @@ from app.policy.catalog_schema import Citation, Shape
 from app.policy.consistency import dangling, unreachable
 from app.policy.dictionary import Dictionary, load_dictionary
 from app.policy.own_lines import with_own_lines
+from app.policy.phones import MemberPhones, with_member_phone
 from app.policy.policy import Policy, PolicyFault, build
 from app.policy.read_files import FileFault, FilePlace, Layer, faults_in_words, read_file
 from app.policy.schema import Clocks, PolicyData
@@ -165,10 +166,14 @@ class Library:
         return self._shared_clocks[starts[max(0, bisect_right(starts, on) - 1)]]
 
 
-def load_library(path: Path = FILES, chosen: Choice | None = None) -> Library:
-    """Load every policy, with the switches that the deployment has `chosen`. Raises `FileFault`
-    (file, line, what is wrong, what was expected), and ValueError for an unknown switch.
+def load_library(
+    path: Path = FILES, chosen: Choice | None = None, phones: MemberPhones | None = None
+) -> Library:
+    """Load every policy, with the switches that the deployment has `chosen`, and the `phones` that
+    it gives. Raises `FileFault` (file, line, what is wrong, what was expected), and ValueError for
+    an unknown switch.
     """
+    numbers = phones or {}
     dictionary = load_dictionary()
     layers = {version_of(file): read_layer(file) for file in sorted(path.glob("*/*.yaml"))}
     calendars = {
@@ -183,6 +188,7 @@ def load_library(path: Path = FILES, chosen: Choice | None = None) -> Library:
     }
     if chosen:
         _refuse_unknown(chosen, policies.values())
+    policies = {name: with_member_phone(each, numbers) for name, each in policies.items()}
     shared = {
         date.fromisoformat(version.split("/")[1]): read_clocks(version, layers, chosen)
         for version in layers
@@ -192,7 +198,9 @@ def load_library(path: Path = FILES, chosen: Choice | None = None) -> Library:
     def rebuild(version: str) -> Policy | None:
         file, turned = choice_in(version)
         known = file in layers and file.split("/")[0] not in (SHARED, CALENDARS)
-        return read_policy(file, layers, calendars, dictionary, turned) if known else None
+        if not known:
+            return None
+        return with_member_phone(read_policy(file, layers, calendars, dictionary, turned), numbers)
 
     return Library(policies, calendars, shared, dictionary, rebuild)
 

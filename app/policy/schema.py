@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from app.policy.catalog_schema import (
     Catalog,
@@ -279,6 +279,10 @@ class OwnLine(Cited):
     quote: str | None = None
 
 
+def _by_language(words: object) -> object:
+    return {"en": words} if isinstance(words, str) else words
+
+
 class Contact(Shape):
     """A contact of the plan: whom to call, and by which way."""
 
@@ -287,7 +291,8 @@ class Contact(Shape):
     tty: str | None = None
     fax: str | None = None
     mail: str | None = None
-    hours: str | None = None
+    #: In English alone, or by language.
+    hours: Annotated[TranslatedWords | None, BeforeValidator(_by_language)] = None
     forms: tuple[str, ...] = ()
     citation: Citation
 

@@ -11,6 +11,7 @@ from app.policy.vocabulary import words
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.content import Addressee, LetterContent
 from app.views.letters.criteria import decisive
+from tests.policies.vectors import stated_facts
 
 LIBRARY = load_library()
 NOON = datetime(2026, 11, 23, 20, tzinfo=UTC)
@@ -33,6 +34,18 @@ def denied(plan="HPSJ", service="HD", facts=None, claimed=(), county="san_joaqui
         LIBRARY,
         EligibilityQuestion(plan, service, date(2026, 11, 20), county, tuple(claimed), known),
     )
+    assert answer.outcome == "denied", answer.reasons
+    return answer
+
+
+def without_need(plan, on=date(2026, 11, 20), **facts):
+    """A denial of ECM to somebody of whom every fact was answered with no, but those given."""
+    stated = dict(stated_facts({"service": "ECM", "facts": {}})) | facts
+    known = Facts(
+        {name: Fact(value, "form") for name, value in stated.items()}, events_complete=True
+    )
+    county = {"HPSM": "san_mateo", "CCAH": "monterey"}[plan]
+    answer = evaluate(LIBRARY, EligibilityQuestion(plan, "ECM", on, county, ("POF1A",), known))
     assert answer.outcome == "denied", answer.reasons
     return answer
 
@@ -72,7 +85,14 @@ def content(outcome="denied", recipient="member", language="en", answer=None, **
         member=LUIS.name,
         snapshot=snapshot(answer, **parts),
         policy=LIBRARY.versions[answer.policy],
-        decisive=decisive(answer, more.pop("claimed", ()), spoken, words(language), language),
+        decisive=decisive(
+            answer,
+            more.pop("claimed", ()),
+            spoken,
+            words(language),
+            language,
+            to_the_member=recipient == "member",
+        ),
         provider=PROVIDER if outcome == "approved" else None,
     )
     return replace(made, **more)

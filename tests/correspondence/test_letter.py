@@ -10,16 +10,23 @@ import pytest
 from app.fhir.r4.codes import REASONS
 from app.model.notices import ANNOUNCED
 from app.policy.dictionary import load_dictionary
-from app.policy.engine import evaluate
-from app.policy.model import EligibilityQuestion, Fact, Facts, Missing, Reason
+from app.policy.model import Missing, Reason
 from app.policy.phrases import _WORDS, phrases
 from app.policy.vocabulary import LANGUAGES, language_of, words, words_of
 from app.store.referral.letters import summary
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.criteria import decisive
 from app.views.letters.letter import compose_letter
-from tests.correspondence.samples import LIBRARY, LUIS, NOBODY, content, denied, snapshot, texts
-from tests.policies.vectors import stated_facts
+from tests.correspondence.samples import (
+    LIBRARY,
+    LUIS,
+    NOBODY,
+    content,
+    denied,
+    snapshot,
+    texts,
+    without_need,
+)
 
 LUIS_BY_PHONE = replace(LUIS, phones=("209-555-0112",))
 RECIPIENTS = ("requesting", "servicing", "member")
@@ -84,13 +91,14 @@ def test_a_denial_holds_all_that_a_notice_of_action_must():
         "Notice of action: denial",
         "Health Plan of San Joaquin did not approve Housing Deposits for you.",
         "the rules for this service are not met",
-        "The rules for Housing Deposits: not met. Source: Health Plan of San Joaquin, page for",
+        "The rules for Housing Deposits: Not met. Source: Health Plan of San Joaquin, page for",
         "line 129, which names the service without criteria; these are from a published policy",
-        "Does the member receive housing transition navigation now? no",
+        "This is what was not met: Do you receive housing transition navigation now? No.",
         "A person looked at your request",
         "free copy of the rules",
         "HPSJ Customer Service. Phone: 888.936.7526. TTY: 711",
-        "staff decided this (staff-hpsj)",
+        "A member of the staff of Health Plan of San Joaquin decided this.",
+        "To speak with the person who decided, call 888.936.7526.",
         "60 calendar days",
         "expedited appeal",
         "72 hours",
@@ -143,7 +151,7 @@ def test_an_approval_names_number_period_amount_and_provider():
     for words_ in (
         "Authorization number: HPSJ-1",
         "Authorized from November 23, 2026 through May 22, 2027",
-        "Amount: 5000 US dollars",
+        "Amount: 5,000 US dollars",
         "Your provider is Redwood Slope.",
         "Provider: Redwood Slope, 1 Example Way, Lodi, CA 95240. Phone: 209-555-0100",
     ):
@@ -187,36 +195,26 @@ def told_of(answer, claimed=(), language="en"):
     return {each.name: each.parts for each in found}
 
 
-def without_need(plan, on=date(2026, 11, 20), **facts):
-    """A denial of ECM to somebody of whom every fact was answered with no, but those given."""
-    stated = dict(stated_facts({"service": "ECM", "facts": {}})) | facts
-    known = Facts(
-        {name: Fact(value, "form") for name, value in stated.items()}, events_complete=True
-    )
-    county = {"HPSM": "san_mateo", "CCAH": "monterey"}[plan]
-    answer = evaluate(LIBRARY, EligibilityQuestion(plan, "ECM", on, county, ("POF1A",), known))
-    assert answer.outcome == "denied", answer.reasons
-    return answer
-
-
 def test_of_populations_only_the_claimed_one_is_told_in_detail():
     told = told_of(without_need("HPSM"), ("POF1A",))
     assert len(told) == 10
-    assert "Is the member homeless? no" in told.pop("Adults Experiencing Homelessness: not met")
+    assert "Is the member homeless? No." in told.pop("Adults Experiencing Homelessness: Not met.")
     assert not any(told.values())
 
 
 def test_of_an_administrative_denial_no_need_is_told():
     facts = {"line_of_business": "CAREADVANTAGE", "homeless": False, "coverage_active": True}
     answer = denied("HPSM", "ECM", facts, ["POF1A"], "san_mateo")
-    assert list(told_of(answer, ("POF1A",))) == ["Excluded (CareAdvantage): yes"]
-    assert list(told_of(answer, ("POF1A",), "es")) == ["Excluido (CareAdvantage): sí"]
+    assert list(told_of(answer, ("POF1A",))) == ["Excluded (CareAdvantage): Yes."]
+    assert list(told_of(answer, ("POF1A",), "es")) == ["Excluido (CareAdvantage): Sí."]
 
 
 def test_a_service_that_is_not_offered_is_named_in_the_language_of_the_letter():
     answer = denied("HPSJ", "TR", {"coverage_active": True})
-    assert list(told_of(answer)) == ["The plan offers Transitional Rent in the county: no"]
-    assert list(told_of(answer, (), "es")) == ["El plan ofrece Renta Transitoria en el condado: no"]
+    assert list(told_of(answer)) == ["The plan offers Transitional Rent in the county: No."]
+    assert list(told_of(answer, (), "es")) == [
+        "El plan ofrece Renta Transitoria en el condado: No."
+    ]
 
 
 def test_a_population_that_is_met_too_early_is_among_what_decided():
@@ -231,13 +229,14 @@ def test_what_is_counted_is_counted_in_the_language_of_the_letter():
     (parts,) = filter(None, told.values())
     visits, stays, age = parts
     assert visits == (
-        "Visitas a emergencias evitables en 6 meses cualesquiera de los últimos 12: 5 o más: no"
+        "Visitas a emergencias evitables en 6 meses cualesquiera de los últimos 12: 5 o más: No. "
+        "Sabemos de: 0."
     )
     assert stays == (
         "Hospitalizaciones o estancias cortas en un centro de enfermería no planificadas "
-        "en los últimos 6 meses: 3 o más: no"
+        "en los últimos 6 meses: 3 o más: No. Sabemos de: 0."
     )
-    assert age == "¿Es el miembro menor de 21 años? no"
+    assert age == "¿Es el miembro menor de 21 años? No."
 
 
 def test_the_words_of_criteria_are_the_same_in_both_languages():
@@ -255,7 +254,7 @@ def test_the_service_is_asked_for_in_the_words_of_the_forms(language):
         assert asked == load_dictionary().question("service", language)
     missing = (Missing("service", load_dictionary().question("service")),)
     assert asked in texts(
-        compose_letter(content("information-needed", language=language, missing=missing))
+        compose_letter(content("information-needed", "requesting", language, missing=missing))
     )
 
 
@@ -263,7 +262,10 @@ def test_a_limit_says_how_much_was_used():
     used = {"receiving_htns": True, "moving_into_permanent_housing": True, "cs_used_hd_times": 2}
     answer = denied(facts={"coverage_active": True, **used})
     (parts,) = told_of(answer).values()
-    assert parts[0].startswith("used 2 times, at most 1")
+    assert parts[0] == "How many times has the member had housing deposits paid? 2."
+    assert "The most that the plan gives: 1." in parts
+    spanish = [part for parts in told_of(answer, (), "es").values() for part in parts]
+    assert "El máximo que da el plan: 1." in spanish
 
 
 def test_an_office_reads_of_the_member_and_the_member_of_themselves():
@@ -273,8 +275,9 @@ def test_an_office_reads_of_the_member_and_the_member_of_themselves():
     theirs = "From what we know, the member does not belong to any of the groups"
     assert any(text.startswith(theirs) for text in office)
     assert not any(text.startswith(theirs) for text in member)
-    assert "In the lines below, “the member” is you." in member
-    assert "In the lines below, “the member” is you." not in office
+    assert not any("the member" in text.replace("the member services", "") for text in member)
+    hmong = texts(compose_letter(content(answer=answer, service="ECM", language="hmn")))
+    assert words("hmn")["about_you"] in hmong
     assert "Your rights" in member
     assert "The member's rights, as the notice to the member tells them" in office
     assert any("on your plan card" in text for text in member)
@@ -317,7 +320,8 @@ def test_what_was_asked_and_never_came_is_named_when_it_is_void():
 )
 def test_a_question_that_no_form_asks_is_in_the_language_of_the_letter(language, question):
     asked = (Missing("", words("en")["questions_of_ours"]["who"]),)
-    said = texts(compose_letter(content("information-needed", language=language, missing=asked)))
+    made = content("information-needed", "requesting", language, missing=asked)
+    said = texts(compose_letter(made))
     assert any(text.startswith(question) for text in said)
 
 

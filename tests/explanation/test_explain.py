@@ -61,7 +61,7 @@ def test_an_open_answer_says_what_is_still_to_be_answered():
 def test_an_exclusion_is_told_with_the_plans_advice():
     told = "\n".join(lines(ask("HPSM", line_of_business="CAREADVANTAGE")))
     assert "line of business does not include this service" in told
-    assert "they may receive Community Supports" in told
+    assert "They may receive Community Supports" in told
     assert "- Exclusion “CareAdvantage”: It applies (test: Which line of business" in told
 
 

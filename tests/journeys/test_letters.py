@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.clocks.scene import at
 from tests.journeys.payloads import (
     CIN,
     EXTRA,
@@ -74,7 +75,7 @@ async def test_a_denied_member_gets_a_notice_that_staff_print_and_mail(service):
         "Notice of action: denial",
         "CareAdvantage members do not qualify for ECM",
         "State Hearing",
-        "published rules decided this (HPSM/2026-01-01)",
+        "published rules decided this.",
     ):
         assert words in page, words
     pdf = await service.ask("staff-hpsm", "GET", notice["links"]["pdf"])
@@ -196,7 +197,12 @@ async def test_a_member_who_asks_is_written_to_at_every_outcome(service):
     told = await letters(service, referral)
     assert {name: item["status"] for name, item in told.items()} == {"member": "to-send"}
     page = await printed(service, told["member"])
-    assert "Please answer by: December 1, 2026" in page
+    assert "by December 1, 2026. We will ask you some questions on the phone." in page
+    assert "What to have ready when you call" in page
+    assert "Do you" not in page  # no question of a form, in writing
+    body = await service.read("Communication", told["member"]["id"], "staff-hpsm")
+    (said,) = [part["contentString"] for part in body["payload"]]
+    assert said.endswith("waiting for information. Please call the plan by 2026-12-01.")
     await service.do("staff-hpsm", "cancel", referral)
     items = (await outbox(service, referral=referral, outcome="cancelled"))["items"]
     assert [item["recipient"] for item in items] == ["member"]
@@ -260,8 +266,7 @@ async def test_who_is_not_known_is_asked_who_they_are(service):
     referral = await service.refer(example("05"), by="staff-hpsm")
     (letter,) = (await letters(service, referral)).values()
     page = await printed(service, letter)
-    assert "Who is the member? Send the member&#39;s number (CIN)" in page
-    assert "Enhanced Care Management" in page
+    assert "Your member card. It shows your member number." in page
     item = await service.ask("staff-hpsm", "GET", f"/v1/work-queue/{referral}")
     (question,) = item.json()["questions"]
     assert question["question"].startswith("Who is the member?")
@@ -384,7 +389,7 @@ async def test_an_office_without_a_system_gets_its_letter_by_fax(service):
     page = await printed(service, office)
     assert "Dr. Office &lt;Example&gt;\nFax: 650-555-0199" in page
     assert "A better service is &lt;b&gt;open&lt;/b&gt;." in page
-    assert "staff decided this (staff-hpsm)" in page
+    assert "A member of the staff of Health Plan of San Mateo decided this." in page
     answer = await marked(service, office, {"how": "fax"})
     assert answer.json()["how"] == "fax"
 
@@ -526,3 +531,72 @@ async def test_a_letter_stays_as_it_was_when_the_roster_changes(service):
             headers={"If-Match": changed.headers["etag"]},
         )
         assert back.status_code == 200, back.text
+
+
+async def test_a_row_says_whose_letter_it_is_and_about_what(service):
+    referral = await service.refer(a_referral(CAREADVANTAGE))
+    notice = (await letters(service, referral))["member"]
+    assert notice["member"] == {"cin": CAREADVANTAGE, "name": "Bruno Fixturelli"}
+    assert (notice["service"], notice["service_name"]) == ("ECM", "Enhanced Care Management")
+    assert (notice["answer_by"], notice["reminder"]) == (None, False)
+
+
+async def test_what_is_to_send_is_one_list_oldest_first(service, receiver):
+    """A message that never arrived waits for a person like a letter does."""
+    await service.listen(receiver, "hospital", "hook")
+    first = await service.refer(a_referral())
+    await service.store.execute("UPDATE delivery SET state = 'dead'")
+    service.later(minutes=5)
+    second = await service.refer(a_referral(CAREADVANTAGE))
+    items = (await outbox(service, status="unsent"))["items"]
+    assert {item["status"] for item in items} == {"to-send", "failed"}
+    assert {item["referral"] for item in items} == {first, second}
+    assert [item["created"] for item in items] == sorted(item["created"] for item in items)
+    sent = next(item for item in items if item["status"] == "to-send")
+    assert (await marked(service, sent, {"how": "mail"})).status_code == 200
+    left = (await outbox(service, status="unsent"))["items"]
+    assert [item["id"] for item in left] == [i["id"] for i in items if i["id"] != sent["id"]]
+
+
+async def test_the_reminder_is_another_letter_and_has_the_same_last_day(service):
+    service.at("2025-06-02T10:00-07:00")
+    referral = await service.refer(incomplete(**SELF), by="staff-hpsm")
+    (first,) = (await outbox(service, referral=referral))["items"]
+    assert await at(service, "2025-06-06T09:00-07:00") >= 1
+    items = (await outbox(service, referral=referral))["items"]
+    (second,) = [item for item in items if item["id"] != first["id"]]
+    assert (first["reminder"], second["reminder"]) == (False, True)
+    assert first["answer_by"] == second["answer_by"] is not None
+    before, now = await printed(service, first), await printed(service, second)
+    assert "<h1>We need more information</h1>" in before
+    assert "<h1>Second letter: we still need more information</h1>" in now
+    assert "June 9, 2025" in before
+    assert "June 9, 2025" in now
+    body = await service.read("Communication", second["id"], "staff-hpsm")
+    assert "second time" in body["payload"][0]["contentString"]
+
+
+async def test_the_notice_names_the_person_who_decided_and_no_client(service):
+    referral = await service.refer(hopeless(**SELF), by="staff-hpsm")
+    given = parameters(
+        reason=because("no-population"), **{"decided-by": {"valueString": "Ada Example, RN"}}
+    )
+    answer = await service.do("staff-hpsm", "deny", referral, given)
+    assert answer.status_code == 200, answer.text
+    items = (await outbox(service, referral=referral, outcome="denied"))["items"]
+    page = await printed(service, next(i for i in items if i["recipient"] == "member"))
+    assert "Ada Example, RN, of Health Plan of San Mateo, decided this." in page
+    assert "staff-hpsm" not in page
+
+
+async def test_family_is_asked_to_call_and_no_clinical_question(service):
+    body = incomplete(requester={"reference": "#aunt"})
+    body["contained"].append(AUNT)
+    told = (await letters(service, await service.refer(body, by="staff-hpsm")))["requesting"]
+    page = await printed(service, told)
+    assert "We will ask some questions about the member on the phone." in page
+    assert "The names of the member&#39;s doctors, clinics and case workers." in page
+    assert "Does the member" not in page
+    communication = await service.read("Communication", told["id"], "staff-hpsm")
+    (said,) = communication["payload"]
+    assert "?" not in said["contentString"]

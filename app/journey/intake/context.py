@@ -8,6 +8,7 @@ from functools import cache
 from app.base.settings import Settings, WrongSettings
 from app.fhir.bundle import MEDIA_TYPES
 from app.policy.library import Library, load_library, policy_folder, read_choice
+from app.policy.phones import read_member_phones, without_member_phone
 from app.policy.rules import Rules
 from app.store.referral.draft import Actor
 
@@ -34,20 +35,33 @@ class RequestContext:
 def rules(settings: Settings, library: Library) -> Rules:
     """Selects the rules of this deployment: the plans in `PLANS`, else all plans with policy files.
 
-    Raises `WrongSettings` for a plan without policy files.
+    Raises `WrongSettings` for a plan without policy files, and in production for one whose members
+    have no number to call: letters tell them to call.
     """
     named = tuple(name.strip() for name in settings.plans.split(",") if name.strip())
     unknown = [name for name in named if name not in library.plans]
     if unknown:
         raise WrongSettings(f"PLANS names {', '.join(unknown)}, which have no policy files")
-    return Rules(library, named or tuple(library.plans))
+    served = named or tuple(library.plans)
+    numbers = read_member_phones(settings.plan_member_phones)
+    if strangers := [plan for plan in numbers if plan not in library.plans]:
+        text = f"PLAN_MEMBER_PHONES names {', '.join(strangers)}, which have no policy files"
+        raise WrongSettings(text)
+    silent = without_member_phone(library.versions.values(), served)
+    if silent and settings.environment == "production":
+        raise WrongSettings(
+            "ENVIRONMENT=production: PLAN_MEMBER_PHONES must give the number that members call for "
+            f"{', '.join(silent)}, whose pages have none"
+        )
+    return Rules(library, served)
 
 
 def rules_of(settings: Settings) -> Rules:
     """Loads the rules by which every process with these settings decides."""
-    return rules(settings, _library(settings.policy_path, settings.policy_switches))
+    chosen = (settings.policy_path, settings.policy_switches, settings.plan_member_phones)
+    return rules(settings, _library(*chosen))
 
 
 @cache
-def _library(path: str, switches: str) -> Library:
-    return load_library(policy_folder(path), read_choice(switches))
+def _library(path: str, switches: str, phones: str) -> Library:
+    return load_library(policy_folder(path), read_choice(switches), read_member_phones(phones))

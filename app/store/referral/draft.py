@@ -24,6 +24,9 @@ from app.policy.stored_form import answer_to_json, question_to_json
 from app.store.tables.decision import determination
 from app.store.tables.referral import party, referral_history
 
+#: A name with its role is cut to so many letters: every letter of the decision keeps it.
+_LONGEST_NAME = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -43,6 +46,8 @@ class Act:
     details: Details
     policy: Policy | None
     note: str | None = None
+    #: The person who decides, as they name themselves: name and role.
+    decider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class Draft:
     #: Active endpoints of the organizations that this change may concern.
     listening: Sequence[Listening] = ()
     fhir_base: str = ""
+    #: The person who decided, as they named themselves, for the letters.
+    decider: str | None = None
     #: How many resources of this referral this change has named.
     made: int = 0
 
@@ -144,6 +151,7 @@ class Draft:
             void_due=None if row.ends_void_clock else before.void_due,
             closed_at=self.at if row.closes_loop else before.closed_at,
         )
+        self.decider = act.decider[:_LONGEST_NAME] if act.decider else self.decider
         self._history(state, event, act, why)
         if row.answers_request:
             self._end_as_answered()

@@ -11,10 +11,11 @@ with the move that causes them.
 from typing import Any
 
 from app.base.local_time import LOCAL
+from app.base.text import sentence
 from app.fhir.r4.codes import SERVICES
 from app.fhir.render_communication import communication
 from app.fhir.render_referral import patient_reference
-from app.model.notices import OutcomeNotice
+from app.model.notices import Asker, OutcomeNotice
 from app.policy.model import Reason
 from app.policy.vocabulary import english, reason_in_words
 from app.store.referral.draft import Draft
@@ -35,7 +36,7 @@ def compose_communication(
         status=notice.status,
         recipient=_recipient(draft, notice),
         plan_organization=draft.plan_organization,
-        text=summary(notice.outcome, notice.recipient, snapshot),
+        text=summary(notice.outcome, notice.recipient, snapshot, person=_is_person(draft, notice)),
         reason=notice.reason,
     )
     body["subject"] = patient_reference(draft.sent, draft.after.cin)
@@ -57,6 +58,12 @@ def compose_communication(
         "created_at": draft.at,
     }
     return body, row
+
+
+def _is_person(draft: Draft, notice: OutcomeNotice) -> bool:
+    """Tells whether a notice is for the member or for family, and not for an office."""
+    family = draft.asker is Asker.FAMILY and notice.organization_id is None
+    return notice.recipient == "member" or (notice.recipient == "requesting" and family)
 
 
 def _snapshot(draft: Draft) -> LetterSnapshot:
@@ -90,8 +97,10 @@ _OUTCOMES = {
 }
 
 
-def summary(outcome: str, recipient: str, snapshot: LetterSnapshot) -> str:
-    """Summarizes the outcome for one recipient, in plain English text."""
+def summary(outcome: str, recipient: str, snapshot: LetterSnapshot, *, person: bool = False) -> str:
+    """Summarizes the outcome for one recipient, in plain English text. A person, who is no office,
+    is asked to call, and no clinical questions.
+    """
     service = SERVICES.get(snapshot.service or "", "The service asked for")
     sentences = [f"{service}: {_OUTCOMES.get(outcome, outcome)}."]
     if outcome == "approved":
@@ -100,7 +109,7 @@ def summary(outcome: str, recipient: str, snapshot: LetterSnapshot) -> str:
         to_member = recipient == "member"
         sentences += [_reason(reason, to_member=to_member) for reason in snapshot.reasons]
     elif outcome == "information-needed":
-        sentences += _asked(snapshot)
+        sentences += _asked(snapshot, person=person)
     return " ".join(sentences)
 
 
@@ -115,11 +124,14 @@ def _authorized(snapshot: LetterSnapshot) -> list[str]:
 
 def _reason(reason: Reason, *, to_member: bool) -> str:
     known = reason_in_words("en", reason.code, to_member=to_member)
-    return " ".join(part for part in (known, reason.text) if part)
+    return " ".join(sentence(part) for part in (known, reason.text) if part)
 
 
-def _asked(snapshot: LetterSnapshot) -> list[str]:
-    sentences = [missing.question for missing in snapshot.missing]
+def _asked(snapshot: LetterSnapshot, *, person: bool) -> list[str]:
+    sentences = [] if person else [missing.question for missing in snapshot.missing]
     if snapshot.void_due is not None:
-        sentences.append(f"Please answer by {snapshot.void_due.astimezone(LOCAL).date()}.")
+        how = "call the plan" if person else "answer"
+        sentences.append(f"Please {how} by {snapshot.void_due.astimezone(LOCAL).date()}.")
+    if snapshot.reminder:
+        sentences.append("This is the second time that the plan asks.")
     return sentences

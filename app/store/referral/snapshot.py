@@ -49,6 +49,10 @@ class LetterSnapshot:
     authorized: Authorized | None = None
     #: The member's number, as it was known at the decision.
     cin: str | None = None
+    #: The same was asked before: this is the reminder.
+    reminder: bool = False
+    #: The person who decided, with their role, as they named themselves; None: nobody is named.
+    decider: str | None = None
     #: What is asked first, and what is folded (`app.policy.asking.arranged`); None: as `missing`.
     asking: Asking | None = None
 
@@ -66,7 +70,7 @@ _SNAPSHOT = TypeAdapter(LetterSnapshot)
 
 def letter_snapshot(draft: Draft, policy: str | None, decided_by: str) -> LetterSnapshot:
     """Takes the snapshot of the change that is being composed."""
-    after, held = draft.after, draft.authorization
+    after, held, asked = draft.after, draft.authorization, draft.open_request
     return LetterSnapshot(
         seq=after.moves,
         version=after.version,
@@ -83,5 +87,7 @@ def letter_snapshot(draft: Draft, policy: str | None, decided_by: str) -> Letter
         if held
         else None,
         cin=after.cin,
+        reminder=asked is not None and asked.reminded_at == draft.at,
+        decider=draft.decider,
         asking=draft.details.asking,
     )

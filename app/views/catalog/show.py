@@ -278,7 +278,9 @@ def _contact_only(policy: Policy) -> list[ContactOnlyEntry]:
 
 
 def _contact(key: str, contact: Contact) -> ContactEntry:
-    return ContactEntry(key=key, sources=source_links(contact.citation), **contact.model_dump())
+    hours = contact.hours.en if contact.hours else None
+    own = contact.model_dump() | {"hours": hours}
+    return ContactEntry(key=key, sources=source_links(contact.citation), **own)
 
 
 def _reading(reading: PageReading) -> ReadingEntry:

@@ -64,6 +64,8 @@ class LetterSection:
     after: tuple[str, ...] = ()
     #: Points: each has a heading of its own, and a text.
     points: tuple[tuple[str, str], ...] = ()
+    #: Shut on the page until somebody opens it; printed in full.
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from app.fhir.placeholders import NOTE, OwnNote
 from app.store.reading.cursor import PageFilters, page_cursor, page_limit
 
 LetterStatus = Literal["to-send", "waiting", "sent", "skipped", "failed"]
+#: What a caller may ask for: one status, or `unsent`.
+AskedStatus = Literal["to-send", "waiting", "sent", "skipped", "failed", "unsent"]
 LetterOutcome = Literal["approved", "denied", "void", "information-needed", "cancelled"]
 How = Literal["mail", "fax", "phone", "hand"]
 
@@ -23,7 +25,11 @@ class CorrespondenceFilters(PageFilters):
     plan: str | None = Field(
         None, description="Only this plan: yours, or `unassigned`.", pattern=r"^[A-Za-z0-9-]{1,32}$"
     )
-    status: LetterStatus | None = Field(None, description="Only these.")
+    status: AskedStatus | None = Field(
+        None,
+        description="Only these. `unsent`: what you have to send, `to-send` and `failed` together. "
+        "A letter is due when it is written: the oldest comes first.",
+    )
     outcome: LetterOutcome | None = Field(None, description="Only these.")
     referral: str | None = Field(
         None, description="Only those of this referral.", pattern=r"^[A-Za-z0-9.-]{1,64}$"
@@ -57,12 +63,33 @@ class Links(BaseModel):
     referral: str = Field(examples=[f"{_BASE}/fhir/ServiceRequest/{_REFERRAL}"])
 
 
+class LetterMember(BaseModel):
+    """Whom a letter is about."""
+
+    cin: str | None = Field(description="The member's number.", examples=["9000001XA"])
+    name: str | None = Field(
+        description="As the roster has it, else as the referral states it.",
+        examples=["Adela Samplewood"],
+    )
+
+
 class Correspondence(BaseModel):
     """One outcome told to one recipient."""
 
     id: str = Field(description="The Communication's id.", examples=[_ID])
     plan: str = Field(examples=["HPSM"])
     referral: str = Field(examples=[_REFERRAL])
+    member: LetterMember | None = Field(None, description="Whom it is about.")
+    service: str | None = Field(None, examples=["ECM"])
+    service_name: str | None = Field(None, examples=["Enhanced Care Management"])
+    answer_by: datetime | None = Field(
+        None,
+        description="Until when the reader may answer; null for all but a request for information.",
+        examples=[None],
+    )
+    reminder: bool = Field(
+        False, description="A request for information that is sent a second time.", examples=[False]
+    )
     outcome: LetterOutcome = Field(examples=["denied"])
     recipient: Literal["requesting", "servicing", "member"] = Field(examples=["member"])
     organization: str | None = Field(

@@ -3,7 +3,7 @@
 `status.py` selects the rows with the status of each, `letter.py` writes the letters.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,6 +62,21 @@ _LETTER = """SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.r
     ORDER BY d.seq DESC LIMIT 1) AS determined
 FROM correspondence c JOIN referral r ON r.plan = c.plan AND r.id = c.referral_id
 WHERE c.plan = $1::text AND c.referral_id = $2::text AND c.id = $3::text"""
+#: Whom each referral is about: as the roster has the member now, else as the referral states them.
+_WHOSE = """SELECT r.plan, r.id, r.service, r.cin, coalesce(known.name, sent.name)::text AS name
+FROM unnest($1::text[], $2::text[]) AS q(plan, id)
+JOIN referral r ON r.plan = q.plan AND r.id = q.id
+LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{name,0}' AS name FROM (
+    (SELECT d.body FROM directory_version d WHERE d.plan = r.plan AND d.type = 'Patient'
+      AND d.id = coalesce(r.member_id, r.patient_id) ORDER BY d.version DESC LIMIT 1)
+    UNION ALL (SELECT c.body FROM resource_version c WHERE c.plan = r.plan AND c.referral_id = r.id
+      AND c.type = 'Patient' AND c.id = r.patient_id AND r.member_id IS NULL
+      ORDER BY c.version DESC LIMIT 1)) v) known ON true
+LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::jsonb,
+    '$.contained[*] ? (@.resourceType == "Patient").name[0]') AS name
+    FROM resource_version v WHERE known.name IS NULL AND v.plan = r.plan
+    AND v.referral_id = r.id AND v.type = 'ServiceRequest'
+    ORDER BY v.version DESC LIMIT 1) sent ON true"""
 _RELEASE = """UPDATE correspondence SET released_at = $4::timestamptz, released_by = $5::text,
     release_note = $6::text WHERE plan = $1::text AND referral_id = $2::text AND id = $3::text"""
 _SENT = """WITH told AS (UPDATE correspondence SET status = 'sent', medium = $3::text,
@@ -101,6 +116,15 @@ async def listed(source: Source, wanted: CorrespondenceQuery) -> Sequence[Row]:
         rows=wanted.limit + 1,
     )
     return await source.fetch(*statement)
+
+
+async def whose(source: Source, rows: Sequence[Row]) -> Mapping[str, Row]:
+    """Read whom the referrals of the rows are about: referral → service, number and name."""
+    if not rows:
+        return {}
+    keys = dict.fromkeys((row["plan"], row["referral_id"]) for row in rows)
+    plans, referrals = zip(*keys, strict=True)
+    return {row["id"]: row for row in await source.fetch(_WHOSE, list(plans), list(referrals))}
 
 
 async def one(source: Source, plans: Sequence[str], id_: str) -> Row | None:
@@ -174,7 +198,12 @@ def content(row: Row, library: Library, *, released: bool) -> LetterContent:
         member_reached=stated if row["recipient"] == "servicing" else None,
         policy=library.version(version) if version else None,
         decisive=decisive(
-            determination, claimed, phrases(library, version, language), letter_words, language
+            determination,
+            claimed,
+            phrases(library, version, language),
+            letter_words,
+            language,
+            to_the_member=to_member,
         ),
         provider=addressee(parse(row["performer"])) if row["performer"] else None,
         person=person,

@@ -122,21 +122,24 @@ _OF_PLANS = c.c.plan == func.any(texts_given("plans"))
 #: The one row of a referral that has an id: the key of the table.
 _NAMED = and_(_OF_PLANS, c.c.referral_id == text_given("referral"), c.c.id == text_given("id"))
 _d = delivery.alias("undelivered")
+_TO_SEND = and_(_LETTER_WAITS, ~_OVERTAKEN, ~_UNRELEASED)
+# The further condition lets PostgreSQL begin with the few deliveries that did not arrive.
+_FAILED = and_(
+    _UNHEARD,
+    c.c.message_id.in_(
+        select(_d.c.message_id).where(
+            _d.c.plan == func.any(texts_given("plans")),
+            _d.c.state.in_([constant("dead"), constant("held")]),
+        )
+    ),
+)
 _CONDITIONS = {
-    "to-send": and_(_LETTER_WAITS, ~_OVERTAKEN, ~_UNRELEASED),
+    "to-send": _TO_SEND,
+    "unsent": or_(_TO_SEND, _FAILED),
     "waiting": and_(_LETTER_WAITS, _UNRELEASED),
     "skipped": or_(c.c.status == constant("skipped"), _OVERTAKEN),
     "sent": and_(c.c.status == constant("sent"), ~_UNHEARD),
-    # The further condition lets PostgreSQL begin with the few deliveries that did not arrive.
-    "failed": and_(
-        _UNHEARD,
-        c.c.message_id.in_(
-            select(_d.c.message_id).where(
-                _d.c.plan == func.any(texts_given("plans")),
-                _d.c.state.in_([constant("dead"), constant("held")]),
-            )
-        ),
-    ),
+    "failed": _FAILED,
 }
 
 
@@ -147,7 +150,7 @@ def _rows() -> Select[Any]:
             c.c.plan, c.c.id, c.c.referral_id, c.c.outcome, c.c.recipient, c.c.organization_id,
             o.c.name.label("organization"), _STATUS, _REASON, c.c.medium, c.c.sent_at,
             c.c.sent_by, c.c.note, c.c.released_at, c.c.released_by, c.c.release_note,
-            c.c.created_at,
+            c.c.created_at, c.c.about,
         )
         .outerjoin_from(c, o, o.c.id == c.c.organization_id)
         .order_by(c.c.created_at, c.c.id)

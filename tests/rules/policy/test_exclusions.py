@@ -106,7 +106,12 @@ def test_a_county_is_read_however_it_is_written() -> None:
 
 def test_announced_without_a_date_says_so() -> None:
     [reason] = ask("CCAH", "SC", county="santa_cruz").reasons
-    assert reason.text == "announced, no date"
+    assert reason.text == "The plan has announced the service and gives no date yet."
+
+
+def test_not_begun_yet_says_from_when() -> None:
+    [reason] = ask("CCAH", "HTNS", "2022-03-01", county="merced").reasons
+    assert reason.text == "It begins there on 2022-07-01."
 
 
 def test_a_delegated_member_is_told_where_to_turn() -> None:
