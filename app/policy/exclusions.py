@@ -31,8 +31,7 @@ class Excluded:
 def exclude(policy: Policy, service: str, county: str | None, reading: Reading) -> Excluded:
     """Find all administrative reasons against a service for a member at a date."""
     covered = _COVERAGE.read(reading)
-    cell = policy.cell(service, county)
-    offered, unavailable = _availability(policy, service, cell, reading.as_of)
+    offered, unavailable = _availability(policy, service, county, reading.as_of)
     reasons = [Reason("not-a-member")] if covered.result is False else []
     reasons += [unavailable] if unavailable else []
     criteria = [covered, offered]
@@ -53,20 +52,30 @@ def exclude(policy: Policy, service: str, county: str | None, reading: Reading) 
 
 
 def _availability(
-    policy: Policy, service: str, cell: Cell | None, on: date
+    policy: Policy, service: str, county: str | None, on: date
 ) -> tuple[Criterion, Reason | None]:
     name = f"{service} offered"
+    cell = policy.cell(service, county)
     if cell is None:
         text = "not listed by the plan for this county"
         return Criterion(name, False, policy.data.source, text), Reason("not-offered")
     if cell.start is None:
         text = policy.advice("announced") or "announced, no date"
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
+    undated = undated_in_words(policy, county, cell)
     if on < cell.start:
-        text = f"from {cell.start}"
+        text = undated or f"It begins on {cell.start}."
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
-    text = f"since {cell.start}" + (", in part" if cell.partial else "")
+    text = undated or f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None
+
+
+def undated_in_words(policy: Policy, county: str | None, cell: Cell) -> str | None:
+    """Say what the date of an offer rests on where the plan's page gives none; None: it does."""
+    start = policy.county_start(county)
+    if cell.dated or start is None:
+        return None
+    return f"The page gives no date; {start.says}."
 
 
 def _applies(exclusion: PolicyExclusion, offered: Criterion) -> bool:

@@ -35,6 +35,23 @@ class Rules:
         lengths = [policy.data.furthest_start.within for policy in policies if policy]
         return max((plus_days(last_day(on, one), 1) for one in lengths), default=LAST_DAY)
 
+    def contact_only(self, on: date) -> dict[str, str]:
+        """Map each service that plans offer without a referral to a sentence: what it is, and whom
+        to call.
+        """
+        told: dict[str, str] = {}
+        policies = (self.library.policy(plan, on) for plan in self.plans)
+        for data in (policy.data for policy in policies if policy is not None):
+            for code, entry in data.catalog.contact_only.items():
+                contact = data.contacts[entry.contact]
+                phone = f"{contact.phone}, TTY {contact.tty}" if contact.tty else contact.phone
+                call = (
+                    f"{entry.name.en} of {data.name.en} needs no referral: call {phone}. "
+                    f"{entry.description} {entry.who}"
+                )
+                told[code] = f"{told[code]} {call}" if code in told else call
+        return told
+
     @staticmethod
     def automation(policy: Policy | None, service: str | None) -> Switches:
         """Return the switches that say which answers take effect by themselves. Without a plan or a
