@@ -154,9 +154,7 @@ def _day(request: Request, on: date | None) -> date:
 
 
 def _policies(request: Request, on: date) -> list[Policy]:
-    rules = _rules(request)
-    policies = (rules.library.policy(plan, on) for plan in rules.plans)
-    return [policy for policy in policies if policy is not None]
+    return _rules(request).in_force(on)
 
 
 def _policy(request: Request, plan: str, on: date) -> Policy:

@@ -20,6 +20,11 @@ class Rules:
     library: Library
     plans: tuple[str, ...]
 
+    def in_force(self, on: date) -> list[Policy]:
+        """List the policy of each plan served that is in force on a day."""
+        policies = (self.library.policy(plan, on) for plan in self.plans)
+        return [policy for policy in policies if policy is not None]
+
     def clocks(self, plan: str | None, on: date) -> PlanClocks:
         """Return the plan's clocks with the holidays of its calendar; without a plan, the shared
         clocks.
@@ -40,8 +45,7 @@ class Rules:
         to call.
         """
         told: dict[str, str] = {}
-        policies = (self.library.policy(plan, on) for plan in self.plans)
-        for data in (policy.data for policy in policies if policy is not None):
+        for data in (policy.data for policy in self.in_force(on)):
             for code, entry in data.catalog.contact_only.items():
                 contact = data.contacts[entry.contact]
                 phone = f"{contact.phone}, TTY {contact.tty}" if contact.tty else contact.phone

@@ -10,7 +10,7 @@ name of the fact; `app.fhir.facts_answers` reads the answers. No question is `re
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,6 +61,13 @@ class FormsWords(_Shape):
 
     forms: Mapping[str, FormWords]
     introduction: Both
+    summary: Both
+    gate: Both
+    then: Both
+    not_offered: Both
+    announced: Both
+    population: Both
+    population_question: Both
     sections: tuple[SectionWords, ...]
     shown_when: Mapping[str, Mapping[str, tuple[bool | str, ...]]]
     none: Both
@@ -172,31 +179,31 @@ _EVENTS = "utilization"
 _PUBLISHER = "No Wrong Door"
 
 
-def render(form: Form, words: FormsWords) -> FormTree:
-    """Make the Questionnaire. Its version is a digest of its content: a changed text changes the
-    version.
+def render(form: Form, words: FormsWords, beginning: Sequence[FormTree] = ()) -> FormTree:
+    """Make the Questionnaire, with the items of `beginning` before its sections. Its version is a
+    digest of its content: a changed text changes the version.
     """
     made: FormTree = {
         "resourceType": "Questionnaire",
         "id": form.name,
         "url": codes.QUESTIONNAIRE + form.name,
         "name": "".join(part.capitalize() for part in form.name.split("-")) + "Form",
-        **_text("title", form.words),
+        **in_both("title", form.words),
         "status": "active",
         "experimental": False,
         "subjectType": ["Patient"],
         "publisher": _PUBLISHER,
-        **_text("description", words.introduction),
+        **in_both("description", words.introduction),
     }
     if form.words.services:
         made["useContext"] = [_use(service) for service in form.words.services]
     asked = frozenset(form.facts)
-    made["item"] = [_section(section, asked, words) for section in form.sections]
+    made["item"] = [*beginning, *(_section(section, asked, words) for section in form.sections)]
     version = hashlib.sha256(orjson.dumps(made)).hexdigest()[:12]
     return {**made, "version": version, "meta": {"versionId": version}}
 
 
-def _text(element: str, words: Both) -> FormTree:
+def in_both(element: str, words: Both) -> FormTree:
     """Make an element in English, with the Spanish text as its extension."""
     spanish = {
         "url": codes.TRANSLATION,
@@ -220,7 +227,7 @@ def _use(service: str) -> FormTree:
 def _section(section: FormSection, asked: frozenset[str], words: FormsWords) -> FormTree:
     return {
         "linkId": f"section-{section.words.link}",
-        **_text("text", section.words),
+        **in_both("text", section.words),
         "type": "group",
         "item": list(_items(section.facts, asked, words)),
     }
@@ -244,7 +251,7 @@ def _head(fact: FactDefinition) -> FormTree:
     return {
         "linkId": fact.name,
         "code": [{"system": codes.FACT, "code": fact.name.replace(".", "-")}],
-        **_text("text", words),
+        **in_both("text", words),
     }
 
 
@@ -286,6 +293,6 @@ def _options(fact: FactDefinition, words: FormsWords) -> Iterator[FormTree]:
             name = codes.SERVICES.get(code, code)
             yield {"system": system, "code": code, "display": name}
         else:
-            yield {"system": system, "code": code, **_text("display", display)}
+            yield {"system": system, "code": code, **in_both("display", display)}
     if fact.type == "code-list":
-        yield {"system": system, "code": "none", **_text("display", words.none)}
+        yield {"system": system, "code": "none", **in_both("display", words.none)}
