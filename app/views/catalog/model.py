@@ -168,8 +168,10 @@ class PlanDetail(PlanEntry):
         description="What Enhanced Care Management consists of."
     )
     contact_only: list[ContactOnlyEntry]
-    forms: list[FormEntry] = Field(description="The forms that the plan's page names.")
-    outcomes: list[OutcomeEntry] = Field(description="How a referral ends, and who is told.")
+    forms: list[FormEntry] = Field(default=[], description="The forms that the plan's page names.")
+    outcomes: list[OutcomeEntry] = Field(
+        default=[], description="How a referral ends, and who is told."
+    )
     decision_business_days: int = Field(
         description="Within how many business days a referral is decided.", examples=[5]
     )
@@ -179,12 +181,17 @@ class PlanDetail(PlanEntry):
     urgent_hours: int = Field(
         description="Within how many hours an urgent referral is decided.", examples=[72]
     )
-    void_business_days: int = Field(
+    void_business_days: int | None = Field(
+        default=None,
         description="After how many business days without an answer to a request for information a "
         "referral becomes void.",
         examples=[5],
     )
-    reminder_business_days_before: int = Field(
-        description="How many business days before that a reminder is sent.", examples=[2]
+    reminder_business_days_before: int | None = Field(
+        default=None,
+        description="How many business days before that a reminder is sent.",
+        examples=[2],
     )
-    clocks_source: CitedSource = Field(description="Where these times come from.")
+    clocks_source: CitedSource | None = Field(
+        default=None, description="Where these times come from."
+    )

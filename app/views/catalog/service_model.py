@@ -94,9 +94,11 @@ class ServiceEntry(BaseModel):
         description="What the description lists, one by one.",
         examples=[["Lower hospital readmission rates."]],
     )
-    description_source: CitedSource
-    plan_description: bool = Field(
-        description="Whether the description is in the plan's own words.", examples=[True]
+    description_source: CitedSource | None = None
+    plan_description: bool | None = Field(
+        default=None,
+        description="Whether the description is in the plan's own words.",
+        examples=[True],
     )
     referable: bool = Field(description="Whether one refers to it here.", examples=[True])
     form: str | None = Field(
@@ -106,16 +108,24 @@ class ServiceEntry(BaseModel):
     citation: str = Field(examples=["S000:L136; S003:L97"])
     where: list[Availability]
     gate: Gate | None = Field(
-        description="What the plan asks for before any Community Support; null where nothing."
+        default=None,
+        description="What the plan asks for before any Community Support; null where nothing.",
     )
     criteria: list[Way] = Field(
+        default=[],
         description="Any one of these is enough; empty for ECM (see its populations) and for what "
-        "the plan does not offer."
+        "the plan does not offer.",
     )
-    limits: list[Note] = Field(description="How much of it a member may have.")
-    exclusions: list[Note] = Field(description="Who does not get it, whatever their need.")
-    exceptions: list[Note] = Field(description="What the plan's page says of exceptions.")
-    term: LengthOfTerm = Field(description="How long an authorization of it lasts.")
+    limits: list[Note] = Field(default=[], description="How much of it a member may have.")
+    exclusions: list[Note] = Field(
+        default=[], description="Who does not get it, whatever their need."
+    )
+    exceptions: list[Note] = Field(
+        default=[], description="What the plan's page says of exceptions."
+    )
+    term: LengthOfTerm | None = Field(
+        default=None, description="How long an authorization of it lasts."
+    )
 
 
 class ServiceList(BaseModel):
@@ -196,18 +206,22 @@ class PlanService(BaseModel):
     policy: str = Field(examples=["HPSM/2024-01-01"])
     where: list[Availability]
     description: str | None = Field(
+        default=None,
         description="What it is, in the words of the plan's page.",
         examples=["Physical adaptations to a home."],
     )
-    description_source: CitedSource
+    description_source: CitedSource | None = None
     gate: Gate | None = Field(
-        description="What the plan asks for before any Community Support; null where nothing."
+        default=None,
+        description="What the plan asks for before any Community Support; null where nothing.",
     )
     criteria: list[Way] = Field(
         description="The criteria of a Community Support; empty for ECM (see its populations)."
     )
     limits: list[Note]
-    term: LengthOfTerm = Field(description="How long an authorization of it lasts.")
+    term: LengthOfTerm | None = Field(
+        default=None, description="How long an authorization of it lasts."
+    )
 
 
 class Comparison(BaseModel):

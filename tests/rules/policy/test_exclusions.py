@@ -109,6 +109,30 @@ def test_announced_without_a_date_says_so() -> None:
     assert reason.text == "announced, no date"
 
 
+@pytest.mark.parametrize(
+    ("plan", "service", "county", "first"),
+    [
+        ("HPSJ", "HTNS", "stanislaus", "2022-07-01"),
+        ("HPSM", "HD", "san_mateo", "2022-01-01"),
+        ("CCAH", "RC", "merced", "2022-07-01"),
+        ("CCAH", "ECM", "monterey", "2022-01-01"),
+    ],
+)
+def test_before_an_offer_without_a_date_the_denial_says_that_the_page_gives_none(
+    plan: str, service: str, county: str, first: str
+) -> None:
+    said = ask(plan, service, "2021-12-31", county=county, **ELIGIBLE)
+    [text] = [r.text for r in said.reasons if r.code == "not-yet-live"]
+    assert text == f"The page gives no date; it is counted from the county's start {first}."
+    dated = ask("HPSJ", "NFTD", "2023-06-30", county="stanislaus").reasons
+    assert [r.text for r in dated] == ["It begins on 2023-07-01."]
+
+
+def test_a_profile_without_dates_shows_none() -> None:
+    said = ask("GEN002", "ECM", "2024-03-04", **ELIGIBLE)
+    assert "2000-01-01" not in str(said)
+
+
 def test_a_delegated_member_is_told_where_to_turn() -> None:
     [offered] = ask("HPSJ", "DH", delegated_to="KAISER", delegate_offers_service=True).reasons
     [other] = ask("HPSJ", "DH", delegated_to="KAISER").reasons
