@@ -88,7 +88,12 @@ def read_roster_member(
         plan or own_identifier({"identifier": [managing]}, codes.PLAN_ID),
         _birth_date(patient),
         SourcedFacts(
-            SourceKind.ELEMENT, ROSTER, values, birth=of_patient.birth, notes=tuple(notes)
+            SourceKind.ELEMENT,
+            ROSTER,
+            values,
+            birth=of_patient.birth,
+            sex=of_patient.sex,
+            notes=tuple(notes),
         ),
         terms,
     )
@@ -141,7 +146,7 @@ _UNITS = {"h": "requested_hours", "d": "requested_days", "wk": "requested_weeks"
 
 
 def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
-    """Read birth date, county and race; a district that is no county is unknown, with a note."""
+    """Read birth date, sex, county, race; a district that is no county is unknown, with a note."""
     values: dict[str, Fact] = {}
     unreadable: frozenset[str] = frozenset()
     district = _district(patient)
@@ -155,8 +160,9 @@ def read_patient(patient: Mapping[str, Any], source: str) -> SourcedFacts:
         values["race"] = Fact(races, source)
     birth = read_span(patient.get("birthDate"))
     notes = tuple(unread_note(name) for name in unreadable)
+    sex = _text(patient.get("gender"))
     return SourcedFacts(
-        SourceKind.ELEMENT, source, values, birth=birth, unreadable=unreadable, notes=notes
+        SourceKind.ELEMENT, source, values, birth=birth, sex=sex, unreadable=unreadable, notes=notes
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from app.base.heavy_work import check_time_limit
 from app.fhir.dates import read_span
 from app.fhir.r4 import codes
-from app.policy.dictionary import FactDefinition, load_dictionary
+from app.policy.dictionary import POPULATION, FactDefinition, load_dictionary
 from app.policy.model import CareEvent, Fact, FactValue
 from app.policy.stated import SourcedFacts, SourceKind
 
@@ -52,6 +52,20 @@ def read_response(response: Mapping[str, Any], source: str) -> SourcedFacts | No
         elif answers and isinstance(name, str) and not name.startswith("utilization."):
             reader.add_answers(name, answers)
     return reader.facts()
+
+
+def read_claims(response: Mapping[str, Any]) -> list[str]:
+    """Read the populations of focus that a response claims for the member (S004:L100)."""
+    if response.get("status") not in _READ_STATUSES:
+        return []
+    return [
+        str(coding["code"])
+        for item in _flatten(response.get("item") or ())
+        if item.get("linkId") == POPULATION
+        for answer in item.get("answer") or ()
+        if (coding := answer.get("valueCoding") or {}).get("code")
+        and coding.get("system") in (codes.POPULATION, None)
+    ]
 
 
 class _ResponseReader:

@@ -7,7 +7,7 @@ from typing import Any
 from app.base.local_time import LOCAL
 from app.fhir.r4 import codes
 from app.model.known import NamedOffer, Placement
-from app.policy.model import Criterion, Determination, Missing, Reason
+from app.policy.model import Criterion, Determination, Missing, Reason, Way
 
 _RESULTS = {
     result: {"name": "result", "valueCode": code}
@@ -40,6 +40,7 @@ def parameters(
         for code in determination.populations
     ]
     listed += [_missing(missing) for missing in determination.missing]
+    listed += [_way(way) for way in determination.ways]
     listed += criteria(determination.criteria)
     if placement is not None:
         listed.append({"name": "assignment", "valueCode": placement.assignment.value})
@@ -78,6 +79,12 @@ def _missing(missing: Missing) -> CheckParameter:
             {"name": "question", "valueString": missing.question},
         ],
     }
+
+
+def _way(way: Way) -> CheckParameter:
+    part = [{"name": "population", "valueCode": way.population}] if way.population else []
+    part += [{"name": "fact", "valueString": fact} for fact in way.facts]
+    return {"name": "way", "part": part}
 
 
 def criteria(nodes: Iterable[Criterion]) -> list[CheckParameter]:

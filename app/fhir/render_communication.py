@@ -6,13 +6,14 @@ when the answer is due. `payload` has one question each; a question that a form 
 form's `linkId` in an extension, so that a system can answer it with a QuestionnaireResponse.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from app.fhir.dates import instant
 from app.fhir.r4 import codes
 from app.model.record import InformationRequest, Referral
+from app.policy.asking import Asking, arranged
 from app.policy.model import Missing
 from app.policy.vocabulary import words_of
 
@@ -96,7 +97,10 @@ def communication_request(
     patient: Mapping[str, Any],
     plan_organization: str | None,
 ) -> dict[str, Any]:
-    """The CommunicationRequest of a request for information; `request_status` is its status."""
+    """The CommunicationRequest of a request for information; `request_status` is its status.
+
+    The first note says which answers may be enough.
+    """
     plan: dict[str, Any] = (
         {"reference": f"Organization/{plan_organization}"}
         if plan_organization
@@ -124,9 +128,31 @@ def communication_request(
         "recipient": [{"reference": f"Organization/{referral.organization_id}"}],
         "sender": plan,
     }
+    notes: list[dict[str, Any]] = []
+    if (enough := _enough(asked.missing, asked.asking)) is not None:
+        notes.append({"text": enough})
     if asked.reminded_at is not None:
-        body["note"] = [{"time": instant(asked.reminded_at), "text": "Asked a second time."}]
-    return body
+        notes.append({"time": instant(asked.reminded_at), "text": "Asked a second time."})
+    return body | ({"note": notes} if notes else {})
+
+
+def _enough(missing: Sequence[Missing], asking: Asking | None) -> str | None:
+    """Say which answers would be enough, by the numbers of the questions: `1; or 2 and 3`."""
+    numbers = {each: str(number) for number, each in enumerate(missing, 1)}
+    choices = [
+        _together(
+            [numbers[each] for each in choice.all_of], [numbers[each] for each in choice.one_of]
+        )
+        for choice in arranged(missing, asking).first
+    ]
+    listed = [choice for choice in choices if choice]
+    if not listed or len(missing) < 2:
+        return None
+    return f"Answers to these questions may be enough: {'; or '.join(listed)}."
+
+
+def _together(all_of: list[str], one_of: list[str]) -> str:
+    return " and ".join([*all_of, *([f"one of {', '.join(one_of)}"] if one_of else [])])
 
 
 def request_status(asked: InformationRequest) -> str:

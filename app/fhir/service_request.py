@@ -13,6 +13,7 @@ from app.base.text import as_key
 from app.fhir.clinical_codes import services_of, telling_modifiers
 from app.fhir.dates import read_moment, read_span
 from app.fhir.facts import read_coverages
+from app.fhir.facts_answers import read_claims
 from app.fhir.payload import (
     Payload,
     Resource,
@@ -73,7 +74,7 @@ def read_referral(
         intent=_text_of(service_request.get("intent")) or "order",
         priority=_text_of(service_request.get("priority")) or "routine",
         service=candidates[0] if len(candidates) == 1 else None,
-        claimed=_claimed(service_request),
+        claimed=_claimed(service_request, payload),
         identifiers=_identifiers(service_request),
         cin=_cin(payload, subscriber),
         birth_date=_text_of(patient.get("birthDate")),
@@ -147,9 +148,12 @@ def _services(request: Resource) -> tuple[str, ...]:
     return tuple(common or dict.fromkeys(s for services in known for s in services))
 
 
-def _claimed(request: Resource) -> tuple[str, ...]:
-    stated = (c for concept in request.get("reasonCode") or () for c in codings(concept))
-    claimed = (c.get("code") for c in stated if c.get("system") == codes.POPULATION)
+def _claimed(request: Resource, payload: Payload) -> tuple[str, ...]:
+    """The populations of focus that the request claims, then those that the answers on forms do."""
+    stated = [c for concept in request.get("reasonCode") or () for c in codings(concept)]
+    claimed = [c.get("code") for c in stated if c.get("system") == codes.POPULATION]
+    for _, response in payload.all("QuestionnaireResponse"):
+        claimed += read_claims(response)
     return tuple(dict.fromkeys(str(code) for code in claimed if code))
 
 

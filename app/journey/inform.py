@@ -87,7 +87,7 @@ def ask_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
     """Asks the requester for facts of the dictionary, or questions in words."""
     require_move(draft, Event.REQUEST_INFORMATION)
     missing = _questions(given)
-    details = replace(draft.details, reasons=(Reason("facts-missing"),), missing=tuple(missing))
+    details = replace(draft.details, reasons=(Reason("facts-missing"),), asking=None)
     clocks = context.rules.clocks(draft.after.plan, local_date(draft.after.received_at))
     act = Act(context.actor, details, policy_of(draft, context), given.text("note"))
     ask(draft, act, missing, clocks)
@@ -96,7 +96,7 @@ def ask_by_person(draft: Draft, given: Given, context: RequestContext) -> None:
 def _questions(given: Given) -> list[Missing]:
     dictionary = load_dictionary()
     facts, questions = given.texts("fact"), given.texts("question")
-    if any(name not in dictionary and name != "service" for name in facts):
+    if any(not dictionary.asks(name) for name in facts):
         text = "`fact` takes names of the fact dictionary; put anything else as a `question`."
         raise refuse(422, "code-invalid", text, given.at("fact"))
     if not facts and not questions:
@@ -130,7 +130,7 @@ async def add_information(
         identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
     draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
     draft.sent = _with_supporting_info(draft.sent, added)
-    answered = replace(draft.details, missing=())
+    answered = replace(draft.details, missing=(), asking=None)
     draft.move(Event.ADD_INFORMATION, Act(context.actor, answered, None))
     draft.listening = [*draft.listening, *known.listening]
     case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)

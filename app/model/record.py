@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 
 from app.base.local_time import local_date
 from app.model.lifecycle import BusinessStatus, Move, State
+from app.policy.asking import Asking
 from app.policy.deadlines import PlanClocks, expires, expiring_from, is_over
 from app.policy.model import Missing, Reason
 
@@ -94,6 +95,7 @@ class InformationRequest:
     reminded_at: datetime | None = None
     answered_at: datetime | None = None
     ended_at: datetime | None = None
+    asking: Asking | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class Details:
     mistaken: bool = False
     #: Plan staff proposed to approve against an exclusion; the proposal waits for confirmation.
     exception_proposed: bool = False
+    #: What is asked first, and what is folded (`app.policy.asking.arranged`); None: as `missing`.
+    asking: Asking | None = None
 
     @property
     def shown(self) -> tuple[Reason, ...]:

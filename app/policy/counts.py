@@ -293,6 +293,11 @@ def within(span: Span, first: date, last: date) -> bool | None:
     return None if possibly_within(span, first, last) else False
 
 
+def ages(birth: Span, on: date) -> tuple[int, int]:
+    """Return the lowest and the highest age in years that a person may have on a day."""
+    return completed_years(birth.last, on), completed_years(birth.first, on)
+
+
 def completed_years(birth: date, on: date) -> int:
     """Return the age in completed years. A person born on 29 February has the birthday on 1 March
     in a common year.

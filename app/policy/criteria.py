@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from app.policy.model import Criterion, DeterminationOutcome, FactValue, Span
+from app.policy.model import Criterion, DeterminationOutcome, FactValue, Span, Way
 from app.policy.reading import COMPUTED, DERIVED_FROM, Reading
 
 
@@ -38,6 +38,10 @@ class Node:
         """Name the facts to ask for while the answer is unknown."""
         del reading
         return self.asks
+
+    def enough(self, reading: Reading) -> tuple[Way, ...]:
+        """List the smallest sets of these facts that can make the answer true."""
+        return (Way(self.wanted(reading)),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,12 @@ class Numbers(Node):
         open_terms = [t for t in self.terms if is_open(reading.bounds(t))]
         known = {t for t in self.terms if t not in open_terms}
         return tuple(fact for fact in self.asks if fact not in known)
+
+    def enough(self, reading: Reading) -> tuple[Way, ...]:
+        """Return each open term alone where more is better: one long stay makes a sum of stays."""
+        wanted = self.wanted(reading)
+        more_is_better = self.compare in (">", ">=")
+        return tuple(Way((fact,)) for fact in wanted) if more_is_better else (Way(wanted),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +229,10 @@ class EcmEligible(Node):
         """Name the facts that ECM itself still needs."""
         return () if reading.ecm is None else reading.ecm().missing
 
+    def enough(self, reading: Reading) -> tuple[Way, ...]:
+        """Return the best ways to ECM, each by its population; nobody chooses among more."""
+        return () if reading.ecm is None else reading.ecm().ways[:_MOST_WAYS]
+
 
 def renamed(node: Node, name: str) -> Node:
     """Copy a criterion under another name, such as `excluded: CareAdvantage`."""
@@ -261,6 +275,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+_MOST_WAYS = 8
 NOT_STATED = "not stated"
 NOT_LIVE = "not live here at this date"
 

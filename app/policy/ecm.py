@@ -2,13 +2,12 @@
 (facts.md 6.4).
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from app.policy.criteria import NOT_LIVE, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
-from app.policy.missing import missing_facts
+from app.policy.missing import AskedCriterion, find_open
 from app.policy.model import Criterion, DeterminationOutcome, Reason
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
 from app.policy.reading import Reading
@@ -17,21 +16,12 @@ ECM = "ECM"
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One population that was read: its criterion as a node, and the answer of the facts."""
-
-    code: str
-    node: Node
-    answer: Criterion
-
-
-@dataclass(frozen=True, slots=True)
 class _Populations:
     """The populations of a plan: decided by the rules, decided by a person, and not live yet."""
 
-    live: list[_Asked]
-    person: list[_Asked]
-    later: list[_Asked]
+    live: list[AskedCriterion]
+    person: list[AskedCriterion]
+    later: list[AskedCriterion]
 
     def criteria(self) -> tuple[Criterion, ...]:
         later = [_with_detail(a.answer, NOT_LIVE) for a in self.later]
@@ -71,10 +61,10 @@ def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
 
 
 def _ask(
-    into: list[_Asked], population: PolicyPopulation, node: Node | None, reading: Reading
+    into: list[AskedCriterion], population: PolicyPopulation, node: Node | None, reading: Reading
 ) -> None:
     if node is not None:
-        into.append(_Asked(population.code, node, node.read(reading)))
+        into.append(AskedCriterion(node, node.read(reading), population.code))
 
 
 def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Reading) -> Finding:
@@ -102,23 +92,21 @@ def _unknown(
     """
     live = populations.live
     asked = live if person else [*live, *populations.person]
-    first = sorted(asked, key=lambda a: a.code not in claimed)
+    first = sorted(asked, key=lambda a: a.population not in claimed)
     alternatives = [live] if len(asked) == len(live) else [live, asked]
-    missing = missing_facts(_pairs(first), [_pairs(a) for a in alternatives], reading)
+    found = find_open(first, alternatives, reading, claimed)
     reasons = [Reason("facts-missing")]
     if not claimed:
         reasons.append(Reason("population-missing"))
     if person:
         reasons.append(Reason("review-required"))
-    return Finding(DeterminationOutcome.PENDING, tuple(reasons), person, missing)
+    return Finding(
+        DeterminationOutcome.PENDING, tuple(reasons), person, found.facts, ways=found.ways
+    )
 
 
-def _pairs(asked: Iterable[_Asked]) -> list[tuple[Node, Criterion]]:
-    return [(a.node, a.answer) for a in asked]
-
-
-def _true(asked: list[_Asked]) -> tuple[str, ...]:
-    return tuple(a.code for a in asked if a.answer.result is True)
+def _true(asked: list[AskedCriterion]) -> tuple[str, ...]:
+    return tuple(a.population for a in asked if a.population and a.answer.result is True)
 
 
 def _with_detail(answer: Criterion, detail: str) -> Criterion:

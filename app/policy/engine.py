@@ -5,9 +5,11 @@ or Community Supports (6.5), open authorizations (6.7). The decision stage decid
 answer takes effect by itself, and what happens then.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from app.policy.counties import member_county
+from app.policy.counts import ages
 from app.policy.dictionary import Dictionary
 from app.policy.ecm import ECM, find_ecm
 from app.policy.finding import Finding, pending
@@ -18,6 +20,7 @@ from app.policy.model import (
     EligibilityQuestion,
     Missing,
     Reason,
+    Way,
 )
 from app.policy.policy import Policy
 from app.policy.reading import Reading
@@ -43,7 +46,7 @@ def evaluate_under(
     if policy is None:
         finding = _without_plan(question)
     else:
-        finding = _for_this_member(question, _find(policy, question))
+        finding = _for_this_member(question, _find(policy, question, dictionary))
     missing = tuple(Missing(f, dictionary.question(f)) for f in finding.missing)
     return Determination(
         outcome=finding.outcome,
@@ -55,6 +58,7 @@ def evaluate_under(
         as_of=question.as_of,
         administrative=finding.administrative,
         notes=(*question.facts.notes, *finding.notes),
+        ways=finding.ways,
     )
 
 
@@ -63,7 +67,12 @@ def _without_plan(question: EligibilityQuestion) -> Finding:
     reasons = [Reason("member-unidentified")]
     if question.service is not None:
         return pending(reasons, ())
-    return pending([*reasons, Reason("facts-missing")], (), ("service",))
+    return _without_service(reasons)
+
+
+def _without_service(reasons: Iterable[Reason] = ()) -> Finding:
+    asking = [*reasons, Reason("facts-missing")]
+    return pending(asking, (), ("service",), (Way(("service",)),))
 
 
 def _for_this_member(question: EligibilityQuestion, finding: Finding) -> Finding:
@@ -77,6 +86,7 @@ def _for_this_member(question: EligibilityQuestion, finding: Finding) -> Finding
             [Reason("member-unidentified"), *(asking if unknown else [])],
             finding.criteria,
             finding.missing,
+            finding.ways,
         )
     if question.already_authorized and not finding.administrative and question.service:
         reasons = (Reason("already-authorized"), *finding.reasons)
@@ -84,10 +94,12 @@ def _for_this_member(question: EligibilityQuestion, finding: Finding) -> Finding
     return finding
 
 
-def _find(policy: Policy, question: EligibilityQuestion) -> Finding:
+def _find(policy: Policy, question: EligibilityQuestion, dictionary: Dictionary) -> Finding:
     if question.service is None:
-        return pending([Reason("facts-missing")], (), ("service",))
-    reading = Reading(question.facts, question.as_of, policy.data.counts)
+        return _without_service()
+    facts, on = question.facts, question.as_of
+    needless = dictionary.needless(facts.sex, ages(facts.birth, on) if facts.birth else None)
+    reading = Reading(facts, on, policy.data.counts, needless, dictionary.seldom)
     county = _county(policy, question, reading)
     if county is not None or not policy.data.counties:
         finding = _find_in(policy, question.service, county, question.claimed, reading)
@@ -132,12 +144,26 @@ def _find_anywhere(policy: Policy, question: EligibilityQuestion, reading: Readi
             p for p in first.populations if all(p in f.populations for f in findings)
         )
         missing = dict.fromkeys(fact for f in findings for fact in f.missing)
-        return replace(first, populations=everywhere, missing=tuple(missing))
+        ways = tuple(way for way in first.ways if all(way in f.ways for f in findings))
+        return replace(first, populations=everywhere, missing=tuple(missing), ways=ways)
     missing = dict.fromkeys(["county", *(fact for f in findings for fact in f.missing)])
     asking = [Reason("facts-missing")]
     if any("population-missing" in f.codes() for f in findings):
         asking.append(Reason("population-missing"))
-    return pending(asking, first.criteria, tuple(missing))
+    return pending(asking, first.criteria, tuple(missing), _by_county(findings))
+
+
+def _by_county(findings: Iterable[Finding]) -> tuple[Way, ...]:
+    """List the ways where the answer depends on the county: the county, and what a county that
+    does not deny still needs.
+    """
+    found: dict[Way, None] = {}
+    for finding in findings:
+        if finding.outcome is not DeterminationOutcome.DENIED:
+            for way in finding.ways or (Way(()),):
+                found[Way(("county", *way.facts), way.population)] = None
+    alone = Way(("county",))
+    return (alone,) if alone in found else tuple(found)
 
 
 def _with_questions_beside(

@@ -5,7 +5,7 @@ into a determination.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.policy.model import Criterion, DeterminationOutcome, Reason
+from app.policy.model import Criterion, DeterminationOutcome, Reason, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,17 @@ class Finding:
     criteria: tuple[Criterion, ...] = ()
     administrative: bool = False
     notes: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
 
     def codes(self) -> frozenset[str]:
         return frozenset(reason.code for reason in self.reasons)
 
 
 def pending(
-    reasons: Iterable[Reason], criteria: tuple[Criterion, ...], missing: tuple[str, ...] = ()
+    reasons: Iterable[Reason],
+    criteria: tuple[Criterion, ...],
+    missing: tuple[str, ...] = (),
+    ways: tuple[Way, ...] = (),
 ) -> Finding:
     """Make a finding that the rules do not decide, or cannot decide yet."""
-    return Finding(DeterminationOutcome.PENDING, tuple(reasons), (), missing, criteria)
+    return Finding(DeterminationOutcome.PENDING, tuple(reasons), (), missing, criteria, ways=ways)

@@ -68,6 +68,8 @@ class Facts:
     #: Conflicts between sources and answers that could not be read, as sentences for the
     #: determination.
     notes: tuple[str, ...] = ()
+    #: Administrative gender (`male`, `female` …): no rule reads it; it spares needless questions.
+    sex: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,16 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A smallest set of unknown facts that, answered in the member's favour, would decide: for one
+    population, or (None) for the criteria of a support.
+    """
+
+    facts: tuple[str, ...]
+    population: str | None = None
+
+
+@dataclass(frozen=True)
 class Criterion:
     """One node of the explanation: `result` is True, False or None (unknown)."""
 
@@ -128,3 +140,5 @@ class Determination:
     #: The denial has an administrative reason (facts.md 6.3): `deny_administrative` applies.
     administrative: bool = False
     notes: tuple[str, ...] = ()
+    #: What to ask first: the best way first (facts.md 6.4, spec.md 4).
+    ways: tuple[Way, ...] = ()

@@ -5,7 +5,7 @@ Implements facts.md 2.2, 2.4 and 5. The sources were merged before (`app/fhir` a
 `app.journey.eligibility.merge`); other modules decide what follows from a criterion.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from app.policy.counts import (
     Bounds,
     CountResult,
-    completed_years,
+    ages,
     count,
     minus_months,
     resolve,
@@ -57,15 +57,29 @@ class Reading:
     raises an error.
     """
 
-    __slots__ = ("_counts", "_rules", "_stays", "as_of", "ecm", "facts", "memo", "values")
+    __slots__ = (
+        "_counts", "_rules", "_stays", "as_of", "ecm", "facts", "memo", "needless",
+        "seldom", "values",
+    )  # fmt: skip
 
-    def __init__(self, facts: Facts, as_of: date, rules: Mapping[str, Count]) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        as_of: date,
+        rules: Mapping[str, Count],
+        needless: Collection[str] = (),
+        seldom: Collection[str] = (),
+    ) -> None:
         self.facts = facts
         self.values: Mapping[str, Fact] = facts.values
         self.as_of = as_of
         self.memo: dict[str, Criterion] = {}
         #: Returns the ECM finding on the same facts, for the criterion `ecm_eligible`.
         self.ecm: Callable[[], Finding] | None = None
+        #: Facts that nobody is asked for, because they cannot concern the member.
+        self.needless = frozenset(needless)
+        #: Facts that hold for few members: asked for after the others.
+        self.seldom = frozenset(seldom)
         self._rules = rules
         self._counts: dict[str, Bounds] = {}
         self._stays: list[CountResult] | None = None
@@ -103,7 +117,7 @@ class Reading:
         if name in self._rules:
             return self._count(name)
         if name == "age" and self.facts.birth is not None:
-            return self._ages(self.facts.birth)
+            return ages(self.facts.birth, self.as_of)
         value = self.value(name)
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return value, value
@@ -119,10 +133,6 @@ class Reading:
             known = count(self._rules[name], self._stays, self.as_of, self.facts.events_complete)
             self._counts[name] = known
         return known
-
-    def _ages(self, birth: Span) -> tuple[int, int]:
-        youngest = completed_years(birth.last, self.as_of)
-        return youngest, completed_years(birth.first, self.as_of)
 
     def within_12_months(self, name: str) -> bool | None:
         """Tell whether a date lies within the last 12 months; the same day a year ago does."""

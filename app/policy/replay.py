@@ -123,6 +123,7 @@ def depersonalize(question: EligibilityQuestion, texts: frozenset[str]) -> Eligi
             events=tuple(_event(event) for event in facts.events),
             events_complete=facts.events_complete,
             birth=None if facts.birth is None else _aged(facts.birth, question.as_of),
+            sex=facts.sex,
         ),
     )
 

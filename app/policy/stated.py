@@ -40,6 +40,7 @@ class SourcedFacts:
     #: answer was readable.
     unreadable: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    sex: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def facts_to_json(facts: Facts) -> Json:
         "events_complete": facts.events_complete,
         "birth": _span_to(facts.birth),
         "notes": list(facts.notes),
+        **_sex_to(facts.sex),
     }
 
 
@@ -51,6 +52,7 @@ def facts_from_json(stored: Mapping[str, Any]) -> Facts:
         stored["events_complete"],
         _span_from(stored["birth"]),
         tuple(stored["notes"]),
+        stored.get("sex"),
     )
 
 
@@ -70,6 +72,7 @@ def roster_to_json(member: RosterMember) -> Json:
             "birth": _span_to(stated.birth),
             "unreadable": sorted(stated.unreadable),
             "notes": list(stated.notes),
+            **_sex_to(stated.sex),
         },
         "coverages": [_coverage_to(terms) for terms in member.coverages],
     }
@@ -91,9 +94,14 @@ def roster_from_json(stored: Mapping[str, Any]) -> RosterMember:
             _span_from(stated["birth"]),
             frozenset(stated["unreadable"]),
             tuple(stated["notes"]),
+            stated.get("sex"),
         ),
         tuple(_coverage_from(terms) for terms in stored["coverages"]),
     )
+
+
+def _sex_to(sex: str | None) -> Json:
+    return {"sex": sex} if sex else {}
 
 
 def _values_to(values: Mapping[str, Fact]) -> Json:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from app.policy.criteria import NOT_STATED, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding
-from app.policy.missing import missing_facts
+from app.policy.missing import AskedCriterion, StillOpen, joined
 from app.policy.model import Criterion, DeterminationOutcome, Reason
 from app.policy.policy import Policy, PolicyLimit
 from app.policy.reading import Reading
@@ -81,12 +81,11 @@ def _decide(
         reasons = tuple(Reason(c, _source(policy, service, c)) for c in failed)
         return Finding(DeterminationOutcome.DENIED, reasons)
     unknown = [part for part in parts if part.answer.result is None]
-    missing = _missing(unknown, reading)
+    found = _open(unknown, reading)
     reasons = (Reason("partial-availability", policy.advice("partial")),) if partial else ()
-    if missing:
-        return Finding(
-            DeterminationOutcome.PENDING, (*reasons, Reason("facts-missing")), missing=missing
-        )
+    if found.facts:
+        asking = (*reasons, Reason("facts-missing"))
+        return Finding(DeterminationOutcome.PENDING, asking, missing=found.facts, ways=found.ways)
     if unknown:  # no fact to ask for: the gate needs an answer for ECM that a person gives
         return Finding(DeterminationOutcome.PENDING, (*reasons, Reason("review-required")))
     if partial:
@@ -94,14 +93,15 @@ def _decide(
     return Finding(DeterminationOutcome.APPROVED, (Reason("service-criteria-met"),))
 
 
-def _missing(unknown: list[_Part], reading: Reading) -> tuple[str, ...]:
-    named: dict[str, None] = {}
+def _open(unknown: list[_Part], reading: Reading) -> StillOpen:
+    parts = []
     for part in unknown:
         if part.node is not None:
             is_limit = part.reason == "limit-reached"
-            pairs = [(part.node, part.answer.children[0] if is_limit else part.answer)]
-            named.update(dict.fromkeys(missing_facts(pairs, [pairs], reading)))
-    return tuple(named)
+            parts.append(
+                AskedCriterion(part.node, part.answer.children[0] if is_limit else part.answer)
+            )
+    return joined(parts, reading)
 
 
 def _source(policy: Policy, service: str, reason: str) -> str | None:

@@ -16,6 +16,7 @@ from app.fhir.r4.check import check_resource
 from app.main import create_app
 from app.model.caller import Caller
 from app.policy.consistency import facts_used
+from app.policy.dictionary import POPULATION
 from app.policy.library import load_library
 from app.views.forms.form import ROSTER, build_forms, load_words, render
 from app.views.forms.summary import render_all
@@ -29,7 +30,7 @@ ON = local_date(ServiceClock().now())
 IN_FORCE = [LIBRARY.policy(plan, ON) for plan in LIBRARY.plans]
 RENDERED = render_all(LIBRARY, IN_FORCE)
 #: Asked beside the facts: the populations that the sender claims.
-CLAIM = "population_of_focus"
+CLAIM = POPULATION
 #: Known from resources, never asked (facts.md 3.1).
 RESOURCES = {"age", "county", "line_of_business", "coverage_active", "delegated_to", "race"}
 #: Read by no rule, and kept: what a form may ask beside.

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from app.model.record import Details
+from app.policy.asking import Alternative, Asking
 from app.policy.model import (
     CareEvent,
     Criterion,
@@ -25,6 +26,7 @@ from app.policy.model import (
     Missing,
     Reason,
     Span,
+    Way,
 )
 from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind
 from app.policy.stored_form import (
@@ -181,7 +183,7 @@ def stored():
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_a_value_is_written_as_it_always_was(stored, kind, name):
     values, write, _ = KINDS[kind]
-    assert write(values[name]) == stored[kind][name]
+    assert _as_then(write(values[name])) == stored[kind][name]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
@@ -189,14 +191,21 @@ def test_a_row_of_then_is_read(stored, kind, name):
     values, write, read = KINDS[kind]
     found = read(stored[kind][name])
     assert found == values[name]
-    assert write(found) == stored[kind][name]
+    assert _as_then(write(found)) == stored[kind][name]
+
+
+def _as_then(written: str) -> str:
+    """Leaves out what has come since, as long as nobody has said it."""
+    for since in (',"ways":[]', ',"asking":null'):
+        written = written.replace(since, "")
+    return written
 
 
 @pytest.mark.parametrize("kind", ["question", "answer"])
 def test_rows_of_the_worked_examples_are_read_and_written_again(stored, kind):
     _, write, read = KINDS[kind]
     rows = stored["examples"][kind]
-    assert [write(read(row)) for row in rows] == rows
+    assert [_as_then(write(read(row))) for row in rows] == rows
     assert len(rows) == 3
 
 
@@ -226,6 +235,17 @@ NO_ROWS = [(kind, text) for kind in KINDS for text in ("", "x", "[]", "null", "{
 def test_what_is_no_such_row_is_refused(kind, text):
     with pytest.raises((KeyError, ValueError, TypeError)):
         KINDS[kind][2](text)
+
+
+def test_what_has_come_since_is_read_again():
+    asking = Asking((Alternative("POF2", ("utilization",)),), (Alternative(None, (), ("idd",)),))
+    details = replace(DETAILS["full"], asking=asking)
+    assert Details.from_json(details.to_json()) == details
+    answer = replace(KINDS["answer"][0]["full"], ways=(Way(("homeless", "age"), "POF1B"),))
+    assert answer_from_json(answer_to_json(answer)) == answer
+    question = KINDS["question"][0]["full"]
+    question = replace(question, facts=replace(question.facts, sex="male"))
+    assert question_from_json(question_to_json(question)) == question
 
 
 def test_details_of_a_row_from_before_a_field_have_its_default(stored):

@@ -6,7 +6,7 @@ import pytest
 
 from app.journey.decision.decide import decide
 from app.model.lifecycle import Event
-from app.policy.model import Determination, DeterminationOutcome, Reason
+from app.policy.model import Determination, DeterminationOutcome, Missing, Reason
 from tests.rules.plan_data import switches
 
 BY_HAND = switches(approve="review", deny_administrative="review", deny_criteria="review")
@@ -31,6 +31,7 @@ CASES = [
     ("pending", ["already-authorized"], switches(), Event.REVIEW),
     ("pending", ["already-authorized", "facts-missing"], switches(), Event.REVIEW),
 ]
+ASKED = Missing("homeless", "Is the member homeless?")
 ADMINISTRATIVE = {"line-of-business", "delegated-plan", "not-a-member"}
 
 
@@ -40,10 +41,23 @@ def test_a_move_follows(outcome, reasons, automation, event):
         outcome=DeterminationOutcome(outcome),
         reasons=tuple(map(Reason, reasons)),
         populations=(),
-        missing=(),
+        missing=(ASKED,) if "facts-missing" in reasons else (),
         criteria=(),
         administrative=bool(ADMINISTRATIVE & set(reasons)),
         policy="HPSM/2022-01-01",
         as_of=date(2026, 11, 20),
     )
     assert decide(said, automation) is event
+
+
+def test_a_person_looks_where_no_question_is_left_that_can_concern_the_member():
+    said = Determination(
+        outcome=DeterminationOutcome.PENDING,
+        reasons=(Reason("facts-missing"),),
+        populations=(),
+        missing=(),
+        criteria=(),
+        policy="HPSJ/2026-01-01",
+        as_of=date(2026, 11, 20),
+    )
+    assert decide(said, switches()) is Event.REVIEW

@@ -34,9 +34,11 @@ def decide(determination: Determination, switches: Switches) -> Event:
         switch = switches.deny_administrative if administrative else switches.deny_criteria
         return Event.DENY if switch == "automatic" else Event.REVIEW
     reasons = {reason.code for reason in determination.reasons}
-    if reasons & _ASK and not reasons & _FOR_A_PERSON:
-        return Event.REQUEST_INFORMATION
-    return Event.REVIEW
+    if reasons & _FOR_A_PERSON or not reasons & _ASK:
+        return Event.REVIEW
+    if not determination.missing and "member-unidentified" not in reasons:
+        return Event.REVIEW  # no question is left that can concern the member
+    return Event.REQUEST_INFORMATION
 
 
 # The authorization

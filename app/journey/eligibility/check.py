@@ -268,7 +268,7 @@ def at_least(facts: Facts, used: Mapping[str, Decimal | int], source: str) -> Fa
                 continue
             notes.append(f"{name}: {before.source} and {source} differ; the larger one holds")
         values[name] = Fact(amount, source)
-    return Facts(values, facts.events, facts.events_complete, facts.birth, tuple(notes))
+    return replace(facts, values=values, notes=tuple(notes))
 
 
 def _within(limit: Limit, authorizations: Sequence[Authorization], on: date) -> list[Authorization]:

@@ -67,10 +67,11 @@ def merge(
     if chosen is not None:
         _stack(values, coverage_facts(chosen, as_of), _HOLDS[SourceKind.ELEMENT], notes)
     birth = next((source.birth for source in stated if source.birth), None)
+    sex = next((source.sex for source in stated if source.sex), None)
     if roster is not None:
         _overrule(values, _roster_values(roster, as_of), notes)
         notes += roster.stated.notes
-        birth = roster.stated.birth or birth
+        birth, sex = roster.stated.birth or birth, roster.stated.sex or sex
     if birth is not None:
         values.pop("age", None)
     listed, complete = merge_events(stated, notes)
@@ -78,7 +79,7 @@ def merge(
     if cut is not None:
         complete = None if complete else complete  # a shortened list may lack events
         notes.insert(0, cut)
-    return Facts(values, tuple(events), complete, birth, noted(notes))
+    return Facts(values, tuple(events), complete, birth, noted(notes), sex)
 
 
 def _merge_kind(sources: Sequence[SourcedFacts], notes: list[str]) -> Mapping[str, Fact]:

@@ -310,6 +310,7 @@ class Draft:
             asked_at=self.at,
             void_due=void_due,
             remind_at=remind_at,
+            asking=self.details.asking,
         )
         self.requests[self.open_request.id] = self.open_request
 

@@ -18,6 +18,7 @@ from app.fhir.r4.strict_json import parse
 from app.model.caller import UNASSIGNED
 from app.model.notices import Listening
 from app.model.record import Details, InformationRequest, Referral
+from app.policy.asking import Asking
 from app.policy.model import EligibilityQuestion, Missing
 from app.policy.stored_form import question_from_json
 from app.store.database import Row, Source, Transaction
@@ -149,12 +150,13 @@ async def _opened(row: Row, before: Referral, now: datetime, fhir_base: str) -> 
     request = await to_thread_if_heavy(parse, sent)
     service = await to_thread_if_heavy(parse, service_body) if service_body else None
     authorized, question = row["authorized"], row["question"]
+    details = Details.from_json(before.details)
     draft = Draft(
         before=before,
         after=before,
         at=max(now, before.updated_at),
         sent=request,
-        details=Details.from_json(before.details),
+        details=details,
         plan_organization=row["plan_organization"],
         adopted=await to_thread_if_heavy(parse, own_task),
         service_task_id=service["id"] if service else None,
@@ -164,13 +166,13 @@ async def _opened(row: Row, before: Referral, now: datetime, fhir_base: str) -> 
         entered_by_plan=row["entered_by"] is not None,
         listening=tuple(Listening(*each) for each in orjson.loads(row["listening"] or "[]")),
         authorization=to_authorization(orjson.loads(authorized)) if authorized else None,
-        open_request=_open_request(row["asked"]),
+        open_request=_open_request(row["asked"], details.asking),
         fhir_base=fhir_base,
     )
     return Opened(draft, question_from_json(question) if question else None)
 
 
-def _open_request(text: str | None) -> InformationRequest | None:
+def _open_request(text: str | None, asking: Asking | None) -> InformationRequest | None:
     """Reads the open request for information from its JSON array."""
     if text is None:
         return None
@@ -185,6 +187,7 @@ def _open_request(text: str | None) -> InformationRequest | None:
         remind_at=_moment(remind),
         attempts=attempts,
         reminded_at=_moment(reminded),
+        asking=asking,
     )
 
 

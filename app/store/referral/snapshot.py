@@ -14,6 +14,7 @@ import orjson
 from pydantic import BeforeValidator, TypeAdapter
 
 from app.base.local_time import stored_day
+from app.policy.asking import Asking
 from app.policy.model import Missing, Reason
 from app.store.referral.draft import Draft
 
@@ -48,6 +49,8 @@ class LetterSnapshot:
     authorized: Authorized | None = None
     #: The member's number, as it was known at the decision.
     cin: str | None = None
+    #: What is asked first, and what is folded (`app.policy.asking.arranged`); None: as `missing`.
+    asking: Asking | None = None
 
     def to_json(self) -> str:
         return orjson.dumps(self).decode()
@@ -80,4 +83,5 @@ def letter_snapshot(draft: Draft, policy: str | None, decided_by: str) -> Letter
         if held
         else None,
         cin=after.cin,
+        asking=draft.details.asking,
     )

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.fhir.r4 import codes
 from app.policy.consistency import facts_used
-from app.policy.dictionary import Dictionary, FactDefinition
+from app.policy.dictionary import Dictionary, FactDefinition, load_dictionary
 from app.policy.library import Library
 
 #: The form for facts that a plan's roster knows; other senders may state them, too (facts.md 3.2).
@@ -67,19 +67,8 @@ class FormsWords(_Shape):
     not_offered: Both
     announced: Both
     population: Both
-    population_question: Both
     sections: tuple[SectionWords, ...]
     shown_when: Mapping[str, Mapping[str, tuple[bool | str, ...]]]
-    none: Both
-    codes: Mapping[str, Mapping[str, tuple[str, str]]]
-
-    def of_code(self, fact: str, code: str) -> Both:
-        """Word a code; a code without words becomes `foster-care` → `foster care`."""
-        known = self.codes.get(fact, {}).get(code)
-        if known is None:
-            plain = code.replace("-", " ").replace("_", " ")
-            return Both(en=plain, es=plain)
-        return Both(en=known[0], es=known[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +250,7 @@ def _question(fact: FactDefinition, asked: frozenset[str], words: FormsWords) ->
     if fact.type == "code-list":
         item["repeats"] = True
     if fact.codes:
-        item["answerOption"] = [{"valueCoding": option} for option in _options(fact, words)]
+        item["answerOption"] = [{"valueCoding": option} for option in _options(fact)]
     return item
 
 
@@ -284,15 +273,21 @@ def _condition(question: str, answer: bool | str) -> FormTree:
     return condition | {"answerCoding": coding}
 
 
-def _options(fact: FactDefinition, words: FormsWords) -> Iterator[FormTree]:
+def _options(fact: FactDefinition) -> Iterator[FormTree]:
     """List every code with its words; a list of codes also has `none`: known to be empty."""
     system = codes.fact_system(fact.name)
     for code in fact.codes:
-        display = words.of_code(fact.name, code)
+        english, spanish = fact.of_code(code)
         if system == codes.CALAIM_SERVICE:
             name = codes.SERVICES.get(code, code)
             yield {"system": system, "code": code, "display": name}
         else:
-            yield {"system": system, "code": code, **in_both("display", display)}
+            yield {
+                "system": system,
+                "code": code,
+                **in_both("display", Both(en=english, es=spanish)),
+            }
     if fact.type == "code-list":
-        yield {"system": system, "code": "none", **in_both("display", words.none)}
+        english, spanish = load_dictionary().none
+        words = Both(en=english, es=spanish)
+        yield {"system": system, "code": "none", **in_both("display", words)}

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from app.fhir.r4 import codes
 from app.policy.criteria import Node
+from app.policy.dictionary import POPULATION, Dictionary
 from app.policy.library import Library
 from app.policy.phrases import criterion_in_words, phrases
 from app.policy.policy import Policy
@@ -35,12 +36,14 @@ def render_all(library: Library, policies: Sequence[Policy]) -> dict[str, FormTr
     for name, form in build_forms(library).items():
         beginning = list(_summary(library, policies, form.words.services, words))
         if _ECM in form.words.services:
-            beginning.append(_population_section(policies, words))
+            beginning.append(_population_section(library.dictionary, policies, words))
         rendered[name] = render(form, words, beginning)
     return rendered
 
 
-def _population_section(policies: Sequence[Policy], words: FormsWords) -> FormTree:
+def _population_section(
+    dictionary: Dictionary, policies: Sequence[Policy], words: FormsWords
+) -> FormTree:
     """Make the section that asks for the population of focus."""
     named = {p.code: p.data.name for policy in policies for p in policy.populations}
     options = [
@@ -54,9 +57,10 @@ def _population_section(policies: Sequence[Policy], words: FormsWords) -> FormTr
         }
         for code, name in named.items()
     ]
+    question = Both(en=dictionary.question(POPULATION), es=dictionary.question(POPULATION, "es"))
     item: FormTree = {
-        "linkId": "population_of_focus",
-        **in_both("text", words.population_question),
+        "linkId": POPULATION,
+        **in_both("text", question),
         "type": "choice",
         "repeats": True,
         "answerOption": [{"valueCoding": option} for option in options],

@@ -179,7 +179,7 @@ def test_what_nothing_leads_to_is_refused(
 def test_a_fact_that_no_form_asks_for_is_refused() -> None:
     known = load_dictionary()
     silent = replace(known["smhs"], forms=())
-    told = check_policies(dictionary=Dictionary({**known, "smhs": silent}, {}))
+    told = check_policies(dictionary=Dictionary({**known, "smhs": silent}, {}, known.none))
     assert told
     assert all("reads smhs, which no form asks for" in fault for fault in told)
 

@@ -100,5 +100,8 @@ def test_a_person_who_will_decide_anyway_needs_no_further_list() -> None:
 def test_what_is_asked_comes_with_the_words_a_referrer_reads() -> None:
     [asked] = ask("HPSJ", "MTM").missing
     assert asked.question == (
-        "Which chronic or serious conditions that depend on nutrition does the member have?"
+        "Which chronic or serious conditions that depend on nutrition does the member have? "
+        "Choices: Diabetes; Cardiovascular disease; Heart failure; Kidney disease; Stroke; Chronic "
+        "lung disease; HIV or AIDS; Cancer; Malnutrition; High-risk pregnancy or birth; Chronic "
+        "mental health condition; Another condition; None of these."
     )
