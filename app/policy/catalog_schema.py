@@ -48,7 +48,7 @@ class TranslatedWords(Shape):
 
 
 #: What a statement of a catalog is about.
-Topic = Literal[
+CatalogTopic = Literal[
     "about",
     "ecm",
     "lead-care-manager",
@@ -70,7 +70,7 @@ class CatalogStatement(Shape):
 
     text: PolicyText
     points: tuple[PolicyText, ...] = ()
-    topic: Topic = "about"
+    topic: CatalogTopic = "about"
     citation: Citation
     quote: str | None = None
 

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, Field
 
-from app.policy.catalog_schema import Topic
+from app.policy.catalog_schema import CatalogTopic
 
 #: The day of the examples.
 CATALOG_DAY = "2024-03-04"
@@ -40,7 +40,8 @@ class Note(BaseModel):
     )
     topic: str | None = Field(
         default=None,
-        description="What it is about: " + ", ".join(f"`{topic}`" for topic in get_args(Topic)),
+        description="What it is about: "
+        + ", ".join(f"`{topic}`" for topic in get_args(CatalogTopic)),
         examples=["ecm"],
     )
     source: CitedSource

@@ -12,7 +12,7 @@ from app.policy.phrases import Phrases, criterion_in_words
 from app.policy.policy import Policy, PolicyLimit
 from app.policy.schema import CriteriaWay, Length, Term, ToldParty
 from app.views.catalog.model import CitedSource, Named, Note, OutcomeEntry, ToldEntry
-from app.views.catalog.service_model import Gate, LengthOfTerm, Way
+from app.views.catalog.service_model import LengthOfTerm, PlanGate, Way
 
 _UNITS = {"h": "hours", "d": "days", "wk": "weeks", "USD": "US dollars", "time": "time"}
 _TOLD = {
@@ -116,11 +116,11 @@ def _told(party: ToldParty) -> list[ToldEntry]:
     return entries
 
 
-def _gate(policy: Policy, words: Phrases) -> Gate | None:
+def _gate(policy: Policy, words: Phrases) -> PlanGate | None:
     stated = policy.data.gate
     if stated is None or policy.gate is None:
         return None
-    return Gate(
+    return PlanGate(
         text=stated.says or "The plan asks for this before any Community Support.",
         points=list(stated.points),
         criterion=criterion_in_words(policy.gate, words),

@@ -59,7 +59,7 @@ class Way(BaseModel):
     )
 
 
-class Gate(BaseModel):
+class PlanGate(BaseModel):
     """What a plan asks for before any Community Support."""
 
     text: str = Field(examples=["A member may be eligible if they meet basic qualifications."])
@@ -107,7 +107,7 @@ class ServiceEntry(BaseModel):
     )
     citation: str = Field(examples=["S000:L136; S003:L97"])
     where: list[Availability]
-    gate: Gate | None = Field(
+    gate: PlanGate | None = Field(
         default=None,
         description="What the plan asks for before any Community Support; null where nothing.",
     )
@@ -211,7 +211,7 @@ class PlanService(BaseModel):
         examples=["Physical adaptations to a home."],
     )
     description_source: CitedSource | None = None
-    gate: Gate | None = Field(
+    gate: PlanGate | None = Field(
         default=None,
         description="What the plan asks for before any Community Support; null where nothing.",
     )
