@@ -7,7 +7,7 @@ from typing import Any
 from app.base.local_time import LOCAL
 from app.fhir.r4 import codes
 from app.model.known import NamedOffer, Placement
-from app.policy.model import Criterion, Determination, Missing, Reason, Way
+from app.policy.model import Criterion, Determination, Missing, Reason, ShortestWay
 
 _RESULTS = {
     result: {"name": "result", "valueCode": code}
@@ -81,7 +81,7 @@ def _missing(missing: Missing) -> CheckParameter:
     }
 
 
-def _way(way: Way) -> CheckParameter:
+def _way(way: ShortestWay) -> CheckParameter:
     part = [{"name": "population", "valueCode": way.population}] if way.population else []
     part += [{"name": "fact", "valueString": fact} for fact in way.facts]
     return {"name": "way", "part": part}

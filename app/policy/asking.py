@@ -14,7 +14,7 @@ other questions follow below, each under its population.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.policy.model import Missing, Way
+from app.policy.model import Missing, ShortestWay
 
 #: Most questions in front; a way that alone has more stands there all the same.
 MOST_QUESTIONS = 8
@@ -48,7 +48,9 @@ class Asking:
         return frozenset(fact for each in (*self.first, *self.further) for fact in each.facts)
 
 
-def asking(ways: Sequence[Way], missing: Sequence[str], beside: Collection[str] = ()) -> Asking:
+def asking(
+    ways: Sequence[ShortestWay], missing: Sequence[str], beside: Collection[str] = ()
+) -> Asking:
     """Choose what to ask first: the ways in their order, while there is room for their questions.
 
     `beside`: what is asked whatever else is answered; it takes room too, and is no alternative.
@@ -57,7 +59,7 @@ def asking(ways: Sequence[Way], missing: Sequence[str], beside: Collection[str] 
     """
     room = MOST_QUESTIONS - len(beside)
     direct = bool(ways) and ways[0].population is None
-    first: dict[str | None, list[Way]] = {}
+    first: dict[str | None, list[ShortestWay]] = {}
     asked: set[str] = set()
     for way in ways:
         together = asked.union(way.facts)
@@ -65,13 +67,13 @@ def asking(ways: Sequence[Way], missing: Sequence[str], beside: Collection[str] 
         if not asked or (fits and not (direct and way.population)):
             first.setdefault(way.population, []).append(way)
             asked = together
-    rest = [] if direct else [Way(tuple(fact for fact in missing if fact not in beside))]
+    rest = [] if direct else [ShortestWay(tuple(fact for fact in missing if fact not in beside))]
     return Asking(
         tuple(_alternative(each) for each in first.values()), _further([*ways, *rest], asked)
     )
 
 
-def _fits(way: Way, others: Sequence[Way]) -> bool:
+def _fits(way: ShortestWay, others: Sequence[ShortestWay]) -> bool:
     """Tell whether a way differs in one fact only from the ways of its population chosen before, so
     that all of them are said in one sentence.
     """
@@ -81,7 +83,7 @@ def _fits(way: Way, others: Sequence[Way]) -> bool:
     return all(len(each.facts) == len(common) + 1 for each in (*others, way))
 
 
-def _alternative(ways: Sequence[Way]) -> Alternative:
+def _alternative(ways: Sequence[ShortestWay]) -> Alternative:
     common = set(ways[0].facts).intersection(*(way.facts for way in ways[1:]))
     if len(ways) == 1:
         return Alternative(ways[0].population, ways[0].facts)
@@ -90,7 +92,7 @@ def _alternative(ways: Sequence[Way]) -> Alternative:
     return Alternative(ways[0].population, together, tuple(different))
 
 
-def _further(ways: Sequence[Way], asked: set[str]) -> tuple[Alternative, ...]:
+def _further(ways: Sequence[ShortestWay], asked: set[str]) -> tuple[Alternative, ...]:
     """List the facts that are not asked first, each once, under the first population of theirs."""
     listed: dict[str | None, dict[str, None]] = {}
     seen = set(asked)

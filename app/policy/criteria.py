@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from app.policy.model import Criterion, DeterminationOutcome, FactValue, Span, Way
+from app.policy.model import Criterion, DeterminationOutcome, FactValue, ShortestWay, Span
 from app.policy.reading import COMPUTED, DERIVED_FROM, Reading
 
 
@@ -39,9 +39,9 @@ class Node:
         del reading
         return self.asks
 
-    def enough(self, reading: Reading) -> tuple[Way, ...]:
+    def enough(self, reading: Reading) -> tuple[ShortestWay, ...]:
         """List the smallest sets of these facts that can make the answer true."""
-        return (Way(self.wanted(reading)),)
+        return (ShortestWay(self.wanted(reading)),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +118,15 @@ class Numbers(Node):
         known = {t for t in self.terms if t not in open_terms}
         return tuple(fact for fact in self.asks if fact not in known)
 
-    def enough(self, reading: Reading) -> tuple[Way, ...]:
+    def enough(self, reading: Reading) -> tuple[ShortestWay, ...]:
         """Return each open term alone where more is better: one long stay makes a sum of stays."""
         wanted = self.wanted(reading)
         more_is_better = self.compare in (">", ">=")
-        return tuple(Way((fact,)) for fact in wanted) if more_is_better else (Way(wanted),)
+        return (
+            tuple(ShortestWay((fact,)) for fact in wanted)
+            if more_is_better
+            else (ShortestWay(wanted),)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +233,7 @@ class EcmEligible(Node):
         """Name the facts that ECM itself still needs."""
         return () if reading.ecm is None else reading.ecm().missing
 
-    def enough(self, reading: Reading) -> tuple[Way, ...]:
+    def enough(self, reading: Reading) -> tuple[ShortestWay, ...]:
         """Return the best ways to ECM, each by its population; nobody chooses among more."""
         return () if reading.ecm is None else reading.ecm().ways[:_MOST_WAYS]
 

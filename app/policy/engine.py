@@ -20,7 +20,7 @@ from app.policy.model import (
     EligibilityQuestion,
     Missing,
     Reason,
-    Way,
+    ShortestWay,
 )
 from app.policy.policy import Policy
 from app.policy.reading import Reading
@@ -72,7 +72,7 @@ def _without_plan(question: EligibilityQuestion) -> Finding:
 
 def _without_service(reasons: Iterable[Reason] = ()) -> Finding:
     asking = [*reasons, Reason("facts-missing")]
-    return pending(asking, (), ("service",), (Way(("service",)),))
+    return pending(asking, (), ("service",), (ShortestWay(("service",)),))
 
 
 def _for_this_member(question: EligibilityQuestion, finding: Finding) -> Finding:
@@ -153,16 +153,16 @@ def _find_anywhere(policy: Policy, question: EligibilityQuestion, reading: Readi
     return pending(asking, first.criteria, tuple(missing), _by_county(findings))
 
 
-def _by_county(findings: Iterable[Finding]) -> tuple[Way, ...]:
+def _by_county(findings: Iterable[Finding]) -> tuple[ShortestWay, ...]:
     """List the ways where the answer depends on the county: the county, and what a county that
     does not deny still needs.
     """
-    found: dict[Way, None] = {}
+    found: dict[ShortestWay, None] = {}
     for finding in findings:
         if finding.outcome is not DeterminationOutcome.DENIED:
-            for way in finding.ways or (Way(()),):
-                found[Way(("county", *way.facts), way.population)] = None
-    alone = Way(("county",))
+            for way in finding.ways or (ShortestWay(()),):
+                found[ShortestWay(("county", *way.facts), way.population)] = None
+    alone = ShortestWay(("county",))
     return (alone,) if alone in found else tuple(found)
 
 

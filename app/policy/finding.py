@@ -5,7 +5,7 @@ into a determination.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.policy.model import Criterion, DeterminationOutcome, Reason, Way
+from app.policy.model import Criterion, DeterminationOutcome, Reason, ShortestWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Finding:
     criteria: tuple[Criterion, ...] = ()
     administrative: bool = False
     notes: tuple[str, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ShortestWay, ...] = ()
 
     def codes(self) -> frozenset[str]:
         return frozenset(reason.code for reason in self.reasons)
@@ -29,7 +29,7 @@ def pending(
     reasons: Iterable[Reason],
     criteria: tuple[Criterion, ...],
     missing: tuple[str, ...] = (),
-    ways: tuple[Way, ...] = (),
+    ways: tuple[ShortestWay, ...] = (),
 ) -> Finding:
     """Make a finding that the rules do not decide, or cannot decide yet."""
     return Finding(DeterminationOutcome.PENDING, tuple(reasons), (), missing, criteria, ways=ways)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from app.policy.criteria import Node
-from app.policy.model import Criterion, Way
+from app.policy.model import Criterion, ShortestWay
 from app.policy.reading import Reading
 
 
@@ -37,7 +37,7 @@ class StillOpen:
     """What is asked for: all facts that could change the answer, and the ways, best first."""
 
     facts: tuple[str, ...] = ()
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ShortestWay, ...] = ()
 
 
 def find_open(
@@ -59,7 +59,7 @@ def find_open(
     leaves = _Leaves(reading)
     ways = {id(each): leaves.ways(each.node, each.answer) for each in asked}
     matters = 0
-    ranked: dict[Way, None] = {}
+    ranked: dict[ShortestWay, None] = {}
     for criteria in alternatives:
         listed = [(bits, each.population) for each in criteria for bits in ways[id(each)]]
         for bits in _shortest([bits for bits, _ in listed]):
@@ -73,7 +73,7 @@ def joined(parts: Sequence[AskedCriterion], reading: Reading) -> StillOpen:
     support. A way through another service's answer stands behind the others.
     """
     facts: dict[str, None] = {}
-    each_part: list[list[Way]] = []
+    each_part: list[list[ShortestWay]] = []
     for part in parts:
         leaves = _Leaves(reading)
         bits = leaves.ways(part.node, part.answer)
@@ -84,14 +84,16 @@ def joined(parts: Sequence[AskedCriterion], reading: Reading) -> StillOpen:
     return StillOpen(tuple(facts), tuple(ways))
 
 
-def _together(ways: Iterable[Way]) -> Way:
+def _together(ways: Iterable[ShortestWay]) -> ShortestWay:
     """Join ways that must be gone together; the population is that of the way through ECM."""
     listed = tuple(ways)
     facts = dict.fromkeys(fact for way in listed for fact in way.facts)
-    return Way(tuple(facts), next((way.population for way in listed if way.population), None))
+    return ShortestWay(
+        tuple(facts), next((way.population for way in listed if way.population), None)
+    )
 
 
-_Rank = Callable[[Way], tuple[bool, bool, int]]
+_Rank = Callable[[ShortestWay], tuple[bool, bool, int]]
 
 
 class _Leaves:
@@ -132,7 +134,7 @@ class _Leaves:
                 named.update(dict.fromkeys(leaf.wanted(self._reading)))
         return tuple(named)
 
-    def enough(self, bits: int) -> list[Way]:
+    def enough(self, bits: int) -> list[ShortestWay]:
         """List the sets of facts that would make all these leaves true."""
         leaves = {bit: leaf for bit, leaf in self._known if bit & bits}.values()
         return [
@@ -140,10 +142,14 @@ class _Leaves:
         ]
 
 
-def _ranked(listed: Sequence[tuple[int, str | None]], leaves: _Leaves, rank: _Rank) -> list[Way]:
+def _ranked(
+    listed: Sequence[tuple[int, str | None]], leaves: _Leaves, rank: _Rank
+) -> list[ShortestWay]:
     """Rank the ways of one set of criteria; those that contain another are left out."""
     ways = [
-        Way(way.facts, population) for bits, population in listed for way in leaves.enough(bits)
+        ShortestWay(way.facts, population)
+        for bits, population in listed
+        for way in leaves.enough(bits)
     ]
     ways.sort(key=rank)
     by_size = sorted(range(len(ways)), key=lambda at: (len(ways[at].facts), at))
@@ -159,7 +165,7 @@ def _rank(claimed: Collection[str], reading: Reading) -> _Rank:
     )
 
 
-def _fewest(ways: Iterable[Way]) -> list[Way]:
+def _fewest(ways: Iterable[ShortestWay]) -> list[ShortestWay]:
     """Sort ways by their number of facts, those through ECM last; those that contain another go."""
     listed = sorted(ways, key=lambda way: (way.population is not None, len(way.facts)))
     return [listed[at] for at in _without_longer([way.facts for way in listed])]

@@ -105,7 +105,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Way:
+class ShortestWay:
     """A smallest set of unknown facts that, answered in the member's favour, would decide: for one
     population, or (None) for the criteria of a support.
     """
@@ -141,4 +141,4 @@ class Determination:
     administrative: bool = False
     notes: tuple[str, ...] = ()
     #: What to ask first: the best way first (facts.md 6.4, spec.md 4).
-    ways: tuple[Way, ...] = ()
+    ways: tuple[ShortestWay, ...] = ()

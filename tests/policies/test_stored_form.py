@@ -25,8 +25,8 @@ from app.policy.model import (
     Facts,
     Missing,
     Reason,
+    ShortestWay,
     Span,
-    Way,
 )
 from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind
 from app.policy.stored_form import (
@@ -241,7 +241,7 @@ def test_what_has_come_since_is_read_again():
     asking = Asking((Alternative("POF2", ("utilization",)),), (Alternative(None, (), ("idd",)),))
     details = replace(DETAILS["full"], asking=asking)
     assert Details.from_json(details.to_json()) == details
-    answer = replace(KINDS["answer"][0]["full"], ways=(Way(("homeless", "age"), "POF1B"),))
+    answer = replace(KINDS["answer"][0]["full"], ways=(ShortestWay(("homeless", "age"), "POF1B"),))
     assert answer_from_json(answer_to_json(answer)) == answer
     question = KINDS["question"][0]["full"]
     question = replace(question, facts=replace(question.facts, sex="male"))
