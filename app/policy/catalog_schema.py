@@ -66,11 +66,14 @@ CatalogTopic = Literal[
 
 
 class CatalogStatement(Shape):
-    """One thing to know, with its source. `points`: what the statement lists, one by one."""
+    """One thing to know, with its source. `points`: what the statement lists, one by one.
+    `services`: the families of services that it is about; empty: all.
+    """
 
     text: PolicyText
     points: tuple[PolicyText, ...] = ()
     topic: CatalogTopic = "about"
+    services: tuple[Literal["ecm", "community-supports"], ...] = ()
     citation: Citation
     quote: str | None = None
 

@@ -155,6 +155,8 @@ async def test_a_service_shows_its_rules(ask):
     assert {one["gate"] for one in hpsj} == {None}
     dh = next(one for one in hpsj if one["code"] == "DH")
     assert any("Kaiser" in note["text"] for note in dh["exclusions"])
+    assert any("reassignment" in note["text"] for note in dh["exceptions"])
+    assert [one["exceptions"] for one in hpsj if one["code"] == "ECM"] == [[]]
 
 
 async def test_a_plan_tells_how_a_referral_ends_and_who_is_told(ask):

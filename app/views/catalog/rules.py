@@ -85,6 +85,15 @@ def exclusions(policy: Policy, family: str) -> list[Note]:
     ]
 
 
+def exceptions(policy: Policy, family: str) -> list[Note]:
+    """Show what the plan's page says of exceptions for the services of a family."""
+    return [
+        noted(said)
+        for said in policy.data.catalog.notes.values()
+        if said.topic == "exceptions" and (not said.services or family in said.services)
+    ]
+
+
 def outcomes(policy: Policy) -> list[OutcomeEntry]:
     """Show the three outcomes of a referral: what each means, and who is told."""
     rules_of = policy.data.correspondence

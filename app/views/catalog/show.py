@@ -26,6 +26,7 @@ from app.views.catalog.model import (
 )
 from app.views.catalog.rules import (
     description,
+    exceptions,
     exclusions,
     named,
     noted,
@@ -128,11 +129,7 @@ def services(
                 citation=service.citation,
                 where=availability(policy, code, county, on),
                 exclusions=exclusions(policy, service.family),
-                exceptions=[
-                    noted(said)
-                    for said in data.catalog.notes.values()
-                    if said.topic == "exceptions" and service.family == "ecm"
-                ],
+                exceptions=exceptions(policy, service.family),
                 **description(policy, code),
                 **rules(policy, code, words),
             )
