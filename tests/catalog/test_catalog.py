@@ -140,13 +140,13 @@ async def test_a_service_shows_its_rules(ask):
     assert (
         deposits["criteria"][0]["expression"] == "receiving_htns and moving_into_permanent_housing"
     )
-    assert deposits["limits"][0]["text"].startswith("Housing deposits, once: at most 1")
-    assert deposits["term"]["text"] == "6 months, for 1 time at most."
+    assert deposits["limits"][0]["text"].startswith("Housing deposits, once, unless")
+    assert deposits["term"]["text"] == "6 months, once."
     ecm = entries["ECM"]
     assert (ecm["gate"], ecm["criteria"]) == (None, [])
     assert ecm["term"]["text"] == "12 months; each reauthorization thereafter 6 months."
-    assert {note["text"].partition(".")[0] for note in ecm["exclusions"]} >= {
-        "Members of CareAdvantage do not get ECM",
+    assert {note["text"].partition(";")[0] for note in ecm["exclusions"]} >= {
+        "CareAdvantage members do not qualify for ECM",
         "Members of another D-SNP get care management from it, not ECM",
     }
     assert any("Whole Person Care" in note["text"] for note in ecm["exceptions"])

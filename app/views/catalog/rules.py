@@ -14,7 +14,7 @@ from app.policy.schema import CriteriaWay, Length, Term, ToldParty
 from app.views.catalog.model import CitedSource, Named, Note, OutcomeEntry, ToldEntry
 from app.views.catalog.service_model import LengthOfTerm, PlanGate, Way
 
-_UNITS = {"h": "hours", "d": "days", "wk": "weeks", "USD": "US dollars", "time": "time"}
+_UNITS = {"h": "hours", "d": "days", "wk": "weeks", "USD": "US dollars", "time": "times"}
 _TOLD = {
     "requesting": "The provider or organization that requested it",
     "servicing": "The provider that is to serve the member",
@@ -75,7 +75,7 @@ def exclusions(policy: Policy, family: str) -> list[Note]:
     """Say who does not get the services of a family, with what the plan advises them."""
     return [
         Note(
-            text=" ".join(filter(None, (excluded.data.says or sentence(excluded.name), advice))),
+            text=excluded.data.says or advice or sentence(excluded.name),
             topic="eligibility",
             source=source(excluded.data.citation, excluded.data.quote),
         )
@@ -115,7 +115,7 @@ def _told(party: ToldParty) -> list[ToldEntry]:
         rule = getattr(party, who)
         ending = {
             "yes": "is told.",
-            "no": "is not told by a letter of the plan.",
+            "no": "is told only as the one who requested it.",
             "if-assigned": "is told, once there is one.",
             "supports-only": "is told where a Community Support is approved.",
         }[rule]
@@ -139,7 +139,7 @@ def _gate(policy: Policy, words: Phrases) -> PlanGate | None:
 
 def _limit(limit: PolicyLimit, words: Phrases) -> Note:
     data = limit.data
-    text = f"{limit.name}: at most {data.most:,}"
+    text = limit.name if limit.name.endswith("once") else f"{limit.name}: at most {data.most:,}"
     if data.note:
         text += f"; {data.note}"
     points = [] if limit.unless is None else criterion_in_words(limit.unless, words).splitlines()
@@ -156,7 +156,8 @@ def _limit(limit: PolicyLimit, words: Phrases) -> Note:
 def _term(term: Term) -> LengthOfTerm:
     text = _length(term.initial)
     if term.units and term.unit:
-        text += f", for {term.units:,} {_UNITS[term.unit]} at most"
+        once = term.unit == "time" and term.units == 1
+        text += ", once" if once else f", for {term.units:,} {_UNITS[term.unit]} at most"
     if term.reauthorization:
         text += f"; each reauthorization thereafter {_length(term.reauthorization)}"
     return LengthOfTerm(text=f"{text}.", source=source(term.citation, None))
