@@ -21,6 +21,7 @@ from app.policy.rules import Rules
 from app.views.catalog import show
 from app.views.catalog.model import PlanDetail, PlanList
 from app.views.catalog.service_model import Comparison, PopulationList, ServiceList
+from app.views.catalog.sources import SourceEntry, SourceList, find_source, sources
 from app.views.forms.form import load_words
 
 router = APIRouter(tags=["Directory"])
@@ -143,6 +144,50 @@ async def compare_service(
         text = f"No plan knows this service. There are {', '.join(known)}."
         raise refuse(404, "not-found", text)
     return comparison
+
+
+@router.get(
+    "/v1/catalog/sources",
+    operation_id="listSources",
+    summary="Where the rules come from",
+    description="Every source once: a plan's own page, the guide of the State, another plan's "
+    "document, or this service's own choice. With its title, its dates where it has them, and the "
+    "lines that the rules of the plans cite, with their words. Citations name sources by `key`; "
+    "`named`, `in-part` and `points-to` in a citation say what the plan's page leaves to the "
+    "sources after them, `silent` that the page does not say it.",
+    responses=errors(400),
+)
+async def list_sources(request: Request, _: CallerDep, on: On = None) -> SourceList:
+    """The sources of the rules in force on a date."""
+    day = _day(request, on)
+    return sources(_policies(request, day), day)
+
+
+@router.get(
+    "/v1/catalog/sources/{id}",
+    operation_id="readSource",
+    summary="One source",
+    description="What it is, and what the rules of the plans cite of it.",
+    responses=_FAILURES,
+)
+async def read_source(
+    request: Request,
+    _: CallerDep,
+    id: Annotated[
+        str,
+        Path(
+            description="The `id` of the source.",
+            pattern="^[a-z0-9-]{1,200}$",
+            examples=["s003"],
+        ),
+    ],
+    on: On = None,
+) -> SourceEntry:
+    """A source by its id."""
+    found = find_source(_policies(request, _day(request, on)), id)
+    if found is None:
+        raise not_found("source")
+    return found
 
 
 def _rules(request: Request) -> Rules:

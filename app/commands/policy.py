@@ -24,6 +24,7 @@ from rich.table import Table
 
 from app.base.errors import Refusal
 from app.base.settings import settings
+from app.policy.citations import citation_in_words
 from app.policy.library import Choice, Library, load_library, policy_folder, read_choice
 from app.policy.model import EligibilityQuestion
 from app.policy.read_files import FileFault
@@ -175,9 +176,8 @@ def _show_changes(old: str, new: str, changes: list[PolicyChange]) -> None:
         if change.section != section:
             section = change.section
             console.print(f"\n[bold]{section}[/bold]")
-        console.print(
-            escape(f"{change.where}  [{change.citation}]"), highlight=False, soft_wrap=True
-        )
+        source = f"  ({citation_in_words(change.citation)})" if change.citation else ""
+        console.print(escape(f"{change.where}{source}"), highlight=False, soft_wrap=True)
         console.print(f"  - {escape(change.before or 'nothing')}", highlight=False, soft_wrap=True)
         console.print(f"  + {escape(change.after or 'nothing')}", highlight=False, soft_wrap=True)
 

@@ -7,6 +7,7 @@ from typing import Any
 from app.base.local_time import LOCAL
 from app.fhir.r4 import codes
 from app.model.known import NamedOffer, Placement
+from app.policy.citations import citation_in_words
 from app.policy.model import Criterion, Determination, Missing, Reason, ShortestWay
 
 _RESULTS = {
@@ -87,24 +88,28 @@ def _way(way: ShortestWay) -> CheckParameter:
     return {"name": "way", "part": part}
 
 
-def criteria(nodes: Iterable[Criterion]) -> list[CheckParameter]:
-    """The tree of criteria, each with its result, source and detail."""
-    return [_criterion(node) for node in nodes]
+def criteria(nodes: Iterable[Criterion], above: str = "") -> list[CheckParameter]:
+    """The tree of criteria, each with its result, source and detail. The source in words is left
+    out where the criterion above has the same.
+    """
+    return [_criterion(node, above) for node in nodes]
 
 
-def _criterion(node: Criterion) -> CheckParameter:
+def _criterion(node: Criterion, above: str) -> CheckParameter:
     part: list[CheckParameter] = [
         {"name": "name", "valueString": node.name},
         _RESULTS[node.result],
     ]
     if node.citation:
         part.append({"name": "citation", "valueString": node.citation})
+        if node.citation != above:
+            part.append({"name": "source", "valueString": citation_in_words(node.citation)})
     if node.detail:
         part.append({"name": "detail", "valueString": node.detail})
     if node.facts:
         part += [{"name": "fact", "valueString": name} for name in node.facts]
     if node.children:
-        part += criteria(node.children)
+        part += criteria(node.children, node.citation)
     return {"name": "criterion", "part": part}
 
 

@@ -12,7 +12,7 @@ committed before the response leaves.
 from app.base.heavy_work import to_thread_if_heavy
 from app.journey.capacity.assign import preference, serving
 from app.journey.capacity.places import place
-from app.journey.decision.apply import Grant, approve, ask_by_rules
+from app.journey.decision.apply import Grant, approve, ask
 from app.journey.decision.decide import decide
 from app.journey.eligibility.check import Case, Identity, check_eligibility, identify
 from app.journey.intake.context import RequestContext
@@ -97,7 +97,7 @@ async def settle(
         approve(draft, act, Grant(placement, case.previous, wanted_from, units))
     elif event is Event.REQUEST_INFORMATION:
         clocks = context.rules.clocks(case.identity.plan, submission.on)
-        ask_by_rules(draft, act, determination, clocks)
+        ask(draft, act, case.details.missing, clocks)
     else:
         draft.move(event, act)
     asked = draft.after.asked_performer_id

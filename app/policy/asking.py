@@ -14,7 +14,9 @@ other questions follow below, each under its population.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from app.policy.model import Missing, ShortestWay
+from app.policy.dictionary import POPULATION, load_dictionary, with_choices
+from app.policy.model import Determination, Missing, ShortestWay
+from app.policy.policy import Policy
 
 #: Most questions in front; a way that alone has more stands there all the same.
 MOST_QUESTIONS = 8
@@ -102,6 +104,40 @@ def _further(ways: Sequence[ShortestWay], asked: set[str]) -> tuple[Alternative,
                 seen.add(fact)
                 listed.setdefault(way.population, {})[fact] = None
     return tuple(Alternative(population, (), tuple(facts)) for population, facts in listed.items())
+
+
+# What is asked of a determination
+
+
+def questions_of(
+    answer: Determination, policy: Policy | None
+) -> tuple[tuple[Missing, ...], Asking | None]:
+    """List the questions of a determination in the order of asking, and arrange them.
+
+    An ECM referral without a population of focus is asked for it too (S004:L100). Where nobody
+    knows the member, the question who they are comes first, and takes room here.
+    """
+    codes = {reason.code for reason in answer.reasons}
+    missing = answer.missing
+    beside = list(policy.data.asks_beside) if policy else []
+    if "population-missing" in codes and policy:
+        missing = (_population(answer, policy), *missing)
+        beside.insert(0, POPULATION)
+    if "member-unidentified" in codes:
+        beside.append("")
+    if not answer.ways:
+        return missing, None
+    chosen = asking(answer.ways, [each.fact for each in answer.missing], beside)
+    asked = [each for each in missing if each.fact in chosen.facts or each.fact in beside]
+    return arranged(asked, chosen).in_order, chosen
+
+
+def _population(answer: Determination, policy: Policy) -> Missing:
+    """Ask for the population of focus; its choices are the populations that are still open."""
+    still_open = {way.population for way in answer.ways}
+    names = [one.data.name.en for one in policy.populations if one.code in still_open]
+    question = load_dictionary().question(POPULATION)
+    return Missing(POPULATION, with_choices(question, names) if names else question)
 
 
 # The questions

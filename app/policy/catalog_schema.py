@@ -12,9 +12,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 _SOURCE = re.compile(
-    r"S00[0-4]:L\d+(-\d+)?(,L?\d+(-\d+)?)*"  # a line of a plan's own page
+    r"S\d{3}:L\d+(-\d+)?(,L?\d+(-\d+)?)*"  # a line of a plan's own page
     r"|G26 p\.\d+(-\d+)?(,\d+(-\d+)?)*( fn ?\d+(-\d+)?)?"  # a page of the DHCS ECM Policy Guide
     r"|(W|GH):\S+|CO-\d+( \S+)?|facts \d+(\.\d+)*|E|U"
+    r"|named|in-part|points-to|silent"  # what the plan's page says of it (`app.policy.sources`)
 )
 
 

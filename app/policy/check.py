@@ -23,6 +23,7 @@ from app.policy.library import (
     resolve,
     version_of,
 )
+from app.policy.own_lines import uncited
 from app.policy.policy import Policy
 from app.policy.read_files import FileFault, Layer
 
@@ -53,7 +54,9 @@ def _add(fault: FileFault, faults: dict[str, None]) -> None:
 def _idle(
     policies: Sequence[Policy], layers: Mapping[str, Layer], dictionary: Dictionary
 ) -> Iterator[str]:
-    """Find, over all files together, names that nothing uses and facts that no form asks for."""
+    """Find, over all files together, names that nothing uses, rules without a line of the plan's
+    own page, and facts that no form asks for.
+    """
     for place in unused(policies):
         for policy in policies:
             layer = resolve(policy.version, layers)
@@ -66,11 +69,17 @@ def _idle(
             place = ("supports", service)
             fault = "has criteria, but availability lists it nowhere; expected a county"
             yield str(fault_at(resolve(policy.version, layers), place, fault))
+        yield from _uncited(policy, resolve(policy.version, layers))
         for fact in unasked(policy, dictionary):
             yield (
                 f"{policy.version}.yaml: reads {fact}, which no form asks for; expected `forms` in "
                 f"{FACTS_FILE.name}"
             )
+
+
+def _uncited(policy: Policy, layer: Layer) -> Iterator[str]:
+    for place, fault in uncited(policy.data):
+        yield str(fault_at(layer, place, fault))
 
 
 def _calendars(layers: Mapping[str, Layer], faults: dict[str, None]) -> dict[str, Calendar]:
@@ -122,10 +131,13 @@ def _check_switches(
             if turn in seen:
                 continue
             seen.add(turn)
+            turned = {name: not switch.holds}
             try:
-                read_policy(policy.version, layers, calendars, dictionary, {name: not switch.holds})
+                other = read_policy(policy.version, layers, calendars, dictionary, turned)
             except FileFault as fault:
                 _add(fault, faults)
+                continue
+            faults.update(dict.fromkeys(_uncited(other, resolve(policy.version, layers, turned))))
 
 
 def _dates(layers: Mapping[str, Layer]) -> list[str]:

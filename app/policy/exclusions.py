@@ -8,13 +8,10 @@ An exclusion denies only if the exclusion is true; an unknown exclusion excludes
 from dataclasses import dataclass
 from datetime import date
 
-from app.policy.criteria import yes_no
 from app.policy.model import Criterion, Reason
 from app.policy.policy import Policy, PolicyExclusion
 from app.policy.reading import Reading
 from app.policy.schema import Cell
-
-_COVERAGE = yes_no("coverage_active", "S003:L15,L84")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Excluded:
 
 def exclude(policy: Policy, service: str, county: str | None, reading: Reading) -> Excluded:
     """Find all administrative reasons against a service for a member at a date."""
-    covered = _COVERAGE.read(reading)
+    covered = policy.coverage.read(reading)
     offered, unavailable = _availability(policy, service, county, reading.as_of)
     reasons = [Reason("not-a-member")] if covered.result is False else []
     reasons += [unavailable] if unavailable else []
@@ -58,7 +55,7 @@ def _availability(
     cell = policy.cell(service, county)
     if cell is None:
         text = "not listed by the plan for this county"
-        return Criterion(name, False, policy.data.source, text), Reason("not-offered")
+        return Criterion(name, False, _list(policy, service), text), Reason("not-offered")
     if cell.start is None:
         text = policy.advice("announced") or "announced, no date"
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
@@ -76,6 +73,12 @@ def undated_in_words(policy: Policy, county: str | None, cell: Cell) -> str | No
     if cell.dated or start is None:
         return None
     return f"The page gives no date; {start.says}."
+
+
+def _list(policy: Policy, service: str) -> str:
+    """Cite the plan's list of Community Supports; for another service, the plan's page."""
+    listing = policy.data.listing if policy.family(service) != "ecm" else None
+    return listing.citation if listing else policy.data.source
 
 
 def _applies(exclusion: PolicyExclusion, offered: Criterion) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
 
+from app.policy.citations import citation_in_words
 from app.policy.criteria import NOT_STATED
 from app.policy.library import Library
 from app.policy.model import Criterion, Determination, DeterminationOutcome, Reason
@@ -97,10 +98,10 @@ def _criteria(determination: Determination, words: Phrases) -> Iterator[Explaine
             yield from _node(node, words, 1)
 
 
-def _node(node: Criterion, words: Phrases, depth: int) -> Iterator[ExplainedLine]:
-    yield _line(node, words, depth)
+def _node(node: Criterion, words: Phrases, depth: int, above: str = "") -> Iterator[ExplainedLine]:
+    yield _line(node, words, depth, above)
     for child in _decisive_parts(node):
-        yield from _node(child, words, depth + 1)
+        yield from _node(child, words, depth + 1, node.citation)
 
 
 def _decisive_parts(node: Criterion) -> Iterable[Criterion]:
@@ -117,10 +118,12 @@ def _decisive_parts(node: Criterion) -> Iterable[Criterion]:
             yield child
 
 
-def _line(node: Criterion, words: Phrases, depth: int) -> ExplainedLine:
+def _line(node: Criterion, words: Phrases, depth: int, above: str = "") -> ExplainedLine:
+    """Word one criterion; its source is said unless the criterion above has the same."""
     name = words.of(node.name)
     detail = _detail(node)
-    source = f" [{node.citation}]" if node.citation else ""
+    cited = node.citation and node.citation != above
+    source = f" ({citation_in_words(node.citation)})" if cited else ""
     results = _MET if node.children and not name.endswith("?") else _RESULTS
     between = " " if name.endswith("?") else ": "
     answer = results[node.result]

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from app.policy.catalog_schema import Citation, Shape
 from app.policy.consistency import dangling, unreachable
 from app.policy.dictionary import Dictionary, load_dictionary
+from app.policy.own_lines import with_own_lines
 from app.policy.policy import Policy, PolicyFault, build
 from app.policy.read_files import FileFault, FilePlace, Layer, faults_in_words, read_file
 from app.policy.schema import Clocks, PolicyData
@@ -248,9 +249,9 @@ def resolve(version: str, layers: Mapping[str, Layer], chosen: Choice | None = N
     """Lay a plan's file over the files that it extends, and these over the shared criteria."""
     own, shared = _chain(version, layers, ())
     own = switched(own, chosen or {})
-    if shared is None:
-        return own.settled()
-    return own.over(switched(_chain(shared, layers, ())[0], chosen or {})).settled()
+    if shared is not None:
+        own = own.over(switched(_chain(shared, layers, ())[0], chosen or {}))
+    return with_own_lines(own.settled())
 
 
 def _stated(version: str, layers: Mapping[str, Layer]) -> dict[str, Any]:

@@ -17,8 +17,9 @@ concern the member (`Reading.needless`). This module decides nothing.
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TypeGuard
 
-from app.policy.criteria import Node
+from app.policy.criteria import OPERATORS, Node, Numbers
 from app.policy.model import Criterion, ShortestWay
 from app.policy.reading import Reading
 
@@ -57,7 +58,7 @@ def find_open(
     Those with a fact that few have to tell (`Reading.seldom`) stand behind the others.
     """
     leaves = _Leaves(reading)
-    ways = {id(each): leaves.ways(each.node, each.answer) for each in asked}
+    ways = {id(each): leaves.possible(each) for each in asked}
     matters = 0
     ranked: dict[ShortestWay, None] = {}
     for criteria in alternatives:
@@ -76,7 +77,7 @@ def joined(parts: Sequence[AskedCriterion], reading: Reading) -> StillOpen:
     each_part: list[list[ShortestWay]] = []
     for part in parts:
         leaves = _Leaves(reading)
-        bits = leaves.ways(part.node, part.answer)
+        bits = leaves.possible(part)
         for way in _shortest(bits):
             facts.update(dict.fromkeys(leaves.wanted(way)))
         each_part.append(_fewest(way for one in bits for way in leaves.enough(one)))
@@ -93,6 +94,7 @@ def _together(ways: Iterable[ShortestWay]) -> ShortestWay:
     )
 
 
+_OLDEST = 120
 _Rank = Callable[[ShortestWay], tuple[bool, bool, int]]
 
 
@@ -104,8 +106,17 @@ class _Leaves:
         self._bits: dict[str, int] = {}
         self._known: list[tuple[int, Node]] = []
 
-    def ways(self, node: Node, answer: Criterion) -> list[int]:
-        """List the ways of a node, each as the bits of its leaves."""
+    def possible(self, asked: AskedCriterion) -> list[int]:
+        """List the ways of a criterion, each as the bits of its leaves, without those that would
+        need two ages at once.
+        """
+        ways = self._ways(asked.node, asked.answer)
+        aged = [(bit, leaf) for bit, leaf in self._known if _is_age(leaf)]
+        if len(aged) < 2:
+            return ways
+        return [way for way in ways if _one_age(leaf for bit, leaf in aged if bit & way)]
+
+    def _ways(self, node: Node, answer: Criterion) -> list[int]:
         if answer.result is not None:
             return []
         if not node.children:
@@ -115,7 +126,7 @@ class _Leaves:
             self._known.append((bit, node))
             return [bit]
         parts = [
-            self.ways(child, part)
+            self._ways(child, part)
             for child, part in zip(node.children, answer.children, strict=True)
             if part.result is None
         ]
@@ -140,6 +151,16 @@ class _Leaves:
         return [
             _together(each) for each in product(*(leaf.enough(self._reading) for leaf in leaves))
         ]
+
+
+def _is_age(leaf: Node) -> TypeGuard[Numbers]:
+    return isinstance(leaf, Numbers) and leaf.terms == ("age",)
+
+
+def _one_age(leaves: Iterable[Numbers]) -> bool:
+    """Tell whether one age in years can meet all these comparisons."""
+    tests = [(OPERATORS[leaf.compare], leaf.number) for leaf in leaves]
+    return any(all(test(age, number) for test, number in tests) for age in range(_OLDEST))
 
 
 def _ranked(

@@ -227,6 +227,7 @@ class Policy:
     limits: tuple[PolicyLimit, ...]
     exclusions: tuple[PolicyExclusion, ...]
     gate: Node | None
+    coverage: Node
 
     def family(self, service: str) -> str:
         """Return `ecm` or `community-supports`; an unknown service counts as a support."""
@@ -277,6 +278,7 @@ def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -
         gate=None
         if data.gate is None
         else compiler.one(("gate", "when"), data.gate.when, data.gate.citation),
+        coverage=yes_no("coverage_active", data.coverage.citation),
     )
 
 

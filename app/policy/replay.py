@@ -2,7 +2,8 @@
 
 `replay` asks a stored question again and compares the new answer with the stored answer. The policy
 is the version that the stored answer names, even if a newer version is in force. The wording of
-questions is no part of an answer. `app.commands.policy` reads the stored questions and answers.
+questions and the citations of criteria are no part of an answer: both may be corrected.
+`app.commands.policy` reads the stored questions and answers.
 
 `depersonalize` makes a question that says nothing about who the member is, and that gets the same
 answer. It leaves out the day of birth (the age at the date stays; an age over 90 becomes 90), free
@@ -92,8 +93,6 @@ def criteria_compared(
         where = f"{within} > {before.name}"
         if before.result is not after.result:
             yield Difference(where, _result(before), _result(after))
-        if before.citation != after.citation:
-            yield Difference(f"{where}: source", before.citation, after.citation)
         if (before.detail, before.facts) != (after.detail, after.facts):
             yield Difference(f"{where}: detail", "other words", "these words")
         yield from criteria_compared(before.children, after.children, where)

@@ -258,6 +258,18 @@ class CorrespondenceRules(Shape):
     cancelled: ToldParty
 
 
+class Cited(Shape):
+    """The source of a rule that has no data of its own."""
+
+    citation: Citation
+
+
+class OwnLine(Cited):
+    """The plan's own lines for one shared rule, and their wording (`app.policy.own_lines`)."""
+
+    quote: str | None = None
+
+
 class Contact(Shape):
     """A contact of the plan: whom to call, and by which way."""
 
@@ -306,6 +318,10 @@ class PolicyData(Shape):
     terms: Mapping[str, Term]
     default_term: Term
     furthest_start: FurthestStart = FurthestStart(within=Length(months=12), citation="E")
+    coverage: Cited = Cited(citation="E")  # a member must be covered by the plan
+    listing: Cited | None = None  # the plan's list of Community Supports
+    #: The plan's own lines for shared rules: section → name → lines (`app.policy.own_lines`).
+    own_lines: Mapping[str, Citation | Mapping[str, Citation | OwnLine]] = {}
     correspondence: CorrespondenceRules
     contacts: Mapping[str, Contact] = {}
     catalog: Catalog = Catalog()

@@ -47,7 +47,7 @@ class Change:
         changed = [
             difference
             for difference in criteria_compared(self.before.criteria, self.after.criteria)
-            if not difference.where.endswith((": detail", ": source"))
+            if not difference.where.endswith(": detail")
         ]
         return sorted(changed, key=lambda d: -d.where.count(" > "))
 
@@ -111,6 +111,7 @@ _SECTIONS: Mapping[str, str] = {
     "catalog": "Catalog",
     "advice": "Advice",
     "services": "Names of services",
+    "own_lines": "Sources",
     "switches": "Switches",
 }
 _OTHER = "Other"

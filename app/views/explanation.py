@@ -21,6 +21,7 @@ from app.policy.model import (
     FactValue,
     Span,
 )
+from app.views.cited import SourceLink, source_links
 
 _ID = "01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c11"
 _FORM = "QuestionnaireResponse/01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c12"
@@ -60,7 +61,13 @@ class ShownCriterion(BaseModel):
     name: str = Field(examples=["ed_avoidable_in_any_6m >= 5"])
     result: Literal["true", "false", "unknown"]
     citation: str = Field(
-        description="Seed and line, or document and page.", examples=["S003:L35-37"]
+        description="Source and line, or document and page; `sources` has it in words.",
+        examples=["S003:L35-37"],
+    )
+    sources: list[SourceLink] = Field(
+        default=[],
+        description="The sources of `citation` in words, those of the plan's own page first; "
+        "empty where the criterion above has the same.",
     )
     detail: str = Field(description="What the facts said.", examples=["5 or more"])
     facts: list[str] = Field(description="The facts that it read.", examples=[["utilization"]])
@@ -185,15 +192,16 @@ def explanation_shown(
     )
 
 
-def _criteria(nodes: tuple[Criterion, ...]) -> Iterator[ShownCriterion]:
+def _criteria(nodes: tuple[Criterion, ...], above: str = "") -> Iterator[ShownCriterion]:
     for node in nodes:
         yield ShownCriterion(
             name=node.name,
             result=_RESULTS[node.result],
             citation=node.citation,
+            sources=[] if node.citation == above else source_links(node.citation),
             detail=node.detail,
             facts=list(node.facts),
-            criteria=list(_criteria(node.children)),
+            criteria=list(_criteria(node.children, node.citation)),
         )
 
 

@@ -1,5 +1,6 @@
 """The catalog over HTTP: what each plan offers, where, from when, for whom."""
 
+import re
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from app.base.settings import Settings
 from app.main import create_app
 from app.model.caller import Caller
 from app.policy.library import load_library
+from app.policy.sources import registry
 from tests.deployed import start
 
 LIBRARY = load_library()
@@ -364,3 +366,86 @@ async def test_every_statement_of_every_policy_has_a_source(ask, version, part):
         for way in one.get("any_of", []):
             assert way["source"]["citation"]
             assert way["text"]
+
+
+def _seed_lines(citation):
+    """The lines of a plan's page that one source of a citation names."""
+    document, _, lines = citation.partition(":")
+    [seed] = SEEDS.glob(f"{document[1:]}_*.txt")
+    text = seed.read_text(encoding="utf-8").split("\n")
+    for part in lines.split(","):
+        first, _, last = part.removeprefix("L").partition("-")
+        yield from text[int(first) - 1 : int(last or first)]
+
+
+async def test_every_source_is_told_once_with_what_is_cited_of_it(ask):
+    listed = (await ask("sources", on=ON)).json()
+    assert listed["on"] == ON
+    keys = [one["key"] for one in listed["sources"]]
+    assert keys == list(registry())
+    by_key = {one["key"]: one for one in listed["sources"]}
+    assert by_key["S000"]["modified"] == "2023-12-07"
+    assert by_key["S000"]["posted"] == "2023-01-17"
+    assert by_key["S003"]["plan"] == "HPSM"
+    quoted = 0
+    for one in listed["sources"]:
+        assert one["title"]["en"]
+        assert one["address"] or one["note"]
+        for place in one["quoted"]:
+            assert place["rules"]
+            assert not re.search(r"S00\d|G26|GH:|W:", place["words"])
+            if one["key"].startswith("S00"):
+                words = list(_seed_lines(place["citation"])) if ":" in place["citation"] else []
+                for quote in place["quotes"]:
+                    assert any(quote in line for line in words), (place["citation"], quote)
+                    quoted += 1
+    assert quoted > 60
+    assert {rule["plan"] for p in by_key["S004"]["quoted"] for rule in p["rules"]} >= {"CCAH"}
+
+
+async def test_a_source_is_found_by_its_link(ask):
+    for link in _links((await ask("compare", service="EAA", on=ON)).json()):
+        path = link["href"].removeprefix("/v1/catalog/")
+        found = await ask(path, on=ON)
+        assert found.status_code == 200
+        assert found.json()["href"] == link["href"]
+        assert link["words"].startswith(found.json()["title"]["en"])
+    assert (await ask("sources/s999")).status_code == 404
+    assert (await ask("sources/S003")).status_code == 400
+
+
+def _links(value):
+    if isinstance(value, dict):
+        if set(value) == {"words", "href"}:
+            yield value
+        for inner in value.values():
+            yield from _links(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _links(inner)
+
+
+@pytest.mark.parametrize("plan", LIBRARY.plans)
+async def test_the_catalog_says_sources_in_words(ask, plan):
+    for path in (f"plans/{plan}", f"plans/{plan}/services", f"plans/{plan}/populations"):
+        found = (await ask(path, on=ON)).json()
+        links = list(_links(found))
+        assert links
+        for link in links:
+            assert link["href"].startswith("/v1/catalog/sources/")
+            assert not re.search(r"\bS00\d|\bG26|GH:|W:|CO-", link["words"])
+
+
+@pytest.mark.parametrize(
+    ("plan", "service", "first"),
+    [
+        ("HPSJ", "EAA", "Health Plan of San Joaquin, page for members, line 136"),
+        ("CCAH", "EAA", "Central California Alliance for Health, page for providers, lines 70-71"),
+        ("HPSM", "EAA", "Health Plan of San Mateo, page for providers, line 97"),
+        ("CCAH", "ECM", "Central California Alliance for Health, page for providers, line 6"),
+    ],
+)
+async def test_a_service_is_cited_to_the_page_of_the_plan(ask, plan, service, first):
+    services = (await ask(f"plans/{plan}/services", on=ON)).json()["services"]
+    [one] = [each for each in services if each["code"] == service]
+    assert [link["words"] for link in one["sources"]] == [first]

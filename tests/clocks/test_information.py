@@ -13,6 +13,7 @@ from tests.journeys.payloads import (
     a_bundle,
     a_coverage,
     a_referral,
+    adding,
     example,
     incomplete,
     parameters,
@@ -20,11 +21,6 @@ from tests.journeys.payloads import (
 )
 
 ENOUGH = responses({}, VISITS)
-
-
-def adding(*resources):
-    parts = [{"name": "resource", "resource": resource} for resource in resources]
-    return {"resourceType": "Parameters", "parameter": parts}
 
 
 def patient(cin=EXTRA[0], **more):

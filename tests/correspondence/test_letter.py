@@ -17,7 +17,7 @@ from app.policy.vocabulary import LANGUAGES, language_of, words, words_of
 from app.store.referral.letters import summary
 from app.store.referral.snapshot import Authorized, LetterSnapshot
 from app.views.letters.criteria import decisive
-from app.views.letters.letter import compose_letter, sources_in_words
+from app.views.letters.letter import compose_letter
 from tests.correspondence.samples import LIBRARY, LUIS, NOBODY, content, denied, snapshot, texts
 from tests.policies.vectors import stated_facts
 
@@ -84,7 +84,8 @@ def test_a_denial_holds_all_that_a_notice_of_action_must():
         "Notice of action: denial",
         "Health Plan of San Joaquin did not approve Housing Deposits for you.",
         "the rules for this service are not met",
-        "The rules for Housing Deposits: not met. Source: a published policy of another",
+        "The rules for Housing Deposits: not met. Source: Health Plan of San Joaquin, page for",
+        "line 129, which names the service without criteria; these are from a published policy",
         "Does the member receive housing transition navigation now? no",
         "A person looked at your request",
         "free copy of the rules",
@@ -323,40 +324,6 @@ def test_a_question_that_no_form_asks_is_in_the_language_of_the_letter(language,
 def test_an_approval_or_nothing_has_no_decisive_criteria():
     spoken = phrases(LIBRARY, None)
     assert decisive(None, (), spoken, words("en"), "en") == ()
-
-
-@pytest.mark.parametrize(
-    ("citation", "said"),
-    [
-        ("S003:L36", "Health Plan of San Mateo, page for providers, line 36"),
-        (
-            "S004:L28,L30-32",
-            "Central California Alliance for Health, page for providers, lines 28,30-32",
-        ),
-        (
-            "S003:L50; S003:L51; S003:L51; G26 p.19",
-            (
-                "Health Plan of San Mateo, page for providers, lines 50, 51; the ECM Policy Guide "
-                "of the California Department of Health Care Services, page 19"
-            ),
-        ),
-        (
-            "G26 p.19",
-            "the ECM Policy Guide of the California Department of Health Care Services, page 19",
-        ),
-        ("W:dhcs.ca.gov/x", "dhcs.ca.gov/x"),
-        ("W:lacare", "a published policy of another Medi-Cal plan (L.A. Care)"),
-        (
-            "CO-1355 III.I.2",
-            "a published policy of another Medi-Cal plan (CalOptima Health, 1355 III.I.2)",
-        ),
-        ("E", "this plan's rules for referrals"),
-        ("facts 6.2; E", "this plan's rules for referrals"),
-        ("", "this plan's rules for referrals"),
-    ],
-)
-def test_sources_are_told_in_words(citation, said):
-    assert sources_in_words(citation, words("en")) == said
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,12 @@ def parameters(**named: Any) -> dict[str, Any]:
     return {"resourceType": "Parameters", "parameter": parts}
 
 
+def adding(*resources: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of `$add-information`."""
+    parts = [{"name": "resource", "resource": resource} for resource in resources]
+    return {"resourceType": "Parameters", "parameter": parts}
+
+
 def because(code: str) -> dict[str, Any]:
     return {"valueCodeableConcept": coded(REASON, code)}
 

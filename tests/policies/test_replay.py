@@ -85,7 +85,6 @@ def test_a_criterion_that_differs_is_named_by_its_path():
     found = [str(d) for d in replay(LIBRARY, question, json.dumps(tree))]
     assert found == [
         "criteria > coverage_active: false then, unknown now",
-        "criteria > coverage_active: source: E then, S003:L15,L84 now",
         "criteria > coverage_active: detail: other words then, these words now",
     ]
 

@@ -14,11 +14,8 @@ from app.journey.decision.decide import authorization_number, authorize
 from app.model.known import HeldAuthorization, Placement
 from app.model.lifecycle import Event
 from app.model.record import Details
-from app.policy.asking import arranged, asking
 from app.policy.deadlines import PlanClocks, reminder_due, void_due
-from app.policy.dictionary import POPULATION, load_dictionary, with_choices
-from app.policy.model import Determination, Missing, Reason
-from app.policy.schema import PolicyData
+from app.policy.model import Missing, Reason
 from app.store.referral.draft import Act, Draft
 
 _WHO_IS_THE_MEMBER = Missing(
@@ -98,31 +95,8 @@ def ask(draft: Draft, act: Act, missing: Sequence[Missing], clocks: PlanClocks) 
 
 
 def _questions(missing: Sequence[Missing], details: Details) -> tuple[Missing, ...]:
-    """Lists what the requester is asked, in the order of asking; never an empty list."""
+    """Lists what the requester is asked; never an empty list."""
     reasons = {reason.code for reason in details.reasons}
-    ordered = arranged(missing, details.asking).in_order
     if "member-unidentified" in reasons:
-        return (_WHO_IS_THE_MEMBER, *ordered)
-    return ordered or (_WHAT_ELSE,)
-
-
-def ask_by_rules(draft: Draft, act: Act, answer: Determination, clocks: PlanClocks) -> None:
-    """Asks for what the rules miss: the best ways first, and the population of focus where an ECM
-    referral names none (S004:L100).
-    """
-    data = act.policy.data if act.policy else None
-    beside = list(data.asks_beside) if data else []
-    missing = list(answer.missing)
-    if data and any(reason.code == "population-missing" for reason in answer.reasons):
-        missing.insert(0, _population(answer, data))
-        beside.insert(0, POPULATION)
-    chosen = asking(answer.ways, [each.fact for each in answer.missing], beside)
-    ask(draft, replace(act, details=replace(act.details, asking=chosen)), missing, clocks)
-
-
-def _population(answer: Determination, data: PolicyData) -> Missing:
-    """Asks for the population of focus; its choices are the populations that are still open."""
-    open_ones = dict.fromkeys(way.population for way in answer.ways)
-    names = [data.populations[code].name.en for code in data.populations if code in open_ones]
-    question = load_dictionary().question(POPULATION)
-    return Missing(POPULATION, with_choices(question, names) if names else question)
+        return (_WHO_IS_THE_MEMBER, *missing)
+    return tuple(missing) or (_WHAT_ELSE,)

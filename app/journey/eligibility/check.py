@@ -22,6 +22,7 @@ from app.model.caller import UNASSIGNED
 from app.model.known import HeldAuthorization, Known, KnownMember
 from app.model.record import Authorization, Details
 from app.model.request import ReferralRequest
+from app.policy.asking import questions_of
 from app.policy.counties import member_county
 from app.policy.counts import minus_months
 from app.policy.engine import evaluate
@@ -123,13 +124,15 @@ class Case:
 
     @property
     def details(self) -> Details:
-        """The determination in the form that the referral keeps."""
+        """The determination in the form that the referral keeps, with what is asked first."""
         determination = self.determination
+        missing, first = questions_of(determination, self.policy)
         return Details(
             reasons=determination.reasons,
             populations=determination.populations,
-            missing=determination.missing,
+            missing=missing,
             recommendation=determination.outcome.value,
+            asking=first,
         )
 
 

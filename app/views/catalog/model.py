@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, Field
 
 from app.policy.catalog_schema import CatalogTopic
+from app.views.cited import SourceLink
 
 #: The day of the examples.
 CATALOG_DAY = "2024-03-04"
@@ -28,6 +29,14 @@ class CitedSource(BaseModel):
     citation: str = Field(examples=["S003:L97"])
     quote: str | None = Field(
         examples=["Environmental Accessibility Adaptations (Home Modifications)"]
+    )
+    text: str = Field(
+        default="",
+        description="The citation in words.",
+        examples=["Health Plan of San Mateo, page for providers, line 97"],
+    )
+    sources: list[SourceLink] = Field(
+        default=[], description="Its sources, those of the plan's own page first."
     )
 
 
@@ -64,6 +73,7 @@ class ContactEntry(BaseModel):
     )
     forms: list[str] = Field(examples=[[]])
     citation: str = Field(examples=["S004:L80,L147"])
+    sources: list[SourceLink] = Field(default=[], description="The sources of `citation` in words.")
 
 
 class ChannelEntry(BaseModel):

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from app.policy.catalog_schema import CatalogStatement, TranslatedWords
+from app.policy.citations import citation_in_words
 from app.policy.criteria import Node
 from app.policy.phrases import Phrases, criterion_in_words
 from app.policy.policy import Policy, PolicyLimit
 from app.policy.schema import CriteriaWay, Length, Term, ToldParty
 from app.views.catalog.model import CitedSource, Named, Note, OutcomeEntry, ToldEntry
 from app.views.catalog.service_model import LengthOfTerm, PlanGate, Way
+from app.views.cited import source_links
 
 _UNITS = {"h": "hours", "d": "days", "wk": "weeks", "USD": "US dollars", "time": "times"}
 _TOLD = {
@@ -194,4 +196,9 @@ def named(words: TranslatedWords) -> Named:
 
 def source(citation: str, quote: str | None) -> CitedSource:
     """Show where a statement comes from."""
-    return CitedSource(citation=citation, quote=quote)
+    return CitedSource(
+        citation=citation,
+        quote=quote,
+        text=citation_in_words(citation),
+        sources=source_links(citation),
+    )

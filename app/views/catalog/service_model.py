@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.views.catalog.model import CATALOG_DAY, CitedSource, ContactOnlyEntry, Named, Note
+from app.views.cited import SourceLink
 
 AvailabilityStatus = Literal["available", "partial", "announced", "not-offered"]
 
@@ -105,7 +106,8 @@ class ServiceEntry(BaseModel):
         description="The referral form that asks what matters for it.",
         examples=["/fhir/Questionnaire/cs-home"],
     )
-    citation: str = Field(examples=["S000:L136; S003:L97"])
+    citation: str = Field(examples=["S003:L97"])
+    sources: list[SourceLink] = Field(default=[], description="The sources of `citation` in words.")
     where: list[Availability]
     gate: PlanGate | None = Field(
         default=None,

@@ -47,6 +47,7 @@ from app.views.catalog.service_model import (
     ServiceEntry,
     ServiceList,
 )
+from app.views.cited import source_links
 
 
 def plan_entry(policy: Policy, on: date) -> PlanEntry:
@@ -127,6 +128,7 @@ def services(
                 referable=True,
                 form=forms.get(code),
                 citation=service.citation,
+                sources=source_links(service.citation),
                 where=availability(policy, code, county, on),
                 exclusions=exclusions(policy, service.family),
                 exceptions=exceptions(policy, service.family),
@@ -302,4 +304,4 @@ def _contact_only(policy: Policy) -> list[ContactOnlyEntry]:
 
 
 def _contact(key: str, contact: Contact) -> ContactEntry:
-    return ContactEntry(key=key, **contact.model_dump())
+    return ContactEntry(key=key, sources=source_links(contact.citation), **contact.model_dump())

@@ -2,16 +2,16 @@
 
 `outbox.py` reads the content, `render_pdf.py` prints the letter, and `app.model.notices` decides
 who gets one. Fact sheet 6.3 lists what a notice of denial must hold. Citations are put into words
-(`sources_in_words`), so that a person can look up the source: `S003:L36; G26 p.19`.
+(`app.policy.citations`), so that a person can look up the source.
 """
 
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from app.base.local_time import local_date
 from app.fhir.r4.codes import SERVICES
+from app.policy.citations import citation_in_words
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Missing, Reason
 from app.policy.schema import Contact
@@ -180,7 +180,7 @@ class _Writer:
             decisive = (Decisive(name, known.citation if known else ""),)
         items = []
         for each in decisive:
-            source = sources_in_words(each.citation, wording)
+            source = citation_in_words(each.citation, self.content.language)
             line = wording["criterion_line"].format(criterion=each.name, source=source)
             items.append(LetterItem(line, each.parts))
         after = [] if self._by_machine() else [wording["criterion_person"]]
@@ -292,58 +292,6 @@ def _amount(units: Any, wording: LetterWords) -> list[str]:
     quantity, unit = units.get("quantity"), units.get("unit")
     one, many = wording["units"].get(unit, (unit, unit))
     return [f"{quantity} {one if quantity == 1 else many}"]
-
-
-# Citations in words
-
-_PAGE = re.compile(r"(S00\d):L(.+)")
-_GUIDE = re.compile(r"G26 p\.(.+)")
-_DOCUMENT = re.compile(r"(S00\d:L|G26 p\.).")
-_OTHERS = {"lacare": "L.A. Care"}
-
-
-def sources_in_words(citation: str, wording: LetterWords) -> str:
-    """Word the sources of a citation, each once; an empty citation is a rule of this service."""
-    named = [_one(source, wording) for source in _together(citation.split("; ")) if source]
-    return "; ".join(dict.fromkeys(named)) or wording["sources"]["own"]
-
-
-def _together(sources: list[str]) -> list[str]:
-    """Join the lines of one page, and the pages of the guide: `S003:L50`, `S003:L51` →
-    `S003:L50, 51`.
-    """
-    places: dict[str, list[str]] = {}
-    for source in sources:
-        document = _DOCUMENT.match(source)
-        begins = document[1] if document else source
-        places.setdefault(begins, []).append(source.removeprefix(begins))
-    return [begins + ", ".join(dict.fromkeys(ends)) for begins, ends in places.items()]
-
-
-def _one(source: str, wording: LetterWords) -> str:
-    sources = wording["sources"]
-    if page := _PAGE.fullmatch(source):
-        document = wording["documents"].get(page[1], page[1])
-        lines = page[2].replace("L", "")
-        return str(
-            sources["page_lines" if _many(lines) else "page"].format(document=document, line=lines)
-        )
-    if guide := _GUIDE.fullmatch(source):
-        return str(sources["guide_pages" if _many(guide[1]) else "guide"].format(page=guide[1]))
-    if source.startswith("CO-"):
-        return str(sources["other_plan"].format(document=f"CalOptima Health, {source[3:]}"))
-    kind, _, address = source.partition(":")
-    if kind == "W" and "." not in address:
-        document = _OTHERS.get(address, address)
-        return str(sources["other_plan"].format(document=document))
-    if kind in ("W", "GH") and address:
-        return str(sources["web"].format(address=address))
-    return str(sources["own"])
-
-
-def _many(places: str) -> bool:
-    """Tell whether there is more than one line or page: `19-21`, `50, 51`."""
-    return "-" in places or "," in places
 
 
 #: The content security policy of the page: the browser loads nothing from anywhere.

@@ -151,13 +151,13 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
             "DHCS/2022-01-01",
             "counts:\n",
             "counts:\n  idle: {types: [ed-visit], months: 6, citation: E}\n",
-            "27: counts.idle: nothing uses it",
+            "28: counts.idle: nothing uses it",
         ),
         (
             "DHCS/2022-01-01",
             "definitions:\n",
             "definitions:\n  idle: {when: smhs, citation: E}\n",
-            "15: definitions.idle: nothing uses it",
+            "16: definitions.idle: nothing uses it",
         ),
         ("HPSM/2022-01-01", "advice:\n", "advice:\n  idle: {en: x}\n", "advice.idle: nothing"),
         (
@@ -171,9 +171,9 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 def test_what_nothing_leads_to_is_refused(
     tmp_path: Path, file: str, old: str, new: str, fault: str
 ) -> None:
-    [told] = check_policies(_changed(tmp_path, (file, old, new)))
-    assert told.startswith(f"{file}.yaml:")
-    assert fault in told
+    told = check_policies(_changed(tmp_path, (file, old, new)))
+    assert all(one.startswith(f"{file}.yaml:") for one in told)
+    assert len([one for one in told if fault in one]) == 1
 
 
 def test_a_fact_that_no_form_asks_for_is_refused() -> None:
@@ -281,7 +281,8 @@ def test_clocks_and_correspondence_are_dated(
     assert policy is not None
     assert policy.data.clocks.decision_calendar_days == calendar_days
     assert policy.data.correspondence.approved.member == member_told
-    assert LIBRARY.clocks(None, on) == policy.data.clocks
+    cited = policy.data.clocks.citation
+    assert LIBRARY.clocks(None, on).model_copy(update={"citation": cited}) == policy.data.clocks
 
 
 def test_only_the_alliance_reviews_approvals_of_supports() -> None:
