@@ -13,6 +13,7 @@ from sqlalchemy import and_, select
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Statements, deployment
+from app.api.detail import Detail, DetailAsked
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
@@ -35,7 +36,7 @@ def _determinations() -> Compiled:
     """Selects them by the referral's id; of a referral without any, one row of nulls."""
     d = determination.alias("d")
     own = and_(d.c.plan == PLACE.c.plan, d.c.referral_id == PLACE.c.referral_id)
-    rows = select(d.c.seq, d.c.at, d.c.basis, d.c.question, d.c.answer)
+    rows = select(PLACE.c.plan, d.c.seq, d.c.at, d.c.basis, d.c.question, d.c.answer)
     seen = rows.select_from(PLACE.outerjoin(d, own)).where(AT_ID, sees_place())
     return compiled(seen.order_by(d.c.seq))
 
@@ -63,20 +64,23 @@ async def list_determinations(
     request: Request,
     caller: CallerDep,
     source: Statements,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Response:
     """404 for a referral that is not the caller's to see."""
     require(caller, _KIND, "r")
-    at = at_id(_KIND, id, visibility(caller))
+    seen = visibility(caller)
+    at = at_id(_KIND, id, seen)
     rows = await source.fetch(*_determinations().called(**at))
     if not rows:
         raise not_found("referral")
     library = deployment(request).rules.library
-    shown = [_shown(library, row) for row in rows if row["seq"] is not None]
+    staff, full = rows[0]["plan"] in seen.staff_plans, detail is Detail.FULL
+    shown = [_shown(library, row, staff=staff, full=full) for row in rows if row["seq"] is not None]
     body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 
-def _shown(library: Library, row: Row) -> ShownDetermination:
+def _shown(library: Library, row: Row, *, staff: bool, full: bool) -> ShownDetermination:
     return explanation_shown(
         library,
         question_from_json(row["question"]),
@@ -84,4 +88,6 @@ def _shown(library: Library, row: Row) -> ShownDetermination:
         number=row["seq"],
         made_at=row["at"],
         basis=row["basis"],
+        staff=staff,
+        full=full,
     )

@@ -16,6 +16,7 @@ from app.api.context import request_context
 from app.api.contract.bodies import created_headers, fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import deployment
+from app.api.detail import Detail, DetailAsked
 from app.api.reads import DirectRoute
 from app.api.web.gate import read_body
 from app.api.web.media import APPLIED, Day, as_preferred, preferences
@@ -176,6 +177,7 @@ async def check_referral(
             examples=["2024-03-04"],
         ),
     ] = None,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Response:
     """The rules' answer without a referral."""
     require(caller, "ServiceRequest", "c")
@@ -183,7 +185,8 @@ async def check_referral(
     tree = await to_thread_if_heavy(
         read_tree, await read_body(request), ["ServiceRequest", "Bundle"]
     )
-    answer = await check(deployment(request).database, tree, caller, context, as_of)
+    full = detail is Detail.FULL
+    answer = await check(deployment(request).database, tree, caller, context, as_of, full=full)
     return Response(answer, media_type=FHIR_JSON)
 
 

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Path, Request, Response
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
 from app.api.deployment import Statements, deployment
+from app.api.detail import Detail, DetailAsked
 from app.api.web.media import prefers
 from app.fhir.r4 import codes
 from app.model.caller import Caller
 from app.policy.deadlines import URGENT
+from app.policy.library import Library
 from app.store.database import Source
 from app.store.reading.access import visibility
 from app.views.page import HTML, html_response
@@ -41,7 +43,8 @@ _FAILURES = errors(400, 403, 404)
     summary="Follow a referral",
     description="Where it stands, its clocks, and what happened, in plain words and in order. For "
     "everybody who is party to the referral; messages are those to your own organization, plan "
-    "staff see all. `Accept: text/html` answers with the page.",
+    "staff see all. With `detail=full` each answer of the rules is explained, criterion by "
+    "criterion. `Accept: text/html` answers with the page.",
     response_model=Timeline,
     responses={
         200: {
@@ -52,10 +55,14 @@ _FAILURES = errors(400, 403, 404)
     },
 )
 async def read_timeline(
-    id: TimelineReferralId, request: Request, caller: CallerDep, source: Statements
+    id: TimelineReferralId,
+    request: Request,
+    caller: CallerDep,
+    source: Statements,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Timeline | Response:
     """By any party."""
-    shown = await _read(request, caller, source, id)
+    shown = await _read(request, caller, source, id, detail)
     if prefers(request.headers.get("accept", ""), HTML):
         return timeline_document(shown, deployment(request).clock.now())
     return shown
@@ -77,13 +84,16 @@ async def read_timeline_page(
     return timeline_document(shown, deployment(request).clock.now())
 
 
-async def _read(request: Request, caller: Caller, source: Source, id_: str) -> Timeline:
+async def _read(
+    request: Request, caller: Caller, source: Source, id_: str, detail: Detail = Detail.SHORT
+) -> Timeline:
     require(caller, "ServiceRequest", "r")
-    gathered = await gather(source, id_, visibility(caller))
-    return timeline(gathered, deployment(request).clock.now())
+    gathered = await gather(source, id_, visibility(caller), explained=detail is Detail.FULL)
+    parts = deployment(request)
+    return timeline(gathered, parts.clock.now(), parts.rules.library)
 
 
-def timeline(found: Found, now: datetime) -> Timeline:
+def timeline(found: Found, now: datetime, library: Library) -> Timeline:
     """The timeline of a referral, in words, from its rows."""
     referral = found.referral
     return Timeline(
@@ -102,5 +112,5 @@ def timeline(found: Found, now: datetime) -> Timeline:
         now=state_in_words(referral),
         stages=stages(found),
         clocks=clocks(found, now),
-        entries=entries(found),
+        entries=entries(found, library),
     )

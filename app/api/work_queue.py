@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
 from app.api.deployment import Statements, deployment
+from app.api.detail import Detail, DetailAsked
 from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
 from app.policy.explain import explain
@@ -21,6 +22,7 @@ from app.store.reading.access import visibility
 from app.store.reading.cursor import Pages, Position
 from app.views.letters.outbox import letters_to_send
 from app.views.workqueue import store
+from app.views.workqueue.behind import NOTHING, behind
 from app.views.workqueue.model import Explained, Queue, WorkQueueFilters
 from app.views.workqueue.show import counted, item, notice
 
@@ -66,9 +68,12 @@ async def read_queue(
         limit=filters.limit,
     )
     rows = await store.queue_page(source, wanted)
-    shown = rows[: filters.limit]
+    shown, seen = rows[: filters.limit], visibility(caller)
+    known = await behind(source, plans, shown, seen, deployment(request).rules.library)
     return Queue(
-        items=[item(row, now, pages.public_url, visibility(caller)) for row in shown],
+        items=[
+            item(row, now, pages.public_url, seen, known.get(row["id"], NOTHING)) for row in shown
+        ],
         notices=[notice(row, pages.public_url) for row in await store.not_told(source, plans)],
         counts=counted(
             await store.counts(source, plans, now), await letters_to_send(source, plans)
@@ -85,7 +90,11 @@ async def read_queue(
     responses=_READING,
 )
 async def read_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
+    id: QueuedReferralId,
+    request: Request,
+    caller: CallerDep,
+    source: Statements,
+    detail: DetailAsked = Detail.SHORT,
 ) -> Explained:
     """One item; 404 where it does not wait, or not for this caller."""
     plans = _plans(caller)
@@ -96,11 +105,12 @@ async def read_item(
         raise not_found("waiting referral")
     settings = deployment(request).settings
     seen = visibility(caller)
-    shown = item(rows[0], now, settings.public_url.rstrip("/"), seen)
-    sees_all = seen.has(shown.plan, rows[0]["organization_id"])
-    answer = await store.determination(source, plans, id) if sees_all else None
     library = deployment(request).rules.library
-    explanation = explain(answer_from_json(answer), library) if answer else None
+    known = (await behind(source, plans, rows, seen, library)).get(id, NOTHING)
+    shown = item(rows[0], now, settings.public_url.rstrip("/"), seen, known)
+    answer = answer_from_json(known.answer) if known.answer else None
+    full = detail is Detail.FULL
+    explanation = explain(answer, library, known.readings, full=full) if answer else None
     return Explained(**shown.model_dump(), explanation=explanation)
 
 

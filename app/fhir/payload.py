@@ -59,7 +59,9 @@ class Payload:
         return self._own[key]
 
     def all(self, kind: str) -> Sequence[tuple[str, Resource]]:
-        """The resources of a type that count, with their references, in the order received."""
+        """The resources of a type that count, with what names each of them as a source of facts, in
+        the order received.
+        """
         return self._by_kind.get(kind, ())
 
     def coverages(self) -> list[tuple[str, Resource]]:
@@ -67,7 +69,7 @@ class Payload:
         coverages = list(self.all("Coverage"))
         if len(coverages) > 1:
             named = [_literal(r) for r in self.request.get("insurance") or ()]
-            order = {reference: i for i, reference in enumerate(named)}
+            order = {_source("Coverage", r): i for i, r in enumerate(named) if r}
             coverages.sort(key=lambda pair: order.get(pair[0], len(order)))
         return coverages
 
@@ -80,7 +82,7 @@ class Payload:
             person = resource.get(WHOM[kind])
             same = self._same_member(person) if person else True
             if reference in named if same is None else same:
-                self._by_kind.setdefault(kind, []).append((reference, resource))
+                self._by_kind.setdefault(kind, []).append((_source(kind, reference), resource))
             else:
                 self.strangers.append(reference)
 
@@ -115,6 +117,11 @@ def referenced(request: Resource) -> Iterator[str | None]:
         for reference in request.get(element) or ():
             yield _literal(reference)
     yield _literal(request.get("encounter"))
+
+
+def _source(kind: str, reference: str) -> str:
+    """Name a resource as the source of facts; a contained one with its type: `Coverage/#c`."""
+    return f"{kind}/{reference}" if reference.startswith("#") else reference
 
 
 def _literal(reference: Resource | None) -> str | None:

@@ -9,6 +9,7 @@ from app.fhir.r4 import codes
 from app.model.known import NamedOffer, Placement
 from app.policy.citations import citation_in_words
 from app.policy.model import Criterion, Determination, Missing, Reason, ShortestWay
+from app.policy.readings import BearingReading
 
 _RESULTS = {
     result: {"name": "result", "valueCode": code}
@@ -24,10 +25,12 @@ def parameters(
     offers: Sequence[NamedOffer],
     due: datetime,
     explanation: str,
+    readings: Sequence[BearingReading] = (),
 ) -> CheckParameter:
     """The Parameters of spec.md 4, then `explanation`, which says all of them in plain words.
 
-    `offers` are the offers that could take the member, the best first.
+    `offers` are the offers that could take the member, the best first; `readings` are how the
+    plan's pages are read where they can be read two ways.
     """
     listed: list[CheckParameter] = [{"name": "outcome", "valueCode": determination.outcome.value}]
     listed += [_reason(reason) for reason in determination.reasons]
@@ -46,6 +49,7 @@ def parameters(
     if placement is not None:
         listed.append({"name": "assignment", "valueCode": placement.assignment.value})
     listed += [{"name": "performer", "valueReference": _performer(offer)} for offer in offers]
+    listed += [_reading(reading) for reading in readings]
     if determination.policy:
         listed.append({"name": "policy", "valueString": determination.policy})
     listed.append({"name": "decisionDue", "valueDateTime": _local(due)})
@@ -78,6 +82,16 @@ def _missing(missing: Missing) -> CheckParameter:
         "part": [
             {"name": "fact", "valueString": missing.fact},
             {"name": "question", "valueString": missing.question},
+        ],
+    }
+
+
+def _reading(reading: BearingReading) -> CheckParameter:
+    return {
+        "name": "reading",
+        "part": [
+            {"name": "source", "valueString": reading.source},
+            {"name": "text", "valueString": reading.text},
         ],
     }
 

@@ -26,6 +26,7 @@ from app.model.known import NamedOffer, Offer, Placement
 from app.policy.deadlines import decision_due
 from app.policy.explain import explain
 from app.policy.model import DeterminationOutcome
+from app.policy.readings import bearing
 from app.store.database import Source
 from app.store.reading.access import visibility
 
@@ -38,8 +39,10 @@ async def check(
     caller: Caller,
     context: RequestContext,
     on: date | None,
+    *,
+    full: bool = False,
 ) -> bytes:
-    """Returns the rules' answer as FHIR Parameters.
+    """Returns the rules' answer as FHIR Parameters, explained in short or in `full`.
 
     With `on`, the referral counts as received at noon local time of that day.
     """
@@ -48,7 +51,8 @@ async def check(
     submission = await to_thread_if_heavy(
         read_submission, tree, replace(context, now=asked), referenced
     )
-    repeats = RepeatPolicy(caller.client_id, None, None, visibility(caller))
+    visible = visibility(caller)
+    repeats = RepeatPolicy(caller.client_id, None, None, visible)
     known = await gather(source, inquire(submission, repeats, context))
     request, plans = submission.request, context.rules.plans
     identity = (
@@ -68,9 +72,11 @@ async def check(
         placement = placement_now(ordered, submission.wish)
     clocks = context.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
-    explanation = explain(case.determination, context.rules.library)
+    library, said = context.rules.library, case.determination
+    readings = bearing(library, case.question, said, staff=identity.plan in visible.staff_plans)
+    explanation = explain(said, library, readings, full=full)
     available = _available(placement, ordered)
-    return dumps(parameters(case.determination, placement, available, due, explanation))
+    return dumps(parameters(said, placement, available, due, explanation, readings))
 
 
 def _available(placement: Placement | None, ordered: Sequence[Offer]) -> Sequence[NamedOffer]:

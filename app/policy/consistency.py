@@ -19,6 +19,7 @@ from app.policy.policy import ANY_COUNTY, UTILIZATION, Policy
 from app.policy.read_files import FilePlace
 from app.policy.reading import DERIVED_FROM
 from app.policy.schema import PolicyData
+from app.policy.vocabulary import words_of
 
 #: Names that the engine itself uses; they need no criterion.
 _ALWAYS_USED = frozenset({"adult", "child", "announced", "partial", "secondary-source"})
@@ -68,6 +69,7 @@ def _criteria(policy: Policy) -> Iterator[str]:
     yield from (definition.when for definition in data.definitions.values())
     yield from (exclusion.when for exclusion in data.exclusions.values())
     yield from (limit.unless for limit in data.limits.values() if limit.unless)
+    yield from (reading.when for reading in data.readings.values() if reading.when)
     if data.gate is not None:
         yield data.gate.when
 
@@ -206,6 +208,7 @@ def dangling(
     yield from _services(data)
     yield from _counties(data)
     yield from _facts(data, dictionary)
+    yield from _readings(data)
     for name, exclusion in data.exclusions.items():
         for key in ("advice", "advice_if_true"):
             advice = getattr(exclusion, key)
@@ -270,6 +273,24 @@ def _undated(data: PolicyData, service: str, county: str) -> Iterator[tuple[File
         yield place, f"rests on nothing; expected {county} among county_starts"
     elif start.first not in (None, cell.start):
         yield place, f"rests on {start.first}, but start is {cell.start}"
+
+
+def _readings(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
+    known: Mapping[str, Iterable[str]] = {
+        "services": data.services,
+        "populations": data.populations,
+        "counties": data.counties,
+        "reasons": words_of("reasons"),
+    }
+    for name, reading in data.readings.items():
+        for key, names in known.items():
+            for index, named in enumerate(getattr(reading, key)):
+                if named not in names:
+                    yield ("readings", name, key, index), f"{named!r} is not among {key}"
+        section, _, entry = reading.stands.partition(".")
+        place = getattr(data, section, None)
+        if place is None or (entry and entry not in place):
+            yield ("readings", name, "stands"), f"this policy has no {reading.stands}"
 
 
 def _facts(data: PolicyData, dictionary: Dictionary) -> Iterator[tuple[FilePlace, str]]:

@@ -198,6 +198,20 @@ def count(rule: Count, events: list[CountResult], as_of: date, complete: bool | 
     return lower, upper if complete is True else None
 
 
+def best_window(rule: Count, events: list[CountResult], as_of: date) -> Span | None:
+    """Return the window that proves the lower bound of `count`: the latest of those that hold the
+    most events. None where no event is proved, or where the window is fixed (the last months).
+    """
+    if rule.window == "last" or not events:
+        return None
+    proved, _ = _select(rule, events, minus_months(as_of, rule.looking_back), as_of)
+    if all(span.first == span.last for span in proved):
+        most, end = _best_exact(proved, rule.months)
+    else:
+        most, end = _best_partial(proved, rule.months)
+    return Span(minus_months(end, rule.months), end) if most and end else None
+
+
 def _select(
     rule: Count, events: list[CountResult], oldest: date, as_of: date
 ) -> tuple[_Spans, _Spans]:
@@ -234,22 +248,32 @@ def _meets(rule: Count, event: CountResult) -> bool | None:
 def _most_proved(spans: _Spans, months: int) -> int:
     """Return the largest number of events that certainly lie in `months` up to an event."""
     if spans.total() < 2 or all(s.first == s.last for s in spans):
-        return _most_exact(spans, months)
-    most = 0
-    for end in {span.last for span in spans}:
+        return _best_exact(spans, months)[0]
+    return _best_partial(spans, months)[0]
+
+
+def _best_partial(spans: _Spans, months: int) -> tuple[int, date | None]:
+    """Return what `_best_exact` returns, where a date may be partial."""
+    most, best = 0, None
+    for end in sorted({span.last for span in spans}):
         start = minus_months(end, months)
         inside = sum(n for s, n in spans.items() if start <= s.first and s.last <= end)
-        most = max(most, inside)
-    return most
+        if inside >= most:
+            most, best = inside, end
+    return most, best
 
 
-def _most_exact(spans: _Spans, months: int) -> int:
-    """Return the number of `_most_proved` where every date is known to the day: one sorted pass."""
+def _best_exact(spans: _Spans, months: int) -> tuple[int, date | None]:
+    """Return the largest number of events in `months` up to an event, and the latest such event,
+    where every date is known to the day: one sorted pass.
+    """
     days = sorted(s.first for s in spans.elements())
-    most = 0
+    most, best = 0, None
     for index, day in enumerate(days):
-        most = max(most, index + 1 - bisect_left(days, minus_months(day, months), 0, index + 1))
-    return most
+        inside = index + 1 - bisect_left(days, minus_months(day, months), 0, index + 1)
+        if inside >= most:
+            most, best = inside, day
+    return most, best
 
 
 def _most_possible(spans: _Spans, months: int, oldest: date) -> int:

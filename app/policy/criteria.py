@@ -110,7 +110,10 @@ class Numbers(Node):
             low += lower
             high = None if high is None or upper is None else high + upper
         result = compared(low, high, self.compare, self.number)
-        return Criterion(self.name, result, self.citation, range_in_words(low, high), self.asks)
+        detail = range_in_words(low, high)
+        if low and len(self.terms) == 1 and (window := reading.window(self.terms[0])):
+            detail = f"{detail}, from {window.first} to {window.last}"
+        return Criterion(self.name, result, self.citation, detail, self.asks)
 
     def wanted(self, reading: Reading) -> tuple[str, ...]:
         """Leave out the terms of the sum that are known already."""
@@ -282,6 +285,12 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 _MOST_WAYS = 8
 NOT_STATED = "not stated"
 NOT_LIVE = "not live here at this date"
+BY_A_PERSON = "decided by a person, not by rules"
+
+
+def is_too_early(answer: Criterion) -> bool:
+    """Tell whether a population is met, but not live on the date."""
+    return answer.result is True and answer.detail.startswith(NOT_LIVE)
 
 
 def compared(

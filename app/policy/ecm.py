@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass, replace
 
-from app.policy.criteria import NOT_LIVE, Node
+from app.policy.criteria import BY_A_PERSON, NOT_LIVE, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
 from app.policy.missing import AskedCriterion, find_open
@@ -17,16 +17,31 @@ ECM = "ECM"
 
 @dataclass(frozen=True, slots=True)
 class _Populations:
-    """The populations of a plan: decided by the rules, decided by a person, and not live yet."""
+    """The populations of a plan: decided by the rules, decided by a person, and not live yet, with
+    the day from which each of the last is live, if the policy says so.
+    """
 
     live: list[AskedCriterion]
     person: list[AskedCriterion]
     later: list[AskedCriterion]
+    begins: dict[str, str]
 
     def criteria(self) -> tuple[Criterion, ...]:
-        later = [_with_detail(a.answer, NOT_LIVE) for a in self.later]
-        person = [_with_detail(a.answer, "decided by a person, not by rules") for a in self.person]
+        later = [_with_detail(a.answer, self._not_live(a.answer.name)) for a in self.later]
+        person = [_with_detail(a.answer, BY_A_PERSON) for a in self.person]
         return (*(a.answer for a in self.live), *person, *later)
+
+    def _not_live(self, code: str) -> str:
+        begins = self.begins.get(code)
+        return f"{NOT_LIVE}; begins here on {begins}" if begins else NOT_LIVE
+
+    def too_early(self, policy: Policy) -> str:
+        """Say which populations are met before they are live, and from when each of them is."""
+        return " ".join(
+            f"“{policy.data.populations[code].name.en}” is met and "
+            + (f"begins here on {self.begins[code]}." if self.begins.get(code) else "has no date.")
+            for code in _true(self.later)
+        )
 
 
 def find_ecm(
@@ -46,17 +61,19 @@ def find_ecm(
         )
         for_a_person = pending([Reason("review-required", "; ".join(notes))], criteria)
         return replace(for_a_person, populations=_true(populations.live), notes=notes)
-    return replace(_decide(populations, claimed, reading), criteria=criteria)
+    return replace(_decide(policy, populations, claimed, reading), criteria=criteria)
 
 
 def _read(policy: Policy, county: str, reading: Reading) -> _Populations:
     """Read every population of the plan, also those that the referral does not claim."""
-    populations = _Populations([], [], [])
+    populations = _Populations([], [], [], {})
     for population in policy.populations:
         live, later = population.split(county, reading.as_of)
         person = population.is_for_a_person(reading.as_of)
         _ask(populations.person if person else populations.live, population, live, reading)
-        _ask(populations.later, population, later, reading)
+        if later is not None:
+            populations.begins[population.code] = population.begins(county, reading.as_of)
+            _ask(populations.later, population, later, reading)
     return populations
 
 
@@ -67,7 +84,9 @@ def _ask(
         into.append(AskedCriterion(node, node.read(reading), population.code))
 
 
-def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Reading) -> Finding:
+def _decide(
+    policy: Policy, populations: _Populations, claimed: tuple[str, ...], reading: Reading
+) -> Finding:
     met = _true(populations.live)
     if met:
         return Finding(DeterminationOutcome.APPROVED, (Reason("population-met"),), met)
@@ -79,8 +98,8 @@ def _decide(populations: _Populations, claimed: tuple[str, ...], reading: Readin
     if any(asked.answer.result is None for asked in populations.person):
         return _unknown(populations, claimed, person, reading)
     reasons = [Reason("no-population")]
-    if _true(populations.later):
-        reasons.append(Reason("not-yet-live", "a population that is met is not live yet"))
+    if too_early := populations.too_early(policy):
+        reasons.append(Reason("not-yet-live", too_early))
     return Finding(DeterminationOutcome.DENIED, tuple(reasons))
 
 

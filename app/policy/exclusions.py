@@ -61,7 +61,7 @@ def _availability(
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     undated = undated_in_words(policy, county, cell)
     if on < cell.start:
-        text = undated or f"It begins on {cell.start}."
+        text = undated or f"begins here on {cell.start}"
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     text = undated or f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None

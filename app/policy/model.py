@@ -86,6 +86,8 @@ class EligibilityQuestion:
     identified: bool = True
     #: An open authorization for the same service exists and this request is not `basedOn` it.
     already_authorized: bool = False
+    #: An authorization for the same service has ended before, and this request continues none.
+    lapsed: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ criteria to show. `criterion_in_words` words a whole criterion of a plan, withou
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,14 @@ from app.policy.dictionary import Dictionary
 from app.policy.library import Library
 from app.policy.policy import Policy
 from app.policy.schema import Count
+from app.policy.vocabulary import translated
 
-_COMPARED = re.compile(r"([a-z0-9_ +]+) (<=|>=|==|!=|<|>) (\d+(?:\.\d+)?)")
-_SIZE = re.compile(r"n\(([a-z0-9_]+)\) (<=|>=|==|!=|<|>) (\d+)")
-_AMONG = re.compile(r"([a-z0-9_]+) (?:== \"([^\"]*)\"|in \[([^\]]*)\])")
+#: The names of leaves that compare a number, count the codes of a list, and look for codes.
+COMPARED = re.compile(r"([a-z0-9_ +]+) (<=|>=|==|!=|<|>) (\d+(?:\.\d+)?)")
+SIZE = re.compile(r"n\(([a-z0-9_]+)\) (<=|>=|==|!=|<|>) (\d+)")
+AMONG = re.compile(r"([a-z0-9_]+) (?:== \"([^\"]*)\"|in \[([^\]]*)\])")
+#: How the name of an exclusion and of a limit begins → its words.
+_PREFIXES = {"excluded": "excluded", "within limit": "within"}
 _WORDS: Mapping[str, Mapping[str, Any]] = yaml.load(
     Path(__file__).with_suffix(".yaml").read_text("utf-8"), Loader=yaml.CSafeLoader
 )
@@ -51,9 +55,9 @@ class Phrases:
         if name in self.dictionary:
             return self.question(name)
         for pattern, words in (
-            (_SIZE, self._size),
-            (_AMONG, self._among),
-            (_COMPARED, self._compared),
+            (SIZE, self._size),
+            (AMONG, self._among),
+            (COMPARED, self._compared),
         ):
             if match := pattern.fullmatch(name):
                 return words(match)
@@ -63,7 +67,10 @@ class Phrases:
         """Return the question that asks for a fact, without the explanation after the `?`."""
         if fact in self._words["alone"]:
             return str(self._words["alone"][fact])
-        asked = self.dictionary.question(fact, self._language)
+        known = self.dictionary.get(fact)
+        if known is None:
+            return self.dictionary.question(fact, self._language)
+        asked = known.question_es if self._language == "es" else known.question
         question, mark, _ = asked.partition("?")
         return question + mark
 
@@ -71,27 +78,57 @@ class Phrases:
         return f"{self.question(match[1])} {self._amount(match[2], match[3])}"
 
     def _among(self, match: re.Match[str]) -> str:
-        codes = match[2] if match[2] is not None else match[3]
-        among = codes.replace("-", " ").replace("_", " ")
+        codes = (match[2] if match[2] is not None else match[3]).split(", ")
+        among = "; ".join(self.code(match[1], code) for code in codes)
         words: str = self._words["looked_for"]
         return words.format(question=self.question(match[1]), codes=among)
+
+    def code(self, fact: str, code: str) -> str:
+        """Word a code of a fact; any other value stays as it is."""
+        known = self.dictionary.get(fact)
+        if known is None or known.type not in ("code", "code-list"):
+            return code
+        if self.policy and code in self.policy.data.services:
+            return translated(self.policy.data.services[code].name, self._language)
+        if code == "none" and known.type == "code-list":
+            return self.dictionary.none[self._language == "es"]
+        return known.of_code(code)[self._language == "es"]
 
     def _compared(self, match: re.Match[str]) -> str:
         terms = match[1].split(" + ")
         if terms == ["age"]:
             words: str = self._words["age"]
             return words.format(amount=self._amount(match[2], match[3]))
-        first, *others = (self._term(term) for term in terms)
-        plus = f" {self._words['plus']} "
-        words = plus.join([first, *(other[:1].lower() + other[1:] for other in others)])
+        words = self.sum_of(terms)
         between = " " if words.endswith("?") else ": "
         return f"{words}{between}{self._amount(match[2], match[3])}"
 
-    def _term(self, term: str) -> str:
-        count = self.policy.data.counts.get(term) if self.policy else None
-        return self.question(term) if count is None else self._counted(count)
+    def sum_of(self, terms: Sequence[str], *, windowed: bool = True) -> str:
+        """Word a sum of numbers and counts; not `windowed`: without the months of a count."""
+        first, *others = (self._term(term, windowed=windowed) for term in terms)
+        plus = f" {self._words['plus']} "
+        return plus.join([first, *(other[:1].lower() + other[1:] for other in others)])
 
-    def _counted(self, count: Count) -> str:
+    def choices(self, fact: str) -> str:
+        """List what may be answered, unless the question names it: `: mental illness; HIV …`."""
+        known = self.dictionary[fact]
+        if known.names_choices or not known.choices:
+            return ""
+        return ": " + "; ".join(self.code(fact, code) for code in known.codes)
+
+    def names_population(self, name: str) -> bool:
+        """Tell whether a criterion is a population of the policy."""
+        return self.policy is not None and name in self.policy.data.populations
+
+    def count(self, term: str) -> Count | None:
+        """Return the count of visits and stays that the policy names so."""
+        return self.policy.data.counts.get(term) if self.policy else None
+
+    def _term(self, term: str, *, windowed: bool) -> str:
+        count = self.count(term)
+        return self.question(term) if count is None else self._counted(count, windowed=windowed)
+
+    def _counted(self, count: Count, *, windowed: bool) -> str:
         """Word a count: `Avoidable emergency visits in any 6 months of the last 12`."""
         words, either = self._words, f" {self._words['or']} "
         which = [words[w] for w in ("avoidable", "unplanned") if getattr(count, w)]
@@ -101,7 +138,9 @@ class Phrases:
             which=" ".join(which),
             events=either.join(words["events"][kind] for kind in count.types),
             because=words["because"].format(causes=causes) if causes else "",
-            window=window.format(months=count.months, looking_back=count.looking_back),
+            window=window.format(months=count.months, looking_back=count.looking_back)
+            if windowed
+            else "",
         )
         text = " ".join(text.split())
         return text[:1].upper() + text[1:]
@@ -111,19 +150,16 @@ class Phrases:
         return words.format(n=number)
 
     def _named(self, name: str) -> str:
-        kind, _, rest = name.partition(": ")
-        if kind == "excluded":
-            return f"Excluded ({rest})"
-        if kind == "within limit":
-            return f"Within the limit ({rest})"
+        kind, colon, rest = name.partition(": ")
+        if colon and kind in _PREFIXES:
+            return str(self._words[_PREFIXES[kind]]).format(name=rest)
         data = self.policy.data if self.policy else None
         service, offered = name.removesuffix(" offered"), name.endswith(" offered")
-        if data and offered and service in data.services:
-            return f"{data.services[service].name.en} is offered here"
         if data and name in data.populations:
-            return f"{data.populations[name].name.en} ({name})"
-        if data and name in data.services:
-            return f"Criteria of {data.services[name].name.en}"
+            return translated(data.populations[name].name, self._language)
+        if data and service in data.services:
+            named = translated(data.services[service].name, self._language)
+            return str(self._words["offered" if offered else "criteria_of"]).format(service=named)
         words = name.replace("_", " ")
         return words[:1].upper() + words[1:]
 

@@ -41,7 +41,7 @@ from app.policy.expression import (
     parse,
 )
 from app.policy.reading import COMPUTED
-from app.policy.schema import Cell, CriteriaWay, Exclusion, Limit, PolicyData
+from app.policy.schema import Cell, CriteriaWay, Exclusion, Limit, PageReading, PolicyData
 from app.policy.schema import Population as PopulationData
 
 ECM_ELIGIBLE = "ecm_eligible"
@@ -192,6 +192,18 @@ class PolicyPopulation:
             return self.adults, self.children
         return (self.children, self.adults) if children else (None, self.everybody)
 
+    def begins(self, county: str, on: date) -> str:
+        """Say when the population begins in a county after a date: `2023-07-01`; empty where the
+        policy gives no date.
+        """
+        maps = (self.data.live, self.data.live_adults, self.data.live_children)
+        starts = [live.get(county, live.get(ANY_COUNTY)) for live in maps]
+        everybody, adults, children = [s if s and s > on else None for s in starts]
+        if adults and children and adults != children:
+            return f"{adults} for adults and on {children} for children and youth"
+        start = everybody or adults or children
+        return str(start or "")
+
     def is_for_a_person(self, on: date) -> bool:
         return self.data.for_a_person is not None and self.data.for_a_person.covers(on)
 
@@ -215,6 +227,15 @@ class PolicyLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyReading:
+    """How a statement of a page is read, with the criterion that says on whom it bears."""
+
+    name: str
+    data: PageReading
+    when: Node | None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules of one plan from one date on; `version` names the file (`HPSM/2024-01-01`)."""
 
@@ -227,6 +248,7 @@ class Policy:
     limits: tuple[PolicyLimit, ...]
     exclusions: tuple[PolicyExclusion, ...]
     gate: Node | None
+    readings: tuple[PolicyReading, ...]
     coverage: Node
 
     def family(self, service: str) -> str:
@@ -278,6 +300,7 @@ def build(version: str, start: date, data: PolicyData, dictionary: Dictionary) -
         gate=None
         if data.gate is None
         else compiler.one(("gate", "when"), data.gate.when, data.gate.citation),
+        readings=tuple(_reading(compiler, name, r) for name, r in data.readings.items()),
         coverage=yes_no("coverage_active", data.coverage.citation),
     )
 
@@ -334,6 +357,13 @@ def _limit(compiler: _PolicyCompiler, name: str, limit: Limit) -> PolicyLimit:
         return PolicyLimit(name, limit, None)
     place = ("limits", name, "unless")
     return PolicyLimit(name, limit, compiler.one(place, limit.unless, limit.citation))
+
+
+def _reading(compiler: _PolicyCompiler, name: str, reading: PageReading) -> PolicyReading:
+    if reading.when is None:
+        return PolicyReading(name, reading, None)
+    place = ("readings", name, "when")
+    return PolicyReading(name, reading, compiler.one(place, reading.when, reading.citation))
 
 
 def _since(live: Mapping[str, date], county: str, on: date) -> bool:

@@ -14,6 +14,7 @@ from app.policy.counts import (
     Bounds,
     CountResult,
     ages,
+    best_window,
     count,
     minus_months,
     resolve,
@@ -126,13 +127,23 @@ class Reading:
     def _count(self, name: str) -> Bounds:
         known = self._counts.get(name)
         if known is None:
-            if self._stays is None:
-                events = self.facts.events  # events after the as-of date are ignored
-                past = (e for e in events if e.when is None or e.when.first <= self.as_of)
-                self._stays = resolve(tuple(past))
-            known = count(self._rules[name], self._stays, self.as_of, self.facts.events_complete)
-            self._counts[name] = known
+            rule, complete = self._rules[name], self.facts.events_complete
+            known = self._counts[name] = count(rule, self._resolved(), self.as_of, complete)
         return known
+
+    def _resolved(self) -> list[CountResult]:
+        if self._stays is None:
+            events = self.facts.events  # events after the as-of date are ignored
+            past = (e for e in events if e.when is None or e.when.first <= self.as_of)
+            self._stays = resolve(tuple(past))
+        return self._stays
+
+    def window(self, name: str) -> Span | None:
+        """Return the months in which most events of a count were proved; None: its months are
+        fixed, or no event was proved.
+        """
+        rule = self._rules.get(name)
+        return None if rule is None else best_window(rule, self._resolved(), self.as_of)
 
     def within_12_months(self, name: str) -> bool | None:
         """Tell whether a date lies within the last 12 months; the same day a year ago does."""

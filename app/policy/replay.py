@@ -2,7 +2,8 @@
 
 `replay` asks a stored question again and compares the new answer with the stored answer. The policy
 is the version that the stored answer names, even if a newer version is in force. The wording of
-questions and the citations of criteria are no part of an answer: both may be corrected.
+questions, of advice and of what the facts said, and the citations of criteria, are no part of an
+answer: they may be corrected.
 `app.commands.policy` reads the stored questions and answers.
 
 `depersonalize` makes a question that says nothing about who the member is, and that gets the same
@@ -73,8 +74,6 @@ def compare(then: Determination, now: Determination) -> Iterator[Difference]:
     for where, (before, after) in pairs.items():
         if before != after:
             yield Difference(where, before, after)
-    if then.reasons != now.reasons and pairs["reasons"][0] == pairs["reasons"][1]:
-        yield Difference("advice", "other words", "these words")
     if then.notes != now.notes:
         yield Difference("notes", "other words", "these words")
     yield from criteria_compared(then.criteria, now.criteria)
@@ -93,8 +92,8 @@ def criteria_compared(
         where = f"{within} > {before.name}"
         if before.result is not after.result:
             yield Difference(where, _result(before), _result(after))
-        if (before.detail, before.facts) != (after.detail, after.facts):
-            yield Difference(f"{where}: detail", "other words", "these words")
+        if before.facts != after.facts:
+            yield Difference(f"{where}: facts", _listed(before.facts), _listed(after.facts))
         yield from criteria_compared(before.children, after.children, where)
 
 

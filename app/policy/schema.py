@@ -221,6 +221,29 @@ class Length(Shape):
         return self
 
 
+class PageReading(Shape):
+    """How an ambiguous statement of a page is read here: the words of the page, and our choice.
+
+    A reading bears on a case if all that it names holds (`app.policy.readings`); a reading that
+    names nothing bears on every case of the plan.
+    """
+
+    citation: Citation
+    says: PolicyText  # one sentence with the page's own words
+    read_as: PolicyText  # one sentence
+    stands: PolicyText  # the place in this file that follows the reading: `gate`, `terms.ECM`
+    family: Literal["ecm", "community-supports"] | None = None
+    services: tuple[str, ...] = ()
+    populations: tuple[str, ...] = ()  # claimed, met, or still open
+    counties: tuple[CountyCode, ...] = ()
+    period: Period | None = None
+    when: PolicyText | None = None  # a criterion, which has to be met
+    reasons: tuple[str, ...] = ()  # of the determination; one is enough
+    after_a_lapse: bool = False  # only after an earlier authorization of the service has ended
+    before_deciding: bool = False  # shown before the recommendation
+    only_in_catalog: bool = False  # how every case is counted; no single case shows it
+
+
 class Term(Shape):
     """The length of an authorization, and the amount that it covers where the amount is limited."""
 
@@ -301,7 +324,7 @@ class PolicyData(Shape):
     name: TranslatedWords
     source: str
     counties: tuple[CountyCode, ...] = ()
-    readings: Mapping[str, str] = {}
+    readings: Mapping[str, PageReading] = {}
     definitions: Mapping[str, Definition]
     counts: Mapping[str, Count]
     services: Mapping[str, Service]

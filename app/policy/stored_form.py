@@ -20,11 +20,14 @@ from pydantic import TypeAdapter
 
 from app.policy.model import (
     CareEvent,
+    Criterion,
     Determination,
+    DeterminationOutcome,
     EligibilityQuestion,
     Fact,
     Facts,
     FactValue,
+    Reason,
     Span,
 )
 from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind
@@ -196,6 +199,7 @@ def question_to_json(question: EligibilityQuestion) -> str:
             "facts": facts_to_json(question.facts),
             "identified": question.identified,
             "already_authorized": question.already_authorized,
+            **({"lapsed": True} if question.lapsed else {}),
         }
     ).decode()
 
@@ -212,6 +216,7 @@ def question_from_json(text: str) -> EligibilityQuestion:
         facts=facts_from_json(stored["facts"]),
         identified=stored["identified"],
         already_authorized=stored["already_authorized"],
+        lapsed=stored.get("lapsed", False),
     )
 
 
@@ -226,3 +231,20 @@ def answer_to_json(answer: Determination) -> str:
 def answer_from_json(text: str | bytes) -> Determination:
     """Read a determination that `answer_to_json` wrote. Raises ValueError for any other JSON."""
     return _STORED.validate_json(text, strict=True)
+
+
+def outline_from_json(text: str) -> Determination:
+    """Read a stored determination without its questions, notes and the parts of its criteria: a
+    tenth of the work, where many are shown at once.
+    """
+    stored: Mapping[str, Any] = orjson.loads(text)
+    return Determination(
+        outcome=DeterminationOutcome(stored["outcome"]),
+        reasons=tuple(Reason(each["code"], each["text"]) for each in stored["reasons"]),
+        populations=tuple(stored["populations"]),
+        missing=(),
+        criteria=tuple(Criterion(each["name"], each["result"]) for each in stored["criteria"]),
+        policy=stored["policy"],
+        as_of=date.fromisoformat(stored["as_of"]),
+        administrative=stored["administrative"],
+    )

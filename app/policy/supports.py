@@ -17,6 +17,16 @@ from app.policy.missing import AskedCriterion, StillOpen, joined
 from app.policy.model import Criterion, DeterminationOutcome, Reason
 from app.policy.policy import Policy, PolicyLimit
 from app.policy.reading import Reading
+from app.policy.schema import Limit
+
+#: Part of the name of a fact → the unit of its amount.
+_UNITS = {
+    "_usd": "dollars",
+    "_hours": "hours",
+    "_days": "days",
+    "_weeks": "weeks",
+    "_times": "times",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +136,7 @@ def within_limit(limit: PolicyLimit, reading: Reading) -> Criterion:
     used, requested = _number(reading, data.used), _number(reading, data.requested)
     facts = (data.used,) if data.requested is None else (data.used, data.requested)
     name = f"within limit: {limit.name}"
-    detail = _detail(used, requested, data.most, data.note)
+    detail = _detail(used, requested, data)
     if used is None or not _over(used, requested, data.most):
         return Criterion(name, True, data.citation, detail, facts)
     if limit.unless is None:
@@ -146,10 +156,14 @@ def _number(reading: Reading, name: str | None) -> Decimal | int | None:
     return value
 
 
-def _detail(
-    used: Decimal | int | None, requested: Decimal | int | None, most: int, note: str
-) -> str:
-    parts = [f"used {NOT_STATED if used is None else used}"]
+def _detail(used: Decimal | int | None, requested: Decimal | int | None, limit: Limit) -> str:
+    """Word the amounts: `7,000 of 7,500 dollars used, 1,000 asked for`."""
+    unit = next((word for end, word in _UNITS.items() if end in limit.used), "")
+    most = f"{limit.most:,} {unit}".rstrip()
+    parts = [f"at most {most}, how much is used is {NOT_STATED}"]
+    if used is not None:
+        times = f"used {used} {'time' if used == 1 else unit}, at most {limit.most}"
+        parts = [times if unit == "times" else f"{used:,} of {most} used"]
     if requested is not None:
-        parts.append(f"requested {requested}")
-    return ", ".join([*parts, f"at most {most}", *([note] if note else [])])
+        parts.append(f"{requested:,} asked for")
+    return ", ".join([*parts, *([limit.note] if limit.note else [])])

@@ -82,6 +82,18 @@ def reason_in_words(language: str, code: str, *, to_member: bool) -> str:
     return words_of("reasons", "others", language).get(code, member_words)
 
 
+def with_advice(known: str, advice: str | None) -> str:
+    """Join the words of a reason and the plan's advice to whole sentences, each said once."""
+    begun = known.rstrip(".")
+    if not advice:
+        return known
+    if advice.casefold().startswith(begun.partition(";")[0].casefold()):
+        return advice  # it says the reason itself, and more
+    if advice[:1].islower():
+        return f"{begun}; {advice.rstrip('.')}."
+    return f"{begun}. {advice}"
+
+
 def english() -> LetterWords:
     """Return the English words of letters."""
     return words("en")

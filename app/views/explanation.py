@@ -3,7 +3,7 @@
 The view is made from the stored question and answer; this module decides nothing again.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -21,6 +21,7 @@ from app.policy.model import (
     FactValue,
     Span,
 )
+from app.policy.readings import BearingReading, bearing
 from app.views.cited import SourceLink, source_links
 
 _ID = "01934f3a-7b1c-7a3e-9b77-0f1f0a5a2c11"
@@ -112,6 +113,36 @@ class ShownEvent(BaseModel):
     source: str = Field(examples=[_FORM])
 
 
+class ShownReading(BaseModel):
+    """How a statement of the plan's page is read, where it can be read two ways."""
+
+    source: str = Field(examples=["Health Plan of San Mateo, page for providers, line 80"])
+    text: str = Field(
+        description="What the page says, in its own words, and how it is read.",
+        examples=[
+            'The page says "HPSM offers nine Community Support service options", and gives no date.'
+        ],
+    )
+    sources: list[SourceLink] = Field([], description="The same, each with its link.")
+    before_deciding: bool = Field(
+        description="Whoever decides should read it before the recommendation of the rules.",
+        examples=[True],
+    )
+
+    @staticmethod
+    def of(readings: Iterable[BearingReading]) -> "list[ShownReading]":
+        """Show readings, those to read before deciding first."""
+        return [
+            ShownReading(
+                source=r.source,
+                text=r.text,
+                sources=source_links(r.data.citation),
+                before_deciding=r.data.before_deciding,
+            )
+            for r in readings
+        ]
+
+
 class ShownDetermination(BaseModel):
     """One determination of a referral: what the rules said then, and why."""
 
@@ -137,6 +168,11 @@ class ShownDetermination(BaseModel):
     notes: list[str] = Field(
         description="Conflicts, and answers that could not be read.", examples=[[]]
     )
+    readings: list[ShownReading] = Field(
+        [],
+        description="How ambiguous statements of the plan's pages are read, as far as they bear "
+        "on this case.",
+    )
     text: str = Field(description="The explanation in plain words.", examples=[_TEXT])
     div: str = Field(
         description="The same as XHTML, ready for a narrative (`text.div`).",
@@ -159,9 +195,14 @@ def explanation_shown(
     number: int,
     made_at: datetime,
     basis: str,
+    staff: bool,
+    full: bool = False,
 ) -> ShownDetermination:
-    """Show a stored question and its answer."""
+    """Show a stored question and its answer, explained in short or in `full`; to `staff` of the
+    plan with all readings.
+    """
     facts = question.facts
+    readings = bearing(library, question, answer, staff=staff)
     return ShownDetermination(
         number=number,
         made_at=made_at,
@@ -187,8 +228,9 @@ def explanation_shown(
         events=[_event(event) for event in facts.events],
         events_complete=facts.events_complete,
         notes=list(answer.notes),
-        text=explain(answer, library),
-        div=explain_xhtml(answer, library),
+        readings=ShownReading.of(readings),
+        text=explain(answer, library, readings, full=full),
+        div=explain_xhtml(answer, library, readings, full=full),
     )
 
 

@@ -368,6 +368,23 @@ async def test_every_statement_of_every_policy_has_a_source(ask, version, part):
             assert way["text"]
 
 
+@pytest.mark.parametrize(
+    ("plan", "words", "about"),
+    [
+        ("HPSJ", '"2024 (Date TBD)"', {"populations": ["POF4"], "services": []}),
+        ("HPSJ", '"Adults without Dependent', {"first": "2022-01-01", "last": "2023-06-30"}),
+        ("HPSM", '"HPSM offers nine', {"family": "community-supports", "stands": "availability"}),
+        ("CCAH", "nothing where the populations", {"family": "ecm"}),
+        ("GEN002", "gives no date and no county", {"stands": "populations"}),
+    ],
+)
+async def test_a_plan_says_how_its_page_is_read(ask, plan, words, about):
+    readings = (await ask(f"plans/{plan}", on="2026-03-04")).json()["readings"]
+    (found,) = [each for each in readings if words in each["text"]]
+    assert {key: found[key] for key in about} == about
+    assert found["source"]["citation"]
+
+
 def _seed_lines(citation):
     """The lines of a plan's page that one source of a citation names."""
     document, _, lines = citation.partition(":")

@@ -263,7 +263,7 @@ def test_a_limit_says_how_much_was_used():
     used = {"receiving_htns": True, "moving_into_permanent_housing": True, "cs_used_hd_times": 2}
     answer = denied(facts={"coverage_active": True, **used})
     (parts,) = told_of(answer).values()
-    assert parts[0].startswith("used 2, at most 1")
+    assert parts[0].startswith("used 2 times, at most 1")
 
 
 def test_an_office_reads_of_the_member_and_the_member_of_themselves():

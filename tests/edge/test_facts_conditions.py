@@ -144,7 +144,12 @@ def test_an_answer_holds_over_a_diagnosis_and_the_conflict_is_named() -> None:
     answer = response(item("homeless", {"valueBoolean": False}))
     facts = facts_of(request(answer, condition("Z59.00")))
     assert facts.values["homeless"].value is False
-    assert facts.notes == ("homeless: #r1 and #facts differ; the answer on the form holds",)
+    assert facts.notes == (
+        (
+            "homeless: Condition/#r1 and QuestionnaireResponse/#facts differ; "
+            "the answer on the form holds"
+        ),
+    )
 
 
 def test_none_yields_to_a_diagnosis() -> None:

@@ -1,6 +1,7 @@
 """Why the rules said what they said, for those who may know; and replay over all that is stored."""
 
 import asyncio
+from html import escape
 from pathlib import Path
 
 import orjson
@@ -10,7 +11,7 @@ from app.api.deployment import deployment_of
 from app.commands import policy as policy_command
 from app.commands.policy import count, stored
 from app.fhir.r4.check import check_resource
-from tests.journeys.payloads import a_referral, example
+from tests.journeys.payloads import a_referral, example, hopeless
 from tests.journeys.test_examples import BY
 
 
@@ -67,6 +68,48 @@ async def test_the_answer_to_check_ends_with_its_explanation(service):
     said = await service.check(example("02"), on="2026-11-20")
     assert said.parts[-1]["name"] == "explanation"
     assert said.parts[-1]["valueString"].startswith("The rules approve this. As of 2026-11-20")
+
+
+async def test_the_short_form_is_given_everywhere_and_the_whole_where_it_is_asked_for(service):
+    referral = await service.refer(hopeless())
+
+    async def explained(by, path, body=None, **params):
+        method = "POST" if body else "GET"
+        answer = await service.ask(by, method, path, body, params=params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def checked(**params):
+        said = await explained("hospital", "/fhir/ServiceRequest/$check", hopeless(), **params)
+        return said["parameter"][-1]["valueString"]
+
+    async def determined(**params):
+        path = f"/v1/referrals/{referral}/determinations"
+        (made,) = (await explained("hospital", path, **params))["determinations"]
+        assert all(escape(line.lstrip(" -"), quote=False) in made["div"] for line in
+                   made["text"].splitlines())  # fmt: skip
+        return made["text"]
+
+    async def queued(**params):
+        return (await explained("staff-hpsm", f"/v1/work-queue/{referral}", **params))[
+            "explanation"
+        ]
+
+    for given in (checked, determined, queued):
+        short, whole = await given(), await given(detail="full")
+        assert await given(detail="short") == short
+        assert len(short.splitlines()) <= 25 < len(whole.splitlines())
+        assert "To be answered" not in whole
+    path = f"/v1/referrals/{referral}/timeline"
+    for detail, lines in (("short", 0), ("full", 26)):
+        entries = (await explained("hospital", path, detail=detail))["entries"]
+        (told,) = [e["explanation"] or "" for e in entries if e["kind"] == "determination"]
+        assert len(told.splitlines()) >= lines
+        assert bool(told) is (detail == "full")
+    for path in ("determinations", "timeline"):
+        url = f"/v1/referrals/{referral}/{path}"
+        answer = await service.ask("hospital", "GET", url, params={"detail": "most"})
+        assert answer.status_code == 400
 
 
 @pytest.fixture

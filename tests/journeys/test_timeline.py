@@ -7,6 +7,7 @@ from app.views.timeline.document import _BARS, _COLOURS
 from tests.journeys.pages import read_page
 from tests.journeys.payloads import (
     EXTRA,
+    REASON,
     VISITS,
     a_referral,
     because,
@@ -143,6 +144,49 @@ async def test_a_denied_referral_says_why(service):
     seen = await timeline(service, referral, "staff-hpsm")
     (denied,) = [e for e in seen["entries"] if e["title"] == "Denied"]
     assert denied["details"][-1] == "Note: Spoke with the clinic."
+
+
+async def test_an_administrative_denial_is_no_word_about_criteria(service):
+    """Met or not, they were not the question: the member is delegated to another plan."""
+    facts = {"homeless": True, "needs_skills_training": True}
+    body = a_referral("9000010XA", plan="HPSJ", service="DH", visits=(), facts=facts)
+    referral = await service.refer(body)
+    told = await timeline(service, referral)
+    read = await page(service, referral)
+    assert (told["state"], told["stages"][1]["mark"]) == ("denied", "no")
+    assert told["stages"][1]["text"] == "The member is delegated to another plan"
+    (looked,) = [e for e in told["entries"] if e["kind"] == "determination"]
+    assert looked["text"] == "The rules do not approve this."
+    assert "riteria" not in str(told)
+    assert "riteria are not met" not in read.text
+
+
+async def test_what_a_person_approved_was_known(service):
+    """A service that is offered in part only: the rules know the criteria, a person decides."""
+    facts = {"at_risk_institutionalization": True, "home_adaptation_needed": True}
+    body = a_referral("9000021XA", plan="CCAH", service="EAA", visits=(), facts=facts)
+    referral = await service.refer(body)
+    stage = (await timeline(service, referral))["stages"][1]
+    assert stage == {
+        "name": "eligibility",
+        "mark": "waiting",
+        "text": "The criteria are met; offered in part only",
+    }
+    assert (await service.do("staff-ccah", "approve", referral)).status_code == 200
+    stage = (await timeline(service, referral))["stages"][1]
+    assert stage["mark"] == "done"
+    assert stage["text"] == "The criteria are met; offered in part only; a person approved it"
+
+
+async def test_an_exception_is_told_as_one(service):
+    referral = await service.refer(hopeless())
+    granted = parameters(
+        reason={"valueCoding": {"system": REASON, "code": "exception-granted"}}, note="Known well."
+    )
+    assert (await service.do("staff-hpsm", "approve", referral, granted)).status_code == 200
+    stage = (await timeline(service, referral))["stages"][1]
+    assert stage["mark"] == "done"
+    assert stage["text"] == "No population of focus is met; a person made an exception"
 
 
 async def test_time_runs_in_order_whatever_happened(service):

@@ -60,7 +60,6 @@ def test_the_policy_of_then_answers_even_where_a_newer_one_is_in_force():
     [
         ({"outcome": "denied"}, "outcome"),
         ({"reasons": [{"code": "no-population", "text": None}]}, "reasons"),
-        ({"reasons": [{"code": "population-met", "text": "new words"}]}, "advice"),
         ({"populations": ["POF2", "POF1A"]}, "populations"),
         ({"missing": [{"fact": "homeless", "question": "?"}]}, "missing"),
         ({"administrative": True}, "administrative"),
@@ -81,11 +80,11 @@ def test_whatever_differs_is_named(change, where):
 def test_a_criterion_that_differs_is_named_by_its_path():
     question, answer = stored(high_use())
     tree = json.loads(answer)
-    tree["criteria"][0] |= {"result": False, "citation": "E", "detail": "other"}
+    tree["criteria"][0] |= {"result": False, "citation": "E", "facts": ["age"]}
     found = [str(d) for d in replay(LIBRARY, question, json.dumps(tree))]
     assert found == [
         "criteria > coverage_active: false then, unknown now",
-        "criteria > coverage_active: detail: other words then, these words now",
+        "criteria > coverage_active: facts: age then, coverage_active now",
     ]
 
 
@@ -94,6 +93,8 @@ def test_the_wording_of_a_question_is_no_part_of_an_answer():
     tree = json.loads(stored(question)[1])
     assert tree["missing"]
     tree["missing"] = [m | {"question": "said otherwise then"} for m in tree["missing"]]
+    tree["reasons"] = [r | {"text": "said otherwise then"} for r in tree["reasons"]]
+    tree["criteria"] = [c | {"detail": "said otherwise then"} for c in tree["criteria"]]
     assert replay(LIBRARY, question_to_json(question), json.dumps(tree)) == []
 
 
@@ -247,4 +248,4 @@ def test_an_answer_is_stored_as_it_always_was():
         '"not listed","facts":[],"children":[]}],"policy":"HPSM/2024-01-01","as_of":"2024-03-04",'
         '"administrative":true,"notes":[]}'
     )
-    assert answer_to_json(answer_from_json(text)) == text
+    assert json.loads(answer_to_json(answer_from_json(text))) == {**json.loads(text), "ways": []}

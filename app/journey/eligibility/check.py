@@ -164,6 +164,7 @@ def check_eligibility(
         facts=facts,
         identified=identity.identified,
         already_authorized=_is_already_authorized(request, known, previous, identity, on),
+        lapsed=previous is None and _has_ended(request, own, identity, on),
     )
     return Case(identity, policy, question, evaluate(library, question), previous)
 
@@ -228,6 +229,17 @@ def _is_already_authorized(
         roster is not None
         and isinstance(roster.value, frozenset)
         and request.service in roster.value
+    )
+
+
+def _has_ended(
+    request: ReferralRequest, own: Sequence[HeldAuthorization], identity: Identity, on: date
+) -> bool:
+    """Whether an authorization of the plan for the service has ended before the date."""
+    return any(
+        item.authorization.ends_on < on
+        for item in own
+        if (item.plan, item.authorization.service) == (identity.plan, request.service)
     )
 
 

@@ -169,6 +169,31 @@ class PlanList(BaseModel):
     plans: list[PlanEntry]
 
 
+class ReadingEntry(BaseModel):
+    """A statement of a page that can be read two ways: what it says, and how it is read."""
+
+    text: str = Field(
+        examples=[
+            'The page says "HPSM offers nine Community Support service options", and gives no date.'
+        ]
+    )
+    family: Literal["ecm", "community-supports"] | None = Field(
+        description="The services that it is about; null: all, or those under `services`.",
+        examples=["community-supports"],
+    )
+    services: list[str] = Field(description="Codes of calaim-service.", examples=[[]])
+    populations: list[str] = Field(description="Populations of focus.", examples=[[]])
+    counties: list[str] = Field(description="Empty: all of the plan.", examples=[[]])
+    first: date | None = Field(
+        description="The first date on which it matters.", examples=["2022-01-01"]
+    )
+    last: date | None = Field(description="And the last.", examples=["2023-06-30"])
+    stands: str = Field(
+        description="The part of the policy file that follows it.", examples=["availability"]
+    )
+    source: CitedSource
+
+
 class PlanDetail(PlanEntry):
     """A plan with everything that a reader needs before a referral."""
 
@@ -202,6 +227,9 @@ class PlanDetail(PlanEntry):
         default=None,
         description="How many business days before that a reminder is sent.",
         examples=[2],
+    )
+    readings: list[ReadingEntry] = Field(
+        default=[], description="How ambiguous statements of the plan's pages are read."
     )
     clocks_source: CitedSource | None = Field(
         default=None, description="Where these times come from."

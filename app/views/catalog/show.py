@@ -11,7 +11,7 @@ from app.policy.exclusions import undated_in_words
 from app.policy.library import Library
 from app.policy.phrases import phrases
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
-from app.policy.schema import Cell, Contact
+from app.policy.schema import Cell, Contact, PageReading
 from app.policy.schema import Population as PopulationData
 from app.views.catalog.model import (
     ChannelEntry,
@@ -23,6 +23,7 @@ from app.views.catalog.model import (
     Note,
     PlanDetail,
     PlanEntry,
+    ReadingEntry,
 )
 from app.views.catalog.rules import (
     description,
@@ -106,6 +107,7 @@ def plan_detail(policy: Policy, on: date) -> PlanDetail:
         void_business_days=data.clocks.void_business_days,
         reminder_business_days_before=data.clocks.reminder_business_days_before,
         clocks_source=source(data.clocks.citation, None),
+        readings=[_reading(reading) for reading in data.readings.values()],
     )
 
 
@@ -305,3 +307,17 @@ def _contact_only(policy: Policy) -> list[ContactOnlyEntry]:
 
 def _contact(key: str, contact: Contact) -> ContactEntry:
     return ContactEntry(key=key, sources=source_links(contact.citation), **contact.model_dump())
+
+
+def _reading(reading: PageReading) -> ReadingEntry:
+    return ReadingEntry(
+        text=f"{reading.says} {reading.read_as}",
+        family=reading.family,
+        services=list(reading.services),
+        populations=list(reading.populations),
+        counties=list(reading.counties),
+        first=reading.period.first if reading.period else None,
+        last=reading.period.last if reading.period else None,
+        stands=reading.stands,
+        source=source(reading.citation, None),
+    )

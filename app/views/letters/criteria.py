@@ -7,7 +7,7 @@ dictionary.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.policy.criteria import NOT_LIVE
+from app.policy.criteria import is_too_early
 from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
 from app.policy.vocabulary import LetterWords, translated
@@ -45,7 +45,7 @@ def decisive(
     populations = data.populations if data else {}
     needs = {*populations, *(data.services if data else ())} if determination.administrative else ()
     against = [n for n in determination.criteria if n.name not in needs and _against(n)]
-    named = [node for node in against if node.name in claimed and not _too_early(node)]
+    named = [node for node in against if node.name in claimed and not is_too_early(node)]
     listed = []
     for node in against:
         population = node.name in populations
@@ -56,12 +56,7 @@ def decisive(
 
 
 def _against(node: Criterion) -> bool:
-    return _too_early(node) or node.result is node.name.startswith(_EXCLUDED)
-
-
-def _too_early(node: Criterion) -> bool:
-    """Tell whether a population is met but not live yet."""
-    return node.result is True and node.detail == NOT_LIVE
+    return is_too_early(node) or node.result is node.name.startswith(_EXCLUDED)
 
 
 class _CriterionWriter:
@@ -76,7 +71,7 @@ class _CriterionWriter:
         data = self._phrases.policy.data if self._phrases.policy else None
         if data and name in data.populations:
             population = translated(data.populations[name].name, self._language)
-            return self._came_out("not_live" if _too_early(node) else "not_met", population)
+            return self._came_out("not_live" if is_too_early(node) else "not_met", population)
         if service := self._service(name):
             return self._came_out("not_met", self._words["rules_of"].format(service=service))
         if service := self._service(name.removesuffix(_OFFERED)):

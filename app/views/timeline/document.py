@@ -84,7 +84,7 @@ def _cut(text: str) -> str:
 
 # The picture
 
-_WIDTH, _STEP, _FIRST, _TOP, _ROW = 920, 184, 92, 176, 64
+_WIDTH, _STEP, _FIRST, _TOP, _ROW = 920, 184, 92, 194, 64
 _LEFT, _RIGHT = 24, _WIDTH - 24
 _COLOURS = {
     Mark.DONE: "#1f7a4d",
@@ -195,7 +195,7 @@ def _station(number: int, stage: Stage) -> Station:
         colour=_COLOURS[stage.mark],
         sign=_SIGNS[stage.mark],
         title=f"{number + 1}. {stage.name.capitalize()}",
-        lines=wrap(stage.text, 24, max_lines=3, placeholder=" …"),
+        lines=wrap(stage.text, 24, max_lines=4, placeholder=" …"),
     )
 
 

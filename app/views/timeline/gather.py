@@ -28,7 +28,8 @@ FROM referral_history h LEFT JOIN organization o ON o.id = h.organization_id
 WHERE h.plan = $1 AND h.referral_id = $2 ORDER BY h.seq"""
 
 _DETERMINATIONS = """SELECT seq, outcome, basis, policy, as_of, at, answer::jsonb->'reasons' AS
-    reasons, answer::jsonb->'populations' AS populations
+    reasons, answer::jsonb->'populations' AS populations,
+    CASE WHEN $3::bool THEN answer END AS answer
 FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
 
 _REQUESTS = """SELECT seq, asked, asked_at, void_due, attempts, reminded_at, answered_at
@@ -61,9 +62,11 @@ class Found:
     staff: bool
 
 
-async def gather(source: Source, referral_id: str, seen: Visibility) -> Found:
-    """Read the rows that the caller may see. Raises 404 if the caller is not a party to the
-    referral.
+async def gather(
+    source: Source, referral_id: str, seen: Visibility, *, explained: bool = False
+) -> Found:
+    """Read the rows that the caller may see; `explained`: with the whole answers of the rules.
+    Raises 404 if the caller is not a party to the referral.
     """
     kind = "ServiceRequest"
     referral = await source.fetch_one(*_referral().called(**at_id(kind, referral_id, seen)))
@@ -74,7 +77,7 @@ async def gather(source: Source, referral_id: str, seen: Visibility) -> Found:
     return Found(
         referral=referral,
         history=await source.fetch(_HISTORY, *key),
-        determinations=await source.fetch(_DETERMINATIONS, *key),
+        determinations=await source.fetch(_DETERMINATIONS, *key, explained),
         requests=await source.fetch(_REQUESTS, *key),
         letters=await told_of(source, *key),
         messages=await source.fetch(_MESSAGES, *key, staff, seen.organization_id),

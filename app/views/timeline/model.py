@@ -58,6 +58,11 @@ class Entry(BaseModel):
     details: list[str] = Field(
         [], description="Reasons, questions, who was reached.", examples=[[]]
     )
+    explanation: str | None = Field(
+        None,
+        description="With `detail=full`, what the rules said: every criterion, in plain words.",
+        examples=[None],
+    )
 
 
 class Stage(BaseModel):

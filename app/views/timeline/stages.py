@@ -14,12 +14,28 @@ from app.store.database import Row
 from app.views.spans import due_in_words, moment
 from app.views.timeline.gather import Found
 from app.views.timeline.model import Clock, Mark, Running, Stage
+from app.views.timeline.tell import reason_codes
 
 _DECIDED = {
     State.APPROVED: (Mark.DONE, "Approved"),
     State.DENIED: (Mark.NO, "Denied"),
     State.VOID: (Mark.STOPPED, "Void: the information did not come"),
     State.CANCELLED: (Mark.STOPPED, "Taken back"),
+}
+#: Reason of an answer that is open → what it waits for; the first that applies.
+_WAITS_FOR = {
+    "member-unidentified": "Not known yet who the member is",
+    "facts-missing": "Not known yet: facts are missing",
+    "population-missing": "Not known yet: facts are missing",
+    "partial-availability": "The criteria are met; offered in part only",
+    "already-authorized": "The service is authorized already",
+    "review-required": "The rules leave this to a person",
+}
+#: What an answer that is open waits for → what it waited for, once a person decided.
+_WAITED_FOR = {
+    "Not known yet who the member is": "The member was not identified",
+    "Not known yet: facts are missing": "Facts were missing",
+    "The rules leave this to a person": "The rules left this to a person",
 }
 _NOW = {
     BusinessStatus.IN_REVIEW: "Pending: a person must look at it",
@@ -55,15 +71,39 @@ def stages(found: Found) -> list[Stage]:
 
 
 def _eligibility(found: Found) -> Stage:
-    pending = found.referral["state"] == State.PENDING
-    last = found.determinations[-1]["outcome"] if found.determinations else None
-    mark, text = {
-        "approved": (Mark.DONE, "The criteria are met"),
-        "denied": (Mark.NO, "The criteria are not met"),
-    }.get(last or "", (Mark.WAITING, "Not known yet: facts are missing"))
-    if mark is Mark.WAITING and not pending:
-        mark, text = Mark.STOPPED, "Never fully known"
+    """Word what the rules found, and whether a person decided otherwise."""
+    mark, text = _found_by_rules(found)
+    state = found.referral["state"]
+    if state not in (State.PENDING, State.CANCELLED):
+        text = _WAITED_FOR.get(text, text)
+    if state == State.VOID:
+        mark, text = Mark.STOPPED, "Never fully known: the information did not come"
+    elif state == State.DENIED and mark is not Mark.NO:
+        met = mark is Mark.DONE
+        mark, text = Mark.NO, f"{text}; a person decided {'otherwise' if met else 'against it'}"
+    elif _was_approved(found) and mark is not Mark.DONE:
+        how = "made an exception" if mark is Mark.NO else "approved it"
+        mark, text = Mark.DONE, f"{text}; a person {how}"
+    elif state == State.CANCELLED and mark is Mark.WAITING:
+        mark, text = Mark.STOPPED, "Not decided: the referral was taken back"
     return Stage(name="eligibility", mark=mark, text=text)
+
+
+def _found_by_rules(found: Found) -> tuple[Mark, str]:
+    """Word the last answer of the rules. A denial is named by its reason, so that nobody reads of
+    criteria where the rules did not look at the member's need.
+    """
+    if not found.determinations:
+        return Mark.WAITING, "Not looked at yet"
+    last = found.determinations[-1]
+    reasons = reason_codes(last)
+    if last["outcome"] == "approved":
+        return Mark.DONE, "The criteria are met"
+    if last["outcome"] == "denied":
+        named = reasons[0] if reasons else ""
+        return Mark.NO, codes.REASONS.get(named, "Not approved by the rules")
+    known = next((words for code, words in _WAITS_FOR.items() if code in reasons), None)
+    return Mark.WAITING, known or "Not known yet"
 
 
 def _capacity(referral: Row) -> Stage:

@@ -4,6 +4,7 @@ PURE; `gather.py` reads the rows and determines their columns.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -12,7 +13,10 @@ import orjson
 from app.fhir.r4 import codes
 from app.model.lifecycle import MOVES
 from app.model.messages import MEANINGS, EventType
-from app.policy.vocabulary import words_of
+from app.policy.explain import explain, is_about_need
+from app.policy.library import Library
+from app.policy.stored_form import answer_from_json
+from app.policy.vocabulary import with_advice, words_of
 from app.store.database import Row
 from app.views.spans import moment
 from app.views.timeline.gather import Found
@@ -32,15 +36,15 @@ _DELIVERIES = words_of("deliveries", "staff")
 _ORDER = list(Kind)
 
 
-def entries(found: Found) -> list[Entry]:
+def entries(found: Found, library: Library) -> list[Entry]:
     """List everything that happened, the oldest first."""
     listed = [
         *_moves(found),
-        *map(_determination, found.determinations),
+        *(_determination(row, library) for row in found.determinations),
         *_reminders(found.requests),
         *_authorization(found.authorization),
         *map(_letter, found.letters),
-        *_messages(found.messages),
+        *_messages(found.messages, found.requests),
     ]
     return sorted(listed, key=lambda entry: (entry.at, _ORDER.index(entry.kind)))
 
@@ -87,25 +91,39 @@ def reasons(stored: Sequence[dict[str, Any]]) -> list[str]:
     texts = []
     for reason in stored:
         known = codes.REASONS.get(reason["code"], reason["code"])
-        text = reason.get("text")
-        texts.append(f"{known}. {text}" if known and text else known or text or "")
+        texts.append(with_advice(known, reason.get("text")))
     return list(filter(None, texts))
 
 
-def _determination(row: Row) -> Entry:
+def _determination(row: Row, library: Library) -> Entry:
     because = reasons(_json(row["reasons"]))
     populations = [codes.POPULATIONS.get(code, code) for code in _json(row["populations"])]
     details = [*because, *(f"Met: {name}" for name in populations)]
+    answer = row["answer"]
     if row["policy"]:
         details.append(f"Policy {row['policy']}, as of {row['as_of']}")
     return Entry(
         at=row["at"],
         kind=Kind.DETERMINATION,
         title="Looked at by the rules",
-        text=_ANSWERS.get(row["outcome"], row["outcome"]),
+        text=_answer(row),
         by="the rules",
         details=details,
+        explanation=explain(answer_from_json(answer), library, full=True) if answer else None,
     )
+
+
+def _answer(row: Row) -> str:
+    """Word the answer of the rules; an administrative denial says nothing of criteria."""
+    outcome: str = row["outcome"]
+    if outcome == "denied" and not is_about_need(reason_codes(row)):
+        return words_of("determinations", "staff")[outcome]
+    return _ANSWERS.get(outcome, outcome)
+
+
+def reason_codes(determination: Row) -> list[str]:
+    """List the codes of the reasons of a stored determination."""
+    return [reason["code"] for reason in _json(determination["reasons"])]
 
 
 def _json(value: Any) -> Any:
@@ -154,7 +172,7 @@ def _letter(row: Row) -> Entry:
     )
 
 
-def _messages(rows: Sequence[Row]) -> Iterator[Entry]:
+def _messages(rows: Sequence[Row], requests: Sequence[Row]) -> Iterator[Entry]:
     for _, group in groupby(rows, key=lambda row: row["id"]):
         sent = list(group)
         kind = sent[0]["event_type"]
@@ -166,8 +184,24 @@ def _messages(rows: Sequence[Row]) -> Iterator[Entry]:
             title="Announced",
             text=f"{MEANINGS[EventType(kind)] if known else ''} ({kind})".strip(),
             by=None,
-            details=reached or ["No party has an endpoint that asks for it."],
+            details=[
+                *_waited_for(kind, sent[0]["occurred_at"], requests),
+                *(reached or ["No party has an endpoint that asks for it."]),
+            ],
         )
+
+
+def _waited_for(kind: str, at: datetime, requests: Sequence[Row]) -> Iterator[str]:
+    """Say of a passed due date that the plan was waiting for the requester's answer then."""
+    if kind != EventType.OVERDUE:
+        return
+    for row in requests:
+        answered = row["answered_at"]
+        if row["asked_at"] <= at < row["void_due"] and (answered is None or answered > at):
+            yield (
+                "The plan's decision was due; it waited for the requester's answer until "
+                f"{moment(row['void_due'])}."
+            )
 
 
 def _delivery(row: Row) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
 
 from app.store.reading.cursor import PageFilters, page_cursor, page_limit
+from app.views.explanation import ShownReading
 
 _ID = "01a20ac2-1590-7455-9fce-72f3a0174834"
 _AT = "2026-11-20T17:00:02Z"
@@ -67,6 +68,18 @@ class Question(BaseModel):
     question: str = Field(examples=["Is the member experiencing homelessness?"])
 
 
+class AskFirst(BaseModel):
+    """Questions that decide together: all of `all_of`, and one of `one_of` where there are any."""
+
+    population: str | None = Field(
+        description="The population of focus that they decide; null for a Community Support.",
+        examples=["POF1A"],
+    )
+    population_name: str | None = Field(examples=["Adults Experiencing Homelessness"])
+    all_of: list[Question]
+    one_of: list[Question] = Field(examples=[[]])
+
+
 class Member(BaseModel):
     """Whom it is about, as far as is known."""
 
@@ -105,11 +118,23 @@ class Item(BaseModel):
     )
     waits: Waits = Field(description="What it waits for.", examples=["in-review"])
     waits_in_words: str = Field(examples=["A person must decide. The rules recommend to approve."])
+    readings: list[ShownReading] = Field(
+        [],
+        description="How ambiguous statements of the plan's page are read in this case, those to "
+        "read before deciding first.",
+    )
     why: list[Why] = Field(description="The reasons of the rules, or of the last move.")
     recommendation: str | None = Field(
         description="What the rules would do: approved, denied or pending.", examples=["approved"]
     )
-    questions: list[Question] = Field(description="What is missing.", examples=[[]])
+    questions: list[Question] = Field(
+        description="What is missing, in the order of asking.", examples=[[]]
+    )
+    ask_first: list[AskFirst] = Field(
+        [],
+        description="Of `questions`, what to ask first: any one of these groups is enough. Empty "
+        "where all are to be asked.",
+    )
     assignee: Assignee | None = Field(description="Null: nobody has claimed it.")
     next: list[Step] = Field(description="What you can do now.")
 

@@ -5,25 +5,30 @@ hint of a step says what its operation requires. PURE; `store.py` reads the rows
 their columns.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from app.base.local_time import LOCAL
 from app.fhir import placeholders
 from app.fhir.r4 import codes
 from app.model.caller import UNASSIGNED
-from app.model.lifecycle import BusinessStatus, State
+from app.model.lifecycle import State
 from app.model.messages import WHY_OFF
+from app.model.notices import Asker
 from app.model.record import Details
-from app.policy.model import DeterminationOutcome
+from app.policy.asking import arranged
+from app.policy.model import DeterminationOutcome, Missing, Reason
+from app.policy.readings import BearingReading
 from app.store.database import Row
 from app.store.reading.access import Visibility
 from app.store.tables.referral import WAITING
-from app.views.spans import due_in_words, span
+from app.views.explanation import ShownReading
+from app.views.workqueue.behind import NOTHING, Behind
 from app.views.workqueue.model import (
+    AskFirst,
     Assignee,
     Counted,
     Counts,
@@ -36,6 +41,7 @@ from app.views.workqueue.model import (
     Why,
 )
 from app.views.workqueue.store import AGES
+from app.views.workqueue.waiting import due_of_item, to_ask_by_phone, waits_in_words
 
 #: Reasons of the rules to ask for facts or to leave the decision to a person: no reasons to deny.
 _NO_DENIAL = frozenset(
@@ -61,6 +67,8 @@ class QueueStanding:
     member_id: str | None
     void_due: datetime | None
     details: Details
+    declined_by: str | None = None
+    asker: Asker = Asker.OFFICE
 
     @property
     def decidable(self) -> bool:
@@ -72,7 +80,9 @@ def steps(standing: QueueStanding, now: datetime, public_url: str) -> list[Step]
     """List the next steps, the likeliest first, then the steps that are always possible."""
     fhir = f"{public_url}/fhir/ServiceRequest/{standing.id}"
     own = _pending(standing, now, fhir) if standing.state is State.PENDING else _placing(fhir)
-    return [*own, *_always(fhir, f"{public_url}/v1", standing.id)]
+    always = _always(fhir, f"{public_url}/v1", standing.id)
+    cancel = _cancel(standing, fhir)
+    return [cancel, *own, *always] if standing.declined_by else [*own, cancel, *always]
 
 
 def identifying(referral: str, public_url: str) -> list[Step]:
@@ -151,7 +161,11 @@ def _ask(standing: QueueStanding, fhir: str) -> Step:
 
 def _add(standing: QueueStanding, fhir: str) -> Step:
     response: dict[str, Any] = {"resourceType": "QuestionnaireResponse", "status": "completed"}
-    asked = [{"linkId": m.fact, "text": m.question} for m in standing.details.missing if m.fact]
+    questions = arranged(standing.details.missing, standing.details.asking)
+    asked = [{"linkId": m.fact, "text": m.question} for m in questions.in_order if m.fact]
+    title = "Add information that you were given, by phone for example"
+    if standing.asker is not Asker.OFFICE:
+        title = "Call, ask, and type in the answers"
     hint = (
         "Give each `item` of which you know it an `answer`, such as "
         '[{"valueBoolean": true}]. The rules are asked again at once.'
@@ -162,9 +176,11 @@ def _add(standing: QueueStanding, fhir: str) -> Step:
     if standing.member_id is None:
         added = [_MEMBER, response] if asked else [_MEMBER]
         hint = f"Write the member's number and birth date as the member's card has them. {hint}"
+    if standing.asker is not Asker.OFFICE:
+        hint = f"{to_ask_by_phone(questions)} {hint}".strip()
     return _post(
         "add-information",
-        "Add information that you were given, by phone for example",
+        title,
         f"{fhir}/$add-information",
         _parameters(*(("resource", "resource", resource) for resource in added)),
         hint,
@@ -184,15 +200,25 @@ def _placing(fhir: str) -> list[Step]:
     ]
 
 
-def _always(fhir: str, ours: str, id_: str) -> list[Step]:
+def _cancel(standing: QueueStanding, fhir: str) -> Step:
     declined = {"coding": [_reason("declined-by-member")]}
+    hint = None
+    if standing.declined_by:
+        hint = (
+            f"{standing.declined_by} says that the member does not want this service. Ask the "
+            "member; if that is so, send this: nobody is denied for declining."
+        )
+    return _post(
+        "cancel",
+        "Take it back, on the member's word",
+        f"{fhir}/$cancel",
+        _parameters(("reason", "valueCodeableConcept", declined)),
+        hint,
+    )
+
+
+def _always(fhir: str, ours: str, id_: str) -> list[Step]:
     return [
-        _post(
-            "cancel",
-            "Take it back, on the member's word",
-            f"{fhir}/$cancel",
-            _parameters(("reason", "valueCodeableConcept", declined)),
-        ),
         *_in_hand(ours, id_),
         Step(
             name="timeline",
@@ -232,14 +258,12 @@ def _reason(code: str) -> dict[str, str]:
 
 # Items, notices and counts
 
-_UNIDENTIFIED = "member-unidentified"
-_RECOMMENDED = {
-    "approved": " The rules recommend to approve.",
-    "denied": " The rules recommend to deny.",
-}
+_UNIDENTIFIED, _A_PERSON = "member-unidentified", "review-required"
 
 
-def item(row: Row, now: datetime, public_url: str, seen: Visibility) -> Item:
+def item(
+    row: Row, now: datetime, public_url: str, seen: Visibility, behind: Behind = NOTHING
+) -> Item:
     """Show one item to staff.
 
     A referral of another organization whose plan is not known shows no service, no reasons but
@@ -252,7 +276,8 @@ def item(row: Row, now: datetime, public_url: str, seen: Visibility) -> Item:
         details, service = Details(reasons=known), None
         next_steps = identifying(row["id"], public_url)
     else:
-        next_steps = steps(_standing(row, details), now, public_url)
+        next_steps = steps(_standing(row, details, behind), now, public_url)
+    asked = arranged(details.missing, details.asking)
     return Item(
         referral=row["id"],
         plan=row["plan"],
@@ -263,14 +288,24 @@ def item(row: Row, now: datetime, public_url: str, seen: Visibility) -> Item:
         urgent=row["urgent"],
         received=row["received_at"],
         due=row["decision_due"] if pending else None,
-        due_in_words=_due(row, now),
+        due_in_words=due_of_item(row, now),
         overdue=pending and row["decision_due"] < now,
         information_due=row["void_due"] if pending else None,
         waits=Waits(row["business_status"]),
-        waits_in_words=_waits(row, details),
-        why=[_why(reason.code, reason.text) for reason in details.reasons],
+        waits_in_words=waits_in_words(row, details.recommendation, behind),
+        readings=ShownReading.of(behind.readings),
+        why=[_why(reason, behind.readings) for reason in details.reasons],
         recommendation=details.recommendation,
-        questions=[Question(fact=m.fact, question=m.question) for m in details.missing],
+        questions=_questions(asked.in_order),
+        ask_first=[
+            AskFirst(
+                population=each.population,
+                population_name=codes.POPULATIONS.get(each.population or ""),
+                all_of=_questions(each.all_of),
+                one_of=_questions(each.one_of),
+            )
+            for each in asked.first
+        ],
         assignee=Assignee(client=row["assignee"], since=row["claimed_at"])
         if row["assignee"]
         else None,
@@ -309,7 +344,7 @@ def counted(row: Row, letters: int) -> Counts:
     )
 
 
-def _standing(row: Row, details: Details) -> QueueStanding:
+def _standing(row: Row, details: Details, behind: Behind) -> QueueStanding:
     return QueueStanding(
         row["id"],
         row["plan"],
@@ -318,37 +353,22 @@ def _standing(row: Row, details: Details) -> QueueStanding:
         row["member_id"],
         row["void_due"],
         details,
+        behind.declined_by,
+        behind.asker,
     )
 
 
-def _due(row: Row, now: datetime) -> str:
-    if row["state"] == State.PENDING:
-        return due_in_words(row["decision_due"], now)
-    return f"approved; received {span(now - row['received_at'])} ago"
+def _questions(missing: Sequence[Missing]) -> list[Question]:
+    return [Question(fact=m.fact, question=m.question) for m in missing]
 
 
-def _waits(row: Row, details: Details) -> str:
-    match BusinessStatus(row["business_status"]):
-        case BusinessStatus.INFORMATION_NEEDED:
-            until = row["void_due"].astimezone(LOCAL) if row["void_due"] else None
-            asked = "The requester was asked for information."
-            if until is None:
-                return asked
-            when = f"{until:%A} {until.day} {until:%B}"
-            return f"{asked} Without an answer it becomes void after {when}."
-        case BusinessStatus.UNASSIGNED:
-            return "It is approved, and no organization of the network was found for it."
-        case BusinessStatus.WAITLISTED:
-            return "It is approved, and waits for a place with a performer."
-        case _:
-            recommended = _RECOMMENDED.get(details.recommendation or "", "")
-            return f"A person must decide.{recommended}"
-
-
-def _why(code: str, text: str | None) -> Why:
-    known = codes.REASONS.get(code, code)
-    words = f"{known}. {text}" if known and text else known or text or ""
-    return Why(code=code, text=words)
+def _why(reason: Reason, readings: Sequence[BearingReading]) -> Why:
+    """Word a reason. Why a person must look at it, the readings of the plan's page say."""
+    texts = [codes.REASONS.get(reason.code, reason.code), reason.text]
+    if reason.code == _A_PERSON:
+        texts += [each.text for each in readings if _A_PERSON in each.data.reasons]
+    *before, last = [text for text in texts if text]
+    return Why(code=reason.code, text=". ".join([*(each.rstrip(".") for each in before), last]))
 
 
 def _name(stored: str | None) -> str | None:

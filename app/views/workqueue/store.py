@@ -89,8 +89,26 @@ JOIN work_item w ON w.plan = r.plan AND w.referral_id = r.id
 WHERE r.plan = ANY ($1::text[]) AND r.id = $2::text AND r.business_status = ANY ($3::text[])"""
 _RELEASE = """UPDATE work_item SET assignee = NULL, claimed_at = NULL
 WHERE plan = ANY ($1::text[]) AND referral_id = $2::text"""
-_DETERMINATION = """SELECT answer FROM determination WHERE plan = ANY ($1::text[])
-    AND referral_id = $2::text ORDER BY seq DESC LIMIT 1"""
+_DETERMINATIONS = """SELECT DISTINCT ON (d.plan, d.referral_id) d.referral_id, d.question,
+    d.answer FROM determination d WHERE d.plan = ANY ($1::text[])
+    AND d.referral_id = ANY ($2::text[]) ORDER BY d.plan, d.referral_id, d.seq DESC"""
+#: The determination follows, as the rules' own move, the move of an organization that stated it.
+_WHO_SAID_NO = """SELECT DISTINCT ON (d.plan, d.referral_id) d.referral_id,
+    coalesce(o.name, h.organization_id) AS who
+FROM determination d CROSS JOIN LATERAL (SELECT m.organization_id FROM referral_history m
+    WHERE m.plan = d.plan AND m.referral_id = d.referral_id AND m.seq <= d.seq
+      AND m.event IN ('receive', 'add-information') ORDER BY m.seq DESC LIMIT 1) h
+LEFT JOIN organization o ON o.id = h.organization_id
+WHERE d.plan = ANY ($1::text[]) AND d.referral_id = ANY ($2::text[])
+    AND d.question::jsonb #> ARRAY['facts', 'values', $3::text, 'value'] = 'false'
+ORDER BY d.plan, d.referral_id, d.seq"""
+#: Only letters to people have no organization.
+_ASKED_BY_LETTER = """SELECT r.id, r.cin, v.body FROM referral r
+CROSS JOIN LATERAL (SELECT s.body FROM resource_version s WHERE s.plan = r.plan
+    AND s.referral_id = r.id AND s.type = 'ServiceRequest' ORDER BY s.version DESC LIMIT 1) v
+WHERE r.plan = ANY ($1::text[]) AND r.id = ANY ($2::text[])
+    AND EXISTS (SELECT FROM correspondence c WHERE c.plan = r.plan AND c.referral_id = r.id
+    AND c.outcome = 'information-needed' AND c.organization_id IS NULL)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +180,22 @@ async def release(source: Source, plans: Sequence[str], referral: str) -> None:
     await source.execute(_RELEASE, list(plans), referral)
 
 
-async def determination(source: Source, plans: Sequence[str], referral: str) -> str | None:
-    """Read the last answer of the rules, as stored."""
-    row = await source.fetch_one(_DETERMINATION, list(plans), referral)
-    return row["answer"] if row else None
+async def last_determinations(
+    source: Source, plans: Sequence[str], referrals: Sequence[str]
+) -> Sequence[Row]:
+    """Read the last question to the rules and the answer to it, of each of some referrals."""
+    return await source.fetch(_DETERMINATIONS, list(plans), list(referrals))
+
+
+async def who_said_no(
+    source: Source, plans: Sequence[str], referrals: Sequence[str], fact: str
+) -> Sequence[Row]:
+    """Read who said no to a yes/no fact first, for each of some referrals; null: the plan."""
+    return await source.fetch(_WHO_SAID_NO, list(plans), list(referrals), fact)
+
+
+async def asked_by_letter(
+    source: Source, plans: Sequence[str], referrals: Sequence[str]
+) -> Sequence[Row]:
+    """Read the referrals of these whose questions went to a person by letter, as they were sent."""
+    return await source.fetch(_ASKED_BY_LETTER, list(plans), list(referrals))

@@ -29,6 +29,13 @@ def facts(
 
 
 def ask(
+    plan: str | None, service: str | None = "ECM", on: str = "2024-03-04", **case: Any
+) -> Determination:
+    """What the rules say to what `asked` puts together."""
+    return evaluate(LIBRARY, asked(plan, service, on, **case))
+
+
+def asked(
     plan: str | None,
     service: str | None = "ECM",
     on: str = "2024-03-04",
@@ -40,16 +47,16 @@ def ask(
     complete: bool | None = None,
     identified: bool = True,
     authorized: bool = False,
+    lapsed: bool = False,
     **stated: Any,
-) -> Determination:
-    """What the rules say; the plan's usual county unless another is given."""
+) -> EligibilityQuestion:
+    """A question to the rules; the plan's usual county unless another is given."""
     where = COUNTIES.get(plan or "") if county == "" else county
     known = facts(stated, birth, events, complete)
     as_of = date.fromisoformat(on)
-    question = EligibilityQuestion(
-        plan, service, as_of, where, claimed, known, identified, authorized
+    return EligibilityQuestion(
+        plan, service, as_of, where, claimed, known, identified, authorized, lapsed
     )
-    return evaluate(LIBRARY, question)
 
 
 def all_no(*but: str) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_before_an_offer_without_a_date_the_denial_says_that_the_page_gives_none
     [text] = [r.text for r in said.reasons if r.code == "not-yet-live"]
     assert text == f"The page gives no date; it is counted from the county's start {first}."
     dated = ask("HPSJ", "NFTD", "2023-06-30", county="stanislaus").reasons
-    assert [r.text for r in dated] == ["It begins on 2023-07-01."]
+    assert [r.text for r in dated] == ["begins here on 2023-07-01"]
 
 
 def test_a_profile_without_dates_shows_none() -> None:

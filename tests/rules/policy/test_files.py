@@ -112,7 +112,7 @@ def test_a_bad_file_stops_the_start_and_is_named_with_its_line(
     assert any(fault in told for told in check_policies(tmp_path / "files"))
 
 
-def _changed(tmp_path: Path, *changes: tuple[str, str, str]) -> Path:
+def changed(tmp_path: Path, *changes: tuple[str, str, str]) -> Path:
     """The shipped files with some words replaced."""
     files = tmp_path / "files"
     shutil.copytree(FILES, files)
@@ -126,7 +126,7 @@ def _changed(tmp_path: Path, *changes: tuple[str, str, str]) -> Path:
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     told = check_policies(
-        _changed(
+        changed(
             tmp_path,
             ("HPSM/2022-01-01", "source: S003", "sorce: S003"),
             ("HPSM/2022-01-01", "reason: line-of-business", "reason: lob"),
@@ -151,13 +151,13 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
             "DHCS/2022-01-01",
             "counts:\n",
             "counts:\n  idle: {types: [ed-visit], months: 6, citation: E}\n",
-            "28: counts.idle: nothing uses it",
+            "counts.idle: nothing uses it",
         ),
         (
             "DHCS/2022-01-01",
             "definitions:\n",
             "definitions:\n  idle: {when: smhs, citation: E}\n",
-            "16: definitions.idle: nothing uses it",
+            "definitions.idle: nothing uses it",
         ),
         ("HPSM/2022-01-01", "advice:\n", "advice:\n  idle: {en: x}\n", "advice.idle: nothing"),
         (
@@ -171,7 +171,7 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 def test_what_nothing_leads_to_is_refused(
     tmp_path: Path, file: str, old: str, new: str, fault: str
 ) -> None:
-    told = check_policies(_changed(tmp_path, (file, old, new)))
+    told = check_policies(changed(tmp_path, (file, old, new)))
     assert all(one.startswith(f"{file}.yaml:") for one in told)
     assert len([one for one in told if fault in one]) == 1
 
@@ -211,7 +211,7 @@ def _citations(shape: Any, inherited: str = "") -> list[tuple[str, str | None]]:
     return found
 
 
-def _lines(citation: str) -> list[str]:
+def cited_lines(citation: str) -> list[str]:
     """The words of the seed lines cited; no part begins or ends on an empty line."""
     words = []
     for document, lines in re.findall(r"S(00\d):((?:L?\d+(?:-\d+)?,?)+)", citation):
@@ -231,7 +231,7 @@ def test_the_words_quoted_stand_in_the_lines_cited() -> None:
     checked = 0
     for policy in LIBRARY.versions.values():
         for citation, quote in _citations(policy.data):
-            lines = _lines(citation)
+            lines = cited_lines(citation)
             if quote:
                 assert any(quote in line for line in lines), (citation, quote)
                 checked += 1
@@ -240,7 +240,7 @@ def test_the_words_quoted_stand_in_the_lines_cited() -> None:
 
 def test_the_dictionarys_citations_name_lines_that_exist() -> None:
     for fact in load_dictionary().values():
-        assert _lines(fact.citation) or "S00" not in fact.citation, fact.name
+        assert cited_lines(fact.citation) or "S00" not in fact.citation, fact.name
 
 
 def test_every_question_is_asked_in_two_languages() -> None:
