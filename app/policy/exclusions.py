@@ -60,10 +60,13 @@ def _availability(
         text = policy.advice("announced") or "announced, no date"
         return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
     undated = undated_in_words(policy, county, cell)
+    # The detail of a criterion stands within a sentence; the text of a reason is one.
+    within = f"{undated[:1].lower()}{undated[1:].removesuffix('.')}" if undated else None
     if on < cell.start:
-        text = undated or f"begins here on {cell.start}"
-        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
-    text = undated or f"since {cell.start}" + (", in part" if cell.partial else "")
+        text = f"begins here on {cell.start}"
+        reason = Reason("not-yet-live", undated or text)
+        return Criterion(name, False, cell.citation, within or text), reason
+    text = within or f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None
 
 
