@@ -36,6 +36,7 @@ from app.base.clock import ServiceClock
 from app.base.errors import Refusal
 from app.base.heavy_work import share_turns, spare_collector
 from app.base.lateness import lateness_watched
+from app.base.local_time import local_date
 from app.base.logs import configure
 from app.base.settings import Settings
 from app.base.settings import settings as process_settings
@@ -118,7 +119,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     share_turns()
     load_diagnoses()
     load_hcpcs()
-    publish(known.library)
+    publish(known, local_date(parts.clock.now()))
     database = Database(settings)
     waker = Waker(database)
     deploy(app, replace(parts, started=Started(known, database)))

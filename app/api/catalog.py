@@ -19,7 +19,8 @@ from app.policy.counties import county_code
 from app.policy.policy import Policy
 from app.policy.rules import Rules
 from app.views.catalog import show
-from app.views.catalog.model import Comparison, PlanDetail, PlanList, PopulationList, ServiceList
+from app.views.catalog.model import PlanDetail, PlanList
+from app.views.catalog.service_model import Comparison, PopulationList, ServiceList
 from app.views.catalog.sources import SourceEntry, SourceList, find_source, sources
 from app.views.forms.form import load_words
 
@@ -64,9 +65,10 @@ async def list_plans(request: Request, _: CallerDep, on: On = None) -> PlanList:
     "/v1/catalog/plans/{plan}",
     operation_id="readPlan",
     summary="One plan: contacts, channels, what it offers beside",
-    description="Contacts with their hours, how referrals reach the plan and with which forms, the "
-    "core services of Enhanced Care Management, and what is offered without a referral (contact "
-    "only). There is no cost to the member.",
+    description="All that the plan's page says beside its services and populations: what each "
+    "program is for, whom to contact and when, how referrals reach the plan, its forms by name and "
+    "ours that stand for them, the core services of Enhanced Care Management, how a referral ends "
+    "and who is told, guides and trainings, and what is offered without a referral (contact only).",
     responses=_FAILURES,
 )
 async def read_plan(request: Request, _: CallerDep, plan: Plan, on: On = None) -> PlanDetail:
@@ -79,9 +81,11 @@ async def read_plan(request: Request, _: CallerDep, plan: Plan, on: On = None) -
     "/v1/catalog/plans/{plan}/services",
     operation_id="listServices",
     summary="Which services a plan offers, where and from when",
-    description="Every service with its state by county: available, partial, announced (with or "
-    "without a date) or not offered; each with its source. Names in English, Spanish and, where "
-    "the Alliance's page has them, Hmong.",
+    description="Every service in the words of the plan's page, with its state by county "
+    "(available, partial, announced with or without a date, not offered), its criteria and what "
+    "stands before them, limits, exclusions and the length of an authorization; each with its "
+    "source. Where the page gives no date, `since` is null and `counted_from` says the day that "
+    "counts here. Names in English, Spanish and, where the Alliance's page has them, Hmong.",
     responses=_FAILURES,
 )
 async def list_services(
@@ -90,7 +94,8 @@ async def list_services(
     """The services of a plan."""
     day = _day(request, on)
     policy = _policy(request, plan, day)
-    return show.services(policy, _county(policy, county), day, _forms())
+    library = _rules(request).library
+    return show.services(library, policy, _county(policy, county), day, _forms())
 
 
 @router.get(
@@ -194,9 +199,7 @@ def _day(request: Request, on: date | None) -> date:
 
 
 def _policies(request: Request, on: date) -> list[Policy]:
-    rules = _rules(request)
-    policies = (rules.library.policy(plan, on) for plan in rules.plans)
-    return [policy for policy in policies if policy is not None]
+    return _rules(request).in_force(on)
 
 
 def _policy(request: Request, plan: str, on: date) -> Policy:

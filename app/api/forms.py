@@ -5,6 +5,7 @@ Every caller who may read Questionnaires sees every published form (facts.md 1.1
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -21,13 +22,15 @@ from app.api.deployment import deployment
 from app.api.reads import SearchRoutes, add_search, described_few, form_of
 from app.api.web.media import is_strict
 from app.base.errors import not_found
+from app.base.local_time import local_date
 from app.fhir.outcome import FHIR_JSON, is_known
 from app.fhir.searchset import Stored, searchset
 from app.policy.library import Library
+from app.policy.rules import Rules
 from app.store.reading.reader import CURSOR
 from app.store.reading.subset import IN_READS, of_read
-from app.views.forms.form import build_forms, load_words, render
 from app.views.forms.search import MODIFIERS, PARAMETERS, FormSearch, read_search
+from app.views.forms.summary import render_all
 
 router = APIRouter()
 
@@ -35,7 +38,8 @@ _TAG = "Directory"
 _KIND = "Questionnaire"
 _HEADERS = {"Cache-Control": "private, max-age=300"}
 _DESCRIPTION = (
-    "The referral forms, one per family of services, asking what the policies read. What comes "
+    "The referral forms, one per family of services: each begins with a summary of the criteria of "
+    "every plan, and asks what the policies read. What comes "
     "back as a QuestionnaireResponse goes with the referral; nothing in it is required."
 )
 
@@ -48,16 +52,22 @@ class Published:
     bodies: Mapping[str, bytes]
 
 
-@lru_cache(maxsize=1)
-def publish(library: Library) -> Published:
-    """Renders all forms from the policies; a process that serves calls this once at its start."""
-    words = load_words()
-    forms = {name: render(form, words) for name, form in build_forms(library).items()}
+def publish(rules: Rules, on: date) -> Published:
+    """Renders all forms from the policies in force on a day; a process that serves calls this once
+    at its start. A later day renders them again only if another policy is in force.
+    """
+    return _rendered(rules.library, tuple(policy.version for policy in rules.in_force(on)))
+
+
+@lru_cache(maxsize=4)
+def _rendered(library: Library, versions: tuple[str, ...]) -> Published:
+    forms = render_all(library, [library.versions[version] for version in versions])
     return Published(forms, {name: orjson.dumps(form) for name, form in forms.items()})
 
 
 def _published(request: Request) -> Published:
-    return publish(deployment(request).rules.library)
+    here = deployment(request)
+    return publish(here.rules, local_date(here.clock.now()))
 
 
 @router.get(

@@ -4,7 +4,7 @@ Reads only: `facts.py` reads the facts about the member's condition, the `render
 a referral as FHIR.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -39,13 +39,18 @@ def to_domain(
     as_of: date,
     plans: Container[str] | None = None,
     at: str = "ServiceRequest",
+    contact_only: Mapping[str, str] | None = None,
 ) -> tuple[ReferralRequest | None, list[Issue]]:
     """Read the referral asked for, or every rule of this service that the request breaks (422).
 
     `resources` has the form described in `app.fhir.facts.read_facts`. `as_of` and `plans` are for
     `app.policy.stated.choose_coverage`. `at` is the FHIRPath at which the sender wrote the request.
+    `contact_only`: service that takes no referral → whom to call instead.
     """
-    faults = [*_request_faults(service_request, at), *_code_faults(service_request, at)]
+    faults = [
+        *_request_faults(service_request, at),
+        *_code_faults(service_request, at, contact_only or {}),
+    ]
     if faults:
         return None, faults
     return read_referral(service_request, resources, as_of, plans), []
@@ -100,10 +105,14 @@ def _request_faults(request: Resource, at: str) -> list[Issue]:
     return faults
 
 
-def _code_faults(request: Resource, at: str) -> list[Issue]:
+def _code_faults(request: Resource, at: str, contact_only: Mapping[str, str]) -> list[Issue]:
     text = "Use a code of the code system calaim-service, or leave `code` out if it is not known."
     return [
-        Issue("code-invalid", text, f"{at}.code.coding[{index}].code")
+        Issue(
+            "code-invalid",
+            contact_only.get(str(coding["code"]), text),
+            f"{at}.code.coding[{index}].code",
+        )
         for index, coding in enumerate(codings(request.get("code")))
         if coding.get("system") == codes.CALAIM_SERVICE
         and coding.get("code") is not None

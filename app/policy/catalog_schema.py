@@ -6,6 +6,7 @@ People read the catalog; no rule reads the catalog. The building blocks are word
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -47,10 +48,54 @@ class TranslatedWords(Shape):
     hmn: str | None = None
 
 
+#: What a statement of a catalog is about.
+CatalogTopic = Literal[
+    "about",
+    "ecm",
+    "lead-care-manager",
+    "community-supports",
+    "eligibility",
+    "exceptions",
+    "authorization",
+    "referring",
+    "outcomes",
+    "forms",
+    "resources",
+    "becoming-a-provider",
+    "page",
+]
+
+
 class CatalogStatement(Shape):
-    """One thing to know, with its source."""
+    """One thing to know, with its source. `points`: what the statement lists, one by one.
+    `services`: the families of services that it is about; empty: all.
+    """
 
     text: PolicyText
+    points: tuple[PolicyText, ...] = ()
+    topic: CatalogTopic = "about"
+    services: tuple[Literal["ecm", "community-supports"], ...] = ()
+    citation: Citation
+    quote: str | None = None
+
+
+class CountyStart(Shape):
+    """What the date of an offer rests on, where the plan's page gives no date for it."""
+
+    #: The day from which the offers count as begun; None: they count at every date.
+    first: date | None = None
+    says: PolicyText
+    citation: Citation
+    quote: str | None = None
+
+
+class PlanForm(Shape):
+    """A form that the plan's page names. `ours`: the forms of this service that stand for it."""
+
+    name: PolicyText
+    use: PolicyText
+    services: tuple[Literal["ecm", "community-supports"], ...]
+    ours: tuple[str, ...] = ()
     citation: Citation
     quote: str | None = None
 
@@ -70,6 +115,8 @@ class ContactOnly(Shape):
     name: TranslatedWords
     description: PolicyText
     who: PolicyText
+    purpose: str | None = None
+    goals: tuple[str, ...] = ()
     helps_with: tuple[str, ...] = ()
     contact: str  # key of `contacts`
     citation: Citation
@@ -108,3 +155,7 @@ class Catalog(Shape):
     core_services: Mapping[str, CoreService] = {}
     contact_only: Mapping[str, ContactOnly] = {}
     channels: Mapping[str, ContactChannel] = {}
+    #: The plan's own words for a service, by its code; without them, the shared description.
+    descriptions: Mapping[str, CatalogStatement] = {}
+    forms: Mapping[str, PlanForm] = {}
+    outcomes: Mapping[Literal["approved", "denied", "void"], CatalogStatement] = {}

@@ -219,6 +219,9 @@ def dangling(
             if entry.contact is not None and entry.contact not in data.contacts:
                 place = ("catalog", section, name, "contact")
                 yield place, f"{entry.contact!r} is not among contacts"
+    for code in data.catalog.descriptions:
+        if code not in data.services:
+            yield ("catalog", "descriptions", code), f"{code!r} is not among services"
     if data.clocks.calendar not in calendars:
         yield ("clocks", "calendar"), f"expected one of {', '.join(sorted(calendars))}"
 
@@ -249,6 +252,7 @@ def _counties(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
         for county in cells:
             if county not in known:
                 yield ("availability", service, county), f"expected one of {sorted(known)}"
+            yield from _undated(data, service, county)
     for code, population in data.populations.items():
         for key in ("live", "live_adults", "live_children"):
             for county in getattr(population, key):
@@ -257,6 +261,18 @@ def _counties(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:
         period = population.for_a_person
         if period and period.last and period.last < period.first:
             yield ("populations", code, "for_a_person"), "ends before it begins"
+
+
+def _undated(data: PolicyData, service: str, county: str) -> Iterator[tuple[FilePlace, str]]:
+    """Check that an offer without a date on the page begins on the day that its county gives."""
+    cell, start = data.availability[service][county], data.county_starts.get(county)
+    if cell.dated:
+        return
+    place = ("availability", service, county, "dated")
+    if start is None:
+        yield place, f"rests on nothing; expected {county} among county_starts"
+    elif start.first not in (None, cell.start):
+        yield place, f"rests on {start.first}, but start is {cell.start}"
 
 
 def _readings(data: PolicyData) -> Iterator[tuple[FilePlace, str]]:

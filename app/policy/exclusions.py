@@ -13,6 +13,10 @@ from app.policy.policy import Policy, PolicyExclusion
 from app.policy.reading import Reading
 from app.policy.schema import Cell
 
+#: The text of a service that is announced without a date (facts.md 6.3); letters say it in whole
+#: sentences (`advice.announced` of the policy).
+ANNOUNCED = "announced, no date"
+
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
@@ -28,8 +32,7 @@ class Excluded:
 def exclude(policy: Policy, service: str, county: str | None, reading: Reading) -> Excluded:
     """Find all administrative reasons against a service for a member at a date."""
     covered = policy.coverage.read(reading)
-    cell = policy.cell(service, county)
-    offered, unavailable = _availability(policy, service, cell, reading.as_of)
+    offered, unavailable = _availability(policy, service, county, reading.as_of)
     reasons = [Reason("not-a-member")] if covered.result is False else []
     reasons += [unavailable] if unavailable else []
     criteria = [covered, offered]
@@ -50,23 +53,35 @@ def exclude(policy: Policy, service: str, county: str | None, reading: Reading) 
 
 
 def _availability(
-    policy: Policy, service: str, cell: Cell | None, on: date
+    policy: Policy, service: str, county: str | None, on: date
 ) -> tuple[Criterion, Reason | None]:
     name = f"{service} offered"
+    cell = policy.cell(service, county)
     if cell is None:
         text = "not listed by the plan for this county"
         return Criterion(name, False, _list(policy, service), text), Reason("not-offered")
     if cell.start is None:
-        text = policy.advice("announced") or "It is announced without a date."
-        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", text)
+        return Criterion(name, False, cell.citation, ANNOUNCED), Reason("not-yet-live", ANNOUNCED)
+    undated = undated_in_words(policy, county, cell)
+    # The detail of a criterion stands within a sentence; the text of a reason is one.
+    within = f"{undated[:1].lower()}{undated[1:].removesuffix('.')}" if undated else None
     if on < cell.start:
         text = f"begins here on {cell.start}"
         says = (policy.advice("begins") or "It begins there on {date}.").replace(
             "{date}", cell.start.isoformat()
         )
-        return Criterion(name, False, cell.citation, text), Reason("not-yet-live", says)
-    text = f"since {cell.start}" + (", in part" if cell.partial else "")
+        reason = Reason("not-yet-live", undated or says)
+        return Criterion(name, False, cell.citation, within or text), reason
+    text = within or f"since {cell.start}" + (", in part" if cell.partial else "")
     return Criterion(name, True, cell.citation, text), None
+
+
+def undated_in_words(policy: Policy, county: str | None, cell: Cell) -> str | None:
+    """Say what the date of an offer rests on where the plan's page gives none; None: it does."""
+    start = policy.county_start(county)
+    if cell.dated or start is None:
+        return None
+    return f"The page gives no date; {start.says}."
 
 
 def _list(policy: Policy, service: str) -> str:

@@ -171,7 +171,7 @@ def phrases(library: Library, version: str | None, language: str = "en") -> Phra
     return Phrases(library.dictionary, policy, language)
 
 
-_JOINS = {All: "All of:", AnyOf: "One of:"}
+_JOINS = {All: "all of", AnyOf: "any of"}
 
 
 def criterion_in_words(node: Node, words: Phrases) -> str:
@@ -187,11 +187,11 @@ def _lines(node: Node, words: Phrases, depth: int) -> Iterator[str]:
         if len(node.children) == 1:
             yield from _lines(node.children[0], words, depth)
             return
-        yield _line(_JOINS[type(node)], depth)
+        yield _line(f"{words.of(_JOINS[type(node)])}:", depth)
     elif isinstance(node, Opposite):
-        yield _line("Not:", depth)
+        yield _line(f"{words.of('not')}:", depth)
     elif isinstance(node, Harmless):
-        yield _line(f"Unless the answer is {'yes' if node.value else 'no'}:", depth)
+        yield _line(f"{words.of('is not true' if node.value else 'is not false')}:", depth)
     else:
         yield _line(words.of(node.name), depth)
         if isinstance(node, Defined | EcmEligible):

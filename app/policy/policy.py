@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from app.policy.catalog_schema import CountyStart
 from app.policy.criteria import (
     All,
     AnyOf,
@@ -261,6 +262,11 @@ class Policy:
         if not self.data.counties:
             return cells.get(ANY_COUNTY)
         return cells.get(county) if county else None
+
+    def county_start(self, county: str | None) -> CountyStart | None:
+        """Return what the undated offers of a county rest on; None: nothing is stated."""
+        place = county if self.data.counties else ANY_COUNTY
+        return self.data.county_starts.get(place) if place else None
 
     def advice(self, key: str | None) -> str | None:
         """Return the plan's advice for a reason, in English; None: the plan has no advice."""

@@ -20,6 +20,11 @@ class Rules:
     library: Library
     plans: tuple[str, ...]
 
+    def in_force(self, on: date) -> list[Policy]:
+        """List the policy of each plan served that is in force on a day."""
+        policies = (self.library.policy(plan, on) for plan in self.plans)
+        return [policy for policy in policies if policy is not None]
+
     def clocks(self, plan: str | None, on: date) -> PlanClocks:
         """Return the plan's clocks with the holidays of its calendar; without a plan, the shared
         clocks.
@@ -34,6 +39,22 @@ class Rules:
         policies = (self.library.policy(name, on) for name in ((plan,) if plan else self.plans))
         lengths = [policy.data.furthest_start.within for policy in policies if policy]
         return max((plus_days(last_day(on, one), 1) for one in lengths), default=LAST_DAY)
+
+    def contact_only(self, on: date) -> dict[str, str]:
+        """Map each service that plans offer without a referral to a sentence: what it is, and whom
+        to call.
+        """
+        told: dict[str, str] = {}
+        for data in (policy.data for policy in self.in_force(on)):
+            for code, entry in data.catalog.contact_only.items():
+                contact = data.contacts[entry.contact]
+                phone = f"{contact.phone}, TTY {contact.tty}" if contact.tty else contact.phone
+                call = (
+                    f"{entry.name.en} of {data.name.en} needs no referral: call {phone}. "
+                    f"{entry.description} {entry.who}"
+                )
+                told[code] = f"{told[code]} {call}" if code in told else call
+        return told
 
     @staticmethod
     def automation(policy: Policy | None, service: str | None) -> Switches:

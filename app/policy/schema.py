@@ -14,6 +14,7 @@ from app.policy.catalog_schema import (
     Catalog,
     Citation,
     CountyCode,
+    CountyStart,
     PolicyText,
     Shape,
     TranslatedWords,
@@ -79,6 +80,9 @@ class Population(Shape):
     for_a_person: Period | None = None
     live_citation: Citation
     live_quote: str | None = None
+    #: For whom the plan's page gives no date: the dates above then rest on `live_citation`.
+    undated: tuple[Literal["adults", "children"], ...] = ()
+    live_note: str | None = None  # what a reader should know beside the dates
 
     @model_validator(mode="after")
     def _one_kind_of_date(self) -> "Population":
@@ -88,9 +92,14 @@ class Population(Shape):
 
 
 class Cell(Shape):
-    """A service in a county: offered from a day, maybe in part only, or announced without a day."""
+    """A service in a county: offered from a day, maybe in part only, or announced without a day.
+
+    Where the plan's page gives no day (`dated: false`), `start` is the day that `county_starts`
+    gives for the county.
+    """
 
     start: date | None = None
+    dated: bool = True
     partial: bool = False
     tbd: bool = False
     citation: Citation
@@ -101,6 +110,8 @@ class Cell(Shape):
     def _dated_or_announced(self) -> "Cell":
         if (self.start is None) != self.tbd:
             raise ValueError("expected either start: a date, or tbd: true")
+        if self.tbd and not self.dated:
+            raise ValueError("tbd: true has no date to rest on; leave dated out")
         return self
 
 
@@ -147,6 +158,7 @@ class Exclusion(Shape):
     advice_when: str | None = None  # a fact; where true, `advice_if_true` is given instead
     advice_if_true: str | None = None
     set_aside_by: str | None = None  # a fact that sends the case to a person instead
+    says: str | None = None  # who is excluded, in one sentence for people
     citation: Citation
     quote: str | None = None
 
@@ -157,6 +169,8 @@ class CommunitySupportsGate(Shape):
     when: PolicyText
     citation: Citation
     quote: str | None = None
+    says: str | None = None  # in one sentence for people
+    points: tuple[str, ...] = ()  # what the page lists, one by one
 
 
 class Switches(Shape):
@@ -293,6 +307,7 @@ class Contact(Shape):
     mail: str | None = None
     #: In English alone, or by language.
     hours: Annotated[TranslatedWords | None, BeforeValidator(_by_language)] = None
+    email_note: str | None = None  # what the page says of an email way
     forms: tuple[str, ...] = ()
     citation: Citation
 
@@ -319,6 +334,7 @@ class PolicyData(Shape):
     counts: Mapping[str, Count]
     services: Mapping[str, Service]
     availability: Mapping[str, Mapping[CountyCode, Cell]]
+    county_starts: Mapping[CountyCode, CountyStart] = {}
     populations: Mapping[str, Population] = {}
     supports: Mapping[str, Support] = {}
     limits: Mapping[str, Limit] = {}

@@ -98,6 +98,7 @@ _SECTIONS: Mapping[str, str] = {
     "gate": "Before any Community Support",
     "limits": "Limits",
     "exclusions": "Exclusions",
+    "county_starts": "What offers without a date rest on",
     "definitions": "Definitions",
     "counts": "Counts",
     "automation": "Who decides",

@@ -65,9 +65,9 @@ async def test_every_plan_is_listed_with_its_counties_and_policy(ask):
         ("HPSJ", "ECM", "stanislaus", "2022-07-01", "available", "2022-07-01"),
         ("HPSJ", "ECM", "stanislaus", "2021-01-01", "announced", "2022-07-01"),
         ("HPSM", "STPHH", "san_mateo", ON, "not-offered", None),
-        ("HPSM", "HTNS", "San Mateo", ON, "available", "2022-01-01"),
+        ("HPSM", "HTNS", "San Mateo", ON, "available", None),
         ("CCAH", "SC", "Santa Cruz", ON, "announced", None),
-        ("CCAH", "SC", "Merced", ON, "available", "2022-07-01"),
+        ("CCAH", "SC", "Merced", ON, "available", None),
         ("CCAH", "AR", "Merced", "2030-01-01", "announced", None),
         ("CCAH", "EAA", "Monterey", "2022-12-31", "announced", "2023-01-01"),
         ("CCAH", "EAA", "Monterey", "2023-01-01", "partial", "2023-01-01"),
@@ -79,6 +79,101 @@ async def test_a_service_is_available_announced_partial_or_not_offered(
     ask, plan, service, county, on, status, since
 ):
     assert await where(ask, plan, service, county, on) == (status, since)
+
+
+@pytest.mark.parametrize(
+    ("plan", "service", "county", "first", "quote"),
+    [
+        ("HPSJ", "HTNS", "Stanislaus", "2022-07-01", "Stanislaus County"),
+        ("HPSJ", "RESP", "San Joaquin", "2022-01-01", "San Joaquin County"),
+        ("HPSM", "EAA", "San Mateo", "2022-01-01", "In 2022 HPSM began contracting"),
+        ("CCAH", "MTM", "Merced", "2022-07-01", None),
+        ("CCAH", "ECM", "Monterey", "2022-01-01", None),
+    ],
+)
+async def test_an_offer_without_a_date_says_so_and_what_its_day_rests_on(
+    ask, plan, service, county, first, quote
+):
+    for on, status in ((ON, "available"), ("2021-12-31", "announced")):
+        found = (await ask(f"plans/{plan}/services", county=county, on=on)).json()
+        (entry,) = [one for one in found["services"] if one["code"] == service]
+        (cell,) = entry["where"]
+        assert (cell["status"], cell["since"], cell["counted_from"]) == (status, None, first)
+        said = f"The page gives no date; it is counted from the county's start {first}."
+        assert cell["note"].startswith(said)
+        assert (cell["rests_on"]["source"]["quote"], first in cell["rests_on"]["text"]) == (
+            quote,
+            True,
+        )
+        assert cell["rests_on"]["source"]["citation"] != cell["source"]["citation"]
+
+
+async def test_a_date_of_the_page_rests_on_nothing_else(ask):
+    found = (await ask("plans/HPSJ/services", county="Stanislaus", on=ON)).json()
+    cells = {one["code"]: one["where"][0] for one in found["services"]}
+    for code, day in (("ECM", "2022-07-01"), ("NFTD", "2023-07-01")):
+        cell = cells[code]
+        assert (cell["since"], cell["counted_from"], cell["rests_on"]) == (day, day, None)
+    assert (cells["TR"]["since"], cells["TR"]["counted_from"]) == (None, None)
+
+
+async def test_each_plan_describes_a_service_in_its_own_words(ask):
+    said = {}
+    for plan in ("HPSJ", "HPSM", "CCAH"):
+        found = (await ask(f"plans/{plan}/services", on=ON)).json()["services"]
+        said[plan] = {one["code"]: one for one in found}
+        for one in found:
+            offered = any(cell["status"] != "not-offered" for cell in one["where"])
+            assert one["plan_description"] == offered, (plan, one["code"])
+    deposits = {plan: entries["HD"]["description"] for plan, entries in said.items()}
+    assert "first month’s coverage of utilities or rent" in deposits["HPSJ"]
+    assert "(except room and board)" in deposits["HPSM"]
+    assert "do not constitute room and board" in deposits["CCAH"]
+    compared = (await ask("compare", service="HD", on=ON)).json()["plans"]
+    assert {p["plan"]: p["description"] for p in compared if p["plan"] in said} == deposits
+
+
+async def test_a_service_shows_its_rules(ask):
+    found = (await ask("plans/HPSM/services", on=ON)).json()["services"]
+    entries = {one["code"]: one for one in found}
+    deposits = entries["HD"]
+    assert deposits["gate"]["points"][1] == "Engaged with a Care Manager."
+    assert "Would the member qualify for Enhanced Care Management?" in deposits["gate"]["criterion"]
+    assert (
+        deposits["criteria"][0]["expression"] == "receiving_htns and moving_into_permanent_housing"
+    )
+    assert deposits["limits"][0]["text"].startswith("Housing deposits, once, unless")
+    assert deposits["term"]["text"] == "6 months, once."
+    ecm = entries["ECM"]
+    assert (ecm["gate"], ecm["criteria"]) == (None, [])
+    assert ecm["term"]["text"] == "12 months; each reauthorization thereafter 6 months."
+    assert {note["text"].partition(";")[0] for note in ecm["exclusions"]} >= {
+        "CareAdvantage members do not qualify for ECM",
+        "Members of another D-SNP get care management from it, not ECM",
+    }
+    assert any("Whole Person Care" in note["text"] for note in ecm["exceptions"])
+    assert entries["STPHH"]["criteria"] == []
+    hpsj = (await ask("plans/HPSJ/services", on=ON)).json()["services"]
+    assert {one["gate"] for one in hpsj} == {None}
+    dh = next(one for one in hpsj if one["code"] == "DH")
+    assert any("Kaiser" in note["text"] for note in dh["exclusions"])
+    assert any("reassignment" in note["text"] for note in dh["exceptions"])
+    assert [one["exceptions"] for one in hpsj if one["code"] == "ECM"] == [[]]
+
+
+async def test_a_plan_tells_how_a_referral_ends_and_who_is_told(ask):
+    plan = (await ask("plans/CCAH", on=ON)).json()
+    outcomes = {one["outcome"]: one for one in plan["outcomes"]}
+    told = {name: [t["who"] for t in one["told"] if t["told"]] for name, one in outcomes.items()}
+    assert told == {
+        "approved": ["requesting", "servicing"],
+        "denied": ["requesting", "servicing", "member"],
+        "void": ["requesting", "servicing"],
+    }
+    assert "not enough information" in outcomes["void"]["meaning"]["text"]
+    assert (plan["void_business_days"], plan["reminder_business_days_before"]) == (5, 2)
+    later = (await ask("plans/CCAH", on="2026-01-01")).json()["outcomes"]
+    assert all(t["told"] for one in later if one["outcome"] == "approved" for t in one["told"])
 
 
 async def test_without_a_county_every_county_is_shown(ask):
@@ -104,6 +199,8 @@ async def test_transitional_care_is_a_matter_of_calling(ask):
     assert (entry["code"], entry["referable"]) == ("TCS", False)
     assert entry["contact"]["phone"] == "1-888-936-PLAN (7526)"
     assert entry["who"].startswith("Anyone")
+    assert len(entry["goals"]) == 4
+    assert "right support" in entry["purpose"]
     services = (await ask("plans/HPSJ/services", on=ON)).json()
     assert services["contact_only"] == plan["contact_only"]
     assert "TCS" not in {one["code"] for one in services["services"]}
@@ -117,6 +214,10 @@ async def test_a_plan_says_what_ecm_consists_of_and_that_it_costs_nothing(ask):
     contacts = {contact["key"]: contact for contact in ccah["contacts"]}
     assert contacts["member"]["hours"] == "8 a.m. to 5:30 p.m., Monday through Friday"
     assert contacts["referrals"]["phone"] == "831-430-5512"
+    assert "hidden" in contacts["referrals"]["email_note"]
+    assert [
+        len((await ask(f"plans/{p}", on=ON)).json()["core_services"]) for p in ("CCAH", "GEN002")
+    ] == [6, 7]
     assert (ccah["decision_business_days"], ccah["decision_calendar_days"]) == (5, None)
     later = (await ask("plans/CCAH", on="2026-01-01")).json()
     assert later["decision_calendar_days"] == 7
@@ -154,8 +255,10 @@ async def _who(ask, plan):
             "2023-07-01",
         ),
         ("HPSJ", "San Joaquin", "POF2", "2023-07-01", "live", "2022-01-01", "2023-07-01"),
-        ("HPSM", "San Mateo", "POF9", "2023-12-31", "announced", "2024-01-01", "2024-01-01"),
-        ("HPSM", "San Mateo", "POF9", "2024-01-01", "live", "2024-01-01", "2024-01-01"),
+        ("HPSM", "San Mateo", "POF9", "2023-12-31", "announced", None, None),
+        ("HPSM", "San Mateo", "POF9", "2024-01-01", "live", None, None),
+        ("CCAH", "Merced", "POF2", "2024-01-01", "live", None, "2023-07-01"),
+        ("CCAH", "Merced", "POF1B", "2024-01-01", "live", "2023-07-01", "2023-07-01"),
     ],
 )
 async def test_a_population_is_live_from_its_date(
@@ -176,9 +279,9 @@ async def test_a_population_is_told_in_words_with_its_source(ask):
     (population,) = [one for one in found["populations"] if one["code"] == "POF2"]
     adults = population["any_of"][0]
     assert adults["text"].splitlines() == [
-        "All of:",
+        "All of these:",
         "- Is the member an adult (21 or older)?",
-        "- One of:",
+        "- One of these:",
         "  - Avoidable emergency visits in any 6 months of the last 12: 5 or more",
         (
             "  - Unplanned hospital stays or short nursing-facility stays in the last 6 months:"
@@ -200,6 +303,10 @@ async def test_the_profile_without_counties_has_no_dates(ask):
     found = (await ask("plans/GEN002/populations", on=ON)).json()
     cells = [cell for population in found["populations"] for cell in population["where"]]
     assert {(c["county"], c["status"], c["adults_since"]) for c in cells} == {(None, "live", None)}
+    assert {c["adults_counted_from"] for c in cells} == {None}
+    assert {c["note"] for c in cells} == {"The page gives no date; it counts at every date."}
+    for path in ("plans/GEN002/services", "compare"):
+        assert "2000-01-01" not in (await ask(path, on=ON, service="ECM")).text
 
 
 async def test_one_service_stands_side_by_side(ask):

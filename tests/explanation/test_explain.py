@@ -37,7 +37,8 @@ def test_an_approval_says_what_was_met_and_by_what():
         f"5 are needed, met. ({page}, lines 35-37)"
     )
     assert told[6].startswith(
-        "- Enhanced Care Management is offered here: Yes; since 2022-01-01. ("
+        "- Enhanced Care Management is offered here: Yes; the page gives no date; "
+        "it is counted from the county's start 2022-01-01. ("
     )
     assert len(told) == 7
 

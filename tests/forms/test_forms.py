@@ -1,12 +1,14 @@
 """The published forms: what they ask, how they read, and that what comes back is understood."""
 
 import time
+from datetime import date
 
 import httpx
 import pytest
 
 from app.api.deployment import deployment_of
 from app.base.clock import ServiceClock
+from app.base.local_time import local_date
 from app.base.settings import Settings
 from app.fhir.facts_answers import read_response
 from app.fhir.r4 import codes
@@ -14,15 +16,21 @@ from app.fhir.r4.check import check_resource
 from app.main import create_app
 from app.model.caller import Caller
 from app.policy.consistency import facts_used
+from app.policy.dictionary import POPULATION
 from app.policy.library import load_library
 from app.views.forms.form import ROSTER, build_forms, load_words, render
+from app.views.forms.summary import render_all
 from tests.deployed import start
 
 LIBRARY = load_library()
 FACTS = LIBRARY.dictionary
 WORDS = load_words()
 FORMS = build_forms(LIBRARY)
-RENDERED = {name: render(form, WORDS) for name, form in FORMS.items()}
+ON = local_date(ServiceClock().now())
+IN_FORCE = [LIBRARY.policy(plan, ON) for plan in LIBRARY.plans]
+RENDERED = render_all(LIBRARY, IN_FORCE)
+#: Asked beside the facts: the populations that the sender claims.
+CLAIM = POPULATION
 #: Known from resources, never asked (facts.md 3.1).
 RESOURCES = {"age", "county", "line_of_business", "coverage_active", "delegated_to", "race"}
 #: Read by no rule, and kept: what a form may ask beside.
@@ -89,6 +97,9 @@ def test_a_code_is_offered_with_its_words_and_a_list_with_none(name):
     for item in items(RENDERED[name]):
         fact = FACTS.get(item["linkId"])
         options = [option["valueCoding"] for option in item.get("answerOption", [])]
+        if item["linkId"] == CLAIM:
+            assert {o["code"] for o in options} == set(codes.POPULATIONS)
+            continue
         if fact is None or not fact.codes:
             assert options == []
             continue
@@ -105,16 +116,9 @@ def test_every_code_of_a_form_has_words_of_its_own():
         (fact, code)
         for fact in asked - {"current_authorizations"}
         for code in FACTS[fact].codes
-        if code not in WORDS.codes.get(fact, {})
+        if code not in FACTS[fact].choices
     }
     assert bare == set()
-    unknown = [
-        (fact, code)
-        for fact, words in WORDS.codes.items()
-        for code in words
-        if code not in FACTS[fact].codes
-    ]
-    assert unknown == []
 
 
 def test_a_question_is_shown_when_its_answer_can_matter():
@@ -162,7 +166,7 @@ def test_what_comes_back_from_a_form_is_read_to_the_last_answer(name):
         "resourceType": "QuestionnaireResponse",
         "questionnaire": form["url"],
         "status": "completed",
-        "item": [filled(item) for item in form["item"]],
+        "item": [filled(item) for item in form["item"] if item["linkId"] != "summary"],
     }
     assert check_resource(response) == []
     read = read_response(response, "QuestionnaireResponse/1")
@@ -176,7 +180,7 @@ def test_what_comes_back_from_a_form_is_read_to_the_last_answer(name):
 @every_form
 def test_the_answer_none_is_a_list_that_is_known_and_empty(name):
     for item in items(RENDERED[name]):
-        if not item.get("repeats") or item["type"] == "group":
+        if not item.get("repeats") or item["type"] == "group" or item["linkId"] == CLAIM:
             continue
         answered = {"linkId": item["linkId"], "answer": [item["answerOption"][-1]]}
         response = {"status": "completed", "item": [answered]}
@@ -184,10 +188,65 @@ def test_the_answer_none_is_a_list_that_is_known_and_empty(name):
 
 
 def test_another_text_is_another_version():
-    (name, form), *_ = FORMS.items()
-    words = WORDS.model_copy(update={"introduction": WORDS.none})
+    form = FORMS[ROSTER]
+    name = ROSTER
+    words = WORDS.model_copy(update={"introduction": WORDS.summary})
     assert render(form, WORDS)["version"] == RENDERED[name]["version"]
     assert render(form, words)["version"] != RENDERED[name]["version"]
+
+
+def summary_of(form, service):
+    """The texts at the beginning of a form, for one service."""
+    (summary,) = [item for item in form["item"] if item["linkId"] == "summary"]
+    (group,) = [item for item in summary["item"] if item["linkId"] == f"summary-{service}"]
+    return [item["text"] for item in group["item"]]
+
+
+@pytest.mark.parametrize("name", [name for name in FORMS if name != ROSTER])
+def test_a_form_begins_with_the_criteria_of_every_plan_for_each_service(name):
+    form = RENDERED[name]
+    assert form["item"][0]["linkId"] == "summary"
+    for service in WORDS.forms[name].services:
+        texts = "\n".join(summary_of(form, service))
+        for policy in IN_FORCE:
+            if any(policy.family(s) == policy.family(service) for s in policy.data.availability):
+                assert policy.data.name.en in texts, (service, policy.plan)
+
+
+def test_the_summary_says_what_differs_between_plans():
+    (ours,) = [t for t in summary_of(RENDERED["cs-housing"], "RC") if "Joaquin" in t and "?" in t]
+    assert "unstable living environment" not in ours
+    (theirs,) = [t for t in summary_of(RENDERED["cs-housing"], "RC") if "Alliance" in t]
+    assert "unstable living environment" in theirs
+    meals = summary_of(RENDERED["cs-meals"], "MTM")
+    gated = [text for text in meals if "First, for every Community Support" in text]
+    assert [text.partition(":")[0] for text in gated] == ["Health Plan of San Mateo"]
+    assert any(
+        t.startswith("Not offered by Health Plan of San Mateo")
+        for t in summary_of(RENDERED["cs-home"], "AR")
+    )
+    assert any("Announced, without a date." in t for t in summary_of(RENDERED["cs-home"], "AR"))
+
+
+def test_the_summary_follows_the_policy_in_force():
+    def homeless(on):
+        policies = [LIBRARY.policy(plan, on) for plan in LIBRARY.plans]
+        return "\n".join(summary_of(render_all(LIBRARY, policies)["ecm"], "ECM"))
+
+    assert "Transitional Rent" in homeless(date(2026, 1, 1))
+    assert "Transitional Rent" not in homeless(date(2025, 12, 31))
+
+
+def test_the_ecm_form_asks_for_the_population_of_focus_first():
+    first = RENDERED["ecm"]["item"][1]
+    assert (first["linkId"], first["text"]) == ("section-population", "Population of focus")
+    (item,) = first["item"]
+    assert (item["linkId"], item["type"], item["repeats"]) == (CLAIM, "choice", True)
+    named = {o["valueCoding"]["code"]: o["valueCoding"] for o in item["answerOption"]}
+    assert named["POF9"]["system"] == codes.POPULATION
+    assert named["POF9"]["display"] == codes.POPULATIONS["POF9"]
+    for name in FORMS:
+        assert (CLAIM in {i["linkId"] for i in items(RENDERED[name])}) == (name == "ecm")
 
 
 SCOPES = frozenset({"system/Questionnaire.rs"})

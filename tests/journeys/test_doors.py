@@ -316,3 +316,24 @@ async def test_an_organization_has_a_word_on_its_own_name(service):
         assert answer.status_code == status, answer.text
     assert answer.json()["state"] == "rejected"
     assert await service.read("Organization", "org-tidepool") == stored
+
+
+@pytest.mark.parametrize("bundled", [False, True])
+async def test_who_refers_to_transitional_care_is_told_what_it_is_and_whom_to_call(
+    service, bundled
+):
+    body = a_referral(EXTRA[31], service="TCS", plan="HPSJ")
+    path = "/fhir/ServiceRequest"
+    if bundled:
+        body, path = a_bundle(body), "/fhir"
+    answer = await service.ask("hospital", "POST", path, body)
+    assert answer.status_code == 422
+    (issue,) = answer.json()["issue"]
+    assert issue["code"] == "code-invalid"
+    said = issue["diagnostics"]
+    assert "Transitional Care Services of Health Plan of San Joaquin needs no referral" in said
+    assert "call 1-888-936-PLAN (7526), TTY 711" in said
+    assert "transition of care" in said
+    unknown = a_referral(EXTRA[31], service="NONE")
+    answer = await service.ask("hospital", "POST", "/fhir/ServiceRequest", unknown)
+    assert "Use a code of the code system" in answer.json()["issue"][0]["diagnostics"]

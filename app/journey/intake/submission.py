@@ -204,7 +204,9 @@ def _submission(
     received = receipt(main, context)
     on = local_date(received)
     at = _place(index)
-    request, faults = to_domain(main, resources, on, context.rules.plans, at)
+    request, faults = to_domain(
+        main, resources, on, context.rules.plans, at, context.rules.contact_only(on)
+    )
     faults += start_faults(main, context.rules.latest_start(None, on), at)
     if request is None or faults:
         raise refuse_faults(faults, 422)

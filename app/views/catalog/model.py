@@ -1,13 +1,15 @@
-"""Models of the catalog in the API: plans, services and populations in words, with sources."""
+"""Models of the catalog in the API: a plan in words, with sources (services: `service_model`)."""
 
 from datetime import date
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, Field
 
+from app.policy.catalog_schema import CatalogTopic
 from app.views.cited import SourceLink
 
-_ON = "2024-03-04"
+#: The day of the examples.
+CATALOG_DAY = "2024-03-04"
 
 
 class Named(BaseModel):
@@ -42,6 +44,15 @@ class Note(BaseModel):
     """One thing to know."""
 
     text: str = Field(examples=["There is no cost to the member."])
+    points: list[str] = Field(
+        default=[], description="What the text lists, one by one.", examples=[["Primary care"]]
+    )
+    topic: str | None = Field(
+        default=None,
+        description="What it is about: "
+        + ", ".join(f"`{topic}`" for topic in get_args(CatalogTopic)),
+        examples=["ecm"],
+    )
     source: CitedSource
 
 
@@ -55,6 +66,11 @@ class ContactEntry(BaseModel):
     fax: str | None = Field(examples=[None])
     mail: str | None = Field(examples=[None])
     hours: str | None = Field(examples=["8 a.m. to 5:30 p.m., Monday through Friday"])
+    email_note: str | None = Field(
+        default=None,
+        description="What the plan's page says of an email way.",
+        examples=["The page's copy hides the email address: ask at 831-430-5512."],
+    )
     forms: list[str] = Field(examples=[[]])
     citation: str = Field(examples=["S004:L80,L147"])
     sources: list[SourceLink] = Field(default=[], description="The sources of `citation` in words.")
@@ -88,9 +104,45 @@ class ContactOnlyEntry(BaseModel):
     description: str = Field(examples=["A care manager of the plan who helps with the move."])
     referable: Literal[False]
     who: str = Field(examples=["Anyone who experiences a health care transition."])
+    purpose: str | None = Field(
+        default=None, examples=["The right support while one moves from one care to another."]
+    )
+    goals: list[str] = Field(
+        default=[], examples=[["Help you stay safely in your preferred home setting."]]
+    )
     helps_with: list[str] = Field(examples=[["Scheduling medical visits"]])
     contact: ContactEntry
     source: CitedSource
+
+
+class FormEntry(BaseModel):
+    """A form that the plan's page names, and which of our forms stands for it."""
+
+    name: str = Field(examples=["ECM Referral Form"])
+    use: str = Field(examples=["Complete it and fax it to 209.762.4720."])
+    services: list[str] = Field(examples=[["ecm"]])
+    questionnaires: list[str] = Field(
+        description="The forms of this service that ask the same; empty where none does.",
+        examples=[["/fhir/Questionnaire/ecm"]],
+    )
+    source: CitedSource
+
+
+class ToldEntry(BaseModel):
+    """Who is told of an outcome."""
+
+    who: Literal["requesting", "servicing", "member"] = Field(examples=["requesting"])
+    told: bool = Field(examples=[True])
+    text: str = Field(examples=["The provider who requested it is told."])
+
+
+class OutcomeEntry(BaseModel):
+    """One outcome of a referral: what it means, and who is told."""
+
+    outcome: Literal["approved", "denied", "void"] = Field(examples=["void"])
+    meaning: Note
+    told: list[ToldEntry]
+    source: CitedSource = Field(description="Where it comes from who is told.")
 
 
 class CountyEntry(BaseModel):
@@ -107,13 +159,13 @@ class PlanEntry(BaseModel):
     name: str = Field(examples=["Health Plan of San Mateo"])
     counties: list[CountyEntry]
     policy: str = Field(description="The policy file in force.", examples=["HPSM/2024-01-01"])
-    on: date = Field(examples=[_ON])
+    on: date = Field(examples=[CATALOG_DAY])
 
 
 class PlanList(BaseModel):
     """Every plan that this deployment serves."""
 
-    on: date = Field(examples=[_ON])
+    on: date = Field(examples=[CATALOG_DAY])
     plans: list[PlanEntry]
 
 
@@ -152,140 +204,33 @@ class PlanDetail(PlanEntry):
         description="What Enhanced Care Management consists of."
     )
     contact_only: list[ContactOnlyEntry]
+    forms: list[FormEntry] = Field(default=[], description="The forms that the plan's page names.")
+    outcomes: list[OutcomeEntry] = Field(
+        default=[], description="How a referral ends, and who is told."
+    )
     decision_business_days: int = Field(
         description="Within how many business days a referral is decided.", examples=[5]
     )
     decision_calendar_days: int | None = Field(
         description="And within how many calendar days, where that is a rule.", examples=[None]
     )
-    urgent_hours: int = Field(examples=[72])
+    urgent_hours: int = Field(
+        description="Within how many hours an urgent referral is decided.", examples=[72]
+    )
+    void_business_days: int | None = Field(
+        default=None,
+        description="After how many business days without an answer to a request for information a "
+        "referral becomes void.",
+        examples=[5],
+    )
+    reminder_business_days_before: int | None = Field(
+        default=None,
+        description="How many business days before that a reminder is sent.",
+        examples=[2],
+    )
     readings: list[ReadingEntry] = Field(
         default=[], description="How ambiguous statements of the plan's pages are read."
     )
-
-
-AvailabilityStatus = Literal["available", "partial", "announced", "not-offered"]
-
-
-class Availability(BaseModel):
-    """A service in one county on one date."""
-
-    county: str | None = Field(
-        description="Null for a profile without counties.", examples=["san_mateo"]
+    clocks_source: CitedSource | None = Field(
+        default=None, description="Where these times come from."
     )
-    county_name: str | None = Field(examples=["San Mateo"])
-    status: AvailabilityStatus = Field(
-        description="`announced`: not yet; `since` says from when, or is null where the plan gives "
-        "no date. `partial`: in part only, so a person decides."
-    )
-    since: date | None = Field(
-        description="From when; null where there is no date.", examples=["2022-01-01"]
-    )
-    note: str | None = Field(examples=[None])
-    source: CitedSource | None = Field(description="Null where the plan does not list the service.")
-
-
-class ServiceEntry(BaseModel):
-    """One service of a plan, and where it is to be had."""
-
-    code: str = Field(description="A code of calaim-service.", examples=["EAA"])
-    name: Named
-    family: Literal["ecm", "community-supports"]
-    description: str | None = Field(examples=["Physical adaptations of a home."])
-    referable: bool = Field(description="Whether one refers to it here.", examples=[True])
-    form: str | None = Field(
-        description="The referral form that asks what matters for it.",
-        examples=["/fhir/Questionnaire/cs-home"],
-    )
-    citation: str = Field(examples=["S003:L97"])
-    sources: list[SourceLink] = Field(default=[], description="The sources of `citation` in words.")
-    where: list[Availability]
-
-
-class ServiceList(BaseModel):
-    """The services of one plan."""
-
-    plan: str = Field(examples=["HPSM"])
-    name: str = Field(examples=["Health Plan of San Mateo"])
-    policy: str = Field(examples=["HPSM/2024-01-01"])
-    on: date = Field(examples=[_ON])
-    services: list[ServiceEntry]
-    contact_only: list[ContactOnlyEntry]
-
-
-class Way(BaseModel):
-    """One way to qualify."""
-
-    name: str | None = Field(examples=["adults"])
-    text: str = Field(
-        description="The criterion in plain words, indented by what belongs to what.",
-        examples=["All of:\n- Age: 21 or more years\n- Is the member homeless?"],
-    )
-    expression: str = Field(
-        description="As the policy file states it.", examples=["adult and homeless"]
-    )
-    source: CitedSource
-    secondary: bool = Field(
-        description="The source is another plan's document: a recommendation.", examples=[False]
-    )
-
-
-class PopulationWhere(BaseModel):
-    """A population in one county on one date."""
-
-    county: str | None = Field(examples=["san_mateo"])
-    county_name: str | None = Field(examples=["San Mateo"])
-    status: Literal["live", "live-in-part", "announced", "not-listed"] = Field(
-        description="`live-in-part`: for adults or for children only, so far."
-    )
-    adults_since: date | None = Field(
-        description="From when for those of 21 and older.", examples=["2022-01-01"]
-    )
-    children_since: date | None = Field(
-        description="From when for those under 21.", examples=["2023-07-01"]
-    )
-
-
-class PopulationEntry(BaseModel):
-    """One population of focus: who belongs to it, and where it is live."""
-
-    code: str = Field(examples=["POF2"])
-    name: Named
-    any_of: list[Way] = Field(description="Any one of these is enough.")
-    decided_by: Literal["rules", "person"] = Field(
-        description="`person`: the plan lists it, and the rules neither approve nor deny by it."
-    )
-    where: list[PopulationWhere]
-    source: CitedSource
-
-
-class PopulationList(BaseModel):
-    """The populations of focus of one plan."""
-
-    plan: str = Field(examples=["HPSM"])
-    name: str = Field(examples=["Health Plan of San Mateo"])
-    policy: str = Field(examples=["HPSM/2024-01-01"])
-    on: date = Field(examples=[_ON])
-    populations: list[PopulationEntry]
-
-
-class PlanService(BaseModel):
-    """A service at one plan, beside the others."""
-
-    plan: str = Field(examples=["HPSM"])
-    name: str = Field(examples=["Health Plan of San Mateo"])
-    policy: str = Field(examples=["HPSM/2024-01-01"])
-    where: list[Availability]
-    criteria: list[Way] = Field(
-        description="The criteria of a Community Support; empty for ECM (see its populations)."
-    )
-    limits: list[Note]
-
-
-class Comparison(BaseModel):
-    """One service at every plan."""
-
-    service: str = Field(examples=["EAA"])
-    name: Named
-    on: date = Field(examples=[_ON])
-    plans: list[PlanService]

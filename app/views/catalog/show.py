@@ -7,37 +7,46 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from app.fhir.r4 import codes
-from app.policy.catalog_schema import CatalogStatement, TranslatedWords
-from app.policy.citations import citation_in_words
-from app.policy.criteria import Node
+from app.policy.exclusions import undated_in_words
 from app.policy.library import Library
-from app.policy.phrases import Phrases, criterion_in_words, phrases
+from app.policy.phrases import phrases
 from app.policy.policy import ANY_COUNTY, Policy, PolicyPopulation
 from app.policy.schema import Cell, Contact, PageReading
-from app.policy.schema import CriteriaWay as WayData
 from app.policy.schema import Population as PopulationData
 from app.views.catalog.model import (
-    Availability,
-    AvailabilityStatus,
     ChannelEntry,
-    CitedSource,
-    Comparison,
     ContactEntry,
     ContactOnlyEntry,
     CoreServiceEntry,
     CountyEntry,
-    Named,
+    FormEntry,
     Note,
     PlanDetail,
     PlanEntry,
+    ReadingEntry,
+)
+from app.views.catalog.rules import (
+    description,
+    exceptions,
+    exclusions,
+    named,
+    noted,
+    outcomes,
+    rules,
+    sentence,
+    source,
+    ways,
+)
+from app.views.catalog.service_model import (
+    Availability,
+    AvailabilityStatus,
+    Comparison,
     PlanService,
     PopulationEntry,
     PopulationList,
     PopulationWhere,
-    ReadingEntry,
     ServiceEntry,
     ServiceList,
-    Way,
 )
 from app.views.cited import source_links
 
@@ -58,7 +67,7 @@ def plan_detail(policy: Policy, on: date) -> PlanDetail:
     data, catalog = policy.data, policy.data.catalog
     return PlanDetail(
         **plan_entry(policy, on).model_dump(),
-        notes=[_note(statement) for statement in catalog.notes.values()],
+        notes=[noted(statement) for statement in catalog.notes.values()],
         contacts=[_contact(key, contact) for key, contact in data.contacts.items()],
         channels=[
             ChannelEntry(
@@ -68,29 +77,46 @@ def plan_detail(policy: Policy, on: date) -> PlanDetail:
                 how=channel.how,
                 forms=list(channel.forms),
                 contact=channel.contact,
-                source=_source(channel.citation, channel.quote),
+                source=source(channel.citation, channel.quote),
             )
             for channel in catalog.channels.values()
         ],
         core_services=[
             CoreServiceEntry(
-                name=_named(core.name),
+                name=named(core.name),
                 description=core.description,
-                source=_source(core.citation, core.quote),
+                source=source(core.citation, core.quote),
             )
             for core in catalog.core_services.values()
         ],
         contact_only=_contact_only(policy),
+        forms=[
+            FormEntry(
+                name=form.name,
+                use=form.use,
+                services=list(form.services),
+                questionnaires=[f"/fhir/Questionnaire/{name}" for name in form.ours],
+                source=source(form.citation, form.quote),
+            )
+            for form in catalog.forms.values()
+        ],
+        outcomes=outcomes(policy),
         decision_business_days=data.clocks.decision_business_days,
         decision_calendar_days=data.clocks.decision_calendar_days,
         urgent_hours=data.clocks.urgent_hours,
+        void_business_days=data.clocks.void_business_days,
+        reminder_business_days_before=data.clocks.reminder_business_days_before,
+        clocks_source=source(data.clocks.citation, None),
         readings=[_reading(reading) for reading in data.readings.values()],
     )
 
 
-def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]) -> ServiceList:
+def services(
+    library: Library, policy: Policy, county: str | None, on: date, forms: dict[str, str]
+) -> ServiceList:
     """Show the services of a plan. `forms`: service → path of the referral form for it."""
     data = policy.data
+    words = phrases(library, policy.version)
     return ServiceList(
         plan=policy.plan,
         name=data.name.en,
@@ -99,14 +125,17 @@ def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]
         services=[
             ServiceEntry(
                 code=code,
-                name=_named(service.name),
+                name=named(service.name),
                 family=service.family,
-                description=service.description,
                 referable=True,
                 form=forms.get(code),
                 citation=service.citation,
                 sources=source_links(service.citation),
                 where=availability(policy, code, county, on),
+                exclusions=exclusions(policy, service.family),
+                exceptions=exceptions(policy, service.family),
+                **description(policy, code),
+                **rules(policy, code, words),
             )
             for code, service in data.services.items()
         ],
@@ -117,7 +146,8 @@ def services(policy: Policy, county: str | None, on: date, forms: dict[str, str]
 def availability(policy: Policy, service: str, county: str | None, on: date) -> list[Availability]:
     """Show a service in each county of the plan, or in the county asked for."""
     return [
-        _available(where, policy.cell(service, where), on) for where in _counties(policy, county)
+        _available(policy, where, policy.cell(service, where), on)
+        for where in _counties(policy, county)
     ]
 
 
@@ -132,11 +162,11 @@ def populations(library: Library, policy: Policy, county: str | None, on: date) 
         populations=[
             PopulationEntry(
                 code=population.code,
-                name=_named(population.data.name),
-                any_of=list(_ways(population.data.any_of, population.everybody, words)),
+                name=named(population.data.name),
+                any_of=list(ways(population.data.any_of, population.everybody, words)),
                 decided_by="person" if population.is_for_a_person(on) else "rules",
-                where=[_live(population, where, on) for where in _counties(policy, county)],
-                source=_source(population.data.live_citation, population.data.live_quote),
+                where=[_live(policy, population, at, on) for at in _counties(policy, county)],
+                source=source(population.data.live_citation, population.data.live_quote),
             )
             for population in policy.populations
         ],
@@ -152,29 +182,22 @@ def comparison(
         return None
     return Comparison(
         service=service,
-        name=_named(known[0].data.services[service].name),
+        name=named(known[0].data.services[service].name),
         on=on,
         plans=[_at_plan(library, policy, service, on) for policy in known],
     )
 
 
 def _at_plan(library: Library, policy: Policy, service: str, on: date) -> PlanService:
-    data = policy.data
-    ways: list[Way] = []
-    if service in data.supports:
-        words = phrases(library, policy.version)
-        ways = list(_ways(data.supports[service].any_of, policy.supports[service], words))
+    said = description(policy, service)
     return PlanService(
         plan=policy.plan,
-        name=data.name.en,
+        name=policy.data.name.en,
         policy=policy.version,
         where=availability(policy, service, None, on),
-        criteria=ways,
-        limits=[
-            Note(text=f"{name}: at most {limit.most}", source=_source(limit.citation, None))
-            for name, limit in data.limits.items()
-            if service in limit.services
-        ],
+        description=said["description"],
+        description_source=said["description_source"],
+        **rules(policy, service, phrases(library, policy.version)),
     )
 
 
@@ -187,7 +210,7 @@ def _counties(policy: Policy, county: str | None) -> list[str | None]:
     return [county] if county is not None else [*policy.data.counties] or [None]
 
 
-def _available(county: str | None, cell: Cell | None, on: date) -> Availability:
+def _available(policy: Policy, county: str | None, cell: Cell | None, on: date) -> Availability:
     name = county_name(county) if county else None
     if cell is None:
         return Availability(
@@ -198,13 +221,17 @@ def _available(county: str | None, cell: Cell | None, on: date) -> Availability:
             note="The plan does not list this service here.",
             source=None,
         )
+    start = None if cell.dated else policy.county_start(county)
     return Availability(
         county=county,
         county_name=name,
         status=_status(cell, on),
-        since=cell.start,
-        note=" ".join(_about(cell)) or None,
-        source=_source(cell.citation, cell.quote),
+        since=cell.start if start is None else None,
+        counted_from=cell.start if start is None else start.first,
+        rests_on=start
+        and Note(text=sentence(start.says), source=source(start.citation, start.quote)),
+        note=" ".join(_about(cell, undated_in_words(policy, county, cell))) or None,
+        source=source(cell.citation, cell.quote),
     )
 
 
@@ -214,7 +241,9 @@ def _status(cell: Cell, on: date) -> AvailabilityStatus:
     return "partial" if cell.partial else "available"
 
 
-def _about(cell: Cell) -> Iterator[str]:
+def _about(cell: Cell, undated: str | None) -> Iterator[str]:
+    if undated:
+        yield undated
     if cell.start is None:
         yield "Announced, without a date."
     if cell.partial:
@@ -223,20 +252,28 @@ def _about(cell: Cell) -> Iterator[str]:
         yield cell.note
 
 
-def _live(population: PolicyPopulation, county: str | None, on: date) -> PopulationWhere:
+def _live(
+    policy: Policy, population: PolicyPopulation, county: str | None, on: date
+) -> PopulationWhere:
     adults, children = _since(population.data, county)
     listed = [since for since in (adults, children) if since is not None]
     live = [since for since in listed if since <= on]
     status = "announced" if listed and not live else "live" if live == listed else "live-in-part"
-    undated = (
-        county is None
-    )  # a profile without counties has no dates: its populations are always live
+    start = policy.county_start(county)
+    always = start is not None and start.first is None
+    undated = population.data.undated
+    said = population.data.live_note
+    if start is not None and always:
+        said = f"The page gives no date; {start.says}."
     return PopulationWhere(
         county=county,
         county_name=county_name(county) if county else None,
         status=status if listed else "not-listed",
-        adults_since=None if undated else adults,
-        children_since=None if undated else children,
+        adults_since=None if always or "adults" in undated else adults,
+        children_since=None if always or "children" in undated else children,
+        adults_counted_from=None if always else adults,
+        children_counted_from=None if always else children,
+        note=said,
     )
 
 
@@ -249,29 +286,20 @@ def _since(data: PopulationData, county: str | None) -> tuple[date | None, date 
     )
 
 
-def _ways(ways: Iterable[WayData], node: Node, words: Phrases) -> Iterator[Way]:
-    for way, part in zip(ways, node.children, strict=True):
-        yield Way(
-            name=way.name or None,
-            text=criterion_in_words(part, words),
-            expression=" ".join(way.when.split()),
-            source=_source(way.citation, way.quote),
-            secondary=way.secondary,
-        )
-
-
 def _contact_only(policy: Policy) -> list[ContactOnlyEntry]:
     data = policy.data
     return [
         ContactOnlyEntry(
             code=code,
-            name=_named(entry.name),
+            name=named(entry.name),
             description=entry.description,
             referable=False,
             who=entry.who,
+            purpose=entry.purpose,
+            goals=list(entry.goals),
             helps_with=list(entry.helps_with),
             contact=_contact(entry.contact, data.contacts[entry.contact]),
-            source=_source(entry.citation, entry.quote),
+            source=source(entry.citation, entry.quote),
         )
         for code, entry in data.catalog.contact_only.items()
     ]
@@ -293,22 +321,5 @@ def _reading(reading: PageReading) -> ReadingEntry:
         first=reading.period.first if reading.period else None,
         last=reading.period.last if reading.period else None,
         stands=reading.stands,
-        source=_source(reading.citation, None),
-    )
-
-
-def _note(statement: CatalogStatement) -> Note:
-    return Note(text=statement.text, source=_source(statement.citation, statement.quote))
-
-
-def _named(words: TranslatedWords) -> Named:
-    return Named(en=words.en, es=words.es, hmn=words.hmn)
-
-
-def _source(citation: str, quote: str | None) -> CitedSource:
-    return CitedSource(
-        citation=citation,
-        quote=quote,
-        text=citation_in_words(citation),
-        sources=source_links(citation),
+        source=source(reading.citation, None),
     )

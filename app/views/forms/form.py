@@ -10,7 +10,7 @@ name of the fact; `app.fhir.facts_answers` reads the answers. No question is `re
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,6 +61,12 @@ class FormsWords(_Shape):
 
     forms: Mapping[str, FormWords]
     introduction: Both
+    summary: Both
+    gate: Both
+    then: Both
+    not_offered: Both
+    announced: Both
+    population: Both
     sections: tuple[SectionWords, ...]
     shown_when: Mapping[str, Mapping[str, tuple[bool | str, ...]]]
 
@@ -162,31 +168,31 @@ _EVENTS = "utilization"
 _PUBLISHER = "No Wrong Door"
 
 
-def render(form: Form, words: FormsWords) -> FormTree:
-    """Make the Questionnaire. Its version is a digest of its content: a changed text changes the
-    version.
+def render(form: Form, words: FormsWords, beginning: Sequence[FormTree] = ()) -> FormTree:
+    """Make the Questionnaire, with the items of `beginning` before its sections. Its version is a
+    digest of its content: a changed text changes the version.
     """
     made: FormTree = {
         "resourceType": "Questionnaire",
         "id": form.name,
         "url": codes.QUESTIONNAIRE + form.name,
         "name": "".join(part.capitalize() for part in form.name.split("-")) + "Form",
-        **_text("title", form.words),
+        **in_both("title", form.words),
         "status": "active",
         "experimental": False,
         "subjectType": ["Patient"],
         "publisher": _PUBLISHER,
-        **_text("description", words.introduction),
+        **in_both("description", words.introduction),
     }
     if form.words.services:
         made["useContext"] = [_use(service) for service in form.words.services]
     asked = frozenset(form.facts)
-    made["item"] = [_section(section, asked, words) for section in form.sections]
+    made["item"] = [*beginning, *(_section(section, asked, words) for section in form.sections)]
     version = hashlib.sha256(orjson.dumps(made)).hexdigest()[:12]
     return {**made, "version": version, "meta": {"versionId": version}}
 
 
-def _text(element: str, words: Both) -> FormTree:
+def in_both(element: str, words: Both) -> FormTree:
     """Make an element in English, with the Spanish text as its extension."""
     spanish = {
         "url": codes.TRANSLATION,
@@ -210,7 +216,7 @@ def _use(service: str) -> FormTree:
 def _section(section: FormSection, asked: frozenset[str], words: FormsWords) -> FormTree:
     return {
         "linkId": f"section-{section.words.link}",
-        **_text("text", section.words),
+        **in_both("text", section.words),
         "type": "group",
         "item": list(_items(section.facts, asked, words)),
     }
@@ -234,7 +240,7 @@ def _head(fact: FactDefinition) -> FormTree:
     return {
         "linkId": fact.name,
         "code": [{"system": codes.FACT, "code": fact.name.replace(".", "-")}],
-        **_text("text", words),
+        **in_both("text", words),
     }
 
 
@@ -279,9 +285,9 @@ def _options(fact: FactDefinition) -> Iterator[FormTree]:
             yield {
                 "system": system,
                 "code": code,
-                **_text("display", Both(en=english, es=spanish)),
+                **in_both("display", Both(en=english, es=spanish)),
             }
     if fact.type == "code-list":
         english, spanish = load_dictionary().none
         words = Both(en=english, es=spanish)
-        yield {"system": system, "code": "none", **_text("display", words)}
+        yield {"system": system, "code": "none", **in_both("display", words)}

@@ -106,12 +106,36 @@ def test_a_county_is_read_however_it_is_written() -> None:
 
 def test_announced_without_a_date_says_so() -> None:
     [reason] = ask("CCAH", "SC", county="santa_cruz").reasons
-    assert reason.text == "The plan has announced the service and gives no date yet."
+    assert reason.text == "announced, no date"  # facts.md 6.3
 
 
 def test_not_begun_yet_says_from_when() -> None:
     [reason] = ask("CCAH", "HTNS", "2022-03-01", county="merced").reasons
     assert reason.text == "It begins there on 2022-07-01."
+
+
+@pytest.mark.parametrize(
+    ("plan", "service", "county", "first"),
+    [
+        ("HPSJ", "HTNS", "stanislaus", "2022-07-01"),
+        ("HPSM", "HD", "san_mateo", "2022-01-01"),
+        ("CCAH", "RC", "merced", "2022-07-01"),
+        ("CCAH", "ECM", "monterey", "2022-01-01"),
+    ],
+)
+def test_before_an_offer_without_a_date_the_denial_says_that_the_page_gives_none(
+    plan: str, service: str, county: str, first: str
+) -> None:
+    said = ask(plan, service, "2021-12-31", county=county, **ELIGIBLE)
+    [text] = [r.text for r in said.reasons if r.code == "not-yet-live"]
+    assert text == f"The page gives no date; it is counted from the county's start {first}."
+    dated = ask("HPSJ", "NFTD", "2023-06-30", county="stanislaus").reasons
+    assert [r.text for r in dated] == ["begins here on 2023-07-01"]
+
+
+def test_a_profile_without_dates_shows_none() -> None:
+    said = ask("GEN002", "ECM", "2024-03-04", **ELIGIBLE)
+    assert "2000-01-01" not in str(said)
 
 
 def test_a_delegated_member_is_told_where_to_turn() -> None:

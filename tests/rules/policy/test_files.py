@@ -62,6 +62,15 @@ def test_every_plan_has_a_policy_at_every_date() -> None:
         ("DHCS/2022-01-01", "services: [HD]", "services: [HOUSE]", "not among services"),
         ("CCAH/2022-01-01", "[social_information]", "[social]", "no fact of the dictionary"),
         ("CCAH/2022-01-01", "tbd: true, ", "", "expected either start"),
+        ("CCAH/2022-01-01", "tbd: true, ", "tbd: true, dated: false, ", "leave dated out"),
+        (
+            "CCAH/2022-01-01",
+            "  merced: {first: 2022-07-01",
+            "  merced: {first: 2022-07-02",
+            "rests on",
+        ),
+        ("CCAH/2022-01-01", "  merced: {first", "  mercedd: {first", "rests on nothing"),
+        ("HPSM/2022-01-01", "    CTS: {text", "    CTX: {text", "not among services"),
         ("HPSJ/2022-01-01", "advice_when: delegate_offers_service", "advice_when: age", "yes/no"),
         ("calendars/CA_STATE_OFFICE", "2021-01-01:", "new year:", "expected a date"),
         ("calendars/CA_STATE_OFFICE", "2021-01-01:", "2021-02-30:", "expected a date"),
@@ -130,7 +139,7 @@ def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
         "sorce: unknown key; expected one of advice, asks_beside",
         "found 'lob', expected 'line-of-business'",
         "gate.when: is missing",
-        "gate.whenever: unknown key; expected one of citation, quote, when",
+        "gate.whenever: unknown key; expected one of citation, points, quote, says, when",
     ):
         assert any(fault in one for one in of_file), fault
 
