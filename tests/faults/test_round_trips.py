@@ -155,4 +155,4 @@ async def test_pages_for_people_ask_a_fixed_number_of_questions(wired):
         timeline = await asked(wired, lambda _, at=address: wired.ask("hospital", "GET", at))
         queue = await asked(wired, lambda _: wired.ask("staff-hpsm", "GET", "/v1/work-queue"))
         outbox = await asked(wired, lambda _: wired.ask("staff-hpsm", "GET", "/v1/correspondence"))
-        assert (len(timeline), len(queue), len(outbox)) == (7, 4, 1)
+        assert (len(timeline), len(queue), len(outbox)) == (7, 5, 1)
