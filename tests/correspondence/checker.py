@@ -62,7 +62,7 @@ def _texts(letter):
         yield section.heading
         yield from (*section.paragraphs, *section.after)
         for item in section.items:
-            yield from (item.text, *item.parts)
+            yield from item.texts
         for lead, text in section.points:
             yield from (lead, text)
     yield from (text for _, text in letter.taglines)

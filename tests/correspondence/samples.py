@@ -105,6 +105,6 @@ def texts(letter):
     said.append(letter.greeting)
     for section in letter.sections:
         said += [section.heading, *section.paragraphs, *section.after]
-        said += [line for item in section.items for line in (item.text, *item.parts)]
+        said += [line for item in section.items for line in item.texts]
         said += [part for point in section.points for part in point]
     return said + [text for _, text in letter.taglines]

@@ -48,10 +48,19 @@ class LetterContent:
 
 @dataclass(frozen=True, slots=True)
 class LetterItem:
-    """One line of a list, with the lines below the line."""
+    """One line of a list, with the lines below the line: `parts`, then `lead` with the lines of
+    which one is enough.
+    """
 
     text: str
     parts: tuple[str, ...] = ()
+    lead: str = ""
+    either: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All lines, in their order."""
+        return (self.text, *self.parts, *([self.lead] if self.lead else []), *self.either)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +128,8 @@ def bounded(letter: Letter) -> Letter:
 
 
 def _section(section: LetterSection) -> LetterSection:
-    items = [replace(each, text=_text(each.text), parts=_texts(each.parts)) for each in
+    items = [replace(each, text=_text(each.text), parts=_texts(each.parts),
+                     either=_texts(each.either)) for each in
              section.items[:_TEXTS]]  # fmt: skip
     if len(section.items) > _TEXTS:
         items.append(LetterItem(_MORE))

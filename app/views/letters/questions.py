@@ -6,6 +6,7 @@ has only what staff put in their own words.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.base.text import sentence
 from app.policy.asking import AlternativeAsked, QuestionsAsked, arranged
@@ -32,18 +33,15 @@ def questions(
         asked = QuestionsAsked(tuple(writer.in_words(content.snapshot.missing)))
     else:
         asked = _in_front(arranged(content.snapshot.missing, content.snapshot.asking))
-    items = writer.front(asked)
-    if not items:
+    front = writer.front(asked, "questions" if open_ else "unanswered")
+    if not front:
         return []
-    after = (due,) if due else ()
-    heading = "questions" if open_ else "unanswered"
-    front = LetterSection(writer.wording["headings"][heading], (), tuple(items), after)
+    front[-1] = replace(front[-1], after=(due,) if due else ())
     rest = writer.rest(asked) if open_ else []
-    if not rest:
-        return [front]
-    intro = writer.wording["asking"]["further"]
-    further = writer.wording["headings"]["further"]
-    return [front, LetterSection(further, (intro,), tuple(rest), folded=True)]
+    if rest:
+        intro, heading = writer.wording["asking"]["further"], writer.wording["headings"]["further"]
+        front.append(LetterSection(heading, (intro,), tuple(rest), folded=True))
+    return front
 
 
 def _in_front(asked: QuestionsAsked) -> QuestionsAsked:
@@ -74,12 +72,17 @@ class _QuestionWriter:
         ours = english()["questions_of_ours"].values()
         return [each for each in missing if not each.fact and each.question not in ours]
 
-    def front(self, asked: QuestionsAsked) -> list[LetterItem]:
-        items = [LetterItem(self._question(each)) for each in asked.always]
-        choices = [self._choice(each) for each in asked.first]
-        if len(choices) > 1:
-            items.append(LetterItem(self._words["any_one"]))
-        return [*items, *choices]
+    def front(self, asked: QuestionsAsked, heading: str) -> list[LetterSection]:
+        """Write what is asked first: what is asked in any case, then what any one is enough of."""
+        headings = self.wording["headings"]
+        items = tuple(LetterItem(self._question(each)) for each in asked.always)
+        choices = tuple(self._choice(each) for each in asked.first)
+        if len(choices) < 2:
+            items, choices = (*items, *choices), ()
+        sections = [LetterSection(headings[heading], items=items)] if items else []
+        if choices:
+            sections.append(LetterSection(headings["any_one"], items=choices))
+        return sections
 
     def rest(self, asked: QuestionsAsked) -> list[LetterItem]:
         """List the folded questions under their populations."""
@@ -99,12 +102,11 @@ class _QuestionWriter:
         name = self._population(each.population)
         if not name and len(together) == 1 and not either:
             return LetterItem(together[0])
-        one_of = self._words["one_of" if together else "one_alone"]
-        parts = [*together, *([one_of, *either] if either else [])]
         begins = f"{name}:" if name else self._words["all_of" if together else "one_alone"]
-        if not name and not together:
-            parts = either
-        return LetterItem(begins, tuple(parts))
+        if not together and not name:
+            return LetterItem(begins, tuple(either))
+        lead = self._words["one_of" if together else "one_alone"] if either else ""
+        return LetterItem(begins, tuple(together), lead, tuple(either))
 
     def _population(self, code: str | None) -> str | None:
         policy = self._content.policy

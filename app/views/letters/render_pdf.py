@@ -135,8 +135,10 @@ def _keep(page: FPDF, height: float) -> None:
 
 def _item(page: FPDF, item: LetterItem) -> None:
     _line(page, "•", item.text, 5.0)
-    for part in item.parts:
+    for part in (*item.parts, *([item.lead] if item.lead else [])):
         _line(page, "–", part, 10.0)
+    for one in item.either:
+        _line(page, "·", one, 15.0)
 
 
 def _line(page: FPDF, sign: str, text: str, indent: float) -> None:
