@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.api.caller import CallerDep, require_scope
@@ -16,7 +15,6 @@ from app.api.contract.responses import errors
 from app.api.deployment import Connection, Statements, deployment
 from app.base.errors import not_found, refuse
 from app.fhir.r4.codes import SERVICES
-from app.fhir.service_request import name_of
 from app.model.caller import DECIDE, Caller
 from app.store.database import Row, Source
 from app.store.reading.cursor import Pages
@@ -33,6 +31,7 @@ from app.views.letters.model import (
     Release,
     Sent,
 )
+from app.views.member_name import one_line
 
 router = APIRouter(prefix="/v1/correspondence", tags=["Plan staff"])
 
@@ -244,17 +243,19 @@ def _base(request: Request) -> str:
 
 def _shown(row: Row, base: str, about: Mapping[str, Row]) -> Correspondence:
     own = f"{base}{router.prefix}/{row['id']}"
-    whose, snapshot = about[row["referral_id"]], LetterSnapshot.from_json(row["about"])
-    name = name_of({"name": [orjson.loads(whose["name"])]}) if whose["name"] else None
+    whose, snapshot = about.get(row["referral_id"]), LetterSnapshot.from_json(row["about"])
+    cin, service, name = snapshot.cin, snapshot.service, None
+    if whose is not None:  # None: it moved to another plan just now
+        cin, service, name = whose["cin"], whose["service"], one_line(whose["name"])
     asks = row["outcome"] == "information-needed"
     written = row["status"] != "skipped"
     return Correspondence(
         id=row["id"],
         plan=row["plan"],
         referral=row["referral_id"],
-        member=LetterMember(cin=whose["cin"], name=name),
-        service=whose["service"],
-        service_name=SERVICES.get(whose["service"] or ""),
+        member=LetterMember(cin=cin, name=name),
+        service=service,
+        service_name=SERVICES.get(service or ""),
         answer_by=snapshot.void_due.astimezone(UTC) if asks and snapshot.void_due else None,
         reminder=asks and snapshot.reminder,
         outcome=row["outcome"],

@@ -97,7 +97,7 @@ async def settle(
         approve(draft, act, Grant(placement, case.previous, wanted_from, units))
     elif event is Event.REQUEST_INFORMATION:
         clocks = context.rules.clocks(case.identity.plan, submission.on)
-        ask(draft, act, case.details.missing, clocks)
+        ask(draft, act, act.details.missing, clocks)
     else:
         draft.move(event, act)
     asked = draft.after.asked_performer_id

@@ -286,6 +286,8 @@ _MOST_WAYS = 8
 NOT_STATED = "not stated"
 NOT_LIVE = "not live here at this date"
 BY_A_PERSON = "decided by a person, not by rules"
+#: A service is announced without a date (facts.md 6.3); readers are told so in whole sentences.
+ANNOUNCED = "announced, no date"
 
 
 def is_too_early(answer: Criterion) -> bool:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
+
+from app.policy.read_files import read_shape
 
 FactType = Literal["boolean", "code", "code-list", "integer", "money", "text", "date", "events"]
 
@@ -165,7 +166,7 @@ class _File(BaseModel):
 @cache
 def load_dictionary(path: Path = FACTS_FILE) -> Dictionary:
     """Read the dictionary. Raises `ValueError` that names the entry at fault."""
-    read, worded = _read(path, _File), _read(_CHOICES_FILE, _Choices)
+    read, worded = read_shape(path, _File), read_shape(_CHOICES_FILE, _Choices)
     facts = {
         name: FactDefinition(name=name, **dict(entry), choices=_choices(name, entry, worded))
         for name, entry in read.facts.items()
@@ -180,13 +181,3 @@ def _choices(name: str, entry: _Entry, worded: _Choices) -> Mapping[str, TwoLang
     if unknown := [code for code in words if code not in entry.codes]:
         raise ValueError(f"{_CHOICES_FILE.name}: {name} has no code {', '.join(unknown)}")
     return {code: words[code] for code in entry.codes if code in words}
-
-
-_Read = TypeVar("_Read", bound=BaseModel)
-
-
-def _read(path: Path, shape: type[_Read]) -> _Read:
-    try:
-        return shape.model_validate(yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader))
-    except (ValidationError, yaml.YAMLError) as fault:
-        raise ValueError(f"{path.name}: {fault}") from None

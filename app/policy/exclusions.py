@@ -8,14 +8,11 @@ An exclusion denies only if the exclusion is true; an unknown exclusion excludes
 from dataclasses import dataclass
 from datetime import date
 
+from app.policy.criteria import ANNOUNCED
 from app.policy.model import Criterion, Reason
 from app.policy.policy import Policy, PolicyExclusion
 from app.policy.reading import Reading
 from app.policy.schema import Cell
-
-#: The text of a service that is announced without a date (facts.md 6.3); letters say it in whole
-#: sentences (`advice.announced` of the policy).
-ANNOUNCED = "announced, no date"
 
 
 @dataclass(frozen=True, slots=True)

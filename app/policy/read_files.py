@@ -7,7 +7,7 @@ that the schema finds are put into words here, with the expected value.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -52,6 +52,19 @@ class Layer:
             if place[:length] in self.origins:
                 return self.origins[place[:length]]
         return self.origins.get(())
+
+
+_Read = TypeVar("_Read", bound=BaseModel)
+
+
+def read_shape(path: Path, shape: type[_Read]) -> _Read:
+    """Read a file of this package as its shape. Raises `ValueError` that names the entry at
+    fault.
+    """
+    try:
+        return shape.model_validate(yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader))
+    except (ValidationError, yaml.YAMLError) as fault:
+        raise ValueError(f"{path.name}: {fault}") from None
 
 
 def read_file(path: Path) -> Layer:

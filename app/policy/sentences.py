@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from app.policy.criteria import BY_A_PERSON, NOT_LIVE, NOT_STATED
+from app.policy.criteria import ANNOUNCED, BY_A_PERSON, NOT_LIVE, NOT_STATED
 from app.policy.model import Criterion
 from app.policy.phrases import AMONG, COMPARED, SIZE, Phrases
 
@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"(between )?(\d[\d.]*)( or more| and \d[\d.]*)?(, from (\S
 _OPEN_LIST = "the list of visits and stays is not said to be complete"
 #: Details of criteria that are no sentence of their own.
 _DETAILS = {
-    "announced, no date": "the plan has announced it without a date",
+    ANNOUNCED: "the plan has announced it without a date",
     BY_A_PERSON: "a person decides about this group",
 }
 

@@ -13,10 +13,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import ValidationError
-
 from app.policy.catalog_schema import PolicyText, Shape, TranslatedWords
+from app.policy.read_files import read_shape
 
 SILENT = "silent"
 #: After lines of the plan's own page: the page names the service without criteria; it says a part
@@ -69,11 +67,7 @@ class CitedPlace:
 
 @cache
 def _read() -> _RegistryFile:
-    text = _FILE.read_text("utf-8")
-    try:
-        return _RegistryFile.model_validate(yaml.load(text, Loader=yaml.CSafeLoader))
-    except (ValidationError, yaml.YAMLError) as fault:
-        raise ValueError(f"{_FILE.name}: {fault}") from None
+    return read_shape(_FILE, _RegistryFile)
 
 
 def registry() -> Mapping[str, RegisteredSource]:

@@ -32,6 +32,7 @@ from app.views.letters.addressee import (
 from app.views.letters.content import Addressee, LetterContent
 from app.views.letters.criteria import decisive
 from app.views.letters.status import locking, of_referral, page_of, single, to_send
+from app.views.member_name import MEMBER_NAME, SHOWN_NAME
 
 #: Of a resource that may have changed since, the version of that moment is read; of a resource that
 #: was stored later, the first version.
@@ -63,20 +64,9 @@ _LETTER = """SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.r
 FROM correspondence c JOIN referral r ON r.plan = c.plan AND r.id = c.referral_id
 WHERE c.plan = $1::text AND c.referral_id = $2::text AND c.id = $3::text"""
 #: Whom each referral is about: as the roster has the member now, else as the referral states them.
-_WHOSE = """SELECT r.plan, r.id, r.service, r.cin, coalesce(known.name, sent.name)::text AS name
+_WHOSE = f"""SELECT r.plan, r.id, r.service, r.cin, {SHOWN_NAME}
 FROM unnest($1::text[], $2::text[]) AS q(plan, id)
-JOIN referral r ON r.plan = q.plan AND r.id = q.id
-LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{name,0}' AS name FROM (
-    (SELECT d.body FROM directory_version d WHERE d.plan = r.plan AND d.type = 'Patient'
-      AND d.id = coalesce(r.member_id, r.patient_id) ORDER BY d.version DESC LIMIT 1)
-    UNION ALL (SELECT c.body FROM resource_version c WHERE c.plan = r.plan AND c.referral_id = r.id
-      AND c.type = 'Patient' AND c.id = r.patient_id AND r.member_id IS NULL
-      ORDER BY c.version DESC LIMIT 1)) v) known ON true
-LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::jsonb,
-    '$.contained[*] ? (@.resourceType == "Patient").name[0]') AS name
-    FROM resource_version v WHERE known.name IS NULL AND v.plan = r.plan
-    AND v.referral_id = r.id AND v.type = 'ServiceRequest'
-    ORDER BY v.version DESC LIMIT 1) sent ON true"""
+JOIN referral r ON r.plan = q.plan AND r.id = q.id{MEMBER_NAME}"""
 _RELEASE = """UPDATE correspondence SET released_at = $4::timestamptz, released_by = $5::text,
     release_note = $6::text WHERE plan = $1::text AND referral_id = $2::text AND id = $3::text"""
 _SENT = """WITH told AS (UPDATE correspondence SET status = 'sent', medium = $3::text,

@@ -9,6 +9,7 @@ from datetime import date
 from functools import cache
 
 from app.base.text import sentence
+from app.policy.criteria import ANNOUNCED
 from app.policy.model import Reason
 from app.policy.vocabulary import (
     Audience,
@@ -23,9 +24,9 @@ from app.views.letters.spoken import speaks_to_member, written_date
 
 #: Advice that is left out: the criterion says already that its source is another plan's.
 _SECONDARY = "secondary-source"
-#: Advice in the words that determinations of version 0.2.0 hold.
+#: Advice in the words that determinations hold, those of version 0.2.0 too.
 _FORMERLY = {
-    "announced": "announced, no date",
+    "announced": ANNOUNCED,
     "begins": "from {date}",
     "partial": "The plan offers this service in part only; what part is not said, so a person "
     "decides.",

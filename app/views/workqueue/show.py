@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from app.fhir import placeholders
 from app.fhir.r4 import codes
 from app.model.caller import UNASSIGNED
@@ -26,6 +24,7 @@ from app.store.database import Row
 from app.store.reading.access import Visibility
 from app.store.tables.referral import WAITING
 from app.views.explanation import ShownReading
+from app.views.member_name import one_line
 from app.views.workqueue.behind import NOTHING, Behind
 from app.views.workqueue.model import (
     AskFirst,
@@ -283,7 +282,7 @@ def item(
         plan=row["plan"],
         service=service,
         service_name=codes.SERVICES.get(service) if service else None,
-        member=Member(cin=row["cin"], name=_name(row["name"])),
+        member=Member(cin=row["cin"], name=one_line(row["name"])),
         requester=row["requester"],
         urgent=row["urgent"],
         received=row["received_at"],
@@ -369,15 +368,3 @@ def _why(reason: Reason, readings: Sequence[BearingReading]) -> Why:
         texts += [each.text for each in readings if _A_PERSON in each.data.reasons]
     *before, last = [text for text in texts if text]
     return Why(code=reason.code, text=". ".join([*(each.rstrip(".") for each in before), last]))
-
-
-def _name(stored: str | None) -> str | None:
-    """Write a HumanName as one line; parts of another form are left out."""
-    name = orjson.loads(stored) if stored else None
-    if not isinstance(name, dict):
-        return None
-    if isinstance(name.get("text"), str):
-        return str(name["text"])
-    given = [word for word in name.get("given") or () if isinstance(word, str)]
-    family = [name["family"]] if isinstance(name.get("family"), str) else []
-    return " ".join([*given, *family]) or None

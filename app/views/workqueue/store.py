@@ -10,16 +10,14 @@ from app.model.lifecycle import BusinessStatus
 from app.policy.deadlines import URGENT
 from app.store.database import Row, Source
 from app.store.tables.referral import WAITING
+from app.views.member_name import MEMBER_NAME, SHOWN_NAME
 from app.views.workqueue.model import Held, Waits
 
 #: Urgent referrals before routine ones; of either, those that wait for a decision before those that
 #: wait for a performer. The condition repeats the words of the index of what waits, so that
-#: PostgreSQL uses the index. The name comes from the Patient of the roster or of the referral, else
-#: from the Patient that the ServiceRequest contains.
-_PAGE = """SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
-    coalesce(known.name, sent.name)::text AS name FROM (
-  SELECT r.plan, r.id, r.state, r.business_status, r.organization_id, r.service, r.member_id,
-    r.cin, r.patient_id, r.received_at, r.decision_due, r.void_due, r.details,
+#: PostgreSQL uses the index.
+_ITEMS = """SELECT r.plan, r.id, r.state, r.business_status, r.organization_id, r.service,
+    r.member_id, r.cin, r.patient_id, r.received_at, r.decision_due, r.void_due, r.details,
     k.urgent, k.rank, k.at, w.assignee, w.claimed_at
   FROM referral r LEFT JOIN work_item w ON w.plan = r.plan AND w.referral_id = r.id
   CROSS JOIN LATERAL (SELECT r.priority = ANY ($14::text[]) AS urgent,
@@ -35,20 +33,10 @@ _PAGE = """SELECT q.*, coalesce(o.name, q.organization_id) AS requester,
     AND ($7::text IS NULL OR w.assignee = $7) AND (NOT $8::bool OR w.assignee IS NULL)
     AND ($9::timestamptz IS NULL OR (r.state = 'pending' AND r.decision_due < $9))
     AND ($10::int IS NULL OR (k.rank, k.at, r.id) > ($10, $11::timestamptz, $12::text))
-  ORDER BY k.rank, k.at, r.id LIMIT $13::int) q
-LEFT JOIN organization o ON o.id = q.organization_id
-LEFT JOIN LATERAL (SELECT convert_from(v.body, 'UTF8')::jsonb #> '{name,0}' AS name FROM (
-    (SELECT d.body FROM directory_version d WHERE d.plan = q.plan AND d.type = 'Patient'
-      AND d.id = coalesce(q.member_id, q.patient_id) ORDER BY d.version DESC LIMIT 1)
-    UNION ALL (SELECT c.body FROM resource_version c WHERE c.plan = q.plan AND c.referral_id = q.id
-      AND c.type = 'Patient' AND c.id = q.patient_id AND q.member_id IS NULL
-      ORDER BY c.version DESC LIMIT 1)) v) known ON true
-LEFT JOIN LATERAL (SELECT jsonb_path_query_first(convert_from(v.body, 'UTF8')::jsonb,
-    '$.contained[*] ? (@.resourceType == "Patient").name[0]') AS name
-    FROM resource_version v WHERE known.name IS NULL AND v.plan = q.plan
-    AND v.referral_id = q.id AND v.type = 'ServiceRequest'
-    ORDER BY v.version DESC LIMIT 1) sent ON true
-ORDER BY q.rank, q.at, q.id"""
+  ORDER BY k.rank, k.at, r.id LIMIT $13::int"""
+_PAGE = f"""SELECT r.*, coalesce(o.name, r.organization_id) AS requester, {SHOWN_NAME}
+FROM ({_ITEMS}) r LEFT JOIN organization o ON o.id = r.organization_id
+{MEMBER_NAME} ORDER BY r.rank, r.at, r.id"""
 
 _COUNTS = """SELECT w.*, (SELECT count(*) FROM delivery d
     WHERE d.plan = ANY ($1::text[]) AND d.state = 'dead') AS undelivered_messages
