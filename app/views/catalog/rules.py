@@ -6,6 +6,7 @@ The words come from the plan's policy, so that they change with it; this module 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from app.base.text import sentence
 from app.policy.catalog_schema import CatalogStatement, TranslatedWords
 from app.policy.citations import citation_in_words
 from app.policy.criteria import Node
@@ -182,11 +183,6 @@ def noted(statement: CatalogStatement) -> Note:
         topic=statement.topic,
         source=source(statement.citation, statement.quote),
     )
-
-
-def sentence(words: str) -> str:
-    """Make a sentence of words that stand within one."""
-    return f"{words[:1].upper()}{words[1:].removesuffix('.')}."
 
 
 def named(words: TranslatedWords) -> Named:

@@ -6,6 +6,7 @@ The catalog repeats the plans' own files, contradictions included; this module d
 from collections.abc import Iterable, Iterator
 from datetime import date
 
+from app.base.text import sentence
 from app.fhir.r4 import codes
 from app.policy.exclusions import undated_in_words
 from app.policy.library import Library
@@ -33,7 +34,6 @@ from app.views.catalog.rules import (
     noted,
     outcomes,
     rules,
-    sentence,
     source,
     ways,
 )
