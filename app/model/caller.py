@@ -18,12 +18,16 @@ DECIDE, ROSTER, NETWORK = "nwd/decide", "nwd/roster", "nwd/network"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One authenticated client. `plan` is set when its organization is a plan."""
+    """One authenticated client. `plan` is set when its organization is a plan.
+
+    `purpose` is why it asks: a code of HL7 v3 PurposeOfUse, such as TREAT for treatment.
+    """
 
     client_id: str
     organization_id: str
     plan: str | None
     scopes: frozenset[str]
+    purpose: str = "TREAT"
 
     def may(self, resource: str, letter: str) -> bool:
         """Tells whether a SMART v2 scope grants `letter` (c, r, u, d or s) on a resource type."""
