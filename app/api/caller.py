@@ -21,6 +21,7 @@ from app.api.bearer import TokenRefused
 from app.api.deployment import deployment, deployment_of
 from app.base.errors import Refusal, refuse
 from app.model.caller import DECIDE, NETWORK, ROSTER, Caller
+from app.store.audit.access import known_as
 
 REALM = 'Bearer realm="no-wrong-door"'
 
@@ -56,6 +57,7 @@ class _BearerScheme(OAuth2):
         except TokenRefused as refused:
             raise _refused(refused) from None
         request.scope["state"]["client_id"] = holder.client_id
+        known_as(holder)
         return holder
 
 
@@ -109,7 +111,7 @@ def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
 def is_stranger(scope: Scope) -> bool:
     """Tells whether the handler's dependencies will refuse the request."""
     return not _has_token(scope) and any(
-        _is_guarded(route.dependant)
+        is_guarded(route.dependant)
         for route in scope["app"].routes
         if hasattr(route, "dependant") and route.matches(dict(scope))[0] is Match.FULL
     )
@@ -128,5 +130,6 @@ def _has_token(scope: Scope) -> bool:
     return True
 
 
-def _is_guarded(dependant: Dependant) -> bool:
-    return dependant.call is caller or any(map(_is_guarded, dependant.dependencies))
+def is_guarded(dependant: Dependant) -> bool:
+    """Tells whether a route wants a caller."""
+    return dependant.call is caller or any(map(is_guarded, dependant.dependencies))

@@ -67,6 +67,8 @@ APPEND_ONLY = (
     "resource_set",
     "directory_version",
     "attempt",
+    "audit_event",
+    "audit_seal",
 )
 #: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows
 #: are made anew with each change. It deletes from no other table.

@@ -16,6 +16,7 @@ from app.base.ids import place_of_id
 from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
+from app.store.audit.access import found_by
 from app.store.database import Source
 from app.store.reading.access import (
     Visibility,
@@ -25,7 +26,7 @@ from app.store.reading.access import (
     visibility,
     whole_or_least,
 )
-from app.store.reading.tables import PLACE, current
+from app.store.reading.tables import PLACE, current, people_of
 from app.store.statement import Compiled, compiled, texts_given
 
 #: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, the includes
@@ -104,6 +105,8 @@ async def visible(
         "places": [place_of_id(id_) for _, id_ in wanted],
     }
     rows = await source.fetch(*_visible(staff=seen.staff).called(**values, **seen_by(seen)))
+    for row in rows:
+        found_by(row["type"], [row])
     return [
         Stored(
             row["type"],
@@ -131,7 +134,15 @@ def _visible(*, staff: bool) -> Compiled:
     v = current(PLACE.c.plan, wanted.c.type, wanted.c.id, "version", "body").lateral("v")
     named = and_(is_place_of(wanted.c.type), PLACE.c.id == wanted.c.place)
     return compiled(
-        select(wanted.c.type, wanted.c.id, v.c.version, v.c.body, whole.label("whole"))
+        select(
+            wanted.c.type,
+            wanted.c.id,
+            v.c.version,
+            v.c.body,
+            whole.label("whole"),
+            PLACE.c.plan,
+            people_of(PLACE.c.plan, PLACE.c.referral_id),
+        )
         .select_from(wanted.join(PLACE, named).join(v, true()))
         .where(visible_at_all)
         .order_by(wanted.c.number)

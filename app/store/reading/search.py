@@ -33,6 +33,7 @@ from sqlalchemy import (
 
 from app.fhir.searchset import Stored
 from app.fhir.subset import ASKED
+from app.store.audit.access import found_by
 from app.store.database import Row, Source
 from app.store.reading import provenance
 from app.store.reading.access import (
@@ -55,7 +56,7 @@ from app.store.reading.parameters import (
     Values,
 )
 from app.store.reading.query import ID, LAST_UPDATED, Query
-from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current
+from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current, people_of
 from app.store.statement import (
     Compiled,
     SqlCondition,
@@ -164,6 +165,7 @@ async def _page(query: Query, rows: Sequence[Row]) -> Page:
     shown = matches[: query.count]
     last = shown[-1] if shown and len(matches) > query.count else None
     kind = query.kind
+    found_by(kind, shown)
     return Page(
         rows=[
             Stored(
@@ -199,6 +201,8 @@ def _statement(shape: SearchShape) -> Compiled:
         body.c.version,
         body.c.body,
         sees_least(key.c.plan, body.c.referral_id, staff=shape.staff).label("least"),
+        key.c.plan,
+        people_of(key.c.plan, body.c.referral_id),
     ]
     if shape.counted:
         all_keys = union_all(*matching).subquery("n")
