@@ -9,6 +9,7 @@ A route with a caller is recorded, unless it stands in `UNRECORDED`: it then sho
 member by itself. Even there a refusal of the caller is recorded, and whatever was noted.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -76,7 +77,7 @@ class _Recorded:
             status = message["status"]
             if is_recorded(self._scope, self._access, status):
                 try:
-                    await self._record(status)
+                    await self._record(status, message)
                 except Refusal as refusal:
                     self._replaced = True
                     answer = respond(self._scope["path"], refusal)
@@ -84,14 +85,14 @@ class _Recorded:
         if not self._replaced:
             await self._send(message)
 
-    async def _record(self, status: int) -> None:
+    async def _record(self, status: int, message: Message) -> None:
         access, scope = self._access, self._scope
         parts = deployment_of(scope["app"])
         if parts.started is None:  # without a database nothing of a member was shown
             return
         if access.query is None and "search" in access.interaction().name:
             access.query = scope["query_string"].decode("latin-1") or None
-        rows = access.rows(status, _named(scope, access.interaction()))
+        rows = access.rows(status, _named(scope, access.interaction(), message))
         await parts.record.write(rows)
 
 
@@ -116,6 +117,7 @@ def unrecorded(path: str) -> bool:
     return f"{path}/".startswith(tuple(UNRECORDED))
 
 
+_LOCATED = re.compile(r"/fhir/([A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/|$)")
 _INTERACTIONS: dict[tuple[str, str], Interaction] = {}
 
 
@@ -139,8 +141,11 @@ def _named_by(route: Any) -> Interaction:
     return Interaction(name, meaning.get("type"))
 
 
-def _named(scope: Scope, done: Interaction) -> str | None:
-    """Names the resource that the path names, if its id could be one."""
+def _named(scope: Scope, done: Interaction, message: Message) -> str | None:
+    """Names the resource that the path names, if its id could be one; or that the answer locates."""
+    for name, value in message.get("headers", ()):
+        if name == b"location" and (located := _LOCATED.search(value.decode("latin-1"))):
+            return f"{located[1]}/{located[2]}"
     path: Mapping[str, str] = scope.get("path_params") or {}
     id_ = unquote(path.get("id", ""))
     return f"{path.get('kind') or done.kind or 'ServiceRequest'}/{id_}" if is_id(id_) else None

@@ -13,7 +13,7 @@ from app.base.errors import Stopped
 from app.base.ids import first_id
 from app.base.settings import settings
 from app.fhir.render_audit import audit_event
-from app.store.audit.access import Access, Interaction
+from app.store.audit.access import by_command
 from app.store.audit.chain import COLUMNS
 from app.store.audit.seal import chains, seal_all
 from app.store.audit.verify import BEFORE, RETENTION, RETIRED, BrokenChain, Head, verify
@@ -107,7 +107,7 @@ async def retire(before: str) -> int:
         plans = await _named(database, None)
         for plan in plans:
             await verify(database, plan, now)
-        access = Access(lambda: now, lambda: Interaction(RETIRED), actor="audit retire")
+        access = by_command(lambda: now, RETIRED)
         about = [f"{BEFORE}{month.isoformat()}"]
         await insert_events(database, [access.row(plan, about, 200) for plan in plans])
         await seal_all(database, now)

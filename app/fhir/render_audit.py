@@ -25,10 +25,9 @@ _ACTIONS = {
     "delete": "D",
     "search-type": "E",
 }
-_RESTFUL = frozenset(_ACTIONS) - {"receive", "disclose"}
+RESTFUL = frozenset(_ACTIONS) - {"receive", "disclose"}
 #: Beginnings of operation ids of reads outside FHIR, and of moves by a worker.
 _READS = ("read", "list")
-ACTIONS = ("C", "R", "U", "D", "E")
 DISCLOSE = "disclose"
 
 _SOURCE, _DESTINATION = (
@@ -63,7 +62,7 @@ def audit_event(row: Mapping[str, Any], base: str) -> dict[str, Any]:
         "meta": {"versionId": "1", "lastUpdated": at},
         "type": _type(interaction),
         "subtype": _subtypes(interaction),
-        "action": action(interaction),
+        "action": row["action"],
         "recorded": at,
         "outcome": outcome(status),
     }
@@ -71,7 +70,7 @@ def audit_event(row: Mapping[str, Any], base: str) -> dict[str, Any]:
         made["outcomeDesc"] = f"HTTP {status}"
     if row["purpose"]:
         made["purposeOfEvent"] = [_purpose(row["purpose"])]
-    made["agent"] = [_client(row), _service(interaction, base)]
+    made["agent"] = [_client(row), _service(row, base)]
     made["source"] = {
         "observer": {"identifier": {"system": codes.ADDRESS, "value": base}},
         "type": [{"system": codes.AUDIT_SOURCE_TYPE, "code": "4", "display": "Application Server"}],
@@ -89,7 +88,7 @@ def _type(interaction: str) -> dict[str, str]:
 def _subtypes(interaction: str) -> list[dict[str, str]]:
     if interaction == DISCLOSE:
         return [{"system": codes.LIFECYCLE, "code": DISCLOSE}]
-    if interaction in _RESTFUL:
+    if interaction in RESTFUL:
         return [{"system": codes.RESTFUL_INTERACTION, "code": interaction}]
     return [
         {"system": codes.RESTFUL_INTERACTION, "code": "operation"},
@@ -102,7 +101,7 @@ def _purpose(code: str) -> dict[str, Any]:
 
 
 def _client(row: Mapping[str, Any]) -> dict[str, Any]:
-    gets = action(row["interaction"]) == "R"
+    gets = row["action"] == "R"
     agent: dict[str, Any] = {"type": {"coding": [_DESTINATION if gets else _SOURCE]}}
     client = row["client"] or "unknown"
     if row["organization"]:
@@ -117,12 +116,12 @@ def _client(row: Mapping[str, Any]) -> dict[str, Any]:
     return agent
 
 
-def _service(interaction: str, base: str) -> dict[str, Any]:
-    gives = action(interaction) == "R"
+def _service(row: Mapping[str, Any], base: str) -> dict[str, Any]:
+    gives = row["action"] == "R"
     return {
         "type": {"coding": [_SOURCE if gives else _DESTINATION]},
         "who": {"identifier": {"system": codes.ADDRESS, "value": base}},
-        "requestor": interaction == DISCLOSE,
+        "requestor": row["interaction"] == DISCLOSE,
         "network": {"address": base, "type": "5"},
     }
 

@@ -27,6 +27,7 @@ from app.policy.deadlines import decision_due
 from app.policy.explain import explain
 from app.policy.model import DeterminationOutcome
 from app.policy.readings import bearing
+from app.store.audit.access import patients, reached
 from app.store.database import Source
 from app.store.reading.access import visibility
 
@@ -60,6 +61,7 @@ async def check(
         if request.cin
         else take_at_word(request, plans)
     )
+    reached(identity.key, *patients(identity.member_id))
     require_start(submission, context.rules.latest_start(identity.plan, submission.on))
     case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
     ordered = candidates(submission, case, known)

@@ -19,6 +19,7 @@ def upgrade() -> None:
         ),
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("recorded", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False, comment="C, R, U, D or E"),
         sa.Column(
             "interaction",
             sa.Text(),
@@ -55,12 +56,18 @@ def upgrade() -> None:
         sa.Column("query", sa.Text(), nullable=True, comment="of a search, as sent"),
         sa.Column("request_id", sa.Text(), nullable=True),
         sa.CheckConstraint("status BETWEEN 200 AND 599", name=op.f("ck_audit_event_status")),
+        sa.CheckConstraint(
+            "action IN ('C', 'R', 'U', 'D', 'E')", name=op.f("ck_audit_event_action")
+        ),
         sa.CheckConstraint("isfinite(recorded)", name=op.f("ck_audit_event_finite")),
         sa.PrimaryKeyConstraint("plan", "id", name=op.f("pk_audit_event")),
         postgresql_partition_by="RANGE (id)",
     )
     op.create_index(
         "ix_audit_event_about", "audit_event", ["about"], unique=False, postgresql_using="gin"
+    )
+    op.create_index(
+        "ix_audit_event_recorded", "audit_event", ["plan", "recorded", "id"], unique=False
     )
     op.execute("CREATE TABLE audit_event_default PARTITION OF audit_event DEFAULT")
     op.create_table(

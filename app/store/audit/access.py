@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from app.base.ids import new_id
+from app.fhir.render_audit import action
 from app.model.caller import Caller
 from app.store.database import Row
 
@@ -68,6 +69,7 @@ class Access:
         return _row(
             plan=plan,
             recorded=self.now(),
+            action=action(done.name),
             interaction=done.name,
             status=status,
             client=caller.client_id if caller else self.actor,
@@ -99,6 +101,7 @@ def row_of_move(
     return _row(
         plan=plan,
         recorded=at,
+        action=action(by["event"] or ""),
         interaction=by["event"],
         status=200,
         client=by["actor"],
@@ -125,6 +128,13 @@ def _kept(query: str | None) -> str | None:
 CURRENT: ContextVar[Access | None] = ContextVar("access", default=None)
 
 
+def by_command(now: Callable[[], datetime], name: str) -> Access:
+    """Begins an access by a command of the operators: nobody's request."""
+    access = Access(now, lambda: Interaction(name), actor=f"command {name}")
+    CURRENT.set(access)
+    return access
+
+
 def known_as(caller: Caller) -> None:
     """Notes who asks: the caller of the present request."""
     access = CURRENT.get()
@@ -137,6 +147,11 @@ def reached(plan: str, *references: str) -> None:
     access = CURRENT.get()
     if access is not None:
         access.by_plan.setdefault(plan, {}).update(dict.fromkeys(references))
+
+
+def reached_referral(plan: str, id_: str, row: Row) -> None:
+    """Notes a referral; `row` has the columns `member_id` and `patient_id` of the referral."""
+    reached(plan, f"ServiceRequest/{id_}", *patients(row["member_id"], row["patient_id"]))
 
 
 def reached_by(kind: str, id_: str, row: Row) -> None:
@@ -157,13 +172,6 @@ def found_by(kind: str, rows: Iterable[Row]) -> None:
             reached(row["plan"], *patients(*row["people"]))
         elif kind in OF_MEMBERS:
             reached(row["plan"], f"{kind}/{row['id']}")
-
-
-def asked_with(query: str) -> None:
-    """Notes the parameters of a search, percent-encoded as they were sent."""
-    access = CURRENT.get()
-    if access is not None and query:
-        access.query = query
 
 
 def patients(*ids: str | None) -> Iterator[str]:

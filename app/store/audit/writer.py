@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from app.base.errors import Refusal, unavailable
+from app.store.audit.access import CURRENT
 from app.store.database import Database, Source
 from app.store.database_errors import report
 from app.store.statement import column_types
@@ -33,6 +34,14 @@ Rows = Sequence[Mapping[str, Any]]
 async def insert_events(source: Source, rows: Rows) -> None:
     """Writes rows of the record with one statement, or within the caller's transaction."""
     await source.execute(_INSERT, orjson.dumps(rows).decode())
+
+
+async def record_within(transaction: Source) -> None:
+    """Writes the rows of the present access in the transaction of the change that it makes."""
+    access = CURRENT.get()
+    if access is not None and access.by_plan:
+        await insert_events(transaction, access.rows(200))
+        access.written = True
 
 
 class RecordWriter:

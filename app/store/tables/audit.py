@@ -15,6 +15,7 @@ audit_event = Table(
     text("plan", primary_key=True, comment="whose chain: a plan key, or * for no plan"),
     text("id", primary_key=True),
     moment("recorded"),
+    text("action", comment="C, R, U, D or E"),
     text("interaction", comment="read, search-type, approve, disclose …"),
     Column("status", Integer, nullable=False, comment="of the HTTP answer"),
     Column("client", Text, comment="a client id, `rules`, `clock`, a command; null if unknown"),
@@ -26,7 +27,9 @@ audit_event = Table(
     Column("query", Text, comment="of a search, as sent"),
     Column("request_id", Text),
     CheckConstraint("status BETWEEN 200 AND 599", name="status"),
+    CheckConstraint("action IN ('C', 'R', 'U', 'D', 'E')", name="action"),
     finite("recorded"),
+    Index("ix_audit_event_recorded", "plan", "recorded", "id"),
     Index("ix_audit_event_about", "about", postgresql_using="gin"),
     **by_month("id"),
 )
