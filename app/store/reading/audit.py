@@ -5,28 +5,11 @@ about a resource or a patient are found first, by their own index, and then narr
 beside all events of a plan, whatever the planner takes a parameter for.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar
+from collections.abc import Mapping
 
-from app.base.errors import Issue
 from app.fhir.r4 import codes
 from app.fhir.render_audit import DISCLOSE, RESTFUL
 from app.store.audit.chain import COLUMNS
-from app.store.database import Row, Source
-from app.store.reading.cursor import Position
-from app.store.reading.reader import Search, read_into
-from app.store.reading.subset import unknown
-from app.store.reading.values import (
-    ABOUT_THE_FORM,
-    UnreadableValue,
-    date_range,
-    reference,
-    split,
-    token,
-    words,
-)
 
 #: Parameter → its kind, and the events that it selects.
 PARAMETERS: Mapping[str, tuple[str, str]] = {

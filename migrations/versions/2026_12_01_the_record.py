@@ -4,10 +4,16 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0.3.0_record"
-down_revision = "0.2.0"
+revision = "record"
+down_revision = "row_security"
 branch_labels = None
 depends_on = None
+
+SERVICE = "(SELECT nwd_acts_for_service())"
+POLICIES = {
+    "audit_event": "plan = ANY ((SELECT nwd_staff_plans())::text[])",
+    "audit_seal": "false",
+}
 
 
 def upgrade() -> None:
@@ -104,6 +110,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("plan", "number", name=op.f("pk_audit_seal")),
     )
     op.create_index("ix_audit_seal_last_id", "audit_seal", ["plan", "last_id"], unique=False)
+    # Whoever acts for a caller may add to the record; staff see their plan's, nobody else any.
+    for table, seen in POLICIES.items():
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY seen ON {table} USING ({SERVICE} OR {seen}) WITH CHECK (true)")
 
 
 def downgrade() -> None:
