@@ -90,8 +90,6 @@ class _Recorded:
         parts = deployment_of(scope["app"])
         if parts.started is None:  # without a database nothing of a member was shown
             return
-        if access.query is None and "search" in access.interaction().name:
-            access.query = scope["query_string"].decode("latin-1") or None
         rows = access.rows(status, _named(scope, access.interaction(), message))
         await parts.record.write(rows)
 
@@ -142,7 +140,7 @@ def _named_by(route: Any) -> Interaction:
 
 
 def _named(scope: Scope, done: Interaction, message: Message) -> str | None:
-    """Names the resource that the path names, if its id could be one; or that the answer locates."""
+    """Names the resource that the answer locates; or that the path names, if it could be one."""
     for name, value in message.get("headers", ()):
         if name == b"location" and (located := _LOCATED.search(value.decode("latin-1"))):
             return f"{located[1]}/{located[2]}"

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.api import (
+    audit,
     capability,
     capacity,
     carried,
@@ -42,6 +43,7 @@ def routers() -> list[APIRouter]:
         timeline,
         reports,
         reads,
+        audit,
         carried,
         capacity,
         directory,

@@ -115,6 +115,8 @@ AUDIT_ENTITY_TYPE: Final = _HL7 + "audit-entity-type"
 AUDIT_SOURCE_TYPE: Final = _HL7 + "security-source-type"
 OBJECT_ROLE: Final = _HL7 + "object-role"
 LIFECYCLE: Final = _HL7 + "iso-21089-lifecycle"
+AUDIT_ACTION: Final = _R4 + "audit-event-action"
+AUDIT_OUTCOME: Final = _R4 + "audit-event-outcome"
 RESTFUL_INTERACTION: Final = _R4 + "restful-interaction"
 DICOM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 #: IHE BALP: the entity that carries an X-Request-ID.

@@ -22,7 +22,7 @@ from app.store.database import Row
 #: The chain of what belongs to no plan: refused tokens, and searches that found nothing.
 NO_CHAIN = "*"
 #: Types of the directory that are about members.
-OF_MEMBERS = frozenset({"Patient", "Coverage"})
+OF_MEMBERS = frozenset({"Patient", "Coverage", "QuestionnaireResponse"})
 _OPTIONAL = ("client", "organization", "purpose", "address", "kind", "query", "request_id")
 #: So much of a query is kept.
 _LONGEST_QUERY = 4096
@@ -172,6 +172,13 @@ def found_by(kind: str, rows: Iterable[Row]) -> None:
             reached(row["plan"], *patients(*row["people"]))
         elif kind in OF_MEMBERS:
             reached(row["plan"], f"{kind}/{row['id']}")
+
+
+def asked_with(query: bytes) -> None:
+    """Notes the parameters of a search, encoded as they were sent."""
+    access = CURRENT.get()
+    if access is not None and query:
+        access.query = query.decode(errors="replace")
 
 
 def patients(*ids: str | None) -> Iterator[str]:
