@@ -187,7 +187,7 @@ async def check_referral(
     )
     full = detail is Detail.FULL
     answer = await check(deployment(request).database, tree, caller, context, as_of, full=full)
-    return Response(answer, media_type=FHIR_JSON)
+    return Response(answer.body, media_type=FHIR_JSON)
 
 
 async def represented(database: Database, answer: Answer, caller: Caller) -> Answer:
