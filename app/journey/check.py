@@ -28,6 +28,7 @@ from app.journey.stages import candidates, eligibility
 from app.model.caller import Caller
 from app.model.known import Known, NamedOffer, Offer, Placement
 from app.policy.deadlines import decision_due
+from app.policy.discreet import by_result
 from app.policy.explain import explain
 from app.policy.model import DeterminationOutcome
 from app.policy.readings import bearing
@@ -99,8 +100,9 @@ async def check(
         placement = placement_now(ordered, submission.wish)
     clocks = context.rules.clocks(identity.plan, submission.on)
     due = decision_due(submission.received_at, request.priority, clocks)
-    library, said = context.rules.library, case.determination
-    readings = bearing(library, case.question, said, staff=staff)
+    library = context.rules.library
+    readings = bearing(library, case.question, case.determination, staff=staff)
+    said = case.determination if staff else by_result(case.determination, case.question.facts)
     explanation = explain(said, library, readings, full=full)
     available = _available(placement, ordered)
     body = dumps(parameters(said, placement, available, due, explanation, readings))

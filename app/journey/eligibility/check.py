@@ -26,10 +26,7 @@ from app.policy.library import Library
 from app.policy.model import Determination, EligibilityQuestion, Fact, Facts
 from app.policy.policy import Policy
 from app.policy.schema import Limit
-from app.policy.stated import SourcedFacts
-
-#: The source of facts that our own authorizations state.
-OURS = "authorizations"
+from app.policy.stated import OURS, SourcedFacts
 
 
 @dataclass(frozen=True, slots=True)
