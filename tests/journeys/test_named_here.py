@@ -82,7 +82,7 @@ async def test_a_member_is_known_by_the_coverage_that_is_named(service):
 
 @pytest.mark.parametrize("bar", ["|", "%7C"])
 async def test_a_member_and_a_plan_are_known_by_the_search_put_for_a_reference(service, bar):
-    """FHIR R4, transaction, "Conditional references": the CIN alone, enough for the plan's staff."""
+    """FHIR R4, "Conditional references": the CIN alone, which is enough for the plan's staff."""
     member = {"reference": f"Patient?identifier={CIN}{bar}{EXTRA[0]}"}
     body = naming(member)
     staff = "staff-hpsm"

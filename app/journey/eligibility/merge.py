@@ -118,17 +118,25 @@ def _stack(
     """
     for name, fact in above.items():
         before = values.get(name)
-        same = before is not None and before.value == fact.value
-        if before is None or (same and not (_codes(before) and before.source == ROSTER)):
+        if before is None:
             values[name] = fact
-        elif not isinstance(fact.value, frozenset):
-            notes.append(_conflict(name, before, fact, holds))
-            values[name] = fact
-        elif _codes(before) and _codes(fact):
-            values[name] = _union(before, fact)
+        elif isinstance(fact.value, frozenset):
+            values[name] = _stacked(name, before, fact, notes)
         else:
-            notes.append(_conflict(name, before, fact, "the codes hold over `none`"))
-            values[name] = fact if _codes(fact) else before
+            if before.value != fact.value:
+                notes.append(_conflict(name, before, fact, holds))
+            values[name] = fact
+
+
+def _stacked(name: str, before: Fact, fact: Fact, notes: list[str]) -> Fact:
+    both = _codes(before) and _codes(fact)
+    if before.value != fact.value and not both:
+        notes.append(_conflict(name, before, fact, "the codes hold over `none`"))
+    if before.source == ROSTER:
+        return _union(before, fact)
+    if before.value == fact.value:
+        return fact
+    return _union(before, fact) if both else fact if _codes(fact) else before
 
 
 def _overrule(values: dict[str, Fact], roster: Mapping[str, Fact], notes: list[str]) -> None:
