@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "record"
-down_revision = "row_security"
+down_revision = "0.3.0.families"
 branch_labels = None
 depends_on = None
 
