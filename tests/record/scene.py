@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.api.deployment import deployment_of
 from app.store.audit.access import Access, Interaction
-from app.store.audit.seal import seal, seal_all
+from app.store.audit.seal import seal
 from app.store.audit.writer import insert_events
 
 NOW = datetime(2026, 11, 20, 18, 0, tzinfo=UTC)
@@ -17,9 +17,10 @@ def an_event(plan, number, client="hospital"):
     return access.row(plan, [f"Task/{number}", "Patient/p"], 200)
 
 
-async def a_chain(database, plan="HPSM", events=6, batch=2):
+async def a_chain(database, plan="HPSM", events=6, batch=2, ids=()):
     """Events of a plan, written and sealed, some with each seal; their ids in order."""
     rows = [an_event(plan, number) for number in range(events)]
+    rows = [{**row, "id": id_} for row, id_ in zip(rows, ids, strict=True)] if ids else rows
     await insert_events(database, rows)
     await seal(database, plan, NOW, batch)
     return [row["id"] for row in rows]
@@ -27,10 +28,6 @@ async def a_chain(database, plan="HPSM", events=6, batch=2):
 
 def database_of(service):
     return deployment_of(service.app).database
-
-
-async def seal_now(service):
-    return await seal_all(database_of(service), service.clock.now())
 
 
 async def recorded(service, **wanted):
