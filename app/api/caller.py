@@ -20,7 +20,7 @@ from starlette.types import Scope
 from app.api.bearer import TokenRefused
 from app.api.deployment import deployment, deployment_of
 from app.base.errors import Refusal, refuse
-from app.model.caller import DECIDE, NETWORK, ROSTER, Caller
+from app.model.caller import CLIENTS, DECIDE, NETWORK, ROSTER, Caller
 
 REALM = 'Bearer realm="no-wrong-door"'
 
@@ -34,6 +34,7 @@ DOCUMENTED_SCOPES = {
     DECIDE: "Plan staff: decide referrals",
     ROSTER: "Plan staff: load the roster",
     NETWORK: "Plan staff: keep the network",
+    CLIENTS: "Plan staff: register clients",
 }
 
 

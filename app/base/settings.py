@@ -29,7 +29,7 @@ class WrongSettings(Exception):
 _PAIR = re.compile(r"[A-Za-z0-9.-]{1,64}=[^=,\s]+:[0-9]{1,5}")
 _PHONE = re.compile(r"[A-Za-z0-9-]{1,32} ?= ?[0-9+(][0-9 ().-]{5,22}[0-9]")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
-_TOO_SHORT = "TOKEN_SECRET must have 32 characters or more"
+_TOO_SHORT = "TOKEN_SECRET must have 32 characters or more, and so must each of several"
 
 
 class Settings(BaseSettings):
@@ -96,7 +96,8 @@ class Settings(BaseSettings):
     token_secret: SecretStr = Field(
         SecretStr(""),
         description="Signs access tokens (32 characters or more). The same for every service "
-        "process; without it nothing serves.",
+        "process; without it nothing serves. Several, separated by commas: the first signs, all "
+        "verify, so that it can be replaced without a gap.",
     )
     token_lifetime_s: int = Field(
         300,
@@ -238,8 +239,13 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def token_secrets(self) -> list[str]:
+        """The secrets of `TOKEN_SECRET`: the first signs."""
+        return [one.strip() for one in self.token_secret.get_secret_value().split(",")]
+
+    @property
     def has_token_secret(self) -> bool:
-        return len(self.token_secret.get_secret_value()) >= 32
+        return all(len(one) >= 32 for one in self.token_secrets)
 
     def require_token_secret(self) -> None:
         """Raise `WrongSettings` without a secret; every process that serves or sends calls this."""
@@ -265,6 +271,14 @@ class Settings(BaseSettings):
     @property
     def clock_offset(self) -> timedelta:
         return timedelta(seconds=self.clock_offset_s)
+
+    @property
+    def token_url(self) -> str:
+        return self.public_url.rstrip("/") + "/oauth/token"
+
+    @property
+    def introspection_url(self) -> str:
+        return self.public_url.rstrip("/") + "/oauth/introspect"
 
     @property
     def fhir_base(self) -> str:

@@ -8,6 +8,7 @@ whole server, and the backup of one database restores the tables without the rol
 Alembic version that leaves nothing to migrate.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alembic.config import Config
@@ -67,10 +68,19 @@ APPEND_ONLY = (
     "resource_set",
     "directory_version",
     "attempt",
+    "client_history",
 )
 #: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows
 #: are made anew with each change. It deletes from no other table.
-EXPIRING = ("idempotency_key", "directory_index", "organization_npi")
+EXPIRING = ("idempotency_key", "directory_index", "organization_npi", "client_assertion")
+#: Tables of which the service changes some columns alone. Whom a client acts for is none of them:
+#: a client is never handed to another organization.
+CHANGED_IN_PART: Mapping[str, Sequence[str]] = {
+    "client": (
+        "secret_hash", "previous_secret_hash", "previous_secret_until", "jwks", "jwks_uri",
+        "certificate", "scopes", "active", "token_series", "series_at",
+    ),
+}  # fmt: skip
 
 #: What the service only reads: the revision, and the view of the versions of resources.
 _READ_ONLY = ("alembic_version", resource_version.name)
@@ -85,15 +95,20 @@ _GRANT = (
     f"GRANT USAGE ON SCHEMA public TO {ROLE}",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}",
     f"GRANT SELECT, INSERT, UPDATE ON {', '.join(metadata.tables)} TO {ROLE}",
-    *(f"REVOKE UPDATE ON {table} FROM {ROLE}" for table in APPEND_ONLY),
+    *(f"REVOKE UPDATE ON {table} FROM {ROLE}" for table in (*APPEND_ONLY, *CHANGED_IN_PART)),
+    *(
+        f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO {ROLE}"
+        for table, columns in CHANGED_IN_PART.items()
+    ),
     *(f"GRANT DELETE ON {table} TO {ROLE}" for table in EXPIRING),
     f"GRANT SELECT ON {', '.join(_READ_ONLY)} TO {ROLE}",
     "REVOKE ALL ON FUNCTION nwd_make_month(text, date) FROM PUBLIC",
     f"GRANT EXECUTE ON FUNCTION nwd_make_month(text, date) TO {ROLE}",
 )
 _EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
-#: Lists the tables on which the role may do less than it must, or more than it should; and the
-#: function that makes partitions, if the role may not call it, or everybody may.
+#: Lists the tables, and columns of those changed in part, on which the role may do less than it
+#: must, or more than it should; and the function that makes partitions, if the role may not call
+#: it, or everybody may.
 _WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
     has_table_privilege($1, c.oid, 'SELECT') reads, has_table_privilege($1, c.oid, 'INSERT') adds,
     has_table_privilege($1, c.oid, 'UPDATE') changes,
@@ -104,6 +119,11 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') A
     ELSE reads AND adds = (c.relname <> ALL ($5::text[]))
         AND changes = (c.relname <> ALL ($2::text[] || $5::text[]))
         AND removes = (c.relname = ANY ($3::text[])) END
+UNION ALL SELECT a.attrelid::regclass || '.' || a.attname FROM pg_attribute a
+WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (SELECT c.oid FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($6::text[]))
+    AND has_column_privilege($1, a.attrelid, a.attnum, 'UPDATE')
+        <> (a.attrelid::regclass || '.' || a.attname = ANY ($7::text[]))
 UNION ALL SELECT p.proname FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.proname = 'nwd_make_month'
     AND (NOT has_function_privilege($1, p.oid, 'EXECUTE')
@@ -131,7 +151,15 @@ def wrongly_granted(connection: Connection) -> list[str]:
     """Lists what has wrong grants, by name; instead of that the role itself, if it is missing."""
     if not connection.exec_driver_sql(_EXISTS, (ROLE,)).first():
         return [ROLE]
-    parameters: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING), list(_NAMED), list(_READ_ONLY))
+    parameters: Any = (
+        ROLE,
+        [*APPEND_ONLY, *CHANGED_IN_PART],
+        list(EXPIRING),
+        list(_NAMED),
+        list(_READ_ONLY),
+        list(CHANGED_IN_PART),
+        [f"{table}.{column}" for table, columns in CHANGED_IN_PART.items() for column in columns],
+    )
     return [row[0] for row in connection.exec_driver_sql(_WRONG, parameters)]
 
 
