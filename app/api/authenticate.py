@@ -8,6 +8,7 @@ token endpoint and of introspection, read and not yet believed.
 import asyncio
 import base64
 import binascii
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="no-wrong-door"'}
 _ONE_WAY = "Log in in one way: with a secret or with an assertion."
 
+_log = logging.getLogger(__name__)
+
 REFUSED = Counter("nwd_logins_refused_total", "Refused logins of clients", ["way"])
 
 
@@ -53,6 +56,16 @@ class TokenForm:
         if self.assertion:
             return "assertion"
         return "secret" if self.secret else "certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who is at the other end of the connection: its address, and the SHA-256 of the certificate
+    that the proxy vouches for, if any.
+    """
+
+    address: str
+    certificate: str | None = None
 
 
 def refuse_login(
@@ -135,31 +148,40 @@ def unknown_client() -> Refusal:
     return refuse_login(401, "invalid_client", text, CHALLENGE)
 
 
-async def authenticate(parts: Deployment, form: TokenForm, certificate: str | None) -> Client:
+async def authenticate(parts: Deployment, form: TokenForm, connection: Peer) -> Client:
     """Finds the client that a form's credentials prove. Raises 401, with one text for all.
 
-    `certificate`: the SHA-256 of the certificate that the proxy vouches for, if any.
+    A client with a registered certificate must show it, however it logs in, and may log in with it
+    alone; where nobody vouches for certificates (`CLIENT_CERTIFICATE_HEADER`) none counts.
     """
+    client: Client | None = None
     try:
-        if form.assertion:
-            return await _by_assertion(parts, form)
-        client = await _found(parts, form.client_id)
-        if not form.secret and certificate and client and client.keys.certificate == certificate:
-            return client
-        return await _with_secret_checked(client, form.secret)
+        assertion = _read_assertion(parts, form) if form.assertion else None
+        client = await _found(parts, assertion.client_id if assertion else form.client_id)
+        if assertion is not None:
+            await _prove_by_assertion(parts, client, assertion)
+        elif form.secret or not (client and client.keys.certificate and connection.certificate):
+            await _prove_by_secret(client, form.secret)
+        wanted = bound_certificate(parts, client) if client else None
+        if client is None or (wanted is not None and wanted != connection.certificate):
+            raise unknown_client()
     except Refusal as refusal:
         if refusal.status == 401:
-            REFUSED.labels(form.way).inc()
+            _note(form, client, connection)
         raise
-
-
-async def _with_secret_checked(client: Client | None, secret: str) -> Client:
-    # In a thread: scrypt is slow, and runs for unknown clients too.
-    hashes = client.secret_hashes if client else ()
-    matched = await asyncio.to_thread(secret_matches, secret, hashes)
-    if client is None or not matched:
-        raise unknown_client()
     return client
+
+
+def bound_certificate(parts: Deployment, client: Client) -> str | None:
+    """Returns the certificate without which the client's tokens are not good (RFC 8705 3)."""
+    return client.keys.certificate if parts.settings.client_certificate_header else None
+
+
+def _note(form: TokenForm, client: Client | None, connection: Peer) -> None:
+    """Counts and logs a refused login: of a name that is no client's, not even the name."""
+    REFUSED.labels(form.way).inc()
+    fields = {"client": client.id if client else "unknown", "peer": connection.address}
+    _log.warning("login refused", extra=fields)
 
 
 async def _found(parts: Deployment, client_id: str) -> Client | None:
@@ -167,7 +189,14 @@ async def _found(parts: Deployment, client_id: str) -> Client | None:
     return await find(parts.database, client_id, production=production, now=datetime.now(UTC))
 
 
-async def _by_assertion(parts: Deployment, form: TokenForm) -> Client:
+async def _prove_by_secret(client: Client | None, secret: str) -> None:
+    # In a thread: scrypt is slow, and runs for unknown clients too.
+    hashes = client.secret_hashes if client else ()
+    if not await asyncio.to_thread(secret_matches, secret, hashes):
+        raise unknown_client()
+
+
+def _read_assertion(parts: Deployment, form: TokenForm) -> Assertion:
     try:
         assertion = read_assertion(form.assertion, parts.settings.token_url, time.time())
     except AssertionRefused as fault:
@@ -175,7 +204,12 @@ async def _by_assertion(parts: Deployment, form: TokenForm) -> Client:
     if form.client_id and form.client_id != assertion.client_id:
         text = "`client_id` is not the client of the assertion."
         raise refuse_login(400, "invalid_request", text)
-    client = await _found(parts, assertion.client_id)
+    return assertion
+
+
+async def _prove_by_assertion(
+    parts: Deployment, client: Client | None, assertion: Assertion
+) -> None:
     keys = await _keys(parts, client, assertion) if client else ()
     key = key_for(keys, assertion.kid, assertion.algorithm)
     signed = is_signed_by(assertion, key or NOBODY[assertion.algorithm])
@@ -185,7 +219,6 @@ async def _by_assertion(parts: Deployment, form: TokenForm) -> Client:
     if not await use_once(parts.database, client.id, assertion.jti, expires):
         text = "This assertion was used before: make a new one, with a new `jti`, for each login."
         raise refuse_login(401, "invalid_client", text)
-    return client
 
 
 async def _keys(parts: Deployment, client: Client, assertion: Assertion) -> KeySet:

@@ -18,7 +18,8 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.api.bearer import TokenRefused
-from app.api.deployment import deployment, deployment_of
+from app.api.deployment import Deployment, deployment, deployment_of
+from app.api.login.certificate import shown_certificate
 from app.base.errors import Refusal, refuse
 from app.model.caller import CLIENTS, DECIDE, NETWORK, ROSTER, Caller
 
@@ -51,9 +52,8 @@ class _BearerScheme(OAuth2):
         kind, _, token = header.partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise _unauthorized("login", "Send an access token: `Authorization: Bearer …`.")
-        tokens = deployment(request).tokens
         try:
-            holder = tokens.verify(token.strip(), time.time())
+            holder = _verified(deployment(request), request.scope, token)
         except TokenRefused as refused:
             raise _refused(refused) from None
         request.scope["state"]["client_id"] = holder.client_id
@@ -121,12 +121,17 @@ def _has_token(scope: Scope) -> bool:
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
         return False
-    tokens = deployment_of(scope["app"]).tokens
     try:
-        tokens.verify(token.decode("latin-1").strip(), time.time())
+        _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
     except TokenRefused:
         return False
     return True
+
+
+def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:
+    """The holder of a token, on this connection. Raises `TokenRefused`."""
+    certificate = shown_certificate(scope, parts.settings.client_certificate_header)
+    return parts.tokens.verify(token.strip(), time.time(), certificate)
 
 
 def _is_guarded(dependant: Dependant) -> bool:

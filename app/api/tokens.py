@@ -12,7 +12,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.authenticate import (
     NO_STORE,
+    Peer,
     authenticate,
+    bound_certificate,
     read_credentials,
     read_form,
     refuse_login,
@@ -29,6 +31,7 @@ from app.api.contract.access import (
 )
 from app.api.deployment import deployment
 from app.api.login.assertion import ALGORITHMS
+from app.api.login.certificate import shown_certificate
 from app.api.web.gate import read_body
 from app.model.caller import Caller, grant
 from app.store.clients import Client
@@ -61,10 +64,16 @@ async def request_token(request: Request) -> Response:
     if not scopes:
         text = "None of these scopes was granted to this client."
         raise refuse_login(400, "invalid_scope", text)
-    tokens = deployment(request).tokens
+    parts = deployment(request)
+    tokens = parts.tokens
     holder = Caller(client.id, client.organization_id, client.plan, scopes, client.purpose)
     body = {
-        "access_token": tokens.issue(holder, time.time(), series=client.series),
+        "access_token": tokens.issue(
+            holder,
+            time.time(),
+            series=client.series,
+            certificate=bound_certificate(parts, client),
+        ),
         "token_type": "bearer",
         "expires_in": tokens.lifetime_s,
         "scope": " ".join(words),
@@ -106,13 +115,17 @@ async def introspect(request: Request) -> Response:
             "aud": base,
             "iat": holder.issued,
             "exp": int(holder.expires),
+            **({"cnf": {"x5t#S256": holder.certificate}} if holder.certificate else {}),
         }
     return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
 
 
 async def _authenticated(request: Request, fields: dict[str, str]) -> Client:
     form = read_credentials(fields, request.headers.getlist("authorization"))
-    client = await authenticate(deployment(request), form, None)
+    parts = deployment(request)
+    certificate = shown_certificate(request.scope, parts.settings.client_certificate_header)
+    peer = Peer(request.client.host if request.client else "unknown", certificate)
+    client = await authenticate(parts, form, peer)
     request.scope["state"]["client_id"] = client.id
     return client
 

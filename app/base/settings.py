@@ -105,6 +105,13 @@ class Settings(BaseSettings):
         le=300,
         description="Lifetime of an access token; SMART allows at most 300 seconds.",
     )
+    client_certificate_header: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9-]{0,64}$",
+        description="The header in which the TLS proxy hands over a caller's certificate "
+        "(URL-encoded PEM, or RFC 9440), such as Client-Cert. The proxy must strip what callers "
+        "send under this name. Empty: no certificate counts.",
+    )
     webhook_key: SecretStr = Field(
         SecretStr(""),
         description="Encrypts webhook secrets at rest (a Fernet key). Losing it means rotating "

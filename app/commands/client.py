@@ -12,7 +12,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from app.api.login.public_keys import fault_of_keys, thumbprint
+from app.api.login.certificate import thumbprint
+from app.api.login.public_keys import fault_of_keys
 from app.base.clock import ServiceClock
 from app.base.errors import Stopped
 from app.base.settings import settings

@@ -169,6 +169,11 @@ INTROSPECTION_RESPONSES: dict[int | str, dict[str, Any]] = {
                         "aud": {"type": "string", "format": "uri"},
                         "iat": {"type": "integer", "description": "Seconds since 1970."},
                         "exp": {"type": "integer", "description": "Seconds since 1970."},
+                        "cnf": {
+                            "type": "object",
+                            "description": "The certificate without which it is not good: its "
+                            "SHA-256 as `x5t#S256` (RFC 8705 3.1).",
+                        },
                     },
                 },
                 "example": {

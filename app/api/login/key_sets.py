@@ -11,7 +11,7 @@ import re
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,8 +46,14 @@ class _Kept:
 class KeySets:
     """The key sets that this process has fetched, by owner and address."""
 
-    def __init__(self, guard: Guard, curves: Sequence[str] = ("P-384",)) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        curves: Sequence[str] = ("P-384",),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._guard = guard
+        self._clock = clock
         self._curves = curves
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._under_way: dict[tuple[str, str], asyncio.Task[_Kept]] = {}
@@ -58,7 +64,7 @@ class KeySets:
         `owner`: the organization's id. Raises `FetchFailed`.
         """
         kept = self._kept.get((owner, url))
-        now = time.monotonic()
+        now = self._clock()
         if (
             kept is None
             or now >= kept.until
@@ -90,7 +96,7 @@ class KeySets:
             with suppress(FetchFailed, UnusableKeys):
                 body, kept_for = await fetch(self._guard, url)
                 keys, lasts = read_keys(body, self._curves), kept_for
-        now = time.monotonic()
+        now = self._clock()
         kept = self._kept[owner, url] = _Kept(keys, now, now + lasts)
         self._kept.move_to_end((owner, url))
         if len(self._kept) > _REMEMBERED:

@@ -8,12 +8,9 @@ whoever sent it has shown it to others.
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
@@ -118,9 +115,3 @@ def fault_of_keys(body: bytes, element: str) -> Issue | None:
     except UnusableKeys as fault:
         return Issue("value", str(fault), element)
     return None
-
-
-def thumbprint(certificate: x509.Certificate) -> str:
-    """Returns the SHA-256 of a certificate, base64url (RFC 8705 3.1)."""
-    digest = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
