@@ -53,7 +53,7 @@ class _BearerScheme(OAuth2):
         if kind.lower() != "bearer" or not token.strip():
             raise _unauthorized("login", "Send an access token: `Authorization: Bearer …`.")
         try:
-            holder = _verified(deployment(request), request.scope, token)
+            holder = await _verified(deployment(request), request.scope, token)
         except TokenRefused as refused:
             raise _refused(refused) from None
         request.scope["state"]["client_id"] = holder.client_id
@@ -107,31 +107,39 @@ def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
     return refuse(401, code, text, WWW_Authenticate=challenge)
 
 
-def is_stranger(scope: Scope) -> bool:
+async def is_stranger(scope: Scope) -> bool:
     """Tells whether the handler's dependencies will refuse the request."""
-    return not _has_token(scope) and any(
+    return not await _has_token(scope) and any(
         _is_guarded(route.dependant)
         for route in scope["app"].routes
         if hasattr(route, "dependant") and route.matches(dict(scope))[0] is Match.FULL
     )
 
 
-def _has_token(scope: Scope) -> bool:
+async def _has_token(scope: Scope) -> bool:
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
         return False
     try:
-        _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
+        await _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
     except TokenRefused:
         return False
     return True
 
 
-def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:
-    """The holder of a token, on this connection. Raises `TokenRefused`."""
+async def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:
+    """The holder of a token of ours, on this connection, or of an outside issuer's.
+
+    Raises `TokenRefused`.
+    """
     certificate = shown_certificate(scope, parts.settings.client_certificate_header)
-    return parts.tokens.verify(token.strip(), time.time(), certificate)
+    try:
+        return parts.tokens.verify(token.strip(), time.time(), certificate)
+    except TokenRefused as refused:
+        if refused.expired or not parts.settings.oidc_issuers:
+            raise
+    return await parts.outside.verify(token.strip(), time.time())
 
 
 def _is_guarded(dependant: Dependant) -> bool:

@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, Request
 
 from app.api.bearer import Tokens, tokens
 from app.api.login.key_sets import KeySets
+from app.api.login.outside import OutsideTokens
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.journey.notification.targets import Guard
@@ -38,6 +39,7 @@ class Deployment:
     clock: ServiceClock
     tokens: Tokens
     key_sets: KeySets
+    outside: OutsideTokens
     figures: DeliveryMetrics
     started: Started | None = None
 
@@ -49,6 +51,7 @@ class Deployment:
             clock or ServiceClock.of(settings),
             tokens(settings),
             KeySets(Guard.of(settings)),
+            OutsideTokens(settings),
             DeliveryMetrics(),
         )
 

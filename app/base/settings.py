@@ -5,6 +5,7 @@ person who deploys; a test compares the two lists.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.base.issuers import OutsideIssuer, read_issuers
 
 #: The folder that holds `app`, `migrations` and `openapi`: the checkout, the image, site-packages.
 CHECKOUT = Path(__file__).parents[2]
@@ -111,6 +114,11 @@ class Settings(BaseSettings):
         description="The header in which the TLS proxy hands over a caller's certificate "
         "(URL-encoded PEM, or RFC 9440), such as Client-Cert. The proxy must strip what callers "
         "send under this name. Empty: no certificate counts.",
+    )
+    oidc_issuers: str = Field(
+        "",
+        description="Outside issuers whose access tokens are taken besides our own: a JSON list "
+        "(deploy/env.example). Empty: none.",
     )
     webhook_key: SecretStr = Field(
         SecretStr(""),
@@ -212,6 +220,12 @@ class Settings(BaseSettings):
             raise ValueError("write each as type/subtype, such as audio/mpeg")
         return types
 
+    @field_validator("oidc_issuers")
+    @classmethod
+    def _names_issuers(cls, text: str) -> str:
+        read_issuers(text)
+        return text
+
     @field_validator("webhook_key")
     @classmethod
     def _is_a_key(cls, key: SecretStr) -> SecretStr:
@@ -234,6 +248,10 @@ class Settings(BaseSettings):
                 ("DEMONSTRATION must be off", self.demonstration),
                 ("CLOCK_OFFSET_S must be 0", self.clock_offset_s != 0),
                 ("CLOCK_OFFSET_FILE must be empty", bool(self.clock_offset_file)),
+                (
+                    "OIDC_ISSUERS must begin with https://",
+                    any(not one.issuer.startswith("https://") for one in self.issuers),
+                ),
                 (
                     "PUBLIC_URL must begin with https://",
                     not self.public_url.startswith("https://"),
@@ -258,6 +276,11 @@ class Settings(BaseSettings):
         """Raise `WrongSettings` without a secret; every process that serves or sends calls this."""
         if not self.has_token_secret:
             raise WrongSettings(f"{_TOO_SHORT}: openssl rand -base64 48 makes one.")
+
+    @property
+    def issuers(self) -> Sequence[OutsideIssuer]:
+        """The issuers of `OIDC_ISSUERS`."""
+        return read_issuers(self.oidc_issuers)
 
     @property
     def document_types(self) -> list[str]:
