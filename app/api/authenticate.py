@@ -34,6 +34,7 @@ from app.store.clients import Client, find, secret_matches, use_once
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="no-wrong-door"'}
+_NOTHING_PROVEN = "Send the client's id and secret, or a client_assertion."
 _ONE_WAY = "Log in in one way: with a secret or with an assertion."
 
 _log = logging.getLogger(__name__)
@@ -122,8 +123,7 @@ def _secret(fields: dict[str, str], authorization: str | None) -> tuple[str, str
             raise refuse_login(400, "invalid_request", text)
         return client_id, secret
     if "client_id" not in fields:
-        text = "Send the client's id and secret, or a client_assertion."
-        raise refuse_login(401, "invalid_client", text, CHALLENGE)
+        raise refuse_login(401, "invalid_client", _NOTHING_PROVEN, CHALLENGE)
     return fields["client_id"], fields.get("client_secret", "")
 
 
@@ -156,6 +156,8 @@ async def authenticate(parts: Deployment, form: TokenForm, connection: Peer) -> 
     """
     client: Client | None = None
     try:
+        if not (form.assertion or form.secret or connection.certificate):
+            raise refuse_login(401, "invalid_client", _NOTHING_PROVEN, CHALLENGE)
         assertion = _read_assertion(parts, form) if form.assertion else None
         client = await _found(parts, assertion.client_id if assertion else form.client_id)
         if assertion is not None:

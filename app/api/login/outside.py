@@ -10,7 +10,7 @@ Source: OpenID Connect Discovery 1.0; RFC 9068 4.
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -164,7 +164,7 @@ def _moment(claims: Mapping[str, Any], name: str) -> int:
 
 def _scopes(claim: object) -> str:
     """The scopes of a token as one text. Raises `TokenRefused` where it has none."""
-    words = claim if isinstance(claim, list) else [claim]
+    words: list[Any] = claim if isinstance(claim, list) else [claim]
     if not all(isinstance(word, str) for word in words):
         raise TokenRefused
     text = " ".join(words)
