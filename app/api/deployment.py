@@ -14,7 +14,7 @@ from fastapi import Depends, FastAPI, Request
 
 from app.api.bearer import Tokens, tokens
 from app.api.login.key_sets import KeySets
-from app.api.login.outside import OutsideTokens
+from app.api.outside import OutsideTokens
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.journey.notification.targets import Guard

@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey, RSAKey
 
 from app.api.bearer import TokenRefused
-from app.api.login.outside import OutsideTokens
+from app.api.outside import OutsideTokens
 from app.base.settings import Settings
 from app.main import create_app
 from tests.callers.signer import part, signed
