@@ -10,9 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import and_, select
 
+from app.api.acting import CallersRows
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Statements, deployment
+from app.api.deployment import deployment
 from app.api.detail import Detail, DetailAsked
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
@@ -47,7 +48,8 @@ def _determinations() -> Compiled:
     summary="Why the rules said what they said",
     description="Every determination of a referral in order: outcome, reasons, the tree "
     "of criteria with sources, the facts with the resources that stated them, and all of it in "
-    "plain words. For everybody who may read the referral.",
+    "plain words. For everybody who may read the referral; what the plan alone knows of the member "
+    "is told by result to others than its staff.",
     tags=["Referrals"],
     response_model=DeterminationList,
     responses={**errors(400, 403, 404)},
@@ -63,7 +65,7 @@ async def list_determinations(
     ],
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     detail: DetailAsked = Detail.SHORT,
 ) -> Response:
     """404 for a referral that is not the caller's to see."""

@@ -82,6 +82,13 @@ CHANGED_IN_PART: Mapping[str, Sequence[str]] = {
     ),
 }  # fmt: skip
 
+#: Functions that run as the owner: they make partitions, and read past row security.
+AS_OWNER = (
+    "nwd_make_month(text, date)",
+    "nwd_is_party(text, text)",
+    "nwd_listening(text, text, text)",
+)
+
 #: What the service only reads: the revision, and the view of the versions of resources.
 _READ_ONLY = ("alembic_version", resource_version.name)
 #: What the service names. It has no right on partitions, because rights on one would let it change
@@ -102,13 +109,13 @@ _GRANT = (
     ),
     *(f"GRANT DELETE ON {table} TO {ROLE}" for table in EXPIRING),
     f"GRANT SELECT ON {', '.join(_READ_ONLY)} TO {ROLE}",
-    "REVOKE ALL ON FUNCTION nwd_make_month(text, date) FROM PUBLIC",
-    f"GRANT EXECUTE ON FUNCTION nwd_make_month(text, date) TO {ROLE}",
+    f"REVOKE ALL ON FUNCTION {', '.join(AS_OWNER)} FROM PUBLIC",
+    f"GRANT EXECUTE ON FUNCTION {', '.join(AS_OWNER)} TO {ROLE}",
 )
 _EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
 #: Lists the tables, and columns of those changed in part, on which the role may do less than it
-#: must, or more than it should; and the function that makes partitions, if the role may not call
-#: it, or everybody may.
+#: must, or more than it should; and the functions of `AS_OWNER` that the role may not call, or that
+#: everybody may.
 _WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
     has_table_privilege($1, c.oid, 'SELECT') reads, has_table_privilege($1, c.oid, 'INSERT') adds,
     has_table_privilege($1, c.oid, 'UPDATE') changes,
@@ -121,11 +128,11 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') A
         AND removes = (c.relname = ANY ($3::text[])) END
 UNION ALL SELECT a.attrelid::regclass || '.' || a.attname FROM pg_attribute a
 WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (SELECT c.oid FROM pg_class c
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($6::text[]))
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($7::text[]))
     AND has_column_privilege($1, a.attrelid, a.attnum, 'UPDATE')
-        <> (a.attrelid::regclass || '.' || a.attname = ANY ($7::text[]))
+        <> (a.attrelid::regclass || '.' || a.attname = ANY ($8::text[]))
 UNION ALL SELECT p.proname FROM pg_proc p
-WHERE p.pronamespace = 'public'::regnamespace AND p.proname = 'nwd_make_month'
+WHERE p.pronamespace = 'public'::regnamespace AND p.oid = ANY ($6::text[]::regprocedure[])
     AND (NOT has_function_privilege($1, p.oid, 'EXECUTE')
         OR has_function_privilege('public', p.oid, 'EXECUTE'))
 ORDER BY 1"""
@@ -157,6 +164,7 @@ def wrongly_granted(connection: Connection) -> list[str]:
         list(EXPIRING),
         list(_NAMED),
         list(_READ_ONLY),
+        list(AS_OWNER),
         list(CHANGED_IN_PART),
         [f"{table}.{column}" for table, columns in CHANGED_IN_PART.items() for column in columns],
     )

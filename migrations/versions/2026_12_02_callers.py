@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0.3.0.callers"
-down_revision = "0.2.0"
+down_revision = "0.3.0.families"
 branch_labels = None
 depends_on = None
 
@@ -106,6 +106,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("client_id", "jti", name=op.f("pk_client_assertion")),
     )
     op.create_index("ix_client_assertion_expires_at", "client_assertion", ["expires_at"])
+    for table in ("client_history", "client_assertion"):
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY seen ON {table} USING ((SELECT nwd_acts_for_service()))")
 
 
 def downgrade() -> None:
