@@ -2,13 +2,18 @@
 
 import asyncio
 import json
+import re
 import time
 
 import asyncpg
 import httpx
 import pytest
 
+from app.base.errors import Stopped
+from app.base.settings import CHECKOUT as ROOT
 from app.base.settings import Settings
+from app.commands import client as command
+from app.commands.client import KeyOptions
 from app.store.database import driver_url
 from tests.callers.signer import claims, form, jwks, signed
 from tests.faults.processes import process
@@ -225,6 +230,70 @@ async def test_the_service_hands_no_client_to_another_organization(service):
                 await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def test_the_page_for_developers_does_what_it_says(service, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "clients.md").read_text()
+    make_key, log_in_with_it = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(make_key, {})
+    made = json.loads((tmp_path / "jwks.json").read_text())
+    assert (await ask(service, "POST", body={**NEW, "jwks": made})).status_code == 201
+    names: dict = {}
+    exec(log_in_with_it, names)
+    base = str(service.http.base_url).rstrip("/")
+    token = await asyncio.to_thread(names["access_token"], base, "ehr")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await service.http.get("/fhir/Task", headers=headers)).status_code == 200
+
+
+async def test_the_operator_keeps_every_client(service, url, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "settings", lambda: service.settings)
+    good, bad = tmp_path / "jwks.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(jwks()))
+    bad.write_text("{}")
+    assert (
+        await command.add("ehr", "org-harbor-lantern", "requester", None, KeyOptions(jwks=good))
+        == 0
+    )
+    assert capsys.readouterr().out == ""  # no secret
+    at = f"{service.http.base_url}".rstrip("/") + "/oauth/token"
+
+    async def status() -> int:
+        answer = await service.http.post("/oauth/token", data=form(signed(claims("ehr", at))))
+        return answer.status_code
+
+    assert await status() == 200
+    assert await command.switch("ehr", on=False) == 0
+    assert await status() == 401
+    assert await command.list_all() == 0
+    line = next(one for one in capsys.readouterr().out.splitlines() if one.startswith("ehr\t"))
+    assert line.split("\t")[1:5] == ["off", "org-harbor-lantern", "TREAT", "keys"]
+    assert await command.switch("ehr", on=True) == 0
+    assert await status() == 200
+    assert await command.replace_client_keys("ehr", KeyOptions()) == 0
+    assert await status() == 401
+    assert await command.renew("ehr", 24) == 0
+    secret = capsys.readouterr().out.strip()
+    assert (await log_in(service, "ehr", secret)).status_code == 200
+    for wrong in (KeyOptions(jwks=bad), KeyOptions(jwks=tmp_path / "none"),
+                  KeyOptions(jwks_uri="http://keys.example"), KeyOptions(certificate=bad)):  # fmt: skip
+        with pytest.raises(Stopped):
+            await command.replace_client_keys("ehr", wrong)
+    assert await command.renew("ehr", 200) == 1
+    assert await command.add("operator", "org-harbor-lantern", "requester", None) == 1
+    for nobody in (
+        command.switch("nobody", on=True),
+        command.renew("nobody"),
+        command.replace_client_keys("nobody", KeyOptions()),
+    ):
+        assert await nobody == 1
+    rows = await service.rows(
+        "SELECT event, actor FROM client_history WHERE client_id = 'ehr' ORDER BY id DESC LIMIT 5"
+    )
+    events = [event for event, _ in reversed(rows)]
+    assert events == ["register", "switch-off", "switch-on", "keys", "rotate"]
+    assert {actor for _, actor in rows} == {"operator"}
 
 
 # Two processes
