@@ -421,7 +421,59 @@ async def test_contact_becomes_unsafe_later(service):
     assert reached_by(part) == set()
 
 
+async def letters(service, referral):
+    answer = await service.ask(
+        "staff-hpsm", "GET", "/v1/correspondence", params={"referral": referral}
+    )
+    return {item["recipient"]: item for item in answer.json()["items"]}
+
+
+async def mark(service, letter, how):
+    path = f"/v1/correspondence/{letter['id']}/sent"
+    as_json = {"Content-Type": "application/json"}
+    return await service.ask("staff-hpsm", "POST", path, {"how": how}, headers=as_json)
+
+
+@pytest.mark.parametrize("unsafe", [True, False])
+async def test_no_letter_is_posted_to_whom_it_is_unsafe_to_contact(service, unsafe):
+    request = with_contact(**(UNSAFE["the address is confidential"] if unsafe else {}))
+    referral = await service.refer(request)
+    told = await letters(service, referral)
+    letter = told["member"]
+    assert (letter["status"], bool(letter["reason"])) == ("to-send", unsafe)
+    page = await service.ask("staff-hpsm", "GET", f"/v1/correspondence/{letter['id']}/letter")
+    assert (b"1 Roster Street" in page.content) is not unsafe
+    for how in ("mail", "fax"):
+        if unsafe:
+            assert (await mark(service, letter, how)).status_code == 409
+    assert (await mark(service, letter, "hand")).status_code == 200
+
+
+@pytest.mark.parametrize("unsafe", [True, False])
+async def test_the_performers_letter_says_how_to_reach_the_member_where_that_is_safe(
+    service, unsafe
+):
+    request = with_contact(**(UNSAFE["the address is confidential"] if unsafe else {}))
+    letter = (await letters(service, await service.refer(request)))["servicing"]
+    page = await service.ask("staff-hpsm", "GET", f"/v1/correspondence/{letter['id']}/letter")
+    assert (b"650-555-0101" in page.content) is not unsafe
+    assert (await mark(service, letter, "mail")).status_code == 200
+
+
 # Messages
+
+
+async def test_a_thin_message_names_neither_the_service_nor_what_the_roster_knows(
+    service, receiver
+):
+    await service.listen(receiver, "hospital", "hospital")
+    await service.refer(a_referral("9000005XA", asks_for=TIDEPOOL))
+    async with service.delivering():
+        await receiver.count(2)
+    denied = receiver.at("hospital")[-1].data["data"]
+    assert denied["state"] == "denied"
+    assert {"service", "reasons"} & set(denied) == set()
+    assert denied["links"]
 
 
 async def test_a_full_message_says_no_more_than_may_be_read(service, receiver):

@@ -10,7 +10,7 @@ The sender of a referral and the plan's staff see all: their standing is null.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Text, and_, any_, case, cast, func, not_, null, or_, select
+from sqlalchemy import Text, and_, any_, case, cast, false, func, not_, null, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.base.heavy_work import mark_if_heavy, to_thread_if_heavy
@@ -112,6 +112,20 @@ def _said(
     )
     listed = select(func.array_agg(decided.c.word)).correlate_except(decided).scalar_subquery()
     return func.coalesce(listed, cast(constant("{}"), _WORDS))
+
+
+def contact_is_unsafe(plan: SqlExpression, referral_id: SqlExpression) -> SqlCondition:
+    """Makes the condition that a referral says last that contact with the member is unsafe."""
+    g = consent_rule.alias("unsafe")
+    last = (
+        select(g.c.decision)
+        .where(g.c.plan == plan, g.c.referral_id == referral_id, g.c.covers == constant("contact"))
+        .order_by(g.c.dated.desc(), g.c.decision)
+        .limit(constant(1))
+        .correlate_except(g)
+        .scalar_subquery()
+    )
+    return func.coalesce(last == constant("deny"), false())
 
 
 def may_find(kind: str, words: SqlExpression, *, staff: bool) -> list[SqlCondition]:

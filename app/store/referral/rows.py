@@ -316,7 +316,6 @@ def _payload(draft: Draft, event_type: str, number: int, actor: Actor | None) ->
         state=after.state.value,
         business_status=after.business_status.value if after.business_status else None,
         reasons=[reason.code for reason in draft.details.shown if reason.code],
-        service=after.service,
         authorization_id=after.id if draft.authorization else None,
         performer_id=after.performer_id,
         correlation_id=actor.correlation_id if actor else None,
