@@ -124,30 +124,28 @@ def _without_what_tells(resource: ResourceTree) -> ResourceTree:
     return left
 
 
-def _items(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _items(items: Sequence[ResourceTree]) -> list[ResourceTree]:
     """Leaves out answers that tell, at any depth, and items of which nothing is left."""
-    left: list[Mapping[str, Any]] = []
+    left = []
     for item in items:
-        kept = dict(item)
+        kept = _with_items(item)
         if "answer" in item:
             fact = str(item.get("linkId"))
             answers = [
-                each
+                _with_items(each)
                 for each in item["answer"]
                 if not answer_tells(fact, each) and not tells(each.get("valueCoding"))
             ]
-            kept["answer"] = [
-                {**each, "item": _items(each["item"])} if "item" in each else each
-                for each in answers
-            ]
-        if "item" in item:
-            kept["item"] = _items(item["item"])
-        emptied = [name for name in ("answer", "item") if name in kept and not kept[name]]
-        for name in emptied:
-            del kept[name]
-        if not emptied or "answer" in kept or "item" in kept:
+            kept = _replaced(kept, "answer", answers)
+        held = {"answer", "item"} & item.keys()
+        if not held or held & kept.keys():
             left.append(kept)
     return left
+
+
+def _with_items(holder: ResourceTree) -> ResourceTree:
+    """Leaves out the items that tell, of an item or of an answer."""
+    return _replaced(holder, "item", _items(holder["item"])) if "item" in holder else holder
 
 
 def _may_name(item: Mapping[str, Any], contained: set[str]) -> bool:
