@@ -7,8 +7,8 @@ The labels are put on stored resources by `migrate` afterwards, together with th
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0.3.0_consent"
-down_revision = "0.2.0"
+revision = "consent_rules"
+down_revision = "row_security"
 branch_labels = None
 depends_on = None
 
@@ -16,6 +16,14 @@ depends_on = None
 _MAY_TELL = (
     r'"(F1[0-68-9]|f1[0-68-9]|O99|Z71|G62|I42|K29|K70|K85|K86|dmc|high_risk_overdose'
     r'|publicly_intoxicated|SC"|residential-sud|sud"|substance-use|SUD|ETHUD|OPIOIDUD|42CFR|R"|V")'
+)
+
+#: Whose rules a caller sees: those of its referrals and of its plan (see row_security).
+_SEEN = (
+    "(SELECT nwd_acts_for_service()) OR plan = ANY ((SELECT nwd_staff_plans())::text[])"
+    " OR EXISTS (SELECT FROM party p WHERE p.plan = consent_rule.plan"
+    " AND p.referral_id = consent_rule.referral_id"
+    " AND p.organization_id = (SELECT nwd_organization()) AND p.until IS NULL OFFSET 0)"
 )
 
 
@@ -78,6 +86,8 @@ def upgrade() -> None:
             "plan", "referral_id", "document", "number", name=op.f("pk_consent_rule")
         ),
     )
+    op.execute("ALTER TABLE consent_rule ENABLE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY seen ON consent_rule USING ({_SEEN})")
     op.execute(
         "UPDATE resource_set SET words = NULL WHERE EXISTS (SELECT FROM unnest(bodies) AS b(body) "
         f"WHERE convert_from(b.body, 'UTF8') ~ '{_MAY_TELL}')"
