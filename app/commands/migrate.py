@@ -125,11 +125,18 @@ async def _reindex_sets(source: Source) -> int:
     """Reads resources of referrals, and labels those that tell (`app.fhir.sensitive`)."""
     rows = await source.fetch(_UNREAD_SETS, _SETS)
     for row in rows:
-        resources = [label(parse(body)) for body in row["bodies"]]
-        found = [found_by(resource) for resource in resources]
+        read = [_labelled(body) for body in row["bodies"]]
+        bodies, found = [body for body, _ in read], [found for _, found in read]
         key = (row["plan"], row["referral_id"], row["version"], row["number"])
-        await source.execute(_READ_SET, *key, found, [dumps(resource) for resource in resources])
+        await source.execute(_READ_SET, *key, found, bodies)
     return len(rows)
+
+
+def _labelled(body: bytes) -> tuple[bytes, str]:
+    """Returns a body, labelled if it tells and had no label, and its words."""
+    resource = parse(body)
+    labelled = label(resource)
+    return body if labelled is resource else dumps(labelled), found_by(labelled)
 
 
 async def _reindex_listed(source: Source) -> int:

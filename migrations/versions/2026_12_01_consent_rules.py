@@ -18,6 +18,10 @@ _MAY_TELL = (
     r'|publicly_intoxicated|SC"|residential-sud|sud"|substance-use|SUD|ETHUD|OPIOIDUD|42CFR|R"|V")'
 )
 
+UNREAD = (
+    "UPDATE resource_set SET words = NULL WHERE EXISTS (SELECT FROM unnest(bodies) AS b(body) "
+    f"WHERE convert_from(b.body, 'UTF8') ~ '{_MAY_TELL}')"
+)
 #: Whose rules a caller sees: those of its referrals and of its plan (see row_security).
 _SEEN = (
     "(SELECT nwd_acts_for_service()) OR plan = ANY ((SELECT nwd_staff_plans())::text[])"
@@ -88,7 +92,4 @@ def upgrade() -> None:
     )
     op.execute("ALTER TABLE consent_rule ENABLE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY seen ON consent_rule USING ({_SEEN})")
-    op.execute(
-        "UPDATE resource_set SET words = NULL WHERE EXISTS (SELECT FROM unnest(bodies) AS b(body) "
-        f"WHERE convert_from(b.body, 'UTF8') ~ '{_MAY_TELL}')"
-    )
+    op.execute(UNREAD)
