@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "consent_rules"
-down_revision = "row_security"
+down_revision = "0.3.0.families"
 branch_labels = None
 depends_on = None
 
