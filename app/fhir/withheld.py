@@ -50,15 +50,25 @@ _PERSONS = frozenset({"Patient", "RelatedPerson"})
 _CONTACT = frozenset({"telecom", "contact"})
 
 
+def refuses(standing: Sequence[str] | None) -> bool:
+    """Tells whether everything clinical is refused to a reader of this standing."""
+    return standing is not None and "clinical:deny" in standing
+
+
+def withholds(standing: Sequence[str] | None) -> bool:
+    """Tells whether what tells of a substance use disorder is withheld from the reader."""
+    return standing is not None and "sensitive:permit" not in standing
+
+
 def shown(kind: str, body: bytes, standing: Sequence[str] | None) -> bytes | None:
     """Returns the part of a stored resource that the reader may see; None: nothing of it."""
     if standing is None:
         return body
-    refused = "clinical:deny" in standing
+    refused = refuses(standing)
     if refused and kind not in PLAIN:
         return None
     cuts: list[Callable[[ResourceTree], ResourceTree]] = []
-    if "sensitive:permit" not in standing and b'"security":' in body:
+    if withholds(standing) and b'"security":' in body:
         cuts.append(_without_sensitive)
     if refused:
         cuts.append(_without_clinical)

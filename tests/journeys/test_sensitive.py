@@ -11,6 +11,7 @@ from tests.journeys.payloads import (
     answer,
     parameters,
     to,
+    visit,
 )
 
 TIDEPOOL, FOGHORN = "org-tidepool", "org-foghorn"
@@ -515,3 +516,59 @@ async def test_one_passed_over_learns_nothing_of_the_next(service):
     id_ = await withheld_id(service, referral)
     got = await service.ask("ecm-provider", "GET", f"/fhir/Condition/{id_}")
     assert got.status_code == 404
+
+
+# Why the rules said so
+
+
+async def explained(service, referral, by):
+    path = f"/v1/referrals/{referral}"
+    why = await service.ask(by, "GET", f"{path}/determinations?detail=full")
+    story = await service.ask(by, "GET", f"{path}/timeline?detail=full")
+    assert (why.status_code, story.status_code) == (200, 200)
+    return why.json()["determinations"], why.content + story.content
+
+
+#: Facts by which a member is in the population of substance use, and words that say so.
+IN_NEED = {"high_risk_overdose": True, "dmc_ods": True, "ji_conditions": ["sud", "hiv"]}
+TELLING = (b"overdose", b"dmc_ods", b"Drug Medi-Cal", b'"sud"', b"substance-use")
+
+
+def in_need(**more):
+    seen = [visit(date, reason="substance-use") for date in ("2026-06-10", "2026-07-02")]
+    return a_referral(asks_for=TIDEPOOL, facts=IN_NEED, items=seen, **more)
+
+
+@pytest.mark.parametrize("by", PARTIES)
+async def test_why_the_rules_said_so_tells_a_performer_no_more(service, by):
+    referral = await service.refer(in_need())
+    (made, *_), said = await explained(service, referral, by)
+    assert made["outcome"] == "approved"
+    assert made["populations"]
+    told = [word for word in TELLING if word in said]
+    if by == "ecm-provider":
+        assert told == []
+        assert made["criteria"]
+        assert made["text"]
+    else:
+        assert b"overdose" in told
+
+
+async def test_why_the_rules_said_so_is_told_in_full_with_consent(service):
+    request = in_need()
+    request["contained"].append({**consent(), "id": "consent"})
+    request["supportingInfo"].append({"reference": "#consent"})
+    referral = await service.refer(request)
+    _, said = await explained(service, referral, "ecm-provider")
+    assert b"overdose" in said
+
+
+async def test_whoever_refuses_sharing_is_not_explained(service):
+    request = in_need()
+    request["contained"].append({**consent("deny", label=None), "id": "consent"})
+    request["supportingInfo"].append({"reference": "#consent"})
+    referral = await service.refer(request)
+    made, said = await explained(service, referral, "ecm-provider")
+    assert made == []
+    assert b"Met:" not in said
+    assert (await explained(service, referral, "hospital"))[0]
