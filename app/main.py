@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.caller import is_stranger
 from app.api.contract.document import describe
 from app.api.deployment import Deployment, Started, deploy, deployment_of
+from app.api.ended import told_of_ended
 from app.api.forms import publish
 from app.api.record import Recorder
 from app.api.routes import routers
@@ -131,7 +132,10 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         if settings.demonstration:
             await register_demonstration(database, parts.clock.now())
         spare_collector()
-        async with lateness_watched("service", settings.loop_monitor_ms):
+        async with (
+            lateness_watched("service", settings.loop_monitor_ms),
+            told_of_ended(parts.tokens, database),
+        ):
             yield
     finally:
         await waker.close()

@@ -13,8 +13,11 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 
 from app.api.bearer import Tokens, tokens
+from app.api.login.key_sets import KeySets
+from app.api.outside import OutsideTokens
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
+from app.journey.notification.targets import Guard
 from app.policy.rules import Rules
 from app.store.audit.writer import RecordWriter
 from app.store.database import Database, Transaction
@@ -37,6 +40,8 @@ class Deployment:
     settings: Settings
     clock: ServiceClock
     tokens: Tokens
+    key_sets: KeySets
+    outside: OutsideTokens
     figures: DeliveryMetrics
     started: Started | None = None
 
@@ -44,7 +49,12 @@ class Deployment:
     def of(cls, settings: Settings, clock: ServiceClock | None = None) -> "Deployment":
         """The parts that need no file and no connection."""
         return cls(
-            settings, clock or ServiceClock.of(settings), tokens(settings), DeliveryMetrics()
+            settings,
+            clock or ServiceClock.of(settings),
+            tokens(settings),
+            KeySets(Guard.of(settings)),
+            OutsideTokens(settings),
+            DeliveryMetrics(),
         )
 
     @property

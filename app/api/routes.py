@@ -8,6 +8,7 @@ from app.api import (
     capacity,
     carried,
     catalog,
+    clients,
     correspondence,
     decisions,
     deliveries,
@@ -56,6 +57,7 @@ def routers() -> list[APIRouter]:
         subscription_operations,  # before `subscriptions`, whose `{id}` would match `$status`
         subscriptions,
         tokens,
+        clients,
         health,
         capability,
         docs,

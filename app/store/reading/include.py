@@ -27,6 +27,7 @@ from app.store.reading.access import (
     visibility,
     whole_or_least,
 )
+from app.store.reading.standing import part_shown, standing
 from app.store.reading.tables import PLACE, current, people_of
 from app.store.statement import Compiled, compiled, texts_given
 
@@ -107,17 +108,14 @@ async def visible(
     }
     statement = _visible(staff=seen.staff).called(**values, **seen_by(seen))
     rows = await for_caller(source, seen.who).fetch(*statement)
+    found = []
     for row in rows:
-        found_by(row["type"], [row])
-    return [
-        Stored(
-            row["type"],
-            row["id"],
-            row["version"],
-            row["body"] if row["whole"] else await shown_least(row["type"], row["body"]),
-        )
-        for row in rows
-    ]
+        kind = row["type"]
+        body = row["body"] if row["whole"] else await shown_least(kind, row["body"])
+        if (part := await part_shown(kind, body, row["standing"])) is not None:
+            found_by(kind, [row])
+            found.append(Stored(kind, row["id"], row["version"], part))
+    return found
 
 
 @cache
@@ -144,6 +142,7 @@ def _visible(*, staff: bool) -> Compiled:
             whole.label("whole"),
             PLACE.c.plan,
             people_of(PLACE.c.plan, PLACE.c.referral_id),
+            standing(PLACE.c.plan, PLACE.c.referral_id, staff=staff).label("standing"),
         )
         .select_from(wanted.join(PLACE, named).join(v, true()))
         .where(visible_at_all)

@@ -57,6 +57,7 @@ from app.store.reading.parameters import (
     Values,
 )
 from app.store.reading.query import ID, LAST_UPDATED, Query
+from app.store.reading.standing import may_find, part_shown, standing
 from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current, people_of
 from app.store.statement import (
     Compiled,
@@ -167,17 +168,10 @@ async def _page(query: Query, rows: Sequence[Row]) -> Page:
     shown = matches[: query.count]
     last = shown[-1] if shown and len(matches) > query.count else None
     kind = query.kind
-    found_by(kind, shown)
+    seen = [(row, body) for row in shown if (body := await _seen(kind, row)) is not None]
+    found_by(kind, [row for row, _ in seen])
     return Page(
-        rows=[
-            Stored(
-                kind,
-                row["id"],
-                row["version"],
-                await shown_least(kind, row["body"]) if row["least"] else row["body"],
-            )
-            for row in shown
-        ],
+        rows=[Stored(kind, row["id"], row["version"], body) for row, body in seen],
         after=Position(last["at"], last["id"]) if last else None,
         total=rows[0]["total"] if _counts(query) else None,
         numbers={
@@ -186,6 +180,11 @@ async def _page(query: Query, rows: Sequence[Row]) -> Page:
             if kind == "HealthcareService" and row["places"] is not None
         },
     )
+
+
+async def _seen(kind: str, row: Row) -> bytes | None:
+    body = await shown_least(kind, row["body"]) if row["least"] else row["body"]
+    return await part_shown(kind, body, row["standing"])
 
 
 # The statement of a shape
@@ -205,6 +204,7 @@ def _statement(shape: SearchShape) -> Compiled:
         sees_least(key.c.plan, body.c.referral_id, staff=shape.staff).label("least"),
         key.c.plan,
         people_of(key.c.plan, body.c.referral_id),
+        standing(key.c.plan, body.c.referral_id, staff=shape.staff).label("standing"),
     ]
     if shape.counted:
         all_keys = union_all(*matching).subquery("n")
@@ -275,6 +275,8 @@ def _matching(shape: SearchShape, place: int, arm: Arm) -> Select[Any]:
         conditions = [LISTED.c.plan == any_(DIRECTORY_PLANS)]
     if arm.stored is not None:
         conditions += [arm.stored.c.type == constant(shape.kind), _latest(arm.stored)]
+    if arm.stored is VERSION:
+        conditions += may_find(shape.kind, VERSION.c.words, staff=shape.staff)
     source, words = arm.source, arm.words
     rules = [_rule(arm, asked.parameter, asked.modifier) for asked in shape.criteria]
     if words is None and arm.stored is not None:

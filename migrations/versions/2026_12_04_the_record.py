@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "record"
-down_revision = "0.3.0.families"
+down_revision = "consent_rules"
 branch_labels = None
 depends_on = None
 
