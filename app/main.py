@@ -28,6 +28,7 @@ from app.api.contract.document import describe
 from app.api.deployment import Deployment, Started, deploy, deployment_of
 from app.api.ended import told_of_ended
 from app.api.forms import publish
+from app.api.record import Recorder
 from app.api.routes import routers
 from app.api.web.envelope import Envelope
 from app.api.web.gate import Gate
@@ -47,6 +48,7 @@ from app.journey.finish import illegal
 from app.journey.intake.context import rules_of
 from app.journey.notification.wake import Waker
 from app.model.lifecycle import IllegalMove
+from app.store.audit.writer import RecordWriter
 from app.store.clients import register_demonstration
 from app.store.database import Database, wait_for_database
 
@@ -84,6 +86,7 @@ def create_app(settings: Settings | None = None, *, clock: ServiceClock | None =
     app.add_middleware(Gate, body_limit=limit, is_stranger=is_stranger)
     if chosen.loop_monitor_ms:
         app.add_middleware(LoopMonitor, limit_ms=chosen.loop_monitor_ms)
+    app.add_middleware(Recorder)
     app.add_middleware(Envelope)
     describe(app)
     return app
@@ -123,7 +126,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     publish(known, local_date(parts.clock.now()))
     database = Database(settings)
     waker = Waker(database)
-    deploy(app, replace(parts, started=Started(known, database)))
+    deploy(app, replace(parts, started=Started(known, database, RecordWriter(database))))
     try:
         await wait_for_database(database, settings.database_start_wait_s)
         if settings.demonstration:
