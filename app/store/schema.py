@@ -70,7 +70,13 @@ APPEND_ONLY = (
 )
 #: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows
 #: are made anew with each change. It deletes from no other table.
-EXPIRING = ("idempotency_key", "directory_index", "organization_npi")
+EXPIRING = (
+    "idempotency_key",
+    "directory_index",
+    "organization_npi",
+    "quota_use",
+    "asked_member",
+)
 
 #: What the service only reads: the revision, and the view of the versions of resources.
 _READ_ONLY = ("alembic_version", resource_version.name)
