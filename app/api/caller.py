@@ -108,24 +108,24 @@ def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
 
 def is_stranger(scope: Scope) -> bool:
     """Tells whether the handler's dependencies will refuse the request."""
-    return not _has_token(scope) and any(
+    return holder_of(scope) is None and any(
         _is_guarded(route.dependant)
         for route in scope["app"].routes
         if hasattr(route, "dependant") and route.matches(dict(scope))[0] is Match.FULL
     )
 
 
-def _has_token(scope: Scope) -> bool:
+def holder_of(scope: Scope) -> Caller | None:
+    """The holder of the one good token of a request; None where there is none."""
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
-        return False
+        return None
     tokens = deployment_of(scope["app"]).tokens
     try:
-        tokens.verify(token.decode("latin-1").strip(), time.time())
+        return tokens.verify(token.decode("latin-1").strip(), time.time())
     except TokenRefused:
-        return False
-    return True
+        return None
 
 
 def _is_guarded(dependant: Dependant) -> bool:

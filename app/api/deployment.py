@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 
 from app.api.bearer import Tokens, tokens
+from app.api.limits import Limits
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.policy.rules import Rules
@@ -35,6 +36,7 @@ class Deployment:
     settings: Settings
     clock: ServiceClock
     tokens: Tokens
+    limits: Limits
     figures: DeliveryMetrics
     started: Started | None = None
 
@@ -42,7 +44,11 @@ class Deployment:
     def of(cls, settings: Settings, clock: ServiceClock | None = None) -> "Deployment":
         """The parts that need no file and no connection."""
         return cls(
-            settings, clock or ServiceClock.of(settings), tokens(settings), DeliveryMetrics()
+            settings,
+            clock or ServiceClock.of(settings),
+            tokens(settings),
+            Limits.of(settings),
+            DeliveryMetrics(),
         )
 
     @property

@@ -35,6 +35,7 @@ FIELDS = (
     "endpoint_id",
     "attempt",
     "count",
+    "limit",
     "error",
 )
 

@@ -158,6 +158,26 @@ class Settings(BaseSettings):
         le=100_000,
         description="Connections of one service process; one more is answered 503 and closed.",
     )
+    requests_per_minute: int = Field(
+        6000,
+        ge=0,
+        le=10_000_000,
+        description="Requests of one client in a minute, over all processes; one more is answered "
+        "429 with Retry-After. 0: no limit.",
+    )
+    checked_members_per_day: int = Field(
+        500,
+        ge=1,
+        le=10_000_000,
+        description="Different members about whom one client may ask `$check` by their CIN in a "
+        "day; the staff of a member's own plan are not counted.",
+    )
+    checked_misses_per_hour: int = Field(
+        60,
+        ge=1,
+        le=10_000_000,
+        description="Questions of one client to `$check` in an hour whose CIN identified nobody.",
+    )
     demonstration: bool = Field(
         False,
         description="Registers the demonstration clients at start. Refused in production.",

@@ -86,31 +86,56 @@ def _taken(quota: Quota, granted: int, spent_until: float, now: float) -> Taken:
 
 # Members whom a client asks about
 
-# $7 the client's member, $8 until when it counts. Two questions at once about one new member may
-# count twice.
-_MEET = f"""WITH known AS (SELECT FROM asked_member
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whether a question may be answered, what is left of the members, and the seconds to wait."""
+
+    refused: bool
+    left: int
+    wait_s: int
+
+
+# $6 the client's member, $7 to $9 name, most and seconds of the misses. Two questions at once about
+# one new member may count twice.
+_ASK = f"""WITH misses AS (SELECT spent_until FROM quota_use WHERE name = $7 AND key = $2
+    AND floor(($3::float8 + $9::float8 - spent_until) * $8::int / $9::float8 + 1e-4) <= 0
+    AND spent_until <= $3::float8 + $9::float8 + 1),
+known AS (SELECT FROM asked_member
     WHERE client_id = $2 AND member = $6 AND until > $3::float8),
 used AS (INSERT INTO quota_use AS q (name, key, spent_until, granted)
-    SELECT $1, $2, $3::float8 + $4::float8 / $5::int, 1 WHERE NOT EXISTS (SELECT FROM known)
+    SELECT $1, $2, $3::float8 + $4::float8 / $5::int, 1
+    WHERE NOT EXISTS (SELECT FROM known) AND NOT EXISTS (SELECT FROM misses)
     ON CONFLICT (name, key) DO UPDATE SET granted = least(1, {_ROOM}),
         spent_until = {_SPENT} + least(1, {_ROOM}) * $4::float8 / $5::int
     RETURNING q.granted, q.spent_until),
 noted AS (INSERT INTO asked_member (client_id, member, until)
     SELECT $2, $6, $3::float8 + $4::float8 FROM used WHERE used.granted > 0
     ON CONFLICT (client_id, member) DO UPDATE SET until = excluded.until)
-SELECT CASE WHEN EXISTS (SELECT FROM known) THEN 1 ELSE (SELECT granted FROM used) END AS granted,
+SELECT (SELECT spent_until FROM misses) AS missed_until,
+    coalesce((SELECT granted FROM used), 1) AS granted,
     coalesce((SELECT spent_until FROM used),
         (SELECT spent_until FROM quota_use WHERE name = $1 AND key = $2), 0) AS spent_until"""
 
 
-async def meet(source: Source, quota: Quota, client: str, member: str, now: float) -> Taken:
+async def ask_about(
+    source: Source, quotas: tuple[Quota, Quota], client: str, member: str, now: float
+) -> Asked:
     """Uses one of a quota of different members, unless the client has asked about this one.
 
-    `member` is a keyed hash. A member who was refused is not noted.
+    `quotas`: of members, and of misses: none is counted here, but who has none left is refused.
+    `member` is a keyed hash; one who was refused is not noted.
     """
-    values = (quota.name, client, now, quota.seconds, quota.most, member)
-    row = await source.fetch_one(_MEET, *values)
-    return _taken(quota, row["granted"], row["spent_until"], now) if row else _whole(quota)
+    members, misses = quotas
+    values = (members.name, client, now, members.seconds, members.most, member)
+    row = await source.fetch_one(_ASK, *values, misses.name, misses.most, misses.seconds)
+    if row is None:  # the statement always has a row
+        return Asked(False, members.most, 0)
+    taken = _taken(members, row["granted"], row["spent_until"], now)
+    waits = [members.seconds / members.most] if taken.refused else []
+    if row["missed_until"] is not None:
+        waits.append(row["missed_until"] - now - misses.seconds + misses.seconds / misses.most)
+    return Asked(bool(waits), taken.left, max(1, math.ceil(max(waits, default=0))))
 
 
 # Guesses

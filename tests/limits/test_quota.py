@@ -8,9 +8,9 @@ from app.store.database import Database
 from app.store.limits import (
     Leases,
     Quota,
+    ask_about,
     forget_unused,
     locked_s,
-    meet,
     see,
     strike,
     take,
@@ -66,17 +66,40 @@ async def test_processes_share_one_count(database, other):
     assert sum(taken.granted for taken in await asyncio.gather(*many)) == 10
 
 
+DAY, HOUR = 86_400, 3600
+BOTH = Quota("members", 5, DAY), Quota("misses", 3, HOUR)
+
+
 async def test_a_member_counts_once_a_day(database):
-    day = 86_400
-    five = Quota("members", 5, day)
+    async def ask(number, at, client="c"):
+        return await ask_about(database, BOTH, client, MEMBER[number], at)
+
     for number in range(5):
         for _ in range(3):
-            assert not (await meet(database, five, "c", MEMBER[number], 0.0)).refused
-    assert (await meet(database, five, "c", MEMBER[5], 1.0)).refused
-    assert not (await meet(database, five, "c", MEMBER[4], 1.0)).refused
-    assert not (await meet(database, five, "d", MEMBER[5], 1.0)).refused
-    assert (await meet(database, five, "c", MEMBER[5], 2.0)).refused  # a refusal notes nobody
-    assert (await meet(database, five, "c", MEMBER[0], day + 1.0)).left == 4
+            assert not (await ask(number, 0.0)).refused
+    refused = await ask(5, 1.0)
+    assert (refused.refused, refused.left, refused.wait_s) == (True, 0, DAY // 5)
+    assert not (await ask(4, 1.0)).refused
+    assert not (await ask(5, 1.0, "d")).refused
+    assert (await ask(5, 2.0)).refused  # a refusal notes nobody
+    assert (await ask(0, DAY + 1.0)).left == 4
+
+
+async def test_after_too_many_misses_nobody_is_asked_about(database):
+    for _ in range(3):
+        assert not (await ask_about(database, BOTH, "c", MEMBER[0], 0.0)).refused
+        await take(database, BOTH[1], "c", 0.0)
+    for member, at, refused in (
+        (MEMBER[0], 0.0, True),  # known or new: the answer is the same
+        (MEMBER[1], 0.0, True),
+        (MEMBER[0], 1199.0, True),
+        (MEMBER[0], 1200.0, False),
+    ):
+        asked = await ask_about(database, BOTH, "c", member, at)
+        assert asked.refused == refused
+        assert asked.wait_s == (max(1, 1200 - at) if refused else 1)
+        assert asked.left == 4
+    assert not (await ask_about(database, BOTH, "d", MEMBER[0], 0.0)).refused
 
 
 async def test_failures_lock_for_longer_each_time(database):
@@ -133,7 +156,8 @@ async def test_without_a_database_nobody_is_refused(database_settings):
 async def test_what_no_longer_counts_is_deleted(database):
     for number in range(20):
         await take(database, TEN, f"k{number}", 0.0)
-        await meet(database, Quota("m", 50, 60), f"c{number}", MEMBER[number], 0.0)
+        short = Quota("m", 50, 60), BOTH[1]
+        await ask_about(database, short, f"c{number}", MEMBER[number], 0.0)
     await take(database, TEN, "later", 1e6)
     for _ in range(11):
         await strike(database, TEN, "locked", 0.0)

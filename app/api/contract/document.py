@@ -120,7 +120,7 @@ def failures_of_kind(path: str, operation: Mapping[str, Any]) -> list[int]:
     """The failures of every operation of this kind; routes list none of these statuses."""
     statuses = [414, 431]
     if operation.get("security"):
-        statuses += [401, 503]
+        statuses += [401, 429, 503]
     if path.startswith(("/fhir", "/v1")) and "smart-configuration" not in path:
         statuses.append(406)
     if "requestBody" in operation:
