@@ -85,7 +85,7 @@ def create_app(settings: Settings | None = None, *, clock: ServiceClock | None =
     app.add_middleware(Throttle)
     if chosen.loop_monitor_ms:
         app.add_middleware(LoopMonitor, limit_ms=chosen.loop_monitor_ms)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, by_tls=chosen.public_url.startswith("https://"))
     describe(app)
     return app
 

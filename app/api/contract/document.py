@@ -47,7 +47,8 @@ _IDS: dict[str, dict[str, Any]] = {
     "RequestId": {
         "name": "X-Request-ID",
         "in": "header",
-        "description": "Your id of this request, echoed; a new one is made where there is none.",
+        "description": "Your id of this request, echoed; a new one is made where there is none, or "
+        "where it looks like the number of a person.",
         "schema": {"type": "string", "examples": ["1b2a6f0e-6c1c-4a6e-9a55-1f3a2f5a7c11"]},
     },
     "CorrelationId": {
