@@ -27,6 +27,7 @@ from app.api.caller import is_stranger
 from app.api.contract.document import describe
 from app.api.deployment import Deployment, Started, deploy, deployment_of
 from app.api.forms import publish
+from app.api.health import metrics_port
 from app.api.routes import routers
 from app.api.throttle import Throttle
 from app.api.web.envelope import Envelope
@@ -130,7 +131,10 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         if settings.demonstration:
             await register_demonstration(database, parts.clock.now())
         spare_collector()
-        async with lateness_watched("service", settings.loop_monitor_ms):
+        async with (
+            lateness_watched("service", settings.loop_monitor_ms),
+            metrics_port(deployment_of(app)),
+        ):
             yield
     finally:
         await waker.close()

@@ -12,9 +12,11 @@ from typing import Literal
 
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.base.secret_files import SecretFiles
 
 #: The folder that holds `app`, `migrations` and `openapi`: the checkout, the image, site-packages.
 CHECKOUT = Path(__file__).parents[2]
@@ -36,6 +38,17 @@ class Settings(BaseSettings):
     """The settings of one process. Wrong ones stop the start with a sentence that says which."""
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's names
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, SecretFiles(settings_cls), env_settings
 
     environment: Literal["development", "production"] = Field(
         "development",
@@ -87,6 +100,13 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
     port: int = Field(8000, ge=1, le=65535, description="The port that `serve` listens on.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="The port, on HOST, where `serve` shows its metrics, to the operators alone. "
+        "0: in production none; else /metrics is on PORT.",
+    )
     worker_metrics_port: int = Field(
         0,
         ge=0,
@@ -107,7 +127,14 @@ class Settings(BaseSettings):
     webhook_key: SecretStr = Field(
         SecretStr(""),
         description="Encrypts webhook secrets at rest (a Fernet key). Losing it means rotating "
-        "every secret.",
+        "every secret. Several, separated by commas: the first encrypts, all decrypt; "
+        "`rotate-keys` encrypts everything anew.",
+    )
+    webhook_ports: str = Field(
+        "443,8443",
+        pattern=r"^ *[0-9]{1,5}( *, *[0-9]{1,5})* *$",
+        description="Comma-separated ports to which webhooks and Subscriptions are sent; private "
+        "targets are listed with their own.",
     )
     webhook_allow_private: str = Field(
         "",
@@ -226,12 +253,13 @@ class Settings(BaseSettings):
 
     @field_validator("webhook_key")
     @classmethod
-    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+    def _is_a_key(cls, keys: SecretStr) -> SecretStr:
         try:
-            Fernet(key.get_secret_value() or Fernet.generate_key())
+            for key in keys.get_secret_value().split(","):
+                Fernet(key.strip() or Fernet.generate_key())
         except ValueError:
             raise ValueError("must be 32 bytes in URL-safe base64 (a Fernet key)") from None
-        return key
+        return keys
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> "Settings":
@@ -265,6 +293,22 @@ class Settings(BaseSettings):
         """Raise `WrongSettings` without a secret; every process that serves or sends calls this."""
         if not self.has_token_secret:
             raise WrongSettings(f"{_TOO_SHORT}: openssl rand -base64 48 makes one.")
+
+    @property
+    def webhook_keys(self) -> list[str]:
+        """The keys of `WEBHOOK_KEY`: the first encrypts."""
+        keys = self.webhook_key.get_secret_value().split(",")
+        return [key.strip() for key in keys if key.strip()]
+
+    @property
+    def target_ports(self) -> frozenset[int]:
+        """The ports of `WEBHOOK_PORTS`."""
+        return frozenset(int(port) for port in self.webhook_ports.split(","))
+
+    @property
+    def shows_metrics(self) -> bool:
+        """Tells whether /metrics is among the paths of the API."""
+        return not self.metrics_port and self.environment != "production"
 
     @property
     def document_types(self) -> list[str]:
@@ -302,6 +346,8 @@ def read_settings() -> Settings:
             f"{fault['msg'].removeprefix('Value error, ')}"
             for fault in faults
         ]
+    except ValueError as fault:  # of a file
+        texts = [str(fault)]
     raise WrongSettings("\n".join(texts))
 
 

@@ -21,15 +21,10 @@ from app.model.known import Inquiry, Known
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
 from app.store.database import Database, Source
-from app.store.database_errors import ConstraintViolated, DatabaseBusy, constraint, sqlstate
+from app.store.database_errors import DatabaseBusy, sqlstate
 from app.store.reading.access import Visibility
-from app.store.referral.store import PlaceGone, write
-from app.store.tables.decision import OVERLAPS
+from app.store.referral.store import LostRace, PlaceGone, write
 
-#: The constraints that a parallel post violates: the same post, or another referral of the same
-#: member for the same service. The service is then authorized already; the next try finds the
-#: authorization and gives the referral to a person.
-_RACES = ("pk_referral_identifier", "pk_idempotency_key", *OVERLAPS)
 #: SQLSTATE of PostgreSQL when it ends one of several transactions that wait for each other.
 _DEADLOCK = "40P01"
 _TRIES = 4
@@ -65,9 +60,10 @@ async def post(
                 return await _try(transaction, submission, repeats, context)
         except PlaceGone:
             under_locks = True
-        except ConstraintViolated as error:
-            if constraint(error) not in _RACES:
-                raise
+        except LostRace:
+            # The next try finds what the winner wrote: the same post, or an authorization of the
+            # service, which gives this referral to a person.
+            pass
         except DatabaseBusy as error:
             if sqlstate(error.__cause__) != _DEADLOCK:
                 raise
