@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from app.api.acting import CallersRows, CallersTransaction
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, Statements, deployment
+from app.api.deployment import deployment
 from app.base.errors import not_found, refuse
 from app.fhir.r4.codes import SERVICES
 from app.model.caller import DECIDE, Caller
@@ -71,7 +72,7 @@ def _document(media: str, description: str, example: str) -> dict[int | str, dic
 async def list_correspondence(
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     filters: Annotated[CorrespondenceFilters, Query()],
 ) -> Outbox:
     """One page."""
@@ -104,7 +105,7 @@ async def list_correspondence(
     responses=_READING,
 )
 async def read_correspondence(
-    id: CorrespondenceId, request: Request, caller: CallerDep, source: Statements
+    id: CorrespondenceId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Correspondence:
     """404 for another plan's."""
     return await _found(request, caller, source, id)
@@ -151,7 +152,11 @@ async def read_letter_pdf(id: CorrespondenceId, request: Request, caller: Caller
     responses=_CHANGING,
 )
 async def mark_sent(
-    id: CorrespondenceId, request: Request, caller: CallerDep, sent: Sent, connection: Connection
+    id: CorrespondenceId,
+    request: Request,
+    caller: CallerDep,
+    sent: Sent,
+    connection: CallersTransaction,
 ) -> Correspondence:
     """By whom: the client that says so."""
     row = await _locked(connection, caller, id)
@@ -182,7 +187,7 @@ async def release_letter(
     request: Request,
     caller: CallerDep,
     released: Release,
-    connection: Connection,
+    connection: CallersTransaction,
 ) -> Correspondence:
     """By whom and why is kept."""
     row = await _locked(connection, caller, id)

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
+from app.api.acting import CallersRows
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Statements, deployment
+from app.api.deployment import deployment
 from app.api.web.media import prefers
 from app.model.caller import Caller
 from app.store.database import Row, Source
@@ -55,7 +56,7 @@ class DeliveryFilters(PageFilters):
 async def list_deliveries(
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     filters: Annotated[DeliveryFilters, Query()],
 ) -> DeliveriesPage | Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""
@@ -77,7 +78,7 @@ async def list_deliveries(
 async def read_deliveries_page(
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     filters: Annotated[DeliveryFilters, Query()],
 ) -> Response:
     """By every client that keeps Subscriptions or webhook endpoints, and plan staff."""

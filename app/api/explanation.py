@@ -10,9 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 from sqlalchemy import and_, select
 
+from app.api.acting import CallersRows
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Statements, deployment
+from app.api.deployment import deployment
 from app.api.detail import Detail, DetailAsked
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
@@ -63,7 +64,7 @@ async def list_determinations(
     ],
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     detail: DetailAsked = Detail.SHORT,
 ) -> Response:
     """404 for a referral that is not the caller's to see."""

@@ -9,9 +9,10 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from app.api.acting import CallersRows, CallersTransaction
 from app.api.caller import CallerDep, require, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, Statements, deployment
+from app.api.deployment import deployment
 from app.api.directory import refusals_as_answers
 from app.base.errors import not_found, refuse
 from app.fhir.r4.strict_json import parse
@@ -60,7 +61,7 @@ ProposalId = Annotated[
 async def list_proposals(
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     filters: Annotated[ProposalFilters, Query()],
 ) -> OrganizationProposals:
     """One page."""
@@ -90,7 +91,7 @@ async def list_proposals(
     responses=_READING,
 )
 async def read_proposal(
-    id: ProposalId, request: Request, caller: CallerDep, source: Statements
+    id: ProposalId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Response:
     """404 for what concerns others alone."""
     _require_access(caller, "r")
@@ -111,7 +112,7 @@ async def confirm(
     id: ProposalId,
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    connection: CallersTransaction,
     confirmation: Confirmation | None = None,
 ) -> OrganizationProposal:
     """The proposal as it now is."""
@@ -136,7 +137,7 @@ async def reject(
     request: Request,
     caller: CallerDep,
     rejection: Rejection,
-    connection: Connection,
+    connection: CallersTransaction,
 ) -> OrganizationProposal:
     """The proposal as it now is."""
     await _lock_open(connection, caller, id)

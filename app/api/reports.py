@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.acting import CallersRows
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Statements, deployment
+from app.api.deployment import deployment
 from app.api.web.media import prefers
 from app.base.errors import not_found, refuse
 from app.model.caller import DECIDE, Caller
@@ -64,7 +65,7 @@ class AskedForm(ReportQuery):
 async def read_page(
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     asked: Annotated[ReportQuery, Query()],
 ) -> Response:
     """By plan staff."""
@@ -121,7 +122,7 @@ def _add(
     async def read_report(
         request: Request,
         caller: CallerDep,
-        source: Statements,
+        source: CallersRows,
         asked: Annotated[AskedForm, Query()],
     ) -> Any:
         plan, days, now = _read_query(request, caller, asked)

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from app.api.acting import CallersRows, CallersTransaction
 from app.api.answer import parameters_of
 from app.api.caller import CallerDep, require
 from app.api.capability import fhir
 from app.api.contract.bodies import fhir_body, fhir_response
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, Statements
 from app.api.subscriptions import PREFIX, SubscriptionId, base_of, bundle, now_of
 from app.api.web.gate import read_body
 from app.base.errors import refuse
@@ -58,14 +58,14 @@ async def _posted(request: Request) -> Given:
     return read_parts(await to_thread_if_heavy(read_tree, body, ["Parameters"]) if body else None)
 
 
-async def read_statuses(request: Request, caller: CallerDep, source: Statements) -> Response:
+async def read_statuses(request: Request, caller: CallerDep, source: CallersRows) -> Response:
     """Answers `$status` by GET: of all Subscriptions, or of those that the query chooses."""
     pairs = parameters_of(request)
     ids, words = ([value for name, value in pairs if name == each] for each in ("id", "status"))
     return await _statuses(request, caller, source, ids, words)
 
 
-async def ask_statuses(request: Request, caller: CallerDep, source: Statements) -> Response:
+async def ask_statuses(request: Request, caller: CallerDep, source: CallersRows) -> Response:
     """Answers `$status` by POST: of all Subscriptions, or of those that the Parameters choose."""
     require(caller, "Subscription", "r")
     given = await _posted(request)
@@ -74,14 +74,14 @@ async def ask_statuses(request: Request, caller: CallerDep, source: Statements) 
 
 
 async def read_status(
-    id: SubscriptionId, request: Request, caller: CallerDep, source: Statements
+    id: SubscriptionId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Response:
     """Answers `$status` of one Subscription by GET."""
     return await _status(request, caller, source, id)
 
 
 async def ask_status(
-    id: SubscriptionId, request: Request, caller: CallerDep, source: Statements
+    id: SubscriptionId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Response:
     """Answers `$status` of one Subscription by POST; valid Parameters change nothing."""
     await _posted(request)
@@ -92,7 +92,7 @@ async def read_events(
     id: SubscriptionId,
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    connection: CallersTransaction,
     eventsSinceNumber: First = 0,  # noqa: N803  FHIR's spelling
     eventsUntilNumber: Last = _LAST,  # noqa: N803
     content: Content = None,
@@ -103,7 +103,7 @@ async def read_events(
 
 
 async def ask_events(
-    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: CallersTransaction
 ) -> Response:
     """Answers `$events` by POST: the events that the Parameters ask for."""
     require(caller, "Subscription", "r")

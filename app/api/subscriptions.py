@@ -12,12 +12,13 @@ from typing import Annotated, Any, ClassVar
 import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
 
+from app.api.acting import CallersRows, CallersTransaction
 from app.api.answer import parameters_of, refuse_condition
 from app.api.caller import CallerDep, require
 from app.api.capability import Searched, fhir
 from app.api.contract.bodies import created_headers, fhir_body, fhir_response, in_query, versioned
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, Statements, deployment
+from app.api.deployment import deployment
 from app.api.reads import SearchRoutes, add_search, described_few, form_of
 from app.api.web.gate import read_body
 from app.api.web.media import as_preferred, is_strict
@@ -218,7 +219,7 @@ def _answer(request: Request, row: Row, status: int = 200, subset: Subset = _WHO
     },
     openapi_extra={**_BODY, **fhir("Subscription", interaction="create")},
 )
-async def create_subscription(request: Request, caller: CallerDep, source: Statements) -> Response:
+async def create_subscription(request: Request, caller: CallerDep, source: CallersRows) -> Response:
     """The worker sends the handshake after the answer."""
     require(caller, "Subscription", "c")
     refuse_condition(request)
@@ -227,7 +228,9 @@ async def create_subscription(request: Request, caller: CallerDep, source: State
     return as_preferred(request, _answer(request, row, 201))
 
 
-async def search_subscriptions(request: Request, caller: CallerDep, source: Statements) -> Response:
+async def search_subscriptions(
+    request: Request, caller: CallerDep, source: CallersRows
+) -> Response:
     """Answers with the Subscriptions that the query or the form asks for."""
     require(caller, "Subscription", "s")
     search = read_search(parameters_of(request, await form_of(request)), strict=is_strict(request))
@@ -279,7 +282,7 @@ add_search(router, "", _SEARCH, search_subscriptions)
     },
 )
 async def read_one(
-    id: SubscriptionId, request: Request, caller: CallerDep, source: Statements
+    id: SubscriptionId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Response:
     """Another organization's is 404."""
     require(caller, "Subscription", "r")
@@ -302,7 +305,7 @@ async def read_one(
     openapi_extra={**_BODY, **fhir("Subscription", interaction="update")},
 )
 async def update_subscription(
-    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: CallersTransaction
 ) -> Response:
     """What is waiting is sent after the handshake."""
     require(caller, "Subscription", "u")
@@ -333,7 +336,7 @@ async def update_subscription(
     openapi_extra=fhir("Subscription", interaction="delete"),
 )
 async def delete_subscription(
-    id: SubscriptionId, request: Request, caller: CallerDep, connection: Connection
+    id: SubscriptionId, request: Request, caller: CallerDep, connection: CallersTransaction
 ) -> Response:
     """`If-Match` is honoured. What has ended already is as the caller wants it."""
     require(caller, "Subscription", "d")

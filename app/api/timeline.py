@@ -5,9 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.acting import CallersRows
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Statements, deployment
+from app.api.deployment import deployment
 from app.api.detail import Detail, DetailAsked
 from app.api.web.media import prefers
 from app.fhir.r4 import codes
@@ -58,7 +59,7 @@ async def read_timeline(
     id: TimelineReferralId,
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     detail: DetailAsked = Detail.SHORT,
 ) -> Timeline | Response:
     """By any party."""
@@ -77,7 +78,7 @@ async def read_timeline(
     responses={200: html_response("The page."), **_FAILURES},
 )
 async def read_timeline_page(
-    id: TimelineReferralId, request: Request, caller: CallerDep, source: Statements
+    id: TimelineReferralId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Response:
     """By any party."""
     shown = await _read(request, caller, source, id)

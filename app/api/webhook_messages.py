@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
 
+from app.api.acting import CallersRows
 from app.api.caller import CallerDep
-from app.api.deployment import Statements
 from app.api.webhooks import (
     CHANGING,
     PREFIX,
@@ -59,7 +59,7 @@ PageLimit = Annotated[int, Query(ge=1, le=200, description="Messages a page.")]
 async def list_messages(
     id: EndpointId,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     state: MessageState = None,
     before: Before = None,
     limit: PageLimit = 50,
@@ -90,7 +90,7 @@ async def list_attempts(
     id: EndpointId,
     message_id: MessageId,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
 ) -> AttemptList:
     """List the attempts to deliver one message, in order."""
     await _message(source, caller, id, message_id)
@@ -109,7 +109,7 @@ async def redeliver(
     message_id: MessageId,
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
 ) -> Delivery:
     """Send one message again, under the same `webhook-id`, with the whole schedule before it."""
     must_be_active(await own_endpoint(source, caller, id, "u"))
@@ -135,7 +135,7 @@ async def recover(
     request: Request,
     caller: CallerDep,
     recovery: Recovery,
-    source: Statements,
+    source: CallersRows,
 ) -> Recovered:
     """Send again everything since a moment that did not arrive, under the same ids, in order."""
     must_be_active(await own_endpoint(source, caller, id, "u"))
@@ -154,7 +154,7 @@ async def recover(
 async def read_statistics(
     id: EndpointId,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
 ) -> Statistics:
     """How the endpoint is doing: counts by state, the oldest that waits, the last delivered."""
     await own_endpoint(source, caller, id)

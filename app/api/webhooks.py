@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
+from app.api.acting import CallersRows, CallersTransaction
 from app.api.caller import CallerDep, require
 from app.api.contract.responses import errors
-from app.api.deployment import Connection, Statements, deployment
+from app.api.deployment import deployment
 from app.base.errors import Issue, Refusal, not_found, refuse
 from app.base.ids import new_id
 from app.fhir.searchset import TYPES
@@ -83,7 +84,7 @@ async def create_endpoint(
     response: Response,
     caller: CallerDep,
     wanted: NewEndpoint,
-    connection: Connection,
+    connection: CallersTransaction,
 ) -> EndpointWithSecret:
     """Register a webhook endpoint.
 
@@ -115,7 +116,9 @@ async def create_endpoint(
 
 
 @router.get("", operation_id="listWebhookEndpoints", responses=errors(400, 403))
-async def list_endpoints(request: Request, caller: CallerDep, source: Statements) -> list[Endpoint]:
+async def list_endpoints(
+    request: Request, caller: CallerDep, source: CallersRows
+) -> list[Endpoint]:
     """List your organization's endpoints, oldest first."""
     require(caller, "Subscription", "s")
     vault, now = _vault(request), now_of(request)
@@ -128,7 +131,7 @@ async def read_endpoint(
     id: EndpointId,
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
 ) -> Endpoint:
     """Read one endpoint."""
     row = await own_endpoint(source, caller, id)
@@ -141,7 +144,7 @@ async def change_endpoint(
     request: Request,
     caller: CallerDep,
     change: EndpointChange,
-    connection: Connection,
+    connection: CallersTransaction,
 ) -> Endpoint:
     """Change an endpoint's URL, filters, payload, headers or description.
 
@@ -165,7 +168,7 @@ async def disable_endpoint(
     id: EndpointId,
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    connection: CallersTransaction,
 ) -> Endpoint:
     """Disable an endpoint. Its messages are held, and sent when it is enabled again."""
     await own_endpoint(connection, caller, id, "u", lock=True)
@@ -182,7 +185,7 @@ async def enable_endpoint(
     id: EndpointId,
     request: Request,
     caller: CallerDep,
-    connection: Connection,
+    connection: CallersTransaction,
 ) -> Endpoint:
     """Enable an endpoint: what was held for it is sent, in order, with the whole schedule."""
     await own_endpoint(connection, caller, id, "u", lock=True)
@@ -206,7 +209,7 @@ async def rotate_secret(
     request: Request,
     caller: CallerDep,
     rotation: Rotation,
-    connection: Connection,
+    connection: CallersTransaction,
 ) -> EndpointWithSecret:
     """Make a new secret. Both sign until the overlap ends: the new one first."""
     row = await own_endpoint(connection, caller, id, "u", lock=True)
@@ -229,7 +232,7 @@ async def send_test(
     id: EndpointId,
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
 ) -> TestSent:
     """Send an `endpoint.test` message, whatever the filters."""
     must_be_active(await own_endpoint(source, caller, id, "u"))

@@ -9,9 +9,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
+from app.api.acting import CallersRows
 from app.api.caller import CallerDep, require_scope
 from app.api.contract.responses import errors
-from app.api.deployment import Statements, deployment
+from app.api.deployment import deployment
 from app.api.detail import Detail, DetailAsked
 from app.base.errors import busy, not_found, refuse
 from app.model.caller import DECIDE, Caller
@@ -49,7 +50,7 @@ _CHANGING = errors(400, 403, 404, 409)
 async def read_queue(
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     filters: Annotated[WorkQueueFilters, Query()],
 ) -> Queue:
     """The page, and the counts of the whole queue."""
@@ -93,7 +94,7 @@ async def read_item(
     id: QueuedReferralId,
     request: Request,
     caller: CallerDep,
-    source: Statements,
+    source: CallersRows,
     detail: DetailAsked = Detail.SHORT,
 ) -> Explained:
     """One item; 404 where it does not wait, or not for this caller."""
@@ -124,7 +125,7 @@ async def read_item(
     responses=_CHANGING,
 )
 async def claim_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
+    id: QueuedReferralId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Explained:
     """The item as it now is."""
     plans = _plans(caller)
@@ -148,7 +149,7 @@ async def claim_item(
     responses=_CHANGING,
 )
 async def release_item(
-    id: QueuedReferralId, request: Request, caller: CallerDep, source: Statements
+    id: QueuedReferralId, request: Request, caller: CallerDep, source: CallersRows
 ) -> Explained:
     """The item as it now is."""
     await store.release(source, _plans(caller), id)

@@ -113,23 +113,25 @@ class Database:
         self.on_due()
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator["Transaction"]:
-        """Opens a transaction: committed when its block ends, rolled back if the block raises."""
+    async def begin(self, opening: str = "BEGIN") -> AsyncIterator["Transaction"]:
+        """Opens a transaction: committed when its block ends, rolled back if the block raises.
+
+        `opening` may say more than BEGIN, in the same round trip (`app.store.acting`).
+        """
         connection = await self.take()
         whole = False
         try:
             transaction = Transaction(connection)
             with named_errors():
-                started = connection.transaction()
-                await started.start()
+                await connection.execute(opening)
             try:
                 yield transaction
             except BaseException:
                 with suppress(*DRIVER_ERRORS):  # the connection may be lost, and all with it
-                    await started.rollback()
+                    await connection.execute("ROLLBACK")
                 raise
             with named_errors():
-                await started.commit()
+                await connection.execute("COMMIT")
             whole = True
         finally:
             await self.give_back(connection, whole=whole)
@@ -261,8 +263,16 @@ class Transaction:
         self.due = True
 
 
-#: The ways to send a statement: by itself, or in a transaction.
-Source = Database | Transaction
+class Source(Protocol):
+    """A way to send a statement: by itself, or in a transaction; for the service or a caller."""
+
+    async def fetch(self, sql: str, *values: Any) -> list[Row]: ...
+
+    async def fetch_one(self, sql: str, *values: Any) -> Row | None: ...
+
+    async def execute(self, sql: str, *values: Any) -> None: ...
+
+    def deliveries_due(self) -> None: ...
 
 
 def session_settings(settings: Settings) -> dict[str, str]:

@@ -78,6 +78,13 @@ EXPIRING = (
     "asked_member",
 )
 
+#: Functions that run as the owner: they make partitions, and read past row security.
+AS_OWNER = (
+    "nwd_make_month(text, date)",
+    "nwd_is_party(text, text)",
+    "nwd_listening(text, text, text)",
+)
+
 #: What the service only reads: the revision, and the view of the versions of resources.
 _READ_ONLY = ("alembic_version", resource_version.name)
 #: What the service names. It has no right on partitions, because rights on one would let it change
@@ -94,12 +101,12 @@ _GRANT = (
     *(f"REVOKE UPDATE ON {table} FROM {ROLE}" for table in APPEND_ONLY),
     *(f"GRANT DELETE ON {table} TO {ROLE}" for table in EXPIRING),
     f"GRANT SELECT ON {', '.join(_READ_ONLY)} TO {ROLE}",
-    "REVOKE ALL ON FUNCTION nwd_make_month(text, date) FROM PUBLIC",
-    f"GRANT EXECUTE ON FUNCTION nwd_make_month(text, date) TO {ROLE}",
+    f"REVOKE ALL ON FUNCTION {', '.join(AS_OWNER)} FROM PUBLIC",
+    f"GRANT EXECUTE ON FUNCTION {', '.join(AS_OWNER)} TO {ROLE}",
 )
 _EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
 #: Lists the tables on which the role may do less than it must, or more than it should; and the
-#: function that makes partitions, if the role may not call it, or everybody may.
+#: functions of `AS_OWNER` that the role may not call, or that everybody may.
 _WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
     has_table_privilege($1, c.oid, 'SELECT') reads, has_table_privilege($1, c.oid, 'INSERT') adds,
     has_table_privilege($1, c.oid, 'UPDATE') changes,
@@ -111,7 +118,7 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') A
         AND changes = (c.relname <> ALL ($2::text[] || $5::text[]))
         AND removes = (c.relname = ANY ($3::text[])) END
 UNION ALL SELECT p.proname FROM pg_proc p
-WHERE p.pronamespace = 'public'::regnamespace AND p.proname = 'nwd_make_month'
+WHERE p.pronamespace = 'public'::regnamespace AND p.oid = ANY ($6::text[]::regprocedure[])
     AND (NOT has_function_privilege($1, p.oid, 'EXECUTE')
         OR has_function_privilege('public', p.oid, 'EXECUTE'))
 ORDER BY 1"""
@@ -137,7 +144,8 @@ def wrongly_granted(connection: Connection) -> list[str]:
     """Lists what has wrong grants, by name; instead of that the role itself, if it is missing."""
     if not connection.exec_driver_sql(_EXISTS, (ROLE,)).first():
         return [ROLE]
-    parameters: Any = (ROLE, list(APPEND_ONLY), list(EXPIRING), list(_NAMED), list(_READ_ONLY))
+    listed = (APPEND_ONLY, EXPIRING, _NAMED, _READ_ONLY, AS_OWNER)
+    parameters: Any = (ROLE, *map(list, listed))
     return [row[0] for row in connection.exec_driver_sql(_WRONG, parameters)]
 
 

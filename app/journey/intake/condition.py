@@ -21,6 +21,7 @@ from sqlalchemy import select, tuple_
 from app.base.errors import Refusal, refuse
 from app.journey.intake.submission import Submission
 from app.model.known import Known, Twin
+from app.store.acting import for_caller
 from app.store.database import Source
 from app.store.reading.access import Visibility, seen_by, sees_referral
 from app.store.reading.columns import identifier_values, with_identifier
@@ -194,7 +195,8 @@ async def matching(source: Source, condition: Condition, seen: Visibility) -> li
     for number, alternatives in enumerate(condition):
         for name, each in identifier_values(alternatives).items():
             values[f"{name}{number}"] = each
-    rows = await source.fetch(*_carrying(len(condition), staff=seen.staff).called(**values))
+    statement = _carrying(len(condition), staff=seen.staff).called(**values)
+    rows = await for_caller(source, seen.who).fetch(*statement)
     return [(row["plan"], row["id"]) for row in rows]
 
 

@@ -68,6 +68,12 @@ class Visibility:
     def staff(self) -> bool:
         return bool(self.staff_plans)
 
+    @property
+    def who(self) -> str:
+        """The caller as row security reads it (`app.store.acting`)."""
+        staff = [*self.staff_plans, UNASSIGNED] if self.staff else []
+        return f"{self.organization_id}|{','.join(staff)}|{','.join(self.roster_plans)}"
+
     def has(self, plan: str, organization_id: str) -> bool:
         """Tells whether the caller sees all of a referral with this plan and this sender.
 

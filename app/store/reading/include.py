@@ -16,6 +16,7 @@ from app.base.ids import place_of_id
 from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
+from app.store.acting import for_caller
 from app.store.database import Source
 from app.store.reading.access import (
     Visibility,
@@ -103,7 +104,8 @@ async def visible(
         "ids": [id_ for _, id_ in wanted],
         "places": [place_of_id(id_) for _, id_ in wanted],
     }
-    rows = await source.fetch(*_visible(staff=seen.staff).called(**values, **seen_by(seen)))
+    statement = _visible(staff=seen.staff).called(**values, **seen_by(seen))
+    rows = await for_caller(source, seen.who).fetch(*statement)
     return [
         Stored(
             row["type"],

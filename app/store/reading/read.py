@@ -22,6 +22,7 @@ from app.base.ids import is_id_of_part
 from app.fhir.dates import span
 from app.fhir.outcome import tags
 from app.fhir.searchset import Stored
+from app.store.acting import for_caller
 from app.store.database import Row, Source
 from app.store.reading.access import Visibility, at_id, check_id, shown_least
 from app.store.reading.by_id import (
@@ -57,7 +58,8 @@ async def read(source: Source, kind: str, resource_id: str, seen: Visibility) ->
         return await read_move(source, resource_id, *move, seen)
     offered = kind == "HealthcareService"
     statement = offer_by_id() if offered else current_by_id(**_shape(kind, resource_id, seen))
-    row = await source.fetch_one(*statement.called(**at_id(kind, resource_id, seen)))
+    looked = for_caller(source, seen.who)
+    row = await looked.fetch_one(*statement.called(**at_id(kind, resource_id, seen)))
     if row is None:
         raise not_found(kind)
     numbers = None
@@ -75,7 +77,7 @@ async def vread(
     if (move := named_move(kind, resource_id)) and int(version) == 1:
         return await read_move(source, resource_id, *move, seen)
     values = {**at_id(kind, resource_id, seen), "version": int(version)}
-    row = await source.fetch_one(
+    row = await for_caller(source, seen.who).fetch_one(
         *numbered_by_id(**_shape(kind, resource_id, seen)).called(**values)
     )
     if row is None:
@@ -106,7 +108,7 @@ async def read_move(
     """Reads the Provenance of one move; it is made from history and has one version only."""
     check_id("Provenance", resource_id)
     values = {**at_id("ServiceRequest", referral_id, seen), "number": number}
-    row = await source.fetch_one(*move_by_id().called(**values))
+    row = await for_caller(source, seen.who).fetch_one(*move_by_id().called(**values))
     if row is None:
         raise not_found("Provenance")
     return Read(Stored("Provenance", resource_id, row["version"], row["body"]), row["updated_at"])
@@ -259,7 +261,8 @@ async def history(
         "bytes": MAX_BYTES,
         "count": asked.count,
     }
-    rows = await source.fetch(*history_by_id(**_shape(kind, resource_id, seen)).called(**values))
+    statement = history_by_id(**_shape(kind, resource_id, seen))
+    rows = await for_caller(source, seen.who).fetch(*statement.called(**values))
     if not rows[0]["known"]:
         raise not_found(kind)
     shown = [

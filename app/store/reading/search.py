@@ -33,6 +33,7 @@ from sqlalchemy import (
 
 from app.fhir.searchset import Stored
 from app.fhir.subset import ASKED
+from app.store.acting import for_caller
 from app.store.database import Row, Source
 from app.store.reading import provenance
 from app.store.reading.access import (
@@ -114,7 +115,8 @@ class SearchShape(NamedTuple):
 
 async def search(source: Source, query: Query, seen: Visibility, position: Position | None) -> Page:
     """Reads the page after `position`, by one statement for any query."""
-    return await _page(query, await source.fetch(*call(query, seen, position)))
+    rows = await for_caller(source, seen.who).fetch(*call(query, seen, position))
+    return await _page(query, rows)
 
 
 def call(query: Query, seen: Visibility, position: Position | None) -> tuple[Any, ...]:

@@ -21,6 +21,7 @@ from app.model.record import Details, InformationRequest, Referral
 from app.policy.asking import Asking
 from app.policy.model import EligibilityQuestion, Missing
 from app.policy.stored_form import question_from_json
+from app.store.acting import for_caller
 from app.store.database import Row, Source, Transaction
 from app.store.reading.access import AT_ID, Visibility, at_id, whole_or_least
 from app.store.reading.tables import PLACE, REFERRAL
@@ -49,13 +50,7 @@ _BESIDE = """
     ORDER BY seq DESC LIMIT 1) AS question,
 (SELECT id FROM organization o WHERE o.plan = r.plan) AS plan_organization,
 (SELECT plan FROM organization o WHERE o.id = r.organization_id) AS entered_by,
-(SELECT json_agg(json_build_array(organization_id, plans, event_types))::text
-    FROM webhook_endpoint e
-    WHERE status = 'active' AND content IS DISTINCT FROM 'empty'
-        AND filter_statuses || filter_owners || filter_requesters = '{}' AND organization_id IN (
-        SELECT organization_id FROM party p WHERE p.plan = r.plan AND p.referral_id = r.id
-        UNION ALL SELECT organization_id FROM offer f
-            WHERE f.plan = r.plan AND f.service = r.service AND f.active)) AS listening,
+nwd_listening(r.plan, r.id, r.service) AS listening,
 (SELECT array_agg(organization_id) FROM (SELECT organization_id FROM party p
     WHERE p.plan = r.plan AND p.referral_id = r.id
     GROUP BY 1 HAVING bool_and(until IS NOT NULL)) g) AS gone"""
@@ -95,7 +90,8 @@ async def reopen(
     keys = at_id(kind, resource_id, seen)
     if isinstance(source, Transaction):
         await source.execute(*_locking(staff=seen.staff).called(**keys))
-    row = await source.fetch_one(*_opening(staff=seen.staff).called(**keys))
+    looked = for_caller(source, seen.who)
+    row = await looked.fetch_one(*_opening(staff=seen.staff).called(**keys))
     if row is None:
         raise not_found(kind)
     before = to_referral(row)
