@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "limits"
-down_revision = "0.2.0"
+down_revision = "row_security"
 branch_labels = None
 depends_on = None
 
@@ -55,6 +55,9 @@ def upgrade() -> None:
         sa.CheckConstraint("length(member) = 43", name=op.f("ck_asked_member_member")),
         sa.PrimaryKeyConstraint("client_id", "member", name=op.f("pk_asked_member")),
     )
+    for table in ("quota_use", "asked_member"):  # the service counts; no caller sees counts
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY seen ON {table} USING ((SELECT nwd_acts_for_service()))")
 
 
 def downgrade() -> None:
