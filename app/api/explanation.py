@@ -48,7 +48,8 @@ def _determinations() -> Compiled:
     summary="Why the rules said what they said",
     description="Every determination of a referral in order: outcome, reasons, the tree "
     "of criteria with sources, the facts with the resources that stated them, and all of it in "
-    "plain words. For everybody who may read the referral.",
+    "plain words. For everybody who may read the referral; what the plan alone knows of the member "
+    "is told by result to others than its staff.",
     tags=["Referrals"],
     response_model=DeterminationList,
     responses={**errors(400, 403, 404)},

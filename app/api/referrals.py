@@ -153,7 +153,9 @@ async def create_referral_bundle(
     summary="Ask first: would this person qualify, and who has room?",
     description="Takes the payload that intake takes and writes nothing. Answers what the plan's "
     "rules say, criterion by criterion with their sources, what is missing, and who could take the "
-    "member.",
+    "member. The CIN counts with the full birth date, and the family name where one is sent; else "
+    "the answer is that of an unknown CIN. What the plan alone knows is told by result. For a day "
+    "more than 30 days from today, and without a CIN, the payload is taken at its word.",
     tags=[_TAG],
     responses={
         200: fhir_response(
@@ -187,7 +189,7 @@ async def check_referral(
     )
     full = detail is Detail.FULL
     answer = await check(deployment(request).database, tree, caller, context, as_of, full=full)
-    return Response(answer, media_type=FHIR_JSON)
+    return Response(answer.body, media_type=FHIR_JSON)
 
 
 async def represented(database: Database, answer: Answer, caller: Caller) -> Answer:

@@ -24,9 +24,15 @@ from app.fhir.r4 import codes
 from app.policy.counties import county_code
 from app.policy.dictionary import load_dictionary
 from app.policy.model import Fact, FactValue, Span
-from app.policy.stated import CoverageTerms, RosterMember, SourcedFacts, SourceKind, bounded, noted
-
-ROSTER = "roster"
+from app.policy.stated import (
+    ROSTER,
+    CoverageTerms,
+    RosterMember,
+    SourcedFacts,
+    SourceKind,
+    bounded,
+    noted,
+)
 
 
 def read_facts(

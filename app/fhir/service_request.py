@@ -78,6 +78,7 @@ def read_referral(
         identifiers=_identifiers(service_request),
         cin=_cin(payload, subscriber),
         birth_date=_text_of(patient.get("birthDate")),
+        families=families_of(patient),
         patient=_named(service_request.get("subject"), payload),
         plan=chosen.plan if chosen else None,
         coverages=coverages,
@@ -255,6 +256,12 @@ def name_of(patient: Resource) -> str | None:
         if spelled:
             return spelled
     return None
+
+
+def families_of(patient: Resource) -> tuple[str, ...]:
+    """Read the family names by which a Patient is or was known, old and maiden ones too."""
+    names = [_text_of(name.get("family")) for name in patient.get("name") or ()]
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def address_lines(patient: Resource) -> tuple[str, ...]:

@@ -26,9 +26,9 @@ from app.fhir.placeholders import is_placeholder, placeholder_text
 from app.fhir.r4 import codes
 from app.fhir.reference import names_within, rewrite_references, unversioned
 from app.fhir.render_referral import copy
-from app.fhir.service_request import read_referral
+from app.fhir.service_request import families_of, read_referral
 from app.journey.decision.apply import ask
-from app.journey.eligibility.check import Identity, identify
+from app.journey.eligibility.identity import Identity, identify
 from app.journey.finish import NeedsLocks, policy_of, require_move
 from app.journey.intake.context import RequestContext
 from app.journey.intake.fingerprint import Fingerprint
@@ -120,14 +120,25 @@ async def add_information(
     earlier = await referenced_before(
         source, draft.sent, sent_along, after.organization_id, context.fhir_base
     )
-    submission = await to_thread_if_heavy(_resubmission, draft, earlier, added, context)
+    own = after.organization_id == context.actor.organization_id
+    named = own or any(is_identifying(item.resource) for item in added)
+    # A member once known stays. Else only who sent the referral, or names the member now, may be
+    # believed on the number alone: other information of the staff's identifies nobody.
+    trusted = [after.plan] if after.member_id else context.trusted if named else ()
+    submission = await to_thread_if_heavy(
+        _resubmission, draft, earlier, added, context, alone=bool(trusted)
+    )
     repeats = RepeatPolicy(context.actor.name, None, None, seen)
     known = await gather(source, replace(inquire(submission, repeats, context), identifiers=()))
-    identity = identify(submission.request, known.members, context.rules.plans, submission.on)
+    asking = known if own else replace(known, based_on=frozenset())
+    identity = identify(submission.request, asking, context.rules.plans, submission.on, trusted)
     if draft.after.plan == UNASSIGNED and identity.plan is not None:
         await _give_to_plan(source, draft, identity, submission, known, context)
     elif identity.key != draft.after.plan:
-        identity = replace(identity, plan=draft.after.plan, identified=False, member_id=None)
+        identity = replace(
+            identity, plan=draft.after.plan, identified=False, member_id=None, roster=None
+        )
+    known = identity.concerning(known)
     draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
     draft.sent = _with_supporting_info(draft.sent, added)
     answered = replace(draft.details, missing=(), asking=None)
@@ -175,6 +186,8 @@ def _resubmission(
     earlier: Sequence[tuple[str, dict[str, Any]]],
     added: Sequence[Copy],
     context: RequestContext,
+    *,
+    alone: bool,
 ) -> Submission:
     """Builds a submission from the stored referral, all its resources and the added ones."""
     received = draft.after.received_at
@@ -195,7 +208,11 @@ def _resubmission(
         referral_id=draft.after.id,
         service_request=sent,
         request=_completed_request(
-            draft, read_referral(sent, resources, on, context.rules.plans), resources, added_patient
+            draft,
+            read_referral(sent, resources, on, context.rules.plans),
+            resources,
+            added_patient,
+            alone=alone,
         ),
         stated=[
             *read_facts(sent, resources, on),
@@ -212,14 +229,16 @@ def _completed_request(
     request: ReferralRequest,
     resources: AddedResources,
     added_patient: Identified | None,
+    *,
+    alone: bool,
 ) -> ReferralRequest:
     """Completes the request: a member once known stays, and so does a service named later."""
     after = draft.after
     service = request.service or service_stated(resources) or after.service
     if after.member_id is not None:
-        request = replace(request, cin=after.cin, plan=after.plan, birth_date=None)
+        request = replace(request, cin=after.cin, plan=after.plan, birth_date=None, families=())
     elif added_patient is not None:
-        request = named_by(request, added_patient)
+        request = named_by(request, added_patient, alone=alone)
     return replace(request, service=service)
 
 
@@ -301,12 +320,15 @@ def identified_patient(listed: AddedResources) -> Identified | None:
     later = [
         Identified(reference, resource)
         for reference, resource in listed
-        if resource["resourceType"] == "Patient"
-        and (resource.get("meta") or {}).get("versionId") != "1"
-        and own_identifier(resource, codes.CIN)
+        if (resource.get("meta") or {}).get("versionId") != "1" and is_identifying(resource)
     ]
     numbers = {own_identifier(added.patient, codes.CIN) for added in later}
     return later[-1] if len(numbers) == 1 else None
+
+
+def is_identifying(resource: ResourceTree) -> bool:
+    """Tells whether a resource says whose number the referral is about: a Patient with a CIN."""
+    return resource["resourceType"] == "Patient" and bool(own_identifier(resource, codes.CIN))
 
 
 def about_the_member(
@@ -328,13 +350,20 @@ def _about_subject(
     return {**resource, name: subject}
 
 
-def named_by(request: ReferralRequest, added_patient: Identified) -> ReferralRequest:
-    """Returns the request with the CIN and birth date of the added Patient."""
-    birth = added_patient.patient.get("birthDate")
+def named_by(
+    request: ReferralRequest, added_patient: Identified, *, alone: bool
+) -> ReferralRequest:
+    """Returns the request with CIN, birth date and family names of the added Patient; of the last
+    two those of the request, where the Patient lacks them and does not count `alone`.
+    """
+    patient = added_patient.patient
+    birth, families = patient.get("birthDate"), families_of(patient)
+    before = replace(request, birth_date=None, families=()) if alone else request
     return replace(
         request,
-        cin=own_identifier(added_patient.patient, codes.CIN),
-        birth_date=birth if isinstance(birth, str) and birth else request.birth_date,
+        cin=own_identifier(patient, codes.CIN),
+        birth_date=birth if isinstance(birth, str) and birth else before.birth_date,
+        families=families or before.families,
     )
 
 

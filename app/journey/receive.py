@@ -14,7 +14,7 @@ import orjson
 from app.base.text import as_key
 from app.fhir.reference import id_of
 from app.fhir.render_referral import copy
-from app.journey.eligibility.check import Identity
+from app.journey.eligibility.identity import Identity
 from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import Submission
 from app.model.known import Known

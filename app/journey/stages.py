@@ -14,7 +14,8 @@ from app.journey.capacity.assign import preference, serving
 from app.journey.capacity.places import place
 from app.journey.decision.apply import Grant, approve, ask
 from app.journey.decision.decide import decide
-from app.journey.eligibility.check import Case, Identity, check_eligibility, identify
+from app.journey.eligibility.check import Case, check_eligibility
+from app.journey.eligibility.identity import Identity, identify
 from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import Submission, require_start
 from app.journey.receive import receive, requested_units
@@ -32,6 +33,7 @@ async def process(
 ) -> Changes:
     """Takes one new referral through the five stages; returns the rows that `refer` writes."""
     identity, draft = await intake(submission, known, context)
+    known = identity.concerning(known)
 
     case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
 
@@ -46,8 +48,9 @@ async def intake(
     submission: Submission, known: Known, context: RequestContext
 ) -> tuple[Identity, Draft]:
     """Stage 1, intake: identifies the member and drafts the referral as received."""
-    identity = identify(submission.request, known.members, context.rules.plans, submission.on)
-    require_start(submission, context.rules.latest_start(identity.plan, submission.on))
+    rules, on = context.rules, submission.on
+    identity = identify(submission.request, known, rules.plans, on, context.trusted)
+    require_start(submission, rules.latest_start(identity.plan, on))
     return identity, await to_thread_if_heavy(receive, submission, identity, known, context)
 
 

@@ -4,9 +4,9 @@ PURE: so no stage that decides needs a database. Among the values are the offers
 the wish of a referrer for a performer, and the placement that results from offers and wish.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from app.model.notices import Listening
 from app.model.record import Authorization
@@ -119,13 +119,15 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class KnownMember:
-    """A member in the roster of one plan."""
+    """A member in the roster of one plan; `facts` as stored (`app.policy.stored_form`), so that
+    they are read of the member alone who is identified.
+    """
 
     plan: str
     id: str
-    cin: str
     birth_date: str | None
-    facts: Any
+    families: Sequence[str]
+    facts: str
 
 
 @dataclass(frozen=True, slots=True)

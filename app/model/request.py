@@ -45,6 +45,8 @@ class ReferralRequest:
     identifiers: tuple[Identifier, ...] = ()
     cin: str | None = None
     birth_date: str | None = None
+    #: The family names that the payload's Patient has, in any of its names.
+    families: tuple[str, ...] = ()
     patient: NamedTarget = NamedTarget()
     plan: str | None = None
     #: All coverages that are stated, also those that do not hold on the date.

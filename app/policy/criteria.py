@@ -284,6 +284,10 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 _MOST_WAYS = 8
 NOT_STATED = "not stated"
+#: The detail for readers who may not learn what the facts said (`discreet.py`).
+OF_THE_PLAN = "known to the plan"
+#: How the note about an exclusion ends that is true and does not count.
+SET_ASIDE = "set aside: in ECM before 2022, a person decides"
 NOT_LIVE = "not live here at this date"
 BY_A_PERSON = "decided by a person, not by rules"
 #: A service is announced without a date (facts.md 6.3); readers are told so in whole sentences.

@@ -175,6 +175,12 @@ def load_dictionary(path: Path = FACTS_FILE) -> Dictionary:
     return Dictionary(facts, beside, worded.none)
 
 
+@cache
+def facts_of_roster() -> frozenset[str]:
+    """Name the facts for which a plan's roster holds over the payload (facts.md 3.1, 3.2)."""
+    return KNOWN_FROM_RESOURCES.union(n for n, fact in load_dictionary().items() if fact.roster)
+
+
 def _choices(name: str, entry: _Entry, worded: _Choices) -> Mapping[str, TwoLanguages]:
     """List the words of a fact's codes. Raises `ValueError` for words of another code."""
     words = worded.facts.get(name, {})

@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass, replace
 
-from app.policy.criteria import BY_A_PERSON, NOT_LIVE, Node
+from app.policy.criteria import BY_A_PERSON, NOT_LIVE, SET_ASIDE, Node
 from app.policy.exclusions import exclude
 from app.policy.finding import Finding, pending
 from app.policy.missing import AskedCriterion, find_open
@@ -56,10 +56,9 @@ def find_ecm(
             DeterminationOutcome.DENIED, excluded.reasons, (), (), criteria, administrative=True
         )
     if excluded.set_aside:
-        notes = tuple(
-            f"{name} set aside: in ECM before 2022, a person decides" for name in excluded.set_aside
-        )
-        for_a_person = pending([Reason("review-required", "; ".join(notes))], criteria)
+        # The note names the exclusion, and not the reason, which everybody reads.
+        notes = tuple(f"{name} {SET_ASIDE}" for name in excluded.set_aside)
+        for_a_person = pending([Reason("review-required")], criteria)
         return replace(for_a_person, populations=_true(populations.live), notes=notes)
     return replace(_decide(policy, populations, claimed, reading), criteria=criteria)
 

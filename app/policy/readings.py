@@ -11,15 +11,13 @@ from functools import cache
 
 from app.policy.citations import citation_in_words
 from app.policy.counties import member_county
+from app.policy.discreet import names_the_plan
 from app.policy.ecm import find_ecm
 from app.policy.library import Library
 from app.policy.model import Determination, DeterminationOutcome, EligibilityQuestion
 from app.policy.policy import Policy, PolicyReading
 from app.policy.reading import Reading
 from app.policy.schema import PageReading
-
-#: Sources of facts that only the plan knows, and its staff alone may read.
-_OF_THE_PLAN = frozenset({"roster", "authorizations"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def bearing(
 
 def _without_the_plans_own(question: EligibilityQuestion) -> EligibilityQuestion:
     facts = question.facts
-    values = {n: f for n, f in facts.values.items() if f.source not in _OF_THE_PLAN}
+    values = {n: f for n, f in facts.values.items() if not names_the_plan(f.source)}
     return replace(question, facts=replace(facts, values=values), lapsed=False)
 
 

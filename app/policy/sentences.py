@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from app.policy.criteria import ANNOUNCED, BY_A_PERSON, NOT_LIVE, NOT_STATED
+from app.policy.criteria import ANNOUNCED, BY_A_PERSON, NOT_LIVE, NOT_STATED, OF_THE_PLAN
 from app.policy.model import Criterion
 from app.policy.phrases import AMONG, COMPARED, SIZE, Phrases
 
@@ -75,8 +75,8 @@ class Sentences:
             return f"{self._phrases.of(name)}: {_YES[node.result]}{self._remark(node.detail)}"
         if self._phrases.names_population(name):
             return self.group(node)
-        if called:
-            return self._answered(self._phrases.of(called), node, called=True)
+        if called or node.detail == OF_THE_PLAN:
+            return self._answered(self._phrases.of(called or name), node, called=bool(called))
         if match := SIZE.fullmatch(name):
             return self._listed(node, match[1], match[3])
         if match := AMONG.fullmatch(name):

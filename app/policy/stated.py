@@ -16,6 +16,9 @@ from enum import IntEnum
 
 from app.policy.model import CareEvent, Fact, FactValue, Span
 
+#: The source of facts that the plan's roster states, and of those of our own authorizations.
+ROSTER, OURS = "roster", "authorizations"
+
 
 class SourceKind(IntEnum):
     """The way in which a source knows a fact. A higher kind wins over a lower (facts.md 4.4)."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.fhir.r4 import codes
+from app.policy.discreet import by_result, of_the_plan
 from app.policy.explain import explain, explain_xhtml
 from app.policy.library import Library
 from app.policy.model import (
@@ -173,14 +174,18 @@ class ShownDetermination(BaseModel):
         default=[], description="What would decide, the best first.", examples=[[]]
     )
     criteria: list[ShownCriterion]
-    facts: list[ShownFact]
+    facts: list[ShownFact] = Field(
+        description="What was known; facts from the plan's own records for the plan's staff only."
+    )
     events: list[ShownEvent] = Field(description="Emergency visits and stays.")
     events_complete: bool | None = Field(
         description="Whether the list of events is complete for the last 12 months.",
         examples=[None],
     )
     notes: list[str] = Field(
-        description="Conflicts, and answers that could not be read.", examples=[[]]
+        description="Conflicts, and answers that could not be read; what the plan's own records "
+        "contradict, for the plan's staff only.",
+        examples=[[]],
     )
     readings: list[ShownReading] = Field(
         [],
@@ -213,9 +218,11 @@ def explanation_shown(
     full: bool = False,
 ) -> ShownDetermination:
     """Show a stored question and its answer, explained in short or in `full`; to `staff` of the
-    plan with all readings.
+    plan with all readings, to others by result only where the plan's own records decided.
     """
     facts = question.facts
+    hidden = frozenset() if staff else of_the_plan(facts)
+    answer = answer if staff else by_result(answer, facts)
     readings = bearing(library, question, answer, staff=staff)
     return ShownDetermination(
         number=number,
@@ -239,6 +246,7 @@ def explanation_shown(
         facts=[
             ShownFact(name=name, value=_value(fact.value), source=fact.source)
             for name, fact in facts.values.items()
+            if name not in hidden
         ],
         events=[_event(event) for event in facts.events],
         events_complete=facts.events_complete,

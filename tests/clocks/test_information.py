@@ -6,6 +6,7 @@ import pytest
 
 from tests.clocks.scene import asked, at, due, told
 from tests.journeys.payloads import (
+    BORN,
     CIN,
     EXTRA,
     SERVICE,
@@ -24,7 +25,8 @@ ENOUGH = responses({}, VISITS)
 
 
 def patient(cin=EXTRA[0], **more):
-    return {"resourceType": "Patient", "identifier": [{"system": CIN, "value": cin}], **more}
+    named = [{"system": CIN, "value": cin}]
+    return {"resourceType": "Patient", "identifier": named, "birthDate": BORN, **more}
 
 
 def document(data=b"Discharged.", kind="text/plain"):
@@ -231,8 +233,10 @@ async def in_one_place(service, referral):
     assert [each["status"] for each in requests] == ["completed"]
 
 
-async def test_a_coverage_alone_says_who_the_member_is(service):
-    referral = await unplanned(service)
+async def test_a_coverage_with_the_birth_date_sent_before_says_who_the_member_is(service):
+    body = a_referral(None, plan=None)
+    body["contained"][0]["birthDate"] = BORN
+    referral = await service.refer(body)
     coverage = a_coverage("HPSM", subscriberId=EXTRA[0])
     coverage["beneficiary"] = {"display": "the member"}
     del coverage["id"]

@@ -26,7 +26,7 @@ PLANTED = "Zyxplanted"
 CIN = "9000012XA"
 JSON = {"Content-Type": "application/json"}
 PERSON = {
-    "name": [{"family": PLANTED, "given": [PLANTED]}],
+    "name": [{"family": PLANTED, "given": [PLANTED]}, {"family": "Ejemplo"}],
     "birthDate": "1990-10-02",
     "telecom": [{"system": "phone", "value": f"650-555-0171 {PLANTED}"}],
     "address": [{"line": [f"1 {PLANTED} Way"], "city": PLANTED, "district": "San Joaquin"}],

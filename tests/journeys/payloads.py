@@ -28,6 +28,20 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 #: Members that tests may use up, one referral each, beside those of the roster (HPSM, San Mateo).
 EXTRA = tuple(f"91000{number:02}XA" for number in range(40))
 
+
+def births() -> dict[str, str]:
+    """CIN → the birth date that the example roster has."""
+    people = map(orjson.loads, (EXAMPLES / "roster.ndjson").read_bytes().splitlines())
+    return {
+        one["identifier"][0]["value"]: one["birthDate"]
+        for one in people
+        if one["resourceType"] == "Patient"
+    }
+
+
+#: The birth date of the members that tests add themselves.
+BORN = "1980-02-03"
+_BIRTHS = births()
 VISITS = ("2026-06-10", "2026-07-02", "2026-08-14", "2026-09-20", "2026-10-30")
 _numbers = itertools.count(1)
 
@@ -95,12 +109,14 @@ def a_referral(
     items: list[dict[str, Any]] | None = None,
     asks_for: str | None = None,
     identifier: str | None = None,
+    born: str | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """A ServiceRequest with what it states contained."""
     patient: dict[str, Any] = {"resourceType": "Patient", "id": "patient"}
     if cin:
         patient["identifier"] = [{"system": CIN, "value": cin}]
+        patient["birthDate"] = born or _BIRTHS.get(cin, BORN)
     stated = responses(facts or {}, visits)
     stated["item"] += items or []
     if not stated["item"]:
@@ -179,7 +195,7 @@ def a_member(cin: str, plan: str = "HPSM", county: str = "San Mateo") -> list[di
         "resourceType": "Patient",
         "id": id_,
         "identifier": [{"system": CIN, "value": cin}],
-        "birthDate": "1980-02-03",
+        "birthDate": BORN,
         "address": [
             {"use": "home", "line": ["1 Roster Street"], "district": county, "state": "CA"}
         ],

@@ -22,7 +22,6 @@ CHECKED = [
     ("04", "approved", ["service-criteria-met"], set(), SEVEN_DAYS),
     ("06", "denied", ["delegated-plan"], set(), None),
     ("07", "denied", ["line-of-business"], set(), None),
-    ("08", "approved", ["population-met"], {"POF1A"}, None),
     ("12", "pending", ["facts-missing"], set(), SEVEN_DAYS),
 ]
 
@@ -35,6 +34,17 @@ async def test_a_question_is_answered(service, name, outcome, reasons, populatio
     if due:
         assert said.one("decisionDue", "valueDateTime").startswith(due)
     assert (await service.counts())["referral"] == 0
+
+
+async def test_who_names_its_authorization_needs_no_birth_date(service):
+    alone = await service.check(example("08"), "ecm-provider", on="2026-11-20")
+    assert "member-unidentified" in alone.codes("reason")
+    await service.refer(example("01"))
+    said = await service.check(example("08"), "ecm-provider", on="2026-11-20")
+    assert (said.outcome, said.codes("reason")) == ("approved", ["population-met"])
+    assert said.codes("population") == ["POF1A"]
+    stranger = await service.check(example("08"), "cs-provider", on="2026-11-20")
+    assert "member-unidentified" in stranger.codes("reason")
 
 
 async def test_the_bare_self_referral_is_told_what_is_missing(service):

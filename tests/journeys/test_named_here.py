@@ -3,6 +3,7 @@
 import pytest
 
 from tests.journeys.payloads import (
+    BORN,
     CIN,
     EXTRA,
     NPI,
@@ -40,7 +41,11 @@ def entry(number, resource):
 
 async def earlier(service, *facts):
     """Where a first Bundle of the hospital put its Patient and these facts."""
-    patient = {"resourceType": "Patient", "identifier": [{"system": CIN, "value": EXTRA[1]}]}
+    patient = {
+        "resourceType": "Patient",
+        "identifier": [{"system": CIN, "value": EXTRA[1]}],
+        "birthDate": BORN,
+    }
     member = {"reference": URN.format(0)}
     request = {
         "resourceType": "ServiceRequest", "status": "active", "intent": "order", "subject": member,
@@ -77,21 +82,24 @@ async def test_a_member_is_known_by_the_coverage_that_is_named(service):
 
 @pytest.mark.parametrize("bar", ["|", "%7C"])
 async def test_a_member_and_a_plan_are_known_by_the_search_put_for_a_reference(service, bar):
-    """FHIR R4, transaction, "Conditional references": the roster is asked by the CIN alone."""
+    """FHIR R4, "Conditional references": the CIN alone, which is enough for the plan's staff."""
     member = {"reference": f"Patient?identifier={CIN}{bar}{EXTRA[0]}"}
     body = naming(member)
-    assert (await service.check(body)).outcome == "approved"
-    assert (await service.check(naming({"reference": "Patient?name=Adela"}))).outcome == "pending"
+    staff = "staff-hpsm"
+    assert (await service.check(body, staff)).outcome == "approved"
+    assert "member-unidentified" in (await service.check(body)).codes("reason")
+    nobody = naming({"reference": "Patient?name=Adela"})
+    assert (await service.check(nobody, staff)).outcome == "pending"
     payor = {"reference": f"Organization?identifier={PLAN_ID}{bar}HPSJ"}
     coverage = a_coverage("HPSM", beneficiary=member, payor=[payor])
     elsewhere = {**body, "contained": [*body["contained"], coverage]}
     elsewhere["insurance"] = [{"reference": "#coverage"}]
-    assert "member-unidentified" in (await service.check(elsewhere)).codes("reason")
+    assert "member-unidentified" in (await service.check(elsewhere, staff)).codes("reason")
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry(1, body)]}
-    answer = await service.post(bundle)
+    answer = await service.post(bundle, staff)
     place = answer.json()["entry"][0]["response"]["location"].split("/")[-3]
-    assert await service.words(place) == ["approved", "assigned"]
-    assert (await service.read("ServiceRequest", place))["subject"] == member
+    assert await service.words(place, staff) == ["approved", "assigned"]
+    assert (await service.read("ServiceRequest", place, staff))["subject"] == member
 
 
 async def test_a_performer_is_asked_for_by_the_search_put_for_a_reference(service):

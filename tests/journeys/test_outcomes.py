@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.journeys.payloads import (
+    BORN,
     EXTRA,
     OURS,
     VISITS,
@@ -396,6 +397,7 @@ async def test_a_bundles_resources_belong_to_the_referral(service):
     patient = {
         "resourceType": "Patient",
         "identifier": [{"system": OURS + "sid/cin", "value": MEMBER}],
+        "birthDate": BORN,
     }
     body = a_referral()
     bundle = a_bundle(body, patient)

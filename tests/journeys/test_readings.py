@@ -69,7 +69,7 @@ async def test_the_plans_own_sentence_stands_before_the_recommendation(service, 
             '"before January 1, 2022 were automatically enrolled in ECM"',
         ),
         "jail": lambda: (
-            all_no_but("95100001XA", {**JAIL, "ji_conditions": ["sud"]}),
+            all_no_but("95100001XA", {**JAIL, "ji_conditions": ["sud"]}, born="2007-06-01"),
             'The page says "Adults and Youth transitioning from incarceration"; then it names',
         ),
     }[whose]()

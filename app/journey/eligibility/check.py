@@ -1,11 +1,7 @@
 """Eligibility: asks the plan's published rules about the member, as of the date of receipt.
 
-PURE. `identify` names the member and the plan; `check_eligibility` joins the facts stated of the
+PURE. `identity.py` names the member and the plan; `check_eligibility` joins the facts stated of the
 member with the authorizations that the member holds, and puts the question to the policy engine.
-
-The CIN (the member's number) is looked up over the rosters of all plans served
-(`app.journey.intake.gather`). A roster entry counts only if birth date and plan, where stated,
-agree: a mistyped number must never decide about a stranger (spec.md 4, "Who the member is").
 
 Our own authorizations tell how much of a limited service is used up (facts.md 3.2): an authorized
 amount counts as used, because the plan has given it away. Policy data says which services a limit
@@ -17,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+from app.journey.eligibility.identity import Identity
 from app.journey.eligibility.merge import merge
-from app.model.caller import UNASSIGNED
-from app.model.known import HeldAuthorization, Known, KnownMember
+from app.model.known import HeldAuthorization, Known
 from app.model.record import Authorization, Details
 from app.model.request import ReferralRequest
 from app.policy.asking import questions_of
@@ -30,81 +26,7 @@ from app.policy.library import Library
 from app.policy.model import Determination, EligibilityQuestion, Fact, Facts
 from app.policy.policy import Policy
 from app.policy.schema import Limit
-from app.policy.stated import RosterMember, SourcedFacts
-from app.policy.stored_form import roster_from_json
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The plan that the referral belongs to, and the member as its roster knows them."""
-
-    plan: str | None
-    identified: bool
-    member_id: str | None = None
-    roster: RosterMember | None = None
-
-    @property
-    def key(self) -> str:
-        """The plan key under which the referral is stored; `UNASSIGNED` without a plan."""
-        return self.plan or UNASSIGNED
-
-
-def identify(
-    request: ReferralRequest, members: Sequence[KnownMember], served: Sequence[str], on: date
-) -> Identity:
-    """Identifies the member of a referral among the roster entries with its CIN.
-
-    The member is not identified without a CIN, with an unknown CIN, or if the roster entry has
-    another birth date or plan. The referral then belongs to the stated plan, else to the
-    deployment's only plan, else to no plan.
-
-    A CIN in several rosters belongs to the roster that covers the member on the date. If no plan is
-    stated and several rosters cover the member, or none does, the referral belongs to no plan: a
-    plan that loads another plan's number gains nothing.
-    """
-    stated = stated_plan(request, served)
-    matches = [(member, roster_from_json(member.facts)) for member in members]
-    fitting = [
-        (member, roster)
-        for member, roster in matches
-        if stated in (None, member.plan) and same_birth(request.birth_date, member.birth_date)
-    ]
-    fitting = [pair for pair in fitting if _covered(pair[1], on)] or fitting
-    if not request.cin or len({member.plan for member, _ in fitting}) != 1:
-        return Identity(stated or only(served), identified=False)
-    member, roster = fitting[0]
-    return Identity(member.plan, True, member.id, roster)
-
-
-def take_at_word(request: ReferralRequest, served: Sequence[str]) -> Identity:
-    """Identifies the member of a `$check` without a CIN: the payload's own statements hold."""
-    plan = stated_plan(request, served) or only(served)
-    return Identity(plan, identified=plan is not None)
-
-
-def stated_plan(request: ReferralRequest, served: Sequence[str]) -> str | None:
-    """Finds the plan that the payload names; a payor that is not served counts as no Coverage."""
-    return request.plan if request.plan in served else None
-
-
-def only(served: Sequence[str]) -> str | None:
-    """Returns the deployment's only plan; None if it serves several."""
-    return served[0] if len(served) == 1 else None
-
-
-def same_birth(sent: str | None, known: str | None) -> bool:
-    """Whether two birth dates agree; a partial date (`1980-05`) agrees with each day in it."""
-    return not sent or not known or sent.startswith(known) or known.startswith(sent)
-
-
-def _covered(roster: RosterMember, on: date) -> bool:
-    return any(coverage.covers(on) for coverage in roster.coverages)
-
-
-# The question and its answer
-
-#: The source of facts that our own authorizations state.
-OURS = "authorizations"
+from app.policy.stated import OURS, SourcedFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +68,8 @@ def check_eligibility(
 ) -> Case:
     """Asks the plan's rules about the request as of a date; the answer is explained."""
     policy = library.policy(identity.plan, on) if identity.plan else None
-    # If the CIN did not match the person, ignore the authorizations stored under it.
-    own = known.authorizations if identity.identified else ()
+    known = identity.concerning(known)
+    own = known.authorizations
     held = [item for item in own if item.plan == identity.plan and _is_open(item, on)]
     facts = _with_current(
         merge(stated, identity.roster, request.coverages, on, library.plans), held

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cache
 
-from app.policy.dictionary import KNOWN_FROM_RESOURCES, load_dictionary
+from app.policy.dictionary import facts_of_roster
+from app.policy.discreet import names_the_plan
 from app.policy.model import CareEvent, Fact, Facts, Span
 from app.policy.stated import (
+    ROSTER,
     CoverageTerms,
     RosterMember,
     SourcedFacts,
@@ -33,11 +34,6 @@ _HOLDS = {
     SourceKind.FORM: "the answer on the form holds",
     SourceKind.ELEMENT: "the resource itself holds",
 }
-
-
-@cache
-def _facts_of_roster() -> frozenset[str]:
-    return KNOWN_FROM_RESOURCES.union(n for n, fact in load_dictionary().items() if fact.roster)
 
 
 def merge(
@@ -59,7 +55,7 @@ def merge(
         sources = [source for source in stated if source.kind is kind]
         if kind is SourceKind.FORM and roster is not None:
             # Other facts of the roster are one more statement, which ranks below the forms.
-            beyond = {n: f for n, f in roster.stated.values.items() if n not in _facts_of_roster()}
+            beyond = {n: f for n, f in roster.stated.values.items() if n not in facts_of_roster()}
             _stack(values, beyond, "the roster holds", notes)
         if sources:
             _stack(values, _merge_kind(sources, notes), _HOLDS[kind], notes)
@@ -70,7 +66,7 @@ def merge(
     sex = next((source.sex for source in stated if source.sex), None)
     if roster is not None:
         _overrule(values, _roster_values(roster, as_of), notes)
-        notes += roster.stated.notes
+        notes += [f"{note} ({ROSTER})" for note in roster.stated.notes]
         birth, sex = roster.stated.birth or birth, roster.stated.sex or sex
     if birth is not None:
         values.pop("age", None)
@@ -79,7 +75,10 @@ def merge(
     if cut is not None:
         complete = None if complete else complete  # a shortened list may lack events
         notes.insert(0, cut)
-    return Facts(values, tuple(events), complete, birth, noted(notes), sex)
+    # Counted by themselves: the number of the others must not tell that the roster differs.
+    own = [note for note in notes if names_the_plan(note)]
+    sent = noted([note for note in notes if not names_the_plan(note)])
+    return Facts(values, tuple(events), complete, birth, (*sent, *noted(own)), sex)
 
 
 def _merge_kind(sources: Sequence[SourcedFacts], notes: list[str]) -> Mapping[str, Fact]:
@@ -112,19 +111,32 @@ def _later(name: str, before: Fact, fact: Fact, kind: SourceKind, notes: list[st
 def _stack(
     values: dict[str, Fact], above: Mapping[str, Fact], holds: str, notes: list[str]
 ) -> None:
-    """Puts the facts of a higher kind over the facts of lower kinds; lists are united."""
+    """Puts the facts of a higher kind over the facts of lower kinds; lists are united.
+
+    A list that the roster has too keeps the roster as a source: else an equal one would be told
+    from another one (`app.policy.discreet`).
+    """
     for name, fact in above.items():
         before = values.get(name)
-        if before is None or before.value == fact.value:
+        if before is None:
             values[name] = fact
-        elif not isinstance(fact.value, frozenset):
-            notes.append(_conflict(name, before, fact, holds))
-            values[name] = fact
-        elif _codes(before) and _codes(fact):
-            values[name] = _union(before, fact)
+        elif isinstance(fact.value, frozenset):
+            values[name] = _stacked(name, before, fact, notes)
         else:
-            notes.append(_conflict(name, before, fact, "the codes hold over `none`"))
-            values[name] = fact if _codes(fact) else before
+            if before.value != fact.value:
+                notes.append(_conflict(name, before, fact, holds))
+            values[name] = fact
+
+
+def _stacked(name: str, before: Fact, fact: Fact, notes: list[str]) -> Fact:
+    both = _codes(before) and _codes(fact)
+    if before.value != fact.value and not both:
+        notes.append(_conflict(name, before, fact, "the codes hold over `none`"))
+    if before.source == ROSTER:
+        return _union(before, fact)
+    if before.value == fact.value:
+        return fact
+    return _union(before, fact) if both else fact if _codes(fact) else before
 
 
 def _overrule(values: dict[str, Fact], roster: Mapping[str, Fact], notes: list[str]) -> None:
@@ -213,7 +225,7 @@ def _completed(event: CareEvent, encounter: CareEvent) -> CareEvent:
 
 def _roster_values(roster: RosterMember, as_of: date) -> Mapping[str, Fact]:
     """Reads the roster's own facts on a date. Without any Coverage the member is not covered."""
-    own = _facts_of_roster()
+    own = facts_of_roster()
     values = {name: fact for name, fact in roster.stated.values.items() if name in own}
     chosen = choose_coverage(roster.coverages, as_of)
     if chosen is None:

@@ -27,6 +27,11 @@ class RequestContext:
     documents: Sequence[str] = MEDIA_TYPES
 
     @property
+    def trusted(self) -> tuple[str, ...]:
+        """The plans whose members the caller identifies by their number alone: the staff's own."""
+        return (self.plan,) if self.plan else ()
+
+    @property
     def by_rules(self) -> Actor:
         """The rules as the actor of a move, under the same request."""
         return Actor("rules", None, self.actor.request_id, self.actor.correlation_id)

@@ -34,7 +34,7 @@ _SQL = """SELECT
     FROM unnest($4::text[], $5::text[]) w (system, value) CROSS JOIN LATERAL (
         SELECT * FROM referral_identifier i WHERE i.organization_id = $1
             AND i.system = w.system AND i.value = w.value LIMIT 1) i) AS twins,
-(SELECT json_agg(json_build_array(plan, id, cin, birth_date, facts))::text FROM member
+(SELECT json_agg(json_build_array(plan, id, birth_date, families, facts))::text FROM member
     WHERE plan = ANY ($6::text[]) AND cin = $7) AS members,
 (SELECT json_agg(row_to_json(a))::text FROM service_authorization a
     WHERE plan = ANY ($6::text[]) AND cin = $7 AND status = 'open') AS held,
@@ -84,10 +84,7 @@ async def gather(source: Source, inquiry: Inquiry) -> Known:
     return Known(
         replay=_replay(row["replay"]),
         twins=tuple(Twin(*twin) for twin in _listed(row["twins"])),
-        members=tuple(
-            KnownMember(plan, id_, cin, born, orjson.loads(facts))
-            for plan, id_, cin, born, facts in _listed(row["members"])
-        ),
+        members=tuple(KnownMember(*each) for each in _listed(row["members"])),
         authorizations=tuple(
             HeldAuthorization(held["plan"], held["referral_id"], to_authorization(held))
             for held in _listed(row["held"])

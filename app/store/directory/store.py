@@ -22,7 +22,7 @@ from app.fhir.dates import instant
 from app.fhir.directory import OfferRow, OrganizationRow, cin_of, local_id, npis_of, read_member
 from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import dumps, parse
-from app.fhir.service_request import is_reachable
+from app.fhir.service_request import families_of, is_reachable
 from app.policy.stored_form import roster_to_json
 from app.store.database import Row, Source
 from app.store.directory.index import INSERT, travelling, words
@@ -109,15 +109,17 @@ ON CONFLICT (plan, id) DO UPDATE SET organization_id = excluded.organization_id,
 _ABOUT = """SELECT DISTINCT i.type, i.id FROM unnest($1::text[], $2::text[]) AS k(plan, patient)
 JOIN directory_index i ON i.plan = k.plan AND i.type IN ('Coverage', 'QuestionnaireResponse')
     AND i.name = 'patient' AND i.value = 'Patient/' || k.patient"""
-_MEMBER = """INSERT INTO member (plan, id, cin, birth_date, facts, reachable, version, updated_at)
-SELECT p, i, c, d, f, r, 1, $7::timestamptz
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
-    x(p, i, c, d, f, r)
+_MEMBER = """INSERT INTO member (plan, id, cin, birth_date, facts, reachable, families, version,
+    updated_at)
+SELECT p, i, c, d, f, r, ARRAY(SELECT json_array_elements_text(n::json)), 1, $8::timestamptz
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[])
+    x(p, i, c, d, f, r, n)
 ON CONFLICT (plan, id) DO UPDATE SET cin = excluded.cin, birth_date = excluded.birth_date,
-    facts = excluded.facts, reachable = excluded.reachable, version = member.version + 1,
-    updated_at = excluded.updated_at
-WHERE (member.cin, member.birth_date, member.facts, member.reachable)
-    IS DISTINCT FROM (excluded.cin, excluded.birth_date, excluded.facts, excluded.reachable)"""
+    facts = excluded.facts, reachable = excluded.reachable, families = excluded.families,
+    version = member.version + 1, updated_at = excluded.updated_at
+WHERE (member.cin, member.birth_date, member.facts, member.reachable, member.families) IS DISTINCT
+    FROM (excluded.cin, excluded.birth_date, excluded.facts, excluded.reachable, excluded.families)
+"""
 
 
 async def write(
@@ -372,6 +374,7 @@ async def _write_members(
         )
         facts = orjson.dumps(roster_to_json(member), option=orjson.OPT_SORT_KEYS).decode()
         cin, post = as_key(member.cin or ""), is_reachable(self)
-        rows.append((plan, patient, cin, member.birth_date, facts, post))
+        families = orjson.dumps(families_of(self)).decode()
+        rows.append((plan, patient, cin, member.birth_date, facts, post, families))
     rows.sort(key=itemgetter(0, 2))  # every writer has this order, so that no deadlock arises
-    await source.execute(_MEMBER, *_columns(rows, 6), now)
+    await source.execute(_MEMBER, *_columns(rows, 7), now)

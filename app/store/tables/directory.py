@@ -88,6 +88,13 @@ member = Table(
     text("id", primary_key=True, comment="the roster's Patient id"),
     text("cin"),
     Column("birth_date", Text),
+    Column(
+        "families",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="the family names of the roster's Patient",
+    ),
     text(
         "facts",
         comment="JSON: the facts the roster states, with coverages and their periods",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.base.text import sentence
-from app.policy.criteria import is_too_early
+from app.policy.criteria import OF_THE_PLAN, is_too_early
 from app.policy.model import Criterion, Determination, DeterminationOutcome
 from app.policy.phrases import Phrases
 from app.policy.vocabulary import LetterWords, translated
@@ -158,7 +158,8 @@ class _CriterionWriter:
         """Word the amounts of a limit: used, requested, the most."""
         found = _AMOUNTS.match(node.detail)
         if found is None:
-            return [sentence(node.detail)] if node.detail else []
+            told = node.detail not in ("", OF_THE_PLAN)
+            return [sentence(node.detail)] if told else []
         stated = zip(node.facts, (found["used"], found["requested"]), strict=False)
         asked = [(self._question(fact), number) for fact, number in stated if number]
         asked.append((self._words["the_most"], found["most"]))

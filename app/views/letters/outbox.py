@@ -13,6 +13,7 @@ import orjson
 from app.base.ids import place_of_id
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.render_communication import letter_sent
+from app.policy.discreet import by_result
 from app.policy.library import Library
 from app.policy.phrases import phrases
 from app.policy.stored_form import answer_from_json, question_from_json
@@ -171,8 +172,10 @@ def content(row: Row, library: Library, *, released: bool) -> LetterContent:
     language = language_of(tag)
     letter_words = words(language)
     question, answer = orjson.loads(row["determined"] or "[null, null]")
-    claimed = question_from_json(question).claimed if question else ()
+    asked = question_from_json(question) if question else None
     determination = answer_from_json(answer) if answer else None
+    if determination is not None and asked is not None and not to_member:
+        determination = by_result(determination, asked.facts)
     version = snapshot.policy or (determination.policy if determination else None)
     stated = stated_member(sent, copies)
     to = _to(row, sent, copies, roster, released=released)
@@ -189,7 +192,7 @@ def content(row: Row, library: Library, *, released: bool) -> LetterContent:
         policy=library.version(version) if version else None,
         decisive=decisive(
             determination,
-            claimed,
+            asked.claimed if asked else (),
             phrases(library, version, language),
             letter_words,
             language,

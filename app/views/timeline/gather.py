@@ -29,7 +29,7 @@ WHERE h.plan = $1 AND h.referral_id = $2 ORDER BY h.seq"""
 
 _DETERMINATIONS = """SELECT seq, outcome, basis, policy, as_of, at, answer::jsonb->'reasons' AS
     reasons, answer::jsonb->'populations' AS populations,
-    CASE WHEN $3::bool THEN answer END AS answer
+    CASE WHEN $3::bool THEN question END AS question, CASE WHEN $3::bool THEN answer END AS answer
 FROM determination WHERE plan = $1 AND referral_id = $2 ORDER BY seq"""
 
 _REQUESTS = """SELECT seq, asked, asked_at, void_due, attempts, reminded_at, answered_at

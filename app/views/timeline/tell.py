@@ -13,9 +13,10 @@ import orjson
 from app.fhir.r4 import codes
 from app.model.lifecycle import MOVES
 from app.model.messages import MEANINGS, EventType
+from app.policy.discreet import by_result
 from app.policy.explain import explain, is_about_need
 from app.policy.library import Library
-from app.policy.stored_form import answer_from_json
+from app.policy.stored_form import answer_from_json, question_from_json
 from app.policy.vocabulary import with_advice, words_of
 from app.store.database import Row
 from app.views.spans import moment
@@ -40,7 +41,7 @@ def entries(found: Found, library: Library) -> list[Entry]:
     """List everything that happened, the oldest first."""
     listed = [
         *_moves(found),
-        *(_determination(row, library) for row in found.determinations),
+        *(_determination(row, library, staff=found.staff) for row in found.determinations),
         *_reminders(found.requests),
         *_authorization(found.authorization),
         *map(_letter, found.letters),
@@ -95,11 +96,10 @@ def reasons(stored: Sequence[dict[str, Any]]) -> list[str]:
     return list(filter(None, texts))
 
 
-def _determination(row: Row, library: Library) -> Entry:
+def _determination(row: Row, library: Library, *, staff: bool) -> Entry:
     because = reasons(_json(row["reasons"]))
     populations = [codes.POPULATIONS.get(code, code) for code in _json(row["populations"])]
     details = [*because, *(f"Met: {name}" for name in populations)]
-    answer = row["answer"]
     if row["policy"]:
         details.append(f"Policy {row['policy']}, as of {row['as_of']}")
     return Entry(
@@ -109,8 +109,16 @@ def _determination(row: Row, library: Library) -> Entry:
         text=_answer(row),
         by="the rules",
         details=details,
-        explanation=explain(answer_from_json(answer), library, full=True) if answer else None,
+        explanation=_explained(row, library, staff=staff) if row["answer"] else None,
     )
+
+
+def _explained(row: Row, library: Library, *, staff: bool) -> str:
+    """Explain an answer in full; to others than the plan's staff by result only."""
+    answer = answer_from_json(row["answer"])
+    if not staff:
+        answer = by_result(answer, question_from_json(row["question"]).facts)
+    return explain(answer, library, full=True)
 
 
 def _answer(row: Row) -> str:
