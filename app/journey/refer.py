@@ -6,6 +6,7 @@ unique index decides between parallel posts of the same referral: of the loser n
 and it is answered from what the winner wrote.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.base.errors import busy, not_found, refuse
@@ -45,8 +46,11 @@ async def post(
     submission: Submission,
     repeats: RepeatPolicy,
     context: RequestContext,
+    missed: Callable[[], Awaitable[None]],
 ) -> Answer:
     """Answers a post: creates the referral, or answers a repeat with the first referral.
+
+    Calls `missed` where a member's number identified nobody: it is counted, never refused.
 
     Tries again after a lost race, at most four times in all; then raises `busy()`. After a race for
     a place it tries in a transaction that locks the offers first: this try loses no such race.
@@ -54,10 +58,11 @@ async def post(
     under_locks = False
     for _ in range(_TRIES):
         try:
-            if not under_locks:
-                return await _try(database, submission, repeats, context)
-            async with database.begin() as transaction:
-                return await _try(transaction, submission, repeats, context)
+            if under_locks:
+                async with database.begin() as transaction:
+                    answer, identified = await _try(transaction, submission, repeats, context)
+            else:
+                answer, identified = await _try(database, submission, repeats, context)
         except PlaceGone:
             under_locks = True
         except LostRace:
@@ -67,6 +72,10 @@ async def post(
         except DatabaseBusy as error:
             if sqlstate(error.__cause__) != _DEADLOCK:
                 raise
+        else:
+            if submission.request.cin and not identified:
+                await missed()
+            return answer
     raise busy()
 
 
@@ -75,11 +84,12 @@ async def _try(
     submission: Submission,
     repeats: RepeatPolicy,
     context: RequestContext,
-) -> Answer:
+) -> tuple[Answer, bool]:
+    """Returns the answer, and whether the member is identified; of a repeat it is not asked."""
     known = await gather(source, inquire(submission, repeats, context))
     answer = await _seen_before(source, known, submission, repeats, context)
     if answer is not None:
-        return answer
+        return answer, True
     changes = await process(source, submission, known, context)
     answer = await to_thread_if_heavy(
         answer_created, changes, submission.locations, context.fhir_base
@@ -87,7 +97,7 @@ async def _try(
     if repeats.key:
         remember(changes, repeats.client_id, repeats.key, submission.fingerprint.value, answer)
     await write(source, changes)
-    return answer
+    return answer, changes.after.member_id is not None
 
 
 def inquire(submission: Submission, repeats: RepeatPolicy, context: RequestContext) -> Inquiry:

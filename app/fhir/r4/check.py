@@ -12,7 +12,7 @@ from typing import Any
 
 from app.base.errors import Issue
 from app.base.heavy_work import check_time_limit
-from app.fhir.r4.path import Path, member, render
+from app.fhir.r4.path import Path, render
 from app.fhir.r4.primitives import JSON_WORDS, PRIMITIVES, is_plain
 from app.fhir.r4.relations import Local, contained_faults, target_faults
 from app.fhir.r4.strict_json import MAX_FAULTS
@@ -41,7 +41,7 @@ def check_resource(resource: Any, path: str | None = None) -> list[Issue]:
     """
     walk = _Walk()
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
-    name = path or (kind if isinstance(kind, str) and member(kind) else "Resource")
+    name = path or (kind if isinstance(kind, str) and resource_table(kind) else "Resource")
     walk.resource(resource, (None, name, None), contained=False)
     return walk.faults
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "limits"
-down_revision = "row_security"
+revision = "0.3.0.limits"
+down_revision = "0.3.0.families"
 branch_labels = None
 depends_on = None
 
