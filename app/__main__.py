@@ -8,9 +8,11 @@ import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from app.base.errors import Refusal, Stopped
 from app.base.settings import CHECKOUT, WrongSettings, settings
+from app.model.caller import PURPOSES
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -78,15 +80,32 @@ def _add_policy(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _add_client(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("client", help="register clients and renew their secrets")
+    parser = commands.add_parser("client", help="register clients, renew secrets, switch off")
     actions = parser.add_subparsers(required=True, metavar="action")
     add = _add(actions, "add", _client_add, "register a client; its secret is shown once")
     add.add_argument("id")
     add.add_argument("--organization", required=True, help="the id of its Organization")
     add.add_argument("--role", choices=("requester", "provider", "staff"), default="requester")
     add.add_argument("--scope", action="append", help="instead of the role's scopes; repeatable")
+    add.add_argument("--purpose", choices=PURPOSES, help="why it asks (HL7 v3 PurposeOfUse)")
+    add.add_argument("--name", help="by which people know it")
+    keys = _add(actions, "keys", _client_keys, "replace a client's public keys")
+    for parser_of_keys in (add, keys):
+        one = parser_of_keys.add_mutually_exclusive_group()
+        one.add_argument("--jwks", type=Path, metavar="FILE", help="its public keys, a JWKS")
+        one.add_argument("--jwks-uri", metavar="URL", help="where it publishes its public keys")
+        parser_of_keys.add_argument(
+            "--certificate", type=Path, metavar="FILE", help="its TLS certificate, PEM"
+        )
     rotate = _add(actions, "rotate", _client_rotate, "replace a client's secret; shown once")
-    rotate.add_argument("id")
+    rotate.add_argument(
+        "--overlap", type=int, default=0, metavar="HOURS", help="how long the old one stays good"
+    )
+    off = _add(actions, "off", _client_off, "switch a client off; its tokens end at once")
+    on = _add(actions, "on", _client_on, "switch a client on again")
+    for parser_of_one in (keys, rotate, off, on):
+        parser_of_one.add_argument("id")
+    _add(actions, "list", _client_list, "every client: how it logs in, and its scopes")
 
 
 def _serve(_: argparse.Namespace) -> int:
@@ -240,13 +259,44 @@ def _moves(given: argparse.Namespace) -> int:
 def _client_add(given: argparse.Namespace) -> int:
     from app.commands.client import add
 
-    return asyncio.run(add(given.id, given.organization, given.role, given.scope))
+    wanted = (given.id, given.organization, given.role, given.scope)
+    return asyncio.run(add(*wanted, _keys_given(given), given.purpose, given.name))
 
 
 def _client_rotate(given: argparse.Namespace) -> int:
     from app.commands.client import renew
 
-    return asyncio.run(renew(given.id))
+    return asyncio.run(renew(given.id, given.overlap))
+
+
+def _client_keys(given: argparse.Namespace) -> int:
+    from app.commands.client import replace_client_keys
+
+    return asyncio.run(replace_client_keys(given.id, _keys_given(given)))
+
+
+def _keys_given(given: argparse.Namespace) -> Any:
+    from app.commands.client import KeyOptions
+
+    return KeyOptions(given.jwks, given.jwks_uri, given.certificate)
+
+
+def _client_off(given: argparse.Namespace) -> int:
+    from app.commands.client import switch
+
+    return asyncio.run(switch(given.id, on=False))
+
+
+def _client_on(given: argparse.Namespace) -> int:
+    from app.commands.client import switch
+
+    return asyncio.run(switch(given.id, on=True))
+
+
+def _client_list(_: argparse.Namespace) -> int:
+    from app.commands.client import list_all
+
+    return asyncio.run(list_all())
 
 
 def _fail(text: str) -> int:

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.api.caller import is_stranger
 from app.api.contract.document import describe
 from app.api.deployment import Deployment, Started, deploy, deployment_of
+from app.api.ended import told_of_ended
 from app.api.forms import publish
 from app.api.health import metrics_port
 from app.api.routes import routers
@@ -134,6 +135,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         async with (
             lateness_watched("service", settings.loop_monitor_ms),
             metrics_port(deployment_of(app)),
+            told_of_ended(parts.tokens, database),
         ):
             yield
     finally:

@@ -18,9 +18,10 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from app.api.bearer import TokenRefused
-from app.api.deployment import deployment, deployment_of
+from app.api.deployment import Deployment, deployment, deployment_of
+from app.api.login.certificate import shown_certificate
 from app.base.errors import Refusal, refuse
-from app.model.caller import DECIDE, NETWORK, ROSTER, Caller
+from app.model.caller import CLIENTS, DECIDE, NETWORK, ROSTER, Caller
 
 REALM = 'Bearer realm="no-wrong-door"'
 
@@ -34,6 +35,7 @@ DOCUMENTED_SCOPES = {
     DECIDE: "Plan staff: decide referrals",
     ROSTER: "Plan staff: load the roster",
     NETWORK: "Plan staff: keep the network",
+    CLIENTS: "Plan staff: register clients",
 }
 
 
@@ -50,9 +52,8 @@ class _BearerScheme(OAuth2):
         kind, _, token = header.partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise _unauthorized("login", "Send an access token: `Authorization: Bearer …`.")
-        tokens = deployment(request).tokens
         try:
-            holder = tokens.verify(token.strip(), time.time())
+            holder = await _verified(deployment(request), request.scope, token)
         except TokenRefused as refused:
             raise _refused(refused) from None
         request.scope["state"]["client_id"] = holder.client_id
@@ -106,26 +107,39 @@ def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
     return refuse(401, code, text, WWW_Authenticate=challenge)
 
 
-def is_stranger(scope: Scope) -> bool:
+async def is_stranger(scope: Scope) -> bool:
     """Tells whether the handler's dependencies will refuse the request."""
-    return holder_of(scope) is None and any(
+    return await holder_of(scope) is None and any(
         _is_guarded(route.dependant)
         for route in scope["app"].routes
         if hasattr(route, "dependant") and route.matches(dict(scope))[0] is Match.FULL
     )
 
 
-def holder_of(scope: Scope) -> Caller | None:
+async def holder_of(scope: Scope) -> Caller | None:
     """The holder of the one good token of a request; None where there is none."""
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
         return None
-    tokens = deployment_of(scope["app"]).tokens
     try:
-        return tokens.verify(token.decode("latin-1").strip(), time.time())
+        return await _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
     except TokenRefused:
         return None
+
+
+async def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:
+    """The holder of a token of ours, on this connection, or of an outside issuer's.
+
+    Raises `TokenRefused`.
+    """
+    certificate = shown_certificate(scope, parts.settings.client_certificate_header)
+    try:
+        return parts.tokens.verify(token.strip(), time.time(), certificate)
+    except TokenRefused as refused:
+        if refused.expired or not parts.settings.oidc_issuers:
+            raise
+    return await parts.outside.verify(token.strip(), time.time())
 
 
 def _is_guarded(dependant: Dependant) -> bool:

@@ -196,12 +196,14 @@ def _patches(meanings: list[dict[str, Any]]) -> bool:
 
 
 def _security(settings: Settings) -> dict[str, Any]:
-    token = settings.public_url.rstrip("/") + "/oauth/token"
     return {
         "cors": False,
         "service": [{"coding": [{"system": codes.SECURITY_SERVICE, "code": "SMART-on-FHIR"}]}],
         "extension": [
-            {"url": codes.OAUTH_URIS, "extension": [{"url": "token", "valueUri": token}]}
+            {
+                "url": codes.OAUTH_URIS,
+                "extension": [{"url": "token", "valueUri": settings.token_url}],
+            }
         ],
     }
 

@@ -14,8 +14,11 @@ from fastapi import Depends, FastAPI, Request
 
 from app.api.bearer import Tokens, tokens
 from app.api.limits import Limits
+from app.api.login.key_sets import KeySets
+from app.api.outside import OutsideTokens
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
+from app.journey.notification.targets import Guard
 from app.policy.rules import Rules
 from app.store.database import Database, Transaction
 from app.views.figures import DeliveryMetrics
@@ -37,6 +40,8 @@ class Deployment:
     clock: ServiceClock
     tokens: Tokens
     limits: Limits
+    key_sets: KeySets
+    outside: OutsideTokens
     figures: DeliveryMetrics
     started: Started | None = None
 
@@ -48,6 +53,8 @@ class Deployment:
             clock or ServiceClock.of(settings),
             tokens(settings),
             Limits.of(settings),
+            KeySets(Guard.of(settings)),
+            OutsideTokens(settings),
             DeliveryMetrics(),
         )
 

@@ -89,7 +89,8 @@ async def metrics(request: Request) -> Response:
     METRICS_PORT is set, this path is 404, and the metrics are on that port.
     """
     parts = deployment(request)
-    if not parts.settings.shows_metrics:
+    settings = parts.settings
+    if settings.metrics_port or settings.environment == "production":
         raise refuse(404, "not-found", "The metrics are not shown here.")
     text = await _all_metrics(parts)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -7,6 +7,7 @@ from app.api import (
     capacity,
     carried,
     catalog,
+    clients,
     correspondence,
     decisions,
     deliveries,
@@ -54,6 +55,7 @@ def routers() -> list[APIRouter]:
         subscription_operations,  # before `subscriptions`, whose `{id}` would match `$status`
         subscriptions,
         tokens,
+        clients,
         health,
         capability,
         docs,

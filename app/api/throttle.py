@@ -26,7 +26,7 @@ class Throttle:
             return
         parts = deployment_of(scope["app"])
         leases = parts.limits.requests
-        caller = holder_of(scope) if leases and parts.started else None
+        caller = await holder_of(scope) if leases and parts.started else None
         if caller is None or leases is None:
             await self._app(scope, receive, send)
             return

@@ -5,27 +5,26 @@ Failures alone count; a lock lasts a minute, then twice as long each time, up to
 hour, and meets good and bad credentials alike.
 """
 
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import Request
-
-from app.api.deployment import deployment
+from app.api.deployment import Deployment
 from app.api.limits import ADDRESS_TRIES, TRIES
 from app.base.errors import Issue, Refusal
 from app.store.limits import locked_s, strike
 
+_log = logging.getLogger(__name__)
+
 
 @asynccontextmanager
-async def tries_limited(request: Request, client_id: str) -> AsyncIterator[None]:
+async def tries_limited(parts: Deployment, client_id: str, address: str) -> AsyncIterator[None]:
     """Looks at the credentials of a client in the block, which raises 401 for wrong ones.
 
     Raises 429 with `Retry-After` without entering the block while their source is locked out.
     """
-    parts = deployment(request)
     limits, database = parts.limits, parts.database
-    address = request.client.host if request.client else ""
     both, alone = limits.hashed(f"{client_id}\0{address}"), limits.hashed(address)
     async with limits.trying(both):
         names = [TRIES.name, ADDRESS_TRIES.name]
@@ -36,7 +35,8 @@ async def tries_limited(request: Request, client_id: str) -> AsyncIterator[None]
         except Refusal as refusal:
             if refusal.status == 401:
                 for quota, key in ((TRIES, both), (ADDRESS_TRIES, alone)):
-                    await strike(database, quota, key, time.time())
+                    if await strike(database, quota, key, time.time()):
+                        _log.warning("locked out", extra={"peer": address, "limit": quota.name})
             raise
 
 

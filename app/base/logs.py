@@ -27,6 +27,7 @@ FIELDS = (
     "ms",
     "cpu_ms",
     "client",
+    "peer",
     "plan",
     "loop",
     "alarm",

@@ -1,15 +1,14 @@
 """Settings that are secrets may be in files: `TOKEN_SECRET_FILE=/run/secrets/token_secret`.
 
 A file keeps a secret out of the environment, which other programs of the machine may read and
-failures may print. Blanks and line ends around the secret are no part of it.
+failures may print: it is how Docker, Kubernetes and systemd hand secrets over. Blanks and line ends
+around the secret are no part of it. A file is read once, when the process starts: a secret that was
+replaced takes a restart, as one in the environment does.
 """
 
 import os
 from pathlib import Path
 from typing import Any
-
-from pydantic.fields import FieldInfo
-from pydantic_settings import PydanticBaseSettingsSource
 
 #: The settings that may be in a file, each named by the variable with `_FILE` behind its name.
 IN_FILES = (
@@ -21,22 +20,21 @@ IN_FILES = (
 )
 
 
-class SecretFiles(PydanticBaseSettingsSource):
-    """Reads the files that the environment names; raises `ValueError` for one it cannot read."""
+def secrets_in_files() -> dict[str, Any]:
+    """Reads the files that the environment names: setting → secret.
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - pydantic's
-        variable = f"{field_name.upper()}_FILE"
-        path = os.environ.get(variable, "") if field_name in IN_FILES else ""
-        if not path:
-            return None, field_name, False
-        if os.environ.get(field_name.upper()):
-            raise ValueError(f"{variable}: set this or {field_name.upper()}, not both")
-        try:
-            return Path(path).read_text("utf-8").strip(), field_name, False
-        except (OSError, ValueError):
-            raise ValueError(f"{variable}: the file cannot be read as text") from None
+    Raises `ValueError`, which names the variable, for a file that cannot be read, and where the
+    setting itself is set, too.
+    """
+    named = {name: os.environ.get(f"{name.upper()}_FILE", "") for name in IN_FILES}
+    return {name: _secret(name.upper(), path) for name, path in named.items() if path}
 
-    def __call__(self) -> dict[str, Any]:
-        fields = self.settings_cls.model_fields.items()
-        values = ((name, self.get_field_value(field, name)[0]) for name, field in fields)
-        return {name: value for name, value in values if value is not None}
+
+def _secret(variable: str, path: str) -> str:
+    if os.environ.get(variable):
+        raise ValueError(f"{variable}_FILE: set this or {variable}, not both")
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, ValueError):
+        raise ValueError(f"{variable}_FILE: the file cannot be read as text") from None
+    return text.strip()

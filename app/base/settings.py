@@ -5,6 +5,7 @@ person who deploys; a test compares the two lists.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Literal
 
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.base.secret_files import SecretFiles
+from app.base.issuers import OutsideIssuer, read_issuers
+from app.base.secret_files import secrets_in_files
 
 #: The folder that holds `app`, `migrations` and `openapi`: the checkout, the image, site-packages.
 CHECKOUT = Path(__file__).parents[2]
@@ -31,24 +33,13 @@ class WrongSettings(Exception):
 _PAIR = re.compile(r"[A-Za-z0-9.-]{1,64}=[^=,\s]+:[0-9]{1,5}")
 _PHONE = re.compile(r"[A-Za-z0-9-]{1,32} ?= ?[0-9+(][0-9 ().-]{5,22}[0-9]")
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}")
-_TOO_SHORT = "TOKEN_SECRET must have 32 characters or more"
+_TOO_SHORT = "TOKEN_SECRET must have 32 characters or more, and so must each of several"
 
 
 class Settings(BaseSettings):
     """The settings of one process. Wrong ones stop the start with a sentence that says which."""
 
     model_config = SettingsConfigDict(env_file=None, extra="ignore", hide_input_in_errors=True)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic's names
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, SecretFiles(settings_cls), env_settings
 
     environment: Literal["development", "production"] = Field(
         "development",
@@ -116,13 +107,26 @@ class Settings(BaseSettings):
     token_secret: SecretStr = Field(
         SecretStr(""),
         description="Signs access tokens (32 characters or more). The same for every service "
-        "process; without it nothing serves.",
+        "process; without it nothing serves. Several, separated by commas: the first signs, all "
+        "verify, so that it can be replaced without a gap.",
     )
     token_lifetime_s: int = Field(
         300,
         ge=30,
         le=300,
         description="Lifetime of an access token; SMART allows at most 300 seconds.",
+    )
+    client_certificate_header: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9-]{0,64}$",
+        description="The header in which the TLS proxy hands over a caller's certificate "
+        "(URL-encoded PEM, or RFC 9440), such as Client-Cert. The proxy must strip what callers "
+        "send under this name. Empty: no certificate counts.",
+    )
+    oidc_issuers: str = Field(
+        "",
+        description="Outside issuers whose access tokens are taken besides our own: a JSON list "
+        "(deploy/env.example). Empty: none.",
     )
     webhook_key: SecretStr = Field(
         SecretStr(""),
@@ -251,6 +255,12 @@ class Settings(BaseSettings):
             raise ValueError("write each as type/subtype, such as audio/mpeg")
         return types
 
+    @field_validator("oidc_issuers")
+    @classmethod
+    def _names_issuers(cls, text: str) -> str:
+        read_issuers(text)
+        return text
+
     @field_validator("webhook_key")
     @classmethod
     def _is_a_key(cls, keys: SecretStr) -> SecretStr:
@@ -275,6 +285,10 @@ class Settings(BaseSettings):
                 ("CLOCK_OFFSET_S must be 0", self.clock_offset_s != 0),
                 ("CLOCK_OFFSET_FILE must be empty", bool(self.clock_offset_file)),
                 (
+                    "OIDC_ISSUERS must begin with https://",
+                    any(not one.issuer.startswith("https://") for one in self.issuers),
+                ),
+                (
                     "PUBLIC_URL must begin with https://",
                     not self.public_url.startswith("https://"),
                 ),
@@ -286,8 +300,13 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def token_secrets(self) -> list[str]:
+        """The secrets of `TOKEN_SECRET`: the first signs."""
+        return [one.strip() for one in self.token_secret.get_secret_value().split(",")]
+
+    @property
     def has_token_secret(self) -> bool:
-        return len(self.token_secret.get_secret_value()) >= 32
+        return all(len(one) >= 32 for one in self.token_secrets)
 
     def require_token_secret(self) -> None:
         """Raise `WrongSettings` without a secret; every process that serves or sends calls this."""
@@ -306,9 +325,9 @@ class Settings(BaseSettings):
         return frozenset(int(port) for port in self.webhook_ports.split(","))
 
     @property
-    def shows_metrics(self) -> bool:
-        """Tells whether /metrics is among the paths of the API."""
-        return not self.metrics_port and self.environment != "production"
+    def issuers(self) -> Sequence[OutsideIssuer]:
+        """The issuers of `OIDC_ISSUERS`."""
+        return read_issuers(self.oidc_issuers)
 
     @property
     def document_types(self) -> list[str]:
@@ -331,14 +350,24 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.clock_offset_s)
 
     @property
+    def token_url(self) -> str:
+        return self.public_url.rstrip("/") + "/oauth/token"
+
+    @property
+    def introspection_url(self) -> str:
+        return self.public_url.rstrip("/") + "/oauth/introspect"
+
+    @property
     def fhir_base(self) -> str:
         return self.public_url.rstrip("/") + "/fhir"
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment. Raises `WrongSettings`."""
+    """Read the settings from the environment, and secrets from files that it names. Raises
+    `WrongSettings`.
+    """
     try:
-        return Settings()
+        return Settings(**secrets_in_files())
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         texts = [

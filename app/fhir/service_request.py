@@ -30,6 +30,8 @@ from app.policy.stated import MOST_REFERENCES, choose_coverage
 
 #: Limit of identifiers: each costs one lookup, since an identifier belongs to one referral only.
 _MOST_IDENTIFIERS = 100
+#: Of a Patient so many names are compared with a roster's, and so many letters of each.
+_MOST_NAMES, _LONGEST_NAME = 20, 200
 INTENTS = ("proposal", "plan", "order", "original-order", "filler-order")
 
 
@@ -259,9 +261,11 @@ def name_of(patient: Resource) -> str | None:
 
 
 def families_of(patient: Resource) -> tuple[str, ...]:
-    """Read the family names by which a Patient is or was known, old and maiden ones too."""
-    names = [_text_of(name.get("family")) for name in patient.get("name") or ()]
-    return tuple(dict.fromkeys(name for name in names if name))
+    """Read the family names by which a Patient is or was known, old and maiden ones too; of each
+    the first letters, so that to compare them takes no time.
+    """
+    names = [_text_of(name.get("family")) for name in (patient.get("name") or ())[:_MOST_NAMES]]
+    return tuple(dict.fromkeys(name[:_LONGEST_NAME] for name in names if name))
 
 
 def address_lines(patient: Resource) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The caller of a request (client, organization, scopes), and the scopes that a client is granted.
 
 A scope is one of three kinds: SMART v2 (`system/ServiceRequest.crs`), SMART v1 (`.read`, `.write`,
-`.*`; `grant` translates them to v2), or one of the three scopes of plan staff. `Caller.may` tells
+`.*`; `grant` translates them to v2), or one of the four scopes of plan staff. `Caller.may` tells
 whether a caller may do a thing.
 
 Source: SMART App Launch 2.2, "Scopes for requesting FHIR resources".
@@ -12,8 +12,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-#: The scopes of plan staff: to decide referrals, to load rosters, to keep the network.
-DECIDE, ROSTER, NETWORK = "nwd/decide", "nwd/roster", "nwd/network"
+#: The scopes of plan staff: to decide referrals, to load rosters, to keep the network, to register
+#: clients.
+DECIDE, ROSTER, NETWORK, CLIENTS = "nwd/decide", "nwd/roster", "nwd/network", "nwd/clients"
+
+#: Why a client may ask: the codes of HL7 v3 PurposeOfUse (2.16.840.1.113883.5.8) that this service
+#: registers. Treatment, treatment in an emergency, care management, coordination of care,
+#: administration of benefits, operations of health care, public health.
+PURPOSES = ("TREAT", "ETREAT", "CAREMGT", "COC", "HPAYMT", "HOPERAT", "PUBHLTH")
+
+
+def usual_purpose(plan: str | None) -> str:
+    """Returns the purpose of a client whose registration names none: a plan's own, or another."""
+    return "TREAT" if plan is None else "HPAYMT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +76,7 @@ UNASSIGNED = "unassigned"
 
 
 #: Scopes that are not about a FHIR resource type.
-STAFF = frozenset({DECIDE, ROSTER, NETWORK})
+STAFF = frozenset({DECIDE, ROSTER, NETWORK, CLIENTS})
 
 _LETTERS = "cruds"
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}

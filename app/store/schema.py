@@ -8,6 +8,7 @@ whole server, and the backup of one database restores the tables without the rol
 Alembic version that leaves nothing to migrate.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alembic.config import Config
@@ -67,16 +68,22 @@ APPEND_ONLY = (
     "resource_set",
     "directory_version",
     "attempt",
+    "client_history",
 )
 #: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows
 #: are made anew with each change. It deletes from no other table.
 EXPIRING = (
-    "idempotency_key",
-    "directory_index",
-    "organization_npi",
-    "quota_use",
+    "idempotency_key", "directory_index", "organization_npi", "client_assertion", "quota_use",
     "asked_member",
-)
+)  # fmt: skip
+#: Tables of which the service changes some columns alone. Whom a client acts for is none of them:
+#: a client is never handed to another organization.
+CHANGED_IN_PART: Mapping[str, Sequence[str]] = {
+    "client": (
+        "secret_hash", "previous_secret_hash", "previous_secret_until", "jwks", "jwks_uri",
+        "certificate", "scopes", "active", "token_series", "series_at",
+    ),
+}  # fmt: skip
 
 #: Functions that run as the owner: they make partitions, and read past row security.
 AS_OWNER = (
@@ -98,15 +105,20 @@ _GRANT = (
     f"GRANT USAGE ON SCHEMA public TO {ROLE}",
     f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}",
     f"GRANT SELECT, INSERT, UPDATE ON {', '.join(metadata.tables)} TO {ROLE}",
-    *(f"REVOKE UPDATE ON {table} FROM {ROLE}" for table in APPEND_ONLY),
+    *(f"REVOKE UPDATE ON {table} FROM {ROLE}" for table in (*APPEND_ONLY, *CHANGED_IN_PART)),
+    *(
+        f"GRANT UPDATE ({', '.join(columns)}) ON {table} TO {ROLE}"
+        for table, columns in CHANGED_IN_PART.items()
+    ),
     *(f"GRANT DELETE ON {table} TO {ROLE}" for table in EXPIRING),
     f"GRANT SELECT ON {', '.join(_READ_ONLY)} TO {ROLE}",
     f"REVOKE ALL ON FUNCTION {', '.join(AS_OWNER)} FROM PUBLIC",
     f"GRANT EXECUTE ON FUNCTION {', '.join(AS_OWNER)} TO {ROLE}",
 )
 _EXISTS = "SELECT 1 FROM pg_roles WHERE rolname = $1"
-#: Lists the tables on which the role may do less than it must, or more than it should; and the
-#: functions of `AS_OWNER` that the role may not call, or that everybody may.
+#: Lists the tables, and columns of those changed in part, on which the role may do less than it
+#: must, or more than it should; and the functions of `AS_OWNER` that the role may not call, or that
+#: everybody may.
 _WRONG = """SELECT c.relname FROM pg_class c CROSS JOIN LATERAL (SELECT
     has_table_privilege($1, c.oid, 'SELECT') reads, has_table_privilege($1, c.oid, 'INSERT') adds,
     has_table_privilege($1, c.oid, 'UPDATE') changes,
@@ -117,6 +129,11 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v') A
     ELSE reads AND adds = (c.relname <> ALL ($5::text[]))
         AND changes = (c.relname <> ALL ($2::text[] || $5::text[]))
         AND removes = (c.relname = ANY ($3::text[])) END
+UNION ALL SELECT a.attrelid::regclass || '.' || a.attname FROM pg_attribute a
+WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attrelid IN (SELECT c.oid FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY ($7::text[]))
+    AND has_column_privilege($1, a.attrelid, a.attnum, 'UPDATE')
+        <> (a.attrelid::regclass || '.' || a.attname = ANY ($8::text[]))
 UNION ALL SELECT p.proname FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.oid = ANY ($6::text[]::regprocedure[])
     AND (NOT has_function_privilege($1, p.oid, 'EXECUTE')
@@ -144,8 +161,16 @@ def wrongly_granted(connection: Connection) -> list[str]:
     """Lists what has wrong grants, by name; instead of that the role itself, if it is missing."""
     if not connection.exec_driver_sql(_EXISTS, (ROLE,)).first():
         return [ROLE]
-    listed = (APPEND_ONLY, EXPIRING, _NAMED, _READ_ONLY, AS_OWNER)
-    parameters: Any = (ROLE, *map(list, listed))
+    parameters: Any = (
+        ROLE,
+        [*APPEND_ONLY, *CHANGED_IN_PART],
+        list(EXPIRING),
+        list(_NAMED),
+        list(_READ_ONLY),
+        list(AS_OWNER),
+        list(CHANGED_IN_PART),
+        [f"{table}.{column}" for table, columns in CHANGED_IN_PART.items() for column in columns],
+    )
     return [row[0] for row in connection.exec_driver_sql(_WRONG, parameters)]
 
 

@@ -2,7 +2,8 @@
 
 import base64
 import time
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -12,7 +13,14 @@ from app.api.deployment import deployment_of
 from app.commands import client as command
 from app.main import create_app
 from app.store import clients as store
-from app.store.clients import DEMONSTRATION, find, register, register_demonstration, rotate
+from app.store.clients import (
+    DEMONSTRATION,
+    NewClient,
+    find,
+    register,
+    register_demonstration,
+    rotate,
+)
 from app.store.database import Database
 from app.store.tables.directory import client as clients
 from app.store.tables.directory import organization
@@ -20,6 +28,7 @@ from tests.deployed import start
 from tests.postgres import run
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+EHR = NewClient("ehr", "org-h", ["system/Task.rs"], "TREAT")
 FORM = {"grant_type": "client_credentials"}
 
 
@@ -136,19 +145,19 @@ async def test_demonstration_clients_do_not_exist_in_production(database):
 
 async def test_a_registered_client_is_known_in_production_and_its_secret_can_be_renewed(database):
     async with database.begin() as connection:
-        first = await register(connection, "ehr", "org-h", ["system/Task.rs"], NOW)
-        assert await register(connection, "ehr", "org-h", ["system/Task.rs"], NOW) is None
+        _, first = await register(connection, EHR, NOW)
+        assert await register(connection, EHR, NOW) == (False, None)
         found = await find(connection, "ehr", production=True)
         assert found is not None
-        assert first not in (found.secret_hash or "")
-        second = await rotate(connection, "ehr")
+        assert first not in found.secret_hashes[0]
+        second = await rotate(connection, "ehr", NOW, timedelta(0))
         assert second not in (None, first)
-        assert await rotate(connection, "nobody") is None
+        assert await rotate(connection, "nobody", NOW, timedelta(0)) is None
 
 
 async def test_demonstration_clients_take_nobody_elses_place(database):
     async with database.begin() as connection:
-        await register(connection, "hospital", "org-real", ["system/Task.rs"], NOW)
+        await register(connection, replace(EHR, id="hospital", organization_id="org-real"), NOW)
         await register_demonstration(connection, NOW)
         found = await find(connection, "hospital", production=True)
         assert found is not None

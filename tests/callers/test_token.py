@@ -26,14 +26,18 @@ CLAIMS = {
 }
 
 
-def tokens(secret: str = "s" * 40, audience: str = AUDIENCE) -> Tokens:
-    return Tokens(secret, audience)
+def tokens(*secrets: str, audience: str = AUDIENCE) -> Tokens:
+    return Tokens(secrets or ("s" * 40,), audience)
+
+
+OURS = tokens()
+KID, KEY = OURS._signs, OURS._keys[OURS._signs]
 
 
 def signed(claims=None, header=None, key=None, algorithm="HS256") -> str:
     """A token signed with our own key unless another is given."""
-    head = {"alg": algorithm, "typ": "at+jwt", **(header or {})}
-    return jwt.encode(head, {**CLAIMS, **(claims or {})}, key or tokens()._key, [algorithm])
+    head = {"alg": algorithm, "typ": "at+jwt", "kid": KID, **(header or {})}
+    return jwt.encode(head, {**CLAIMS, **(claims or {})}, key or KEY, [algorithm])
 
 
 def part(value: object) -> str:
@@ -42,7 +46,7 @@ def part(value: object) -> str:
 
 def without(name: str) -> str:
     claims = {key: value for key, value in CLAIMS.items() if key != name}
-    return jwt.encode({"alg": "HS256", "typ": "at+jwt"}, claims, tokens()._key, ["HS256"])
+    return jwt.encode({"alg": "HS256", "typ": "at+jwt", "kid": KID}, claims, KEY, ["HS256"])
 
 
 def tampered() -> str:
@@ -73,7 +77,12 @@ ATTACKS = {
     "the setting itself as key": signed(key=OctKey.import_key("s" * 40)),
     "embedded key": signed(header={"jwk": EMBEDDED.as_dict()}, key=EMBEDDED),
     "another kind of JWT": signed(header={"typ": "JWT"}),
-    "unknown critical header": signed(header={"crit": ["kid"], "kid": "1"}),
+    "unknown critical header": signed(header={"crit": ["kid"]}),
+    "unknown key": signed(header={"kid": "1"}),
+    "key named by a list": f"{part({'alg': 'HS256', 'typ': 'at+jwt', 'kid': [KID]})}.e30.c2ln",
+    "purpose that nobody has": signed({"purpose": "MARKT"}),
+    "series as text": signed({"series": "1"}),
+    "bound to no certificate": signed({"cnf": {}}),
     "header is a list": f"{part([1])}.{part(CLAIMS)}.c2ln",
     "claims are a list": f"{part({'alg': 'HS256', 'typ': 'at+jwt'})}.{part([1])}.c2ln",
     "lives too long": signed({"exp": int(NOW) + 301}),
@@ -110,7 +119,7 @@ def test_a_token_says_who_the_caller_is_and_what_it_may_do():
     ours = tokens()
     token = ours.issue(staff, NOW)
     assert ours.verify(token, NOW) == staff
-    claims = jwt.decode(token, ours._key, algorithms=["HS256"]).claims
+    claims = jwt.decode(token, KEY, algorithms=["HS256"]).claims
     required = {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}  # RFC 9068 2.2
     assert required <= claims.keys()
     assert claims["client_id"] == claims["sub"] == "staff-hpsm"
@@ -125,6 +134,57 @@ def test_a_token_that_says_since_when_it_is_good_is_good_since_then():
 
 def test_processes_of_one_deployment_accept_each_others_tokens():
     assert tokens().verify(tokens().issue(HOSPITAL, NOW), NOW) == HOSPITAL
+
+
+OLD, NEW = "old " * 10, "new " * 10
+
+
+@pytest.mark.parametrize(
+    ("issuer", "verifier", "good"),
+    [
+        ((OLD,), (NEW, OLD), True),  # the new one is there, the old one still verifies
+        ((NEW, OLD), (NEW,), True),  # the old one is gone
+        ((NEW, OLD), (OLD,), False),
+        ((OLD,), (NEW,), False),
+    ],
+)
+def test_signing_keys_rotate_with_overlap(issuer, verifier, good):
+    token = tokens(*issuer).issue(HOSPITAL, NOW)
+    if good:
+        assert tokens(*verifier).verify(token, NOW) == HOSPITAL
+        return
+    with pytest.raises(TokenRefused):
+        tokens(*verifier).verify(token, NOW)
+
+
+def test_a_token_of_an_older_process_is_read():
+    nameless = jwt.encode({"alg": "HS256", "typ": "at+jwt"}, CLAIMS, KEY, ["HS256"])
+    assert tokens().verify(nameless, NOW) == HOSPITAL
+
+
+def test_a_series_that_ended_takes_its_tokens_along():
+    ours = tokens()
+    first, second = (ours.issue(HOSPITAL, NOW, series=number) for number in (0, 1))
+    ours.verify(first, NOW)  # remembered, and refused all the same
+    ours.ended = {"hospital": 1, "practice": 7}
+    assert ours.verify(second, NOW) == HOSPITAL
+    with pytest.raises(TokenRefused) as refused:
+        ours.verify(first, NOW)
+    assert not refused.value.expired
+
+
+def test_a_token_bound_to_a_certificate_is_good_with_it_alone():
+    ours = tokens()
+    bound = ours.issue(HOSPITAL, NOW, certificate="c" * 43)
+    assert ours.verify(bound, NOW, "c" * 43) == HOSPITAL
+    for shown in (None, "d" * 43):
+        with pytest.raises(TokenRefused):
+            ours.verify(bound, NOW, shown)
+
+
+def test_a_caller_keeps_its_purpose():
+    staff = Caller("s", "plan-hpsm", "HPSM", frozenset({"nwd/decide"}), "HPAYMT")
+    assert tokens().verify(tokens().issue(staff, NOW), NOW) == staff
 
 
 @pytest.mark.parametrize(("seconds", "good"), [(0, True), (299, True), (300, False), (4000, False)])

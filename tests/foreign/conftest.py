@@ -3,10 +3,12 @@
 import json
 import os
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.callers.signer import BY, jwks
 from tests.journeys.payloads import CIN, EXTRA, a_referral
 from tests.outside import ROOT, Tokens, served
 from tests.postgres import token
@@ -23,8 +25,9 @@ def service_url(cluster, tmp_path_factory) -> str:
 
 
 @pytest.fixture
-def let_try(service_url):
-    """Runs a client's script with the service's address, a token and a few referrals to send.
+def let_try(service_url, registered):
+    """Runs a client's script with the service's address, a token, what it needs to log in itself,
+    and a few referrals to send.
 
     It prints what it saw as one line of JSON.
     """
@@ -33,6 +36,7 @@ def let_try(service_url):
         told = {
             "base": f"{service_url}/fhir",
             "token": Tokens(service_url).of("hospital"),
+            **registered,
             "cin_system": CIN,
             "cins": [EXTRA[number] for number in members],
             "referrals": [
@@ -42,6 +46,36 @@ def let_try(service_url):
         return run_script(script, told)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def registered(service_url, tmp_path_factory) -> dict:
+    """A client that the plan's staff registered: its id, secret, and keys by algorithm."""
+    folder = tmp_path_factory.mktemp("keys")
+    wanted = {
+        "id": "foreign",
+        "organization": "org-harbor-lantern",
+        "jwks": jwks(*BY.values()),
+        "secret": True,
+    }
+    request = urllib.request.Request(
+        f"{service_url}/v1/clients",
+        json.dumps(wanted).encode(),
+        {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {Tokens(service_url).of('staff-hpsm')}",
+        },
+    )
+    with urllib.request.urlopen(request) as answer:
+        secret = json.load(answer)["secret"]
+    keys = {}
+    for algorithm, key in BY.items():
+        file, own = folder / f"{algorithm}.pem", folder / f"{algorithm}.jwks"
+        file.write_bytes(key.as_pem(private=True))
+        with_use = {**key.as_dict(private=True), "alg": algorithm, "key_ops": ["sign"]}
+        own.write_text(json.dumps({"keys": [with_use]}))
+        keys[algorithm] = {"kid": key.kid, "file": str(file), "jwks": str(own)}
+    return {"client": "foreign", "secret": secret, "keys": keys}
 
 
 def run_script(script: str, told: dict) -> dict:

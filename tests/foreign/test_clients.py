@@ -57,6 +57,24 @@ def test_medplum(let_try):
     }
 
 
+def test_sekmet_logs_in_with_each_kind_of_key(let_try):
+    seen = let_try("by_sekmet.py", range(20, 24))
+    assert seen == {"made": 4, "read": True, "found": True, "missing": 404}
+
+
+def test_pymedplum_logs_in_with_a_secret(let_try):
+    seen = let_try("by_pymedplum.py", range(24, 26))
+    assert seen == {"made": 2, "read": True, "found": True, "missing": 404}
+
+
+def test_medplum_logs_in_with_a_secret_and_with_a_key(let_try):
+    assert let_try("by_medplum_login.js", range(26, 30)) == {"made": 4, "read": True}
+
+
+def test_smart_fetch_logs_in_with_a_key(let_try):
+    assert let_try("by_smart_fetch.py", range(30, 31)) == {"read": True}
+
+
 def test_the_verifiers_of_standard_webhooks_and_svix():
     secret, next_secret = ("whsec_" + base64.b64encode(c * 32).decode() for c in (b"k", b"n"))
     body = b'{"type": "referral.approved", "data": {"note": "caf\xc3\xa9"}}'

@@ -109,6 +109,8 @@ async def test_it_is_brought_here_while_the_release_serves(code, url, tmp_path):
         base = str(service.http.base_url).rstrip("/")
         async with asks(base, await token(base, "staff-hpsm")) as reads:
             assert await bodies(reads, places) == before
+        named = await service.rows("SELECT families FROM member WHERE cin = '9000001XA'")
+        assert named == [(["Samplewood"],)]
         for referral in posted:
             assert await service.words(referral) == ["cancelled"]
         answer = await service.do("staff-hpsm", "deny", waits, DENIED)

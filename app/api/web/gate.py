@@ -18,7 +18,7 @@ import asyncio
 import gc
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qs
 
 from fastapi import Request
@@ -50,7 +50,9 @@ _LARGEST_JSON = 256 * 1024
 class Gate:
     """ASGI middleware: refuses requests that no handler should have to look at."""
 
-    def __init__(self, app: ASGIApp, body_limit: int, is_stranger: Callable[[Scope], bool]) -> None:
+    def __init__(
+        self, app: ASGIApp, body_limit: int, is_stranger: Callable[[Scope], Awaitable[bool]]
+    ) -> None:
         self._app = app
         self._limit = body_limit
         self._heavy = Heavy()
@@ -82,7 +84,7 @@ class Gate:
             _check(scope, headers, b"")
             return b""
         limit = self._largest(scope)
-        if self._is_stranger(scope):
+        if await self._is_stranger(scope):
             await drain(receive, limit)
             if not_taken := wrong_method(scope):
                 raise not_taken

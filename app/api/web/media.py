@@ -34,7 +34,7 @@ _REFUSED = re.compile(r"^q=0(\.0*)?$")
 
 def taken(method: str, path: str) -> tuple[str, ...]:
     """The media types that a path takes as request body; the first is recommended."""
-    if path == "/oauth/token" or (path.startswith("/fhir/") and path.endswith("/_search")):
+    if path.startswith("/oauth/") or (path.startswith("/fhir/") and path.endswith("/_search")):
         return FORM
     if path.startswith("/fhir"):
         return _PATCH if method == "PATCH" else FHIR

@@ -19,7 +19,8 @@ from app.base.errors import Issue, Refusal, refuse
 from app.fhir.outcome import FHIR_JSON, operation_outcome
 from app.fhir.r4.strict_json import MAX_FAULTS
 
-TOKEN_PATH = "/oauth/token"  # noqa: S105
+#: Where clients log in, and errors have the form of RFC 6749.
+LOGIN_PATHS = ("/oauth/token", "/oauth/introspect")
 
 
 #: A name that an error may repeat: none with three digits in a row, as numbers of persons have.
@@ -27,9 +28,9 @@ _NAME = re.compile(r"(?!.*[0-9]{3})[A-Za-z_][A-Za-z0-9_.\-:]{0,63}")
 
 
 def respond(path: str, refusal: Refusal) -> Response:
-    """The answer of a refusal: RFC 6749 JSON at the token endpoint, OperationOutcome elsewhere."""
+    """The answer of a refusal: RFC 6749 JSON where clients log in, OperationOutcome elsewhere."""
     headers: Mapping[str, str] = dict(refusal.headers)
-    if path == TOKEN_PATH:
+    if path in LOGIN_PATHS:
         body = orjson.dumps(token_error(refusal))
         return Response(body, refusal.status, headers, media_type="application/json")
     body = orjson.dumps(operation_outcome(refusal.issues))

@@ -79,6 +79,8 @@ WEBHOOK_PUBLIC_KEY: Final = _STRUCTURE + "webhook-public-key"
 US_CORE_RACE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race"
 REQUEST_STATUS_REASON: Final = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
 TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
+#: The type of a client's assertion at the token endpoint (RFC 7523 2.2).
+JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 #: Beginnings of the extensions by which R4 carries elements of another FHIR version.
 CROSS_VERSION: Final = tuple(f"{_R4}{version}/" for version in ("5.0", "4.3", "6.0"))

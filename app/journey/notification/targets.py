@@ -68,10 +68,10 @@ class Guard:
     #: (organization, `host:port`): the private targets that the deployment allows, and for whom.
     allowed: frozenset[tuple[str, str]]
     plain_http: bool
-    #: The ports that are sent to; those of `allowed` are beside them.
-    ports: frozenset[int] = frozenset({443, 8443})
     #: This service's own host name, because the service sends nothing to itself.
     own_name: str = ""
+    #: The ports that are sent to; those of `allowed` are beside them.
+    ports: frozenset[int] = frozenset({443, 8443})
 
     @staticmethod
     def of(settings: Settings) -> "Guard":

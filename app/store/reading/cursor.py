@@ -32,10 +32,14 @@ class Position:
 
 
 def sign(position: Position, secret: str, bound_to: str) -> str:
-    """Makes the cursor after `position`; `bound_to` names the caller and the query."""
+    """Makes the cursor after `position`; `bound_to` names the caller and the query.
+
+    `secret` as `TOKEN_SECRET` has it: of several the first signs.
+    """
     micros = (position.at - _EPOCH) // timedelta(microseconds=1)
     payload = orjson.dumps([micros, position.id])
-    return base64.urlsafe_b64encode(_mac(payload, secret, bound_to) + payload).decode().rstrip("=")
+    mac = _mac(payload, secret.split(",", maxsplit=1)[0], bound_to)
+    return base64.urlsafe_b64encode(mac + payload).decode().rstrip("=")
 
 
 def verify(text: str, secret: str, bound_to: str) -> Position:
@@ -45,7 +49,8 @@ def verify(text: str, secret: str, bound_to: str) -> Position:
     except ValueError:
         raise _refused() from None
     payload = raw[_MAC:]
-    if not hmac.compare_digest(raw[:_MAC], _mac(payload, secret, bound_to)):
+    made = [_mac(payload, one, bound_to) for one in secret.split(",")]
+    if not any(hmac.compare_digest(raw[:_MAC], one) for one in made):
         raise _refused()
     micros, resource_id = orjson.loads(payload)
     return Position(_EPOCH + timedelta(microseconds=micros), resource_id)
@@ -98,7 +103,7 @@ class Pages:
 
 
 def _mac(payload: bytes, secret: str, bound_to: str) -> bytes:
-    key = hashlib.sha256(b"search cursor\0" + secret.encode()).digest()
+    key = hashlib.sha256(b"search cursor\0" + secret.strip().encode()).digest()
     return hmac.digest(key, bound_to.encode() + b"\0" + payload, "sha256")[:_MAC]
 
 

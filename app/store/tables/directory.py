@@ -180,7 +180,7 @@ offer = Table(
 )
 
 
-#: A client that may ask for a token.
+#: A client that may ask for a token: by its secret, or by a key of its own.
 client = Table(
     "client",
     metadata,
@@ -191,4 +191,56 @@ client = Table(
     Column("active", Boolean, nullable=False),
     Column("demonstration", Boolean, nullable=False),
     moment("created_at"),
+    Column("name", Text, comment="by which people know it"),
+    Column("plan", Text, comment="the plan whose staff registered it; null: the operator"),
+    text("purpose", server_default="TREAT", comment="why it asks: HL7 v3 PurposeOfUse"),
+    Column("jwks", Text, comment="JSON: its public keys"),
+    Column("jwks_uri", Text, comment="where it publishes its public keys"),
+    Column("certificate", Text, comment="SHA-256 of its TLS certificate, base64url"),
+    Column("previous_secret_hash", Text, comment="good until previous_secret_until"),
+    Column("previous_secret_until", DateTime(timezone=True)),
+    Column(
+        "token_series",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="tokens of an earlier series are refused",
+    ),
+    Column("series_at", DateTime(timezone=True), comment="when token_series last changed"),
+    CheckConstraint("jwks IS NULL OR jwks_uri IS NULL", name="keys"),
+    CheckConstraint(
+        "(previous_secret_hash IS NULL) = (previous_secret_until IS NULL)", name="previous"
+    ),
+    CheckConstraint("(token_series = 0) = (series_at IS NULL)", name="series"),
+    CheckConstraint(
+        "purpose IN ('TREAT', 'ETREAT', 'CAREMGT', 'COC', 'HPAYMT', 'HOPERAT', 'PUBHLTH')",
+        name="purpose",
+    ),
+    Index("ix_client_plan", "plan", "created_at", "id"),
+    Index("ix_client_organization", "organization_id"),
+    Index("ix_client_series", "series_at"),
+)
+
+#: What was done to a client, when, and by whom; never what its secret is. Append-only.
+client_history = Table(
+    "client_history",
+    metadata,
+    text("client_id", primary_key=True),
+    text("id", primary_key=True),
+    text("event"),
+    text("actor", comment="the client that did it; `operator` at the command line"),
+    moment("at"),
+    CheckConstraint(
+        "event IN ('register', 'rotate', 'keys', 'switch-off', 'switch-on')", name="event"
+    ),
+)
+
+#: The assertions that clients have logged in with: each is good once. Rows expire.
+client_assertion = Table(
+    "client_assertion",
+    metadata,
+    text("client_id", primary_key=True),
+    text("jti", primary_key=True, comment="SHA-256 of the assertion's id"),
+    moment("expires_at"),
+    Index("ix_client_assertion_expires_at", "expires_at"),
 )
