@@ -1,11 +1,13 @@
 """Migrations and tables say the same, and a database can be told from one that is behind."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import asyncpg
+import orjson
 import pytest
 from alembic import command
 from sqlalchemy.engine import make_url
@@ -112,6 +114,32 @@ async def test_what_was_stored_before_is_read_for_searches(fresh_database):
         await connection.close()
     assert words == "\x1ename\x1f\x1ename\x1f alvarez\x1e"
     assert sorted(row["value"] for row in index) == ["", " alvarez"]
+
+
+BEFORE_LABELS = """INSERT INTO resource_set (plan, referral_id, version, number, updated_at, names,
+    versions, bodies, words)
+VALUES ('HPSM', 'r', 1, '0', now(), ARRAY['Condition.1e0', 'Condition.1e1'], ARRAY[1, 1], ARRAY[
+    convert_to('{"resourceType":"Condition","id":"r.1e0","code":{"coding":[{"code":"F10.2"}]}}',
+        'UTF8'),
+    convert_to('{"resourceType":"Condition","id":"r.1e1","code":{"coding":[{"code":"J45.9"}]}}',
+        'UTF8')], ARRAY['', ''])"""
+
+
+async def test_what_tells_and_was_stored_before_is_labelled(fresh_database):
+    """The statement of the migration, and what `migrate` does after it."""
+    await execute(fresh_database, BEFORE_LABELS)
+    (file,) = (ROOT / "migrations" / "versions").glob("*consent_rules.py")
+    await execute(fresh_database, runpy.run_path(str(file))["UNREAD"])
+    await upgrade(fresh_database)
+    connection = await asyncpg.connect(driver_url(fresh_database))
+    try:
+        told, plain = await connection.fetch("SELECT body, words FROM resource_version ORDER BY id")
+    finally:
+        await connection.close()
+    assert [each["code"] for each in orjson.loads(told["body"])["meta"]["security"]] == ["SUD", "R"]
+    assert "_withheld" in told["words"]
+    assert b"meta" not in plain["body"]
+    assert "_withheld" not in plain["words"]
 
 
 async def test_the_databases_owner_need_not_be_a_superuser(bare_database):

@@ -8,6 +8,7 @@ itself comes from the handler's own dependency (`caller` below).
 """
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -52,12 +53,13 @@ class _BearerScheme(OAuth2):
         kind, _, token = header.partition(" ")
         if kind.lower() != "bearer" or not token.strip():
             raise _unauthorized("login", "Send an access token: `Authorization: Bearer …`.")
+        parts = deployment(request)
         try:
-            holder = await _verified(deployment(request), request.scope, token)
+            holder = await _verified(parts, request.scope, token)
         except TokenRefused as refused:
             raise _refused(refused) from None
         request.scope["state"]["client_id"] = holder.client_id
-        return holder
+        return replace(holder, at=parts.clock.now())
 
 
 caller = _BearerScheme(

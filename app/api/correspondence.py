@@ -148,7 +148,8 @@ async def read_letter_pdf(id: CorrespondenceId, request: Request, caller: Caller
     operation_id="markLetterSent",
     summary="Mark a letter as sent",
     description="Says how it was sent: by mail, fax, phone or hand. The Communication is then "
-    "completed. What is sent already, or has nobody to go to, is 409.",
+    "completed. What is sent already, or has nobody to go to, is 409; so is mail or fax to a "
+    "person whom it is unsafe to contact.",
     responses=_CHANGING,
 )
 async def mark_sent(
@@ -167,6 +168,10 @@ async def mark_sent(
             "It was told already." if row["status"] == "sent" else "There is nobody to send it to."
         )
         raise refuse(409, "conflict", text)
+    if row["unsafe"] and sent.how in ("mail", "fax"):
+        raise refuse(
+            409, "conflict", "Contact is unsafe: see its `reason`. It goes by no post or fax."
+        )
     now = deployment(request).clock.now()
     by = caller.client_id
     await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)

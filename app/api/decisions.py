@@ -34,12 +34,19 @@ from app.fhir.parameters import (
 )
 from app.journey.answer import answer_current
 from app.journey.approve import approve_by_person, assign_by_person
-from app.journey.inform import add_information, ask_by_person, read_added
+from app.journey.inform import (
+    add_information,
+    adds_consents,
+    ask_by_person,
+    keep_consents,
+    read_added,
+)
 from app.journey.intake.context import RequestContext
 from app.journey.intake.submission import Copy, read_tree
 from app.journey.move import make_move
 from app.journey.refuse import cancel_by_party, deny_by_person, void_by_person
 from app.model.caller import DECIDE, UNASSIGNED, Caller
+from app.model.lifecycle import State
 from app.store.database import Database, Source
 from app.store.reading.access import Visibility, shown_least, visibility
 from app.store.reading.read import check_if_match, names_version
@@ -186,7 +193,11 @@ async def _assign(call: Call) -> None:
 async def _add(call: Call) -> None:
     _by_requester_or_staff(call)
     _require_identity_only(call)
-    await add_information(call.source, call.draft, call.sent.added, call.context, call.seen)
+    added, pending = call.sent.added, call.draft.after.state is State.PENDING
+    if adds_consents(added) and not pending:
+        keep_consents(call.draft, added, call.context)
+    else:
+        await add_information(call.source, call.draft, added, call.context, call.seen)
 
 
 async def _cancel(call: Call) -> None:
@@ -297,7 +308,8 @@ OPERATIONS = (
         summary="Add information to a referral",
         description=(
             "Parameters with `resource` parts, or a Bundle. The void clock stops and the rules are "
-            "asked again: the referral may be decided at once."
+            "asked again: the referral may be decided at once. Consents alone may also be added "
+            "once it is approved: what the member permits or refuses holds from the next read on."
         ),
         tag="Referrals",
         examples=["add-information-blank", "add-information"],

@@ -18,10 +18,13 @@ from app.api.detail import Detail, DetailAsked
 from app.base.errors import not_found
 from app.fhir.outcome import NO_STORE
 from app.fhir.reference import ID
+from app.fhir.withheld import refuses, withholds
+from app.policy.discreet import by_population
 from app.policy.library import Library
 from app.policy.stored_form import answer_from_json, question_from_json
 from app.store.database import Row
 from app.store.reading.access import AT_ID, at_id, sees_place, visibility
+from app.store.reading.standing import standing
 from app.store.reading.tables import PLACE
 from app.store.statement import Compiled, compiled
 from app.store.tables.decision import determination
@@ -37,7 +40,8 @@ def _determinations() -> Compiled:
     """Selects them by the referral's id; of a referral without any, one row of nulls."""
     d = determination.alias("d")
     own = and_(d.c.plan == PLACE.c.plan, d.c.referral_id == PLACE.c.referral_id)
-    rows = select(PLACE.c.plan, d.c.seq, d.c.at, d.c.basis, d.c.question, d.c.answer)
+    said = standing(PLACE.c.plan, PLACE.c.referral_id, staff=True).label("standing")
+    rows = select(PLACE.c.plan, d.c.seq, d.c.at, d.c.basis, d.c.question, d.c.answer, said)
     seen = rows.select_from(PLACE.outerjoin(d, own)).where(AT_ID, sees_place())
     return compiled(seen.order_by(d.c.seq))
 
@@ -77,16 +81,20 @@ async def list_determinations(
         raise not_found("referral")
     library = deployment(request).rules.library
     staff, full = rows[0]["plan"] in seen.staff_plans, detail is Detail.FULL
-    shown = [_shown(library, row, staff=staff, full=full) for row in rows if row["seq"] is not None]
+    made = [row for row in rows if row["seq"] is not None and not refuses(row["standing"])]
+    shown = [_shown(library, row, staff=staff, full=full) for row in made]
     body = DeterminationList(referral=id, determinations=shown).model_dump_json(by_alias=True)
     return Response(body, headers=NO_STORE, media_type="application/json")
 
 
 def _shown(library: Library, row: Row, *, staff: bool, full: bool) -> ShownDetermination:
+    question, answer = question_from_json(row["question"]), answer_from_json(row["answer"])
+    if withholds(row["standing"]):
+        question, answer = by_population(question, answer)
     return explanation_shown(
         library,
-        question_from_json(row["question"]),
-        answer_from_json(row["answer"]),
+        question,
+        answer,
         number=row["seq"],
         made_at=row["at"],
         basis=row["basis"],

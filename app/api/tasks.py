@@ -340,6 +340,7 @@ async def update_referral(
         revision = await to_thread_if_heavy(read_revision, sent, draft.sent)
         if not revision:
             raise _Unchanged
+        draft.contained = revision.new("contained", draft.sent)
         draft.sent = {**draft.sent, **revision.grown}
         if revision.grown:
             check_size(request, draft.sent)

@@ -4,7 +4,7 @@ Then `make_months` makes the partitions of this month and the next ones: by the 
 since ids have its time. And `reindex` fills the search words of versions that were stored before
 words were kept. Each batch is a transaction of its own, and finished work is not repeated:
 `reindex` may be stopped and repeated, and several processes may run it at once. It needs the owner,
-because the service must not change a version; it does not change the content of a version.
+because the service must not change a version; of the content it changes the labels alone.
 """
 
 from typing import Any
@@ -20,7 +20,8 @@ from sqlalchemy.pool import NullPool
 from app.base.clock import ServiceClock
 from app.base.errors import Stopped
 from app.base.settings import Settings
-from app.fhir.r4.strict_json import parse
+from app.fhir.r4.strict_json import dumps, parse
+from app.fhir.sensitive import label
 from app.store.database import Database, Row, Source, opened, until_it_answers
 from app.store.database_errors import DATABASE_ERRORS, sqlstate
 from app.store.directory.index import INSERT, TYPES, travelling, words
@@ -95,7 +96,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
 _BATCH, _SETS = 500, 20
 _UNREAD_SETS = """SELECT plan, referral_id, version, number, bodies FROM resource_set
 WHERE words IS NULL LIMIT $1::int FOR UPDATE SKIP LOCKED"""
-_READ_SET = """UPDATE resource_set SET words = $5
+_READ_SET = """UPDATE resource_set SET words = $5, bodies = $6
 WHERE plan = $1 AND referral_id = $2 AND version = $3 AND number = $4"""
 _UNREAD = """SELECT plan, type, id, version, body FROM directory_version
 WHERE words IS NULL LIMIT $1::int FOR UPDATE SKIP LOCKED"""
@@ -125,13 +126,21 @@ async def reindex(database: Database) -> int:
 
 
 async def _reindex_sets(source: Source) -> int:
-    """Reads resources of referrals."""
+    """Reads resources of referrals, and labels those that tell (`app.fhir.sensitive`)."""
     rows = await source.fetch(_UNREAD_SETS, _SETS)
     for row in rows:
-        found = [found_by(parse(body)) for body in row["bodies"]]
+        read = [_labelled(body) for body in row["bodies"]]
+        bodies, found = [body for body, _ in read], [found for _, found in read]
         key = (row["plan"], row["referral_id"], row["version"], row["number"])
-        await source.execute(_READ_SET, *key, found)
+        await source.execute(_READ_SET, *key, found, bodies)
     return len(rows)
+
+
+def _labelled(body: bytes) -> tuple[bytes, str]:
+    """Returns a body, labelled if it tells and had no label, and its words."""
+    resource = parse(body)
+    labelled = label(resource)
+    return body if labelled is resource else dumps(labelled), found_by(labelled)
 
 
 async def _reindex_listed(source: Source) -> int:

@@ -165,6 +165,11 @@ def _plain(code: str) -> str:
     return code.replace(".", "").upper()[:_MOST_LETTERS]
 
 
+def is_among(code: str, patterns: Iterable[str]) -> bool:
+    """Tell whether an ICD-10-CM code is one of these: `F10`, `F10-F16`, `O99.31-`, `Z71.41`."""
+    return _matches_any(_plain(code), patterns)
+
+
 def _matches_any(plain: str, patterns: Iterable[str]) -> bool:
     return any(_matches(plain, pattern.replace(".", "")) for pattern in patterns)
 

@@ -106,6 +106,27 @@ def _questions(given: Given) -> list[Missing]:
     return missing + [Missing("", words) for words in questions]
 
 
+def adds_consents(added: Sequence[Copy]) -> bool:
+    """Tells whether only Consents are added: the member's word, and no answer to a question."""
+    return bool(added) and all(item.type == "Consent" for item in added)
+
+
+def keep_consents(draft: Draft, added: Sequence[Copy], context: RequestContext) -> None:
+    """Keeps Consents with a referral that is decided: they hold from the next read on."""
+    require_move(draft, Event.ANNOTATE)
+    _keep(draft, added)
+    draft.move(Event.ANNOTATE, Act(context.actor, draft.details, None), reasons=())
+
+
+def _keep(draft: Draft, added: Sequence[Copy]) -> None:
+    """Stores the added resources, and names them in the request's `supportingInfo` (spec.md 4)."""
+    draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
+    new = [{"reference": f"{item.type}/{item.id}"} for item in added]
+    if new:
+        info = [*draft.sent.get("supportingInfo", ()), *new]
+        draft.sent = {**draft.sent, "supportingInfo": info}
+
+
 async def add_information(
     source: Source,
     draft: Draft,
@@ -118,7 +139,7 @@ async def add_information(
     after = draft.after
     sent_along = await copies(source, after.plan, after.id)
     earlier = await referenced_before(
-        source, draft.sent, sent_along, after.organization_id, context.fhir_base
+        source, draft.sent, sent_along, after.organization_id, context
     )
     own = after.organization_id == context.actor.organization_id
     named = own or any(is_identifying(item.resource) for item in added)
@@ -139,8 +160,7 @@ async def add_information(
             identity, plan=draft.after.plan, identified=False, member_id=None, roster=None
         )
     known = identity.concerning(known)
-    draft.copies += [copy(item.resource, item.id, draft.after) for item in added]
-    draft.sent = _with_supporting_info(draft.sent, added)
+    _keep(draft, added)
     answered = replace(draft.details, missing=(), asking=None)
     draft.move(Event.ADD_INFORMATION, Act(context.actor, answered, None))
     draft.listening = [*draft.listening, *known.listening]
@@ -149,14 +169,6 @@ async def add_information(
     request = submission.request
     draft.about(identity.member_id, request.cin, request.service)
     await settle(source, draft, case, ordered, submission, context)
-
-
-def _with_supporting_info(sent: Mapping[str, Any], added: Sequence[Copy]) -> Mapping[str, Any]:
-    """Returns the request with the added resources in its `supportingInfo` (spec.md 4)."""
-    if not added:
-        return sent
-    new = [{"reference": f"{item.type}/{item.id}"} for item in added]
-    return {**sent, "supportingInfo": [*sent.get("supportingInfo", ()), *new]}
 
 
 async def _give_to_plan(

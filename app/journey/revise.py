@@ -12,7 +12,7 @@ from app.base.errors import Issue, Refusal
 from app.fhir.parameters import Given
 from app.fhir.placeholders import is_placeholder, placeholder_text
 from app.fhir.r4 import codes
-from app.fhir.task import is_kept
+from app.fhir.task import added, is_kept
 
 #: Elements that may grow and never shrink.
 _GROWING = ("supportingInfo", "note", "contained")
@@ -37,6 +37,10 @@ class Revision:
     def informs(self) -> bool:
         """Whether an addition may answer the rules' questions; a note does not."""
         return bool({"supportingInfo", "contained"} & set(self.grown))
+
+    def new(self, name: str, current: Mapping[str, Any]) -> list[Any]:
+        """Lists the items of an element that `current` does not have."""
+        return added(current.get(name) or (), self.grown.get(name, ()))
 
     @property
     def given(self) -> Given:

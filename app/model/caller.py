@@ -10,6 +10,7 @@ Source: SMART App Launch 2.2, "Scopes for requesting FHIR resources".
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 #: The scopes of plan staff: to decide referrals, to load rosters, to keep the network, to register
@@ -27,11 +28,16 @@ def usual_purpose(plan: str | None) -> str:
     return "TREAT" if plan is None else "HPAYMT"
 
 
+#: No Consent that ends permits anything then.
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """One authenticated client. `plan` is set when its organization is a plan.
 
-    `purpose` is why it asks: a code of HL7 v3 PurposeOfUse, such as TREAT for treatment.
+    `purpose` is why it asks: a code of HL7 v3 PurposeOfUse, such as TREAT for treatment. `at` is
+    when, by the service's clock: the member's Consents have their time.
     """
 
     client_id: str
@@ -39,6 +45,7 @@ class Caller:
     plan: str | None
     scopes: frozenset[str]
     purpose: str = "TREAT"
+    at: datetime = _NEVER
 
     def may(self, resource: str, letter: str) -> bool:
         """Tells whether a SMART v2 scope grants `letter` (c, r, u, d or s) on a resource type."""

@@ -3,7 +3,8 @@
 Whoever makes a move writes the rows (`message`, `delivery`) in its transaction;
 `app.workers.delivery` sends the messages. The thin payload carries ids, states, codes and links,
 but nothing clinical and no name: so every access to such data is a read that can be audited
-(documentation of Standard Webhooks).
+(documentation of Standard Webhooks). Of a referral it names no service, and no reason that the plan
+knows from its roster or its own authorizations: a service or a waiver may tell who the member is.
 """
 
 from collections.abc import Sequence
@@ -118,6 +119,13 @@ def recipients(event_type: str) -> frozenset[Role]:
     return _RECIPIENTS[EventType(event_type)]
 
 
+#: Reasons that tell what the plan knows of the member; the referral's Task has them.
+_OF_THE_ROSTER = frozenset(
+    {"not-a-member", "line-of-business", "excluded-1915c", "excluded-program", "delegated-plan"}
+    | {"limit-reached", "already-authorized"}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
     """The data of a thin payload: codes and ids only. A field that is None is left out.
@@ -132,6 +140,7 @@ class About:
     state: str | None = None
     business_status: str | None = None
     reasons: Sequence[str] = ()
+    #: The service of an offer.
     service: str | None = None
     authorization_id: str | None = None
     performer_id: str | None = None
@@ -163,7 +172,7 @@ def thin_payload(event_type: str, occurred_at: datetime, about: About, base: str
     """
     data = {
         **{name: getattr(about, name) for name in _ABOUT},
-        "reasons": list(about.reasons) or None,
+        "reasons": [code for code in about.reasons if code not in _OF_THE_ROSTER] or None,
         "links": about.links(base) or None,
     }
     return orjson.dumps(

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from app.policy.criteria import NOT_STATED, OF_THE_PLAN, SET_ASIDE
 from app.policy.dictionary import facts_of_roster
-from app.policy.model import Criterion, Determination, Facts
+from app.policy.model import Criterion, Determination, EligibilityQuestion, Fact, Facts
+from app.policy.sensitive import is_sensitive, sensitive_codes
 from app.policy.stated import OURS, ROSTER
 
 _SOURCE = re.compile(rf"(?<![\w/#.-])(?:{ROSTER}|{OURS})(?![\w/#.-])")
@@ -88,3 +89,42 @@ def _joined(programs: list[Criterion]) -> Criterion:
         NOT_STATED if result is None else OF_THE_PLAN,
         (_PROGRAMS,),
     )
+
+
+def by_population(
+    question: EligibilityQuestion, answer: Determination
+) -> tuple[EligibilityQuestion, Determination]:
+    """Leave out what may tell of a substance use disorder: every criterion by its own result only.
+
+    For whom the member has permitted to read no more (`app.policy.sensitive`). What was stated
+    makes no difference: a missing line would tell as much as the line.
+    """
+    facts = question.facts
+    told = replace(
+        facts,
+        values={n: _plain(n, fact) for n, fact in facts.values.items() if not _tells(n)},
+        events=tuple(replace(event, reason=None) for event in facts.events),
+        notes=(),
+    )
+    return replace(question, facts=told), replace(
+        answer,
+        criteria=tuple(
+            replace(node, detail="", facts=(), children=())
+            for node in answer.criteria
+            if not any(map(is_sensitive, node.facts))
+        ),
+        missing=tuple(each for each in answer.missing if not is_sensitive(each.fact)),
+        ways=(),
+        notes=(),
+    )
+
+
+def _tells(fact: str) -> bool:
+    """Tell whether every answer to a fact tells; of the others some codes do."""
+    return is_sensitive(fact) and not sensitive_codes()[fact]
+
+
+def _plain(name: str, fact: Fact) -> Fact:
+    if not is_sensitive(name) or not isinstance(fact.value, frozenset):
+        return fact
+    return replace(fact, value=fact.value - sensitive_codes()[name])

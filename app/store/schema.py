@@ -65,6 +65,7 @@ async def current_revision(source: Source) -> str | None:
 APPEND_ONLY = (
     "referral_history",
     "determination",
+    "consent_rule",
     "resource_set",
     "directory_version",
     "attempt",

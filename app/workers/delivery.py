@@ -201,7 +201,9 @@ class Worker:
             return []
         plan = claims[0].plan
         made = await prepare(self._database, plan, claims, self._fhir_base, self._clock.now())
-        return await attach_full_payload(self._database, plan, made, self._fhir_base)
+        return await attach_full_payload(
+            self._database, plan, made, self._fhir_base, self._clock.now()
+        )
 
     async def _set_aside(self, claimed: Claim, error: Exception) -> None:
         """Gives a claim back for a while: its secret cannot be opened, its row is bad, or a bug."""

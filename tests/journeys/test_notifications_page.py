@@ -52,7 +52,7 @@ async def test_the_message_is_the_one_on_the_page(told):
     (payload,) = TYPED.blocks("json")
     written = json.loads(payload)
     assert shape(approved.data) == shape(written)
-    for name in ("plan", "state", "business_status", "reasons", "service", "sequence"):
+    for name in ("plan", "state", "business_status", "reasons", "sequence"):
         assert approved.data["data"][name] == written["data"][name]
     (request,) = TYPED.blocks("http")
     named = dict(Parser().parsestr(request.partition("\n")[2]))

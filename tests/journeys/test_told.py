@@ -88,7 +88,7 @@ async def test_a_message_says_nothing_about_the_person(service, receiver):
     for one in receiver.received:
         assert b"9000003XA" not in one.body
         assert set(one.data["data"]) <= {
-            "plan", "referral_id", "sequence", "state", "business_status", "reasons", "service",
+            "plan", "referral_id", "sequence", "state", "business_status", "reasons",
             "authorization_id", "performer_id", "correlation_id", "links",
         }  # fmt: skip
 

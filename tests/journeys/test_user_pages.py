@@ -19,7 +19,7 @@ async def test_a_hospital_refers_answers_and_takes_back_by_the_page(service):
     token, *curls = page.curls
     assert token[token.index("-u") + 1] == "hospital:demo-hospital"
     assert token[-1] == "$BASE/oauth/token"
-    check, refer, task, timeline, asked, add, authorization, cancel = curls
+    check, refer, task, timeline, asked, add, authorization, consent, cancel = curls
     said = await page.run(service, check, "hospital")
     assert said.json()["resourceType"] == "Parameters"
     sent = await page.run(service, refer, "hospital")
@@ -38,6 +38,11 @@ async def test_a_hospital_refers_answers_and_takes_back_by_the_page(service):
     assert (await page.run(service, add, "hospital")).status_code == 200
     held = await page.run(service, authorization, "hospital")
     assert held.json()["resourceType"] == "ClaimResponse"
+    permitted = await page.run(service, consent, "hospital")
+    assert permitted.status_code == 200, permitted.text
+    assert (await service.rows("SELECT covers, decision, recipients FROM consent_rule")) == [
+        ("sensitive", "permit", "Organization/org-tidepool")
+    ]
     assert (await page.run(service, cancel, "hospital")).status_code == 200
     assert await service.words(page.names["REFERRAL"]) == ["cancelled"]
 

@@ -90,7 +90,7 @@ STORED = {
 }
 
 
-NOBODY = Visibility("", (), ())
+NOBODY = Visibility("", (), (), datetime.max.replace(tzinfo=UTC))
 
 
 async def holds(connection, rule, asked, kind, rows):

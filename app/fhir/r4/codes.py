@@ -81,6 +81,8 @@ REQUEST_STATUS_REASON: Final = "http://hl7.org/fhir/StructureDefinition/request-
 TRANSLATION: Final = "http://hl7.org/fhir/StructureDefinition/translation"
 #: The type of a client's assertion at the token endpoint (RFC 7523 2.2).
 JWT_BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+#: On an Address: its further uses, such as CONF, a confidential one.
+ADDRESS_USE: Final = "http://hl7.org/fhir/StructureDefinition/iso21090-AD-use"
 OAUTH_URIS: Final = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 #: Beginnings of the extensions by which R4 carries elements of another FHIR version.
 CROSS_VERSION: Final = tuple(f"{_R4}{version}/" for version in ("5.0", "4.3", "6.0"))
@@ -111,6 +113,7 @@ ACT_PRIORITY: Final = _HL7 + "v3-ActPriority"
 ADMIT_SOURCE: Final = _HL7 + "admit-source"
 ALLERGY_VERIFICATION: Final = _HL7 + "allergyintolerance-verification"
 CONDITION_CLINICAL: Final = _HL7 + "condition-clinical"
+CONFIDENTIALITY: Final = _HL7 + "v3-Confidentiality"
 CONDITION_VERIFICATION: Final = _HL7 + "condition-ver-status"
 OBSERVATION_VALUE: Final = _HL7 + "v3-ObservationValue"
 PROVENANCE_PARTICIPANT: Final = _HL7 + "provenance-participant-type"

@@ -34,7 +34,11 @@ async def referenced_resources(
 
 
 async def referenced_before(
-    source: Source, request: Resource, known: ReferencedResources, requester: str, base: str
+    source: Source,
+    request: Resource,
+    known: ReferencedResources,
+    requester: str,
+    context: RequestContext,
 ) -> ReferencedResources:
     """Returns `known`, plus the further resources that a stored referral references.
 
@@ -42,8 +46,8 @@ async def referenced_before(
     see them, whoever asks the rules again.
     """
     came = {name for name, _ in known}
-    named = await to_thread_if_heavy(_places, request, base, _KINDS, came)
-    return [*known, *await _fetch(source, named, Visibility(requester, (), ()))]
+    named = await to_thread_if_heavy(_places, request, context.fhir_base, _KINDS, came)
+    return [*known, *await _fetch(source, named, Visibility(requester, (), (), context.now))]
 
 
 async def _fetch(

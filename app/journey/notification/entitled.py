@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 
 from app.store.reading.access import part_in
+from app.store.reading.standing import standing_of
 from app.store.reading.tables import last_beside, part_of
 from app.store.statement import constant
 from app.store.tables.directory import client, organization
@@ -22,11 +23,20 @@ MESSAGE_OF = and_(
 ENDPOINT_OF = and_(E.c.organization_id == D.c.organization_id, E.c.id == D.c.endpoint_id)
 
 _o = organization.alias("o")
+_PLAN_OF_REFERRAL = (
+    select(_o.c.id).where(_o.c.id == D.c.organization_id, _o.c.plan == D.c.plan).exists()
+)
 #: Whether the organization may see the referral now, by the rules of `app.store.reading.access`.
 ENTITLED = or_(
     part_in(D.c.plan, D.c.organization_id, D.c.referral_id).exists(),
-    select(_o.c.id).where(_o.c.id == D.c.organization_id, _o.c.plan == D.c.plan).exists(),
+    _PLAN_OF_REFERRAL,
 )
+#: The organization's standing in the referral, at `at` and for `purpose`.
+STANDING = standing_of(D.c.organization_id, D.c.plan, D.c.referral_id, _PLAN_OF_REFERRAL).label(
+    "standing"
+)
+#: The purpose for which a message tells its organization (HL7 v3 PurposeOfUse).
+PURPOSE = "TREAT"
 #: The resource in focus, in its last version at the time of the message.
 FOCUS_THEN = last_beside(
     D.c.plan,

@@ -1,7 +1,8 @@
 """Makes the full content of messages: resources as the event left them, if they may be seen.
 
 A notification shows the resource as it stood at the event, not as it stands now: so every attempt
-carries the same bytes, and the present state is there to be read. The worker sends.
+carries the same bytes, and the present state is there to be read. What the member permits is read
+anew at each attempt: what is no longer permitted is not sent. The worker sends.
 
 Numbers: the events of a FHIR Subscription have numbers without gaps, given before the first attempt
 under a lock on the Subscription. A delivery keeps its number over retries, restarts and `$events`.
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 import orjson
@@ -43,6 +44,8 @@ from app.journey.notification.entitled import (
     ENTITLED,
     FOCUS_THEN,
     MESSAGE_OF,
+    PURPOSE,
+    STANDING,
     D,
     E,
     M,
@@ -51,6 +54,7 @@ from app.journey.notification.entitled import (
 from app.journey.notification.record import LOCK_ENDPOINTS
 from app.store.database import Database, Row, Source
 from app.store.reading.access import plan_keys
+from app.store.reading.standing import part_shown
 from app.store.statement import Compiled, compiled, constant, text_given, texts_given
 from app.store.tables.referral import resource_version
 
@@ -119,28 +123,49 @@ CROSS JOIN LATERAL (
     ORDER BY n.version DESC LIMIT 1)) AS v"""
 
 
-async def bundled(
-    source: Source, events: Sequence[tuple[str, str, NotificationEvent]], base: str
-) -> list[NotificationEvent]:
-    """Makes PAS' response Bundle the body of each event of PAS' topic: (message, referral, event).
+class EventFor(NamedTuple):
+    """An event of a message about a referral, for a reader of this standing."""
+
+    message: str
+    referral: str
+    event: NotificationEvent
+    standing: Sequence[str] | None
+
+
+async def event_for(row: Row) -> EventFor:
+    """Reads an event with as much of its resource as its reader may see."""
+    body = row["body"]
+    if body is not None:
+        body = await part_shown(row["focus"].partition("/")[0], body, row["standing"])
+    event = NotificationEvent(row["event_number"], row["occurred_at"], row["focus"], body)
+    return EventFor(row["message_id"], row["referral_id"], event, row["standing"])
+
+
+async def bundled(source: Source, events: Sequence[EventFor], base: str) -> list[NotificationEvent]:
+    """Makes PAS' response Bundle the body of each event of PAS' topic.
 
     An event whose resource may not be seen stays without a body. Reads with one statement for all.
     """
     named = [
-        (message, referral, event.at, name, place_of_id(name.partition("/")[2]))
-        for message, referral, event in events
-        for name in _references(event)
+        (each.message, each.referral, each.event.at, name, place_of_id(name.partition("/")[2]))
+        for each in events
+        for name in _references(each.event)
     ]
     rows = (
         await source.fetch(_REFERRED_TO, *(list(each) for each in zip(*named, strict=True)))
         if named
         else ()
     )
+    said = {each.message: each.standing for each in events}
     referred_to: dict[str, dict[str, bytes]] = {}
     for row in rows:
-        referred_to.setdefault(row["message_id"], {})[row["name"]] = row["body"]
+        message, name = row["message_id"], row["name"]
+        part = await part_shown(name.partition("/")[0], row["body"], said[message])
+        if part is not None:
+            referred_to.setdefault(message, {})[name] = part
     return [
-        _bundle(event, message, referred_to.get(message, {}), base) for message, _, event in events
+        _bundle(each.event, each.message, referred_to.get(each.message, {}), base)
+        for each in events
     ]
 
 
@@ -203,6 +228,7 @@ def _events_of_claims() -> Compiled:
             E.c.focus.label("kind"),
             E.c.content,
             case((full, FOCUS_THEN)).label("body"),
+            STANDING,
         ).select_from(_claimed())
     )
 
@@ -231,6 +257,8 @@ async def prepare(
         endpoints=[each.endpoint_id for each in subscribed],
         referrals=[each.referral_id for each in subscribed],
         of_pas=CARRIES[OF_PAS],
+        at=now,
+        purpose=PURPOSE,
     )
     rows = await database.fetch(*statement)
     bodies = {
@@ -249,9 +277,10 @@ async def _body(source: Source, row: Row, base: str, now: datetime) -> bytes:
     message, number = row["message_id"], row["event_number"]
     # The standing at this event, so that a later attempt repeats the same number.
     standing = SubscriptionStanding(row["endpoint_id"], row["topic"], "active", number)
-    event = NotificationEvent(number, row["occurred_at"], row["focus"], row["body"])
+    found = await event_for(row)
+    event = found.event
     if row["kind"] == OF_PAS:
-        (event,) = await bundled(source, [(message, row["referral_id"], event)], base)
+        (event,) = await bundled(source, [found], base)
     return notification(
         base, standing, "event-notification", row["content"], id_=message, at=now, events=[event]
     )
@@ -279,17 +308,17 @@ def _resources() -> Compiled:
         .order_by(v.c.type, v.c.id, v.c.version.desc())
         .lateral("then")
     )
-    shown = select(D.c.message_id, D.c.endpoint_id, M.c.event_type, M.c.occurred_at, then)
+    shown = select(D.c.message_id, D.c.endpoint_id, M.c.event_type, M.c.occurred_at, then, STANDING)
     rows = shown.select_from(_claimed().join(then, true()))
     return compiled(rows.where(ENTITLED, vouched(types)))
 
 
 async def attach_full_payload(
-    source: Source, plan: str, claims: Sequence[Claim], base: str
+    source: Source, plan: str, claims: Sequence[Claim], base: str, now: datetime
 ) -> list[Claim]:
     """Returns the claims in their order, with full bodies where asked for and allowed.
 
-    `base`: this service's FHIR base URL.
+    `base`: this service's FHIR base URL. A body shows what the member permits `now`.
     """
     wanted = [claim for claim in claims if claim.full_payload and not claim.subscribed]
     if not wanted:
@@ -300,25 +329,33 @@ async def attach_full_payload(
         endpoints=[claim.endpoint_id for claim in wanted],
         referrals=[claim.referral_id for claim in wanted],
         types=TYPES,
+        at=now,
+        purpose=PURPOSE,
     )
     rows = await source.fetch(*statement)
-    resources: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    resources: dict[tuple[str, str], list[tuple[Row, Stored]]] = defaultdict(list)
     for row in rows:
-        resources[row["message_id"], row["endpoint_id"]].append(row)
+        part = await part_shown(row["type"], row["body"], row["standing"])
+        if part is not None:
+            stored = Stored(row["type"], row["id"], row["version"], part)
+            resources[row["message_id"], row["endpoint_id"]].append((row, stored))
     return [
         _with_full_payload(claim, resources.get((claim.message_id, claim.endpoint_id)), base)
         for claim in claims
     ]
 
 
-def _with_full_payload(claim: Claim, rows: Sequence[Row] | None, base: str) -> Claim:
-    if not rows:
+def _with_full_payload(
+    claim: Claim, found: Sequence[tuple[Row, Stored]] | None, base: str
+) -> Claim:
+    if not found:
         return claim
+    about, _ = found[0]
     body = full_payload(
-        rows[0]["event_type"],
-        rows[0]["occurred_at"],
+        about["event_type"],
+        about["occurred_at"],
         claim.message_id,
         base,
-        [Stored(row["type"], row["id"], row["version"], row["body"]) for row in rows],
+        [stored for _, stored in found],
     )
     return claim if len(body) > MOST_BYTES else replace(claim, body=body)

@@ -26,9 +26,17 @@ from app.fhir.subscription import (
     problem,
 )
 from app.journey.notification import store
-from app.journey.notification.entitled import ENTITLED, FOCUS_THEN, MESSAGE_OF, D, M
+from app.journey.notification.entitled import (
+    ENTITLED,
+    FOCUS_THEN,
+    MESSAGE_OF,
+    PURPOSE,
+    STANDING,
+    D,
+    M,
+)
 from app.journey.notification.secrets import Secret, Vault, new_secret, public_key
-from app.journey.notification.subscription_content import OF_PAS, bundled, number_all
+from app.journey.notification.subscription_content import OF_PAS, bundled, event_for, number_all
 from app.journey.notification.subscription_read import WantedSubscription
 from app.model.caller import Caller
 from app.store.database import Row, Source
@@ -240,18 +248,20 @@ async def events(
     organization = row["organization_id"]
     await number_all(source, organization, row["id"], now)
     statement = _numbered(full).called(
-        plans=plan_keys(), organization=organization, endpoint=row["id"], first=first, last=last
+        plans=plan_keys(),
+        organization=organization,
+        endpoint=row["id"],
+        first=first,
+        last=last,
+        at=now,
+        purpose=PURPOSE,
     )
     rows = await source.fetch(*statement)
-    numbered = [(each["message_id"], each["referral_id"], _event(each)) for each in rows]
+    numbered = [await event_for(each) for each in rows]
     (stands,) = await standings(source, [await find(source, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
         return stands, await bundled(source, numbered, base)
-    return stands, [event for _, _, event in numbered]
-
-
-def _event(row: Row) -> NotificationEvent:
-    return NotificationEvent(row["event_number"], row["occurred_at"], row["focus"], row["body"])
+    return stands, [each.event for each in numbered]
 
 
 @cache
@@ -267,6 +277,7 @@ def _numbered(full: bool) -> Compiled:
             M.c.occurred_at,
             D.c.focus,
             body.label("body"),
+            STANDING,
         )
         .join_from(D, M, MESSAGE_OF)
         .where(

@@ -12,6 +12,7 @@ least of it (`app.fhir.subset`), so that they can say whose member it is about.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -63,6 +64,9 @@ class Visibility:
     organization_id: str
     staff_plans: Sequence[str]
     roster_plans: Sequence[str]
+    #: When, and for what purpose the caller asks: by these the member's Consents are read.
+    at: datetime
+    purpose: str = "TREAT"
 
     @property
     def staff(self) -> bool:
@@ -87,7 +91,7 @@ def visibility(caller: Caller) -> Visibility:
     """Derives what a caller sees: plan staff see referrals and roster, `nwd/roster` the roster."""
     roster = [caller.plan] if caller.plan and (caller.staff or ROSTER in caller.scopes) else []
     staff = [caller.plan] if caller.plan and caller.staff else []
-    return Visibility(caller.organization_id, staff, roster)
+    return Visibility(caller.organization_id, staff, roster, caller.at, caller.purpose)
 
 
 @cache
@@ -115,6 +119,8 @@ def seen_by(seen: Visibility, *, least: bool = False) -> dict[str, Any]:
         "organization": seen.organization_id,
         "staff": (*staff, UNASSIGNED) if least and staff else staff,
         "roster": seen.roster_plans,
+        "at": seen.at,
+        "purpose": seen.purpose,
     }
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    null,
     or_,
     select,
     true,
@@ -20,6 +21,7 @@ from sqlalchemy import (
 
 from app.store.reading import provenance
 from app.store.reading.access import AT_ID, ID, KIND, sees_place, whole_or_least
+from app.store.reading.standing import standing
 from app.store.reading.tables import MOVE, PLACE, current, listed_now, versions
 from app.store.statement import (
     Compiled,
@@ -31,6 +33,12 @@ from app.store.statement import (
 from app.store.tables.directory import offer
 
 _COLUMNS = ("version", "updated_at", "body")
+#: What `_standing` and `whole_or_least` say of a resource of the network.
+_SEEN_BY_ALL = (true().label("whole"), null().label("standing"))
+
+
+def _standing(*, staff: bool) -> Any:
+    return standing(PLACE.c.plan, PLACE.c.referral_id, staff=staff).label("standing")
 
 
 @cache
@@ -39,7 +47,7 @@ def current_by_id(*, staff: bool, listed: bool) -> Compiled:
     whole, seen = whole_or_least(staff=staff)
     v = current(PLACE.c.plan, KIND, ID, *_COLUMNS, listed=listed).lateral("v")
     return compiled(
-        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"))
+        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"), _standing(staff=staff))
         .select_from(PLACE.join(v, true()))
         .where(AT_ID, seen)
     )
@@ -51,7 +59,7 @@ def numbered_by_id(*, staff: bool, listed: bool) -> Compiled:
     whole, seen = whole_or_least(staff=staff)
     v = versions(PLACE.c.plan, KIND, ID, listed=listed).lateral("v")
     return compiled(
-        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"))
+        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"), _standing(staff=staff))
         .select_from(PLACE.join(v, v.c.version == number_given("version")))
         .where(AT_ID, seen)
     )
@@ -65,7 +73,7 @@ def offer_by_id() -> Compiled:
     taken = (offer.c.taken + offer.c.taken_outside).label("taken")
     numbers = (offer.c.places, taken, offer.c.capacity_status)
     return compiled(
-        select(v.c.version, v.c.updated_at, v.c.body, true().label("whole"), *numbers)
+        select(v.c.version, v.c.updated_at, v.c.body, *_SEEN_BY_ALL, *numbers)
         .select_from(PLACE.join(v, true()).outerjoin(offer, of_place))
         .where(AT_ID, sees_place())
     )
@@ -132,7 +140,7 @@ def history_by_id(*, staff: bool, listed: bool) -> Compiled:
     ).subquery("t")
     v = versions(page.c.plan, KIND, ID, listed=listed).lateral("v")
     return compiled(
-        select(counted, page.c.version, page.c.updated_at, v.c.body, page.c.whole)
+        select(counted, page.c.version, page.c.updated_at, v.c.body, page.c.whole, page.c.standing)
         .select_from(counted.outerjoin(page, true()).outerjoin(v, v.c.version == page.c.version))
         .order_by(page.c.version.desc())
     )
@@ -150,6 +158,7 @@ def _known(*, staff: bool, listed: bool) -> Any:
             v.c.updated_at,
             func.octet_length(v.c.body).label("size"),
             whole.label("whole"),
+            _standing(staff=staff),
             shown.label("since"),
             func.lead(shown).over(order_by=v.c.version).label("until"),
         )

@@ -26,6 +26,7 @@ from app.store.reading.access import (
     visibility,
     whole_or_least,
 )
+from app.store.reading.standing import part_shown, standing
 from app.store.reading.tables import PLACE, current
 from app.store.statement import Compiled, compiled, texts_given
 
@@ -106,15 +107,13 @@ async def visible(
     }
     statement = _visible(staff=seen.staff).called(**values, **seen_by(seen))
     rows = await for_caller(source, seen.who).fetch(*statement)
-    return [
-        Stored(
-            row["type"],
-            row["id"],
-            row["version"],
-            row["body"] if row["whole"] else await shown_least(row["type"], row["body"]),
-        )
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        kind = row["type"]
+        body = row["body"] if row["whole"] else await shown_least(kind, row["body"])
+        if (part := await part_shown(kind, body, row["standing"])) is not None:
+            found.append(Stored(kind, row["id"], row["version"], part))
+    return found
 
 
 @cache
@@ -133,7 +132,14 @@ def _visible(*, staff: bool) -> Compiled:
     v = current(PLACE.c.plan, wanted.c.type, wanted.c.id, "version", "body").lateral("v")
     named = and_(is_place_of(wanted.c.type), PLACE.c.id == wanted.c.place)
     return compiled(
-        select(wanted.c.type, wanted.c.id, v.c.version, v.c.body, whole.label("whole"))
+        select(
+            wanted.c.type,
+            wanted.c.id,
+            v.c.version,
+            v.c.body,
+            whole.label("whole"),
+            standing(PLACE.c.plan, PLACE.c.referral_id, staff=staff).label("standing"),
+        )
         .select_from(wanted.join(PLACE, named).join(v, true()))
         .where(visible_at_all)
         .order_by(wanted.c.number)

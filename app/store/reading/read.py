@@ -35,6 +35,7 @@ from app.store.reading.by_id import (
 from app.store.reading.cursor import Position
 from app.store.reading.provenance import move_named
 from app.store.reading.reader import CURSOR, MAX_COUNT
+from app.store.reading.standing import part_shown
 from app.store.reading.subset import empty, is_empty, is_fault, unknown
 from app.store.reading.values import ABOUT_THE_FORM, MOMENT_PATTERN, Described
 
@@ -92,9 +93,15 @@ def _shape(kind: str, resource_id: str, seen: Visibility) -> dict[str, bool]:
 
 
 async def as_seen(kind: str, resource_id: str, row: Row) -> Stored:
-    """Returns all that the caller may see of a row (version, body, whole)."""
+    """Returns all that the caller may see of a row (version, body, whole, standing); 404: nothing.
+
+    A history of which one version may not be seen is not found.
+    """
     body = row["body"] if row["whole"] else await shown_least(kind, row["body"])
-    return Stored(kind, resource_id, row["version"], body)
+    part = await part_shown(kind, body, row["standing"])
+    if part is None:
+        raise not_found(kind)
+    return Stored(kind, resource_id, row["version"], part)
 
 
 def named_move(kind: str, resource_id: str) -> tuple[str, int] | None:

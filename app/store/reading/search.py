@@ -56,6 +56,7 @@ from app.store.reading.parameters import (
     Values,
 )
 from app.store.reading.query import ID, LAST_UPDATED, Query
+from app.store.reading.standing import may_find, part_shown, standing
 from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current
 from app.store.statement import (
     Compiled,
@@ -168,13 +169,9 @@ async def _page(query: Query, rows: Sequence[Row]) -> Page:
     kind = query.kind
     return Page(
         rows=[
-            Stored(
-                kind,
-                row["id"],
-                row["version"],
-                await shown_least(kind, row["body"]) if row["least"] else row["body"],
-            )
+            Stored(kind, row["id"], row["version"], body)
             for row in shown
+            if (body := await _seen(kind, row)) is not None
         ],
         after=Position(last["at"], last["id"]) if last else None,
         total=rows[0]["total"] if _counts(query) else None,
@@ -184,6 +181,11 @@ async def _page(query: Query, rows: Sequence[Row]) -> Page:
             if kind == "HealthcareService" and row["places"] is not None
         },
     )
+
+
+async def _seen(kind: str, row: Row) -> bytes | None:
+    body = await shown_least(kind, row["body"]) if row["least"] else row["body"]
+    return await part_shown(kind, body, row["standing"])
 
 
 # The statement of a shape
@@ -201,6 +203,7 @@ def _statement(shape: SearchShape) -> Compiled:
         body.c.version,
         body.c.body,
         sees_least(key.c.plan, body.c.referral_id, staff=shape.staff).label("least"),
+        standing(key.c.plan, body.c.referral_id, staff=shape.staff).label("standing"),
     ]
     if shape.counted:
         all_keys = union_all(*matching).subquery("n")
@@ -271,6 +274,8 @@ def _matching(shape: SearchShape, place: int, arm: Arm) -> Select[Any]:
         conditions = [LISTED.c.plan == any_(DIRECTORY_PLANS)]
     if arm.stored is not None:
         conditions += [arm.stored.c.type == constant(shape.kind), _latest(arm.stored)]
+    if arm.stored is VERSION:
+        conditions += may_find(shape.kind, VERSION.c.words, staff=shape.staff)
     source, words = arm.source, arm.words
     rules = [_rule(arm, asked.parameter, asked.modifier) for asked in shape.criteria]
     if words is None and arm.stored is not None:

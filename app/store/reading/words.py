@@ -15,6 +15,7 @@ from typing import Any
 
 from app.base.text import plain
 from app.fhir.dates import span
+from app.fhir.sensitive import is_labelled_whole
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.match import END, PART
 from app.store.reading.parameters import IDENTIFIED, Parameter
@@ -22,6 +23,9 @@ from app.store.reading.values import moment
 
 #: Texts that sort before and after every moment: the open ends of a period.
 OPEN_LOW, OPEN_HIGH = "0000-00-00T00:00:00.000000", "9999-12-31T99:99:99.999999"
+#: The word of a resource that is withheld whole (`app.fhir.sensitive`), as it stands among others.
+_WITHHELD = "_withheld" + PART
+WITHHELD = END + _WITHHELD + END
 _APART = str.maketrans({PART: " ", END: " "})
 _HISTORY = "/_history/"
 _PATIENT = Parameter(IDENTIFIED, "token", "", "identifier")
@@ -43,6 +47,8 @@ def words(resource: Mapping[str, Any]) -> str:
         if one.get("resourceType") == "Patient":
             for value in of_parameter(one, _PATIENT):
                 all_words[IDENTIFIED + PART + value] = None
+    if is_labelled_whole(resource):
+        all_words[_WITHHELD] = None
     return END + END.join(all_words) + END if all_words else ""
 
 

@@ -88,6 +88,8 @@ class Draft:
     authorization: Authorization | None = None
     announcements: list[str] = field(default_factory=list)
     copies: list[dict[str, Any]] = field(default_factory=list)  # resources sent with the request
+    #: Resources that this change adds to those that the ServiceRequest contains.
+    contained: Sequence[Mapping[str, Any]] = ()
     notices: list[OutcomeNotice] = field(default_factory=list)
     rows: list[tuple[Any, dict[str, Any]]] = field(default_factory=list)
     first_actor: Actor | None = None

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from app.base.ids import new_id
+from app.fhir.consent import ConsentRule, Organizations, confidential, read_consent
 from app.fhir.r4 import codes
 from app.fhir.r4.strict_json import dumps
 from app.fhir.render_communication import communication_request, naming_request
@@ -23,6 +24,7 @@ from app.fhir.render_referral import (
     stamped,
     task_status,
 )
+from app.fhir.sensitive import is_confidential, is_sensitive_copy, label
 from app.model.lifecycle import State
 from app.model.messages import About, Role, recipients, thin_payload
 from app.model.notices import OutcomeNotice
@@ -33,7 +35,7 @@ from app.store.referral.draft import Actor, Draft, EndedTask
 from app.store.referral.letters import compose_communication
 from app.store.tables.decision import information_request, service_authorization
 from app.store.tables.notification import correspondence, message
-from app.store.tables.referral import locator, resource_set, task
+from app.store.tables.referral import consent_rule, locator, resource_set, task
 
 #: Resources in one row have no more bytes than this together: to read one costs as much as to read
 #: its row.
@@ -45,6 +47,7 @@ def build_rows(draft: Draft) -> Changes:
     draft.finish()
     changes = Changes(draft.before, draft.after, proposed=draft.proposed, departed=draft.departed)
     _resources(draft, changes)
+    _consents(draft, changes)
     _requests(draft, changes)
     _authorization(draft, changes)
     _messages(draft, changes)
@@ -56,7 +59,8 @@ def build_rows(draft: Draft) -> Changes:
     return changes
 
 
-def _version(changes: Changes, body: dict[str, Any]) -> None:
+def _version(changes: Changes, whole: dict[str, Any]) -> None:
+    body = label(whole)
     version = int(body["meta"]["versionId"])
     stored = (body["resourceType"], body["id"], version, dumps(body), words(body))
     changes.resources.append(StoredResource(*stored))
@@ -97,7 +101,10 @@ def apportioned(resources: Sequence[StoredResource]) -> Iterator[Sequence[Stored
 def _resources(draft: Draft, changes: Changes) -> None:
     after, details = draft.after, draft.details
     patient = patient_reference(draft.sent, after.cin)
-    request = service_request(after, details, draft.sent)
+    for body in draft.copies:
+        body["meta"] = stamped(body.get("meta"), after)
+    tells = any(map(is_sensitive_copy, draft.copies))
+    request = label(service_request(after, details, draft.sent), beside=tells)
     changes.request, changes.details = request, details
     _version(changes, request)
     given = (draft.service_kept or {}).get("output", ())
@@ -107,7 +114,6 @@ def _resources(draft: Draft, changes: Changes) -> None:
     status = task_status(after.state, after.business_status)
     _task_row(draft, changes, after, after.id, "referral", status, draft.plan_organization)
     for body in draft.copies:
-        body["meta"] = stamped(body.get("meta"), after)
         _version(changes, body)
     if draft.before is None:
         changes.add(
@@ -158,6 +164,54 @@ def _task_row(
         version=held.version,
         updated_at=draft.at,
     )
+
+
+def _consents(draft: Draft, changes: Changes) -> None:
+    """Adds the rules of the Consents that came with this change, and of confidential contact."""
+    after = draft.after
+    contained = draft.sent.get("contained", ()) if draft.before is None else draft.contained
+    came = [
+        *((body["id"], f"{body['resourceType']}/{body['id']}", body) for body in draft.copies),
+        *(
+            (f"{after.id}.{after.version}#{number}", f"#{one.get('id')}", one)
+            for number, one in enumerate(contained)
+        ),
+    ]
+    if draft.before is None:
+        came.append((after.id, f"ServiceRequest/{after.id}", draft.sent))
+    held = ((f"#{one.get('id')}", one) for one in draft.sent.get("contained", ()))
+    copies = {**dict(held), **{reference: body for _, reference, body in came}}
+    organizations = Organizations(draft.fhir_base, copies)
+    for document, _, body in came:
+        rules: Sequence[ConsentRule] = ()
+        if body["resourceType"] == "Consent":
+            rules = read_consent(body, draft.at, organizations)
+        elif body["resourceType"] in _MARKING and is_confidential(body):
+            rules = (confidential(draft.at),)
+        for number, rule in enumerate(rules):
+            changes.add(
+                consent_rule,
+                plan=after.plan,
+                referral_id=after.id,
+                document=document,
+                number=number,
+                covers=rule.covers,
+                decision=rule.decision,
+                dated=rule.dated,
+                starts=rule.starts,
+                ends=rule.ends,
+                recipients=_lines(rule.recipients),
+                purposes=_lines(rule.purposes),
+                depth=rule.depth,
+            )
+
+
+#: Types on which a sender marks the member's contact as unsafe.
+_MARKING = ("Patient", "ServiceRequest")
+
+
+def _lines(names: Sequence[str] | None) -> str | None:
+    return None if names is None else "\n".join(names)
 
 
 def _requests(draft: Draft, changes: Changes) -> None:
@@ -262,7 +316,6 @@ def _payload(draft: Draft, event_type: str, number: int, actor: Actor | None) ->
         state=after.state.value,
         business_status=after.business_status.value if after.business_status else None,
         reasons=[reason.code for reason in draft.details.shown if reason.code],
-        service=after.service,
         authorization_id=after.id if draft.authorization else None,
         performer_id=after.performer_id,
         correlation_id=actor.correlation_id if actor else None,

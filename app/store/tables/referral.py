@@ -190,6 +190,30 @@ party = Table(
     Index("ix_party_referral", "plan", "referral_id"),
 )
 
+#: What the member permits and refuses: the rules of each Consent that came with a referral or later
+#: (`app.fhir.consent`); never changed. A later one says what holds from then on.
+consent_rule = Table(
+    "consent_rule",
+    metadata,
+    text("plan", primary_key=True),
+    text("referral_id", primary_key=True),
+    text(
+        "document", primary_key=True, comment="the Consent, or the Patient whose contact is unsafe"
+    ),
+    Column("number", Integer, primary_key=True, comment="of the rule in its document"),
+    text("covers"),
+    text("decision"),
+    moment("dated", comment="when the member said so: the latest rule holds"),
+    moment("starts"),
+    Column("ends", DateTime(timezone=True)),
+    Column("recipients", Text, comment="a line each, Organization/… or npi|…; null: everybody"),
+    Column("purposes", Text, comment="a line each, HL7 v3 PurposeOfUse; null: every one"),
+    Column("depth", Integer, nullable=False, comment="the deeper is the exception"),
+    CheckConstraint(_one_of("covers", ["sensitive", "clinical", "contact"]), name="covers"),
+    CheckConstraint(_one_of("decision", ["permit", "deny", "none"]), name="decision"),
+    follows(),
+)
+
 #: Resources that one move of a referral stored together, as they are served; never changed
 #: (append-only). Each resource has one element in each of the arrays. A move has one row, or more
 #: if it stored much: who reads one resource reads all of its row.

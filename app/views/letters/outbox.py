@@ -152,12 +152,12 @@ async def letter_content(
     if shown is None or shown["status"] == "skipped":
         return None
     (row,) = await source.fetch(_LETTER, *_key(shown))
-    return content(row, library, released=shown["may_go"])
+    return content(row, library, released=shown["may_go"], unsafe=shown["unsafe"])
 
 
-def content(row: Row, library: Library, *, released: bool) -> LetterContent:
+def content(row: Row, library: Library, *, released: bool, unsafe: bool = False) -> LetterContent:
     """Turn the stored row into the content of a letter; `released`: it may go to the address that
-    only the referral states.
+    only the referral states; `unsafe`: no letter says how to reach the member.
 
     Data of the roster about the member (spelling, address, phone) goes into letters to the member
     only.
@@ -179,6 +179,9 @@ def content(row: Row, library: Library, *, released: bool) -> LetterContent:
     version = snapshot.policy or (determination.policy if determination else None)
     stated = stated_member(sent, copies)
     to = _to(row, sent, copies, roster, released=released)
+    if unsafe:
+        stated = Addressee(stated.name)
+        to = to if row["organization_id"] else Addressee(to.name)
     return LetterContent(
         outcome=row["outcome"],
         recipient=row["recipient"],

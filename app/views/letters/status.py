@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from app.store.reading.access import part_in
+from app.store.reading.standing import contact_is_unsafe
 from app.store.reading.tables import current
 from app.store.statement import (
     Compiled,
@@ -99,6 +100,11 @@ _UNRELEASED = and_(
     ),
     ~_ENTERED,
 )
+#: The letter is for a person whom it is unsafe to contact.
+_UNSAFE = and_(
+    or_(c.c.recipient == constant("member"), c.c.organization_id.is_(None)),
+    contact_is_unsafe(c.c.plan, c.c.referral_id),
+)
 _STATUS = case(
     (_UNHEARD, constant("failed")),
     (_OVERTAKEN, constant("skipped")),
@@ -107,6 +113,13 @@ _STATUS = case(
 ).label("status")
 _REASON = case(
     (_OVERTAKEN, constant("The organization has the referral no more.")),
+    (
+        and_(_LETTER_WAITS, _UNSAFE),
+        constant(
+            "Contact is unsafe, the referral says. Do not post or fax it: hand it over in person, "
+            "or tell it in the way that the member agreed to."
+        ),
+    ),
     (
         and_(_UNRELEASED, _KNOWN),
         constant(
@@ -175,9 +188,12 @@ def page_of(status: str | None, outcome: bool, referral: bool, after: bool) -> C
 
 @cache
 def single() -> Compiled:
-    """Selects one row; `may_go`: to the address that only the referral states."""
+    """Selects one row; `may_go`: to the address that only the referral states; `unsafe`: contact
+    with the member is.
+    """
     released = or_(c.c.released_at.is_not(None), _ENTERED).label("may_go")
-    return compiled(_rows().add_columns(released).where(_NAMED))
+    unsafe = contact_is_unsafe(c.c.plan, c.c.referral_id).label("unsafe")
+    return compiled(_rows().add_columns(released, unsafe).where(_NAMED))
 
 
 @cache
@@ -196,10 +212,13 @@ def to_send() -> Compiled:
 
 @cache
 def locking() -> Compiled:
-    """Locks a row, with its Communication (`body`) and whether the member is `known`."""
+    """Locks a row, with its Communication (`body`), and whether the member is `known`, or the
+    person `unsafe` to contact.
+    """
     communication = constant("Communication")
     body = current(c.c.plan, communication, c.c.id, "body", listed=False).scalar_subquery()
     row = select(
-        c.c.plan, c.c.id, c.c.referral_id, _STATUS, body.label("body"), _KNOWN.label("known")
-    )
+        c.c.plan, c.c.id, c.c.referral_id, _STATUS, body.label("body"), _KNOWN.label("known"),
+        _UNSAFE.label("unsafe"),
+    )  # fmt: skip
     return compiled(row.where(_NAMED).with_for_update(of=c))

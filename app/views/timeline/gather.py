@@ -13,6 +13,7 @@ from sqlalchemy import and_, func, select
 from app.base.errors import not_found
 from app.store.database import Row, Source
 from app.store.reading.access import AT_ID, Visibility, at_id, sees_place
+from app.store.reading.standing import standing
 from app.store.reading.tables import PLACE, REFERRAL
 from app.store.statement import Compiled, compiled
 from app.store.tables.directory import organization
@@ -60,6 +61,8 @@ class Found:
     authorization: Row | None
     #: The caller is staff of the referral's plan.
     staff: bool
+    #: What the member's Consents say for the caller (`app.store.reading.standing`).
+    standing: Sequence[str] | None
 
 
 async def gather(
@@ -83,6 +86,7 @@ async def gather(
         messages=await source.fetch(_MESSAGES, *key, staff, seen.organization_id),
         authorization=await source.fetch_one(_AUTHORIZATION, *key),
         staff=staff,
+        standing=referral["standing"],
     )
 
 
@@ -96,6 +100,7 @@ def _referral() -> Compiled:
             p.c.name.label("plan_name"),
             func.coalesce(q.c.name, r.organization_id).label("requester"),
             func.coalesce(s.c.name, r.performer_id).label("performer"),
+            standing(PLACE.c.plan, PLACE.c.referral_id, staff=True).label("standing"),
         )
         .join_from(
             PLACE, REFERRAL, and_(r.plan == PLACE.c.plan, r.id == PLACE.c.referral_id)

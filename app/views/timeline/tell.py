@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 
 from app.fhir.r4 import codes
+from app.fhir.withheld import refuses, withholds
 from app.model.lifecycle import MOVES
 from app.model.messages import MEANINGS, EventType
-from app.policy.discreet import by_result
+from app.policy.discreet import by_population, by_result
 from app.policy.explain import explain, is_about_need
 from app.policy.library import Library
 from app.policy.stored_form import answer_from_json, question_from_json
@@ -41,7 +42,7 @@ def entries(found: Found, library: Library) -> list[Entry]:
     """List everything that happened, the oldest first."""
     listed = [
         *_moves(found),
-        *(_determination(row, library, staff=found.staff) for row in found.determinations),
+        *(_determination(row, library, found) for row in found.determinations),
         *_reminders(found.requests),
         *_authorization(found.authorization),
         *map(_letter, found.letters),
@@ -96,9 +97,11 @@ def reasons(stored: Sequence[dict[str, Any]]) -> list[str]:
     return list(filter(None, texts))
 
 
-def _determination(row: Row, library: Library, *, staff: bool) -> Entry:
+def _determination(row: Row, library: Library, found: Found) -> Entry:
     because = reasons(_json(row["reasons"]))
-    populations = [codes.POPULATIONS.get(code, code) for code in _json(row["populations"])]
+    refused = refuses(found.standing)
+    met = () if refused else _json(row["populations"])
+    populations = [codes.POPULATIONS.get(code, code) for code in met]
     details = [*because, *(f"Met: {name}" for name in populations)]
     if row["policy"]:
         details.append(f"Policy {row['policy']}, as of {row['as_of']}")
@@ -109,15 +112,17 @@ def _determination(row: Row, library: Library, *, staff: bool) -> Entry:
         text=_answer(row),
         by="the rules",
         details=details,
-        explanation=_explained(row, library, staff=staff) if row["answer"] else None,
+        explanation=_explained(row, library, found) if row["answer"] and not refused else None,
     )
 
 
-def _explained(row: Row, library: Library, *, staff: bool) -> str:
+def _explained(row: Row, library: Library, found: Found) -> str:
     """Explain an answer in full; to others than the plan's staff by result only."""
-    answer = answer_from_json(row["answer"])
-    if not staff:
-        answer = by_result(answer, question_from_json(row["question"]).facts)
+    question, answer = question_from_json(row["question"]), answer_from_json(row["answer"])
+    if not found.staff:
+        answer = by_result(answer, question.facts)
+    if withholds(found.standing):
+        _, answer = by_population(question, answer)
     return explain(answer, library, full=True)
 
 

@@ -53,6 +53,23 @@ def test_a_payload_is_type_timestamp_and_data_with_links():
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("excluded-1915c", False),
+        ("delegated-plan", False),
+        ("limit-reached", False),
+        ("not-a-member", False),
+        ("facts-missing", True),
+        ("information-not-received", True),
+    ],
+)
+def test_a_payload_names_no_reason_that_the_roster_knows(code, told):
+    about = About(referral_id="r1", reasons=[code])
+    body = orjson.loads(thin_payload(EventType.DENIED, AT, about, BASE))
+    assert body["data"].get("reasons") == ([code] if told else None)
+
+
 def test_a_payload_leaves_out_what_is_not_known():
     body = orjson.loads(thin_payload(TEST, AT, About(endpoint_id="e1"), BASE))
     assert body["data"] == {"endpoint_id": "e1"}
