@@ -17,7 +17,7 @@ from app.api.deployment import Deployment
 from app.api.limits import Limits
 from app.base.errors import Refusal, refuse
 from app.model.caller import Caller
-from app.store.limits import Asked, Quota, ask_about, take
+from app.store.limits import QuestionTaken, Quota, ask_about, take
 
 _log = logging.getLogger(__name__)
 _ALARMS = Counter(
@@ -72,7 +72,7 @@ class Questions:
             _log.warning("fishing", extra={"client": client, "limit": quota.name, "count": used})
 
 
-def _refusal(asked: Asked) -> Refusal:
+def _refusal(asked: QuestionTaken) -> Refusal:
     text = (
         "Too many different members were asked about, or too many were not identified, in a short "
         "time. Ask again when Retry-After says; a referral is taken at any time."

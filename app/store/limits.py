@@ -88,7 +88,7 @@ def _taken(quota: Quota, granted: int, spent_until: float, now: float) -> Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionTaken:
     """Whether a question may be answered, what is left of the members, and the seconds to wait."""
 
     refused: bool
@@ -120,7 +120,7 @@ SELECT (SELECT spent_until FROM misses) AS missed_until,
 
 async def ask_about(
     source: Source, quotas: tuple[Quota, Quota], client: str, member: str, now: float
-) -> Asked:
+) -> QuestionTaken:
     """Uses one of a quota of different members, unless the client has asked about this one.
 
     `quotas`: of members, and of misses: none is counted here, but who has none left is refused.
@@ -130,12 +130,12 @@ async def ask_about(
     values = (members.name, client, now, members.seconds, members.most, member)
     row = await source.fetch_one(_ASK, *values, misses.name, misses.most, misses.seconds)
     if row is None:  # the statement always has a row
-        return Asked(False, members.most, 0)
+        return QuestionTaken(False, members.most, 0)
     taken = _taken(members, row["granted"], row["spent_until"], now)
     waits = [members.seconds / members.most] if taken.refused else []
     if row["missed_until"] is not None:
         waits.append(row["missed_until"] - now - misses.seconds + misses.seconds / misses.most)
-    return Asked(bool(waits), taken.left, max(1, math.ceil(max(waits, default=0))))
+    return QuestionTaken(bool(waits), taken.left, max(1, math.ceil(max(waits, default=0))))
 
 
 # Guesses

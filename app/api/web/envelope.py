@@ -22,7 +22,7 @@ from app.base.ids import new_id
 
 log = logging.getLogger("app.request")
 
-Headers = list[tuple[bytes, bytes]]
+HeaderFields = list[tuple[bytes, bytes]]
 
 _ID = re.compile(rb"[\w.\-:]{1,128}")
 #: What no id may contain, because logs show ids: a CIN (9 and eight more) or a Social Security
@@ -77,7 +77,7 @@ class _Answer:
     """
 
     def __init__(
-        self, send: Send, headers: Headers, standing: Headers, *, empty: bool = False
+        self, send: Send, headers: HeaderFields, standing: HeaderFields, *, empty: bool = False
     ) -> None:
         self._send = send
         self._headers = headers
@@ -118,7 +118,7 @@ def may_be_logged(id_: bytes) -> bool:
     return bool(_RANDOM.fullmatch(id_)) or not _PERSONAL.search(id_)
 
 
-def _echo(state: dict[str, Any]) -> Headers:
+def _echo(state: dict[str, Any]) -> HeaderFields:
     headers = [(b"x-request-id", state["request_id"].encode())]
     if state["correlation_id"]:
         headers.append((b"x-correlation-id", state["correlation_id"].encode()))

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0.3.0.limits"
-down_revision = "0.3.0.callers"
+down_revision = "consent_rules"
 branch_labels = None
 depends_on = None
 
