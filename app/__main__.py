@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     contract.add_argument("--check", action="store_true", help="compare instead of writing")
     _add(commands, "check-policies", _check_policies, "validate the policy files")
     _add(commands, "check-places", _check_places, "recount the places that referrals hold")
+    _add(commands, "rotate-keys", _rotate_keys, "encrypt webhook secrets with the first key")
     moves = _add(commands, "moves", _moves, "write docs/moves.md: who may do what, and when")
     moves.add_argument("--check", action="store_true", help="compare instead of writing")
     _add_policy(commands)
@@ -147,11 +148,13 @@ async def _deliver_until_stopped() -> None:
     from app.base.lateness import lateness_watched
     from app.base.logs import configure
     from app.store.database import until_it_answers
+    from app.store.schema import require_own_login
     from app.workers.delivery import deliver_forever
     from app.workers.metrics import serve_metrics
 
     configure(settings().log_level)
     await until_it_answers(settings())
+    await require_own_login(settings())
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -249,6 +252,14 @@ async def _recount_places() -> int:
     if not miscounts:
         console.print("Every place that is taken is held by a referral.", highlight=False)
     return 1 if miscounts else 0
+
+
+def _rotate_keys(_: argparse.Namespace) -> int:
+    from app.commands.rotate_keys import rotate_keys
+
+    if not settings().database_url:
+        return _fail("Set DATABASE_URL.")
+    return asyncio.run(rotate_keys(settings()))
 
 
 def _moves(given: argparse.Namespace) -> int:

@@ -114,23 +114,23 @@ def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
 
 async def is_stranger(scope: Scope) -> bool:
     """Tells whether the handler's dependencies will refuse the request."""
-    return not await _has_token(scope) and any(
+    return await holder_of(scope) is None and any(
         is_guarded(route.dependant)
         for route in scope["app"].routes
         if hasattr(route, "dependant") and route.matches(dict(scope))[0] is Match.FULL
     )
 
 
-async def _has_token(scope: Scope) -> bool:
+async def holder_of(scope: Scope) -> Caller | None:
+    """The holder of the one good token of a request; None where there is none."""
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
-        return False
+        return None
     try:
-        await _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
+        return await _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
     except TokenRefused:
-        return False
-    return True
+        return None
 
 
 async def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:

@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 
 from app.api.bearer import Tokens, tokens
+from app.api.limits import Limits
 from app.api.login.key_sets import KeySets
 from app.api.outside import OutsideTokens
 from app.base.clock import ServiceClock
@@ -40,6 +41,7 @@ class Deployment:
     settings: Settings
     clock: ServiceClock
     tokens: Tokens
+    limits: Limits
     key_sets: KeySets
     outside: OutsideTokens
     figures: DeliveryMetrics
@@ -52,6 +54,7 @@ class Deployment:
             settings,
             clock or ServiceClock.of(settings),
             tokens(settings),
+            Limits.of(settings),
             KeySets(Guard.of(settings)),
             OutsideTokens(settings),
             DeliveryMetrics(),

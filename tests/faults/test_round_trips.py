@@ -104,10 +104,10 @@ async def test_what_is_in_memory_asks_nothing(wired):
         assert await asked(wired, lambda _, at=path: wired.ask("hospital", "GET", at)) == [], path
 
 
-async def test_asking_first_is_one_question_and_its_record(wired):
+async def test_asking_first_is_one_question_counted_and_recorded(wired):
     path = "/fhir/ServiceRequest/$check"
     ask = await asked(wired, lambda _: wired.ask("hospital", "POST", path, a_referral(EXTRA[9])))
-    assert ask == [GATHER, RECORD]
+    assert ask == [WRITE, GATHER, RECORD]
 
 
 EXCEPTION = {"valueCoding": {"system": REASON, "code": "exception-granted"}}

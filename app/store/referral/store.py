@@ -20,6 +20,7 @@ from app.store.database_errors import StatementRefused, constraint, sqlstate
 from app.store.referral.changes import Changes
 from app.store.referral.statement import (
     MOST_VALUES,
+    RACE,
     MoveShape,
     TableRows,
     is_array,
@@ -42,15 +43,17 @@ class StaleReferral(Exception):
     """The referral changed between our reading and our writing: somebody else moved it."""
 
 
+class LostRace(Exception):
+    """A parallel post wrote the same, or gave the member the same service: nothing was written."""
+
+
 class PlaceGone(Exception):
     """The offer has no place any more, or has one again: somebody else was faster."""
 
 
 async def write(source: Source, changes: Changes) -> None:
-    """Writes one move. Raises `StaleReferral` or `PlaceGone` if what was read is no longer so.
-
-    A unique violation is raised as the driver's error: the caller knows which repeated request it
-    means.
+    """Writes one move. Raises `StaleReferral` or `PlaceGone` if what was read is no longer so, and
+    `LostRace` if a new referral was written by another request meanwhile.
     """
     changes.rows[audit_event] = [_for_the_record(changes)]
     shape = MoveShape(
@@ -68,7 +71,8 @@ async def write(source: Source, changes: Changes) -> None:
     except StatementRefused as error:
         if sqlstate(error) != _CHECK_FAILED:
             raise
-        raise (PlaceGone if constraint(error) == "place" else StaleReferral) from error
+        lost = {"place": PlaceGone, RACE: LostRace}
+        raise lost.get(constraint(error), StaleReferral) from error
     is_recorded()
     if changes.recipients:
         source.deliveries_due()
