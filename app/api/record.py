@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.caller import is_guarded
 from app.api.capability import KEY
 from app.api.deployment import deployment_of
-from app.api.web.refusals import TOKEN_PATH, respond
+from app.api.web.refusals import LOGIN_PATHS, respond
 from app.base.errors import Refusal
 from app.fhir.reference import is_id
 from app.store.audit.access import CURRENT, Access, Interaction
@@ -99,7 +99,7 @@ def is_recorded(scope: Scope, access: Access, status: int) -> bool:
     """Tells whether an answer with this status leaves rows that nobody has written yet."""
     route: Any = scope.get("route")
     dependant = getattr(route, "dependant", None)
-    if scope["path"] == TOKEN_PATH:  # somebody failed to log in
+    if scope["path"] in LOGIN_PATHS:  # somebody failed to log in
         access.actor = scope["state"].get("client_id")
         return status == 401
     if dependant is None or not is_guarded(dependant):
