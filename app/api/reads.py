@@ -339,8 +339,12 @@ def described_few(
     `_count`. `modifiers`: modifier of string parameters → what the modifier does.
     """
     text = {"type": "string", "pattern": SEARCH_PATTERN}
+    date = {"type": "string", "pattern": DATE_PATTERN}
     return {
-        **{name: (text, f"{description} ({kind}).") for name, (kind, description) in known.items()},
+        **{
+            name: (date if kind == "date" else text, f"{description} ({kind}).")
+            for name, (kind, description) in known.items()
+        },
         **{
             f"{name}:{modifier}": (text, f"`{name}`, {does}.")
             for name, (kind, _) in known.items()

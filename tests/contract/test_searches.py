@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from app.api import subscriptions
+from app.store.reading import audit
 from app.store.reading.catalog import PARAMETERS
 from app.store.reading.query import read_query
 from app.store.reading.subset import MAX_CONDITIONS
@@ -51,6 +52,8 @@ def read(kind, pairs):
         return forms.read_search(pairs, strict=True).tests
     if kind == "Subscription":
         return subscriptions.read_search(pairs, strict=True).tests
+    if kind == "AuditEvent":
+        return audit.read_audit_search(pairs, BASE, strict=True).conditions
     return read_query(kind, pairs, base=BASE, strict=True).criteria
 
 

@@ -5,22 +5,23 @@ about a resource or a patient are found first, by their own index, and then narr
 beside all events of a plan, whatever the planner takes a parameter for.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar
+from itertools import count
+from typing import Any, ClassVar, NamedTuple
 
 from app.base.errors import Issue
 from app.fhir.r4 import codes
 from app.fhir.render_audit import DISCLOSE, RESTFUL
 from app.store.audit.chain import COLUMNS
 from app.store.database import Row, Source
+from app.store.reading.catalog import PARAMETERS as CATALOG
 from app.store.reading.cursor import Position
 from app.store.reading.reader import Search, read_into
 from app.store.reading.subset import unknown
 from app.store.reading.values import (
     ABOUT_THE_FORM,
-    UnreadableValue,
     date_range,
     reference,
     split,
@@ -34,8 +35,8 @@ PARAMETERS: Mapping[str, tuple[str, str]] = {
     "action": ("token", "C, R, U, D or E: created, read, changed, deleted, searched or asked"),
     "agent": ("reference", "The organization that asked, or was told: `Organization/…`"),
     "altid": ("token", "The client that asked, by its client id"),
-    "date": ("date", "When it was recorded: `ge2026-11-20`; may be given twice, for a stretch"),
-    "entity": ("reference", "The resource that was reached, with its type: `ServiceRequest/…`"),
+    "date": ("date", "When it was recorded: `ge2026-11-20`"),
+    "entity": ("reference", "The resource that was reached: `ServiceRequest/…`"),
     "outcome": ("token", "0 answered, 4 refused, 8 failed"),
     "patient": ("reference", "The patient whose data was reached: `Patient/…`"),
     "subtype": ("token", "The interaction: `read`, `search-type`, `check`, `disclose` …"),
@@ -51,26 +52,44 @@ _SYSTEMS: Mapping[str, frozenset[str]] = {
 }
 _REST, _EXPORT = "rest", "110106"
 _TYPES = {"agent": "Organization", "patient": "Patient"}
-#: A prefix → whether the moment is a lower bound, and whether it is the end of the date.
-_SINCE, _UNTIL = {"ge": False, "gt": True, "sa": True}, {"lt": False, "eb": False, "le": True}
 
 _ONE = f"SELECT {COLUMNS} FROM audit_event WHERE plan = $1 AND id = $2"
-_OUTCOME = "CASE WHEN status < 400 THEN '0' WHEN status < 500 THEN '4' ELSE '8' END"
-_TYPE = f"CASE interaction WHEN '{DISCLOSE}' THEN '{_EXPORT}' ELSE '{_REST}' END"
 #: What R4 has no name for is an operation.
 _KNOWN = ", ".join(f"'{name}'" for name in sorted({*RESTFUL, DISCLOSE}))
-#: $1 plan, then the conditions; null: none.
-_CONDITIONS = f"""plan = $1 AND ($2::text[] IS NULL OR id = ANY ($2))
-AND ($3::timestamptz IS NULL OR recorded >= $3) AND ($4::timestamptz IS NULL OR recorded < $4)
-AND ($5::text[] IS NULL OR organization = ANY ($5)) AND ($6::text[] IS NULL OR client = ANY ($6))
-AND ($7::text[] IS NULL OR action = ANY ($7)) AND ($8::text[] IS NULL OR {_OUTCOME} = ANY ($8))
-AND ($9::text[] IS NULL OR interaction = ANY ($9)
-    OR 'operation' = ANY ($9) AND interaction NOT IN ({_KNOWN}))
-AND ($10::text[] IS NULL OR {_TYPE} = ANY ($10))"""
-_ABOUT = """SELECT * FROM audit_event
-WHERE ($11::text[] IS NULL OR about && $11) AND ($12::text[] IS NULL OR about && $12) OFFSET 0"""
-_PAGE = """ AND ($13::timestamptz IS NULL OR (recorded, id) < ($13, $14::text))
-ORDER BY recorded DESC, id DESC LIMIT $15::int"""
+#: Parameter → the condition that its values make; `?` stands for a value.
+_CONDITIONS = {
+    "_id": "id = ANY (?::text[])",
+    "action": "action = ANY (?::text[])",
+    "agent": "organization = ANY (?::text[])",
+    "altid": "client = ANY (?::text[])",
+    "entity": "about && ?::text[]",
+    "outcome": "CASE WHEN status < 400 THEN '0' WHEN status < 500 THEN '4' ELSE '8' END"
+    " = ANY (?::text[])",
+    "patient": "about && ?::text[]",
+    "subtype": "CASE WHEN interaction = ANY (?::text[]) THEN true"
+    f" ELSE interaction NOT IN ({_KNOWN}) AND 'operation' = ANY (?::text[]) END",
+    "type": f"CASE interaction WHEN '{DISCLOSE}' THEN '{_EXPORT}' ELSE '{_REST}' END"
+    " = ANY (?::text[])",
+}
+_MOMENT = "?::timestamptz"
+#: Prefix of a date → the condition, and which ends of the date it compares with.
+_DATES = {
+    "eq": (f"recorded >= {_MOMENT} AND recorded < {_MOMENT}", ("low", "high")),
+    "ne": (f"(recorded < {_MOMENT} OR recorded >= {_MOMENT})", ("low", "high")),
+    "ge": (f"recorded >= {_MOMENT}", ("low",)),
+    "gt": (f"recorded >= {_MOMENT}", ("high",)),
+    "sa": (f"recorded >= {_MOMENT}", ("high",)),
+    "lt": (f"recorded < {_MOMENT}", ("low",)),
+    "eb": (f"recorded < {_MOMENT}", ("low",)),
+    "le": (f"recorded < {_MOMENT}", ("high",)),
+}
+
+
+class _Condition(NamedTuple):
+    """A condition of a statement, and the values of its marks."""
+
+    sql: str
+    values: Sequence[Any]
 
 
 @dataclass(slots=True)
@@ -80,13 +99,9 @@ class AuditSearch(Search):
     kind: str = "AuditEvent"
     count: int = 20
     base: str = ""
-    #: Parameter → the values of which one must hold.
-    wanted: dict[str, list[str]] = field(default_factory=dict)
-    since: datetime | None = None
-    until: datetime | None = None
+    conditions: list[_Condition] = field(default_factory=list)
 
     PASSED_OVER: ClassVar[frozenset[str]] = ABOUT_THE_FORM | {"_total"}
-    ONCE: ClassVar[frozenset[str]] = frozenset(PARAMETERS) - {"date"}
 
     def take(self, name: str, value: str, *, strict: bool) -> Issue | None:
         """Adds the condition of one parameter."""
@@ -94,36 +109,40 @@ class AuditSearch(Search):
             return unknown(self.kind, name, strict=strict)
         kind = PARAMETERS[name][0]
         if kind == "date":
-            self._between(value)
-        elif kind == "reference":
-            self.wanted[name] = [self._reference(name, word) for word in words(value)]
+            self.conditions.append(_on(value))
         else:
-            self.wanted[name] = list(_codes(name, value))
+            of_kind = self._references if kind == "reference" else _codes
+            sql = _CONDITIONS[name]
+            wanted = list(of_kind(name, value))
+            self.conditions.append(_Condition(sql, [wanted] * sql.count("?")))
         self.used.append((name, value))
         return None
 
-    def _between(self, value: str) -> None:
-        asked = date_range(value)
-        if asked.prefix in _SINCE or asked.prefix == "eq":
-            low = asked.high if _SINCE.get(asked.prefix) else asked.low
-            self.since = max(low, self.since or low)
-        if asked.prefix in _UNTIL or asked.prefix == "eq":
-            high = asked.low if _UNTIL.get(asked.prefix) is False else asked.high
-            self.until = min(high, self.until or high)
-        if asked.prefix == "ne":
-            raise UnreadableValue("takes the prefixes eq, gt, lt, ge, le, sa, eb.")
-
-    def _reference(self, name: str, value: str) -> str:
-        read = reference(value, self.base)
-        kind = read.type or _TYPES.get(name)
-        if kind is None:
-            raise UnreadableValue("takes `Type/id`.")
-        return read.id if name == "agent" else f"{kind}/{read.id}"
+    def _references(self, name: str, value: str) -> Iterator[str]:
+        """Yields the references as `about` has them; an id alone may be of any type."""
+        for word in words(value):
+            read = reference(word, self.base)
+            if name == "agent":
+                yield read.id
+            elif kind := read.type or _TYPES.get(name):
+                yield f"{kind}/{read.id}"
+            else:
+                yield from (f"{kind}/{read.id}" for kind in (*CATALOG, self.kind))
 
     @property
     def alone(self) -> bool:
         """Tells whether the total is asked for without the events."""
         return self.count == 0 or self.subset.counts
+
+
+def _on(value: str) -> _Condition:
+    """Makes the condition of a date, or of several of which one must hold."""
+    parts, values = [], []
+    for asked in map(date_range, split(value)):
+        sql, ends = _DATES[asked.prefix]
+        parts.append(f"({sql})")
+        values += [getattr(asked, end) for end in ends]
+    return _Condition(f"({' OR '.join(parts)})", values)
 
 
 def _codes(name: str, value: str) -> Iterator[str]:
@@ -150,31 +169,33 @@ async def events_page(
     source: Source, plan: str, search: AuditSearch, after: Position | None
 ) -> list[Row]:
     """Reads the events of a page, and one more if another page follows."""
-    whence, values = _narrowed(plan, search)
-    sql = f"SELECT {COLUMNS} FROM {whence}{_PAGE}"
-    place = (after.at, after.id) if after else (None, None)
-    return await source.fetch(sql, *values, *place, search.count + 1)
+    conditions = list(search.conditions)
+    if after is not None:
+        place = f"(recorded, id) < ({_MOMENT}, ?::text)"
+        conditions.append(_Condition(place, [after.at, after.id]))
+    order = f"ORDER BY recorded DESC, id DESC LIMIT {search.count + 1}"
+    return await source.fetch(*_statement(COLUMNS, plan, conditions, order))
 
 
 async def events_total(source: Source, plan: str, search: AuditSearch) -> int:
     """Counts the events that a search finds."""
-    whence, values = _narrowed(plan, search)
-    (row,) = await source.fetch(f"SELECT count(*) AS total FROM {whence}", *values)
+    (row,) = await source.fetch(*_statement("count(*) AS total", plan, search.conditions))
     return int(row["total"])
 
 
-def _narrowed(plan: str, search: AuditSearch) -> tuple[str, list[Any]]:
-    """Returns what follows FROM, and the values of $1 to $12."""
-    wanted = search.wanted
-    about = (wanted.get("patient"), wanted.get("entity"))
-    whence = f"({_ABOUT}) AS event" if any(about) else "audit_event"
-    ends = "" if any(about) else " AND $11::text[] IS NULL AND $12::text[] IS NULL"
-    values = [
-        plan,
-        wanted.get("_id"),
-        search.since,
-        search.until,
-        *(wanted.get(name) for name in ("agent", "altid", "action", "outcome", "subtype", "type")),
-        *about,
-    ]
-    return f"{whence} WHERE {_CONDITIONS}{ends}", values
+def _statement(
+    what: str, plan: str, conditions: Sequence[_Condition], order: str = ""
+) -> tuple[Any, ...]:
+    """Returns the text of a statement and its values, as `Source.fetch` takes them."""
+    about = [each for each in conditions if each.sql.startswith("about")]
+    rest = [_Condition("plan = ?::text", [plan]), *(c for c in conditions if c not in about)]
+    whence = "audit_event"
+    if about:
+        whence = f"(SELECT * FROM audit_event WHERE {_all(about)} OFFSET 0) AS event"
+    text, number = f"SELECT {what} FROM {whence} WHERE {_all(rest)} {order}", count(1)
+    sql = re.sub(r"\?", lambda _: f"${next(number)}", text)
+    return sql, *(value for each in (*about, *rest) for value in each.values)
+
+
+def _all(conditions: Sequence[_Condition]) -> str:
+    return " AND ".join(each.sql for each in conditions)
