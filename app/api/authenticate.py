@@ -28,6 +28,7 @@ from app.api.login.assertion import (
 )
 from app.api.login.key_sets import FetchFailed
 from app.api.login.public_keys import KeySet, key_for, read_keys
+from app.api.tries import tries_limited
 from app.base.errors import Issue, Refusal
 from app.fhir.r4.codes import JWT_BEARER
 from app.store.clients import Client, find, secret_matches, use_once
@@ -158,14 +159,16 @@ async def authenticate(parts: Deployment, form: Credentials, connection: Peer) -
         if not (form.assertion or form.secret or connection.certificate):
             raise refuse_login(401, "invalid_client", _NOTHING_PROVEN, CHALLENGE)
         assertion = _read_assertion(parts, form) if form.assertion else None
-        client = await _found(parts, assertion.client_id if assertion else form.client_id)
-        if assertion is not None:
-            await _prove_by_assertion(parts, client, assertion)
-        elif form.secret or not (client and client.keys.certificate and connection.certificate):
-            await _prove_by_secret(client, form.secret)
-        wanted = bound_certificate(parts, client) if client else None
-        if client is None or (wanted is not None and wanted != connection.certificate):
-            raise unknown_client()
+        claimed = assertion.client_id if assertion else form.client_id
+        async with tries_limited(parts, claimed, connection.address):
+            client = await _found(parts, claimed)
+            if assertion is not None:
+                await _prove_by_assertion(parts, client, assertion)
+            elif form.secret or not (client and client.keys.certificate and connection.certificate):
+                await _prove_by_secret(client, form.secret)
+            wanted = bound_certificate(parts, client) if client else None
+            if client is None or (wanted is not None and wanted != connection.certificate):
+                raise unknown_client()
     except Refusal as refusal:
         if refusal.status == 401:
             _note(form, client, connection)
