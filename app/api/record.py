@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.caller import is_guarded
 from app.api.capability import KEY
 from app.api.deployment import deployment_of
-from app.api.web.refusals import respond
+from app.api.web.refusals import LOGIN_PATHS, respond
 from app.base.errors import Refusal
 from app.fhir.reference import is_id
 from app.store.audit.access import CURRENT, Access, Interaction
@@ -31,6 +31,7 @@ UNRECORDED: Mapping[str, str] = {
     "/fhir/Questionnaire/": "the forms, which are the plans'",
     "/fhir/Subscription": "what a client wants to be told; its $events are noted",
     "/v1/catalog": "the plans' published rules",
+    "/v1/clients": "who may ask; kept in the history of clients",
     "/v1/organization-proposals": "the network",
     "/v1/reports": "figures; of a list of referrals, its referrals are noted",
     "/v1/webhook-endpoints": "what a client wants to be told; the messages shown are noted",
@@ -98,6 +99,9 @@ def is_recorded(scope: Scope, access: Access, status: int) -> bool:
     """Tells whether an answer with this status leaves rows that nobody has written yet."""
     route: Any = scope.get("route")
     dependant = getattr(route, "dependant", None)
+    if scope["path"] in LOGIN_PATHS:  # somebody failed to log in
+        access.actor = scope["state"].get("client_id")
+        return status == 401
     if dependant is None or not is_guarded(dependant):
         return False
     if status == 401:  # without a token nobody has tried anything

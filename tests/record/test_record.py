@@ -144,6 +144,11 @@ async def test_what_is_refused_is_recorded(service):
     refused = await service.http.get(f"/fhir/ServiceRequest/{referral}", headers=bad)
     (row,) = await of(service, refused)
     assert (row["status"], row["client"], row["plan"]) == (401, None, "*")
+    wrong = await service.http.post(
+        "/oauth/token", data={"grant_type": "client_credentials"}, auth=("hospital", "guessed")
+    )
+    (row,) = await of(service, wrong)
+    assert (row["status"], row["interaction"], row["plan"]) == (401, "requestToken", "*")
     unknown = await service.http.get(f"/fhir/ServiceRequest/{referral}")
     assert (unknown.status_code, await of(service, unknown)) == (401, [])
 

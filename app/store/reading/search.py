@@ -167,17 +167,16 @@ async def _page(query: Query, rows: Sequence[Row]) -> Page:
     matches = [row for row in rows if row["id"] is not None]
     shown = matches[: query.count]
     last = shown[-1] if shown and len(matches) > query.count else None
-    kind = query.kind
-    seen = [(row, body) for row in shown if (body := await _seen(kind, row)) is not None]
-    found_by(kind, [row for row, _ in seen])
+    seen = [(row, body) for row in shown if (body := await _seen(query.kind, row)) is not None]
+    found_by(query.kind, [row for row, _ in seen])
     return Page(
-        rows=[Stored(kind, row["id"], row["version"], body) for row, body in seen],
+        [Stored(query.kind, row["id"], row["version"], body) for row, body in seen],
         after=Position(last["at"], last["id"]) if last else None,
         total=rows[0]["total"] if _counts(query) else None,
         numbers={
             row["id"]: (row["places"], row["taken"], row["capacity_status"])
             for row in shown
-            if kind == "HealthcareService" and row["places"] is not None
+            if query.kind == "HealthcareService" and row["places"] is not None
         },
     )
 
