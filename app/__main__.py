@@ -45,10 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     contract.add_argument("--check", action="store_true", help="compare instead of writing")
     _add(commands, "check-policies", _check_policies, "validate the policy files")
     _add(commands, "check-places", _check_places, "recount the places that referrals hold")
+    _add(commands, "rotate-keys", _rotate_keys, "encrypt webhook secrets with the first key")
     moves = _add(commands, "moves", _moves, "write docs/moves.md: who may do what, and when")
     moves.add_argument("--check", action="store_true", help="compare instead of writing")
     _add_policy(commands)
     _add_client(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -107,6 +109,22 @@ def _add_client(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     _add(actions, "list", _client_list, "every client: how it logs in, and its scopes")
 
 
+def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("audit", help="verify, export and keep the record of accesses")
+    actions = parser.add_subparsers(required=True, metavar="action")
+    verify = _add(actions, "verify", _audit_verify, "is each chain as it was sealed?")
+    verify.add_argument("--plan", help="only this chain; * is that of no plan")
+    verify.add_argument("--head", type=Path, metavar="FILE", help="heads kept from an earlier time")
+    head = _add(actions, "head", _audit_head, "the head of each chain, to be kept elsewhere")
+    head.add_argument("--plan", help="only this chain")
+    export = _add(actions, "export", _audit_export, "AuditEvents as NDJSON")
+    export.add_argument("--plan", required=True)
+    for name in ("--from", "--to"):
+        export.add_argument(name, required=True, metavar="2026-11-01", help="a day of UTC")
+    retire = _add(actions, "retire", _audit_retire, "note that old months are taken away")
+    retire.add_argument("--before", required=True, metavar="2020-11")
+
+
 def _serve(_: argparse.Namespace) -> int:
     from app.serve import serve
 
@@ -130,11 +148,13 @@ async def _deliver_until_stopped() -> None:
     from app.base.lateness import lateness_watched
     from app.base.logs import configure
     from app.store.database import until_it_answers
+    from app.store.schema import require_own_login
     from app.workers.delivery import deliver_forever
     from app.workers.metrics import serve_metrics
 
     configure(settings().log_level)
     await until_it_answers(settings())
+    await require_own_login(settings())
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -234,6 +254,14 @@ async def _recount_places() -> int:
     return 1 if miscounts else 0
 
 
+def _rotate_keys(_: argparse.Namespace) -> int:
+    from app.commands.rotate_keys import rotate_keys
+
+    if not settings().database_url:
+        return _fail("Set DATABASE_URL.")
+    return asyncio.run(rotate_keys(settings()))
+
+
 def _moves(given: argparse.Namespace) -> int:
     from app.model.moves import moves_document
 
@@ -286,6 +314,30 @@ def _client_list(_: argparse.Namespace) -> int:
     from app.commands.client import list_all
 
     return asyncio.run(list_all())
+
+
+def _audit_verify(given: argparse.Namespace) -> int:
+    from app.commands.audit import check
+
+    return asyncio.run(check(given.plan, given.head))
+
+
+def _audit_head(given: argparse.Namespace) -> int:
+    from app.commands.audit import print_heads
+
+    return asyncio.run(print_heads(given.plan))
+
+
+def _audit_export(given: argparse.Namespace) -> int:
+    from app.commands.audit import export
+
+    return asyncio.run(export(given.plan, getattr(given, "from"), given.to))
+
+
+def _audit_retire(given: argparse.Namespace) -> int:
+    from app.commands.audit import retire
+
+    return asyncio.run(retire(given.before))
 
 
 def _fail(text: str) -> int:

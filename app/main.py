@@ -1,9 +1,9 @@
 """Puts the web application together: its routes, its layers, and what a process opens and closes.
 
 Each file of `app.api` brings its own `router`; this module joins them. The layers, from the outside
-in: `Envelope` (ids, log line), in development `LoopMonitor` (what holds the event loop), `Gate`
-(size, media types), the routes. `running` opens what a process needs before its first request, and
-closes it after the last.
+in: `Envelope` (ids, log line), in development `LoopMonitor` (what holds the event loop), `Throttle`
+(requests a minute), `Gate` (size, media types), the routes. `running` opens what a process needs
+before its first request, and closes it after the last.
 
 `Branches` finds a route among a dozen instead of among all, by the first two words of the path,
 because the framework tries every route in turn. Measured with 174 routes, in microseconds of CPU
@@ -28,7 +28,10 @@ from app.api.contract.document import describe
 from app.api.deployment import Deployment, Started, deploy, deployment_of
 from app.api.ended import told_of_ended
 from app.api.forms import publish
+from app.api.health import metrics_port
+from app.api.record import Recorder
 from app.api.routes import routers
+from app.api.throttle import Throttle
 from app.api.web.envelope import Envelope
 from app.api.web.gate import Gate
 from app.api.web.loop_monitor import LoopMonitor
@@ -47,6 +50,7 @@ from app.journey.finish import illegal
 from app.journey.intake.context import rules_of
 from app.journey.notification.wake import Waker
 from app.model.lifecycle import IllegalMove
+from app.store.audit.writer import RecordWriter
 from app.store.clients import register_demonstration
 from app.store.database import Database, wait_for_database
 
@@ -82,9 +86,11 @@ def create_app(settings: Settings | None = None, *, clock: ServiceClock | None =
     app.router.middleware_stack = Branches(app.router.middleware_stack, app.router.routes)
     limit = chosen.body_limit_mb * 1024 * 1024
     app.add_middleware(Gate, body_limit=limit, is_stranger=is_stranger)
+    app.add_middleware(Throttle)
     if chosen.loop_monitor_ms:
         app.add_middleware(LoopMonitor, limit_ms=chosen.loop_monitor_ms)
-    app.add_middleware(Envelope)
+    app.add_middleware(Recorder)
+    app.add_middleware(Envelope, by_tls=chosen.public_url.startswith("https://"))
     describe(app)
     return app
 
@@ -123,7 +129,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     publish(known, local_date(parts.clock.now()))
     database = Database(settings)
     waker = Waker(database)
-    deploy(app, replace(parts, started=Started(known, database)))
+    deploy(app, replace(parts, started=Started(known, database, RecordWriter(database))))
     try:
         await wait_for_database(database, settings.database_start_wait_s)
         if settings.demonstration:
@@ -131,6 +137,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
         spare_collector()
         async with (
             lateness_watched("service", settings.loop_monitor_ms),
+            metrics_port(deployment_of(app)),
             told_of_ended(parts.tokens, database),
         ):
             yield

@@ -12,6 +12,7 @@ from app.base.logs import configure
 from app.base.settings import Settings, settings
 from app.main import create_app
 from app.store.database import until_it_answers
+from app.store.schema import require_own_login
 
 #: The time that requests under way have to end.
 _GRACE_S = 10
@@ -27,16 +28,22 @@ def serve() -> int:
     if not chosen.database_url:
         return _fail("Set DATABASE_URL; or use `make run`, which brings its own PostgreSQL.")
     chosen.require_token_secret()
-    if _is_taken(chosen.host, chosen.port):
-        return _fail(f"Port {chosen.port} is in use. Choose another one with PORT=….")
+    for name, port in (("PORT", chosen.port), ("METRICS_PORT", chosen.metrics_port)):
+        if port and _is_taken(chosen.host, port):
+            return _fail(f"Port {port} is in use. Choose another one with {name}=….")
     configure(chosen.log_level)
-    asyncio.run(until_it_answers(chosen))
+    asyncio.run(_ready_to_serve(chosen))
     for number in (signal.SIGINT, signal.SIGTERM):
         # uvicorn ends in good order, then raises the signal again, which is no failure.
         signal.signal(number, lambda *_: None)
     server = uvicorn.Server(configuration(chosen))
     server.run()
     return 0 if server.started else 1
+
+
+async def _ready_to_serve(chosen: Settings) -> None:
+    await until_it_answers(chosen)
+    await require_own_login(chosen)
 
 
 def configuration(chosen: Settings) -> uvicorn.Config:

@@ -37,6 +37,10 @@ _SETTINGS = {
     "jit": "off",
     "timezone": "UTC",
     "log_checkpoints": "off",
+    # The log names no member: no DETAIL of an error, no statement, no parameter.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_parameter_max_length_on_error": "0",
 }
 
 #: For data that nobody will miss after a power cut. A killed server loses nothing all the same:

@@ -1,8 +1,8 @@
 """Authenticates a client: by its secret, by an assertion that its key signed, by its certificate.
 
 Whoever fails learns nothing about clients: an unknown one, one without keys and a wrong signature
-get one answer, after as much work. Errors are those of RFC 6749 5.2. `TokenForm` is the form of the
-token endpoint and of introspection, read and not yet believed.
+get one answer, after as much work. Errors are those of RFC 6749 5.2. `Credentials` come with
+the forms of the token endpoint and of introspection, and are not yet believed.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from app.api.login.assertion import (
 )
 from app.api.login.key_sets import FetchFailed
 from app.api.login.public_keys import KeySet, key_for, read_keys
+from app.api.tries import tries_limited
 from app.base.errors import Issue, Refusal
 from app.fhir.r4.codes import JWT_BEARER
 from app.store.clients import Client, find, secret_matches, use_once
@@ -43,10 +44,9 @@ REFUSED = Counter("nwd_logins_refused_total", "Refused logins of clients", ["way
 
 
 @dataclass(frozen=True, slots=True)
-class TokenForm:
-    """The fields of the form, and the credentials that came with it."""
+class Credentials:
+    """What came with a form to prove who the client is, in one of three ways."""
 
-    fields: dict[str, str]
     client_id: str = ""
     secret: str = field(default="", repr=False)
     assertion: str = field(default="", repr=False)
@@ -88,7 +88,7 @@ def read_form(body: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items() if values[0]}
 
 
-def read_credentials(fields: dict[str, str], authorization: Sequence[str]) -> TokenForm:
+def read_credentials(fields: dict[str, str], authorization: Sequence[str]) -> Credentials:
     """Reads a client's credentials, which come in one way only (RFC 6749 2.3)."""
     if len(authorization) > 1:
         raise refuse_login(400, "invalid_request", "Send one Authorization header.")
@@ -97,17 +97,17 @@ def read_credentials(fields: dict[str, str], authorization: Sequence[str]) -> To
     client_id, secret = _secret(fields, authorization[0] if authorization else None)
     if "\x00" in client_id or "\x00" in secret:
         raise unknown_client()
-    return TokenForm(fields, client_id, secret)
+    return Credentials(client_id, secret)
 
 
-def _with_assertion(fields: dict[str, str], authorization: Sequence[str]) -> TokenForm:
+def _with_assertion(fields: dict[str, str], authorization: Sequence[str]) -> Credentials:
     if authorization or "client_secret" in fields:
         raise refuse_login(400, "invalid_request", _ONE_WAY)
     if fields.get("client_assertion_type") != JWT_BEARER:
         raise refuse_login(401, "invalid_client", f"Send client_assertion_type={JWT_BEARER}.")
     if "client_assertion" not in fields:
         raise refuse_login(400, "invalid_request", "Send client_assertion, a signed JWT.")
-    return TokenForm(fields, fields.get("client_id", ""), assertion=fields["client_assertion"])
+    return Credentials(fields.get("client_id", ""), assertion=fields["client_assertion"])
 
 
 def _secret(fields: dict[str, str], authorization: str | None) -> tuple[str, str]:
@@ -148,7 +148,7 @@ def unknown_client() -> Refusal:
     return refuse_login(401, "invalid_client", text, CHALLENGE)
 
 
-async def authenticate(parts: Deployment, form: TokenForm, connection: Peer) -> Client:
+async def authenticate(parts: Deployment, form: Credentials, connection: Peer) -> Client:
     """Finds the client that a form's credentials prove. Raises 401, with one text for all.
 
     A client with a registered certificate must show it, however it logs in, and may log in with it
@@ -159,14 +159,16 @@ async def authenticate(parts: Deployment, form: TokenForm, connection: Peer) -> 
         if not (form.assertion or form.secret or connection.certificate):
             raise refuse_login(401, "invalid_client", _NOTHING_PROVEN, CHALLENGE)
         assertion = _read_assertion(parts, form) if form.assertion else None
-        client = await _found(parts, assertion.client_id if assertion else form.client_id)
-        if assertion is not None:
-            await _prove_by_assertion(parts, client, assertion)
-        elif form.secret or not (client and client.keys.certificate and connection.certificate):
-            await _prove_by_secret(client, form.secret)
-        wanted = bound_certificate(parts, client) if client else None
-        if client is None or (wanted is not None and wanted != connection.certificate):
-            raise unknown_client()
+        claimed = assertion.client_id if assertion else form.client_id
+        async with tries_limited(parts, claimed, connection.address):
+            client = await _found(parts, claimed)
+            if assertion is not None:
+                await _prove_by_assertion(parts, client, assertion)
+            elif form.secret or not (client and client.keys.certificate and connection.certificate):
+                await _prove_by_secret(client, form.secret)
+            wanted = bound_certificate(parts, client) if client else None
+            if client is None or (wanted is not None and wanted != connection.certificate):
+                raise unknown_client()
     except Refusal as refusal:
         if refusal.status == 401:
             _note(form, client, connection)
@@ -179,7 +181,7 @@ def bound_certificate(parts: Deployment, client: Client) -> str | None:
     return client.keys.certificate if parts.settings.client_certificate_header else None
 
 
-def _note(form: TokenForm, client: Client | None, connection: Peer) -> None:
+def _note(form: Credentials, client: Client | None, connection: Peer) -> None:
     """Counts and logs a refused login: of a name that is no client's, not even the name."""
     REFUSED.labels(form.way).inc()
     fields = {"client": client.id if client else "unknown", "peer": connection.address}
@@ -198,7 +200,7 @@ async def _prove_by_secret(client: Client | None, secret: str) -> None:
         raise unknown_client()
 
 
-def _read_assertion(parts: Deployment, form: TokenForm) -> Assertion:
+def _read_assertion(parts: Deployment, form: Credentials) -> Assertion:
     try:
         assertion = read_assertion(form.assertion, parts.settings.token_url, time.time())
     except AssertionRefused as fault:

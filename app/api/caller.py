@@ -23,6 +23,7 @@ from app.api.deployment import Deployment, deployment, deployment_of
 from app.api.login.certificate import shown_certificate
 from app.base.errors import Refusal, refuse
 from app.model.caller import CLIENTS, DECIDE, NETWORK, ROSTER, Caller
+from app.store.audit.access import known_as
 
 REALM = 'Bearer realm="no-wrong-door"'
 
@@ -59,7 +60,9 @@ class _BearerScheme(OAuth2):
         except TokenRefused as refused:
             raise _refused(refused) from None
         request.scope["state"]["client_id"] = holder.client_id
-        return replace(holder, at=parts.clock.now())
+        known = replace(holder, at=parts.clock.now())
+        known_as(known)
+        return known
 
 
 caller = _BearerScheme(
@@ -111,23 +114,23 @@ def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
 
 async def is_stranger(scope: Scope) -> bool:
     """Tells whether the handler's dependencies will refuse the request."""
-    return not await _has_token(scope) and any(
-        _is_guarded(route.dependant)
+    return await holder_of(scope) is None and any(
+        is_guarded(route.dependant)
         for route in scope["app"].routes
         if hasattr(route, "dependant") and route.matches(dict(scope))[0] is Match.FULL
     )
 
 
-async def _has_token(scope: Scope) -> bool:
+async def holder_of(scope: Scope) -> Caller | None:
+    """The holder of the one good token of a request; None where there is none."""
     sent = [value for name, value in scope["headers"] if name == b"authorization"]
     kind, _, token = (sent[0] if len(sent) == 1 else b"").partition(b" ")
     if kind.lower() != b"bearer":
-        return False
+        return None
     try:
-        await _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
+        return await _verified(deployment_of(scope["app"]), scope, token.decode("latin-1"))
     except TokenRefused:
-        return False
-    return True
+        return None
 
 
 async def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:
@@ -144,5 +147,6 @@ async def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:
     return await parts.outside.verify(token.strip(), time.time())
 
 
-def _is_guarded(dependant: Dependant) -> bool:
-    return dependant.call is caller or any(map(_is_guarded, dependant.dependencies))
+def is_guarded(dependant: Dependant) -> bool:
+    """Tells whether a route wants a caller."""
+    return dependant.call is caller or any(map(is_guarded, dependant.dependencies))

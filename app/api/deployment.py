@@ -13,12 +13,14 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 
 from app.api.bearer import Tokens, tokens
+from app.api.limits import Limits
 from app.api.login.key_sets import KeySets
 from app.api.outside import OutsideTokens
 from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.journey.notification.targets import Guard
 from app.policy.rules import Rules
+from app.store.audit.writer import RecordWriter
 from app.store.database import Database, Transaction
 from app.views.figures import DeliveryMetrics
 
@@ -29,6 +31,7 @@ class Started:
 
     rules: Rules
     database: Database
+    record: RecordWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Deployment:
     settings: Settings
     clock: ServiceClock
     tokens: Tokens
+    limits: Limits
     key_sets: KeySets
     outside: OutsideTokens
     figures: DeliveryMetrics
@@ -50,6 +54,7 @@ class Deployment:
             settings,
             clock or ServiceClock.of(settings),
             tokens(settings),
+            Limits.of(settings),
             KeySets(Guard.of(settings)),
             OutsideTokens(settings),
             DeliveryMetrics(),
@@ -64,6 +69,11 @@ class Deployment:
     def database(self) -> Database:
         """The connections to the database."""
         return self._running().database
+
+    @property
+    def record(self) -> RecordWriter:
+        """Writes the record of who reached what."""
+        return self._running().record
 
     def _running(self) -> Started:
         if self.started is None:

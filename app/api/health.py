@@ -1,6 +1,8 @@
 """Liveness, readiness and metrics: without a token or personal data, in bounded time."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -8,8 +10,8 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.api.contract.responses import errors
-from app.api.deployment import deployment
-from app.base.errors import Issue, Refusal
+from app.api.deployment import Deployment, deployment
+from app.base.errors import Issue, Refusal, refuse
 from app.store.schema import current_revision, head_revision
 
 router = APIRouter(tags=["Operations"])
@@ -76,19 +78,66 @@ async def ready(request: Request) -> Response:
                 }
             },
         },
-        **errors(405),
+        **errors(404, 405),
     },
     response_class=Response,
 )
 async def metrics(request: Request) -> Response:
     """Requests of this process by route template and status, with their times; and from the
     database what waits to be delivered, since when, what was tried and which endpoints are
-    disabled: the same in every process. Not for the public: see to it.
+    disabled: the same in every process. Not for the public: in production, and wherever
+    METRICS_PORT is set, this path is 404, and the metrics are on that port.
     """
     parts = deployment(request)
-    database = parts.started.database if parts.started else None
-    text = generate_latest() + await parts.figures.text(database, parts.clock)
+    settings = parts.settings
+    if settings.metrics_port or settings.environment == "production":
+        raise refuse(404, "not-found", "The metrics are not shown here.")
+    text = await _all_metrics(parts)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _all_metrics(parts: Deployment) -> bytes:
+    """The metrics of this process, and those of the deliveries, in the format of Prometheus."""
+    database = parts.started.database if parts.started else None
+    return generate_latest() + await parts.figures.text(database, parts.clock)
+
+
+#: Seconds that a request to METRICS_PORT may take, and bytes that its head may have.
+_METRICS_WAIT_S, _LARGEST_HEAD = 5.0, 8 * 1024
+
+
+@asynccontextmanager
+async def metrics_port(parts: Deployment) -> AsyncIterator[None]:
+    """Answers `GET /metrics` on METRICS_PORT while the block runs; does nothing without one."""
+    if not parts.settings.metrics_port:
+        yield
+        return
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_METRICS_WAIT_S):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(await _shown(parts, head))
+                await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            writer.close()
+
+    settings = parts.settings
+    async with await asyncio.start_server(
+        answer, settings.host, settings.metrics_port, limit=_LARGEST_HEAD
+    ):
+        yield
+
+
+async def _shown(parts: Deployment, head: bytes) -> bytes:
+    """The whole answer to a request whose head this is."""
+    asked = head.split(b" ", 2)[:2] == [b"GET", b"/metrics"]
+    status = b"200 OK" if asked else b"404 Not Found"
+    body = await _all_metrics(parts) if asked else b""
+    fields = f"content-type: {CONTENT_TYPE_LATEST}\r\ncontent-length: {len(body)}\r\n"
+    return b"HTTP/1.1 %b\r\n%bconnection: close\r\n\r\n%b" % (status, fields.encode(), body)
 
 
 def _answer(status: str) -> Response:

@@ -17,6 +17,7 @@ from app.api.contract.bodies import created_headers, fhir_body, fhir_response
 from app.api.contract.responses import errors
 from app.api.deployment import deployment
 from app.api.detail import Detail, DetailAsked
+from app.api.questions import Questions
 from app.api.reads import DirectRoute
 from app.api.web.gate import read_body
 from app.api.web.media import APPLIED, Day, as_preferred, preferences
@@ -70,7 +71,8 @@ async def _receive(request: Request, caller: Caller, kind: str) -> Answer:
     if submission.if_none_exist is not None:
         condition = read_entry_condition(submission.if_none_exist, context.fhir_base)
         repeats = replace(repeats, condition=condition)
-    return await post(database, submission, repeats, context)
+    counting = Questions(deployment(request), caller)
+    return await post(database, submission, repeats, context, counting.missed)
 
 
 def to_response(answer: Answer) -> Response:
@@ -187,8 +189,9 @@ async def check_referral(
     tree = await to_thread_if_heavy(
         read_tree, await read_body(request), ["ServiceRequest", "Bundle"]
     )
-    full = detail is Detail.FULL
-    answer = await check(deployment(request).database, tree, caller, context, as_of, full=full)
+    parts, full = deployment(request), detail is Detail.FULL
+    counting = Questions(parts, caller)
+    answer = await check(parts.database, tree, caller, context, as_of, counting, full=full)
     return Response(answer.body, media_type=FHIR_JSON)
 
 

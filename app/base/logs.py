@@ -36,6 +36,7 @@ FIELDS = (
     "endpoint_id",
     "attempt",
     "count",
+    "limit",
     "error",
 )
 

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.base.issuers import OutsideIssuer, read_issuers
+from app.base.secret_files import secrets_in_files
 
 #: The folder that holds `app`, `migrations` and `openapi`: the checkout, the image, site-packages.
 CHECKOUT = Path(__file__).parents[2]
@@ -90,6 +91,13 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address that `serve` listens on.")
     port: int = Field(8000, ge=1, le=65535, description="The port that `serve` listens on.")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="The port, on HOST, where `serve` shows its metrics, to the operators alone. "
+        "0: in production none; else /metrics is on PORT.",
+    )
     worker_metrics_port: int = Field(
         0,
         ge=0,
@@ -123,7 +131,14 @@ class Settings(BaseSettings):
     webhook_key: SecretStr = Field(
         SecretStr(""),
         description="Encrypts webhook secrets at rest (a Fernet key). Losing it means rotating "
-        "every secret.",
+        "every secret. Several, separated by commas: the first encrypts, all decrypt; "
+        "`rotate-keys` encrypts everything anew.",
+    )
+    webhook_ports: str = Field(
+        "443,8443",
+        pattern=r"^ *[0-9]{1,5}( *, *[0-9]{1,5})* *$",
+        description="Comma-separated ports to which webhooks and Subscriptions are sent; private "
+        "targets are listed with their own.",
     )
     webhook_allow_private: str = Field(
         "",
@@ -173,6 +188,26 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
         description="Connections of one service process; one more is answered 503 and closed.",
+    )
+    requests_per_minute: int = Field(
+        6000,
+        ge=0,
+        le=10_000_000,
+        description="Requests of one client in a minute, over all processes; one more is answered "
+        "429 with Retry-After. 0: no limit.",
+    )
+    checked_members_per_day: int = Field(
+        500,
+        ge=1,
+        le=10_000_000,
+        description="Different members about whom one client may ask `$check` by their CIN in a "
+        "day; the staff of a member's own plan are not counted.",
+    )
+    checked_misses_per_hour: int = Field(
+        60,
+        ge=1,
+        le=10_000_000,
+        description="Questions of one client to `$check` in an hour whose CIN identified nobody.",
     )
     demonstration: bool = Field(
         False,
@@ -228,12 +263,13 @@ class Settings(BaseSettings):
 
     @field_validator("webhook_key")
     @classmethod
-    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+    def _is_a_key(cls, keys: SecretStr) -> SecretStr:
         try:
-            Fernet(key.get_secret_value() or Fernet.generate_key())
+            for key in keys.get_secret_value().split(","):
+                Fernet(key.strip() or Fernet.generate_key())
         except ValueError:
             raise ValueError("must be 32 bytes in URL-safe base64 (a Fernet key)") from None
-        return key
+        return keys
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> "Settings":
@@ -278,6 +314,17 @@ class Settings(BaseSettings):
             raise WrongSettings(f"{_TOO_SHORT}: openssl rand -base64 48 makes one.")
 
     @property
+    def webhook_keys(self) -> list[str]:
+        """The keys of `WEBHOOK_KEY`: the first encrypts."""
+        keys = self.webhook_key.get_secret_value().split(",")
+        return [key.strip() for key in keys if key.strip()]
+
+    @property
+    def target_ports(self) -> frozenset[int]:
+        """The ports of `WEBHOOK_PORTS`."""
+        return frozenset(int(port) for port in self.webhook_ports.split(","))
+
+    @property
     def issuers(self) -> Sequence[OutsideIssuer]:
         """The issuers of `OIDC_ISSUERS`."""
         return read_issuers(self.oidc_issuers)
@@ -316,9 +363,11 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Read the settings from the environment. Raises `WrongSettings`."""
+    """Read the settings from the environment, and secrets from files that it names. Raises
+    `WrongSettings`.
+    """
     try:
-        return Settings()
+        return Settings(**secrets_in_files())
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         texts = [
@@ -326,6 +375,8 @@ def read_settings() -> Settings:
             f"{fault['msg'].removeprefix('Value error, ')}"
             for fault in faults
         ]
+    except ValueError as fault:  # of a file
+        texts = [str(fault)]
     raise WrongSettings("\n".join(texts))
 
 

@@ -27,7 +27,7 @@ from app.store.database_errors import DATABASE_ERRORS, sqlstate
 from app.store.directory.index import INSERT, TYPES, travelling, words
 from app.store.months import make_months
 from app.store.reading.words import words as found_by
-from app.store.schema import configuration, grant, migrating_url, put_settings_on
+from app.store.schema import admit, configuration, grant, migrating_url, put_settings_on
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
@@ -56,7 +56,8 @@ def as_owner(chosen: Settings, url: str) -> Settings:
 async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
     """Runs `upgrade` for a command: waits for the database first, and explains a failure.
 
-    Behind a pooler it then sets on the service's login what its sessions need. Raises
+    A login of the service's own it then makes a member of the service's role, and sets on it what
+    its sessions need behind a pooler. Raises
     `DatabaseAway`, or `Stopped` if the owner lacks a right or the schema is unknown.
     """
     if chosen.database_pooled and not chosen.migration_database_url:
@@ -75,9 +76,12 @@ async def upgrade_when_it_answers(url: str, chosen: Settings) -> None:
             "roles and the extension btree_gist, which comes with PostgreSQL, and the schema must "
             "be of version 0.2.0 or later, and not newer than this code."
         ) from error
-    if chosen.database_pooled:
+    if chosen.migration_database_url:
+        login = make_url(chosen.database_url).username or ""
         async with opened(as_owner(chosen, url), size=1) as owner:
-            await put_settings_on(make_url(chosen.database_url).username or "", owner)
+            await admit(login, owner)
+            if chosen.database_pooled:
+                await put_settings_on(login, owner)
 
 
 def _upgrade(connection: Connection, revision: str) -> None:

@@ -11,7 +11,7 @@ the member's own plan may ask for any day.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from app.base.heavy_work import to_thread_if_heavy
 from app.base.local_time import LOCAL, local_date
@@ -32,6 +32,7 @@ from app.policy.discreet import by_result
 from app.policy.explain import explain
 from app.policy.model import DeterminationOutcome
 from app.policy.readings import bearing
+from app.store.audit.access import patients, reached
 from app.store.database import Source
 from app.store.reading.access import visibility
 
@@ -54,12 +55,21 @@ class Checked:
     member_id: str | None = None
 
 
+class Counting(Protocol):
+    """Counts the numbers that a client has looked up (`app.api.questions`); may refuse."""
+
+    async def before(self, cin: str) -> None: ...
+
+    async def after(self, cin: str, plan: str | None, member_id: str | None) -> None: ...
+
+
 async def check(
     source: Source,
     tree: dict[str, Any],
     caller: Caller,
     context: RequestContext,
     on: date | None,
+    counting: Counting,
     *,
     full: bool = False,
 ) -> Checked:
@@ -78,6 +88,8 @@ async def check(
     near = abs(submission.on - local_date(context.now)) <= _REACH
     if not near and not context.trusted:
         inquiry = replace(inquiry, cin=None)
+    if inquiry.cin:
+        await counting.before(inquiry.cin)
     known = await gather(source, inquiry)
     request, plans = submission.request, context.rules.plans
     identity = (
@@ -85,7 +97,10 @@ async def check(
         if inquiry.cin
         else take_at_word(request, plans)
     )
+    if inquiry.cin:  # before anything may be refused that would tell of the member
+        await counting.after(inquiry.cin, identity.plan, identity.member_id)
     known = identity.concerning(known)
+    reached(identity.key, *patients(identity.member_id))
     require_start(submission, context.rules.latest_start(identity.plan, submission.on))
     case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
     staff = identity.plan in visible.staff_plans

@@ -6,6 +6,7 @@ unique index decides between parallel posts of the same referral: of the loser n
 and it is answered from what the winner wrote.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from app.base.errors import busy, not_found, refuse
@@ -20,16 +21,12 @@ from app.journey.stages import process
 from app.model.known import Inquiry, Known
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
+from app.store.audit.access import reached_referral
 from app.store.database import Database, Source
-from app.store.database_errors import ConstraintViolated, DatabaseBusy, constraint, sqlstate
+from app.store.database_errors import DatabaseBusy, sqlstate
 from app.store.reading.access import Visibility
-from app.store.referral.store import PlaceGone, write
-from app.store.tables.decision import OVERLAPS
+from app.store.referral.store import LostRace, PlaceGone, write
 
-#: The constraints that a parallel post violates: the same post, or another referral of the same
-#: member for the same service. The service is then authorized already; the next try finds the
-#: authorization and gives the referral to a person.
-_RACES = ("pk_referral_identifier", "pk_idempotency_key", *OVERLAPS)
 #: SQLSTATE of PostgreSQL when it ends one of several transactions that wait for each other.
 _DEADLOCK = "40P01"
 _TRIES = 4
@@ -50,8 +47,11 @@ async def post(
     submission: Submission,
     repeats: RepeatPolicy,
     context: RequestContext,
+    missed: Callable[[], Awaitable[None]],
 ) -> Answer:
     """Answers a post: creates the referral, or answers a repeat with the first referral.
+
+    Calls `missed` where a member's number identified nobody: it is counted, never refused.
 
     Tries again after a lost race, at most four times in all; then raises `busy()`. After a race for
     a place it tries in a transaction that locks the offers first: this try loses no such race.
@@ -59,18 +59,24 @@ async def post(
     under_locks = False
     for _ in range(_TRIES):
         try:
-            if not under_locks:
-                return await _try(database, submission, repeats, context)
-            async with database.begin() as transaction:
-                return await _try(transaction, submission, repeats, context)
+            if under_locks:
+                async with database.begin() as transaction:
+                    answer, identified = await _try(transaction, submission, repeats, context)
+            else:
+                answer, identified = await _try(database, submission, repeats, context)
         except PlaceGone:
             under_locks = True
-        except ConstraintViolated as error:
-            if constraint(error) not in _RACES:
-                raise
+        except LostRace:
+            # The next try finds what the winner wrote: the same post, or an authorization of the
+            # service, which gives this referral to a person.
+            pass
         except DatabaseBusy as error:
             if sqlstate(error.__cause__) != _DEADLOCK:
                 raise
+        else:
+            if submission.request.cin and not identified:
+                await missed()
+            return answer
     raise busy()
 
 
@@ -79,11 +85,12 @@ async def _try(
     submission: Submission,
     repeats: RepeatPolicy,
     context: RequestContext,
-) -> Answer:
+) -> tuple[Answer, bool]:
+    """Returns the answer, and whether the member is identified; of a repeat it is not asked."""
     known = await gather(source, inquire(submission, repeats, context))
     answer = await _seen_before(source, known, submission, repeats, context)
     if answer is not None:
-        return answer
+        return answer, True
     changes = await process(source, submission, known, context)
     answer = await to_thread_if_heavy(
         answer_created, changes, submission.locations, context.fhir_base
@@ -91,7 +98,7 @@ async def _try(
     if repeats.key:
         remember(changes, repeats.client_id, repeats.key, submission.fingerprint.value, answer)
     await write(source, changes)
-    return answer
+    return answer, changes.after.member_id is not None
 
 
 def inquire(submission: Submission, repeats: RepeatPolicy, context: RequestContext) -> Inquiry:
@@ -160,7 +167,7 @@ def _existing_locations(submission: Submission, referral_id: str, known: Known) 
 
 _CURRENT = """SELECT v.version, v.updated_at, v.body, r.state, r.business_status, r.details,
     (SELECT a.number FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2)
-    AS number
+    AS number, r.member_id, r.patient_id
 FROM referral r JOIN resource_version v ON v.plan = r.plan AND v.referral_id = r.id
     AND v.type = 'ServiceRequest'
 WHERE r.plan = $1 AND r.id = $2 ORDER BY v.version DESC LIMIT 1"""
@@ -176,6 +183,7 @@ async def _existing(
     row = await source.fetch_one(_CURRENT, plan, referral_id)
     if row is None:
         raise not_found("ServiceRequest")
+    reached_referral(plan, referral_id, row)
     status, body = row["business_status"], row["body"]
     decided = Decided(
         referral_id,

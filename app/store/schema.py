@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import make_url
 
 from app.base.errors import Stopped
-from app.base.settings import CHECKOUT
-from app.store.database import ROLE, SESSION, Database, Source
+from app.base.settings import CHECKOUT, Settings
+from app.store.database import ROLE, SESSION, Database, Source, opened
 from app.store.database_errors import StatementRefused, sqlstate
 from app.store.tables.metadata import metadata
 from app.store.tables.referral import resource_version
@@ -69,11 +69,16 @@ APPEND_ONLY = (
     "resource_set",
     "directory_version",
     "attempt",
+    "audit_event",
+    "audit_seal",
     "client_history",
 )
 #: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows
 #: are made anew with each change. It deletes from no other table.
-EXPIRING = ("idempotency_key", "directory_index", "organization_npi", "client_assertion")
+EXPIRING = (
+    "idempotency_key", "directory_index", "organization_npi", "client_assertion", "quota_use",
+    "asked_member",
+)  # fmt: skip
 #: Tables of which the service changes some columns alone. Whom a client acts for is none of them:
 #: a client is never handed to another organization.
 CHANGED_IN_PART: Mapping[str, Sequence[str]] = {
@@ -172,7 +177,51 @@ def wrongly_granted(connection: Connection) -> list[str]:
     return [row[0] for row in connection.exec_driver_sql(_WRONG, parameters)]
 
 
-# The service's login behind a pooler
+# The service's login
+
+#: A superuser is a member of every role. `SET ROLE` changes none of this: `RESET ROLE` undoes it.
+_IS_OWNER = """SELECT session_user AS login FROM pg_roles r WHERE r.rolname = session_user
+AND (r.rolsuper OR r.rolbypassrls OR EXISTS (SELECT FROM pg_class c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+    AND pg_has_role(session_user, c.relowner, 'MEMBER')))"""
+
+
+async def require_own_login(chosen: Settings) -> None:
+    """Raises `Stopped` in production if the login of DATABASE_URL can do what the owner can."""
+    if chosen.environment != "production":
+        return
+    async with opened(chosen, size=1) as database:
+        row = await database.fetch_one(_IS_OWNER)
+    if row is not None:
+        raise Stopped(
+            f"ENVIRONMENT=production: the login {row['login']} of DATABASE_URL owns the tables, or "
+            "may act as their owner, and so could change history. Give the service a login of its "
+            f"own, a member of {ROLE} alone, and let `migrate` use the owner's by "
+            "MIGRATION_DATABASE_URL."
+        )
+
+
+_JOIN = """SELECT format('GRANT %I TO %I', $2::text, rolname) AS statement FROM pg_roles
+WHERE rolname = $1 AND NOT pg_has_role(rolname, $2::text, 'MEMBER')"""
+
+
+async def admit(login: str, owner: Database) -> None:
+    """Makes a login, which has to be there, a member of the service's role.
+
+    Raises `Stopped` with what is to be run by hand if the owner may not.
+    """
+    row = await owner.fetch_one(_JOIN, login, ROLE)
+    if row is not None:
+        try:
+            await owner.execute(row["statement"])
+        except StatementRefused as error:
+            if sqlstate(error) not in _NOT_OURS_TO_CHANGE:
+                raise
+            raise Stopped(
+                f"The login {login} is not a member of {ROLE}, and the owner may not make it one. "
+                f"Let an administrator of the server run: {row['statement']};"
+            ) from error
+
 
 _SETTINGS_MISSING = """SELECT format('ALTER ROLE %I IN DATABASE %I SET %I = %L', $1::text,
     current_database(), s.name, s.value) AS statement

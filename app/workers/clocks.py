@@ -13,6 +13,7 @@ The caller passes the time in.
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from app.model.record import Alarm
 from app.policy.rules import Rules
 from app.store.database import Database, Transaction, database_answers
 from app.store.database_errors import DATABASE_ERRORS, DatabaseLost
+from app.store.limits import forget_unused
 from app.store.months import make_months
 from app.store.referral.reopen import load_for_move
 from app.workers.quarantine import Quarantine
@@ -40,6 +42,8 @@ _log = logging.getLogger(__name__)
 ASIDE = timedelta(minutes=5)
 #: The time after which the months to come are looked at again; and if one could not be made.
 _MONTHS_AGAIN, _MONTHS_SOON = timedelta(days=1), timedelta(minutes=10)
+#: The time after which what callers have used is looked through again.
+_FORGET_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -64,10 +68,13 @@ async def run_clocks(
 ) -> None:
     """Sweeps all plans every `every` seconds until `stop`; ends a sweep between two alarms."""
     known = await asyncio.to_thread(rules_of, settings)
-    aside, months_due = Quarantine(ASIDE), clock.now()
+    aside, months_due, forget_due = Quarantine(ASIDE), clock.now(), clock.now()
     while not stop.is_set():
         try:
             months_due = await keep_months(database, clock.now(), months_due)
+            if clock.now() >= forget_due:
+                forget_due = clock.now() + _FORGET_AGAIN
+                await forget_unused(database, time.time())
             await sweep_all(database, known, clock, settings.fhir_base, stop, aside)
         except DATABASE_ERRORS as error:
             _log.warning("database lost; clocks wait", extra={"error": type(error).__name__})

@@ -58,6 +58,13 @@ async def test_a_receiver_in_the_house_is_admitted_on_its_own_port_only():
         await resolver.resolve("intake.internal", 443)
 
 
+async def test_a_port_that_is_not_sent_to_is_not_asked_about():
+    names = Names(["8.8.8.8"])
+    with pytest.raises(BlockedTarget):
+        await GuardedResolver(STRICT, names).resolve("hooks.example.org", 5432)
+    assert len(names.answers) == 1
+
+
 @pytest.mark.parametrize(("answer", "expected"), [(["127.0.0.1"], BLOCKED), (None, DNS)])
 async def test_the_client_dials_nothing_and_says_which_it_was(answer, expected):
     resolver = GuardedResolver(STRICT, Names(answer))

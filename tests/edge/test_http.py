@@ -227,7 +227,12 @@ async def test_the_drain_of_a_body_that_is_too_large_has_an_end(client):
     assert read == 33
 
 
-@pytest.mark.parametrize("given", ["abc", "7f3e-1", "urn:x:1", "A.b_c-d:e", "a" * 128])
+@pytest.mark.parametrize(
+    "given",
+    ["abc", "7f3e-1", "urn:x:1", "A.b_c-d:e", "a" * 128, "discharge-2026-11-20-0007",
+     "20261120T101500Z", "1764500000000", "69000012XA", "9000000b" + "0" * 24,
+     "9000000b-0000-4000-8000-000000000000"],
+)  # fmt: skip
 async def test_a_harmless_request_id_is_echoed_and_handed_on(client, given):
     headers = {**FHIR, "X-Request-ID": given, "X-Correlation-ID": given}
     answer = await client.post("/fhir/Probe", content=b"{}", headers=headers)
@@ -235,7 +240,9 @@ async def test_a_harmless_request_id_is_echoed_and_handed_on(client, given):
     assert answer.json()["id"] == given
 
 
-@pytest.mark.parametrize("given", ["", "a b", "a" * 129, "<script>", "ü".encode(), b"a\tb"])
+@pytest.mark.parametrize("given", ["", "a b", "a" * 129, "<script>", "ü".encode(), b"a\tb",
+                                   "9000012XA", "visit-91234567a-2", "x:123-45-6789",
+                                   "9000000b-0000-4000-8000-000000000000-9000012XA"])  # fmt: skip
 async def test_a_harmful_request_id_is_replaced(client, given):
     headers = {**FHIR, "X-Request-ID": given, "X-Correlation-ID": given}
     answer = await client.get("/nowhere", headers=headers)

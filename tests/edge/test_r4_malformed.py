@@ -52,25 +52,25 @@ ONE_FAULT = [
     (CLAIM, {"created": None}, "required", "created"),
     (COVERAGE, {"payor": None}, "required", "payor"),
     (TASK, {"input": [{"type": {"text": "x"}}]}, "required", "input[0].value"),
-    # Unknown elements
-    (REQUEST, {"statuss": "active"}, "structure", "statuss"),
-    (REQUEST, {"Status": "active"}, "structure", "Status"),
-    (REQUEST, {"reason": [{"concept": {"text": "x"}}]}, "structure", "reason"),
-    (REQUEST, {"code": {"concept": {"text": "x"}}}, "structure", "code.concept"),
-    (REQUEST, {"_subject": {"id": "x"}}, "structure", "_subject"),
-    (REQUEST, {"_id": {"id": "x"}}, "structure", "_id"),
+    # Unknown elements: the error names where they stand, never them
+    (REQUEST, {"statuss": "active"}, "structure", ""),
+    (REQUEST, {"Status": "active"}, "structure", ""),
+    (REQUEST, {"reason": [{"concept": {"text": "x"}}]}, "structure", ""),
+    (REQUEST, {"code": {"concept": {"text": "x"}}}, "structure", "code"),
+    (REQUEST, {"_subject": {"id": "x"}}, "structure", ""),
+    (REQUEST, {"_id": {"id": "x"}}, "structure", ""),
     (
         REQUEST,
         {"extension": [{"url": "urn:x", "_url": {"id": "x"}, "valueCode": "a"}]},
         "structure",
-        "extension[0]._url",
+        "extension[0]",
     ),
-    (REQUEST, {"fhir_comments": ["x"]}, "structure", "fhir_comments"),
-    (REQUEST, {"resource_type": "ServiceRequest"}, "structure", "resource_type"),
-    (REQUEST, {"occurrence": "2026-11-20"}, "structure", "occurrence"),
-    (REQUEST, {"quantityInteger": 1}, "structure", "quantityInteger"),
+    (REQUEST, {"fhir_comments": ["x"]}, "structure", ""),
+    (REQUEST, {"resource_type": "ServiceRequest"}, "structure", ""),
+    (REQUEST, {"occurrence": "2026-11-20"}, "structure", ""),
+    (REQUEST, {"quantityInteger": 1}, "structure", ""),
     (REQUEST, {"extension": [{"url": "urn:x", "valueRatioRange": {}}]},
-     "structure", "extension[0].valueRatioRange"),
+     "structure", "extension[0]"),
     # Empty things
     (REQUEST, {"identifier": []}, "value", "identifier"),
     (REQUEST, {"code": {}}, "value", "code"),
@@ -167,18 +167,28 @@ def test_one_fault(base, change, code, below):
     assert faults[0].diagnostics.startswith(expression)
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("statuss", "status"), ("reasoncode", "reasonCode"), ("9000012XA", None), ("María", None)],
+)
+def test_an_unknown_element_is_not_repeated_and_the_known_one_is_named(name, meant):
+    (fault,) = check_resource(changed(REQUEST, {name: "x"}))
+    assert fault.diagnostics.endswith(f"Is {meant} meant?" if meant else "not have here.")
+    assert name not in repr(fault).replace(f"Is {meant}", "")
+
+
 NOT_A_RESOURCE = [
     ({}, "required", "Resource.resourceType"),
     ({"resourceType": None}, "required", "Resource.resourceType"),
     ({"resourceType": 7}, "structure", "Resource.resourceType"),
-    ({"resourceType": "Citation"}, "structure", "Citation.resourceType"),
-    ({"resourceType": "Referral"}, "structure", "Referral.resourceType"),
+    ({"resourceType": "Citation"}, "structure", "Resource.resourceType"),
+    ({"resourceType": "Referral"}, "structure", "Resource.resourceType"),
     ({"resourceType": "Resource"}, "structure", "Resource.resourceType"),
-    ({"resourceType": "DomainResource"}, "structure", "DomainResource.resourceType"),
-    ({"resourceType": "Quantity"}, "structure", "Quantity.resourceType"),
+    ({"resourceType": "DomainResource"}, "structure", "Resource.resourceType"),
+    ({"resourceType": "Quantity"}, "structure", "Resource.resourceType"),
     ({"resourceType": "../os"}, "structure", "Resource.resourceType"),
-    ({"resourceType": "fhirtypes"}, "structure", "fhirtypes.resourceType"),
-    ({"resourceType": "SubstancePolymer"}, "structure", "SubstancePolymer.resourceType"),
+    ({"resourceType": "fhirtypes"}, "structure", "Resource.resourceType"),
+    ({"resourceType": "SubstancePolymer"}, "structure", "Resource.resourceType"),
     ([], "structure", "Resource"),
     (None, "structure", "Resource"),
 ]

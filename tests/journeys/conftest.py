@@ -22,6 +22,8 @@ async def running(cluster):
         database_wait_s=30,  # what is raced here is decided, however busy the machine is
         token_secret="journeys " * 8,
         log_level="INFO",
+        checked_members_per_day=1_000_000,  # who asks too much is in tests/limits
+        checked_misses_per_hour=1_000_000,
     )
     async with Receiver() as receiver:
         settings = settings.model_copy(update={"webhook_allow_private": receiver.allowed})

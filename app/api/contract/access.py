@@ -11,6 +11,10 @@ _TOKEN_ERRORS = {
     408: ("invalid_request", "The body did not arrive in time."),
     413: ("invalid_request", "The body is larger than 64 KB."),
     415: ("invalid_request", "The body is not a form in UTF-8."),
+    429: (
+        "temporarily_unavailable",
+        "Too many tries have failed; `Retry-After` says when to come back.",
+    ),
     503: ("temporarily_unavailable", "The database is away; `Retry-After` says when to come back."),
 }
 

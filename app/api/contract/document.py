@@ -47,7 +47,8 @@ _IDS: dict[str, dict[str, Any]] = {
     "RequestId": {
         "name": "X-Request-ID",
         "in": "header",
-        "description": "Your id of this request, echoed; a new one is made where there is none.",
+        "description": "Your id of this request, echoed; a new one is made where there is none, or "
+        "where it looks like the number of a person.",
         "schema": {"type": "string", "examples": ["1b2a6f0e-6c1c-4a6e-9a55-1f3a2f5a7c11"]},
     },
     "CorrelationId": {
@@ -120,7 +121,7 @@ def failures_of_kind(path: str, operation: Mapping[str, Any]) -> list[int]:
     """The failures of every operation of this kind; routes list none of these statuses."""
     statuses = [414, 431]
     if operation.get("security"):
-        statuses += [401, 503]
+        statuses += [401, 429, 503]
     if path.startswith(("/fhir", "/v1")) and "smart-configuration" not in path:
         statuses.append(406)
     if "requestBody" in operation:

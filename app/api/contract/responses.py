@@ -79,6 +79,14 @@ _FAILURES: dict[int, tuple[str, Issue]] = {
         "`If-Match` is required here.",
         Issue("conflict", 'Send the version you have read: `If-Match: W/"3"`.'),
     ),
+    429: (
+        "Too many requests, or questions, in a time; `Retry-After` says when to come back.",
+        Issue(
+            "throttled",
+            "These are more than 6000 requests in a minute. Nothing was done; send this one again "
+            "when Retry-After says.",
+        ),
+    ),
     431: (
         "The headers are larger than the limit.",
         Issue("too-long", "The headers are too large."),
@@ -97,6 +105,11 @@ _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "The scheme, and what is wrong with the token"},
     403: {"WWW-Authenticate": "The scope that is missing"},
     405: {"Allow": "The methods that the path takes"},
+    429: {
+        "Retry-After": "Seconds to wait",
+        "RateLimit-Policy": "Your quota: requests (`q`) in seconds (`w`)",
+        "RateLimit": "What is left of it (`r`), and the seconds until all of it is there (`t`)",
+    },
     503: {"Retry-After": "Seconds to wait"},
 }
 

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from app.api.web.envelope import STANDING
 from app.base.errors import Issue
 from app.base.ids import new_id
 from app.fhir.outcome import FHIR_JSON, operation_outcome
@@ -210,8 +211,8 @@ class HttpConnection(HttpToolsProtocol):
         head = [
             STATUS_LINE[status],
             f"content-type: {FHIR_JSON}\r\ncontent-length: {len(body)}\r\n".encode(),
-            f"x-request-id: {new_id()}\r\ncache-control: no-store\r\n".encode(),
-            b"x-content-type-options: nosniff\r\nconnection: close\r\n",
+            f"x-request-id: {new_id()}\r\nconnection: close\r\n".encode(),
+            *(b"%b: %b\r\n" % header for header in STANDING),
             more,
             b"\r\n",
             body,

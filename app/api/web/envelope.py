@@ -22,18 +22,31 @@ from app.base.ids import new_id
 
 log = logging.getLogger("app.request")
 
-_ID = re.compile(rb"^[\w.\-:]{1,128}$")
-_STANDING = [
+HeaderFields = list[tuple[bytes, bytes]]
+
+_ID = re.compile(rb"[\w.\-:]{1,128}")
+#: What no id may contain, because logs show ids: a CIN (9 and eight more) or a Social Security
+#: number. An id of hexadecimal digits alone is random, and may look like one by chance.
+_PERSONAL = re.compile(rb"(?<![0-9])(?:9[0-9]{6}[0-9A-Za-z][A-Za-z]|[0-9]{3}-[0-9]{2}-[0-9]{4})")
+_RANDOM = re.compile(rb"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+#: Headers of every answer that does not set them itself: nobody stores it, frames it, or finds a
+#: script in it.
+STANDING = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
 ]
+#: Of a service behind TLS: browsers come by TLS alone for two years (RFC 6797).
+_BY_TLS = (b"strict-transport-security", b"max-age=63072000")
 
 
 class Envelope:
     """ASGI middleware without a framework's base class: it costs a request microseconds."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, by_tls: bool = False) -> None:
         self._app = app
+        self._standing = [*STANDING, _BY_TLS] if by_tls else STANDING
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +60,7 @@ class Envelope:
         method: str = scope["method"]
         if method == "HEAD":  # a copy: the server leaves the body out, too, by its own scope
             scope = {**scope, "method": "GET"}
-        answer = _Answer(send, _echo(state), empty=method == "HEAD")
+        answer = _Answer(send, _echo(state), self._standing, empty=method == "HEAD")
         try:
             await self._app(scope, receive, answer.send)
         except Exception as error:  # noqa: BLE001 - the last place to answer from
@@ -64,10 +77,11 @@ class _Answer:
     """
 
     def __init__(
-        self, send: Send, headers: list[tuple[bytes, bytes]], *, empty: bool = False
+        self, send: Send, headers: HeaderFields, standing: HeaderFields, *, empty: bool = False
     ) -> None:
         self._send = send
         self._headers = headers
+        self._standing = standing
         self._empty = empty
         self.status = 0
 
@@ -79,7 +93,7 @@ class _Answer:
             message["headers"] = [
                 *given,
                 *self._headers,
-                *(header for header in _STANDING if header[0] not in names),
+                *(header for header in self._standing if header[0] not in names),
             ]
         elif self._empty:
             message = {**message, "body": b""}
@@ -87,17 +101,24 @@ class _Answer:
 
 
 def _ids(scope: Scope) -> tuple[str, str | None]:
-    """The caller's request and correlation ids where they match `_ID`; else a new request id."""
+    """The caller's request and correlation ids where they may be logged; else a new request id."""
     request = correlation = None
     for name, value in scope["headers"]:
-        if name == b"x-request-id" and _ID.match(value):
+        if name == b"x-request-id" and may_be_logged(value):
             request = value.decode("ascii")
-        elif name == b"x-correlation-id" and _ID.match(value):
+        elif name == b"x-correlation-id" and may_be_logged(value):
             correlation = value.decode("ascii")
     return request or new_id(), correlation
 
 
-def _echo(state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+def may_be_logged(id_: bytes) -> bool:
+    """Tells whether an id is short and plain, and contains no number of a person."""
+    if not _ID.fullmatch(id_):
+        return False
+    return bool(_RANDOM.fullmatch(id_)) or not _PERSONAL.search(id_)
+
+
+def _echo(state: dict[str, Any]) -> HeaderFields:
     headers = [(b"x-request-id", state["request_id"].encode())]
     if state["correlation_id"]:
         headers.append((b"x-correlation-id", state["correlation_id"].encode()))

@@ -23,7 +23,8 @@ from app.fhir.r4.strict_json import MAX_FAULTS
 LOGIN_PATHS = ("/oauth/token", "/oauth/introspect")
 
 
-_NAME = re.compile(r"^[A-Za-z_][\w.\-:]{0,63}$")
+#: A name that an error may repeat: none with three digits in a row, as numbers of persons have.
+_NAME = re.compile(r"(?!.*[0-9]{3})[A-Za-z_][A-Za-z0-9_.\-:]{0,63}")
 
 
 def respond(path: str, refusal: Refusal) -> Response:
@@ -108,10 +109,15 @@ def _fault(fault: Mapping[str, Any]) -> Issue:
     where, *names = (str(part) for part in fault["loc"])
     if fault["type"] == "json_invalid":
         return Issue("structure", "The body is not JSON. Send one JSON object in UTF-8.")
-    path = ".".join(name if _NAME.match(name) or name.isdigit() else "…" for name in names)
+    path = ".".join(_shown(name) for name in names)
     code = "required" if fault["type"] == "missing" else "value"
     text = f"{where.capitalize()} {path or 'content'}: {_sentence(fault)}"
     return Issue(code, text, path if where == "body" else "")
+
+
+def _shown(name: str) -> str:
+    """A name of the path as an error repeats it: an index, or a name that a field could have."""
+    return name if _NAME.fullmatch(name) or re.fullmatch("[0-9]{1,6}", name) else "…"
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

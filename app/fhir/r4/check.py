@@ -6,12 +6,13 @@ invariants of a Bundle: the types that have requests, responses and searches, an
 that this service adds to R4. No input raises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from app.base.errors import Issue
 from app.base.heavy_work import check_time_limit
-from app.fhir.r4.path import Path, member, render
+from app.fhir.r4.path import Path, render
 from app.fhir.r4.primitives import JSON_WORDS, PRIMITIVES, is_plain
 from app.fhir.r4.relations import Local, contained_faults, target_faults
 from app.fhir.r4.strict_json import MAX_FAULTS
@@ -28,6 +29,8 @@ from app.fhir.r4.tables import (
     resource_table,
 )
 
+#: For so many faults the element that may be meant is looked for, by names of at most this length.
+_GUESSES, _LONGEST_NAME = 10, 64
 _EMPTY = "is empty. Leave it out or give it a value."
 
 
@@ -38,7 +41,7 @@ def check_resource(resource: Any, path: str | None = None) -> list[Issue]:
     """
     walk = _Walk()
     kind = resource.get("resourceType") if isinstance(resource, dict) else None
-    name = path or (kind if isinstance(kind, str) and member(kind) else "Resource")
+    name = path or (kind if isinstance(kind, str) and resource_table(kind) else "Resource")
     walk.resource(resource, (None, name, None), contained=False)
     return walk.faults
 
@@ -103,7 +106,7 @@ class _Walk:
         for name, item in value.items():
             element = elements.get(name)
             if element is None:
-                self._unknown(name, path)
+                self._unknown(name, elements, path)
                 continue
             kind = element.kind
             if element.choice is not None:
@@ -130,11 +133,14 @@ class _Walk:
             text = "is a choice: send it with one type only."
             self.fault("invariant", (path, choice, None), text)
 
-    def _unknown(self, name: str, path: Path) -> None:
-        if member(name):
-            self.fault("structure", (path, name, None), "is not an element of FHIR R4 here.")
-        else:
-            self.fault("structure", path, "has an element whose name FHIR R4 does not know.")
+    def _unknown(self, name: str, elements: Mapping[str, Element], path: Path) -> None:
+        """Names the object, and the element that may be meant: never what was sent, which may be
+        the name or the number of a person.
+        """
+        text = "has an element that FHIR R4 does not have here."
+        if len(self.faults) < _GUESSES and len(name) <= _LONGEST_NAME:
+            text += "".join(f" Is {one} meant?" for one in get_close_matches(name, elements, 1))
+        self.fault("structure", path, text)
 
     def _required(self, value: dict[str, Any], table: Table, path: Path) -> None:
         self._objects += 1

@@ -7,7 +7,8 @@ from typing import Optional
 Path = tuple[Optional["Path"], str, int | None]
 
 #: Matches a name that an element could have; an answer never repeats any other name of a payload.
-member = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}").fullmatch
+#: None has three digits in a row, as the numbers of persons have.
+member = re.compile(r"(?!.*[0-9]{3})[A-Za-z_][A-Za-z0-9_]{0,63}").fullmatch
 
 
 def render(path: Path) -> str:

@@ -36,7 +36,7 @@ _LARGE, _DENSE = 1024 * 1024, 100_000
 MAX_FAULTS = 100
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_NAME = re.compile(r"(?!.*[0-9]{3})[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 # Marks in the text that orjson's tree no longer shows.
 _SUSPECT_ESCAPES = (b"\\u000", b"\\u001", b"\\b", b"\\f")

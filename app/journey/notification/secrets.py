@@ -19,7 +19,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 import orjson
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.base.settings import Settings
@@ -49,10 +49,10 @@ def new_secret(asymmetric: bool = False) -> str:
 
 
 class Vault:
-    """Encrypts and decrypts with one key; caches decrypted values in memory."""
+    """Encrypts with the first key, decrypts with all; caches decrypted values in memory."""
 
     def __init__(self, settings: Settings) -> None:
-        self._fernet = Fernet(_key(settings))
+        self._fernet = MultiFernet([Fernet(key) for key in _keys(settings)])
         self._decrypt = lru_cache(maxsize=4096)(self._fernet.decrypt)
         self._secrets = lru_cache(maxsize=4096)(self._read_secrets)
 
@@ -69,6 +69,10 @@ class Vault:
     def seal_headers(self, headers: Mapping[str, str]) -> bytes | None:
         return self._fernet.encrypt(orjson.dumps(dict(headers))) if headers else None
 
+    def renew(self, sealed: bytes) -> bytes:
+        """Encrypts with the first key what any key encrypted; `InvalidToken` under another."""
+        return self._fernet.rotate(sealed)
+
     def open_headers(self, sealed: bytes | None) -> dict[str, str]:
         if sealed is None:
             return {}
@@ -76,16 +80,15 @@ class Vault:
         return headers
 
 
-def _key(settings: Settings) -> bytes:
-    """Returns `WEBHOOK_KEY`; if it is not set, derives a key from `TOKEN_SECRET`.
+def _keys(settings: Settings) -> list[bytes]:
+    """Returns the keys of `WEBHOOK_KEY`; if it is not set, derives one from `TOKEN_SECRET`.
 
     Production refuses to start without `WEBHOOK_KEY` (`app.base.settings`).
     """
-    given = settings.webhook_key.get_secret_value()
-    if given:
-        return given.encode()
+    if given := settings.webhook_keys:
+        return [key.encode() for key in given]
     basis = "webhook secrets at rest: " + settings.token_secret.get_secret_value()
-    return urlsafe_b64encode(sha256(basis.encode()).digest())
+    return [urlsafe_b64encode(sha256(basis.encode()).digest())]
 
 
 # Signatures

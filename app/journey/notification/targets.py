@@ -58,7 +58,7 @@ def as_written(url: str) -> URL:
 
 
 class BlockedTarget(OSError):
-    """A host name with a forbidden address. No connection was tried."""
+    """A host name with a forbidden address or port. No connection was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,8 @@ class Guard:
     plain_http: bool
     #: This service's own host name, because the service sends nothing to itself.
     own_name: str = ""
+    #: The ports that are sent to; those of `allowed` are beside them.
+    ports: frozenset[int] = frozenset({443, 8443})
 
     @staticmethod
     def of(settings: Settings) -> "Guard":
@@ -77,6 +79,7 @@ class Guard:
         return Guard(
             allowed=frozenset(settings.private_targets),
             plain_http=settings.environment != "production",
+            ports=settings.target_ports,
             own_name=(URL(settings.public_url).host or "").lower(),
         )
 
@@ -117,7 +120,9 @@ class Guard:
             return _IN_PLAIN_TEXT
         if self.own_name and host.lower().rstrip(".") == self.own_name:
             return "This is the service's own name. Use the receiver's."
-        return _fault_of_name(host)
+        if (fault := _fault_of_name(host)) is not None or url.port in self.ports:
+            return fault
+        return f"Use one of the ports {', '.join(map(str, sorted(self.ports)))}."
 
 
 def _fault_of_parts(url: str) -> str | None:
@@ -183,8 +188,11 @@ class GuardedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
+        admitted = self._guard.admits(host, port)
+        if not admitted and port not in self._guard.ports:
+            raise BlockedTarget("the port is not one of those that are sent to")
         addresses = await self._resolver.resolve(host, port, family)
-        if self._guard.admits(host, port):
+        if admitted:
             return addresses
         if not all(public(address["host"]) for address in addresses):
             raise BlockedTarget("an address of the host is not public")

@@ -6,6 +6,7 @@ names it; it is refused if the caller asks for strict handling. A parameter with
 as if it were absent.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -74,8 +75,8 @@ IN_SEARCHES: Described = {
 
 #: The most conditions of one search; a repeat of a parameter counts even without a value.
 MAX_CONDITIONS = 10
-#: A name in a warning is cut after so many characters: the client chose it, ours are shorter.
-_LONGEST_NAME = 64
+#: A name that a parameter could have: the client chose it, and an answer repeats no other.
+_NAME = re.compile(r"(?!.*[0-9]{3})[A-Za-z_][A-Za-z0-9_.:-]{0,63}")
 #: Parameters that may not be empty: ignoring one would show too much, or the first page again.
 _NEEDED = SUBSET | {"_cursor"}
 
@@ -85,8 +86,7 @@ def ignored(name: str, text: str, *, strict: bool, code: str = "not-supported") 
 
     `text` follows the parameter's name.
     """
-    shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
-    sentence = f"`{shown}` {text}"
+    sentence = f"`{name}` {text}" if _NAME.fullmatch(name) else f"A parameter {text}"
     if strict:
         return Issue(code, sentence)
     return Issue(code, f"{sentence} It was ignored.", severity="warning")

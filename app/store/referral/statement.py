@@ -36,7 +36,13 @@ from app.store.statement import Compiled, compiled, number_given, text_given, te
 from app.store.tables.decision import information_request, service_authorization
 from app.store.tables.directory import offer
 from app.store.tables.notification import delivery
-from app.store.tables.referral import party, referral, task
+from app.store.tables.referral import (
+    idempotency_key,
+    party,
+    referral,
+    referral_identifier,
+    task,
+)
 
 #: At most so many rows go as VALUES, since the driver looks at every element of an array several
 #: times. More rows go as arrays: a statement has at most 32,767 parameters, and the statement is
@@ -50,6 +56,12 @@ _UPDATED: dict[Table, tuple[str, ...]] = {
     ),
     information_request: ("attempts", "reminded_at", "answered_at", "ended_at"),
 }  # fmt: skip
+
+#: Tables of which parallel posts write the same rows: of one post that was sent twice, or of two
+#: referrals of one member for one service. Of the loser nothing is written.
+_RACING = (referral_identifier, idempotency_key, service_authorization)
+#: The check that fails then.
+RACE = "race"
 
 #: Writes a delivery for each endpoint that a message goes to. `told` picks one Task for a
 #: Subscription, among the Tasks that its filters let through: first the service Task that its own
@@ -136,9 +148,12 @@ def statement(shape: MoveShape) -> Compiled:
     checks = [_check(moved, "version")]
     if shape.place is not None:
         checks.append(_check(_take() if shape.place == "take" else _wait(), "place"))
+    racing = [rows for rows in shape.rows if shape.new and rows.table in _RACING]
+    checks.extend(_check_written(rows) for rows in racing)
     whole = select(*checks)
     for rows in shape.rows:
-        whole = whole.add_cte(_insert(rows).cte(f"{rows.table.name}_rows"))
+        if rows not in racing:
+            whole = whole.add_cte(_insert(rows).cte(f"{rows.table.name}_rows"))
     if shape.departs:
         whole = whole.add_cte(_depart().cte("departed"))
     if shape.fans_out:
@@ -152,6 +167,18 @@ def _check(found: CTE, what: str) -> ColumnElement[bool]:
     """Raises, in the database, unless there is one row: the check called `what` has failed."""
     one = select(func.count()).select_from(found).scalar_subquery() == 1
     return func.nwd_require(one, what)
+
+
+def _check_written(rows: TableRows) -> ColumnElement[bool]:
+    """Raises, in the database, unless every row was new: another request was faster.
+
+    The error of the constraint itself would quote the rows in PostgreSQL's log.
+    """
+    table, columns, number = rows
+    written: Any = _new(rows).on_conflict_do_nothing().returning(literal_column("1"))
+    found = select(func.count()).select_from(written.cte(f"{table.name}_rows")).scalar_subquery()
+    given = func.cardinality(bindparam(_mark(table, 0, columns[0]), type_=ARRAY(Text)))
+    return func.nwd_require(found == (given if number is None else number), RACE)
 
 
 def _of(table: Table, name: str, row: int = 0) -> ColumnElement[Any]:
@@ -208,14 +235,17 @@ def _wait() -> CTE:
     )
 
 
-def _insert(rows: TableRows) -> Insert:
+def _new(rows: TableRows) -> Insert:
     table, columns, number = rows
     if number is None:
-        written = insert(table).from_select(list(columns), _given(table, columns))
-    else:
-        written = insert(table).values(
-            [{name: _of(table, name, row) for name in columns} for row in range(number)]
-        )
+        return insert(table).from_select(list(columns), _given(table, columns))
+    return insert(table).values(
+        [{name: _of(table, name, row) for name in columns} for row in range(number)]
+    )
+
+
+def _insert(rows: TableRows) -> Insert:
+    table, written = rows.table, _new(rows)
     if table is party:
         return written.on_conflict_do_update(constraint=table.primary_key, set_={"until": None})
     if updated := _UPDATED.get(table):

@@ -14,20 +14,23 @@ from sqlalchemy import Table
 from app.base.local_time import stored_day
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Authorization, Referral
+from app.store.audit.access import is_recorded, patients, row_of_move
 from app.store.database import Row, Source
 from app.store.database_errors import StatementRefused, constraint, sqlstate
 from app.store.referral.changes import Changes
 from app.store.referral.statement import (
     MOST_VALUES,
+    RACE,
     MoveShape,
     TableRows,
     is_array,
     marks,
     statement,
 )
+from app.store.tables.audit import audit_event
 from app.store.tables.decision import service_authorization
 from app.store.tables.notification import message
-from app.store.tables.referral import referral, task
+from app.store.tables.referral import referral, referral_history, task
 
 _COLUMNS = tuple(column.name for column in referral.columns)
 #: The columns of a referral, each with the name of its parameter in the statement.
@@ -40,16 +43,19 @@ class StaleReferral(Exception):
     """The referral changed between our reading and our writing: somebody else moved it."""
 
 
+class LostRace(Exception):
+    """A parallel post wrote the same, or gave the member the same service: nothing was written."""
+
+
 class PlaceGone(Exception):
     """The offer has no place any more, or has one again: somebody else was faster."""
 
 
 async def write(source: Source, changes: Changes) -> None:
-    """Writes one move. Raises `StaleReferral` or `PlaceGone` if what was read is no longer so.
-
-    A unique violation is raised as the driver's error: the caller knows which repeated request it
-    means.
+    """Writes one move. Raises `StaleReferral` or `PlaceGone` if what was read is no longer so, and
+    `LostRace` if a new referral was written by another request meanwhile.
     """
+    changes.rows[audit_event] = [_for_the_record(changes)]
     shape = MoveShape(
         new=changes.before is None,
         rows=tuple(
@@ -65,9 +71,20 @@ async def write(source: Source, changes: Changes) -> None:
     except StatementRefused as error:
         if sqlstate(error) != _CHECK_FAILED:
             raise
-        raise (PlaceGone if constraint(error) == "place" else StaleReferral) from error
+        lost = {"place": PlaceGone, RACE: LostRace}
+        raise lost.get(constraint(error), StaleReferral) from error
+    is_recorded()
     if changes.recipients:
         source.deliveries_due()
+
+
+def _for_the_record(changes: Changes) -> dict[str, Any]:
+    """Makes the move's row of the record: by the request, or by whoever the history names."""
+    after = changes.after
+    about = [f"ServiceRequest/{after.id}", *patients(after.member_id, after.patient_id)]
+    made = changes.rows.get(referral_history) or [{"actor": "clock", "event": "announce"}]
+    by = {name: made[0].get(name) for name in ("actor", "organization_id", "request_id", "event")}
+    return row_of_move(after.plan, about, after.updated_at, by)
 
 
 def _values(changes: Changes) -> dict[str, Any]:

@@ -103,6 +103,30 @@ def test_the_service_sends_nothing_to_itself():
     assert guard.fault("https://hooks.example.org/", OURS) is None
 
 
+@pytest.mark.parametrize(
+    ("setting", "url", "taken"),
+    [
+        ("443,8443", "https://hooks.example.org/", True),
+        ("443,8443", "https://hooks.example.org:8443/", True),
+        ("443,8443", "https://hooks.example.org:22/", False),
+        ("443,8443", "https://hooks.example.org:80/", False),
+        ("443,8443", "https://hooks.example.org:0/", False),
+        ("9443", "https://hooks.example.org:9443/", True),
+        ("9443", "https://hooks.example.org/", False),
+    ],
+)
+def test_other_ports_are_not_sent_to(setting, url, taken):
+    fault = Guard.of(Settings(webhook_ports=setting)).fault(url, OURS)
+    assert (fault is None) == taken
+    assert taken or "port" in fault
+
+
+@pytest.mark.parametrize("ports", ["", "https", "443;8443", "443,", "-1"])
+def test_ports_are_numbers(ports):
+    with pytest.raises(ValidationError, match="webhook_ports"):
+        Settings(webhook_ports=ports)
+
+
 def test_named_receivers_in_the_house_may_be_private_and_plain():
     assert DEMO.fault("http://127.0.0.1:9999/hook", OURS) is None
     assert DEMO.fault("https://intake.hospital.internal:8443/hook", OURS) is None
