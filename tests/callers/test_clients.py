@@ -276,8 +276,12 @@ async def test_the_operator_keeps_every_client(service, url, tmp_path, monkeypat
     assert await command.renew("ehr", 24) == 0
     secret = capsys.readouterr().out.strip()
     assert (await log_in(service, "ehr", secret)).status_code == 200
-    for wrong in (KeyOptions(jwks=bad), KeyOptions(jwks=tmp_path / "none"),
-                  KeyOptions(jwks_uri="http://keys.example"), KeyOptions(certificate=bad)):  # fmt: skip
+    for wrong in (
+        KeyOptions(jwks=bad),
+        KeyOptions(jwks=tmp_path / "none"),
+        KeyOptions(jwks_uri="http://keys.example"),
+        KeyOptions(certificate=bad),
+    ):
         with pytest.raises(Stopped):
             await command.replace_client_keys("ehr", wrong)
     assert await command.renew("ehr", 200) == 1
