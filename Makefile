@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help run test check check-more bench openapi policies migrate fmt clean \
-        format lint types imports dead contract suite postgresql-15 pgbouncer image browser foreign generators outage bulk fuzz hostile wheels
+        format lint types imports dead contract suite postgresql-15 pgbouncer image browser foreign generators outage bulk fuzz hostile record wheels
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ test: suite ## the whole suite, in parallel, on a throwaway PostgreSQL (ARGS="te
 
 check: format lint types imports dead policies contract suite ## all that must hold, from PyPI alone
 
-check-more: postgresql-15 pgbouncer image browser foreign generators outage bulk fuzz hostile wheels ## what needs other packages, or minutes
+check-more: postgresql-15 pgbouncer image browser foreign generators outage bulk fuzz hostile record wheels ## what needs other packages, or minutes
 
 bench: $(READY) ## referrals per second beside the floors of this machine
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -84,6 +84,9 @@ fuzz: $(READY)
 # 3,000 requests; the suite has 400 of them. HOSTILE_REQUESTS=100000 for the long run.
 hostile: $(READY)
 	@HOSTILE_REQUESTS=$${HOSTILE_REQUESTS:-3000} $(BIN)/python -m pytest tests/journeys/test_hostile.py
+# 10,000 accesses; the suite has 300 of them. RECORD_SEED=<number> repeats the kills.
+record: $(READY)
+	@RECORD_ACCESSES=$${RECORD_ACCESSES:-10000} $(BIN)/python -m pytest tests/faults/test_record_killed.py
 wheels: $(READY)
 	.ci/wheels
 

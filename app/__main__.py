@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     moves.add_argument("--check", action="store_true", help="compare instead of writing")
     _add_policy(commands)
     _add_client(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -106,6 +107,22 @@ def _add_client(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     for parser_of_one in (keys, rotate, off, on):
         parser_of_one.add_argument("id")
     _add(actions, "list", _client_list, "every client: how it logs in, and its scopes")
+
+
+def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("audit", help="verify, export and keep the record of accesses")
+    actions = parser.add_subparsers(required=True, metavar="action")
+    verify = _add(actions, "verify", _audit_verify, "is each chain as it was sealed?")
+    verify.add_argument("--plan", help="only this chain; * is that of no plan")
+    verify.add_argument("--head", type=Path, metavar="FILE", help="heads kept from an earlier time")
+    head = _add(actions, "head", _audit_head, "the head of each chain, to be kept elsewhere")
+    head.add_argument("--plan", help="only this chain")
+    export = _add(actions, "export", _audit_export, "AuditEvents as NDJSON")
+    export.add_argument("--plan", required=True)
+    for name in ("--from", "--to"):
+        export.add_argument(name, required=True, metavar="2026-11-01", help="a day of UTC")
+    retire = _add(actions, "retire", _audit_retire, "note that old months are taken away")
+    retire.add_argument("--before", required=True, metavar="2020-11")
 
 
 def _serve(_: argparse.Namespace) -> int:
@@ -297,6 +314,30 @@ def _client_list(_: argparse.Namespace) -> int:
     from app.commands.client import list_all
 
     return asyncio.run(list_all())
+
+
+def _audit_verify(given: argparse.Namespace) -> int:
+    from app.commands.audit import check
+
+    return asyncio.run(check(given.plan, given.head))
+
+
+def _audit_head(given: argparse.Namespace) -> int:
+    from app.commands.audit import print_heads
+
+    return asyncio.run(print_heads(given.plan))
+
+
+def _audit_export(given: argparse.Namespace) -> int:
+    from app.commands.audit import export
+
+    return asyncio.run(export(given.plan, getattr(given, "from"), given.to))
+
+
+def _audit_retire(given: argparse.Namespace) -> int:
+    from app.commands.audit import retire
+
+    return asyncio.run(retire(given.before))
 
 
 def _fail(text: str) -> int:

@@ -29,6 +29,7 @@ from app.api.deployment import Deployment, Started, deploy, deployment_of
 from app.api.ended import told_of_ended
 from app.api.forms import publish
 from app.api.health import metrics_port
+from app.api.record import Recorder
 from app.api.routes import routers
 from app.api.throttle import Throttle
 from app.api.web.envelope import Envelope
@@ -49,6 +50,7 @@ from app.journey.finish import illegal
 from app.journey.intake.context import rules_of
 from app.journey.notification.wake import Waker
 from app.model.lifecycle import IllegalMove
+from app.store.audit.writer import RecordWriter
 from app.store.clients import register_demonstration
 from app.store.database import Database, wait_for_database
 
@@ -87,6 +89,7 @@ def create_app(settings: Settings | None = None, *, clock: ServiceClock | None =
     app.add_middleware(Throttle)
     if chosen.loop_monitor_ms:
         app.add_middleware(LoopMonitor, limit_ms=chosen.loop_monitor_ms)
+    app.add_middleware(Recorder)
     app.add_middleware(Envelope, by_tls=chosen.public_url.startswith("https://"))
     describe(app)
     return app
@@ -126,7 +129,7 @@ async def running(app: FastAPI) -> AsyncIterator[None]:
     publish(known, local_date(parts.clock.now()))
     database = Database(settings)
     waker = Waker(database)
-    deploy(app, replace(parts, started=Started(known, database)))
+    deploy(app, replace(parts, started=Started(known, database, RecordWriter(database))))
     try:
         await wait_for_database(database, settings.database_start_wait_s)
         if settings.demonstration:

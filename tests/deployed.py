@@ -6,6 +6,7 @@ from functools import cache
 from app.api.deployment import Started, deploy, deployment_of
 from app.journey.intake.context import rules
 from app.policy.library import load_library
+from app.store.audit.writer import RecordWriter
 from app.store.database import Database
 
 
@@ -13,7 +14,8 @@ def start(app, database=None, library=None):
     """What the lifespan opens, of these, without hints to workers: they look by themselves."""
     settings = deployment_of(app).settings
     known = rules(settings, library or _library())
-    change(app, started=Started(known, database or Database(settings)))
+    database = database or Database(settings)
+    change(app, started=Started(known, database, RecordWriter(database)))
 
 
 @cache

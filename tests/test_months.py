@@ -286,10 +286,12 @@ async def test_what_is_asked_for_is_looked_for_in_one_partition(fresh_database, 
                 "/v1/deliveries",
             ):
                 assert (await service.ask("hospital", "GET", path)).status_code == 200
-    here = [partition(table, TODAY) for table in MONTHLY]
+    # The worker looks for the chains of the record in the indexes of all its months.
+    tables = [table for table in MONTHLY if table != "audit_event"]
+    here = [partition(table, TODAY) for table in tables]
     assert await owner.fetch("SELECT 1 FROM pg_stat_user_tables WHERE idx_scan > 0 LIMIT 1")
-    assert await owner.fetch(LOOKED_INTO, list(MONTHLY), here) == []
-    assert len(await owner.fetch(LOOKED_INTO, list(MONTHLY), [])) == len(here)
+    assert await owner.fetch(LOOKED_INTO, tables, here) == []
+    assert len(await owner.fetch(LOOKED_INTO, tables, [])) == len(here)
 
 
 ROWS = """
@@ -310,6 +312,8 @@ async def test_history_follows_its_referral_to_another_plan(fresh_database):
     await execute(fresh_database, ROWS.format(new_id()))
     async with opened(as_owner(Settings(), fresh_database), size=1) as database:
         for table in MONTHLY:
+            if table == "audit_event":  # it follows no referral
+                continue
             rows = await database.fetch(f"SELECT tableoid::regclass::text AS part FROM {table}")
             parts = sorted(row["part"] for row in rows)
             assert parts == sorted([partition(table, TODAY), f"{table}_default"])

@@ -1,8 +1,8 @@
 """Authenticates a client: by its secret, by an assertion that its key signed, by its certificate.
 
 Whoever fails learns nothing about clients: an unknown one, one without keys and a wrong signature
-get one answer, after as much work. Errors are those of RFC 6749 5.2. `TokenForm` is the form of the
-token endpoint and of introspection, read and not yet believed.
+get one answer, after as much work. Errors are those of RFC 6749 5.2. `Credentials` come with
+the forms of the token endpoint and of introspection, and are not yet believed.
 """
 
 import asyncio
@@ -44,10 +44,9 @@ REFUSED = Counter("nwd_logins_refused_total", "Refused logins of clients", ["way
 
 
 @dataclass(frozen=True, slots=True)
-class TokenForm:
-    """The fields of the form, and the credentials that came with it."""
+class Credentials:
+    """What came with a form to prove who the client is, in one of three ways."""
 
-    fields: dict[str, str]
     client_id: str = ""
     secret: str = field(default="", repr=False)
     assertion: str = field(default="", repr=False)
@@ -89,7 +88,7 @@ def read_form(body: bytes) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items() if values[0]}
 
 
-def read_credentials(fields: dict[str, str], authorization: Sequence[str]) -> TokenForm:
+def read_credentials(fields: dict[str, str], authorization: Sequence[str]) -> Credentials:
     """Reads a client's credentials, which come in one way only (RFC 6749 2.3)."""
     if len(authorization) > 1:
         raise refuse_login(400, "invalid_request", "Send one Authorization header.")
@@ -98,17 +97,17 @@ def read_credentials(fields: dict[str, str], authorization: Sequence[str]) -> To
     client_id, secret = _secret(fields, authorization[0] if authorization else None)
     if "\x00" in client_id or "\x00" in secret:
         raise unknown_client()
-    return TokenForm(fields, client_id, secret)
+    return Credentials(client_id, secret)
 
 
-def _with_assertion(fields: dict[str, str], authorization: Sequence[str]) -> TokenForm:
+def _with_assertion(fields: dict[str, str], authorization: Sequence[str]) -> Credentials:
     if authorization or "client_secret" in fields:
         raise refuse_login(400, "invalid_request", _ONE_WAY)
     if fields.get("client_assertion_type") != JWT_BEARER:
         raise refuse_login(401, "invalid_client", f"Send client_assertion_type={JWT_BEARER}.")
     if "client_assertion" not in fields:
         raise refuse_login(400, "invalid_request", "Send client_assertion, a signed JWT.")
-    return TokenForm(fields, fields.get("client_id", ""), assertion=fields["client_assertion"])
+    return Credentials(fields.get("client_id", ""), assertion=fields["client_assertion"])
 
 
 def _secret(fields: dict[str, str], authorization: str | None) -> tuple[str, str]:
@@ -149,7 +148,7 @@ def unknown_client() -> Refusal:
     return refuse_login(401, "invalid_client", text, CHALLENGE)
 
 
-async def authenticate(parts: Deployment, form: TokenForm, connection: Peer) -> Client:
+async def authenticate(parts: Deployment, form: Credentials, connection: Peer) -> Client:
     """Finds the client that a form's credentials prove. Raises 401, with one text for all.
 
     A client with a registered certificate must show it, however it logs in, and may log in with it
@@ -182,7 +181,7 @@ def bound_certificate(parts: Deployment, client: Client) -> str | None:
     return client.keys.certificate if parts.settings.client_certificate_header else None
 
 
-def _note(form: TokenForm, client: Client | None, connection: Peer) -> None:
+def _note(form: Credentials, client: Client | None, connection: Peer) -> None:
     """Counts and logs a refused login: of a name that is no client's, not even the name."""
     REFUSED.labels(form.way).inc()
     fields = {"client": client.id if client else "unknown", "peer": connection.address}
@@ -201,7 +200,7 @@ async def _prove_by_secret(client: Client | None, secret: str) -> None:
         raise unknown_client()
 
 
-def _read_assertion(parts: Deployment, form: TokenForm) -> Assertion:
+def _read_assertion(parts: Deployment, form: Credentials) -> Assertion:
     try:
         assertion = read_assertion(form.assertion, parts.settings.token_url, time.time())
     except AssertionRefused as fault:

@@ -23,6 +23,7 @@ from app.api.deployment import Deployment, deployment, deployment_of
 from app.api.login.certificate import shown_certificate
 from app.base.errors import Refusal, refuse
 from app.model.caller import CLIENTS, DECIDE, NETWORK, ROSTER, Caller
+from app.store.audit.access import known_as
 
 REALM = 'Bearer realm="no-wrong-door"'
 
@@ -59,7 +60,9 @@ class _BearerScheme(OAuth2):
         except TokenRefused as refused:
             raise _refused(refused) from None
         request.scope["state"]["client_id"] = holder.client_id
-        return replace(holder, at=parts.clock.now())
+        known = replace(holder, at=parts.clock.now())
+        known_as(known)
+        return known
 
 
 caller = _BearerScheme(
@@ -112,7 +115,7 @@ def _unauthorized(code: str, text: str, error: str = "") -> Refusal:
 async def is_stranger(scope: Scope) -> bool:
     """Tells whether the handler's dependencies will refuse the request."""
     return await holder_of(scope) is None and any(
-        _is_guarded(route.dependant)
+        is_guarded(route.dependant)
         for route in scope["app"].routes
         if hasattr(route, "dependant") and route.matches(dict(scope))[0] is Match.FULL
     )
@@ -144,5 +147,6 @@ async def _verified(parts: Deployment, scope: Scope, token: str) -> Caller:
     return await parts.outside.verify(token.strip(), time.time())
 
 
-def _is_guarded(dependant: Dependant) -> bool:
-    return dependant.call is caller or any(map(_is_guarded, dependant.dependencies))
+def is_guarded(dependant: Dependant) -> bool:
+    """Tells whether a route wants a caller."""
+    return dependant.call is caller or any(map(is_guarded, dependant.dependencies))

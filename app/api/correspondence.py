@@ -17,7 +17,8 @@ from app.api.deployment import deployment
 from app.base.errors import not_found, refuse
 from app.fhir.r4.codes import SERVICES
 from app.model.caller import DECIDE, Caller
-from app.store.database import Row, Source
+from app.store.audit.writer import record_within
+from app.store.database import Row, Source, Transaction
 from app.store.reading.cursor import Pages
 from app.store.referral.snapshot import LetterSnapshot
 from app.views.letters import outbox
@@ -175,7 +176,7 @@ async def mark_sent(
     now = deployment(request).clock.now()
     by = caller.client_id
     await outbox.mark_sent(connection, row, at=now, how=sent.how, by=by, note=sent.note)
-    return await _found(request, caller, connection, id)
+    return await _changed(request, caller, connection, id)
 
 
 @router.post(
@@ -202,7 +203,7 @@ async def release_letter(
         raise refuse(409, "conflict", "Nobody knows yet who the member is: first identify them.")
     now = deployment(request).clock.now()
     await outbox.release(connection, row, at=now, by=caller.client_id, note=released.note)
-    return await _found(request, caller, connection, id)
+    return await _changed(request, caller, connection, id)
 
 
 async def _found(request: Request, caller: Caller, source: Source, id_: str) -> Correspondence:
@@ -210,6 +211,15 @@ async def _found(request: Request, caller: Caller, source: Source, id_: str) -> 
     if row is None:
         raise not_found(_KIND)
     return _shown(row, _base(request), await outbox.whose(source, [row]))
+
+
+async def _changed(
+    request: Request, caller: Caller, transaction: Transaction, id_: str
+) -> Correspondence:
+    """The piece of correspondence as it now is; the change is recorded with it."""
+    shown = await _found(request, caller, transaction, id_)
+    await record_within(transaction)
+    return shown
 
 
 async def _locked(source: Source, caller: Caller, id_: str) -> Row:

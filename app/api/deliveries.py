@@ -12,6 +12,7 @@ from app.api.contract.responses import errors
 from app.api.deployment import deployment
 from app.api.web.media import prefers
 from app.model.caller import Caller
+from app.store.audit.access import reached
 from app.store.database import Row, Source
 from app.store.reading.access import visibility
 from app.store.reading.cursor import PageFilters, Pages, Position, page_cursor, page_limit
@@ -110,6 +111,8 @@ async def _page_of(
     if filters.referral is not None and caller.may("ServiceRequest", "r"):
         letters = await store.letters(source, filters.referral, wanted.seen)
     shown = rows[: filters.limit]
+    for row in shown:
+        reached(row["plan"], f"ServiceRequest/{row['referral_id']}")
     return DeliveriesPage(
         deliveries=[delivery_shown(row, caller.organization_id, pages.public_url) for row in shown],
         letters=[letter(row) for row in letters],

@@ -20,6 +20,7 @@ from app.base.clock import ServiceClock
 from app.base.settings import Settings
 from app.journey.notification.targets import Guard
 from app.policy.rules import Rules
+from app.store.audit.writer import RecordWriter
 from app.store.database import Database, Transaction
 from app.views.figures import DeliveryMetrics
 
@@ -30,6 +31,7 @@ class Started:
 
     rules: Rules
     database: Database
+    record: RecordWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ class Deployment:
     def database(self) -> Database:
         """The connections to the database."""
         return self._running().database
+
+    @property
+    def record(self) -> RecordWriter:
+        """Writes the record of who reached what."""
+        return self._running().record
 
     def _running(self) -> Started:
         if self.started is None:

@@ -37,6 +37,7 @@ from app.journey.intake.submission import read_tree, read_whole
 from app.journey.notification.announce import announce_room
 from app.journey.waitlist import promote_waiting
 from app.model.caller import NETWORK, ROSTER, Caller
+from app.store.audit.writer import record_within
 from app.store.database import Transaction
 from app.store.database_errors import ConstraintViolated
 from app.store.directory.organization import (
@@ -321,6 +322,7 @@ async def _store(
             )
     stored = await read(transaction, resource["resourceType"], resource["id"], visibility(caller))
     response = of_resource(stored)
+    await record_within(transaction)
     if new:
         response.status_code = 201
         where = f"{resource['resourceType']}/{resource['id']}/_history/{stored.stored.version}"

@@ -22,10 +22,11 @@ from app.fhir.withheld import refuses, withholds
 from app.policy.discreet import by_population
 from app.policy.library import Library
 from app.policy.stored_form import answer_from_json, question_from_json
+from app.store.audit.access import reached_by
 from app.store.database import Row
 from app.store.reading.access import AT_ID, at_id, sees_place, visibility
 from app.store.reading.standing import standing
-from app.store.reading.tables import PLACE
+from app.store.reading.tables import PLACE, people_of
 from app.store.statement import Compiled, compiled
 from app.store.tables.decision import determination
 from app.views.explanation import DeterminationList, ShownDetermination, explanation_shown
@@ -41,7 +42,8 @@ def _determinations() -> Compiled:
     d = determination.alias("d")
     own = and_(d.c.plan == PLACE.c.plan, d.c.referral_id == PLACE.c.referral_id)
     said = standing(PLACE.c.plan, PLACE.c.referral_id, staff=True).label("standing")
-    rows = select(PLACE.c.plan, d.c.seq, d.c.at, d.c.basis, d.c.question, d.c.answer, said)
+    whose = people_of(PLACE.c.plan, PLACE.c.referral_id)
+    rows = select(PLACE.c.plan, whose, d.c.seq, d.c.at, d.c.basis, d.c.question, d.c.answer, said)
     seen = rows.select_from(PLACE.outerjoin(d, own)).where(AT_ID, sees_place())
     return compiled(seen.order_by(d.c.seq))
 
@@ -79,6 +81,7 @@ async def list_determinations(
     rows = await source.fetch(*_determinations().called(**at))
     if not rows:
         raise not_found("referral")
+    reached_by(_KIND, id, rows[0])
     library = deployment(request).rules.library
     staff, full = rows[0]["plan"] in seen.staff_plans, detail is Detail.FULL
     made = [row for row in rows if row["seq"] is not None and not refuses(row["standing"])]

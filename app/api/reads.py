@@ -29,6 +29,7 @@ from app.api.contract.responses import errors
 from app.api.deployment import deployment
 from app.api.web.gate import read_body
 from app.model.caller import Caller
+from app.store.audit.access import asked_with
 from app.store.reading.access import visibility
 from app.store.reading.catalog import PARAMETERS, referring
 from app.store.reading.include import INCLUDES
@@ -263,8 +264,10 @@ def add_search(
 
 
 async def form_of(request: Request) -> bytes:
-    """The form of a POST to `_search`; empty for a GET."""
-    return await read_body(request) if request.method == "POST" else b""
+    """The form of a POST to `_search`, empty for a GET; noted for the record."""
+    form = await read_body(request) if request.method == "POST" else b""
+    asked_with(form or request.scope["query_string"])
+    return form
 
 
 def _add_searches(router: APIRouter, kind: str, tag: str, example: str) -> None:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.api import (
+    audit,
     capability,
     capacity,
     carried,
@@ -43,6 +44,7 @@ def routers() -> list[APIRouter]:
         timeline,
         reports,
         reads,
+        audit,
         carried,
         capacity,
         directory,

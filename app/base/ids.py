@@ -7,6 +7,7 @@ finds the plan of all of them (`app.store.tables.referral.locator`).
 """
 
 import re
+from datetime import UTC, datetime
 
 import uuid_utils
 
@@ -16,6 +17,17 @@ _OF_REFERRAL = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0
 def new_id() -> str:
     """Make a new id that FHIR allows. Ids sort by the moment at which they were made."""
     return str(uuid_utils.uuid7())
+
+
+def made_at(id_: str) -> datetime:
+    """Return the moment at which an id was made, by the clock of its process."""
+    return datetime.fromtimestamp(int(id_[:8] + id_[9:13], 16) / 1000, UTC)
+
+
+def first_id(at: datetime) -> str:
+    """Return the first id that can be made at a moment, or later; not before 1970."""
+    made = f"{max(int(at.timestamp() * 1000), 0):012x}"
+    return f"{made[:8]}-{made[8:]}-7000-8000-000000000000"
 
 
 def id_of_part(referral_id: str, part: str) -> str:

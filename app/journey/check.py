@@ -32,6 +32,7 @@ from app.policy.discreet import by_result
 from app.policy.explain import explain
 from app.policy.model import DeterminationOutcome
 from app.policy.readings import bearing
+from app.store.audit.access import patients, reached
 from app.store.database import Source
 from app.store.reading.access import visibility
 
@@ -99,6 +100,7 @@ async def check(
     if inquiry.cin:  # before anything may be refused that would tell of the member
         await counting.after(inquiry.cin, identity.plan, identity.member_id)
     known = identity.concerning(known)
+    reached(identity.key, *patients(identity.member_id))
     require_start(submission, context.rules.latest_start(identity.plan, submission.on))
     case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
     staff = identity.plan in visible.staff_plans

@@ -21,6 +21,7 @@ from app.journey.stages import process
 from app.model.known import Inquiry, Known
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Details
+from app.store.audit.access import reached_referral
 from app.store.database import Database, Source
 from app.store.database_errors import DatabaseBusy, sqlstate
 from app.store.reading.access import Visibility
@@ -166,7 +167,7 @@ def _existing_locations(submission: Submission, referral_id: str, known: Known) 
 
 _CURRENT = """SELECT v.version, v.updated_at, v.body, r.state, r.business_status, r.details,
     (SELECT a.number FROM service_authorization a WHERE a.plan = $1 AND a.referral_id = $2)
-    AS number
+    AS number, r.member_id, r.patient_id
 FROM referral r JOIN resource_version v ON v.plan = r.plan AND v.referral_id = r.id
     AND v.type = 'ServiceRequest'
 WHERE r.plan = $1 AND r.id = $2 ORDER BY v.version DESC LIMIT 1"""
@@ -182,6 +183,7 @@ async def _existing(
     row = await source.fetch_one(_CURRENT, plan, referral_id)
     if row is None:
         raise not_found("ServiceRequest")
+    reached_referral(plan, referral_id, row)
     status, body = row["business_status"], row["body"]
     decided = Decided(
         referral_id,

@@ -181,7 +181,8 @@ class Database:
             reset=_keep,
             max_inactive_connection_lifetime=0,
             timeout=5,
-            command_timeout=15,
+            # Without a limit on statements, the driver sets none either.
+            command_timeout=None if "statement_timeout" in self._planner else 15,
             # A pooler may run each statement in another session: none knows what one prepared.
             statement_cache_size=0 if pooled else 256,
             max_cacheable_statement_size=0,  # the statement of a move is long; 0 is no limit

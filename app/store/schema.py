@@ -69,6 +69,8 @@ APPEND_ONLY = (
     "resource_set",
     "directory_version",
     "attempt",
+    "audit_event",
+    "audit_seal",
     "client_history",
 )
 #: Tables from which the service deletes: rows that expire, and the directory's indexes, whose rows

@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    Table,
     Text,
     bindparam,
     literal,
@@ -56,6 +57,11 @@ def compiled(expression: ClauseElement) -> Compiled:
         name: bind.effective_value for bind, name in made.bind_names.items() if not bind.required
     }
     return Compiled(made.string, tuple(made.positiontup), constants)
+
+
+def column_types(table: Table) -> list[tuple[str, str]]:
+    """Lists the columns of a table with the names of their types, as a statement writes them."""
+    return [(column.name, column.type.compile(dialect=_DRIVER)) for column in table.columns]
 
 
 def constant(value: str | int) -> SqlExpression:

@@ -9,7 +9,14 @@ from app.store.reading.cursor import PageFilters, page_cursor, page_limit
 
 PREFIX = "/v1/clients"
 _BASE = "http://127.0.0.1:8000"
-_KEY = {"kty": "EC", "crv": "P-384", "kid": "2026", "use": "sig", "x": "…", "y": "…"}
+_KEY = {
+    "kty": "EC",
+    "crv": "P-384",
+    "kid": "2026",
+    "use": "sig",
+    "x": "hyzBHKQIEt79aNU8qRKTmPQHWXl-qJdCw9d3b1zwWvE4FU6hG45B99mvUPqmrraq",
+    "y": "FpR4Ul7pCVHfEDccToA-NQo7xxSJ3fHPBNv0Vtg8145QaIOo9WgBRqop6ix_InDR",
+}
 ClientPurpose = Literal["TREAT", "ETREAT", "CAREMGT", "COC", "HPAYMT", "HOPERAT", "PUBHLTH"]
 
 
@@ -90,6 +97,7 @@ class ClientRegistration(ClientKeys):
     )
     secret: bool | None = Field(
         None,
+        strict=True,
         description="Whether it gets a secret. Left out: where it has neither key nor certificate.",
         examples=[False],
     )
@@ -102,6 +110,7 @@ class SecretRotation(BaseModel):
 
     overlap_hours: float = Field(
         24,
+        strict=True,
         ge=0,
         le=168,
         description="How long the old secret is good beside the new one. 0: it ends now, and with "

@@ -4,8 +4,9 @@ Any number of workers may run, on any machine. A worker has four loops: the firs
 the second claims what is due (at a hint, after a record, and at least every `poll_s`); the third
 records results in groups; the fourth sweeps. `pace.py` says how much and how often. A worker that
 is killed at any moment loses nothing: its leases end, and another worker sends the same deliveries
-under the same webhook-id. `retry.py` has the rules. The clocks (`app.workers.clocks`) and the
-keeper of Subscriptions (`app.workers.subscriptions`) run in the same process.
+under the same webhook-id. `retry.py` has the rules. The clocks (`app.workers.clocks`), the
+seals of the record (`app.workers.sealing`) and the keeper of Subscriptions
+(`app.workers.subscriptions`) run in the same process.
 """
 
 import asyncio
@@ -32,12 +33,13 @@ from app.workers.clocks import run_clocks
 from app.workers.metrics import attempted
 from app.workers.pace import Hints, Pace, Room
 from app.workers.quarantine import Quarantine, split_on_failure
+from app.workers.sealing import run_sealing
 from app.workers.subscriptions import keep_subscriptions
 
 _log = logging.getLogger(__name__)
 
 #: Connections of one worker process: its loops and the keeper use one each, with some to spare; the
-#: clocks have their own.
+#: clocks and the seals have their own.
 _POOL, _CLOCKS = 8, 2
 #: A queue's statistics are always wrong: the table is full one minute and empty the next. So the
 #: database plans with index probes only.
@@ -71,6 +73,7 @@ async def deliver_forever(
             asyncio.create_task(
                 run_clocks(settings, clocks, clock, stop=stop, every=pace.clocks_s)
             ),
+            asyncio.create_task(run_sealing(clocks, clock, stop=stop)),
             asyncio.create_task(
                 keep_subscriptions(
                     database, sender, clock, settings.fhir_base, stop=stop, every=pace.poll_s

@@ -155,6 +155,21 @@ async def test_a_new_key_is_found_and_an_unknown_one_asked_for_every_thirty_seco
     assert len(publisher.received) == 2
 
 
+async def test_a_failed_look_for_an_unknown_key_takes_no_known_one_away(publisher):
+    publisher.answer = lambda _: published(RSA)
+    clock = Clock()
+    sets = sets_of(publisher, clock)
+    await sets.find("org-h", publisher.url(), "rsa", "RS384")
+    publisher.answer = lambda _: Reply(500)
+    clock.now += 30
+    for kid in ("nobody's", "rsa"):
+        assert len(await sets.find("org-h", publisher.url(), kid, "RS384")) == 1
+    assert len(publisher.received) == 2
+    clock.now += 270
+    with pytest.raises(FetchFailed):
+        await sets.find("org-h", publisher.url(), "rsa", "RS384")
+
+
 async def test_many_who_wait_lead_to_one_fetch(publisher):
     publisher.answer = lambda _: Reply(**{**vars(published()), "wait": 0.1})
     sets = sets_of(publisher)

@@ -66,6 +66,11 @@ ALSO = {
     "POST /v1/organization-proposals/{id}/reject": ["400", "422"],
     # A secret is right or wrong.
     "POST /oauth/token": ["400", "401"],
+    "POST /oauth/introspect": ["400", "401"],
+    # An id is taken or free; keys are keys, at a public address; scopes are somebody's to give.
+    "GET /v1/clients": ["400"],
+    "POST /v1/clients": ["400", "409", "422"],
+    "PUT /v1/clients/{id}/keys": ["400", "422"],
     # The plan of an offer must be the caller's.
     "POST /fhir/HealthcareService": ["400", "403", "409", "412", "422"],
     "PUT /fhir/HealthcareService/{id}": ["400", "403", "409", "412", "422", "428"],

@@ -39,7 +39,7 @@ class Process:
         self._code = code
         self.port = port or free_port()
         self.log = log
-        self._command = command
+        self.command = command
         self.base = f"http://127.0.0.1:{self.port}"
         self._environment = {
             **os.environ,
@@ -58,7 +58,7 @@ class Process:
                 sys.executable,
                 "-m",
                 "app",
-                self._command,
+                self.command,
                 cwd=self._code,
                 env=self._environment,
                 stdout=said,

@@ -15,7 +15,7 @@ from tests.journeys.payloads import (
 )
 from tests.service.scene import put, service_task
 
-GATHER = OPEN = WRITE = READ = "statement"
+GATHER = OPEN = WRITE = READ = RECORD = "statement"
 
 
 async def trips(service, body, **headers):
@@ -51,16 +51,16 @@ async def test_a_replayed_answer_is_one_question(wired):
     for _ in range(2):
         await wired.refer(a_referral(identifier="W-1"), Idempotency_Key="w1")
     again = await trips(wired, a_referral(identifier="W-1"), Idempotency_Key="w1")
-    assert again == [GATHER]
+    assert again == [GATHER, RECORD]
 
 
 async def test_a_repeat_by_identifier_is_two(wired):
     for _ in range(2):
         await wired.refer(a_referral(identifier="W-1"))
-    assert await trips(wired, a_referral(identifier="W-1")) == [GATHER, READ]
+    assert await trips(wired, a_referral(identifier="W-1")) == [GATHER, READ, RECORD]
 
 
-#: A token is verified without the database: what a read asks is the read alone.
+#: A token is verified without the database: a read is the read, and its share of the record.
 READS = {
     "/fhir/ServiceRequest/{id}": "hospital",
     "/fhir/ServiceRequest/{id}/_history": "hospital",
@@ -73,9 +73,10 @@ READS = {
     "/fhir/ClaimResponse/{id}": "hospital",
     "/fhir/Communication?about=ServiceRequest/{id}": "hospital",
     "/fhir/Provenance?target=ServiceRequest/{id}": "hospital",
-    "/fhir/HealthcareService?_count=5": "hospital",
     "/fhir/Patient?_count=5": "staff-hpsm",
 }
+#: What shows nothing about a member is not recorded.
+UNRECORDED = {"/fhir/HealthcareService?_count=5": "hospital"}
 
 
 async def asked(service, ask):
@@ -88,13 +89,14 @@ async def asked(service, ask):
     return [trip.partition(" ")[0] for trip in found]
 
 
-async def test_a_read_or_a_search_is_one_question(wired):
+async def test_a_read_or_a_search_is_one_question_and_its_record(wired):
     referral = await wired.refer(a_referral(EXTRA[0]))
     found = {}
-    for path, by in READS.items():
+    for path, by in (READS | UNRECORDED).items():
         address = path.format(id=referral)
         found[path] = await asked(wired, lambda _, by=by, at=address: wired.ask(by, "GET", at))
-    assert found == {path: [READ] for path in READS}
+    recorded = {path: [READ, RECORD] for path in READS}
+    assert found == recorded | {path: [READ] for path in UNRECORDED}
 
 
 async def test_what_is_in_memory_asks_nothing(wired):
@@ -102,10 +104,10 @@ async def test_what_is_in_memory_asks_nothing(wired):
         assert await asked(wired, lambda _, at=path: wired.ask("hospital", "GET", at)) == [], path
 
 
-async def test_asking_first_is_one_question_and_is_counted(wired):
+async def test_asking_first_is_one_question_counted_and_recorded(wired):
     path = "/fhir/ServiceRequest/$check"
     ask = await asked(wired, lambda _: wired.ask("hospital", "POST", path, a_referral(EXTRA[9])))
-    assert ask == [WRITE, GATHER]
+    assert ask == [WRITE, GATHER, RECORD]
 
 
 EXCEPTION = {"valueCoding": {"system": REASON, "code": "exception-granted"}}
@@ -148,11 +150,11 @@ async def test_a_performers_move_asks_no_more_often(wired):
 
 
 async def test_pages_for_people_ask_a_fixed_number_of_questions(wired):
-    """However many referrals and entries they show."""
+    """However many referrals and entries they show; the last is the record."""
     for many in (1, 6):
         referrals = [await wired.refer(hopeless(EXTRA[many + n])) for n in range(many)]
         address = f"/v1/referrals/{referrals[0]}/timeline"
         timeline = await asked(wired, lambda _, at=address: wired.ask("hospital", "GET", at))
         queue = await asked(wired, lambda _: wired.ask("staff-hpsm", "GET", "/v1/work-queue"))
         outbox = await asked(wired, lambda _: wired.ask("staff-hpsm", "GET", "/v1/correspondence"))
-        assert (len(timeline), len(queue), len(outbox)) == (7, 5, 1)
+        assert (len(timeline), len(queue), len(outbox)) == (8, 6, 2)

@@ -94,12 +94,14 @@ async def test_the_same_person_again_goes_to_a_person(service):
 
 async def test_deposits_that_we_authorized_count_as_used(service):
     await service.refer(example("04"), "community")
-    said = await service.check(example("04"), on="2026-11-20")
-    assert said.outcome == "pending"
-    assert {"already-authorized", "facts-missing"} <= set(said.codes("reason"))
-    assert said.missing == ["hd_change_documented"]
-    details = [part["valueString"] for part in said.parts if part["name"] == "detail"]
-    assert any(detail.startswith("cs_used_hd_times: ") for detail in details)
+    for by in ("hospital", "staff-hpsj"):
+        said = await service.check(example("04"), by, on="2026-11-20")
+        assert said.outcome == "pending"
+        assert {"already-authorized", "facts-missing"} <= set(said.codes("reason"))
+        assert said.missing == ["hd_change_documented"]
+        details = [part["valueString"] for part in said.parts if part["name"] == "detail"]
+        noted = any(detail.startswith("cs_used_hd_times: ") for detail in details)
+        assert noted is (by == "staff-hpsj")
 
 
 async def test_a_reauthorization_goes_on_the_day_after(service):

@@ -97,7 +97,10 @@ class KeySets:
                 body, kept_for = await fetch(self._guard, url)
                 keys, lasts = read_keys(body, self._curves), kept_for
         now = self._clock()
-        kept = self._kept[owner, url] = _Kept(keys, now, now + lasts)
+        kept, before = _Kept(keys, now, now + lasts), self._kept.get((owner, url))
+        if keys is None and before is not None and before.keys is not None and now < before.until:
+            kept = _Kept(before.keys, now, before.until)  # the look for an unknown key has failed
+        self._kept[owner, url] = kept
         self._kept.move_to_end((owner, url))
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)

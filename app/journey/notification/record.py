@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.base.ids import new_id
 from app.journey.notification.announce import announce
 from app.journey.notification.claim import Claim
 from app.journey.notification.retry import (
@@ -31,14 +32,23 @@ GONE, BLOCKED_TARGET, FAILING = "gone", "blocked-target", "failing"
 #           small reads all of the plan's deliveries by another index, and compares each with each.
 # follower: what is behind each result in its stream, one probe each: its ORDER BY is the order of
 #           the index of streams.
+# told:     the record says who was told of which referral, if an answer shows that they were.
 # moved:    deliveries behind a failing head wait with it, and are due when the head is done.
 _RECORD = """
 WITH result AS MATERIALIZED (
   SELECT $1::text AS plan, r.* FROM unnest($2::text[], $3::text[], $4::text[], $5::int[], $6::int[],
     $7::text[], $8::timestamptz[], $9::int[], $10::timestamptz[], $11::int[], $12::text[],
-    $13::int[], $14::text[], $15::bool[])
+    $13::int[], $14::text[], $15::bool[], $16::text[], $17::text[])
   AS r(message_id, endpoint_id, referral_id, seq, number, state, due, free, at, status, error,
-       duration_ms, response, manual)
+       duration_ms, response, manual, organization, event)
+), told AS (
+  INSERT INTO audit_event
+    (plan, id, recorded, action, interaction, status, client, organization, about)
+  SELECT t.plan, t.event, t.at, 'R', 'disclose', t.status, 'delivery', t.organization,
+    array_remove(ARRAY['ServiceRequest/' || r.id, 'Patient/' || r.member_id,
+      'Patient/' || r.patient_id], NULL)
+  FROM result t JOIN referral r ON r.plan = t.plan AND r.id = t.referral_id
+  WHERE t.status BETWEEN 200 AND 599
 ), tried AS (
   INSERT INTO attempt
     (plan, message_id, endpoint_id, number, at, status, error, duration_ms, response, manual)
@@ -168,6 +178,8 @@ def _row(result: Result) -> tuple[Any, ...]:
         result.duration_ms,
         result.response,
         claim.manual,
+        claim.organization_id,
+        new_id(),
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam
 from app.base.ids import new_id
 from app.model.caller import UNASSIGNED
 from app.model.messages import TEST, About, thin_payload
+from app.store.audit.access import reached
 from app.store.database import Row, Source
 from app.store.reading.access import plan_keys
 from app.store.statement import Compiled, compiled
@@ -169,7 +170,11 @@ async def deliveries(
 ) -> list[Row]:
     """Lists an endpoint's messages, newest first, before a moment (and id, if equal)."""
     mine = (list(plan_keys()), organization, id_)
-    return await source.fetch(_LIST, *mine, message, state, *before, limit)
+    rows = await source.fetch(_LIST, *mine, message, state, *before, limit)
+    for row in rows:
+        if row["referral_id"]:
+            reached(row["plan"], f"ServiceRequest/{row['referral_id']}")
+    return rows
 
 
 async def attempts(source: Source, organization: str, id_: str, message: str) -> list[Row]:

@@ -39,9 +39,11 @@ from app.journey.notification.secrets import Secret, Vault, new_secret, public_k
 from app.journey.notification.subscription_content import OF_PAS, bundled, event_for, number_all
 from app.journey.notification.subscription_read import WantedSubscription
 from app.model.caller import Caller
+from app.store.audit.access import reached_by
 from app.store.database import Row, Source
 from app.store.reading.access import plan_keys
 from app.store.reading.match import tokens
+from app.store.reading.tables import people_of
 from app.store.reading.values import token
 from app.store.statement import Compiled, compiled, constant, number_given, text_given, texts_given
 
@@ -257,6 +259,8 @@ async def events(
         purpose=PURPOSE,
     )
     rows = await source.fetch(*statement)
+    for each in rows:
+        reached_by("ServiceRequest", each["referral_id"], each)
     numbered = [await event_for(each) for each in rows]
     (stands,) = await standings(source, [await find(source, organization, row["id"])])
     if full and row["focus"] == OF_PAS:
@@ -277,6 +281,8 @@ def _numbered(full: bool) -> Compiled:
             M.c.occurred_at,
             D.c.focus,
             body.label("body"),
+            D.c.plan,
+            people_of(D.c.plan, D.c.referral_id),
             STANDING,
         )
         .join_from(D, M, MESSAGE_OF)

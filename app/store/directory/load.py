@@ -37,6 +37,8 @@ from app.base.settings import Settings, settings
 from app.fhir.directory import cin_of
 from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import parse
+from app.store.audit.access import by_command
+from app.store.audit.writer import record_within
 from app.store.database import Database, Source, opened
 from app.store.database_errors import ConstraintViolated
 from app.store.directory.lines import Advance, FileLine, fault_in_words, open_file, read_lines
@@ -287,9 +289,12 @@ async def _write(
 ) -> LoadCounts:
     """Writes in one transaction; tries once more if another writer was faster."""
     for _ in range(2):
+        by_command(clock.now, "load")
         try:
             async with database.begin() as connection:
-                return await write(connection, resources, clock.now())
+                counts = await write(connection, resources, clock.now())
+                await record_within(connection)
+                return counts
         except ConstraintViolated:
             continue
     raise Stopped("Others write the same just now.")

@@ -24,6 +24,7 @@ from app.fhir.payload import Resource
 from app.fhir.r4.strict_json import dumps, parse
 from app.fhir.service_request import families_of, is_reachable
 from app.policy.stored_form import roster_to_json
+from app.store.audit.access import OF_MEMBERS, reached
 from app.store.database import Row, Source
 from app.store.directory.index import INSERT, travelling, words
 from app.store.directory.record import TYPES, DirectoryRefused, Key, LoadCounts, Overtaken, key
@@ -141,6 +142,9 @@ async def write(
     ordered = sorted(resources, key=lambda one: TYPES.index(one["resourceType"]))
     batch = resolve(ordered, await _known(source, ordered), by)
     await _lock(source, ordered, batch)
+    for kind, id_ in map(key, ordered):
+        if kind in OF_MEMBERS:
+            reached(batch.plans[kind, id_], f"{kind}/{id_}")
     versions = await _current(source, [key(one) for one in ordered])
     counts = LoadCounts()
     changed: list[tuple[Resource, int]] = []

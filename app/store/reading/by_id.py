@@ -22,7 +22,7 @@ from sqlalchemy import (
 from app.store.reading import provenance
 from app.store.reading.access import AT_ID, ID, KIND, sees_place, whole_or_least
 from app.store.reading.standing import standing
-from app.store.reading.tables import MOVE, PLACE, current, listed_now, versions
+from app.store.reading.tables import MOVE, PLACE, current, listed_now, people_of, versions
 from app.store.statement import (
     Compiled,
     compiled,
@@ -33,6 +33,8 @@ from app.store.statement import (
 from app.store.tables.directory import offer
 
 _COLUMNS = ("version", "updated_at", "body")
+#: Whose data it is, for the record.
+_WHOSE = (PLACE.c.plan, people_of(PLACE.c.plan, PLACE.c.referral_id))
 #: What `_standing` and `whole_or_least` say of a resource of the network.
 _SEEN_BY_ALL = (true().label("whole"), null().label("standing"))
 
@@ -47,7 +49,14 @@ def current_by_id(*, staff: bool, listed: bool) -> Compiled:
     whole, seen = whole_or_least(staff=staff)
     v = current(PLACE.c.plan, KIND, ID, *_COLUMNS, listed=listed).lateral("v")
     return compiled(
-        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"), _standing(staff=staff))
+        select(
+            v.c.version,
+            v.c.updated_at,
+            v.c.body,
+            whole.label("whole"),
+            _standing(staff=staff),
+            *_WHOSE,
+        )
         .select_from(PLACE.join(v, true()))
         .where(AT_ID, seen)
     )
@@ -59,7 +68,14 @@ def numbered_by_id(*, staff: bool, listed: bool) -> Compiled:
     whole, seen = whole_or_least(staff=staff)
     v = versions(PLACE.c.plan, KIND, ID, listed=listed).lateral("v")
     return compiled(
-        select(v.c.version, v.c.updated_at, v.c.body, whole.label("whole"), _standing(staff=staff))
+        select(
+            v.c.version,
+            v.c.updated_at,
+            v.c.body,
+            whole.label("whole"),
+            _standing(staff=staff),
+            *_WHOSE,
+        )
         .select_from(PLACE.join(v, v.c.version == number_given("version")))
         .where(AT_ID, seen)
     )
@@ -73,7 +89,7 @@ def offer_by_id() -> Compiled:
     taken = (offer.c.taken + offer.c.taken_outside).label("taken")
     numbers = (offer.c.places, taken, offer.c.capacity_status)
     return compiled(
-        select(v.c.version, v.c.updated_at, v.c.body, *_SEEN_BY_ALL, *numbers)
+        select(v.c.version, v.c.updated_at, v.c.body, *_SEEN_BY_ALL, *_WHOSE, *numbers)
         .select_from(PLACE.join(v, true()).outerjoin(offer, of_place))
         .where(AT_ID, sees_place())
     )
@@ -92,6 +108,7 @@ def move_by_id() -> Compiled:
             constant(1).label("version"),
             MOVE.c.at.label("updated_at"),
             provenance.body().label("body"),
+            *_WHOSE,
         )
         .select_from(PLACE.join(MOVE, of_referral))
         .where(AT_ID, sees_place())
@@ -140,7 +157,16 @@ def history_by_id(*, staff: bool, listed: bool) -> Compiled:
     ).subquery("t")
     v = versions(page.c.plan, KIND, ID, listed=listed).lateral("v")
     return compiled(
-        select(counted, page.c.version, page.c.updated_at, v.c.body, page.c.whole, page.c.standing)
+        select(
+            counted,
+            page.c.version,
+            page.c.updated_at,
+            v.c.body,
+            page.c.whole,
+            page.c.standing,
+            page.c.plan,
+            people_of(page.c.plan, page.c.referral_id),
+        )
         .select_from(counted.outerjoin(page, true()).outerjoin(v, v.c.version == page.c.version))
         .order_by(page.c.version.desc())
     )
@@ -154,6 +180,7 @@ def _known(*, staff: bool, listed: bool) -> Any:
     return (
         select(
             PLACE.c.plan,
+            PLACE.c.referral_id,
             v.c.version,
             v.c.updated_at,
             func.octet_length(v.c.body).label("size"),

@@ -17,6 +17,7 @@ from app.fhir.reference import place_of
 from app.fhir.searchset import Stored
 from app.model.caller import Caller
 from app.store.acting import for_caller
+from app.store.audit.access import found_by
 from app.store.database import Source
 from app.store.reading.access import (
     Visibility,
@@ -27,7 +28,7 @@ from app.store.reading.access import (
     whole_or_least,
 )
 from app.store.reading.standing import part_shown, standing
-from app.store.reading.tables import PLACE, current
+from app.store.reading.tables import PLACE, current, people_of
 from app.store.statement import Compiled, compiled, texts_given
 
 #: Type → name of an include → the element that refers. Source: Gravity SDOHCC 3.0.0, the includes
@@ -112,6 +113,7 @@ async def visible(
         kind = row["type"]
         body = row["body"] if row["whole"] else await shown_least(kind, row["body"])
         if (part := await part_shown(kind, body, row["standing"])) is not None:
+            found_by(kind, [row])
             found.append(Stored(kind, row["id"], row["version"], part))
     return found
 
@@ -138,6 +140,8 @@ def _visible(*, staff: bool) -> Compiled:
             v.c.version,
             v.c.body,
             whole.label("whole"),
+            PLACE.c.plan,
+            people_of(PLACE.c.plan, PLACE.c.referral_id),
             standing(PLACE.c.plan, PLACE.c.referral_id, staff=staff).label("standing"),
         )
         .select_from(wanted.join(PLACE, named).join(v, true()))

@@ -23,6 +23,7 @@ from app.fhir.dates import span
 from app.fhir.outcome import tags
 from app.fhir.searchset import Stored
 from app.store.acting import for_caller
+from app.store.audit.access import reached_by
 from app.store.database import Row, Source
 from app.store.reading.access import Visibility, at_id, check_id, shown_least
 from app.store.reading.by_id import (
@@ -51,6 +52,8 @@ class Read:
     stored: Stored
     updated_at: datetime
     numbers: tuple[int, int, str] | None = None
+    #: Whether the reader sees all of it, whatever the member permits next.
+    settled: bool = True
 
 
 async def read(source: Source, kind: str, resource_id: str, seen: Visibility) -> Read:
@@ -63,10 +66,12 @@ async def read(source: Source, kind: str, resource_id: str, seen: Visibility) ->
     row = await looked.fetch_one(*statement.called(**at_id(kind, resource_id, seen)))
     if row is None:
         raise not_found(kind)
+    reached_by(kind, resource_id, row)
     numbers = None
     if offered and row["places"] is not None:
         numbers = row["places"], row["taken"], row["capacity_status"]
-    return Read(await as_seen(kind, resource_id, row), row["updated_at"], numbers)
+    settled = row["standing"] is None
+    return Read(await as_seen(kind, resource_id, row), row["updated_at"], numbers, settled)
 
 
 async def vread(
@@ -83,7 +88,9 @@ async def vread(
     )
     if row is None:
         raise not_found(f"version of a {kind}")
-    return Read(await as_seen(kind, resource_id, row), row["updated_at"])
+    reached_by(kind, resource_id, row)
+    settled = row["standing"] is None
+    return Read(await as_seen(kind, resource_id, row), row["updated_at"], settled=settled)
 
 
 def _shape(kind: str, resource_id: str, seen: Visibility) -> dict[str, bool]:
@@ -118,6 +125,7 @@ async def read_move(
     row = await for_caller(source, seen.who).fetch_one(*move_by_id().called(**values))
     if row is None:
         raise not_found("Provenance")
+    reached_by("Provenance", resource_id, row)
     return Read(Stored("Provenance", resource_id, row["version"], row["body"]), row["updated_at"])
 
 
@@ -272,6 +280,8 @@ async def history(
     rows = await for_caller(source, seen.who).fetch(*statement.called(**values))
     if not rows[0]["known"]:
         raise not_found(kind)
+    if rows[0]["plan"] is not None:
+        reached_by(kind, resource_id, rows[0])
     shown = [
         replace(await as_seen(kind, resource_id, row), at=row["updated_at"])
         for row in rows

@@ -34,6 +34,7 @@ from sqlalchemy import (
 from app.fhir.searchset import Stored
 from app.fhir.subset import ASKED
 from app.store.acting import for_caller
+from app.store.audit.access import found_by
 from app.store.database import Row, Source
 from app.store.reading import provenance
 from app.store.reading.access import (
@@ -57,7 +58,7 @@ from app.store.reading.parameters import (
 )
 from app.store.reading.query import ID, LAST_UPDATED, Query
 from app.store.reading.standing import may_find, part_shown, standing
-from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current
+from app.store.reading.tables import LISTED, MOVE, REFERRAL, TASK, VERSION, current, people_of
 from app.store.statement import (
     Compiled,
     SqlCondition,
@@ -166,19 +167,16 @@ async def _page(query: Query, rows: Sequence[Row]) -> Page:
     matches = [row for row in rows if row["id"] is not None]
     shown = matches[: query.count]
     last = shown[-1] if shown and len(matches) > query.count else None
-    kind = query.kind
+    seen = [(row, body) for row in shown if (body := await _seen(query.kind, row)) is not None]
+    found_by(query.kind, [row for row, _ in seen])
     return Page(
-        rows=[
-            Stored(kind, row["id"], row["version"], body)
-            for row in shown
-            if (body := await _seen(kind, row)) is not None
-        ],
+        [Stored(query.kind, row["id"], row["version"], body) for row, body in seen],
         after=Position(last["at"], last["id"]) if last else None,
         total=rows[0]["total"] if _counts(query) else None,
         numbers={
             row["id"]: (row["places"], row["taken"], row["capacity_status"])
             for row in shown
-            if kind == "HealthcareService" and row["places"] is not None
+            if query.kind == "HealthcareService" and row["places"] is not None
         },
     )
 
@@ -203,6 +201,8 @@ def _statement(shape: SearchShape) -> Compiled:
         body.c.version,
         body.c.body,
         sees_least(key.c.plan, body.c.referral_id, staff=shape.staff).label("least"),
+        key.c.plan,
+        people_of(key.c.plan, body.c.referral_id),
         standing(key.c.plan, body.c.referral_id, staff=shape.staff).label("standing"),
     ]
     if shape.counted:

@@ -8,6 +8,7 @@ beside a referral begins with the referral's (`app.base.ids`).
 from typing import Any
 
 from sqlalchemy import Select, SelectBase, Text, any_, cast, func, null, select, union_all
+from sqlalchemy.dialects.postgresql import array
 
 from app.store.statement import SqlCondition, SqlExpression, constant
 from app.store.tables.directory import directory_version
@@ -34,6 +35,18 @@ MOVE = referral_history.alias("h")
 
 #: The referral of what is listed in the directory: none.
 _OF_NONE = cast(null(), Text()).label("referral_id")
+
+
+def people_of(plan: SqlExpression, referral_id: SqlExpression) -> SqlExpression:
+    """Selects the ids of a referral's Patients, for the record; null for no referral.
+
+    They are the roster's, if the member is known, and the referrer's.
+    """
+    r = referral.alias("whose")
+    found = select(array([r.c.member_id, r.c.patient_id])).where(
+        r.c.plan == plan, r.c.id == referral_id
+    )
+    return found.correlate_except(r).scalar_subquery().label("people")
 
 
 def listed_now(

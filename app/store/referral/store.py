@@ -14,6 +14,7 @@ from sqlalchemy import Table
 from app.base.local_time import stored_day
 from app.model.lifecycle import BusinessStatus, State
 from app.model.record import Authorization, Referral
+from app.store.audit.access import is_recorded, patients, row_of_move
 from app.store.database import Row, Source
 from app.store.database_errors import StatementRefused, constraint, sqlstate
 from app.store.referral.changes import Changes
@@ -26,9 +27,10 @@ from app.store.referral.statement import (
     marks,
     statement,
 )
+from app.store.tables.audit import audit_event
 from app.store.tables.decision import service_authorization
 from app.store.tables.notification import message
-from app.store.tables.referral import referral, task
+from app.store.tables.referral import referral, referral_history, task
 
 _COLUMNS = tuple(column.name for column in referral.columns)
 #: The columns of a referral, each with the name of its parameter in the statement.
@@ -53,6 +55,7 @@ async def write(source: Source, changes: Changes) -> None:
     """Writes one move. Raises `StaleReferral` or `PlaceGone` if what was read is no longer so, and
     `LostRace` if a new referral was written by another request meanwhile.
     """
+    changes.rows[audit_event] = [_for_the_record(changes)]
     shape = MoveShape(
         new=changes.before is None,
         rows=tuple(
@@ -70,8 +73,18 @@ async def write(source: Source, changes: Changes) -> None:
             raise
         lost = {"place": PlaceGone, RACE: LostRace}
         raise lost.get(constraint(error), StaleReferral) from error
+    is_recorded()
     if changes.recipients:
         source.deliveries_due()
+
+
+def _for_the_record(changes: Changes) -> dict[str, Any]:
+    """Makes the move's row of the record: by the request, or by whoever the history names."""
+    after = changes.after
+    about = [f"ServiceRequest/{after.id}", *patients(after.member_id, after.patient_id)]
+    made = changes.rows.get(referral_history) or [{"actor": "clock", "event": "announce"}]
+    by = {name: made[0].get(name) for name in ("actor", "organization_id", "request_id", "event")}
+    return row_of_move(after.plan, about, after.updated_at, by)
 
 
 def _values(changes: Changes) -> dict[str, Any]:

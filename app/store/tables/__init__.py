@@ -1,5 +1,5 @@
 """The package of all tables, in one `metadata`: importing one of its files loads all of them."""
 
-from app.store.tables import decision, directory, limits, notification, referral
+from app.store.tables import audit, decision, directory, limits, notification, referral
 
-__all__ = ["decision", "directory", "limits", "notification", "referral"]
+__all__ = ["audit", "decision", "directory", "limits", "notification", "referral"]

@@ -18,6 +18,7 @@ from app.policy.library import Library
 from app.policy.phrases import phrases
 from app.policy.stored_form import answer_from_json, question_from_json
 from app.policy.vocabulary import language_of, words
+from app.store.audit.access import reached, reached_referral
 from app.store.database import Row, Source
 from app.store.reading.words import words as found_by
 from app.store.referral.snapshot import LetterSnapshot
@@ -38,7 +39,7 @@ from app.views.member_name import MEMBER_NAME, SHOWN_NAME
 #: Of a resource that may have changed since, the version of that moment is read; of a resource that
 #: was stored later, the first version.
 _LETTER = """SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.referral_id,
-  c.about, r.cin,
+  c.about, r.cin, r.member_id, r.patient_id,
   (SELECT body FROM resource_version WHERE plan = c.plan AND referral_id = c.referral_id
     AND type = 'ServiceRequest' AND version = (c.about::json ->> 'version')::int) AS sent,
   (SELECT json_agg(json_build_array(type || '/' || id, convert_from(body, 'UTF8')))::text FROM (
@@ -65,7 +66,7 @@ _LETTER = """SELECT c.outcome, c.recipient, c.organization_id, c.created_at, c.r
 FROM correspondence c JOIN referral r ON r.plan = c.plan AND r.id = c.referral_id
 WHERE c.plan = $1::text AND c.referral_id = $2::text AND c.id = $3::text"""
 #: Whom each referral is about: as the roster has the member now, else as the referral states them.
-_WHOSE = f"""SELECT r.plan, r.id, r.service, r.cin, {SHOWN_NAME}
+_WHOSE = f"""SELECT r.plan, r.id, r.service, r.cin, r.member_id, r.patient_id, {SHOWN_NAME}
 FROM unnest($1::text[], $2::text[]) AS q(plan, id)
 JOIN referral r ON r.plan = q.plan AND r.id = q.id{MEMBER_NAME}"""
 _RELEASE = """UPDATE correspondence SET released_at = $4::timestamptz, released_by = $5::text,
@@ -115,7 +116,10 @@ async def whose(source: Source, rows: Sequence[Row]) -> Mapping[str, Row]:
         return {}
     keys = dict.fromkeys((row["plan"], row["referral_id"]) for row in rows)
     plans, referrals = zip(*keys, strict=True)
-    return {row["id"]: row for row in await source.fetch(_WHOSE, list(plans), list(referrals))}
+    found = await source.fetch(_WHOSE, list(plans), list(referrals))
+    for row in found:
+        reached_referral(row["plan"], row["id"], row)
+    return {row["id"]: row for row in found}
 
 
 async def one(source: Source, plans: Sequence[str], id_: str) -> Row | None:
@@ -152,6 +156,8 @@ async def letter_content(
     if shown is None or shown["status"] == "skipped":
         return None
     (row,) = await source.fetch(_LETTER, *_key(shown))
+    reached_referral(shown["plan"], row["referral_id"], row)
+    reached(shown["plan"], f"Communication/{id_}")
     return content(row, library, released=shown["may_go"], unsafe=shown["unsafe"])
 
 

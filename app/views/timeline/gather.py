@@ -11,6 +11,7 @@ from functools import cache
 from sqlalchemy import and_, func, select
 
 from app.base.errors import not_found
+from app.store.audit.access import reached_referral
 from app.store.database import Row, Source
 from app.store.reading.access import AT_ID, Visibility, at_id, sees_place
 from app.store.reading.standing import standing
@@ -76,6 +77,7 @@ async def gather(
     if referral is None:
         raise not_found("referral")
     key = (referral["plan"], referral["id"])
+    reached_referral(*key, referral)
     staff = referral["plan"] in seen.staff_plans
     return Found(
         referral=referral,
@@ -95,8 +97,9 @@ def _referral() -> Compiled:
     r, p, q, s = REFERRAL.c, *(organization.alias(name) for name in ("p", "q", "s"))
     return compiled(
         select(
-            r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.received_at,
-            r.decision_due, r.void_due, r.priority, r.closed_at, r.updated_at,
+            r.plan, r.id, r.state, r.business_status, r.service, r.cin, r.member_id,
+            r.patient_id, r.received_at, r.decision_due, r.void_due, r.priority, r.closed_at,
+            r.updated_at,
             p.c.name.label("plan_name"),
             func.coalesce(q.c.name, r.organization_id).label("requester"),
             func.coalesce(s.c.name, r.performer_id).label("performer"),

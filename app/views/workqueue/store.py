@@ -8,6 +8,7 @@ from datetime import datetime
 
 from app.model.lifecycle import BusinessStatus
 from app.policy.deadlines import URGENT
+from app.store.audit.access import reached_referral
 from app.store.database import Row, Source
 from app.store.tables.referral import WAITING
 from app.views.member_name import MEMBER_NAME, SHOWN_NAME
@@ -133,7 +134,10 @@ async def queue_page(source: Source, wanted: WorkQueueQuery) -> Sequence[Row]:
         wanted.limit + 1,
         sorted(URGENT),
     )
-    return await source.fetch(_PAGE, *values)
+    rows = await source.fetch(_PAGE, *values)
+    for row in rows[: wanted.limit]:
+        reached_referral(row["plan"], row["id"], row)
+    return rows
 
 
 async def counts(source: Source, plans: Sequence[str], now: datetime) -> Row:

@@ -62,7 +62,16 @@ def told(answer):
 
 
 def results(nodes):
-    return [(node.name, node.result, results(node.children)) for node in nodes]
+    """Names and results; of the answer for ECM its coded reasons too, which are its detail."""
+    return [
+        (
+            node.name,
+            node.result,
+            node.name == "ecm_eligible" and node.detail,
+            results(node.children),
+        )
+        for node in nodes
+    ]
 
 
 @given(

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0.3.0.limits"
-down_revision = "consent_rules"
+down_revision = "record"
 branch_labels = None
 depends_on = None
 
