@@ -36,13 +36,13 @@ def of_resource(read: Read) -> Response:
 async def of_read(request: Request, read: Read) -> Response:
     """The answer to a read, limited to what `_summary` and `_elements` ask for.
 
-    304 where `If-None-Match` names the current version; never for an offer, because the numbers of
-    an offer change without a new version.
+    304 where `If-None-Match` names the current version; never for an offer, whose numbers change
+    without a new version, nor for what the member may permit or refuse without one.
     """
     subset, stored = subset_of_read(parameters_of(request)), read.stored
     headers = version_headers(stored.version, read.updated_at)
     known = is_known(request.headers.get("if-none-match"), headers["ETag"])
-    if known and read.numbers is None:
+    if known and read.numbers is None and read.settled:
         return Response(status_code=304, headers=headers)
     if not subset.whole:
         mark_if_heavy(len(stored.body))

@@ -40,6 +40,15 @@ def label(resource: ResourceTree, *, beside: bool = False) -> ResourceTree:
     return {**resource, "meta": {**meta, "security": [*meta.get("security", ()), *_OURS]}}
 
 
+def without_labels(resource: ResourceTree) -> ResourceTree:
+    """Returns the resource without the labels by which it is sensitive, whosoever put them."""
+    if not is_labelled(resource):
+        return resource
+    meta = {name: value for name, value in resource["meta"].items() if name != "security"}
+    others = [each for each in _labels(resource) if not _is_label(each)]
+    return {**resource, "meta": {**meta, "security": others} if others else meta}
+
+
 def is_sensitive_copy(resource: Resource) -> bool:
     """Tells whether a resource that came beside a request is clinical and sensitive."""
     if resource["resourceType"] in NEEDED:

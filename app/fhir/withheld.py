@@ -9,7 +9,8 @@ be withheld:
   more;
 - the member's address and phone, if the referral says that contact is unsafe.
 
-A resource with parts left out is labelled `REDACTED` (FHIR R4, "Security Labels").
+A resource with parts left out is labelled `REDACTED` (FHIR R4, "Security Labels"), and no more by
+what was left out: this label would tell.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ from app.fhir.sensitive import (
     is_labelled_by_sender,
     is_labelled_whole,
     tells,
+    without_labels,
 )
 
 _REDACTED = {"system": codes.OBSERVATION_VALUE, "code": "REDACTED"}
@@ -42,7 +44,8 @@ _SERVES = frozenset(
     | {"performer", "performerType", "locationCode", "locationReference", "insurance", "contained"}
     | {"extension", "modifierExtension", "implicitRules", "language"}
 )
-#: Elements of a Task in which its sender speaks of the member.
+#: Elements of a Task in which its sender speaks of the member; in its notes the performer does, if
+#: the Task is the performer's.
 _TOLD_IN_TASK = ("input", "description", "reasonCode", "reasonReference", "contained")
 _REFERRING = ("reasonReference", "supportingInfo", "input")
 #: Types of which contact is withheld, and the elements that are.
@@ -82,7 +85,9 @@ def shown(kind: str, body: bytes, standing: Sequence[str] | None) -> bytes | Non
     left = whole
     for cut in cuts:
         left = cut(left)
-    return body if left == whole else dumps(_redacted(left))
+    if withholds(standing):
+        whole, left = without_labels(whole), without_labels(left)
+    return dumps(left if left == whole else _redacted(left))
 
 
 def _redacted(resource: ResourceTree) -> ResourceTree:
@@ -168,7 +173,7 @@ def _may_name(item: Mapping[str, Any], contained: set[str]) -> bool:
     if isinstance(literal, str) and literal.startswith("#"):
         return literal in contained
     kind = type_in(literal) if isinstance(literal, str) else reference.get("type")
-    return kind in IN_PARTS or kind == "Consent"
+    return kind in IN_PARTS
 
 
 def _replaced(resource: ResourceTree, name: str, items: Sequence[Any]) -> ResourceTree:
@@ -183,7 +188,8 @@ def _replaced(resource: ResourceTree, name: str, items: Sequence[Any]) -> Resour
 
 def _without_clinical(resource: ResourceTree) -> ResourceTree:
     if resource["resourceType"] == "Task":
-        return {name: value for name, value in resource.items() if name not in _TOLD_IN_TASK}
+        told = _TOLD_IN_TASK if "partOf" in resource else (*_TOLD_IN_TASK, "note")
+        return {name: value for name, value in resource.items() if name not in told}
     if resource["resourceType"] != "ServiceRequest":
         return resource
     left = {name: value for name, value in resource.items() if name in _SERVES}

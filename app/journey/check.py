@@ -18,6 +18,7 @@ from app.base.local_time import LOCAL, local_date
 from app.fhir.r4.strict_json import dumps
 from app.fhir.render_check import parameters
 from app.journey.capacity.assign import placement_now
+from app.journey.eligibility.check import Case
 from app.journey.eligibility.identity import Identity, identify, take_at_word
 from app.journey.intake.context import RequestContext
 from app.journey.intake.gather import gather
@@ -104,25 +105,39 @@ async def check(
     require_start(submission, context.rules.latest_start(identity.plan, submission.on))
     case = await to_thread_if_heavy(eligibility, submission, identity, known, context.rules)
     staff = identity.plan in visible.staff_plans
+    body = _answer(submission, case, known, context, staff=staff, full=full)
+    found = identity.member_id
+    return Checked(body, inquiry.cin, identity.plan if found else None, found)
+
+
+def _answer(
+    submission: Submission,
+    case: Case,
+    known: Known,
+    context: RequestContext,
+    *,
+    staff: bool,
+    full: bool,
+) -> bytes:
+    """Writes the answer, to others than the plan's `staff` by result only."""
+    identity = case.identity
     # The order of the performers would tell others who has the member now.
     ordered = candidates(submission, case, known if staff else replace(known, authorizations=()))
     placement = None
     if (
-        request.service
+        submission.request.service
         and identity.plan
         and case.determination.outcome is not DeterminationOutcome.DENIED
     ):
         placement = placement_now(ordered, submission.wish)
     clocks = context.rules.clocks(identity.plan, submission.on)
-    due = decision_due(submission.received_at, request.priority, clocks)
+    due = decision_due(submission.received_at, submission.request.priority, clocks)
     library = context.rules.library
     readings = bearing(library, case.question, case.determination, staff=staff)
     said = case.determination if staff else by_result(case.determination, case.question.facts)
     explanation = explain(said, library, readings, full=full)
     available = _available(placement, ordered)
-    body = dumps(parameters(said, placement, available, due, explanation, readings))
-    found = identity.member_id
-    return Checked(body, inquiry.cin, identity.plan if found else None, found)
+    return dumps(parameters(said, placement, available, due, explanation, readings))
 
 
 def _identity(

@@ -142,13 +142,15 @@ async def add_information(
         source, draft.sent, sent_along, after.organization_id, context
     )
     own = after.organization_id == context.actor.organization_id
-    named = own or any(is_identifying(item.resource) for item in added)
-    # A member once known stays. Else only who sent the referral, or names the member now, may be
-    # believed on the number alone: other information of the staff's identifies nobody.
-    trusted = [after.plan] if after.member_id else context.trusted if named else ()
+    numbers = {number_in(item.resource) for item in added} - {None}
+    believed = bool(context.trusted) and (own or bool(numbers))
     submission = await to_thread_if_heavy(
-        _resubmission, draft, earlier, added, context, alone=bool(trusted)
+        _resubmission, draft, earlier, added, context, alone=believed
     )
+    # A member once known stays. Else only who sent the referral, or names this member now, is
+    # believed on the number alone: other information of the staff's identifies nobody.
+    believed = believed and (own or submission.request.cin in numbers)
+    trusted = [after.plan] if after.member_id else context.trusted if believed else ()
     repeats = RepeatPolicy(context.actor.name, None, None, seen)
     known = await gather(source, replace(inquire(submission, repeats, context), identifiers=()))
     asking = known if own else replace(known, based_on=frozenset())
@@ -332,15 +334,16 @@ def identified_patient(listed: AddedResources) -> Identified | None:
     later = [
         Identified(reference, resource)
         for reference, resource in listed
-        if (resource.get("meta") or {}).get("versionId") != "1" and is_identifying(resource)
+        if (resource.get("meta") or {}).get("versionId") != "1" and number_in(resource)
     ]
     numbers = {own_identifier(added.patient, codes.CIN) for added in later}
     return later[-1] if len(numbers) == 1 else None
 
 
-def is_identifying(resource: ResourceTree) -> bool:
-    """Tells whether a resource says whose number the referral is about: a Patient with a CIN."""
-    return resource["resourceType"] == "Patient" and bool(own_identifier(resource, codes.CIN))
+def number_in(resource: ResourceTree) -> str | None:
+    """Reads the number (CIN) by which a Patient says whom the referral is about."""
+    patient = resource["resourceType"] == "Patient"
+    return (own_identifier(resource, codes.CIN) or None) if patient else None
 
 
 def about_the_member(

@@ -256,6 +256,19 @@ async def test_what_staff_add_identifies_nobody_unless_it_names_the_member(servi
     assert await member_of(service, referral) == f"member-{MARIA.lower()}"
 
 
+async def test_staff_who_name_somebody_else_identify_nobody_else(service):
+    """Two added Patients differ: the number sent first is not believed for that."""
+    body = incomplete(MARIA)
+    del body["contained"][0]["birthDate"]
+    referral = await service.refer(body)
+    for by, cin in (("hospital", NOBODY), ("staff-hpsm", EXTRA[1])):
+        named = patient_of(about(cin)) | {"birthDate": BORN}
+        named.pop("id", None)
+        told = await service.do(by, "add-information", referral, adding(named))
+        assert told.status_code == 200, told.text
+        assert await member_of(service, referral) is None
+
+
 async def test_staff_of_another_plan_identify_nobody_by_the_number_alone(service):
     referral = await service.refer(about(None, plan=None, born=None))
     named = {"resourceType": "Patient", "identifier": patient_of(about())["identifier"]}

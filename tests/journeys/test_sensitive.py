@@ -138,7 +138,7 @@ async def test_answers_that_tell_are_left_out_of_the_form(service):
     assert answers(part) == ["ji_conditions", "homeless"]
     assert b"sud" not in orjson.dumps(part)
     assert b"hiv" in orjson.dumps(part)
-    assert "REDACTED" in labels(part)
+    assert labels(part) == ["REDACTED"]
     assert labels(whole) == ["SUD", "R"]
 
 
@@ -149,7 +149,9 @@ async def test_a_request_names_nothing_that_is_withheld(service):
     request["resource"]["reasonReference"] = named
     referral = await service.refer(bundle)
     assert "reasonReference" in await service.read("ServiceRequest", referral)
-    assert "reasonReference" not in await service.read("ServiceRequest", referral, "ecm-provider")
+    part = await service.read("ServiceRequest", referral, "ecm-provider")
+    assert "reasonReference" not in part
+    assert labels(part) == ["REDACTED"]
     (found,) = (
         one for one in await service.found(f"ServiceRequest?_id={referral}", "ecm-provider")
     )
@@ -280,6 +282,28 @@ async def test_a_consent_put_into_the_request_holds(service):
     )
     assert done.status_code == 200, done.text
     assert ADDICTION in await diagnoses(service, referral, "ecm-provider")
+
+
+async def test_a_form_that_was_read_in_part_is_read_again_once_it_may_be_read_whole(service):
+    form = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "subject": SUBJECT,
+        "item": [answer("high_risk_overdose", True), answer("homeless", False)],
+    }
+    referral = await service.refer(sent(form))
+    (part,) = await service.found(
+        f"QuestionnaireResponse?referral=ServiceRequest/{referral}", "ecm-provider"
+    )
+    assert [item["linkId"] for item in part["item"]] == ["homeless"]
+    service.later(minutes=1)
+    await service.do("hospital", "add-information", referral, adding(consent()))
+    known = {"If-None-Match": f'W/"{part["meta"]["versionId"]}"'}
+    path = f"/fhir/QuestionnaireResponse/{part['id']}"
+    again = await service.ask("ecm-provider", "GET", path, headers=known)
+    assert again.status_code == 200
+    assert len(again.json()["item"]) == 2
+    assert (await service.ask("hospital", "GET", path, headers=known)).status_code == 304
 
 
 async def test_a_performer_adds_no_consent(service):

@@ -52,6 +52,8 @@ class Read:
     stored: Stored
     updated_at: datetime
     numbers: tuple[int, int, str] | None = None
+    #: Whether the reader sees all of it, whatever the member permits next.
+    settled: bool = True
 
 
 async def read(source: Source, kind: str, resource_id: str, seen: Visibility) -> Read:
@@ -68,7 +70,8 @@ async def read(source: Source, kind: str, resource_id: str, seen: Visibility) ->
     numbers = None
     if offered and row["places"] is not None:
         numbers = row["places"], row["taken"], row["capacity_status"]
-    return Read(await as_seen(kind, resource_id, row), row["updated_at"], numbers)
+    settled = row["standing"] is None
+    return Read(await as_seen(kind, resource_id, row), row["updated_at"], numbers, settled)
 
 
 async def vread(
@@ -86,7 +89,8 @@ async def vread(
     if row is None:
         raise not_found(f"version of a {kind}")
     reached_by(kind, resource_id, row)
-    return Read(await as_seen(kind, resource_id, row), row["updated_at"])
+    settled = row["standing"] is None
+    return Read(await as_seen(kind, resource_id, row), row["updated_at"], settled=settled)
 
 
 def _shape(kind: str, resource_id: str, seen: Visibility) -> dict[str, bool]:
