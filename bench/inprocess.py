@@ -12,7 +12,7 @@ from app.base.settings import Settings
 from app.fhir.r4.check import check_resource
 from app.fhir.r4.strict_json import parse
 from app.fhir.service_request import to_domain
-from app.journey.eligibility.check import take_at_word
+from app.journey.eligibility.identity import take_at_word
 from app.journey.intake.context import RequestContext, rules
 from app.journey.intake.submission import read_submission, read_tree
 from app.journey.stages import eligibility

@@ -56,6 +56,7 @@ class Scene:
                 for organization in (*(own for own, _ in DEMONSTRATION.values()), *PERFORMING)
             ),
             "TOKEN_SECRET": "bench only: of no use to anybody",
+            "REQUESTS_PER_MINUTE": "0",
         }
 
     async def run(

@@ -21,12 +21,12 @@ from app.api.reads import SearchRoutes, add_search, described_few, form_of
 from app.api.web.media import is_strict
 from app.base.errors import not_found
 from app.fhir.outcome import FHIR_JSON, NO_STORE
-from app.fhir.reference import ID
 from app.fhir.render_audit import audit_event
 from app.fhir.searchset import Stored, searchset
 from app.model.caller import DECIDE, Caller
 from app.store.audit.access import reached
 from app.store.database import Row
+from app.store.reading.access import check_id
 from app.store.reading.audit import (
     PARAMETERS,
     AuditSearch,
@@ -75,12 +75,12 @@ async def read_event(
     request: Request,
     caller: CallerDep,
     source: CallersRows,
-    id: Annotated[str, Path(description="The event's id.", pattern=f"^{ID}$")],
+    id: Annotated[str, Path(description="The event's id.")],
 ) -> Response:
     """Another plan's is 404."""
     plan = _plan_of(caller, "r")
     subset = of_read(parameters_of(request))
-    row = await one_event(source, plan, id)
+    row = await one_event(source, plan, check_id(_KIND, id))
     if row is None:
         raise not_found(_KIND)
     reached(plan, f"{_KIND}/{id}")

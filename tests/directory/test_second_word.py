@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.model.caller import NETWORK, Caller
 from app.store.clients import PROVIDER as PROVIDER_SCOPES
-from app.store.clients import register
+from app.store.clients import NewClient, register
 from app.store.database import driver_url
 from app.store.directory.load import load_resources
 from app.store.directory.organization import changed
@@ -29,7 +29,7 @@ from tests.reading.scene import HOSPITAL, OTHER_STAFF, STAFF, STAFF_SCOPES, STAR
 
 #: Any client of its own, with what a provider is granted.
 OWN = Caller("tidepool", "org-tidepool", None, PROVIDER_SCOPES)
-SHORT = Caller("tidepool", "org-tidepool", None, frozenset({"system/Organization.rs"}))
+SHORT = Caller("tidepool", "org-tidepool", None, frozenset({"system/Organization.rs"}), "TREAT")
 
 
 async def ask(world, caller, method, path, body=None):
@@ -45,7 +45,9 @@ async def speaking(world):
     """The organization has a client of its own."""
     await load(world.database)
     async with world.database.begin() as connection:
-        await register(connection, "tidepool", "org-tidepool", PROVIDER_SCOPES, START)
+        await register(
+            connection, NewClient("tidepool", "org-tidepool", PROVIDER_SCOPES, "TREAT"), START
+        )
 
 
 async def shared(world):
@@ -129,7 +131,8 @@ async def test_where_nobody_else_can_speak_a_plans_word_is_enough(world):
     assert (await change(world, STAFF, "Organization/plan-hpsm", name="Us")).status_code == 200
     async with world.database.begin() as connection:
         # Of its clients none can say it: a word that cannot come is not waited for.
-        await register(connection, "x", "org-foghorn", {"system/Organization.rs"}, START)
+        deaf = NewClient("x", "org-foghorn", frozenset({"system/Organization.rs"}), "TREAT")
+        await register(connection, deaf, START)
     assert (await change(world, STAFF, FOGHORN, name="One more")).status_code == 200
 
 

@@ -48,6 +48,7 @@ class Process:
             "PORT": str(self.port),
             "PUBLIC_URL": self.base,
             "TOKEN_SECRET": SECRET,
+            "REQUESTS_PER_MINUTE": "0",
             "DEMONSTRATION": "true",
             **{name.upper(): str(value) for name, value in settings.items()},
         }

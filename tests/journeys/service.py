@@ -40,7 +40,7 @@ _KEPT = {
     "organization_npi",
 }
 #: What counts each request, whatever comes of it.
-_COUNTING = {"quota_use", "asked_member"}
+_COUNTING = {"quota_use", "asked_member", "audit_event", "audit_seal"}
 
 
 class Server(uvicorn.Server):
@@ -152,7 +152,7 @@ class Service:
         return number
 
     async def counts(self) -> dict[str, int]:
-        """How many rows every table has, but for what callers have used of their quotas."""
+        """How many rows every table has, but those that a refusal adds to."""
         tables = [t.name for t in metadata.sorted_tables if t.name not in _COUNTING]
         union = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM \"{name}\"" for name in tables)
         return dict(await self.rows(union))

@@ -35,7 +35,7 @@ def found(outcome, reason, state, moved=()):
         "at": AT, "reasons": [{"code": reason, "text": None}], "populations": [], "answer": None,
     }  # fmt: skip
     history = [{"from_state": "pending", "to_state": to, "at": AT} for to in moved]
-    return Found(referral, history, [answer], (), (), (), None, staff=True)
+    return Found(referral, history, [answer], (), (), (), None, staff=True, standing=None)
 
 
 def stage(*given):
