@@ -1,7 +1,7 @@
 """Two services and two workers are killed at random, and begun again; the record is whole.
 
 Every access that was answered has its row, every move too, and each chain verifies. How many is
-`RECORD_ACCESSES` (`make record`: ten thousand), where the kills hit follows from `RECORD_SEED`.
+`RECORD_ACCESSES` (`make record`: two thousand), where the kills hit follows from `RECORD_SEED`.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Callers:
     """Clients that ask two services, until enough were answered, and enough killed."""
 
     def __init__(self, services, headers, chance):
-        self._services, self._headers, self._chance = services, headers, chance
+        self._services, self.headers, self._chance = services, headers, chance
         self._referrals = []
         self._sent = 0
         self.answered = []
@@ -60,7 +60,7 @@ class Callers:
             self._sent += 1
             number = self._sent
             base = self._chance.choice(self._services).base
-            headers = {**self._headers, "X-Request-ID": f"k-{number}"}
+            headers = {**self.headers, "X-Request-ID": f"k-{number}"}
             try:
                 answer = await self._one(http, base, headers, number)
             except httpx.TransportError:
@@ -97,6 +97,7 @@ async def kill_at_random(processes, callers, chance):
         await one.begin()
         if one.command == "serve":
             await one.answering()
+            callers.headers = await token(one.base, "hospital")
 
 
 @pytest.mark.timeout(900)
