@@ -100,6 +100,7 @@ def test_a_form_takes_what_the_query_takes(name):
     assert {
         parameter: {**one["schema"], "description": one["description"]}
         for parameter, one in asked(BY_QUERY[name]).items()
+        if parameter != "entity"  # tests/generators: no Java client could be made
     } == content["schema"]["properties"]
 
 

@@ -75,11 +75,17 @@ def in_query(parameters: Described) -> list[dict[str, Any]]:
     return listed
 
 
+#: A Java client made of the contract has a variable of this name of its own where it writes a form,
+#: and would not compile. The form takes the parameter all the same.
+_NAMED_BY_GENERATORS = frozenset({"entity"})
+
+
 def search_body(parameters: Described, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The form of `POST …/_search`, with the parameters of the query. `asked`: an example."""
     properties = {
         name: {**_repeated(name, schema), "description": description}
         for name, (schema, description) in parameters.items()
+        if name not in _NAMED_BY_GENERATORS
     }
     # Open: an unknown parameter is ignored with a warning.
     schema = {"type": "object", "properties": properties}
